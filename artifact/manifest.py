@@ -1,0 +1,181 @@
+"""Manifest: what a version is, where it came from, how good it was, and the sha256 of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from artifact.errors import ArtifactError
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+SCHEMA = "schema.json"
+KERAS_MODEL = "model.keras"
+ONNX_MODEL = "model.onnx"
+CALIBRATION = "calibration.json"
+PROFILE = "profile.json"
+GOLDEN = "golden.json"
+REPORT = "report"
+# BentoML's own record of the version; written and read by its model store.
+STORE_RECORD = "model.yaml"
+
+Metrics = dict[str, float | None]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Lineage(_Frozen):
+    """Where a version came from: enough to train it again.
+
+    Attributes:
+        data: the path or ``dataset:`` name as it was given.
+        data_fingerprint: sha256 of the table's columns and values, independent of the file format.
+        rows, columns: of the table as read.
+        parts: rows of each part: ``train``, ``validation``, ``calibration``, ``test``.
+        git_commit: of the working folder, or None outside a checkout; ``+dirty`` where it had changes.
+        packages: name to version of what computed the weights.
+        config: the full training configuration.
+        seconds: wall time of ``train``.
+        backend, device: Keras's backend and what it ran on.
+    """
+
+    data: str
+    data_fingerprint: str
+    rows: int
+    columns: int
+    parts: dict[str, int]
+    seed: int
+    git_commit: str | None
+    packages: dict[str, str]
+    config: dict[str, Any]
+    seconds: float
+    backend: str
+    device: str
+
+
+class Verdict(_Frozen):
+    """The answer to "is a network worth it here?" on the test rows.
+
+    Attributes:
+        worth_it: ``yes`` better than the best baseline beyond chance, ``no`` worse, ``tie`` neither.
+        beats_mean: the squared error is below the mean's beyond chance; ``promote`` refuses a model that does not.
+        best_baseline: the baseline with the lowest RMSE.
+        rmse_ratio: network's RMSE over the best baseline's; with several targets, of the mean of their ratios.
+        low, high: 95% bootstrap interval of ``rmse_ratio`` over paired test rows.
+        sentence: the verdict in plain words.
+    """
+
+    worth_it: Literal["yes", "no", "tie"]
+    beats_mean: bool
+    best_baseline: str
+    rmse_ratio: float
+    low: float
+    high: float
+    sentence: str
+
+
+class Coverage(_Frozen):
+    """Intervals measured on the test rows: the level asked for, the share covered, the mean width in target units."""
+
+    level: float
+    covered: dict[str, float]
+    mean_width: dict[str, float]
+
+
+class Manifest(_Frozen):
+    """One immutable version.
+
+    Attributes:
+        created_at: ISO 8601, UTC.
+        family: the model family, for example ``mlp``.
+        parameters: trainable weights.
+        metrics: test metrics by target.
+        baselines: the same metrics by baseline and target, on the same rows.
+        schema_digest: :meth:`FeatureSchema.digest` of ``schema.json``.
+        notes: what training dropped, repaired or warned about, one sentence each.
+        files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
+    """
+
+    format_version: int = FORMAT_VERSION
+    model_name: str
+    model_version: str
+    created_at: str
+    family: str
+    objective: str
+    parameters: int
+    schema_digest: str
+    metrics: dict[str, Metrics]
+    baselines: dict[str, dict[str, Metrics]]
+    verdict: Verdict
+    coverage: Coverage
+    lineage: Lineage
+    notes: tuple[str, ...] = ()
+    files: dict[str, str] = {}
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read ``manifest.json``.
+
+        Raises:
+            ArtifactError: no manifest, not readable, or of a format that this version does not know.
+        """
+        path = folder / MANIFEST
+        try:
+            data = json.loads(path.read_bytes())
+        except OSError as error:
+            raise ArtifactError(
+                f"Expected a Trueline artifact with a {MANIFEST}. Received: {folder} ({error})."
+            ) from error
+        except ValueError as error:
+            raise ArtifactError(f"Expected JSON in {path}. Received: {error}.") from error
+        found = data.get("format_version") if isinstance(data, dict) else None
+        if found != FORMAT_VERSION:
+            raise ArtifactError(
+                f"Expected artifact format {FORMAT_VERSION}. Received: {found!r} in {path}. "
+                "Train again, or use the Trueline version that wrote it."
+            )
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ArtifactError(f"Expected a whole manifest in {path}. Received: {error}.") from error
+
+    def write(self, folder: Path) -> Manifest:
+        """Hash every file of the folder, then write ``manifest.json`` with the hashes; returns what was written."""
+        manifest = self.model_copy(update={"files": hash_files(folder)})
+        text = json.dumps(manifest.model_dump(mode="json"), indent=2, allow_nan=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        return manifest
+
+    def check_files(self, folder: Path) -> None:
+        """Compare every file with its checksum.
+
+        Raises:
+            ArtifactError: a file is missing or differs.
+        """
+        for name, expected in self.files.items():
+            try:
+                found = file_sha256(folder / name)
+            except OSError as error:
+                raise ArtifactError(f"Expected {name} in {folder}. Received: {error}.") from error
+            if found != expected:
+                raise ArtifactError(
+                    f"Expected {name} with sha256 {expected[:12]}. Received: {found[:12]} in {folder}. "
+                    "The file changed after training; use another version."
+                )
+
+
+def hash_files(folder: Path) -> dict[str, str]:
+    """sha256 of every file below ``folder`` by relative path, but the manifest's own and BentoML's record."""
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return {name: file_sha256(folder / name) for name in names if name not in (MANIFEST, STORE_RECORD)}
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,271 @@
+"""Versions in BentoML's model store, and the aliases that say which of them serves."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError, unknown_name
+from artifact.manifest import MANIFEST, STORE_RECORD, Manifest
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+ALIASES = (CHAMPION, CHALLENGER)
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+_HISTORY_KEPT = 50
+
+
+class Alias(BaseModel):
+    """What an alias points to.
+
+    Attributes:
+        version: the version, or None once the alias was cleared.
+        previous: former versions, the latest last; ``rollback`` returns to it.
+        changed_at: ISO 8601, UTC.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    previous: tuple[str, ...] = ()
+    changed_at: str
+
+
+class Reference(NamedTuple):
+    """A resolved version."""
+
+    name: str
+    version: str
+    path: Path
+
+
+class Registry:
+    """Versions below ``home/models`` (BentoML's store) and aliases below ``home/trueline``.
+
+    Args:
+        home: BentoML's home folder.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.models = home / "models"
+        self._aliases = home / "trueline" / "aliases"
+        self._staging = home / "trueline" / "staging"
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """The registry that BentoML uses too: ``BENTOML_HOME``, or ``~/bentoml``."""
+        home = environ.get("BENTOML_HOME")
+        return cls(Path(home).expanduser() if home else Path.home() / "bentoml")
+
+    def names(self) -> list[str]:
+        """Names of the models that Trueline trained, in alphabetical order."""
+        if not self.models.is_dir():
+            return []
+        return sorted(d.name for d in self.models.iterdir() if d.is_dir() and self.versions(d.name))
+
+    def versions(self, name: str) -> list[str]:
+        """Versions of a model, the oldest first; empty where there is no such model."""
+        folder = self.models / name
+        if not _NAME.fullmatch(name) or not folder.is_dir():
+            return []
+        return sorted(d.name for d in folder.iterdir() if (d / MANIFEST).is_file())
+
+    def manifest(self, name: str, version: str) -> Manifest:
+        """The manifest of a version."""
+        return Manifest.read(self.models / name / version)
+
+    def resolve(self, reference: str) -> Reference:
+        """The version meant by ``name``, ``name:version`` or ``name:alias``.
+
+        A name alone is its champion, or without one its newest version.
+
+        Raises:
+            NotFoundError: no such model, version or alias; the message lists those there are.
+        """
+        name, _, wanted = reference.partition(":")
+        versions = self.versions(name)
+        if not versions:
+            raise NotFoundError(unknown_name("model", name, self.names()))
+        if wanted in ALIASES:
+            alias = self.alias(name, wanted)
+            if alias is None:
+                raise NotFoundError(f"Model '{name}' has no {wanted}. Its versions are: {', '.join(versions)}.")
+            wanted = alias.version
+        elif not wanted:
+            alias = self.alias(name, CHAMPION)
+            wanted = alias.version if alias else versions[-1]
+        if wanted not in versions:
+            raise NotFoundError(unknown_name(f"version of '{name}'", wanted, reversed(versions)))
+        return Reference(name, wanted, self.models / name / wanted)
+
+    def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
+        """What an alias points to, or None where it was never set.
+
+        Raises:
+            ArtifactError: the alias file is not readable.
+        """
+        path = self.alias_path(name, alias)
+        try:
+            return Alias.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise ArtifactError(f"Expected an alias in {path}. Received: {error}.") from error
+
+    def alias_path(self, name: str, alias: str = CHAMPION) -> Path:
+        """The alias's file; it changes by one atomic rename, so its inode tells a watcher that it did."""
+        return self._aliases / name / f"{alias}.json"
+
+    def promote(self, reference: str, *, alias: str = CHAMPION, force: bool = False) -> Reference:
+        """Point an alias at a version.
+
+        Raises:
+            NotFoundError: no such version.
+            RefusedError: the version did not beat the mean of the target on its test rows, and ``force`` is False.
+        """
+        found = self.resolve(reference)
+        verdict = self.manifest(found.name, found.version).verdict
+        if not verdict.beats_mean and not force:
+            raise RefusedError(
+                f"Expected a model that beats predicting the mean. Received: {found.name}:{found.version}, which does "
+                "not on its test rows. Train on more or better columns, or promote it with --force."
+            )
+        with self._lock(found.name):
+            current = self.alias(found.name, alias)
+            if current is None or current.version != found.version:
+                previous = () if current is None else (*current.previous, current.version)[-_HISTORY_KEPT:]
+                self._write_alias(found.name, alias, found.version, previous)
+        return found
+
+    def rollback(self, name: str) -> Reference:
+        """Point the champion at the version it had before.
+
+        Raises:
+            NotFoundError: no such model.
+            DataError: there is no former champion that still exists.
+        """
+        self.resolve(name)
+        with self._lock(name):
+            current = self.alias(name)
+            versions = self.versions(name)
+            previous = [v for v in (current.previous if current else ()) if v in versions]
+            if current is None or not previous:
+                raise DataError(f"Expected a former champion of '{name}' to return to. Received: none.")
+            self._write_alias(name, CHAMPION, previous[-1], tuple(previous[:-1]))
+        return self.resolve(f"{name}:{CHAMPION}")
+
+    @contextlib.contextmanager
+    def create(self, name: str) -> Iterator[tuple[str, Path]]:
+        """Write a new version.
+
+        Yields the version's name and an empty folder beside the store to write it in. At the end of the block the
+        folder is flushed to disk and renamed into the store; after an exception nothing is left of it.
+
+        Raises:
+            DataError: a name that BentoML's store cannot hold.
+        """
+        check_name(name)
+        now = datetime.now(UTC)
+        version = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        staging = self._staging / f"{name}-{version}"
+        staging.mkdir(parents=True)
+        try:
+            yield version, staging
+            _write_store_record(staging, name, version, now)
+            for path in (p for p in staging.rglob("*") if p.is_file()):
+                _fsync(path)
+            parent = self.models / name
+            parent.mkdir(parents=True, exist_ok=True)
+            staging.rename(parent / version)
+            _fsync(parent)
+            # BentoML's own pointer, so that its commands list and export the newest; nothing of ours reads it.
+            _replace(parent / "latest", version)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _write_alias(self, name: str, alias: str, version: str, previous: tuple[str, ...]) -> None:
+        state = Alias(
+            version=version, previous=previous, changed_at=datetime.now(UTC).isoformat(timespec="milliseconds")
+        )
+        _replace(self.alias_path(name, alias), json.dumps(state.model_dump(), indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        folder = self._aliases / name
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def check_name(name: str) -> None:
+    """Check a model's name before work is spent on it.
+
+    Raises:
+        DataError: a name that BentoML's store cannot hold.
+    """
+    if not _NAME.fullmatch(name) or len(name) > 63:
+        raise DataError(
+            "Expected a model name of up to 63 lower-case letters, digits, '.', '_' or '-', beginning and ending with "
+            f"a letter or digit. Received: {name!r}."
+        )
+
+
+def _write_store_record(folder: Path, name: str, version: str, created: datetime) -> None:
+    """BentoML's ``model.yaml``. JSON is YAML, and a record this plain needs no YAML writer."""
+    manifest = Manifest.read(folder)
+    record = {
+        "name": name,
+        "version": version,
+        "module": "",
+        "labels": {"framework": "trueline", "family": manifest.family},
+        "options": {},
+        "metadata": {
+            "targets": list(manifest.metrics),
+            "rmse": [m.get("rmse") for m in manifest.metrics.values()],
+            "schema_digest": manifest.schema_digest,
+        },
+        "context": {
+            "framework_name": "trueline",
+            "framework_versions": manifest.lineage.packages,
+            "bentoml_version": manifest.lineage.packages.get("bentoml", ""),
+            "python_version": manifest.lineage.packages.get("python", ""),
+        },
+        "signatures": {},
+        "api_version": "v2",
+        "creation_time": created.isoformat(),
+    }
+    (folder / STORE_RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a reader sees the old text or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        _fsync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _fsync(path.parent)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
