@@ -1,0 +1,170 @@
+"""``make demo``: train on a real table, serve the model, show one call and its answer, serve until Ctrl-C.
+
+Everything it keeps is below ``.demo/``; a second run finds its model there and serves at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".demo"
+MODEL = "diabetes"
+TRAIN = ["train", "dataset:diabetes", "--target", "target", "--name", MODEL, "--promote"]
+READY_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+class DemoError(Exception):
+    """What stops the demo, in one sentence."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: Ctrl-C, or another signal that asks to end
+    """Someone asked the demo to end."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=3000, help="defaults to 3000")
+    port: int = parser.parse_args().port
+    for wanted in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(wanted, _stop)
+    try:
+        check_port(port)
+        train_once()
+        with serving(port) as server:
+            wait_until_ready(server, port)
+            show_call(port)
+            status = server.wait()
+            raise DemoError(f"Expected the service to run until Ctrl-C. Received: it ended with status {status}.")
+    except Stopped:
+        print("\nStopped. The model stays in .demo; `make demo` serves it again.")
+        return 0
+    except DemoError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def check_port(port: int) -> None:
+    """See that the port can be had before minutes are spent on training."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - what the service will bind
+        except (OSError, OverflowError) as error:
+            raise DemoError(
+                f"Expected a free port. Received: {port} ({error}). Choose another: make demo PORT=3001."
+            ) from error
+
+
+def train_once() -> None:
+    """Train and promote, unless an earlier run did."""
+    if (HOME / "trueline" / "aliases" / MODEL / "champion.json").is_file():
+        print(f"Serving the model that .demo holds (trained before; remove .demo to train again): {MODEL}")
+        return
+    say("trueline " + " ".join(TRAIN))
+    status = run_to_end(TRAIN)
+    if status != 0:
+        raise DemoError(f"Expected training to succeed. Received: status {status}; the reason is above.")
+
+
+def run_to_end(arguments: list[str]) -> int:
+    """Run ``trueline`` and wait; a signal to the demo ends it too."""
+    with start(arguments) as process:
+        return process.wait()
+
+
+@contextlib.contextmanager
+def serving(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The service as a process for as long as the block runs."""
+    arguments = ["serve", MODEL, "--port", str(port)]
+    say("trueline " + " ".join(arguments))
+    with start(arguments) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def start(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``trueline`` in a session of its own, so that Ctrl-C reaches it once, through here, and all of it ends."""
+    environ = {**os.environ, "BENTOML_HOME": str(HOME), "BENTOML_DO_NOT_TRACK": "true"}
+    command = [sys.executable, "-m", "trueline", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)  # noqa: S603
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end; what is left of its session after that is killed."""
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired, Stopped):  # a second Ctrl-C: at once
+            process.wait(STOP_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise DemoError(f"Expected the service to start. Received: status {server.returncode}; see above.")
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            get(port, "/readyz")
+            return
+        time.sleep(0.1)
+    raise DemoError(f"Expected the service to be ready within {READY_SECONDS:.0f} s. Received: it is not.")
+
+
+def show_call(port: int) -> None:
+    """Print a curl call made of the schema's own examples, and what the service answers to it."""
+    properties: dict[str, Any] = json.loads(get(port, "/schema"))["properties"]
+    row = {name: feature["examples"][0] for name, feature in properties.items()}
+    body = json.dumps({"rows": [row]})
+    answer = json.loads(get(port, "/predict", body.encode()))
+    print(
+        f"\nReady. Try it:\n\n  curl -s http://localhost:{port}/predict -H 'Content-Type: application/json' \\\n"
+        f"    -d '{body}'\n\nIt answers:\n\n{json.dumps(answer, indent=2)}\n\n"
+        f"The model's own documentation: http://localhost:{port}/docs. Ctrl-C ends the service.",
+        flush=True,
+    )
+
+
+def get(port: int, path: str, body: bytes | None = None) -> bytes:
+    """One HTTP call: POST where there is a body."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", data=body, headers={"Content-Type": "application/json"}
+    )
+    # No proxy that the environment names: the service is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=5) as response:
+        found: bytes = response.read()
+    return found
+
+
+def say(command: str) -> None:
+    print(f"$ {command}", flush=True)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise Stopped
+
+
+if __name__ == "__main__":
+    sys.exit(main())
