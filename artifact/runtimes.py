@@ -15,6 +15,11 @@ Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 RuntimeName = Literal["onnx", "keras"]
 
+# Rows of a call are filled up to a multiple of this. ONNX Runtime's own build computes Softplus, Log, Sin, Elu and
+# others four floats at a time and the rest one by one, by another formula: without the filling the last bit of an
+# answer would depend on how many rows it shared its batch with.
+_ROW_MULTIPLE = 4
+
 NUMERIC_INPUT = "numeric"
 CATEGORICAL_INPUT = "categorical"
 VALUE_OUTPUT = "value"
@@ -71,13 +76,25 @@ class OnnxRuntime:
         self._outputs = [VALUE_OUTPUT, SPREAD_OUTPUT] if SPREAD_OUTPUT in outputs else [VALUE_OUTPUT]
 
     def run(self, numeric: Float32, categorical: Int32) -> Outputs:
+        """Answers that do not depend, to the last bit, on the batch that a row is in."""
+        n = len(numeric)
         feed: dict[str, Any] = {}
         if self._takes_numeric:
-            feed[NUMERIC_INPUT] = numeric
+            feed[NUMERIC_INPUT] = _filled(numeric)
         if self._takes_categorical:
-            feed[CATEGORICAL_INPUT] = categorical
+            feed[CATEGORICAL_INPUT] = _filled(categorical)
         found = self._session.run(self._outputs, feed)
-        return Outputs(found[0], found[1] if len(found) > 1 else None)
+        return Outputs(found[0][:n], found[1][:n] if len(found) > 1 else None)
+
+
+def _filled(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rows, then as many rows of zeros as make their number a multiple of four."""
+    n = len(rows)
+    if n % _ROW_MULTIPLE == 0:
+        return rows
+    filled = np.zeros((n + -n % _ROW_MULTIPLE, rows.shape[1]), rows.dtype)
+    filled[:n] = rows
+    return filled
 
 
 class KerasRuntime:
