@@ -1,0 +1,47 @@
+"""The network that every server of the benchmark answers with: 13 features, two layers of 128, random weights.
+
+Its speed does not depend on its weights, so nothing is trained; its answers do, so that servers can be compared.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from artifact.manifest import ONNX_MODEL
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from tests.builders import build_schema, build_version, plain_features, sample_rows
+
+MODEL_NAME = "benchmark"
+N_FEATURES = 13
+HIDDEN = (128, 128)
+N_BODIES = 500
+
+
+class Network(NamedTuple):
+    """What the servers serve and what they are asked.
+
+    Attributes:
+        home: BentoML home with the network as champion, for Trueline.
+        onnx: the same version's ``model.onnx``, for the peers.
+        bodies: JSON requests of one row each.
+        values: what the network answers to each of them.
+    """
+
+    home: Path
+    onnx: Path
+    bodies: list[str]
+    values: list[float]
+
+
+def build(folder: Path) -> Network:
+    """Write the network into ``folder`` and draw the rows."""
+    home = folder / "home"
+    schema = build_schema(plain_features(N_FEATURES), targets=("y",))
+    version = build_version(Registry(home), name=MODEL_NAME, schema=schema, hidden=HIDDEN, promote=True)
+    rows = [{name: round(value, 4) for name, value in row.items()} for row in sample_rows(schema, N_BODIES)]
+    answers = Predictor.load(version.path).predict_rows(rows)
+    bodies = [json.dumps({"rows": [row]}) for row in rows]
+    return Network(home, version.path / ONNX_MODEL, bodies, [float(v) for v in answers.value[:, 0]])

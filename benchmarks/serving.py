@@ -1,0 +1,153 @@
+"""Requests/s, latency, memory and start of Trueline beside other servers, in one run: ``python -m benchmarks.serving``.
+
+Every server answers single rows with the same network. In each round each server is started on one core, loaded by
+wrk from another, and stopped; rounds are interleaved, so that a slow minute of the machine hits all of them alike.
+Figures are medians over rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import load, network, servers
+
+ROOT = servers.ROOT
+LOCK = ROOT / "benchmarks" / "peers.txt"
+SERVER_CORE, LOAD_CORE = 0, 1
+
+
+class Round(NamedTuple):
+    """One server in one round; seconds and bytes."""
+
+    load: load.Load
+    ready: float
+    memory: int
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parse(arguments)
+    missing = [tool for tool in ("wrk", "taskset") if not shutil.which(tool)]
+    if missing:
+        print(f"Expected wrk and taskset in PATH. Received: no {' and no '.join(missing)}.", file=sys.stderr)
+        return 2
+    python = peers_environment(options.cache)
+    rounds: dict[str, list[Round]] = {name: [] for name in options.servers}
+    idle = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="trueline-benchmark-") as temporary:
+        folder = Path(temporary)
+        net = network.build(folder)
+        script = load.write_script(folder, net.bodies)
+        for i in range(options.rounds):
+            for name in options.servers:
+                found = measure(servers.SERVERS[name], net, folder, script, python, options)
+                rounds[name].append(found)
+                print(
+                    f"round {i + 1} of {options.rounds}  {name:10}{found.load.requests_per_second:10,.0f} requests/s"
+                    f"   p99 {found.load.p99 * 1e3:7.1f} ms   failed {found.load.failed}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+    print(report(rounds, options, idle))
+    return 1 if any(r.load.failed for found in rounds.values() for r in found) else 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=8, help="of each measurement; defaults to 8")
+    parser.add_argument("--warm-up", type=int, default=2, help="seconds before each measurement; defaults to 2")
+    parser.add_argument("--rounds", type=int, default=5, help="defaults to 5")
+    parser.add_argument("--connections", type=int, default=32, help="defaults to 32")
+    parser.add_argument(
+        "--servers", nargs="+", choices=list(servers.SERVERS), default=list(servers.SERVERS), help="defaults to all"
+    )
+    parser.add_argument("--cache", type=Path, default=ROOT / ".bench", help="for the peers' environment")
+    parser.add_argument("--json", type=Path, help="write every measurement to this file too")
+    return parser.parse_args(arguments)
+
+
+def peers_environment(cache: Path) -> Path:
+    """The Python of an environment with ``peers.txt`` installed, made on first use."""
+    environment = cache / f"peers-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+    python = environment / "bin" / "python"
+    done = environment / "installed"
+    if not done.exists():
+        print(f"Installing {LOCK.relative_to(ROOT)} into {environment}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(environment)], check=True)
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(python)]
+        subprocess.run([*pip, "install", "--require-hashes", "-r", str(LOCK)], check=True)
+        done.touch()
+    return python
+
+
+def measure(
+    server: servers.Server,
+    net: network.Network,
+    folder: Path,
+    script: Path,
+    python: Path,
+    options: argparse.Namespace,
+) -> Round:
+    """Start a server, warm it, load it, stop it."""
+    with servers.start(server, net, folder, python, SERVER_CORE) as running:
+
+        def press(seconds: int) -> load.Load:
+            return load.measure(script, running.port, seconds=seconds, connections=options.connections, core=LOAD_CORE)
+
+        press(options.warm_up)
+        return Round(press(options.seconds), running.ready_seconds, running.worker_memory())
+
+
+def report(rounds: dict[str, list[Round]], options: argparse.Namespace, idle: float) -> str:
+    """The results as Markdown; writes ``--json`` as well."""
+    median = statistics.median
+    rate = {name: median(r.load.requests_per_second for r in found) for name, found in rounds.items()}
+    base = rate.get("trueline")
+    lines = [
+        f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, load before {idle:.2f}. One row a request, "
+        f"{options.connections} connections, server on core {SERVER_CORE}, wrk on core {LOAD_CORE}; medians of "
+        f"{options.rounds} interleaved rounds of {options.seconds} s.",
+        "",
+        "| server | requests/s | lowest - highest | Trueline is | p50 | p99 | worker memory | ready after | failed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, found in sorted(rounds.items(), key=lambda item: -rate[item[0]]):
+        rates = [r.load.requests_per_second for r in found]
+        ratio = f"{base / rate[name]:.2f} x" if base else "-"
+        lines.append(
+            f"| {servers.SERVERS[name].name} | {rate[name]:,.0f} | {min(rates):,.0f} - {max(rates):,.0f} | {ratio} "
+            f"| {median(r.load.p50 for r in found) * 1e3:.2f} ms | {median(r.load.p99 for r in found) * 1e3:.1f} ms "
+            f"| {median(r.memory for r in found) / 1e6:.0f} MB | {median(r.ready for r in found):.1f} s "
+            f"| {sum(r.load.failed for r in found)} |"
+        )
+    if options.json:
+        plain = {n: [{**r._asdict(), "load": r.load._asdict()} for r in found] for n, found in rounds.items()}
+        options.json.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+    return "\n".join(lines)
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return (
+        f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
