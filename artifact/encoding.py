@@ -5,23 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import Fault, SchemaMismatchError, unknown_name
-from artifact.schema import MISSING_CODE, OTHER_CODE, DatetimePart, Feature, FeatureSchema
+from artifact.schema import FIRST_CATEGORY_CODE, MISSING_CODE, OTHER_CODE, DatetimePart, Feature, FeatureSchema, Kind
 
 FAULT_LIMIT = 1000
 DAY = 86_400.0
 YEAR = 365.2425 * DAY
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+_FLOAT64_MAX = float(np.finfo(np.float64).max)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# What Python's datetime can show: the years 1 to 9999.
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 # 1970-01-01 was a Thursday; three days later the week (Monday first) begins.
 _WEEK_SHIFT = 3 * DAY
 
 FloatArray = npt.NDArray[np.float64]
+
+_RULES: dict[Kind, str] = {
+    "number": "Expected a number.",
+    "integer": "Expected an integer.",
+    "boolean": "Expected true or false.",
+    "category": "Expected a string.",
+    "datetime": "Expected an ISO 8601 date or time, for example 2024-05-01T12:30:00Z.",
+}
 
 
 class RowWarning(NamedTuple):
@@ -66,18 +80,22 @@ class Encoder:
         self._numeric_names = tuple(f.name for f in numeric)
         self._categorical_names = tuple(f.name for f in categorical)
         self._known = frozenset(schema.names)
-        self._has_datetime = any(f.kind == "datetime" for f in numeric)
         self._codes: list[dict[str | None, int]] = [
-            {None: MISSING_CODE, **{c: i for i, c in enumerate(f.categories, start=OTHER_CODE + 1)}}
+            {None: MISSING_CODE, **{c: i for i, c in enumerate(f.categories, start=FIRST_CATEGORY_CODE)}}
             for f in categorical
         ]
-        self._low = np.array([-math.inf if f.minimum is None else f.minimum for f in numeric])
-        self._high = np.array([math.inf if f.maximum is None else f.maximum for f in numeric])
-        offsets = np.array([f.offset for f in numeric])
-        self._offsets = offsets if offsets.any() else None
-        self._integral = np.array([f.kind == "integer" for f in numeric], dtype=bool)
+        ends = np.array([_ends(f) for f in numeric], dtype=np.float64).reshape(-1, 2)
+        self._low, self._high = ends[:, 0], ends[:, 1]
+        self._offsets = np.array([f.offset for f in numeric], dtype=np.float64)
+        self._centred = bool(self._offsets.any())
+        self._usual_low = np.maximum(self._low, self._offsets - _FLOAT32_MAX)
+        self._usual_high = np.minimum(self._high, self._offsets + _FLOAT32_MAX)
+        self._boolean = np.array([f.kind == "boolean" for f in numeric], dtype=bool)
+        self._integral = np.array([f.kind in ("integer", "boolean") for f in numeric], dtype=bool)
         self._any_integral = bool(self._integral.any())
         self._refuse_missing = np.array([f.missing == "refuse" for f in numeric], dtype=bool)
+        self._datetimes = [j for j, f in enumerate(numeric) if f.kind == "datetime"]
+        self._sources = [self._numeric_names.index(c.feature) for c in schema.numeric_columns]
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]], *, checked: bool = False) -> Encoded:
         """Encode records.
@@ -90,16 +108,13 @@ class Encoder:
         Raises:
             SchemaMismatchError: names, types or values that the schema refuses, with every fault up to 1,000.
         """
-        if not checked:
-            self._check_names(rows)
-        if checked and not self._has_datetime:
-            names = self._numeric_names
-            matrix = np.array([[row.get(n) for n in names] for row in rows], dtype=np.float64)
-            matrix = matrix.reshape(len(rows), len(names))
-            faults: list[Fault] = []
+        faults: list[Fault] = []
+        if checked:
+            matrix = self._checked_matrix(rows, faults)
         else:
-            columns = {f.name: [row.get(f.name) for row in rows] for f in self.schema.numeric}
-            matrix, faults = self._numeric_matrix(columns, len(rows), checked=checked)
+            self._check_names(rows)
+            columns = {n: [row.get(n) for row in rows] for n in self._numeric_names}
+            matrix = self._numeric_matrix(columns, len(rows), faults)
         raw = [[row.get(n) for row in rows] for n in self._categorical_names]
         return self._finish(matrix, raw, faults, checked=checked)
 
@@ -107,9 +122,10 @@ class Encoder:
         """Encode columns of equal length.
 
         Args:
-            columns: feature name to a list or array; numbers as numbers with None or NaN for missing, datetimes as
-                ISO 8601 strings, ``datetime`` or ``datetime64``, categories as strings with None for missing.
-            checked: as in :meth:`encode_rows`.
+            columns: feature name to a list or array; numbers as numbers, datetimes as ISO 8601 strings, ``datetime``
+                or ``datetime64``, categories as strings; None, NaN or NaT for missing. For a boolean an array of 0
+                and 1 will do.
+            checked: as in :meth:`encode_rows`; a missing category is then None.
 
         Raises:
             SchemaMismatchError: as in :meth:`encode_rows`, and for columns of unequal length.
@@ -117,6 +133,10 @@ class Encoder:
         unknown = [name for name in columns if name not in self._known]
         if unknown:
             raise SchemaMismatchError([self._unknown(None, name) for name in unknown])
+        for name, values in columns.items():
+            if not _is_column(values):
+                message = "Expected a list or a one-dimensional array."
+                raise SchemaMismatchError([Fault(None, name, message, values, "type")])
         lengths = {name: len(values) for name, values in columns.items()}
         n = next(iter(lengths.values()), 0)
         if any(length != n for length in lengths.values()):
@@ -124,87 +144,100 @@ class Encoder:
             message = f"Expected columns of equal length, {n} as '{next(iter(lengths))}' has."
             raise SchemaMismatchError([Fault(None, name, message, f"{length} values", "length")])
         absent = [None] * n
-        matrix, faults = self._numeric_matrix(
-            {f.name: columns.get(f.name, absent) for f in self.schema.numeric}, n, checked=checked
-        )
-        raw = [list(columns.get(name, absent)) for name in self._categorical_names]
+        faults: list[Fault] = []
+        matrix = self._numeric_matrix({name: columns.get(name, absent) for name in self._numeric_names}, n, faults)
+        raw = [_listed(columns.get(name, absent)) for name in self._categorical_names]
         return self._finish(matrix, raw, faults, checked=checked)
 
-    def _check_names(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        faults = [
-            self._unknown(i, name)
+    def _check_names(self, rows: Sequence[Any]) -> None:
+        for i, row in enumerate(rows):
+            if not isinstance(row, Mapping):
+                message = "Expected a mapping of feature names to values."
+                raise SchemaMismatchError([Fault(i, None, message, row, "type")])
+        unknown = (
+            (i, name)
             for i, row in enumerate(rows)
             if not row.keys() <= self._known
             for name in row
             if name not in self._known
-        ]
+        )
+        faults = [self._unknown(i, name) for i, name in islice(unknown, FAULT_LIMIT)]
         if faults:
-            raise SchemaMismatchError(faults[:FAULT_LIMIT])
+            raise SchemaMismatchError(faults)
 
     def _unknown(self, row: int | None, name: str) -> Fault:
-        return Fault(row, name, unknown_name("feature", name, self.schema.names), name, "unknown")
+        return Fault(row, str(name), unknown_name("feature", str(name), self.schema.names), name, "unknown")
 
-    def _numeric_matrix(self, columns: Mapping[str, Any], n: int, *, checked: bool) -> tuple[FloatArray, list[Fault]]:
+    def _checked_matrix(self, rows: Sequence[Mapping[str, Any]], faults: list[Fault]) -> FloatArray:
+        names = self._numeric_names
+        values = [[row.get(n) for n in names] for row in rows]
+        for j in self._datetimes:
+            seconds = _seconds(self.schema.numeric[j], [row[j] for row in values], faults)
+            for row, second in zip(values, seconds, strict=True):
+                row[j] = second
+        try:
+            matrix = np.array(values, dtype=np.float64)
+        except OverflowError:
+            matrix = np.array([[_float(v) for v in row] for row in values], dtype=np.float64)
+        return matrix.reshape(len(rows), len(names))
+
+    def _numeric_matrix(self, columns: Mapping[str, Any], n: int, faults: list[Fault]) -> FloatArray:
         matrix = np.empty((n, len(self._numeric_names)), dtype=np.float64)
-        faults: list[Fault] = []
         for j, feature in enumerate(self.schema.numeric):
             values = columns[feature.name]
             if feature.kind == "datetime":
                 matrix[:, j] = _seconds(feature, values, faults)
-            elif isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
+            elif _holds_numbers(feature, values):
                 matrix[:, j] = values
-            elif checked:
-                matrix[:, j] = np.array(values, dtype=np.float64)
             else:
                 matrix[:, j] = _numbers(feature, values, faults)
-        return matrix, faults
+        return matrix
 
     def _finish(self, matrix: FloatArray, raw: list[list[Any]], faults: list[Fault], *, checked: bool) -> Encoded:
-        n = len(matrix)
         warnings: list[RowWarning] = []
-        self._check_numeric(matrix, faults, warnings)
-        categorical = np.empty((n, len(raw)), dtype=np.int32)
+        usual = self._is_usual(matrix)
+        if not usual:
+            self._check_numeric(matrix, faults, warnings)
+        categorical = np.empty((len(matrix), len(raw)), dtype=np.int32)
         for j, values in enumerate(raw):
             feature = self.schema.categorical[j]
             if not checked:
                 values = _strings(feature, values, faults)
             codes = self._codes[j]
-            categorical[:, j] = [codes.get(v, OTHER_CODE) for v in values]
-            self._check_codes(feature, categorical[:, j], values, faults, warnings)
+            found = [codes.get(v, OTHER_CODE) for v in values]
+            categorical[:, j] = found
+            if found and min(found) < FIRST_CATEGORY_CODE:
+                self._check_codes(feature, categorical[:, j], values, faults, warnings)
         if faults:
             # A type fault leaves a hole where the value stood; it is not missing as well.
             typed = {(f.row, f.field) for f in faults if f.reason == "type"}
             kept = [f for f in faults if f.reason != "missing" or (f.row, f.field) not in typed]
             raise SchemaMismatchError(sorted(kept, key=lambda f: -1 if f.row is None else f.row)[:FAULT_LIMIT])
-        return Encoded(self._float32(matrix), categorical, warnings)
+        return Encoded(self._float32(matrix, usual=usual), categorical, warnings)
+
+    def _is_usual(self, matrix: FloatArray) -> bool:
+        """Whether all is present, finite and in range: nearly every request is, and needs no closer look."""
+        inside = (matrix >= self._usual_low) & (matrix <= self._usual_high)
+        if self._any_integral:
+            inside &= (np.floor(matrix) == matrix) | ~self._integral
+        return bool(inside.all())
 
     def _check_numeric(self, matrix: FloatArray, faults: list[Fault], warnings: list[RowWarning]) -> None:
+        features = self.schema.numeric
         missing = np.isnan(matrix)
-        if missing.any():
-            for i, j in _where(missing & self._refuse_missing):
-                faults.append(_missing(i, self.schema.numeric[j]))
+        faults.extend(_missing(i, features[j]) for i, j in _where(missing & self._refuse_missing))
         infinite = np.isinf(matrix)
-        if infinite.any():
-            for i, j in _where(infinite):
-                feature = self.schema.numeric[j]
-                faults.append(Fault(i, feature.name, "Expected a finite number.", float(matrix[i, j]), "type"))
-        if self._any_integral:
-            fractional = (matrix != np.floor(matrix)) & self._integral & ~missing & ~infinite
-            if fractional.any():
-                for i, j in _where(fractional):
-                    feature = self.schema.numeric[j]
-                    faults.append(Fault(i, feature.name, "Expected an integer.", float(matrix[i, j]), "type"))
         outside = (matrix < self._low) | (matrix > self._high)
-        if outside.any():
-            for i, j in _where(outside & ~infinite, limit=None):
-                self._outside(i, self.schema.numeric[j], float(matrix[i, j]), faults, warnings)
+        broken = self._integral & ~missing & ~infinite & ((np.floor(matrix) != matrix) | (outside & self._boolean))
+        for i, j in _where(infinite | broken):
+            rule = "Expected a finite number." if infinite[i, j] else _RULES[features[j].kind]
+            faults.append(Fault(i, features[j].name, rule, float(matrix[i, j]), "type"))
+        for i, j in _where(outside & ~infinite & ~broken, limit=None):
+            self._outside(i, features[j], float(matrix[i, j]), faults, warnings)
 
     def _outside(
         self, row: int, feature: Feature, value: float, faults: list[Fault], warnings: list[RowWarning]
     ) -> None:
-        if feature.kind == "boolean":
-            faults.append(Fault(row, feature.name, "Expected true or false.", value, "type"))
-            return
         low, high = (_shown(feature, v) for v in (feature.minimum, feature.maximum))
         if feature.out_of_range == "refuse":
             message = f"Expected a value in the training range [{low}, {high}]."
@@ -223,33 +256,30 @@ class Encoder:
     ) -> None:
         if feature.missing == "refuse" and not codes.all():
             faults.extend(_missing(int(i), feature) for i in np.flatnonzero(codes == MISSING_CODE)[:FAULT_LIMIT])
-        unseen = codes == OTHER_CODE
-        if not unseen.any():
-            return
-        for i in map(int, np.flatnonzero(unseen)):
-            if feature.unseen == "refuse":
-                message = unknown_name(f"category of '{feature.name}'", str(values[i]), feature.categories)
+        unseen = np.flatnonzero(codes == OTHER_CODE)
+        if feature.unseen == "refuse":
+            for i in map(int, unseen[:FAULT_LIMIT]):
+                message = unknown_name(f"category of '{feature.name}'", values[i], feature.categories)
                 faults.append(Fault(i, feature.name, message, values[i], "unseen"))
-            else:
-                message = f"'{feature.name}' = {values[i]!r} was not seen in training; answered as 'other'."
-                warnings.append(RowWarning(i, feature.name, "unseen", message))
+            return
+        for i in map(int, unseen):
+            message = f"'{feature.name}' = {values[i]!r} was not seen in training; answered as 'other'."
+            warnings.append(RowWarning(i, feature.name, "unseen", message))
 
-    def _float32(self, matrix: FloatArray) -> npt.NDArray[np.float32]:
-        if self._has_datetime:
-            matrix = self._expand(matrix)
-        elif self._offsets is not None:
-            matrix = matrix - self._offsets
-        # 1e300 is a legal number; as float32 it would be infinite and the graph would answer NaN.
-        return np.clip(matrix, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float32)
-
-    def _expand(self, matrix: FloatArray) -> FloatArray:
-        columns: list[FloatArray] = []
-        for j, feature in enumerate(self.schema.numeric):
-            if feature.kind == "datetime":
-                columns.extend(datetime_part(part, matrix[:, j], feature.offset) for part in feature.parts)
-            else:
-                columns.append(matrix[:, j] - feature.offset)
-        return np.stack(columns, axis=1)
+    def _float32(self, matrix: FloatArray, *, usual: bool) -> npt.NDArray[np.float32]:
+        columns = matrix
+        if self._centred:
+            with np.errstate(over="ignore"):
+                columns = matrix - self._offsets
+        if not usual:
+            # 1e300 is a legal number; as float32 it would be infinite and the graph would answer NaN.
+            columns = np.clip(columns, -_FLOAT32_MAX, _FLOAT32_MAX)
+        if self._datetimes:
+            columns = columns[:, self._sources]
+            for at, (column, j) in enumerate(zip(self.schema.numeric_columns, self._sources, strict=True)):
+                if column.part is not None:
+                    columns[:, at] = datetime_part(column.part, matrix[:, j], float(self._offsets[j]))
+        return columns.astype(np.float32)
 
 
 def datetime_part(part: DatetimePart, seconds: FloatArray, offset: float) -> FloatArray:
@@ -272,59 +302,90 @@ def datetime_part(part: DatetimePart, seconds: FloatArray, offset: float) -> Flo
 
 
 def parse_datetime(value: Any) -> float:
-    """Seconds since 1970 UTC of an ISO 8601 string, a ``datetime`` or a ``date``; without a zone it is UTC.
+    """Seconds since 1970 UTC of an ISO 8601 string, ``datetime``, ``date`` or ``datetime64``; without a zone it is UTC.
 
     Raises:
         ValueError: not a datetime.
     """
+    if isinstance(value, np.datetime64):
+        return float(_datetime64_seconds(np.array([value]))[0])
     if isinstance(value, str):
         value = datetime.fromisoformat(value.strip())
     if isinstance(value, datetime):
         moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        return moment.timestamp()
+        # Not timestamp(): far from 1970 its last bit differs from the same moment's as datetime64.
+        return (moment - _EPOCH) / _MICROSECOND / 1e6
     if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
+        return (date.toordinal(value) - _EPOCH.toordinal()) * DAY
     raise ValueError("not a datetime")
+
+
+def _ends(feature: Feature) -> tuple[float, float]:
+    """The range, finite: what lies beyond float64 is infinite, and is refused for that."""
+    if feature.kind == "boolean":
+        return 0.0, 1.0
+    low, high = feature.minimum, feature.maximum
+    return -_FLOAT64_MAX if low is None else low, _FLOAT64_MAX if high is None else high
+
+
+def _is_column(values: Any) -> bool:
+    if isinstance(values, np.ndarray):
+        return values.ndim == 1
+    return isinstance(values, Iterable) and hasattr(values, "__len__") and not isinstance(values, (str, bytes, Mapping))
+
+
+def _holds_numbers(feature: Feature, values: Any) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype.kind in ("fiub" if feature.kind == "boolean" else "fiu")
+
+
+def _listed(values: Any) -> list[Any]:
+    listed: list[Any] = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    return listed
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, (float, np.floating)) and math.isnan(value))
+
+
+def _datetime64_seconds(values: npt.NDArray[np.datetime64]) -> FloatArray:
+    micros = values.astype("datetime64[us]")
+    return np.where(np.isnat(micros), np.nan, micros.astype(np.int64).astype(np.float64) / 1e6)
 
 
 def _seconds(feature: Feature, values: Any, faults: list[Fault]) -> FloatArray:
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        micros = values.astype("datetime64[us]")
-        seconds = micros.astype(np.int64).astype(np.float64) / 1e6
-        return np.where(np.isnat(micros), np.nan, seconds)
+        return _datetime64_seconds(values)
     out = np.full(len(values), np.nan)
     for i, value in enumerate(values):
-        if value is None:
+        if _is_missing(value):
             continue
         try:
             out[i] = parse_datetime(value)
         except (ValueError, OverflowError):
-            message = "Expected an ISO 8601 date or time, for example 2024-05-01T12:30:00Z."
-            faults.append(Fault(i, feature.name, message, value, "type"))
+            faults.append(Fault(i, feature.name, _RULES["datetime"], value, "type"))
     return out
 
 
 def _numbers(feature: Feature, values: Iterable[Any], faults: list[Fault]) -> FloatArray:
     boolean = feature.kind == "boolean"
-    rule = (
-        "Expected true or false."
-        if boolean
-        else f"Expected {'an integer' if feature.kind == 'integer' else 'a number'}."
-    )
     out: list[float] = []
     for i, value in enumerate(values):
         good = isinstance(value, (bool, np.bool_)) if boolean else _is_number(value)
-        if value is None:
-            out.append(math.nan)
-        elif good:
-            try:
-                out.append(float(value))
-            except OverflowError:  # an int beyond float64
-                out.append(math.inf)
+        if good or _is_missing(value):
+            out.append(_float(value))
         else:
             out.append(math.nan)
-            faults.append(Fault(i, feature.name, rule, value, "type"))
+            faults.append(Fault(i, feature.name, _RULES[feature.kind], value, "type"))
     return np.array(out, dtype=np.float64)
+
+
+def _float(value: Any) -> float:
+    if value is None:
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond float64
+        return math.inf
 
 
 def _is_number(value: Any) -> bool:
@@ -334,11 +395,12 @@ def _is_number(value: Any) -> bool:
 def _strings(feature: Feature, values: Sequence[Any], faults: list[Fault]) -> list[str | None]:
     out: list[str | None] = []
     for i, value in enumerate(values):
-        if value is None or isinstance(value, str):
-            out.append(value)
-        else:
-            out.append(None)
-            faults.append(Fault(i, feature.name, "Expected a string.", value, "type"))
+        if isinstance(value, str):
+            out.append(str(value))
+            continue
+        out.append(None)
+        if not _is_missing(value):
+            faults.append(Fault(i, feature.name, _RULES["category"], value, "type"))
     return out
 
 
@@ -355,5 +417,5 @@ def _shown(feature: Feature, value: float | None) -> Any:
     if value is None:
         return "unbounded"
     if feature.kind == "datetime":
-        return datetime.fromtimestamp(value, UTC).isoformat() if abs(value) < 2e11 else value
+        return datetime.fromtimestamp(value, UTC).isoformat() if _FIRST_SECOND <= value <= _LAST_SECOND else value
     return int(value) if value == int(value) and abs(value) < 2**53 else value

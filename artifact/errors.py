@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+# Longer names and values are cut in messages: a client may send a megabyte of them.
+_SHOWN = 100
+# The nearest of more names than this are sought among this many that share the most letters.
+_COMPARED = 64
 
 
 class TruelineError(Exception):
@@ -58,7 +64,7 @@ class SchemaMismatchError(DataError):
         where = "" if first.row is None else f"Row {first.row}"
         where += "" if first.field is None else f"{', ' if where else ''}'{first.field}'"
         more = f" ({len(faults) - 1} more)" if len(faults) > 1 else ""
-        super().__init__(f"{where}: {first.message} Received: {first.received!r}.{more}")
+        super().__init__(f"{where}: {first.message} Received: {_cut(repr(first.received))}.{more}")
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], *, limit: int = 20) -> str:
@@ -68,11 +74,28 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, limit: int = 20)
         >>> unknown_name("feature", "rooms", ["age", "room"])
         "Unknown feature 'rooms'. There are: 'room', 'age'."
     """
-    names = list(known)
+    names, name = tuple(known), _cut(name)
     if not names:
         return f"Unknown {what} '{name}'. There are none yet."
-    # Edit distance over all names puts a typo's neighbour first; ties keep the given order.
-    ranked = sorted(names, key=lambda n: -difflib.SequenceMatcher(None, name.lower(), n.lower()).ratio())
-    shown = ", ".join(f"'{n}'" for n in ranked[:limit])
-    rest = f" and {len(ranked) - limit} more" if len(ranked) > limit else ""
+    shown = ", ".join(f"'{n}'" for n in _nearest(name, names)[:limit])
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
     return f"Unknown {what} '{name}'. There are: {shown}{rest}."
+
+
+@lru_cache(maxsize=1024)
+def _nearest(name: str, names: tuple[str, ...]) -> list[str]:
+    """The names nearest to one that does not exist; ties keep the given order."""
+    if len(names) > _COMPARED:
+        letters = set(name.lower())
+        names = tuple(sorted(names, key=lambda n: len(letters ^ set(n.lower())))[:_COMPARED])
+    matcher = difflib.SequenceMatcher(b=name.lower(), autojunk=False)
+
+    def distance(known: str) -> float:
+        matcher.set_seq1(known.lower()[:_SHOWN])
+        return -matcher.ratio()
+
+    return sorted(names, key=distance)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

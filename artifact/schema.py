@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Self
 
@@ -111,8 +112,8 @@ class FeatureSchema(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        names = [f.name for f in self.features] + [t.name for t in self.targets]
-        repeated = sorted({n for n in names if names.count(n) > 1})
+        names = Counter([f.name for f in self.features] + [t.name for t in self.targets])
+        repeated = sorted(name for name, times in names.items() if times > 1)
         if repeated:
             raise ValueError(f"Expected each name once. Received: {', '.join(repeated)} more than once.")
         return self
@@ -165,6 +166,12 @@ class FeatureSchema(BaseModel):
         """sha256 of the schema's canonical JSON: equal digests take and give the same rows."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def lenient(self) -> FeatureSchema:
+        """The same columns without refusals: training and evaluation score every row of a table."""
+        policies = {"missing": "impute", "unseen": "other", "out_of_range": "warn"}
+        # Built anew: model_copy would keep the cached properties of the strict features.
+        return FeatureSchema(features=tuple(f.model_copy(update=policies) for f in self.features), targets=self.targets)
 
     def example_row(self) -> dict[str, Any]:
         """One usual row, as it would stand in a request."""
