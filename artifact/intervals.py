@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from artifact.errors import DataError
+from artifact.errors import ArtifactError, DataError
 
 DEFAULT_LEVEL = 0.9
 # More than this many scores are thinned: 4,096 ranks place any level within 0.025 points.
@@ -47,6 +47,8 @@ class Calibration(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if any(b <= a for a, b in itertools.pairwise((0, *self.ranks))) or self.ranks[-1:] != (self.n_samples,):
+            raise ValueError(f"Expected ascending ranks from at least 1 to {self.n_samples}.")
         for scores in self.scores:
             if len(scores) != len(self.ranks) or any(b < a for a, b in itertools.pairwise(scores)):
                 raise ValueError("Expected as many scores as ranks, in ascending order.")
@@ -96,8 +98,10 @@ class Calibration(BaseModel):
         # 0.9 * 10 is 9.000000000000002 in floats when written (n + 1) * level for some n: shave the dust first.
         rank = math.ceil(round((self.n_samples + 1) * level, 9))
         if rank > self.n_samples:
+            # Rounded down: the level in the message must itself be one that can be promised.
+            most = math.floor(self.max_level * 1e6) / 1e6
             raise DataError(
-                f"Expected 'interval' of at most {self.max_level:.4g}, for {self.n_samples} calibration rows. "
+                f"Expected 'interval' of at most {most}, for {self.n_samples} calibration rows. "
                 f"Received: interval={level}."
             )
         # The stored rank at or above: wider, never narrower, than asked.
@@ -109,12 +113,17 @@ class Calibration(BaseModel):
     ) -> Interval:
         """Lower and upper bound of each answer, in the dtype of ``value``.
 
+        Raises:
+            ArtifactError: the method is ``scaled`` and there is no spread.
+
         Args:
             value: float (n_samples, n_targets).
             spread: float (n_samples, n_targets), or None where the method is ``constant``.
             bound: (n_targets,), from :meth:`bound`.
         """
         width = bound.astype(value.dtype)
-        if self.method == "scaled" and spread is not None:
+        if self.method == "scaled":
+            if spread is None:
+                raise ArtifactError("Expected a spread from a network with scaled intervals. Received: none.")
             width = width * spread.astype(value.dtype)
         return Interval(value - width, value + width)

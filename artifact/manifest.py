@@ -98,6 +98,7 @@ class Manifest(_Frozen):
         metrics: test metrics by target.
         baselines: the same metrics by baseline and target, on the same rows.
         schema_digest: :meth:`FeatureSchema.digest` of ``schema.json``.
+        digest: sha256 of all the rest of ``manifest.json``; empty until it is written.
         notes: what training dropped, repaired or warned about, one sentence each.
         files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
     """
@@ -117,13 +118,14 @@ class Manifest(_Frozen):
     lineage: Lineage
     notes: tuple[str, ...] = ()
     files: dict[str, str] = {}
+    digest: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read ``manifest.json``.
 
         Raises:
-            ArtifactError: no manifest, not readable, or of a format that this version does not know.
+            ArtifactError: no manifest, not readable, changed, or of a format that this version does not know.
         """
         path = folder / MANIFEST
         try:
@@ -140,6 +142,8 @@ class Manifest(_Frozen):
                 f"Expected artifact format {FORMAT_VERSION}. Received: {found!r} in {path}. "
                 "Train again, or use the Trueline version that wrote it."
             )
+        if data.get("digest") != _digest(data):
+            raise ArtifactError(f"Expected {path} as training wrote it. Received: another one; use another version.")
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -148,6 +152,7 @@ class Manifest(_Frozen):
     def write(self, folder: Path) -> Manifest:
         """Hash every file of the folder, then write ``manifest.json`` with the hashes; returns what was written."""
         manifest = self.model_copy(update={"files": hash_files(folder)})
+        manifest = manifest.model_copy(update={"digest": _digest(manifest.model_dump(mode="json"))})
         text = json.dumps(manifest.model_dump(mode="json"), indent=2, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         return manifest
@@ -168,6 +173,11 @@ class Manifest(_Frozen):
                     f"Expected {name} with sha256 {expected[:12]}. Received: {found[:12]} in {folder}. "
                     "The file changed after training; use another version."
                 )
+
+
+def _digest(content: dict[str, Any]) -> str:
+    rest = {name: value for name, value in content.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def hash_files(folder: Path) -> dict[str, str]:

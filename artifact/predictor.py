@@ -70,8 +70,7 @@ class Predictor:
         self.manifest = manifest
         self.encoder = Encoder(schema)
         self.default_level = min(DEFAULT_LEVEL, calibration.max_level)
-        offsets = np.array([t.offset for t in schema.targets], dtype=np.float64)
-        self._offsets = offsets if offsets.any() else None
+        self._offsets = target_offsets(schema)
         self._bounds: dict[float, npt.NDArray[np.float64]] = {}
 
     @classmethod
@@ -130,11 +129,7 @@ class Predictor:
 
     def finish(self, outputs: Outputs, bound: npt.NDArray[np.float64], warnings: list[RowWarning]) -> Prediction:
         """Add intervals and target offsets to the network's outputs."""
-        value: npt.NDArray[np.floating] = outputs.value
-        if self._offsets is not None:
-            value = outputs.value + self._offsets
-        lower, upper = self.calibration.interval(value, outputs.spread, bound)
-        return Prediction(value, lower, upper, warnings)
+        return finish(outputs, self._offsets, self.calibration, bound, warnings)
 
     def predict(self, X: Encoded, level: float | None = None) -> Prediction:
         """Predict encoded rows."""
@@ -167,7 +162,7 @@ class Predictor:
         """Answer the golden rows again.
 
         Raises:
-            ArtifactError: an answer differs by more than 1e-5 of its target's standard deviation.
+            ArtifactError: an answer is missing or differs by more than 1e-5 of its target's standard deviation.
         """
         try:
             answer = self.predict_rows(golden.rows)
@@ -175,17 +170,42 @@ class Predictor:
             raise ArtifactError(f"Expected golden rows that fit the schema. Received: {error}") from error
         scale = np.array([t.std for t in self.schema.targets])
         for name in ("value", "lower", "upper"):
-            found = getattr(answer, name)
-            expected = np.array(getattr(golden, name), dtype=np.float64).reshape(found.shape)
+            found, answers = getattr(answer, name), getattr(golden, name)
+            if [len(row) for row in answers] != [len(scale)] * len(golden.rows):
+                raise ArtifactError(
+                    f"Expected a golden {name} for each row and target. Received: {len(answers)} for "
+                    f"{len(golden.rows)} rows and {len(scale)} targets."
+                )
+            expected = np.array(answers, dtype=np.float64).reshape(found.shape)
             # float32 holds 7 digits: an answer far from 0 cannot be nearer than its own resolution.
-            allowed = GOLDEN_TOLERANCE * scale + 4 * np.spacing(np.abs(expected).astype(found.dtype))
-            difference = np.abs(found.astype(np.float64) - expected)
+            with np.errstate(over="ignore", invalid="ignore"):
+                allowed = GOLDEN_TOLERANCE * scale + 4 * np.spacing(np.abs(expected).astype(found.dtype))
+                difference = np.abs(found.astype(np.float64) - expected)
             if not (difference <= allowed).all():
                 worst = float(np.nanmax(difference / scale)) if np.isfinite(difference).any() else float("nan")
                 raise ArtifactError(
                     f"Expected the golden rows' {name} as at training, within {GOLDEN_TOLERANCE:g} deviations. "
                     f"Received: {worst:.3g} for {self.model_name}:{self.model_version}."
                 )
+
+
+def target_offsets(schema: FeatureSchema) -> npt.NDArray[np.float64] | None:
+    """What is added to the network's values, float64 (n_targets,), or None where it is 0 for every target."""
+    offsets = np.array([t.offset for t in schema.targets], dtype=np.float64)
+    return offsets if offsets.any() else None
+
+
+def finish(
+    outputs: Outputs,
+    offsets: npt.NDArray[np.float64] | None,
+    calibration: Calibration,
+    bound: npt.NDArray[np.float64],
+    warnings: list[RowWarning],
+) -> Prediction:
+    """The network's outputs as answers: target offsets added, intervals around them."""
+    value: npt.NDArray[np.floating] = outputs.value if offsets is None else outputs.value + offsets
+    lower, upper = calibration.interval(value, outputs.spread, bound)
+    return Prediction(value, lower, upper, warnings)
 
 
 def read_golden(folder: Path) -> Golden:

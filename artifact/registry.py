@@ -30,7 +30,7 @@ class Alias(BaseModel):
     """What an alias points to.
 
     Attributes:
-        version: the version, or None once the alias was cleared.
+        version: the version.
         previous: former versions, the latest last; ``rollback`` returns to it.
         changed_at: ISO 8601, UTC.
     """
@@ -77,10 +77,12 @@ class Registry:
 
     def versions(self, name: str) -> list[str]:
         """Versions of a model, the oldest first; empty where there is no such model."""
-        folder = self.models / name
-        if not _NAME.fullmatch(name) or not folder.is_dir():
+        if not _NAME.fullmatch(name):
             return []
-        return sorted(d.name for d in folder.iterdir() if (d / MANIFEST).is_file())
+        try:
+            return sorted(d.name for d in (self.models / name).iterdir() if (d / MANIFEST).is_file())
+        except (FileNotFoundError, NotADirectoryError):  # never there, or deleted while we looked
+            return []
 
     def manifest(self, name: str, version: str) -> Manifest:
         """The manifest of a version."""
@@ -132,9 +134,11 @@ class Registry:
         """Point an alias at a version.
 
         Raises:
-            NotFoundError: no such version.
+            NotFoundError: no such version or alias.
             RefusedError: the version did not beat the mean of the target on its test rows, and ``force`` is False.
         """
+        if alias not in ALIASES:
+            raise NotFoundError(unknown_name("alias", alias, ALIASES))
         found = self.resolve(reference)
         verdict = self.manifest(found.name, found.version).verdict
         if not verdict.beats_mean and not force:
@@ -156,11 +160,15 @@ class Registry:
             NotFoundError: no such model.
             DataError: there is no former champion that still exists.
         """
-        self.resolve(name)
+        versions = self.versions(name)
+        if not versions:
+            raise NotFoundError(unknown_name("model", name, self.names()))
         with self._lock(name):
             current = self.alias(name)
-            versions = self.versions(name)
             previous = [v for v in (current.previous if current else ()) if v in versions]
+            # With the versions between them deleted, a former champion may be the present one.
+            while current and previous and previous[-1] == current.version:
+                previous.pop()
             if current is None or not previous:
                 raise DataError(f"Expected a former champion of '{name}' to return to. Received: none.")
             self._write_alias(name, CHAMPION, previous[-1], tuple(previous[:-1]))
@@ -178,20 +186,25 @@ class Registry:
         """
         check_name(name)
         now = datetime.now(UTC)
-        version = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        # To the microsecond: versions are ordered by name, and two may come within a second.
+        version = f"{now:%Y%m%d-%H%M%S-%f}"
         staging = self._staging / f"{name}-{version}"
         staging.mkdir(parents=True)
+        final = self.models / name / version
         try:
             yield version, staging
             _write_store_record(staging, name, version, now)
-            for path in (p for p in staging.rglob("*") if p.is_file()):
+            for path in (*staging.rglob("*"), staging):
                 _fsync(path)
-            parent = self.models / name
-            parent.mkdir(parents=True, exist_ok=True)
-            staging.rename(parent / version)
-            _fsync(parent)
-            # BentoML's own pointer, so that its commands list and export the newest; nothing of ours reads it.
-            _replace(parent / "latest", version)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            staging.rename(final)
+            try:
+                _fsync(final.parent)
+                # BentoML's own pointer, so that its commands list and export the newest; nothing of ours reads it.
+                _replace(final.parent / "latest", version)
+            except BaseException:
+                shutil.rmtree(final, ignore_errors=True)
+                raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -226,6 +239,11 @@ def check_name(name: str) -> None:
 def _write_store_record(folder: Path, name: str, version: str, created: datetime) -> None:
     """BentoML's ``model.yaml``. JSON is YAML, and a record this plain needs no YAML writer."""
     manifest = Manifest.read(folder)
+    if (manifest.model_name, manifest.model_version) != (name, version):
+        raise ArtifactError(
+            f"Expected the manifest of {name}:{version}. "
+            f"Received: that of {manifest.model_name}:{manifest.model_version}."
+        )
     record = {
         "name": name,
         "version": version,

@@ -73,6 +73,8 @@ class OnnxRuntime:
         self._takes_numeric = NUMERIC_INPUT in inputs
         self._takes_categorical = CATEGORICAL_INPUT in inputs
         outputs = {o.name for o in self._session.get_outputs()}
+        if VALUE_OUTPUT not in outputs:
+            raise ArtifactError(f"Expected an output '{VALUE_OUTPUT}' of {path}. Received: {sorted(outputs)}.")
         self._outputs = [VALUE_OUTPUT, SPREAD_OUTPUT] if SPREAD_OUTPUT in outputs else [VALUE_OUTPUT]
 
     def run(self, numeric: Float32, categorical: Int32) -> Outputs:
