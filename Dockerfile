@@ -27,7 +27,7 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="Trueline" \
       org.opencontainers.image.description="Serves Trueline's champion model over HTTP." \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /var/lib/trueline --shell /usr/sbin/nologin \
+RUN useradd --no-log-init --uid 10001 --user-group --no-create-home --home-dir /var/lib/trueline --shell /usr/sbin/nologin \
         trueline \
     && mkdir -p /var/lib/trueline /srv/trueline \
     && chown trueline:trueline /var/lib/trueline

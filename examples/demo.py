@@ -40,19 +40,22 @@ class Stopped(Exception):  # noqa: N818 - not an error: Ctrl-C, or another signa
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=3000, help="defaults to 3000")
-    port: int = parser.parse_args().port
+    parser.add_argument("--home", type=Path, default=HOME, help="the demo's own BENTOML_HOME; defaults to .demo")
+    options = parser.parse_args()
+    port: int = options.port
+    home: Path = options.home.absolute()
     for wanted in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(wanted, _stop)
     try:
         check_port(port)
-        train_once()
-        with serving(port) as server:
+        train_once(home)
+        with serving(home, port) as server:
             wait_until_ready(server, port)
             show_call(port)
             status = server.wait()
             raise DemoError(f"Expected the service to run until Ctrl-C. Received: it ended with status {status}.")
     except Stopped:
-        print("\nStopped. The model stays in .demo; `make demo` serves it again.")
+        print("\nStopped. The model stays; `make demo` serves it again.")
         return 0
     except DemoError as error:
         print(error, file=sys.stderr)
@@ -71,36 +74,31 @@ def check_port(port: int) -> None:
             ) from error
 
 
-def train_once() -> None:
+def train_once(home: Path) -> None:
     """Train and promote, unless an earlier run did."""
-    if (HOME / "trueline" / "aliases" / MODEL / "champion.json").is_file():
-        print(f"Serving the model that .demo holds (trained before; remove .demo to train again): {MODEL}")
+    if (home / "trueline" / "aliases" / MODEL / "champion.json").is_file():
+        print(f"Serving {MODEL} as trained before; remove {home} to train again.")
         return
     say("trueline " + " ".join(TRAIN))
-    status = run_to_end(TRAIN)
+    with start(home, TRAIN) as training:
+        status = training.wait()
     if status != 0:
         raise DemoError(f"Expected training to succeed. Received: status {status}; the reason is above.")
 
 
-def run_to_end(arguments: list[str]) -> int:
-    """Run ``trueline`` and wait; a signal to the demo ends it too."""
-    with start(arguments) as process:
-        return process.wait()
-
-
 @contextlib.contextmanager
-def serving(port: int) -> Iterator[subprocess.Popen[bytes]]:
+def serving(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """The service as a process for as long as the block runs."""
     arguments = ["serve", MODEL, "--port", str(port)]
     say("trueline " + " ".join(arguments))
-    with start(arguments) as server:
+    with start(home, arguments) as server:
         yield server
 
 
 @contextlib.contextmanager
-def start(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def start(home: Path, arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``trueline`` in a session of its own, so that Ctrl-C reaches it once, through here, and all of it ends."""
-    environ = {**os.environ, "BENTOML_HOME": str(HOME), "BENTOML_DO_NOT_TRACK": "true"}
+    environ = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true"}
     command = [sys.executable, "-m", "trueline", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)  # noqa: S603
     try:

@@ -1,0 +1,88 @@
+"""``make demo`` from the trained model on: a real service, the call it prints, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from artifact.registry import Registry
+from tests.builders import build_version
+from tests.processes import ROOT, call, clean_environment, free_port, running
+
+DEMO = ROOT / "examples" / "demo.py"
+
+
+def wait_for(log: Path, text: str, process: subprocess.Popen[bytes], seconds: float = 60) -> str:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        if text in (found := log.read_text()):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes below one, however deep."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(folder.name))
+    found, waiting = set(), [pid]
+    while waiting:
+        new = children.get(waiting.pop(), [])
+        found.update(new)
+        waiting.extend(new)
+    return found
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_serves_shows_a_call_with_its_real_answer_and_ends_without_orphans(tmp_path: Path, asked: int) -> None:
+    home, log, port = tmp_path / "home", tmp_path / "log", free_port()
+    build_version(Registry(home), name="diabetes", promote=True)
+    command = [sys.executable, DEMO, "--port", str(port), "--home", home]
+    with running(command, log, clean_environment(home)) as demo:
+        text = wait_for(log, "Ctrl-C ends the service.", demo)
+        (curl,) = re.findall(r"^  (curl .*?) \\\n +(-d '.*')$", text, re.MULTILINE)
+        arguments = shlex.split(" ".join(curl))
+        assert f"http://localhost:{port}/predict" in arguments
+        status, answer = call(port, "/predict", arguments[arguments.index("-d") + 1])
+        shown = json.JSONDecoder().raw_decode(text[text.index("It answers:") + len("It answers:") :].lstrip())[0]
+        assert status == 200
+        assert json.loads(answer) == shown
+        started = descendants(demo.pid)
+        assert len(started) >= 2
+        os.kill(demo.pid, asked)
+        assert demo.wait(30) == 0
+        assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+    assert "Stopped." in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_port_in_use_is_one_clear_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, DEMO, "--port", str(port), "--home", tmp_path],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Expected a free port. Received: {port} (")
+    assert done.stderr.endswith("Choose another: make demo PORT=3001.\n")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,80 @@
+"""Processes that tests start: each in a session of its own, so that nothing of it outlives the test."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def clean_environment(home: Path, **more: str) -> dict[str, str]:
+    """This process's environment without what would steer BentoML, Trueline or Python; ``home`` is BENTOML_HOME."""
+    steering = ("BENTOML_", "TRUELINE_", "PROMETHEUS_", "PYTHON", "VIRTUAL_ENV", "COVERAGE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+    return {**kept, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", "PYTHONUNBUFFERED": "1", **more}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str | Path], log: Path, environ: Mapping[str, str], cwd: Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process for as long as the block runs; what it prints goes to ``log``."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=cwd, env=environ, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def call(port: int, path: str, body: str | None = None) -> tuple[int, bytes]:
+    """Status and body of one HTTP call: POST where there is a body."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        headers = {"Content-Type": "application/json"}
+        connection.request("GET" if body is None else "POST", path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float = 60) -> None:
+    """Wait for 200 of ``/readyz``; fails with the end of the log."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if call(port, "/readyz")[0] == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"not ready, status {process.poll()}:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+def session_of(leader: int) -> list[int]:
+    """Processes that are left of a session."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getsid(int(folder.name)) == leader:
+                    found.append(int(folder.name))
+    return found
