@@ -1,0 +1,1 @@
+"""From a table to a version: reading, splitting, fitting, evaluating, exporting. Never imports the service."""

@@ -1,0 +1,200 @@
+"""Tables in: CSV, Parquet, Arrow/Feather and NDJSON files and scikit-learn's data sets, as one typed polars frame."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from artifact.encoding import parse_datetime
+from artifact.errors import DataError, unknown_name
+
+DATASET_PREFIX = "dataset:"
+DATASETS = ("diabetes", "california_housing")
+# What people write for "no value" in a column of numbers; in a column of words only the empty field is missing.
+NULL_TOKENS = ("", "na", "n/a", "nan", "-nan", "null", "none", "?", "-", ".")
+_SEPARATORS = ",;\t|"
+_LEADING_ZERO = r"^[+-]?0\d"
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def read_table(source: str) -> pl.DataFrame:
+    """Read a table.
+
+    Args:
+        source: a file or a glob of files of one format (``.csv``, ``.tsv``, ``.parquet``, ``.arrow``, ``.feather``,
+            ``.ndjson``, ``.jsonl``; CSV also as ``.csv.gz``), or ``dataset:diabetes`` or
+            ``dataset:california_housing``.
+
+    Returns:
+        A frame of Int64, Float64, Boolean, String and Datetime columns; other types as they came.
+
+    Raises:
+        DataError: no such file or data set, an unknown format, or a file that cannot be read as its format.
+    """
+    if source.startswith(DATASET_PREFIX):
+        return _dataset(source.removeprefix(DATASET_PREFIX))
+    paths = sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else [source]  # noqa: PTH207
+    if not paths:
+        raise DataError(f"Expected files that match '{source}'. Received: none.")
+    frames = [_read_file(Path(p)) for p in paths]
+    columns = frames[0].columns
+    for path, frame in zip(paths, frames, strict=True):
+        if frame.columns != columns:
+            raise DataError(f"Expected the columns of {paths[0]} in each file. Received: other columns in {path}.")
+    if len(frames) == 1:
+        return _typed(frames[0])
+    # Text is joined before it is typed, so that every file's values count.
+    return _typed(pl.concat(frames, how="vertical_relaxed"))
+
+
+def select_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
+    """Check that columns exist.
+
+    Raises:
+        DataError: one does not; the message lists those there are, the nearest first.
+    """
+    for name in names:
+        if name not in frame.columns:
+            raise DataError(unknown_name(what, name, frame.columns))
+
+
+def fingerprint(frame: pl.DataFrame) -> str:
+    """sha256 over names, types and values: equal tables give it whatever file they came from."""
+    digest = hashlib.sha256()
+    for name in sorted(frame.columns):
+        column = frame[name]
+        digest.update(f"{name}\0{column.dtype}\0".encode())
+        digest.update(np.packbits(column.is_null().to_numpy()).tobytes())
+        if column.dtype.is_temporal():
+            column = column.to_physical()
+        if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+            digest.update(column.cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8").tobytes())
+        else:
+            digest.update("\0".join(map(str, column)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _read_file(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        siblings = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
+        hint = f" {unknown_name('file', path.name, siblings, limit=5)}" if siblings else ""
+        raise DataError(f"Expected a file. Received: {path}, which is none.{hint}")
+    suffix = path.suffixes[-2] if path.suffix == ".gz" and len(path.suffixes) > 1 else path.suffix
+    reader = _READERS.get(suffix.lower())
+    if reader is None:
+        raise DataError(f"Expected a file of {', '.join(_READERS)}. Received: {path}.")
+    try:
+        frame = reader(path)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"Expected {path} to be readable as {suffix.lstrip('.')}. Received: {reason}") from error
+    if not frame.width or not frame.height:
+        raise DataError(f"Expected rows in {path}. Received: an empty table.")
+    return frame
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    # Every column as text first: type inference of its own would read "001" as 1.
+    return pl.read_csv(path, separator=_separator(path), infer_schema=False, truncate_ragged_lines=False)
+
+
+def _separator(path: Path) -> str:
+    if path.suffix == ".gz":
+        return ","
+    with path.open("rb") as file:
+        header = file.readline(1 << 20).decode("utf-8", "replace")
+    return max(_SEPARATORS, key=header.count)
+
+
+_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".parquet": pl.read_parquet,
+    ".arrow": lambda path: pl.read_ipc(path),
+    ".feather": lambda path: pl.read_ipc(path),
+    ".ndjson": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+}
+
+
+def _typed(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(_typed_column(frame[name]) for name in frame.columns)
+
+
+def _typed_column(column: pl.Series) -> pl.Series:
+    dtype = column.dtype
+    if dtype.is_integer():
+        return column.cast(pl.Int64, strict=False) if dtype != pl.UInt64 else column.cast(pl.Float64)
+    if dtype.is_float() or dtype.is_decimal():
+        return column.cast(pl.Float64).fill_nan(None)
+    if isinstance(dtype, (pl.Categorical, pl.Enum)):
+        column = column.cast(pl.String)
+    if isinstance(dtype, (pl.Datetime, pl.Date)):
+        return _utc(column)
+    return _typed_text(column) if column.dtype == pl.String else column
+
+
+def _utc(column: pl.Series) -> pl.Series:
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
+        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return column.cast(pl.Datetime("us"))
+
+
+def _typed_text(column: pl.Series) -> pl.Series:
+    """A column of text as what all its values say it is, else as it is."""
+    values = column.str.strip_chars()
+    present = values.filter(values.is_not_null() & ~values.str.to_lowercase().is_in(NULL_TOKENS))
+    if not len(present):
+        return pl.Series(column.name, [None] * len(column), dtype=pl.String)
+    if not present.str.contains(_LEADING_ZERO).any():
+        for dtype in (pl.Int64, pl.Float64):
+            if present.cast(dtype, strict=False).null_count() == 0:
+                return values.cast(dtype, strict=False)
+    lowered = present.str.to_lowercase()
+    if lowered.is_in(["true", "false"]).all():
+        return values.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
+    if _DATE.match(present[0]):
+        moments = _moments(values)
+        if moments is not None:
+            return moments
+    return column
+
+
+def _moments(values: pl.Series) -> pl.Series | None:
+    micros: list[int | None] = []
+    for value in values:
+        if value is None or value.lower() in NULL_TOKENS:
+            micros.append(None)
+            continue
+        try:
+            micros.append(round(parse_datetime(value) * 1e6))
+        except (ValueError, OverflowError):
+            return None
+    return pl.Series(values.name, micros, dtype=pl.Int64).cast(pl.Datetime("us"))
+
+
+def _dataset(name: str) -> pl.DataFrame:
+    if name not in DATASETS:
+        raise DataError(unknown_name("data set", name, DATASETS))
+    from sklearn import datasets
+
+    if name == "diabetes":
+        # In its own units: the scaled version that scikit-learn gives by default is nobody's request body.
+        return _from_bunch(datasets.load_diabetes(scaled=False))
+    try:
+        return _from_bunch(datasets.fetch_california_housing())
+    except OSError as error:
+        raise DataError(f"Expected to download '{name}' by scikit-learn. Received: {error}.") from error
+
+
+def _from_bunch(bunch: Any) -> pl.DataFrame:
+    columns = {name: bunch.data[:, j] for j, name in enumerate(bunch.feature_names)}
+    columns[(getattr(bunch, "target_names", None) or ["target"])[0]] = bunch.target
+    return pl.DataFrame(columns)

@@ -1,0 +1,101 @@
+"""Writes ``model.keras`` and ``model.onnx``, and proves that they are one function."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from artifact.encoding import Encoded
+from artifact.errors import TruelineError
+from artifact.manifest import KERAS_MODEL, ONNX_MODEL
+from artifact.runtimes import Outputs, Runtime, open_runtime
+from artifact.schema import FeatureSchema
+from training.fit import feed
+
+# Of a target's standard deviation; float32 itself resolves an answer to 8 units in the last place at best.
+PARITY = 1e-5
+
+
+def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> Runtime:
+    """Write both model files into a version's folder.
+
+    Args:
+        model: as :func:`training.fit.fit` gives it.
+        folder: of the version.
+        schema: gives the targets' standard deviations.
+        X: encoded rows, usual and unusual, on which both must agree.
+
+    Returns:
+        ONNX Runtime on what was written.
+
+    Raises:
+        TruelineError: the two files answer differently, or the export failed.
+    """
+    answers = model(feed(X, [t.name for t in model.inputs]), training=False)
+    model.save(folder / KERAS_MODEL)
+    if keras.backend.backend() == "tensorflow":
+        export_onnx(model, folder / ONNX_MODEL)
+    else:
+        _export_elsewhere(folder)
+    runtime = open_runtime(folder)
+    arrays = {name: np.asarray(keras.ops.convert_to_numpy(tensor)) for name, tensor in answers.items()}
+    check_parity(Outputs(arrays["value"], arrays["spread"]), runtime.run(X.numeric, X.categorical), schema)
+    return runtime
+
+
+def export_onnx(model: Any, path: Path) -> None:
+    """Convert a Keras model that was called before; needs the TensorFlow backend."""
+    with warnings.catch_warnings():
+        # tf2onnx still looks for np.object, which NumPy 2 announces by a warning.
+        warnings.simplefilter("ignore")
+        model.export(path, format="onnx", verbose=False)
+
+
+def check_parity(expected: Outputs, found: Outputs, schema: FeatureSchema) -> None:
+    """Compare two runtimes' outputs.
+
+    Raises:
+        TruelineError: they differ by more than 1e-5 of a target's standard deviation.
+    """
+    std = np.array([t.std for t in schema.targets])
+    for name in ("value", "spread"):
+        ours, theirs = getattr(expected, name), getattr(found, name)
+        # A spread is an exponential: its error grows with it.
+        scale = np.maximum(std, ours) if name == "spread" else std
+        allowed = PARITY * scale + 8 * np.spacing(np.abs(ours))
+        difference = np.abs(ours.astype(np.float64) - theirs)
+        if not (difference <= allowed).all():
+            worst = float(np.max(np.nan_to_num(difference, nan=np.inf) / std))
+            raise TruelineError(
+                f"Expected model.onnx to answer as model.keras within {PARITY:g} standard deviations. "
+                f"Received: {worst:.3g} for '{name}'. No version was written."
+            )
+
+
+def _export_elsewhere(folder: Path) -> None:
+    """Export in a process on TensorFlow: the other backends' own converters need it or PyTorch anyway."""
+    command = [sys.executable, "-m", "training.export", str(folder)]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise TruelineError(f"Expected the export to ONNX to succeed. Received: {done.stderr.strip()[-500:]}")
+
+
+def main(folder: str) -> None:
+    """Export the ``model.keras`` of a folder."""
+    import training.layers  # noqa: F401 - registers them with the loader
+
+    model = keras.saving.load_model(Path(folder) / KERAS_MODEL, compile=False, safe_mode=True)
+    model({t.name: np.zeros((2, *t.shape[1:]), t.dtype) for t in model.inputs})
+    export_onnx(model, Path(folder) / ONNX_MODEL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

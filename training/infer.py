@@ -1,0 +1,271 @@
+"""The schema of a table: kinds, ranges, categories and policies, inferred and then corrected by ``schema.toml``."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from artifact.encoding import DAY
+from artifact.errors import DataError
+from artifact.schema import DatetimePart, Feature, Kind, Target
+from training.data import select_columns
+
+# A category that fewer rows show than this is learnt as "other".
+MIN_CATEGORY_ROWS = 3
+MAX_CATEGORIES = 1000
+# Offsets this many spreads away from 0 are centred in float64: float32 holds 7 digits.
+FEATURE_OFFSET_RATIO = 1e3
+TARGET_OFFSET_RATIO = 20.0
+
+
+class FeatureCorrection(BaseModel):
+    """What ``schema.toml`` may say of a feature, under ``[features.NAME]``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind | None = None
+    unit: str | None = None
+    description: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[str, ...] | None = None
+    missing: Literal["impute", "refuse"] | None = None
+    unseen: Literal["other", "refuse"] | None = None
+    out_of_range: Literal["warn", "refuse"] | None = None
+    drop: bool = False
+
+
+class TargetCorrection(BaseModel):
+    """What ``schema.toml`` may say of a target, under ``[targets.NAME]``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    unit: str | None = None
+    description: str | None = None
+
+
+class Corrections(BaseModel):
+    """The whole of ``schema.toml``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    features: dict[str, FeatureCorrection] = Field(default_factory=dict)
+    targets: dict[str, TargetCorrection] = Field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Corrections:
+        """Read ``schema.toml``.
+
+        Raises:
+            DataError: not readable, not TOML, or with keys that do not exist.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise DataError(f"Expected a readable TOML file. Received: {path}: {error}.") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            keys = "features.NAME: " + ", ".join(FeatureCorrection.model_fields) + "; targets.NAME: unit, description"
+            raise DataError(f"Expected known keys in {path} ({keys}). Received: {where}: {first['msg']}.") from error
+
+
+@dataclass(slots=True)
+class Inferred:
+    """Features as the whole table shows them, and a sentence for each thing that was dropped or repaired."""
+
+    frame: pl.DataFrame
+    features: list[Feature]
+    notes: list[str] = field(default_factory=list)
+
+
+def infer_features(frame: pl.DataFrame, candidates: list[str], corrections: Corrections) -> Inferred:
+    """Decide each column's kind, range and policies.
+
+    Args:
+        frame: the usable rows, as :func:`training.data.read_table` types them.
+        candidates: columns that may become features.
+        corrections: what the user says; it wins over what is inferred, and keeps a column that would be dropped.
+
+    Raises:
+        DataError: a correction names no column or does not fit it, or no feature is left.
+    """
+    select_columns(frame[candidates], list(corrections.features), "feature in schema.toml")
+    result = Inferred(frame, [])
+    for name in candidates:
+        correction = corrections.features.get(name, FeatureCorrection())
+        if correction.drop:
+            result.notes.append(f"Column '{name}' is left out, as schema.toml says.")
+            continue
+        column = _cleaned(frame[name], correction.kind, result.notes)
+        reason = _why_useless(column)
+        if reason and (name not in corrections.features or column.null_count() == len(column)):
+            result.notes.append(f"Column '{name}' is left out: {reason}.")
+            continue
+        result.frame = result.frame.with_columns(column)
+        result.features.append(_feature(column, correction))
+    if not result.features:
+        raise DataError(f"Expected at least one usable feature. Received: {'; '.join(result.notes) or 'no columns'}.")
+    return result
+
+
+def fit_categories(features: list[Feature], frame: pl.DataFrame, corrections: Corrections) -> list[Feature]:
+    """Give each categorical feature the categories of the training rows, the most frequent first."""
+    return [_with_categories(f, frame[f.name], corrections) if f.kind == "category" else f for f in features]
+
+
+def infer_target(name: str, y: npt.NDArray[np.float64], correction: TargetCorrection) -> Target:
+    """Describe a target by its training rows, float64 (n_samples,)."""
+    mean, std = float(y.mean()), float(y.std())
+    offset = float(np.round(mean)) if abs(mean) > TARGET_OFFSET_RATIO * std else 0.0
+    return Target(
+        name=name,
+        unit=correction.unit,
+        description=correction.description,
+        minimum=float(y.min()),
+        maximum=float(y.max()),
+        std=std,
+        offset=offset or (mean if abs(mean) > TARGET_OFFSET_RATIO * std else 0.0),
+    )
+
+
+def _cleaned(column: pl.Series, kind: Kind | None, notes: list[str]) -> pl.Series:
+    """The column as its kind's dtype, infinities as missing."""
+    if kind is not None:
+        column = _cast(column, kind)
+    if column.dtype == pl.Float64 and column.is_infinite().any():
+        count = int(column.is_infinite().sum())
+        notes.append(f"Column '{column.name}' holds {count} infinite values; they count as missing.")
+        column = column.set(column.is_infinite().fill_null(value=False), None)
+    return column
+
+
+_DTYPES: dict[Kind, Any] = {
+    "number": pl.Float64,
+    "integer": pl.Int64,
+    "boolean": pl.Boolean,
+    "category": pl.String,
+    "datetime": pl.Datetime("us"),
+}
+
+
+def _cast(column: pl.Series, kind: Kind) -> pl.Series:
+    try:
+        if kind == "datetime" and column.dtype == pl.String:
+            return column.str.to_datetime(time_unit="us")
+        return column.cast(_DTYPES[kind])
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"Expected kind = \"{kind}\" of schema.toml to fit column '{column.name}'. "
+            f"Received: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _why_useless(column: pl.Series) -> str | None:
+    """Why a column cannot inform a prediction, or None."""
+    present = column.drop_nulls()
+    if not len(present):
+        return "it is empty"
+    if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.String) or column.dtype.is_temporal()):
+        return f"values of type {column.dtype} have no place in a row of a request"
+    if column.dtype in (pl.Time, pl.Duration):
+        return f"values of type {column.dtype} are not read; give a number instead"
+    distinct = present.n_unique()
+    if distinct == 1 and len(present) == len(column):
+        return f"it is constant ({present[0]!r})"
+    if column.dtype == pl.String and distinct > 20 and distinct > 0.9 * len(present):
+        return f"it looks like an identifier ({distinct} different texts in {len(present)} rows)"
+    if column.dtype == pl.Int64 and distinct == len(column) >= 20:
+        low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
+        if high - low + 1 == distinct:
+            return f"it looks like an identifier (it counts the rows from {low} to {high})"
+    return None
+
+
+def _feature(column: pl.Series, correction: FeatureCorrection) -> Feature:
+    kind = correction.kind or _kind(column)
+    fields: dict[str, Any] = {"name": column.name, "kind": kind}
+    present = column.drop_nulls()
+    fields["missing"] = "impute" if column.null_count() else "refuse"
+    fields["example"] = _example(present, kind)
+    if kind == "datetime":
+        seconds = present.cast(pl.Datetime("us")).to_physical().to_numpy().astype(np.float64) / 1e6
+        fields.update(_range(seconds), offset=float(np.median(seconds).round()), parts=_parts(seconds))
+    elif kind != "category":
+        values = present.cast(pl.Float64).to_numpy()
+        fields.update(_range(values), offset=0.0 if kind == "boolean" else _offset(values))
+    given = correction.model_dump(exclude_none=True, exclude={"drop", "kind", "categories"})
+    try:
+        return Feature(**{**fields, **given})
+    except ValidationError as error:
+        raise DataError(f"{error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+
+
+def _kind(column: pl.Series) -> Kind:
+    if column.dtype == pl.Boolean:
+        return "boolean"
+    if column.dtype == pl.String:
+        return "category"
+    if column.dtype.is_temporal():
+        return "datetime"
+    return "integer" if column.dtype.is_integer() else "number"
+
+
+def _range(values: npt.NDArray[np.float64]) -> dict[str, float]:
+    return {"minimum": float(values.min()), "maximum": float(values.max())}
+
+
+def _offset(values: npt.NDArray[np.float64]) -> float:
+    center, spread = float(np.median(values)), float(values.std())
+    return center if spread > 0 and abs(center) > FEATURE_OFFSET_RATIO * spread else 0.0
+
+
+def _parts(seconds: npt.NDArray[np.float64]) -> tuple[DatetimePart, ...]:
+    """Days always; the position in a cycle where the table spans it at least twice."""
+    span = float(seconds.max() - seconds.min())
+    parts: list[DatetimePart] = ["days"]
+    if span >= 2 * 365 * DAY:
+        parts += ["season_sin", "season_cos"]
+    if span >= 14 * DAY:
+        parts += ["weekday_sin", "weekday_cos"]
+    if span >= 2 * DAY and np.mod(seconds, DAY).any():
+        parts += ["hour_sin", "hour_cos"]
+    return tuple(p for p in get_args(DatetimePart) if p in parts)
+
+
+def _example(present: pl.Series, kind: Kind) -> Any:
+    if kind == "category":
+        return present.value_counts(sort=True)[present.name][0] if len(present) else None
+    if kind == "boolean":
+        return bool(present.mean() >= 0.5)  # type: ignore[operator]
+    middle = present.sort()[len(present) // 2]
+    if kind == "datetime":
+        return f"{middle.isoformat()}Z"
+    return int(middle) if kind == "integer" else float(middle)
+
+
+def _with_categories(feature: Feature, column: pl.Series, corrections: Corrections) -> Feature:
+    correction = corrections.features.get(feature.name)
+    if correction is not None and correction.categories is not None:
+        return feature.model_copy(update={"categories": correction.categories})
+    counts = column.drop_nulls().value_counts().sort(["count", feature.name], descending=[True, False])
+    kept = counts.filter(pl.col("count") >= MIN_CATEGORY_ROWS).head(MAX_CATEGORIES)[feature.name].to_list()
+    return feature.model_copy(update={"categories": tuple(kept)})
+
+
+def check_target_names(names: list[str], frame: pl.DataFrame) -> None:
+    """Check the targets asked for.
+
+    Raises:
+        DataError: none or repeated ones, or no such column.
+    """
+    if not names or len(set(names)) != len(names):
+        raise DataError(f"Expected distinct target columns. Received: {', '.join(names) or 'none'}.")
+    select_columns(frame, names, "column")

@@ -1,0 +1,85 @@
+"""Piecewise-linear embeddings of numeric columns."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, Self
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+# Narrower bins would turn the last bit of a scaled value, which runtimes round differently, into a visible one.
+_MIN_BIN = 0.01
+
+
+@keras.saving.register_keras_serializable(package="trueline")
+class PiecewiseLinearEmbedding(keras.layers.Layer):
+    """Embed each column by a learned piecewise-linear function of it.
+
+    Each column's range is cut at its quantiles; bin ``i`` holds how far the value has come through it, in [0, 1], the
+    first bin unbounded below and the last above. ``embedding = x * w0 + b0 + bins @ W``, ``W`` starting at 0
+    (Gorishniy et al. 2022, "On Embeddings for Numerical Features"; the version of TabM, 2024).
+
+    **Shape**: float32 (n_samples, n_columns) -> float32 (n_samples, n_columns * dim).
+
+    Args:
+        edges: ascending bin edges of each column, at least two distinct ones each.
+        dim: width of one column's embedding.
+    """
+
+    def __init__(self, edges: Sequence[Sequence[float]], dim: int = 8, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for column in edges:
+            if len(column) < 2 or any(b <= a for a, b in itertools.pairwise(column)):
+                raise ValueError(f"Expected at least two ascending edges a column. Received: {list(column)[:5]}.")
+        self.edges = [[float(v) for v in column] for column in edges]
+        self.dim = int(dim)
+
+    @classmethod
+    def adapted(cls, Z: npt.NDArray[np.float32], n_bins: int, **kwargs: Any) -> Self:
+        """The layer with its edges at the quantiles of the scaled training rows, float32 (n_samples, n_columns)."""
+        edges = []
+        for column in Z.T:
+            cut = [float(column.min())]
+            for edge in np.quantile(column, np.linspace(0, 1, n_bins + 1)[1:]).astype(np.float32):
+                if edge - cut[-1] >= _MIN_BIN:
+                    cut.append(float(edge))
+            # A column that is constant here still needs one bin.
+            edges.append(cut if len(cut) > 1 else [cut[0], cut[0] + 1.0])
+        return cls(edges, **kwargs)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:  # noqa: ARG002
+        n_columns, width = len(self.edges), max(len(column) for column in self.edges) - 1
+        self._low = np.zeros((n_columns, width), np.float32)
+        self._inverse = np.zeros((n_columns, width), np.float32)
+        self._floor = np.zeros((n_columns, width), np.float32)
+        self._ceiling = np.ones((n_columns, width), np.float32)
+        for j, column in enumerate(self.edges):
+            n_bins = len(column) - 1
+            self._low[j, :n_bins] = column[:-1]
+            # Bins beyond a column's own stay 0: their inverse width is 0.
+            self._inverse[j, :n_bins] = 1.0 / np.diff(np.asarray(column, np.float64))
+            self._floor[j, 0], self._ceiling[j, n_bins - 1] = -10.0, 10.0
+        uniform = keras.initializers.RandomUniform(-1.0, 1.0)
+        self._bins = self.add_weight(name="bins", shape=(n_columns, width, self.dim), initializer="zeros")
+        self._slope = self.add_weight(name="slope", shape=(n_columns, self.dim), initializer=uniform)
+        self._bias = self.add_weight(name="bias", shape=(n_columns, self.dim), initializer=uniform)
+
+    def call(self, inputs: Any) -> Any:
+        x = ops.expand_dims(inputs, -1)
+        bins = ops.clip((x - self._low) * self._inverse, self._floor, self._ceiling)
+        # One small matrix product a column: (n_columns, n_samples, width) @ (n_columns, width, dim).
+        embedded = ops.transpose(ops.matmul(ops.transpose(bins, (1, 0, 2)), self._bins), (1, 0, 2))
+        embedded = embedded + x * self._slope + self._bias
+        return ops.reshape(embedded, (-1, len(self.edges) * self.dim))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], len(self.edges) * self.dim)
+
+    def get_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = super().get_config()
+        config.update(edges=self.edges, dim=self.dim)
+        return config

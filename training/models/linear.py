@@ -1,0 +1,13 @@
+"""Linear regression as a network without a hidden layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.config import TrainConfig
+from training.models.inputs import Inputs, heads
+
+
+def build(inputs: Inputs, config: TrainConfig) -> Any:  # noqa: ARG001 - the families share a signature
+    """The scaled numbers, flags and embedded categories straight into the heads."""
+    return heads(inputs.joined(), inputs.n_targets)

@@ -1,0 +1,158 @@
+"""From a table and a request to encoded rows in parts that never mix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from artifact.encoding import Encoded
+from artifact.errors import DataError
+from artifact.schema import Feature, FeatureSchema
+from training import split
+from training.columns import encode_frame
+from training.config import TrainConfig
+from training.data import select_columns
+from training.infer import (
+    Corrections,
+    TargetCorrection,
+    check_target_names,
+    fit_categories,
+    infer_features,
+    infer_target,
+)
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to train.
+
+    Attributes:
+        data: see :func:`training.data.read_table`.
+        targets: columns to predict.
+        name: of the model.
+        config: settings.
+        corrections: of the inferred schema.
+        group: column whose rows stay in one part, or None; it is no feature.
+        time: column that orders the rows, or None: the newest rows test.
+    """
+
+    data: str
+    targets: tuple[str, ...]
+    name: str
+    config: TrainConfig = field(default_factory=lambda: TrainConfig())
+    corrections: Corrections = field(default_factory=Corrections)
+    group: str | None = None
+    time: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A table ready to fit: the schema, all rows encoded by it, targets less their offsets, parts and notes."""
+
+    frame: pl.DataFrame
+    schema: FeatureSchema
+    X: Encoded
+    y: Float64
+    parts: split.Parts
+    notes: list[str]
+
+    def rows(self, indices: npt.NDArray[np.int64]) -> tuple[Encoded, Float64]:
+        return take(self.X, indices), self.y[indices]
+
+
+def prepare(table: pl.DataFrame, request: Request) -> Prepared:
+    """Decide the schema, encode the rows and split them.
+
+    Raises:
+        DataError: see :func:`train`.
+    """
+    notes: list[str] = []
+    check_target_names(list(request.targets), table)
+    select_columns(table, [c for c in (request.group, request.time) if c], "column")
+    unknown = [name for name in request.corrections.targets if name not in request.targets]
+    if unknown:
+        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
+    frame = _usable(table, list(request.targets), notes)
+    y = frame.select(request.targets).cast(pl.Float64).to_numpy().astype(np.float64)
+    for name, column in zip(request.targets, y.T, strict=True):
+        if column.max() == column.min():
+            raise DataError(f"Expected '{name}' to vary. Received: {column[0]} in each of {len(column)} rows.")
+    parts = _split(frame, request)
+    candidates = [c for c in frame.columns if c not in request.targets and c != request.group]
+    inferred = infer_features(frame, candidates, request.corrections)
+    notes += inferred.notes
+    frame = inferred.frame
+    features = fit_categories(inferred.features, frame[parts.train], request.corrections)
+    if request.time:
+        features = _without_days(features, request.time, notes)
+    corrections = request.corrections.targets
+    y_train = y[parts.train]
+    targets = [
+        infer_target(name, y_train[:, j], corrections.get(name, TargetCorrection()))
+        for j, name in enumerate(request.targets)
+    ]
+    schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
+    shared = split.shared_rows(frame.select(*schema.names, *request.targets), parts)
+    if shared:
+        notes.append(f"{shared} of {len(parts.test)} test rows stand, equal in every column, in another part too.")
+    X = encode_frame(frame, schema.lenient())
+    return Prepared(frame, schema, X, y - np.array([t.offset for t in targets]), parts, notes)
+
+
+def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
+    """Some rows, without their warnings."""
+    return Encoded(X.numeric[indices], X.categorical[indices])
+
+
+def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.DataFrame:
+    for name in targets:
+        column = table[name]
+        if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+            shown = ", ".join(repr(v) for v in column.drop_nulls().unique(maintain_order=True).head(3))
+            raise DataError(
+                f"Expected a target of numbers. Received: '{name}' of type {column.dtype}"
+                + (f", such as {shown}." if shown else ", which is empty.")
+            )
+    bad = [pl.col(t).is_null() | ~pl.col(t).cast(pl.Float64).is_finite() for t in targets]
+    frame = table.filter(~pl.any_horizontal(bad))
+    if frame.height < table.height:
+        notes.append(f"{table.height - frame.height} of {table.height} rows are left out: no value of the target.")
+    if frame.height < split.MIN_ROWS:
+        raise DataError(f"Expected at least {split.MIN_ROWS} rows with a target. Received: {frame.height}.")
+    return frame
+
+
+def _split(frame: pl.DataFrame, request: Request) -> split.Parts:
+    config = request.config
+    shares = split.fractions(frame.height)
+    for name in shares:
+        shares[name] = getattr(config, f"{name}_fraction") or shares[name]
+    if request.time and request.group:
+        raise DataError("Expected --group or --time. Received: both.")
+    if request.time:
+        return split.split_time(frame[request.time], shares)
+    if request.group:
+        return split.split_groups(frame[request.group], shares, config.seed)
+    return split.split_random(frame.height, shares, config.seed)
+
+
+def _without_days(features: list[Feature], name: str, notes: list[str]) -> list[Feature]:
+    """The time column tells where in the year, week or day a row lies; how late it is lies outside what was seen."""
+    kept = []
+    for feature in features:
+        if feature.name != name:
+            kept.append(feature)
+            continue
+        parts = tuple(p for p in feature.parts if p != "days")
+        if parts:
+            kept.append(feature.model_copy(update={"parts": parts, "minimum": None, "maximum": None}))
+        else:
+            notes.append(f"Column '{name}' orders the rows and is no feature: later rows would lie outside its range.")
+    if not kept:
+        raise DataError(f"Expected a feature beside the time column '{name}'. Received: none.")
+    return kept

@@ -1,0 +1,125 @@
+"""Train, validation, calibration and test parts that never mix."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from artifact.errors import DataError
+
+MIN_ROWS = 30
+# A 90% interval needs nine calibration scores.
+MIN_PART = {"test": 5, "calibration": 10, "validation": 5}
+# More rows than this measure nothing better; they train.
+MAX_PART = 20_000
+
+Indices = npt.NDArray[np.int64]
+
+
+class Parts(NamedTuple):
+    """Row indices of each part; they do not overlap.
+
+    Attributes:
+        train: fits weights, categories and scaling.
+        validation: chooses the epoch.
+        calibration: fits the intervals; nothing else sees it.
+        test: measures; nothing is ever fitted on it.
+    """
+
+    train: Indices
+    validation: Indices
+    calibration: Indices
+    test: Indices
+
+    def sizes(self) -> dict[str, int]:
+        return {name: len(rows) for name, rows in self._asdict().items()}
+
+
+def fractions(n_rows: int) -> dict[str, float]:
+    """Default share of each held-out part: small tables need more of their rows to measure anything."""
+    if n_rows < 2_000:
+        return {"test": 0.2, "calibration": 0.15, "validation": 0.15}
+    return {"test": 0.1, "calibration": 0.1, "validation": 0.1}
+
+
+def part_sizes(n_rows: int, shares: dict[str, float]) -> dict[str, int]:
+    """Rows of each held-out part."""
+    return {name: min(max(round(n_rows * share), MIN_PART[name]), MAX_PART) for name, share in shares.items()}
+
+
+def split_random(n_rows: int, shares: dict[str, float], seed: int) -> Parts:
+    """Split rows at random."""
+    sizes = part_sizes(n_rows, shares)
+    return _cut(np.random.default_rng(seed).permutation(n_rows), sizes)
+
+
+def split_time(moments: pl.Series, shares: dict[str, float]) -> Parts:
+    """Split by time: training rows are the oldest, test rows the newest; equal moments stay in one part.
+
+    Raises:
+        DataError: moments are missing.
+    """
+    if moments.null_count():
+        raise DataError(
+            f"Expected '{moments.name}' to hold a time in every row. Received: {moments.null_count()} missing."
+        )
+    order = moments.arg_sort().to_numpy().astype(np.int64)
+    ordered = moments.gather(order)
+    # Rows of one moment move to the earlier part together, so that no part knows the present of a later one.
+    last_of_moment = ordered.rank("max").to_numpy().astype(np.int64)
+    sizes = part_sizes(len(moments), shares)
+    cuts, end = [], len(moments)
+    for name in ("test", "calibration", "validation"):
+        end = max(end - sizes[name], 0)
+        cuts.append(int(last_of_moment[end - 1]) if end else 0)
+    test, calibration, validation = cuts
+    parts = Parts(order[:validation], order[validation:calibration], order[calibration:test], order[test:])
+    return _checked(parts, f"too few different moments in '{moments.name}'")
+
+
+def split_groups(groups: pl.Series, shares: dict[str, float], seed: int) -> Parts:
+    """Split so that all rows of a group lie in one part; a missing group is one of its own.
+
+    Raises:
+        DataError: too few groups to fill the parts.
+    """
+    codes = groups.cast(pl.String).fill_null("\0missing").rank("dense").to_numpy().astype(np.int64) - 1
+    counts = np.bincount(codes)
+    shuffled = np.random.default_rng(seed).permutation(len(counts))
+    sizes = part_sizes(len(groups), shares)
+    owner = np.zeros(len(counts), np.int64)
+    at = 0
+    for part, name in enumerate(("test", "calibration", "validation"), start=1):
+        filled = 0
+        while filled < sizes[name] and at < len(shuffled):
+            owner[shuffled[at]] = part
+            filled += int(counts[shuffled[at]])
+            at += 1
+    part_of_row = owner[codes]
+    rows = [np.flatnonzero(part_of_row == part).astype(np.int64) for part in range(4)]
+    return _checked(Parts(rows[0], rows[3], rows[2], rows[1]), f"only {len(counts)} groups in '{groups.name}'")
+
+
+def _cut(order: Indices, sizes: dict[str, int]) -> Parts:
+    test = sizes["test"]
+    calibration = test + sizes["calibration"]
+    validation = calibration + sizes["validation"]
+    parts = Parts(order[validation:], order[calibration:validation], order[test:calibration], order[:test])
+    return _checked(parts, f"only {len(order)} rows")
+
+
+def _checked(parts: Parts, why: str) -> Parts:
+    smallest = {"train": 10, **MIN_PART}
+    for name, rows in parts._asdict().items():
+        if len(rows) < smallest[name]:
+            raise DataError(f"Expected at least {smallest[name]} rows to {name}. Received: {len(rows)}: {why}.")
+    return parts
+
+
+def shared_rows(frame: pl.DataFrame, parts: Parts) -> int:
+    """How many test rows stand, equal in every column, outside the test part too."""
+    outside = frame[np.concatenate([parts.train, parts.validation, parts.calibration])].unique()
+    return len(frame[parts.test].join(outside, on=frame.columns, how="semi", nulls_equal=True))
