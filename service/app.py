@@ -1,0 +1,152 @@
+"""The lean ASGI app: Trueline's own routes; BentoML's where it has one; a 404 that lists them elsewhere.
+
+No middleware stands before a prediction. BentoML's app keeps its life cycle and serves what its clients and pages ask
+for (``/schema.json``, the parts of the docs page).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import orjson
+
+from service import documents
+from service.errors import ApiError, MethodError, NoRouteError
+from service.http import HTML, TEXT, ASGIApp, ClientGoneError, Message, Receive, Reply, Scope, Send, refuse, send_reply
+from service.protocols.predict import predict
+from service.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Worker, Scope, Receive], Awaitable[Reply]]
+
+
+class Route(NamedTuple):
+    """One path: who answers it, and to which methods."""
+
+    handler: Handler
+    methods: tuple[str, ...] = ("GET", "HEAD")
+
+
+async def _livez(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    return Reply(b'{"live":true}')
+
+
+async def _readyz(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    model = worker.live.model()
+    return Reply(orjson.dumps({"ready": True, "model_name": model.name, "model_version": model.version}))
+
+
+async def _schema(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    return Reply(documents.schema_document(worker.live.model()))
+
+
+async def _model(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    return Reply(await asyncio.to_thread(documents.model_document, worker.live.model(), worker.registry))
+
+
+async def _metrics(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    return Reply(await worker.metrics_text(), content_type=TEXT)
+
+
+async def _docs(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    return Reply(documents.DOCS_PAGE, content_type=HTML)
+
+
+async def _docs_json(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    return Reply(documents.openapi_document(worker.live.current))
+
+
+ROUTES: dict[str, Route] = {
+    "/predict": Route(predict, ("POST",)),
+    "/schema": Route(_schema),
+    "/model": Route(_model),
+    "/livez": Route(_livez),
+    "/readyz": Route(_readyz),
+    "/healthz": Route(_livez),
+    "/metrics": Route(_metrics),
+    "/docs": Route(_docs),
+    "/docs.json": Route(_docs_json),
+    "/": Route(_docs),
+}
+
+
+class App:
+    """ASGI app of one worker.
+
+    Args:
+        worker: what answers.
+        inner: the app that gets the life cycle and the paths in ``inner_paths``.
+        inner_paths: paths that are ``inner``'s; one that ends in ``/`` means all below it.
+    """
+
+    def __init__(self, worker: Worker, inner: ASGIApp, inner_paths: tuple[str, ...] = ()) -> None:
+        self.worker = worker
+        self._inner = inner
+        self._inner_paths = frozenset(p for p in inner_paths if not p.endswith("/"))
+        self._inner_folders = tuple(p for p in inner_paths if p.endswith("/"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            route = ROUTES.get(path)
+            if route is not None:
+                await self._answer(path, route, scope, receive, send)
+            elif path in self._inner_paths or path.startswith(self._inner_folders):
+                await self._inner(scope, receive, send)
+            else:
+                await self._refuse("other", NoRouteError(path, ROUTES), time.perf_counter(), scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)
+
+    async def _answer(self, path: str, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        try:
+            if scope["method"] not in route.methods:
+                raise MethodError(scope["method"], path, ", ".join(route.methods))
+            reply = await route.handler(self.worker, scope, receive)
+        except ApiError as error:
+            await self._refuse(path, error, started, scope, receive, send)
+        except ClientGoneError:
+            self.worker.count(path, 499, time.perf_counter() - started)
+        except Exception:
+            logger.exception("A request to %s failed", path)
+            message = "The service failed on this request; its log says why."
+            await self._refuse(path, ApiError(message), started, scope, receive, send)
+        else:
+            await send_reply(send, reply)
+            self.worker.count(path, reply.status, time.perf_counter() - started)
+
+    async def _refuse(
+        self, route: str, error: ApiError, started: float, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        settings = self.worker.settings
+        self.worker.count(route, error.status, time.perf_counter() - started)
+        await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.drain_seconds)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """BentoML's life cycle, with the worker's inside it."""
+        started = False
+
+        async def starting(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "lifespan.startup.complete":
+                await self.worker.start()
+                started = True
+            await send(message)
+
+        async def stopping() -> Message:
+            nonlocal started
+            message = await receive()
+            if message["type"] == "lifespan.shutdown" and started:
+                started = False
+                await self.worker.stop()
+            return message
+
+        await self._inner(scope, stopping, starting)

@@ -1,0 +1,178 @@
+"""The micro-batcher: idle, it runs at once; busy, it gathers.
+
+Requests that the event loop reads in one turn run as one batch. While a batch runs in the thread others queue, and its
+end starts the next: by event, never by a clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from service.errors import ApiError, DeadlineError, ModelError, OverloadedError
+from service.inference import Answer, Outcome
+from service.metrics import Metrics
+from service.requests import PredictRequest
+
+logger = logging.getLogger(__name__)
+
+
+class BatchModel(Protocol):
+    """What the batcher needs of a model."""
+
+    def seconds(self, n_rows: int) -> float:
+        """How long a batch of that many rows takes, as measured at warm-up."""
+        ...
+
+    def answer(self, requests: Sequence[PredictRequest]) -> list[Outcome]:
+        """One outcome a request, in their order."""
+        ...
+
+
+class _Job:
+    __slots__ = ("at", "future", "model", "request")
+
+    def __init__(self, model: BatchModel, request: PredictRequest, future: asyncio.Future[Answer], at: float) -> None:
+        self.model = model
+        self.request = request
+        self.future = future
+        self.at = at
+
+
+class Batcher:
+    """Gathers requests into batches of one model version each.
+
+    Args:
+        metrics: counts batches, rows, shed requests.
+        max_batch_rows: most rows of several requests in a batch; one larger request runs alone.
+        max_queue_rows: rows that may wait; one larger request is taken when nothing waits.
+        inline_seconds: a batch that takes longer runs in a thread.
+        deadline_seconds: a request that waited longer is not run.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        max_batch_rows: int = 1024,
+        max_queue_rows: int = 65_536,
+        inline_seconds: float = 0.002,
+        deadline_seconds: float = 10.0,
+    ) -> None:
+        self._metrics = metrics
+        self._max_batch_rows = max_batch_rows
+        self._max_queue_rows = max_queue_rows
+        self._inline_seconds = inline_seconds
+        self._deadline_seconds = deadline_seconds
+        self._jobs: deque[_Job] = deque()
+        self._queued_rows = 0
+        # True from the moment that a batch is due until the queue is empty again.
+        self._running = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="trueline-batch")
+
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait for a batch."""
+        return self._queued_rows
+
+    def submit(self, model: BatchModel, request: PredictRequest) -> asyncio.Future[Answer]:
+        """Queue a request; the future gets its answer or an :class:`ApiError`. Cancel it to drop the request.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        n_rows = request.n_rows
+        if self._queued_rows and self._queued_rows + n_rows > self._max_queue_rows:
+            self._metrics.shed()
+            raise OverloadedError(
+                f"Expected at most {self._max_queue_rows} rows in the queue. Received: {n_rows} rows more, "
+                f"behind {self._queued_rows}. Try again in a second."
+            )
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._jobs.append(_Job(model, request, future, loop.time()))
+        self._queued_rows += n_rows
+        if not self._running:
+            self._running = True
+            # After the requests that the loop has already read: they come into the same batch.
+            loop.call_soon(self._next, loop)
+        return future
+
+    def close(self) -> None:
+        """Wait for the batch that runs; call it when no request is open."""
+        self._thread.shutdown()
+
+    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        jobs, n_rows = self._take(loop.time())
+        if not jobs:
+            self._running = False
+            return
+        model = jobs[0].model
+        requests = [job.request for job in jobs]
+        started = loop.time()
+        if model.seconds(n_rows) <= self._inline_seconds:
+            self._deliver(jobs, n_rows, _guarded(model.answer, requests), loop.time() - started)
+            if self._jobs:
+                loop.call_soon(self._next, loop)
+            else:
+                self._running = False
+            return
+
+        def done(task: asyncio.Future[list[Outcome]]) -> None:
+            self._deliver(jobs, n_rows, task.result(), loop.time() - started)
+            self._next(loop)
+
+        loop.run_in_executor(self._thread, _guarded, model.answer, requests).add_done_callback(done)
+
+    def _take(self, now: float) -> tuple[list[_Job], int]:
+        """The next batch: requests of one model, in order, without cancelled and late ones."""
+        jobs: list[_Job] = []
+        n_rows = 0
+        while self._jobs:
+            job = self._jobs[0]
+            size = job.request.n_rows
+            if job.future.cancelled():
+                pass
+            elif now - job.at > self._deadline_seconds:
+                self._metrics.deadline()
+                waited = f"{now - job.at:.1f} s in the queue"
+                job.future.set_exception(
+                    DeadlineError(f"Expected an answer within {self._deadline_seconds:g} s. Received: {waited}.")
+                )
+            elif jobs and (n_rows + size > self._max_batch_rows or job.model is not jobs[0].model):
+                break
+            else:
+                jobs.append(job)
+                n_rows += size
+            self._jobs.popleft()
+            self._queued_rows -= size
+        return jobs, n_rows
+
+    def _deliver(self, jobs: list[_Job], n_rows: int, outcomes: list[Outcome], seconds: float) -> None:
+        self._metrics.batch(n_rows, seconds)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if job.future.done():
+                continue
+            if isinstance(outcome, ApiError):
+                job.future.set_exception(outcome)
+            else:
+                job.future.set_result(outcome)
+
+
+def _guarded(
+    answer: Callable[[Sequence[PredictRequest]], list[Outcome]], requests: list[PredictRequest]
+) -> list[Outcome]:
+    """One outcome a request, whatever happens: a batch that raises must not leave its callers waiting."""
+    try:
+        outcomes = answer(requests)
+    except Exception:
+        logger.exception("A batch of %d requests failed", len(requests))
+        return [ModelError("The model failed on these rows.") for _ in requests]
+    if len(outcomes) != len(requests):
+        logger.error("Expected %d outcomes. Received: %d.", len(requests), len(outcomes))
+        return [ModelError("The model lost answers of this batch.") for _ in requests]
+    return outcomes

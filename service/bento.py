@@ -1,0 +1,86 @@
+"""What Trueline changes in a BentoML service: the app that serves it, and the models that a build packs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from _bentoml_sdk.models import BentoModel, Model
+from bentoml import Service
+from bentoml.exceptions import InvalidArgument, ServiceUnavailable
+
+from artifact.registry import Reference, Registry
+
+if TYPE_CHECKING:
+    from service.app import App
+    from service.http import ASGIApp
+
+
+class TruelineService(Service[Any]):
+    """A BentoML service whose worker answers with Trueline's own app.
+
+    Nothing is read when it is declared: the model store is asked when BentoML asks for ``models`` (to build, and to
+    serve), the environment when a worker calls :meth:`to_asgi`.
+    """
+
+    app: App | None = None
+
+    @property  # type: ignore[override]
+    def models(self) -> list[Model[Any]]:
+        """What ``bentoml build`` packs: the version that would serve, or the champion of every model."""
+        from service.settings import Settings
+        from service.source import Source
+
+        source = Source(Registry.from_environment(os.environ), Settings.from_environment(os.environ).model)
+        return [BentoModel(f"{found.name}:{found.version}") for found in source.packed()]
+
+    @models.setter
+    def models(self, value: list[Model[Any]]) -> None:
+        """BentoML's own initialiser sets an empty list; there is nothing to keep."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:  # type: ignore[override]
+        """The app of one worker, on top of BentoML's."""
+        # Imported here, so that the parent process, which serves nothing, stays small.
+        from service.app import App
+        from service.worker import Worker
+
+        inner: Any = super().to_asgi(is_main=is_main)
+        worker = Worker.from_environment(os.environ, bundled=self._bundled())
+        self.app = App(worker, inner, tuple(_owned_paths(inner)))
+        return self.app
+
+    async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer a call that BentoML makes inside the process; one over HTTP is answered by the app itself.
+
+        Raises:
+            ServiceUnavailable: the service is not being served here.
+            InvalidArgument: the request cannot be answered.
+        """
+        from service.errors import ApiError
+
+        if self.app is None:
+            raise ServiceUnavailable("Expected a served service. Received: one that was only declared.")
+        try:
+            answer: dict[str, Any] = orjson.loads(await self.app.worker.predict(orjson.dumps(request)))
+        except ApiError as error:
+            raise InvalidArgument(error.message) from error
+        return answer
+
+    def _bundled(self) -> dict[str, Reference]:
+        from service.source import bundled_models
+
+        if self.bento is None:
+            return {}
+        stores = (Path(self.bento.path) / "models", Registry.from_environment(os.environ).models)
+        tags = [(info.tag.name, info.tag.version or "") for info in self.bento.info.all_models]
+        return bundled_models(stores, tags)
+
+
+def _owned_paths(inner: Any) -> list[str]:
+    """Paths that BentoML's app answers; a mounted folder ends in ``/``."""
+    return [
+        route.path + "/" if hasattr(route, "app") and not hasattr(route, "methods") else route.path
+        for route in inner.routes
+    ]

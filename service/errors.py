@@ -1,0 +1,157 @@
+"""Errors of the service: each knows its HTTP status and the one body that every error has.
+
+The body is ``{"error": {"code", "message", "details": [{"row", "field", "message", "received"}]}}``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from artifact.errors import Fault, TruelineError, unknown_name
+
+DETAILS_LIMIT = 100
+_ECHO_LENGTH = 100
+_INT64 = 2**63
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class ApiError(TruelineError):
+    """An answer that is an error.
+
+    Attributes:
+        status: HTTP status.
+        code: a short constant for programs.
+        headers: sent besides the body's own.
+        faults: what ``details`` lists.
+    """
+
+    status = 500
+    code = "internal"
+
+    def __init__(self, message: str, *, faults: Sequence[Fault] = (), headers: Headers = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.faults = tuple(faults[:DETAILS_LIMIT])
+        self.headers = headers
+
+    def body(self) -> bytes:
+        details = [
+            {"row": f.row, "field": _short(f.field), "message": f.message, "received": echo(f.received)}
+            for f in self.faults
+        ]
+        return orjson.dumps({"error": {"code": self.code, "message": self.message, "details": details}})
+
+
+class NotJSONError(ApiError):
+    """A body that is not JSON."""
+
+    status, code = 400, "not_json"
+
+
+class NoRouteError(ApiError):
+    """A path that does not exist."""
+
+    status, code = 404, "not_found"
+
+    def __init__(self, path: str, known: Iterable[str]) -> None:
+        super().__init__(unknown_name("path", path[:_ECHO_LENGTH], known))
+
+
+class MethodError(ApiError):
+    """A path that exists, asked with another method."""
+
+    status, code = 405, "method_not_allowed"
+
+    def __init__(self, method: str, path: str, allowed: str) -> None:
+        message = f"Expected {allowed} for {path}. Received: {method[:_ECHO_LENGTH]}."
+        super().__init__(message, headers=((b"allow", allowed.encode()),))
+
+
+class BodyTimeoutError(ApiError):
+    """A body that did not arrive in time."""
+
+    status, code = 408, "body_timeout"
+
+
+class TooLargeError(ApiError):
+    """A body of too many bytes, or of too many rows."""
+
+    status, code = 413, "too_large"
+
+
+class MediaTypeError(ApiError):
+    """A body in a format that the path does not take."""
+
+    status, code = 415, "unsupported_media_type"
+
+
+class InvalidRequestError(ApiError):
+    """A request that breaks the schema; ``faults`` lists what and where."""
+
+    status, code = 422, "invalid_request"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        first = faults[0]
+        where = "" if first.row is None else f"row {first.row}"
+        if first.field is not None:
+            where += f"{', ' if where else ''}'{_short(first.field)}'"
+        count = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
+        message = f"Expected rows that fit GET /schema. Received: {count}, the first in {where or 'the body'}."
+        super().__init__(message, faults=faults)
+
+
+class OverloadedError(ApiError):
+    """The queue is full."""
+
+    status, code = 429, "overloaded"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers=((b"retry-after", b"1"),))
+
+
+class ModelError(ApiError):
+    """The model failed on rows that fit the schema."""
+
+    status, code = 500, "model_failed"
+
+
+class NotReadyError(ApiError):
+    """No model is live."""
+
+    status, code = 503, "not_ready"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers=((b"retry-after", b"1"),))
+
+
+class DeadlineError(ApiError):
+    """The request waited longer than its deadline."""
+
+    status, code = 504, "deadline_exceeded"
+
+
+def echo(value: Any) -> Any:
+    """What was received, as JSON can hold it and short enough to send back."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -_INT64 <= value < _INT64 else f"an integer of {value.bit_length()} bits"
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, str):
+        return _short(value)
+    if isinstance(value, (list, tuple)):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return f"an object with {len(value)} {'field' if len(value) == 1 else 'fields'}"
+    return _short(str(value))
+
+
+def _short(text: str | None) -> str | None:
+    if text is None or len(text) <= _ECHO_LENGTH:
+        return text
+    return text[:_ECHO_LENGTH] + "…"

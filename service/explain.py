@@ -1,0 +1,150 @@
+"""Says everything that is wrong with a body that was refused. Only refused bodies come here: it may be slow."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic_core import ValidationError, from_json
+
+from artifact.encoding import Encoder
+from artifact.errors import Fault, SchemaMismatchError, unknown_name
+from service.errors import DETAILS_LIMIT, ApiError, InvalidRequestError, NotJSONError, TooLargeError, echo
+
+KEYS = ("rows", "columns", "interval")
+_NAME_LENGTH = 100
+# Ranking all features by likeness costs: after this many wrong names the reader is sent to the schema instead.
+_RANKED_NAMES = 10
+
+
+def explain(body: bytes, encoder: Encoder, max_rows: int, error: ValidationError | None) -> ApiError:
+    """The error to answer a refused body with.
+
+    Args:
+        body: the bytes of the request.
+        encoder: of the live model.
+        max_rows: most rows in a request.
+        error: what the validator said first; it stands where nothing else is found.
+    """
+    try:
+        found = from_json(body)
+    except ValueError as problem:
+        return NotJSONError(f"Expected a JSON body. Received: {problem}.")
+    if not isinstance(found, dict):
+        return InvalidRequestError([Fault(None, None, "Expected an object with 'rows' or 'columns'.", found, "type")])
+    collector = _Collector(encoder)
+    too_large = collector.request(found, max_rows)
+    if too_large is not None:
+        return too_large
+    if not collector.faults:
+        message = error.errors(include_url=False)[0]["msg"] if error else "Expected rows that fit the schema."
+        collector.add(None, None, f"{message}.", None, "type")
+    collector.faults.sort(key=lambda fault: -1 if fault.row is None else fault.row)
+    return InvalidRequestError(collector.faults)
+
+
+class _Collector:
+    """Gathers faults, one a value: the first found stands."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.schema = encoder.schema
+        self.known = frozenset(self.schema.names)
+        self.faults: list[Fault] = []
+        self._seen: set[tuple[int | None, str | None]] = set()
+        self._sentences: dict[str, str] = {}
+
+    def add(self, row: int | None, field: str | None, message: str, received: Any, reason: str) -> None:
+        if (row, field) not in self._seen:
+            self._seen.add((row, field))
+            self.faults.append(Fault(row, field, message, received, reason))
+
+    def request(self, found: dict[str, Any], max_rows: int) -> TooLargeError | None:
+        for key in [k for k in found if k not in KEYS][:DETAILS_LIMIT]:
+            name = key[:_NAME_LENGTH]
+            self.add(None, name, unknown_name("field", name, KEYS), found[key], "unknown")
+        self._interval(found.get("interval"))
+        rows, columns = found.get("rows"), found.get("columns")
+        if (rows is None) == (columns is None):
+            given = "both" if rows is not None else "neither"
+            self.add(None, None, "Expected either 'rows' or 'columns'.", given, "type")
+        elif rows is not None:
+            if isinstance(rows, list) and len(rows) > max_rows:
+                return TooLargeError(f"Expected at most {max_rows} rows in a request. Received: {len(rows)}.")
+            self._rows(rows)
+        else:
+            self._columns(columns)
+        return None
+
+    def _interval(self, level: Any) -> None:
+        number = isinstance(level, (int, float)) and not isinstance(level, bool)
+        if level is not None and not (number and 0 < level < 1):
+            self.add(None, "interval", "Expected a number in (0, 1), for example 0.9.", level, "range")
+
+    def _rows(self, rows: Any) -> None:
+        if not isinstance(rows, list) or not rows:
+            self.add(None, "rows", "Expected a list of at least one object, one a row.", rows, "type")
+            return
+        kept: list[dict[str, Any]] = []
+        at: list[int] = []
+        for i, row in enumerate(rows):
+            if not isinstance(row, dict):
+                self.add(i, None, "Expected an object, feature name to value.", row, "type")
+                continue
+            kept.append({name: self._number(i, name, value) for name, value in row.items() if self._is_known(i, name)})
+            at.append(i)
+            if len(self.faults) >= DETAILS_LIMIT:
+                break
+        try:
+            self.encoder.encode_rows(kept)
+        except SchemaMismatchError as error:
+            for fault in error.faults:
+                row = None if fault.row is None else at[fault.row]
+                self.add(row, fault.field, fault.message, fault.received, fault.reason)
+
+    def _columns(self, columns: Any) -> None:
+        if not isinstance(columns, dict) or not columns:
+            self.add(None, "columns", "Expected an object, feature name to a list of values.", columns, "type")
+            return
+        kept: dict[str, list[Any]] = {}
+        for name, values in columns.items():
+            if not self._is_known(None, name):
+                continue
+            if not isinstance(values, list) or not values:
+                self.add(None, name, "Expected a list of at least one value.", values, "type")
+                continue
+            kept[name] = [self._number(i, name, value) for i, value in enumerate(values)]
+            if len(self.faults) >= DETAILS_LIMIT:
+                break
+        absent = {f.name for f in self.schema.features if f.missing == "refuse"} - columns.keys()
+        for name in (n for n in self.schema.names if n in absent):
+            self.add(None, name, "Expected this column: training never saw the feature missing.", None, "missing")
+        try:
+            self.encoder.encode_columns(kept)
+        except SchemaMismatchError as error:
+            whole = {fault.field for fault in self.faults if fault.row is None}
+            for fault in error.faults:
+                if fault.field not in whole:
+                    self.add(*fault)
+
+    def _number(self, row: int, name: str, value: Any) -> Any:
+        """The value, but None for NaN: the encoding takes NaN for missing, JSON has no such number."""
+        if isinstance(value, float) and math.isnan(value):
+            self.add(row, name, "Expected a finite number.", echo(value), "type")
+            return None
+        return value
+
+    def _is_known(self, row: int | None, name: str) -> bool:
+        if name in self.known:
+            return True
+        if len(self.faults) < DETAILS_LIMIT:
+            short = name[:_NAME_LENGTH]
+            sentence = self._sentences.get(short)
+            if sentence is None:
+                ranked = len(self._sentences) < _RANKED_NAMES
+                sentence = f"Unknown feature '{short}'. GET /schema lists those there are."
+                if ranked:
+                    sentence = unknown_name("feature", short, self.schema.names)
+                self._sentences[short] = sentence
+            self.add(row, short, sentence, name, "unknown")
+        return False

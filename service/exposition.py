@@ -1,0 +1,78 @@
+"""The text of ``/metrics``: this process's registry, or the files of every worker of a ``bentoml serve``."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+_LIVE_GAUGE = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
+_UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error, UnicodeDecodeError, json.JSONDecodeError)
+
+
+class WorkerFiles(Collector):
+    """Collects what the workers wrote into a folder.
+
+    A worker that was killed leaves its files behind: its counts still count, its gauges do not, and a file that it
+    never finished is left out (python-client issue 1199: one of zero bytes breaks every scrape).
+
+    Args:
+        folder: ``PROMETHEUS_MULTIPROC_DIR`` of the workers.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def collect(self) -> list[Metric]:
+        files = [str(p) for p in sorted(self.folder.glob("*.db")) if self._counts(p)]
+        try:
+            return list(MultiProcessCollector.merge(files, accumulate=True))
+        except _UNREADABLE:
+            return list(MultiProcessCollector.merge([f for f in files if _readable(f)], accumulate=True))
+
+    def _counts(self, path: Path) -> bool:
+        try:
+            if path.stat().st_size == 0:
+                return False
+        except OSError:
+            return False
+        found = _LIVE_GAUGE.fullmatch(path.name)
+        return found is None or _alive(int(found[1]))
+
+
+def render(registry: CollectorRegistry, folder: Path | None) -> bytes:
+    """Metrics in Prometheus's text format.
+
+    Args:
+        registry: this process's own metrics; used where ``folder`` is None.
+        folder: the workers' files, see :class:`WorkerFiles`.
+    """
+    if folder is None:
+        return generate_latest(registry)
+    merged = CollectorRegistry()
+    merged.register(WorkerFiles(folder))
+    return generate_latest(merged)
+
+
+def _readable(file: str) -> bool:
+    try:
+        MultiProcessCollector.merge([file], accumulate=True)
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

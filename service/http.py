@@ -1,0 +1,152 @@
+"""Reading bodies and sending answers over ASGI, within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, NamedTuple
+
+from service.errors import ApiError, BodyTimeoutError, Headers, MediaTypeError, TooLargeError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+JSON = b"application/json"
+TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+HTML = b"text/html; charset=utf-8"
+
+
+class Reply(NamedTuple):
+    """An answer with its whole body."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = JSON
+    headers: Headers = ()
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its body was complete; there is nobody to answer."""
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    headers = [
+        (b"content-type", reply.content_type),
+        (b"content-length", b"%d" % len(reply.body)),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def error_reply(error: ApiError) -> Reply:
+    return Reply(error.body(), error.status, JSON, error.headers)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: ApiError, *, limit: int, seconds: float) -> None:
+    """Send an error although the body may still be coming.
+
+    A connection that is closed on unread bytes is reset, and the client loses the answer. So a body above ``limit``
+    bytes, or of unknown length, is read and thrown away for ``seconds`` at most, the answer already sent.
+    """
+    reply = error_reply(error)
+    length = _declared_length(scope["headers"])
+    if length is not None and length <= limit:
+        await send_reply(send, reply)
+        return
+    headers = [
+        (b"content-type", JSON),
+        (b"content-length", b"%d" % len(reply.body)),
+        (b"connection", b"close"),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+    try:
+        async with asyncio.timeout(seconds):
+            while (message := await receive())["type"] == "http.request" and message.get("more_body"):
+                pass
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def read_json_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
+    """The body of a request that should be JSON.
+
+    Raises:
+        MediaTypeError: another content type, or a compressed body.
+        TooLargeError: more than ``limit`` bytes, declared or sent.
+        BodyTimeoutError: not complete within ``seconds``.
+        ClientGoneError: the client closed the connection.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            if value != JSON and not _is_json(value):
+                raise MediaTypeError(f"Expected Content-Type 'application/json'. Received: '{_text(value)}'.")
+        elif name == b"content-length":
+            if (length := _number(value)) > limit:
+                raise _too_large(limit, length)
+        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            raise MediaTypeError(f"Expected a body without Content-Encoding. Received: '{_text(value)}'.")
+    try:
+        async with asyncio.timeout(seconds):
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                body: bytes = message.get("body", b"")
+                if len(body) > limit:
+                    raise _too_large(limit, len(body))
+                return body
+            return await _rest(message, receive, limit)
+    except TimeoutError:
+        raise BodyTimeoutError(f"Expected the whole body within {seconds:g} s. Received: a part of it.") from None
+
+
+async def _rest(message: Message, receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] != "http.request":
+            raise ClientGoneError
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit, None)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+
+
+def _too_large(limit: int, length: int | None) -> TooLargeError:
+    received = "more" if length is None else f"{length} bytes"
+    return TooLargeError(
+        f"Expected a body of at most {limit} bytes. Received: {received}. Send the rows in several requests."
+    )
+
+
+def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Bytes of body that the client announced; 0 where it announced none, None where it will not say."""
+    length = 0
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
+            length = _number(value)
+    return length
+
+
+def _number(digits: bytes) -> int:
+    """A Content-Length; of more digits than any file has, only that it is too large."""
+    return int(digits[:20]) if digits.isdigit() else 0
+
+
+def _is_json(content_type: bytes) -> bool:
+    media_type = content_type.partition(b";")[0].strip().lower()
+    return media_type == JSON or (media_type.startswith(b"application/") and media_type.endswith(b"+json"))
+
+
+def _text(value: bytes) -> str:
+    return value[:100].decode("latin-1")

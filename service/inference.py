@@ -1,0 +1,165 @@
+"""One batch: the rows of several requests through one run of the network, and back to each its own answer."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.encoding import Encoded, RowWarning
+from artifact.errors import DataError, Fault, SchemaMismatchError
+from artifact.predictor import Predictor
+from service.errors import ApiError, InvalidRequestError, ModelError
+from service.requests import PredictRequest
+
+logger = logging.getLogger(__name__)
+
+Row = list[float]
+
+
+class Answer(NamedTuple):
+    """The answer to one request.
+
+    Attributes:
+        value, lower, upper: for each row one number a target.
+        warnings: with row numbers of this request.
+    """
+
+    value: list[Row]
+    lower: list[Row]
+    upper: list[Row]
+    warnings: list[RowWarning]
+
+
+Outcome = Answer | ApiError
+
+
+def answer(predictor: Predictor, requests: Sequence[PredictRequest]) -> list[Outcome]:
+    """Answer requests together; each gets the same numbers as if it had come alone.
+
+    A request that cannot be answered gets its error and does not hurt the others.
+    """
+    outcomes: list[Outcome | None] = [None] * len(requests)
+    taken: list[int] = []
+    bounds: list[npt.NDArray[np.float64]] = []
+    for i, request in enumerate(requests):
+        try:
+            bounds.append(predictor.bound(request.interval))
+            taken.append(i)
+        except DataError as error:
+            rule = str(error).partition(" Received:")[0]
+            outcomes[i] = InvalidRequestError([Fault(None, "interval", rule, request.interval, "range")])
+    groups = _encode(predictor, requests, taken, outcomes)
+    if groups:
+        order = [i for group, _ in groups for i in group]
+        bound_of = dict(zip(taken, bounds, strict=True))
+        answers = _run(predictor, [requests[i] for i in order], [e for _, e in groups], [bound_of[i] for i in order])
+        for i, found in zip(order, answers, strict=True):
+            outcomes[i] = found
+    return [o if o is not None else ModelError("The request was lost in its batch.") for o in outcomes]
+
+
+def _encode(
+    predictor: Predictor, requests: Sequence[PredictRequest], taken: list[int], outcomes: list[Outcome | None]
+) -> list[tuple[list[int], Encoded]]:
+    """Requests of rows encoded together, requests of columns one by one; refused ones get their outcome here."""
+    by_row = [i for i in taken if requests[i].rows is not None]
+    if len(by_row) > 1:
+        rows = [row for i in by_row for row in requests[i].rows or ()]
+        try:
+            joint = [(by_row, predictor.encoder.encode_rows(rows, checked=True))]
+            alone = [i for i in taken if requests[i].rows is None]
+        except SchemaMismatchError:
+            joint, alone = [], taken
+    else:
+        joint, alone = [], taken
+    for i in alone:
+        try:
+            joint.append(([i], requests[i].encode(predictor.encoder)))
+        except SchemaMismatchError as error:
+            outcomes[i] = InvalidRequestError(error.faults)
+    return joint
+
+
+def _run(
+    predictor: Predictor,
+    requests: Sequence[PredictRequest],
+    parts: list[Encoded],
+    bounds: list[npt.NDArray[np.float64]],
+) -> list[Outcome]:
+    """Run the network on encoded parts that hold the rows of ``requests``, in their order."""
+    X = parts[0] if len(parts) == 1 else _joined(parts)
+    sizes = [request.n_rows for request in requests]
+    try:
+        outputs = predictor.run(X.numeric, X.categorical)
+        if len(outputs.value) != len(X):
+            raise ModelError(f"Expected {len(X)} answers. Received: {len(outputs.value)}.")
+        # One bound for all, or for each row its request's.
+        same = all(b is bounds[0] for b in bounds)
+        bound = bounds[0] if same else np.repeat(np.stack(bounds), sizes, axis=0)
+        prediction = predictor.finish(outputs, bound, X.warnings)
+    except Exception as error:
+        if len(requests) > 1:
+            return _separately(predictor, requests, X, sizes, bounds)
+        logger.exception("%s:%s failed on a request", predictor.model_name, predictor.model_version)
+        return [error if isinstance(error, ModelError) else ModelError("The model failed on these rows.")]
+    # The widest of the three: where both ends are finite, the value between them is.
+    finite = np.isfinite(prediction.lower) & np.isfinite(prediction.upper)
+    broken = None if finite.all() else ~finite.all(axis=1)
+    columns = (prediction.value.tolist(), prediction.lower.tolist(), prediction.upper.tolist())
+    ends = list(accumulate(sizes))
+    warnings = _share(prediction.warnings, ends) if prediction.warnings else None
+    answers: list[Outcome] = []
+    start = 0
+    for k, end in enumerate(ends):
+        if broken is not None and broken[start:end].any():
+            message = "Expected values for which the model has a finite answer."
+            rows = np.flatnonzero(broken[start:end])
+            answers.append(InvalidRequestError([Fault(int(r), None, message, None, "no_answer") for r in rows]))
+        else:
+            value, lower, upper = (column[start:end] for column in columns)
+            answers.append(Answer(value, lower, upper, warnings[k] if warnings else []))
+        start = end
+    return answers
+
+
+def _separately(
+    predictor: Predictor,
+    requests: Sequence[PredictRequest],
+    X: Encoded,
+    sizes: list[int],
+    bounds: list[npt.NDArray[np.float64]],
+) -> list[Outcome]:
+    """After a failed batch: each request alone, so that only the one that fails does."""
+    ends = list(accumulate(sizes))
+    warnings = _share(X.warnings, ends)
+    answers: list[Outcome] = []
+    for k, end in enumerate(ends):
+        rows = slice(end - sizes[k], end)
+        part = Encoded(X.numeric[rows], X.categorical[rows], warnings[k])
+        answers.extend(_run(predictor, [requests[k]], [part], [bounds[k]]))
+    return answers
+
+
+def _joined(parts: list[Encoded]) -> Encoded:
+    warnings: list[RowWarning] = []
+    offset = 0
+    for part in parts:
+        warnings.extend(w._replace(row=w.row + offset) for w in part.warnings)
+        offset += len(part)
+    numeric: npt.NDArray[Any] = np.concatenate([part.numeric for part in parts])
+    return Encoded(numeric, np.concatenate([part.categorical for part in parts]), warnings)
+
+
+def _share(warnings: list[RowWarning], ends: list[int]) -> list[list[RowWarning]]:
+    """Warnings by request, row numbers counted from each request's first row."""
+    shares: list[list[RowWarning]] = [[] for _ in ends]
+    for warning in warnings:
+        k = bisect_right(ends, warning.row)
+        shares[k].append(warning._replace(row=warning.row - (ends[k - 1] if k else 0)))
+    return shares

@@ -1,0 +1,196 @@
+"""Which version is live in this worker, and how another takes its place.
+
+A new version is loaded, checked and warmed in a thread while the old one answers; then one reference changes. A version
+that cannot be loaded is refused and the old one keeps serving. The former version stays in memory, so that a rollback
+is instant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from artifact.errors import NotFoundError, TruelineError
+from artifact.predictor import Predictor, read_golden
+from artifact.registry import Reference
+from service.errors import NotReadyError
+from service.inference import Outcome, answer
+from service.metrics import Metrics
+from service.requests import PredictRequest, RequestReader
+from service.responses import ResponseWriter
+from service.source import Source, Stamp
+
+logger = logging.getLogger(__name__)
+
+_WARM_ROUNDS = 5
+# A load that failed is tried again although nothing was promoted: a full disk or a late volume mends itself.
+_RETRY_SECONDS = 5.0
+
+
+class LiveModel:
+    """One loaded version with what it takes to serve it.
+
+    Attributes:
+        predictor: the version.
+        reader, writer: bodies in and out.
+        known: its feature names.
+        loaded_at: ISO 8601, UTC.
+    """
+
+    def __init__(self, predictor: Predictor, *, max_rows: int) -> None:
+        self.predictor = predictor
+        self.reader = RequestReader(predictor.schema, max_rows=max_rows)
+        self.writer = ResponseWriter(predictor)
+        self.known = frozenset(predictor.schema.names)
+        self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._seconds_per_batch = 0.0
+        self._seconds_per_row = 0.0
+
+    @classmethod
+    def load(cls, reference: Reference, *, max_rows: int) -> LiveModel:
+        """Load, check and warm a version.
+
+        Raises:
+            ArtifactError: the version is damaged or does not answer as it did at training.
+        """
+        model = cls(Predictor.load(reference.path), max_rows=max_rows)
+        model.warm(reference)
+        return model
+
+    @property
+    def name(self) -> str:
+        return self.predictor.model_name
+
+    @property
+    def version(self) -> str:
+        return self.predictor.model_version
+
+    def answer(self, requests: Sequence[PredictRequest]) -> list[Outcome]:
+        return answer(self.predictor, requests)
+
+    def seconds(self, n_rows: int) -> float:
+        """How long a batch takes, as measured at warm-up."""
+        return self._seconds_per_batch + n_rows * self._seconds_per_row
+
+    def warm(self, reference: Reference) -> None:
+        """Answer golden rows a few times, so that no request pays for first use, and measure the speed."""
+        rows = read_golden(reference.path).rows
+        few = self._fastest(rows[:1])
+        many = self._fastest(rows)
+        self._seconds_per_row = max(many - few, 0.0) / max(len(rows) - 1, 1)
+        self._seconds_per_batch = max(few - self._seconds_per_row, 0.0)
+
+    def _fastest(self, rows: list[dict[str, object]]) -> float:
+        request = PredictRequest(rows, None, len(rows), None)
+        best = float("inf")
+        for _ in range(_WARM_ROUNDS):
+            started = time.perf_counter()
+            self.answer([request])
+            best = min(best, time.perf_counter() - started)
+        return best
+
+
+class Live:
+    """The live version of this worker, kept up to date.
+
+    Args:
+        source: says which version should be live.
+        metrics: counts loads and refusals.
+        max_rows: most rows in a request.
+        watch_seconds: how often the source is asked.
+    """
+
+    def __init__(self, source: Source, metrics: Metrics, *, max_rows: int, watch_seconds: float) -> None:
+        self.source = source
+        self.current: LiveModel | None = None
+        self._former: LiveModel | None = None
+        self._metrics = metrics
+        self._max_rows = max_rows
+        self._watch_seconds = watch_seconds
+        self._problem = "No model is live yet: the service is starting."
+        self._stamp: Stamp | None = None
+        self._retry_at: float | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    def model(self) -> LiveModel:
+        """The live version.
+
+        Raises:
+            NotReadyError: there is none; the message says what to do.
+        """
+        if self.current is None:
+            raise NotReadyError(self._problem)
+        return self.current
+
+    async def start(self) -> None:
+        """Load what should be live, then watch. Without a model the watch goes on until there is one."""
+        await self.refresh()
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def stop(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+            self._watcher = None
+
+    async def refresh(self) -> None:
+        """Make live what the source wants; on failure keep what is."""
+        # Read before the aliases themselves: what changes after this is seen by the next look.
+        self._stamp = self.source.stamp()
+        self._retry_at = None
+        try:
+            wanted = self.source.wanted()
+            model = self._in_memory(wanted)
+            if model is None:
+                model = await asyncio.to_thread(LiveModel.load, wanted, max_rows=self._max_rows)
+        except NotFoundError as error:
+            self._refuse(str(error))
+        except TruelineError as error:
+            self._refuse(str(error), failed=True)
+        except Exception as error:  # noqa: BLE001 - a full memory, a library: the live version goes on all the same
+            self._refuse(f"The version could not be loaded: {error!r}.", failed=True)
+        else:
+            self._swap(model)
+
+    def _in_memory(self, wanted: Reference) -> LiveModel | None:
+        for model in (self.current, self._former):
+            if model is not None and (model.name, model.version) == (wanted.name, wanted.version):
+                return model
+        return None
+
+    def _swap(self, model: LiveModel) -> None:
+        self._problem = ""
+        if model is self.current:
+            return
+        self._former, self.current = self.current, model
+        self.source.follow(model.name)
+        self._metrics.loaded(model.name, model.version)
+        logger.info("%s:%s is live", model.name, model.version)
+
+    def _refuse(self, problem: str, *, failed: bool = False) -> None:
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        if problem == self._problem:
+            return
+        self._problem = problem
+        if failed:
+            self._metrics.refused()
+        if self.current is None:
+            logger.warning("Not ready. %s", problem)
+        else:
+            logger.error("%s:%s keeps serving. %s", self.current.name, self.current.version, problem)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._watch_seconds)
+            try:
+                due = self._retry_at is not None and time.monotonic() >= self._retry_at
+                if due or self.source.stamp() != self._stamp:
+                    await self.refresh()
+            except OSError as error:
+                # A store that cannot be read for a while must not end the watch.
+                self._refuse(f"The model store could not be read: {error}.")

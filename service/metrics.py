@@ -1,0 +1,172 @@
+"""What the service counts.
+
+A count is added to plain Python numbers and written to the Prometheus client a few times a second (:meth:`flush`):
+with several workers each write goes to a memory-mapped file and costs a microsecond, a request makes twenty.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from artifact.errors import Fault
+
+DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+INFERENCE_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
+ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
+
+
+class Distribution:
+    """Observations of one histogram child since the last flush."""
+
+    __slots__ = ("_bounds", "_child", "counts", "total")
+
+    def __init__(self, child: Histogram, bounds: tuple[float, ...]) -> None:
+        self._child = child
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+    def flush(self) -> None:
+        # Histogram has no public way to add many observations at once; its buckets and sum are values like any
+        # counter's. A test compares the outcome with observe().
+        for bucket, count in zip(self._child._buckets, self.counts, strict=True):
+            if count:
+                bucket.inc(count)
+        if any(self.counts):
+            self._child._sum.inc(self.total)
+            self.counts = [0] * len(self.counts)
+            self.total = 0.0
+
+
+class Metrics:
+    """The service's metrics in a registry that the caller hands in.
+
+    Args:
+        registry: where they are registered; with several workers :mod:`service.exposition` reads their files instead.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._requests = Counter("trueline_requests", "Requests answered.", ["route", "status"], registry=registry)
+        self._durations = Histogram(
+            "trueline_request_duration_seconds",
+            "Time from the first byte of a request to the last of its answer.",
+            ["route"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self._rows = Counter("trueline_rows", "Rows predicted.", registry=registry)
+        batch_rows = Histogram(
+            "trueline_batch_rows", "Rows in one run of the network.", buckets=ROW_BUCKETS, registry=registry
+        )
+        inference = Histogram(
+            "trueline_inference_duration_seconds",
+            "Time of one batch: encoding, network, intervals.",
+            buckets=INFERENCE_BUCKETS,
+            registry=registry,
+        )
+        self._failures = Counter(
+            "trueline_validation_failures",
+            "Values that broke the schema, by reason and feature.",
+            ["reason", "field"],
+            registry=registry,
+        )
+        self._warnings = Counter("trueline_warnings", "Warnings given with answers.", ["kind"], registry=registry)
+        self._shed = Counter("trueline_shed", "Requests refused because the queue was full.", registry=registry)
+        self._deadlines = Counter("trueline_deadlines", "Requests that waited too long.", registry=registry)
+        self._loads = Counter(
+            "trueline_model_loads", "Versions loaded (ok) or refused (failed).", ["result"], registry=registry
+        )
+        self._queue = Gauge("trueline_queue_rows", "Rows waiting.", multiprocess_mode="livesum", registry=registry)
+        self._ready = Gauge(
+            "trueline_ready",
+            "1 where every worker has a live model, 0 where one has not.",
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self._info = Gauge(
+            "trueline_model_info",
+            "1 for the version that is live in a worker, 0 for those that were.",
+            ["model_name", "model_version"],
+            multiprocess_mode="liveall",
+            registry=registry,
+        )
+        self._counts: Tally[tuple[str, int]] = Tally()
+        self._by_route: dict[str, Distribution] = {}
+        self._batches = Distribution(batch_rows, ROW_BUCKETS)
+        self._inference = Distribution(inference, INFERENCE_BUCKETS)
+        self._row_count = 0
+        self._warning_counts: Tally[str] = Tally()
+        self._live: tuple[str, str] | None = None
+        self.dirty = False
+        self._ready.set(0)
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer. ``route`` is one of the service's own, never the raw path."""
+        self._counts[route, status] += 1
+        distribution = self._by_route.get(route)
+        if distribution is None:
+            child = self._durations.labels(route)
+            distribution = self._by_route[route] = Distribution(child, DURATION_BUCKETS)
+        distribution.add(seconds)
+        self.dirty = True
+
+    def batch(self, rows: int, seconds: float) -> None:
+        """Count one run of the network."""
+        self._batches.add(rows)
+        self._inference.add(seconds)
+        self._row_count += rows
+        self.dirty = True
+
+    def warning(self, kind: str) -> None:
+        self._warning_counts[kind] += 1
+
+    def faults(self, faults: Iterable[Fault], known: frozenset[str]) -> None:
+        """Count what broke the schema; names that are no feature's share one label."""
+        for (reason, field), count in Tally((f.reason, f.field) for f in faults).items():
+            label = "" if field is None else field if field in known else "unknown"
+            self._failures.labels(reason, label).inc(count)
+
+    def shed(self) -> None:
+        self._shed.inc()
+
+    def deadline(self) -> None:
+        self._deadlines.inc()
+
+    def queue(self, rows: int) -> None:
+        self._queue.set(rows)
+
+    def loaded(self, model_name: str, model_version: str) -> None:
+        """A version went live in this worker."""
+        self._loads.labels("ok").inc()
+        if self._live is not None:
+            self._info.labels(*self._live).set(0)
+        self._live = (model_name, model_version)
+        self._info.labels(*self._live).set(1)
+        self._ready.set(1)
+
+    def refused(self) -> None:
+        """A version could not be loaded."""
+        self._loads.labels("failed").inc()
+
+    def flush(self) -> None:
+        """Write what was counted since the last flush."""
+        self.dirty = False
+        counts, self._counts = self._counts, Tally()
+        for (route, status), count in counts.items():
+            self._requests.labels(route, str(status)).inc(count)
+        warnings, self._warning_counts = self._warning_counts, Tally()
+        for kind, count in warnings.items():
+            self._warnings.labels(kind).inc(count)
+        for distribution in (*self._by_route.values(), self._batches, self._inference):
+            distribution.flush()
+        self._rows.inc(self._row_count)
+        self._row_count = 0

@@ -1,0 +1,1 @@
+"""One thin file for each wire protocol: bytes and headers in, bytes and headers out, no logic."""

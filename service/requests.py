@@ -1,0 +1,118 @@
+"""The body of ``POST /predict`` to validated rows or columns.
+
+``{"rows": [{feature: value, ...}, ...]}`` or ``{"columns": {feature: [value, ...], ...}}``, and optionally
+``"interval": 0.9``. A key with the value ``null`` counts as left out; of a key that comes twice the last one counts.
+The validator is generated from the model's schema and reads the bytes themselves: names, types and missing values are
+checked here and once, ranges and categories by the encoding. A body that it refuses is read again, slowly, by
+:mod:`service.explain` to say everything that is wrong with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import SchemaValidator, ValidationError, core_schema
+
+from artifact.encoding import Encoded, Encoder
+from artifact.schema import Feature, FeatureSchema
+from service.errors import TooLargeError
+from service.explain import explain
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """What a caller asks for; either ``rows`` or ``columns`` is set.
+
+    Attributes:
+        rows: one mapping a row, feature name to value.
+        columns: feature name to a list of ``n_rows`` values.
+        n_rows: number of rows.
+        interval: level of the interval, or None for the model's default.
+    """
+
+    rows: list[dict[str, Any]] | None
+    columns: dict[str, list[Any]] | None
+    n_rows: int
+    interval: float | None
+
+    def encode(self, encoder: Encoder) -> Encoded:
+        """Encode by the schema that the request was validated by.
+
+        Raises:
+            SchemaMismatchError: values that the schema refuses.
+        """
+        if self.rows is not None:
+            return encoder.encode_rows(self.rows, checked=True)
+        return encoder.encode_columns(self.columns or {}, checked=True)
+
+
+class RequestReader:
+    """Reads bodies for one schema.
+
+    Example:
+        >>> RequestReader(schema, max_rows=10).read(b'{"rows": [{"age": 41}]}').rows
+        [{'age': 41.0}]
+    """
+
+    def __init__(self, schema: FeatureSchema, *, max_rows: int) -> None:
+        self._encoder = Encoder(schema)
+        self._max_rows = max_rows
+        self._validate = SchemaValidator(_request_schema(schema, max_rows)).validate_json
+
+    def read(self, body: bytes) -> PredictRequest:
+        """Validate a body.
+
+        Raises:
+            NotJSONError: not JSON, or nested too deeply.
+            TooLargeError: more rows than a request may hold.
+            InvalidRequestError: anything that breaks the schema, every fault up to 100.
+        """
+        try:
+            found = self._validate(body)
+        except ValidationError as error:
+            raise explain(body, self._encoder, self._max_rows, error) from None
+        rows, columns = found.get("rows"), found.get("columns")
+        if rows is not None:
+            n_rows = len(rows)
+        else:
+            n_rows = len(next(iter(columns.values()), ())) if columns else 0
+        if (rows is None) == (columns is None) or n_rows == 0:
+            raise explain(body, self._encoder, self._max_rows, None)
+        if n_rows > self._max_rows:
+            raise TooLargeError(f"Expected at most {self._max_rows} rows in a request. Received: {n_rows}.")
+        return PredictRequest(rows, columns, n_rows, found.get("interval"))
+
+
+def _request_schema(schema: FeatureSchema, max_rows: int) -> core_schema.CoreSchema:
+    # fail_fast: a hostile body costs one fault here, not one object for each of its million faults.
+    values = {f.name: _value_schema(f) for f in schema.features}
+    required = {f.name: f.missing == "refuse" for f in schema.features}
+    row = _object({name: (value, required[name]) for name, value in values.items()})
+    columns = _object(
+        {name: (core_schema.list_schema(value, fail_fast=True), required[name]) for name, value in values.items()}
+    )
+    rows = core_schema.list_schema(row, max_length=max_rows, fail_fast=True)
+    interval = core_schema.float_schema(strict=True, gt=0, lt=1, allow_inf_nan=False)
+    parts = {"rows": rows, "columns": columns, "interval": interval}
+    return _object({name: (core_schema.nullable_schema(part), False) for name, part in parts.items()})
+
+
+def _object(fields: dict[str, tuple[core_schema.CoreSchema, bool]]) -> core_schema.CoreSchema:
+    return core_schema.typed_dict_schema(
+        {name: core_schema.typed_dict_field(value, required=required) for name, (value, required) in fields.items()},
+        extra_behavior="forbid",
+        strict=True,
+    )
+
+
+def _value_schema(feature: Feature) -> core_schema.CoreSchema:
+    value: core_schema.CoreSchema
+    if feature.kind == "boolean":
+        value = core_schema.bool_schema(strict=True)
+    elif feature.kind in ("category", "datetime"):
+        value = core_schema.str_schema(strict=True)
+    else:
+        # An integer too: 5.0 is one in JSON, and the encoding refuses 5.5.
+        value = core_schema.float_schema(strict=True, allow_inf_nan=False)
+    return core_schema.nullable_schema(value) if feature.missing == "impute" else value
