@@ -271,14 +271,14 @@ class Encoder:
         if self._centred:
             with np.errstate(over="ignore"):
                 columns = matrix - self._offsets
-        if not usual:
-            # 1e300 is a legal number; as float32 it would be infinite and the graph would answer NaN.
-            columns = np.clip(columns, -_FLOAT32_MAX, _FLOAT32_MAX)
         if self._datetimes:
             columns = columns[:, self._sources]
             for at, (column, j) in enumerate(zip(self.schema.numeric_columns, self._sources, strict=True)):
                 if column.part is not None:
                     columns[:, at] = datetime_part(column.part, matrix[:, j], float(self._offsets[j]))
+        if not usual:
+            # 1e300 is a legal number; as float32 it would be infinite and the graph would answer NaN.
+            columns = np.clip(columns, -_FLOAT32_MAX, _FLOAT32_MAX)
         return columns.astype(np.float32)
 
 
