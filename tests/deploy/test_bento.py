@@ -1,0 +1,101 @@
+"""``bentoml build``, and the Bento's service in an environment that holds the service's lock and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from artifact.predictor import Predictor
+from artifact.registry import Reference, Registry
+from tests.builders import build_version
+from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready
+
+
+def run(command: list[str | Path], home: Path, **more: str) -> str:
+    done = subprocess.run(
+        command, cwd=ROOT, env=clean_environment(home, **more), capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bento")
+
+
+@pytest.fixture(scope="module")
+def version(folder: Path) -> Reference:
+    """A champion in the store of the machine that builds."""
+    return build_version(Registry(folder / "builder"), promote=True)
+
+
+@pytest.fixture(scope="module")
+def bento(folder: Path, version: Reference) -> Path:
+    """The Bento as a file that can be carried to another machine."""
+    bentoml: list[str | Path] = [sys.executable, "-m", "bentoml"]
+    tag = run([*bentoml, "build", "--output", "tag"], folder / "builder").strip().rpartition("__tag__:")[2]
+    archive = folder / "service.bento"
+    run([*bentoml, "export", tag, archive], folder / "builder")
+    return archive
+
+
+@pytest.fixture(scope="module")
+def python(folder: Path) -> Path:
+    """A fresh environment's Python, made from requirements/service.txt alone."""
+    fresh = folder / "venv"
+    run([sys.executable, "-m", "venv", "--without-pip", fresh], folder)
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", fresh / "bin" / "python", "install", "--quiet"]
+    run([*pip, "--require-hashes", "--no-compile", "-r", ROOT / "requirements" / "service.txt"], folder)
+    return fresh / "bin" / "python"
+
+
+def names(archive: Path) -> list[str]:
+    with tarfile.open(archive) as tar:
+        return [name.removeprefix("./") for name in tar.getnames()]
+
+
+def test_the_bento_holds_the_code_and_the_champion_and_nothing_of_the_workplace(
+    bento: Path, version: Reference
+) -> None:
+    found = names(bento)
+    assert "src/service/service.py" in found
+    assert "src/artifact/predictor.py" in found
+    assert any(name.endswith(f"{version.name}/{version.version}/model.onnx") for name in found)
+    tops = {name.split("/")[1] for name in found if name.startswith("src/")}
+    assert tops & {"tests", "benchmarks", "training", ".venv", ".git", ".demo"} == set()
+
+
+def test_the_service_lock_has_no_training_framework_to_import(python: Path, folder: Path) -> None:
+    code = "import importlib.util as u; print([n for n in ('tensorflow', 'keras', 'jax', 'sklearn') if u.find_spec(n)])"
+    assert run([python, "-c", code], folder).strip() == "[]"
+
+
+def test_the_bento_serves_in_a_fresh_environment(
+    bento: Path, python: Path, version: Reference, folder: Path, tmp_path: Path
+) -> None:
+    home, log, port = tmp_path / "home", tmp_path / "log", free_port()
+    tag = run([python, "-m", "bentoml", "import", bento], home).strip()
+    assert "imported" in tag.lower()
+    predictor = Predictor.load(version.path)
+    row = predictor.schema.example_row()
+    (bento_folder,) = [p.parent for p in (home / "bentos").glob("*/*/bento.yaml")]
+    identifier = f"{bento_folder.parent.name}:{bento_folder.name}"
+    command = [python, "-m", "bentoml", "serve", identifier, "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, log, clean_environment(home), cwd=tmp_path) as server:
+        wait_until_ready(server, port, log)
+        status, answer = call(port, "/predict", json.dumps({"rows": [row]}))
+        assert status == 200, answer
+        assert call(port, "/metrics")[0] == 200
+    found = json.loads(answer)
+    expected = predictor.predict_rows([row])
+    assert (found["model_name"], found["model_version"]) == (version.name, version.version)
+    (prediction,) = found["predictions"]
+    assert [prediction[name] for name in ("value", "lower", "upper")] == pytest.approx(
+        [float(expected.value[0, 0]), float(expected.lower[0, 0]), float(expected.upper[0, 0])], rel=1e-6
+    )

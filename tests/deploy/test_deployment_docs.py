@@ -1,0 +1,32 @@
+"""docs/deployment.md names what there is."""
+
+from __future__ import annotations
+
+import re
+
+from service.settings import PREFIX, Settings
+from tests.processes import ROOT
+
+TEXT = (ROOT / "docs" / "deployment.md").read_text()
+
+
+def test_every_setting_is_documented_with_its_default_and_no_other() -> None:
+    rows = dict(re.findall(rf"^\| `({PREFIX}\w+)` \| (.+?) \|", TEXT, re.MULTILINE))
+    expected = {
+        PREFIX + name.upper(): "unset" if field.default is None else f"`{field.default}`"
+        for name, field in Settings.model_fields.items()
+    }
+    assert rows == expected
+
+
+def test_what_the_image_sets_is_documented() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for name in re.findall(r"\b(BENTOML_\w+)=", dockerfile):
+        assert f"| `{name}` |" in TEXT
+    assert "/var/lib/trueline" in TEXT
+    assert "runs as user 10001" in TEXT
+
+
+def test_files_it_names_exist() -> None:
+    for path in set(re.findall(r"`((?:requirements|deploy|benchmarks)/[\w./-]+)`", TEXT)):
+        assert (ROOT / path).exists(), path
