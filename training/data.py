@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,14 @@ _LEADING_ZERO = r"^[+-]?0\d"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def read_table(source: str) -> pl.DataFrame:
+def read_table(source: str, *, as_text: Collection[str] = ()) -> pl.DataFrame:
     """Read a table.
 
     Args:
         source: a file or a glob of files of one format (``.csv``, ``.tsv``, ``.parquet``, ``.arrow``, ``.feather``,
             ``.ndjson``, ``.jsonl``; CSV also as ``.csv.gz``), or ``dataset:diabetes`` or
             ``dataset:california_housing``.
+        as_text: columns of a text file that stay text whatever they look like, as categories do.
 
     Returns:
         A frame of Int64, Float64, Boolean, String and Datetime columns; other types as they came.
@@ -49,9 +50,9 @@ def read_table(source: str) -> pl.DataFrame:
         if frame.columns != columns:
             raise DataError(f"Expected the columns of {paths[0]} in each file. Received: other columns in {path}.")
     if len(frames) == 1:
-        return _typed(frames[0])
+        return _typed(frames[0], as_text)
     # Text is joined before it is typed, so that every file's values count.
-    return _typed(pl.concat(frames, how="vertical_relaxed"))
+    return _typed(pl.concat(frames, how="vertical_relaxed"), as_text)
 
 
 def select_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
@@ -124,8 +125,9 @@ _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
 }
 
 
-def _typed(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(_typed_column(frame[name]) for name in frame.columns)
+def _typed(frame: pl.DataFrame, as_text: Collection[str]) -> pl.DataFrame:
+    texts = [name for name in as_text if name in frame.columns and frame[name].dtype == pl.String]
+    return frame.with_columns(_typed_column(frame[name]) for name in frame.columns if name not in texts)
 
 
 def _typed_column(column: pl.Series) -> pl.Series:

@@ -59,6 +59,10 @@ class Corrections(BaseModel):
     features: dict[str, FeatureCorrection] = Field(default_factory=dict)
     targets: dict[str, TargetCorrection] = Field(default_factory=dict)
 
+    def text_columns(self) -> list[str]:
+        """Columns that the user calls categories: their text must not be read as numbers or dates."""
+        return [name for name, correction in self.features.items() if correction.kind == "category"]
+
     @classmethod
     def read(cls, path: Path) -> Corrections:
         """Read ``schema.toml``.

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from artifact.display import extent, number
 from artifact.manifest import Manifest
 from artifact.predictor import Prediction
 from artifact.schema import FeatureSchema
@@ -107,8 +108,9 @@ def _page(folder: Path, manifest: Manifest, schema: FeatureSchema, pictures: lis
         data = base64.b64encode((folder / name).read_bytes()).decode()
         parts.append(f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}">')
     parts.append("<h2>Features</h2>")
-    features = [[f.name, f.kind, f.unit or "", _extent(f), f.missing, f.description or ""] for f in schema.features]
-    parts.append(_table(["feature", "kind", "unit", "range or categories", "missing", "description"], features))
+    header = ["feature", "kind", "unit", "range or categories", "missing", "description"]
+    cells = [(f.name, f.kind, f.unit, extent(f, limit=6), f.missing, f.description) for f in schema.features]
+    parts.append(_table(header, [[cell or "" for cell in row] for row in cells]))
     if manifest.notes:
         parts.append("<h2>Notes</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in manifest.notes) + "</ul>")
     lineage = manifest.lineage.model_dump(mode="json")
@@ -121,19 +123,3 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     head = "".join(f"<th>{html.escape(h)}</th>" for h in header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f"<table><tr>{head}</tr>\n{body}</table>"
-
-
-def _extent(feature: Any) -> str:
-    if feature.kind == "category":
-        shown = ", ".join(feature.categories[:6])
-        return shown if len(feature.categories) <= 6 else f"{shown} and {len(feature.categories) - 6} more"
-    return f"{number(feature.minimum)} to {number(feature.maximum)}"
-
-
-def number(value: float | None) -> str:
-    """A number for a reader: four significant digits, thousands separated, a dash for none."""
-    if value is None:
-        return "-"
-    if value and not 1e-3 <= abs(value) < 1e12:
-        return f"{value:.3e}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

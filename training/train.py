@@ -12,6 +12,7 @@ from artifact.manifest import Manifest
 from artifact.predictor import target_offsets
 from artifact.registry import Registry, check_name
 from artifact.schema import FeatureSchema
+from training.backend import load_backend
 from training.baselines import baselines, predict
 from training.data import read_table
 from training.prepare import Request, prepare
@@ -38,7 +39,7 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     check_name(request.name)
     started = time.perf_counter()
     observer.stage("read")
-    table = read_table(request.data)
+    table = read_table(request.data, as_text=request.corrections.text_columns())
     prepared = prepare(table, request)
     observer.schema(prepared.schema, prepared.notes)
     schema, parts = prepared.schema, prepared.parts
@@ -46,6 +47,7 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
 
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
+    load_backend()
     from training.fit import fit
     from training.store import store
 

@@ -1,0 +1,36 @@
+"""Values and ranges as a reader wants them, in the terminal and in the report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from artifact.schema import Feature
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, thousands separated, a dash for none.
+
+    Example:
+        >>> number(45103.4), number(0.84967), number(None)
+        ('45,103', '0.8497', '-')
+    """
+    if value is None:
+        return "-"
+    if value and not 1e-3 <= abs(value) < 1e12:
+        return f"{value:.3e}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def extent(feature: Feature, *, limit: int = 4) -> str:
+    """A feature's training range, or its first ``limit`` categories."""
+    if feature.kind == "category":
+        more = len(feature.categories) - limit
+        return ", ".join(feature.categories[:limit]) + (f" and {more} more" if more > 0 else "")
+    if feature.minimum is None or feature.maximum is None:
+        return ""
+    if feature.kind == "datetime":
+        low, high = (datetime.fromtimestamp(v, UTC).date() for v in (feature.minimum, feature.maximum))
+        return f"{low} to {high}"
+    if feature.kind == "boolean":
+        return "false, true"
+    return f"{number(feature.minimum)} to {number(feature.maximum)}"

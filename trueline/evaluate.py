@@ -1,0 +1,61 @@
+"""``trueline evaluate``."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+
+from trueline.options import DATA_HELP, json_option, need_training, print_json, registry, stdout
+
+
+@click.command("evaluate", epilog=DATA_HELP)
+@click.argument("model")
+@click.argument("data")
+@click.option("--interval", "level", type=float, help="Level of the intervals, in (0, 1). Defaults to 0.9.")
+@json_option
+def evaluate_command(model: str, data: str, level: float | None, as_json: bool) -> None:
+    """Measure a version on rows whose target is known. MODEL is NAME, NAME:VERSION or NAME:champion.
+
+    \b
+    Example:
+      trueline evaluate houses sold-last-month.csv
+    """
+    need_training("evaluate")
+    import polars as pl
+
+    from artifact.display import number
+    from artifact.errors import DataError
+    from artifact.predictor import Predictor
+    from training.columns import encode_frame
+    from training.data import read_table, select_columns
+    from training.evaluate import coverage
+    from training.metrics import by_target
+
+    found = registry().resolve(model)
+    predictor = Predictor.load(found.path)
+    schema = predictor.schema
+    table = read_table(data, as_text=[f.name for f in schema.categorical])
+    targets = list(schema.target_names)
+    select_columns(table, targets, "target column")
+    try:
+        table = table.with_columns(pl.col(targets).cast(pl.Float64)).drop_nulls(targets)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"Expected numbers in {', '.join(targets)}. Received: {str(error).splitlines()[0]}") from error
+    if table.height < 2:
+        raise DataError(f"Expected at least 2 rows with a target. Received: {table.height}.")
+    answer = predictor.predict(encode_frame(table, schema), level)
+    y = table.select(targets).to_numpy()
+    metrics = by_target(schema.target_names, y, answer.value.astype("float64"))
+    covered = coverage(schema.target_names, y, answer, level or predictor.default_level)
+    if as_json:
+        reference = {"model_name": found.name, "model_version": found.version, "rows": table.height}
+        print_json({**reference, "metrics": metrics, "coverage": covered.model_dump()})
+        return
+    out = stdout()
+    for target in targets:
+        result = Table("metric", "value", title=f"{target}: {table.height:,} rows by {found.name}:{found.version}")
+        for name, value in metrics[target].items():
+            result.add_row(name, number(value))
+        out.print(result)
+        share, width = covered.covered[target], covered.mean_width[target]
+        out.print(f"{covered.level:.0%} intervals cover {share:.1%} of the rows; mean width {number(width)}.")

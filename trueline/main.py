@@ -1,0 +1,95 @@
+"""The ``trueline`` command: finds the commands, and turns errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from artifact.errors import TruelineError, unknown_name
+
+# Command to the module that holds it; a module is imported when its command is asked for.
+COMMANDS = {
+    "train": "trueline.train",
+    "evaluate": "trueline.evaluate",
+    "predict": "trueline.predict",
+    "models": "trueline.models",
+    "show": "trueline.models",
+    "promote": "trueline.models",
+    "rollback": "trueline.models",
+    "serve": "trueline.serve",
+}
+
+
+class Commands(click.Group):
+    """Commands by name, imported one at a time, so that ``--help`` is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), f"{cmd_name}_command")
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(unknown_name("command", args[0], COMMANDS), ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="trueline", prog_name="trueline")
+def cli() -> None:
+    """A table in, a live prediction API out.
+
+    \b
+    Example:
+      trueline train houses.csv --target price --promote
+      trueline serve houses
+    """
+
+
+def main() -> None:
+    """Run the command line. Exit 2: a wrong command or wrong data; 1: a fault; 130: interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; errors become one sentence on stderr."""
+    try:
+        result = cli.main(arguments, prog_name="trueline", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except TruelineError as error:
+        click.echo(f"Error: {error}", err=True)
+        return error.exit_code
+    except OSError as error:
+        click.echo(f"Error: {_plain(error)}", err=True)
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. Nothing was stored or changed.", err=True)
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def _plain(error: OSError) -> str:
+    """What an operating system's error means for the reader."""
+    where = f" at {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        reason = os.strerror(error.errno)
+        return f"Expected room to write{where}. Received: {reason}. Nothing was stored; make room and run it again."
+    if isinstance(error, PermissionError):
+        return f"Expected to be allowed to read and write{where}. Received: {error.strerror or error}."
+    return f"Expected to read and write{where}. Received: {error.strerror or error}."

@@ -1,0 +1,51 @@
+"""Options and helpers that several commands share."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import click
+from rich.console import Console
+
+from artifact.errors import DataError
+from artifact.registry import Registry
+
+DATA_HELP = (
+    "DATA is a CSV, Parquet, Arrow/Feather or NDJSON file, a quoted glob of them, dataset:diabetes or "
+    "dataset:california_housing."
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+
+
+def registry() -> Registry:
+    """The model store that BentoML uses too: ``BENTOML_HOME``, or ``~/bentoml``."""
+    return Registry.from_environment(os.environ)
+
+
+def stderr() -> Console:
+    """Where progress and notes go, so that stdout holds only the answer."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def stdout() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One line of JSON."""
+    click.echo(json.dumps(content, allow_nan=False))
+
+
+def need_training(feature: str) -> None:
+    """Check that the training extra is installed.
+
+    Raises:
+        DataError: it is not.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec("keras") is None or importlib.util.find_spec("sklearn") is None:
+        raise DataError(f"Expected the training extra for '{feature}'. Install it: pip install 'trueline[training]'.")

@@ -1,0 +1,36 @@
+"""Tables for the terminal: a schema, a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from artifact.display import extent, number
+from artifact.manifest import Manifest
+from artifact.schema import FeatureSchema
+
+
+def schema_table(schema: FeatureSchema, *, limit: int | None = 50) -> Table:
+    """The features with their kinds, ranges and policies; at most ``limit`` of them."""
+    table = Table("feature", "kind", "unit", "range or categories", "missing", title="Schema", title_justify="left")
+    for feature in schema.features[:limit]:
+        table.add_row(feature.name, feature.kind, feature.unit or "", extent(feature), feature.missing)
+    if limit is not None and len(schema.features) > limit:
+        table.caption = f"and {len(schema.features) - limit} more; trueline show lists all"
+    return table
+
+
+def result_tables(manifest: Manifest) -> Iterator[Table | str]:
+    """For each target the metrics beside the baselines', then its intervals; last the verdict."""
+    for target, metrics in manifest.metrics.items():
+        title = f"{target}: {manifest.lineage.parts['test']:,} test rows"
+        table = Table("model", "RMSE", "MAE", "R2", title=title, title_justify="left")
+        rows = {manifest.family: metrics, **{name: m[target] for name, m in manifest.baselines.items()}}
+        for model, found in rows.items():
+            table.add_row(model, *(number(found[m]) for m in ("rmse", "mae", "r2")))
+        yield table
+        covered, width = manifest.coverage.covered[target], manifest.coverage.mean_width[target]
+        level = manifest.coverage.level
+        yield f"{level:.0%} intervals cover {covered:.1%} of the test rows; mean width {number(width)}."
+    yield f"Is a network worth it here? {manifest.verdict.sentence}"

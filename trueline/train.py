@@ -1,0 +1,134 @@
+"""``trueline train``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trueline.options import (
+    DATA_HELP,
+    json_option,
+    need_training,
+    print_json,
+    registry,
+    stderr,
+    stdout,
+)
+from trueline.tables import result_tables, schema_table
+
+if TYPE_CHECKING:
+    from artifact.schema import FeatureSchema
+
+_STAGES = {"read": "Reading", "fit": "Training", "compare": "Comparing with simpler models", "store": "Storing"}
+
+
+@click.command("train", epilog=DATA_HELP)
+@click.argument("data")
+@click.option("--target", required=True, metavar="COL[,COL]", help="Column or columns to predict.")
+@click.option("--name", help="Name of the model. Defaults to the file's name.")
+@click.option("--model", "family", help="Model family: mlp or linear. Defaults to mlp.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting; may be given again.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings from a TOML file.")
+@click.option(
+    "--schema", "schema_file", type=click.Path(path_type=Path), help="Corrections of the schema, a TOML file."
+)
+@click.option("--group", metavar="COL", help="Rows with the same value here stay in one part; it is no feature.")
+@click.option("--time", metavar="COL", help="Orders the rows: the oldest train, the newest test.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
+@click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
+@click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
+@json_option
+def train_command(
+    data: str,
+    target: str,
+    name: str | None,
+    family: str | None,
+    settings: tuple[str, ...],
+    config: Path | None,
+    schema_file: Path | None,
+    group: str | None,
+    time: str | None,
+    seed: int | None,
+    promote: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Train a network on a table, compare it with simpler models, and store it.
+
+    \b
+    Example:
+      trueline train houses.csv --target price --set epochs=40 --promote
+    """
+    need_training("train")
+    from artifact.manifest import REPORT
+    from artifact.registry import check_name
+    from training.config import TrainConfig, parse_setting
+    from training.infer import Corrections
+    from training.prepare import Request
+    from training.train import Observer, train
+
+    chosen = dict(parse_setting(s) for s in settings)
+    chosen.update({k: v for k, v in (("model", family), ("seed", seed)) if v is not None})
+    request = Request(
+        data=data,
+        targets=tuple(part.strip() for part in target.split(",")),
+        name=name or default_name(data),
+        config=TrainConfig.build(config, chosen),
+        corrections=Corrections.read(schema_file) if schema_file else Corrections(),
+        group=group,
+        time=time,
+    )
+    check_name(request.name)
+    store = registry()
+    console = stderr()
+    detail = TextColumn("{task.fields[detail]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), detail, TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("Starting", total=None, detail="")
+
+        def on_epoch(epoch: int, epochs: int, rmse: float) -> None:
+            detail = f"epoch {epoch} of {epochs}, validation RMSE {rmse:.4f} deviations"
+            progress.update(task, total=epochs, completed=epoch, detail=detail)
+
+        def on_schema(schema: FeatureSchema, notes: list[str]) -> None:
+            progress.console.print(schema_table(schema))
+            for note in notes:
+                progress.console.print(f"Note: {note}")
+
+        observer = Observer(
+            stage=lambda stage: progress.update(task, description=_STAGES[stage], total=None, detail=""),
+            epoch=on_epoch,
+            schema=on_schema,
+        )
+        manifest = train(request, store, observer)
+    reference = f"{manifest.model_name}:{manifest.model_version}"
+    out = stdout()
+    for part in result_tables(manifest):
+        out.print(part)
+    if promote:
+        store.promote(reference, force=force)
+        out.print(f"Promoted {reference}: it is the champion of '{manifest.model_name}'.")
+    else:
+        out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
+    out.print(f"Report: {store.resolve(reference).path / REPORT / 'report.html'}")
+    if as_json:
+        print_json(
+            {
+                "model_name": manifest.model_name,
+                "model_version": manifest.model_version,
+                "metrics": manifest.metrics,
+                "verdict": manifest.verdict.model_dump(),
+                "seconds": manifest.lineage.seconds,
+                "rows": manifest.lineage.rows,
+            }
+        )
+
+
+def default_name(data: str) -> str:
+    """A model's name from its data's: ``data/Houses 2024.csv`` is ``houses-2024``."""
+    stem = data.partition(":")[2] if data.startswith("dataset:") else Path(data).name.partition(".")[0]
+    return re.sub(r"[^a-z0-9._]+", "-", stem.lower()).strip("-._") or "model"
