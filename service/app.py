@@ -20,7 +20,7 @@ from service.http import HTML, TEXT, ASGIApp, ClientGoneError, Message, Receive,
 from service.protocols.predict import predict
 from service.worker import Worker
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("bentoml.trueline")
 
 Handler = Callable[[Worker, Scope, Receive], Awaitable[Reply]]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from service.inference import Answer, Outcome
 from service.metrics import Metrics
 from service.requests import PredictRequest
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("bentoml.trueline")
 
 
 class BatchModel(Protocol):
@@ -113,9 +114,9 @@ class Batcher:
             return
         model = jobs[0].model
         requests = [job.request for job in jobs]
-        started = loop.time()
+        started = time.perf_counter()
         if model.seconds(n_rows) <= self._inline_seconds:
-            self._deliver(jobs, n_rows, _guarded(model.answer, requests), loop.time() - started)
+            self._deliver(jobs, n_rows, _guarded(model.answer, requests), time.perf_counter() - started)
             if self._jobs:
                 loop.call_soon(self._next, loop)
             else:
@@ -123,7 +124,7 @@ class Batcher:
             return
 
         def done(task: asyncio.Future[list[Outcome]]) -> None:
-            self._deliver(jobs, n_rows, task.result(), loop.time() - started)
+            self._deliver(jobs, n_rows, task.result(), time.perf_counter() - started)
             self._next(loop)
 
         loop.run_in_executor(self._thread, _guarded, model.answer, requests).add_done_callback(done)

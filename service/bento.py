@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from _bentoml_sdk.models import BentoModel, Model
+from _bentoml_sdk.models import BentoModel, Model  # type: ignore[import-untyped]
 from bentoml import Service
 from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from service.http import ASGIApp
 
 
-class TruelineService(Service[Any]):
+class TruelineService(Service[Any]):  # type: ignore[misc]
     """A BentoML service whose worker answers with Trueline's own app.
 
     Nothing is read when it is declared: the model store is asked when BentoML asks for ``models`` (to build, and to
@@ -27,7 +27,7 @@ class TruelineService(Service[Any]):
 
     app: App | None = None
 
-    @property  # type: ignore[override]
+    @property
     def models(self) -> list[Model[Any]]:
         """What ``bentoml build`` packs: the version that would serve, or the champion of every model."""
         from service.settings import Settings
@@ -40,7 +40,7 @@ class TruelineService(Service[Any]):
     def models(self, value: list[Model[Any]]) -> None:
         """BentoML's own initialiser sets an empty list; there is nothing to keep."""
 
-    def to_asgi(self, is_main: bool = True) -> ASGIApp:  # type: ignore[override]
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The app of one worker, on top of BentoML's."""
         # Imported here, so that the parent process, which serves nothing, stays small.
         from service.app import App

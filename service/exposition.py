@@ -32,9 +32,9 @@ class WorkerFiles(Collector):
     def collect(self) -> list[Metric]:
         files = [str(p) for p in sorted(self.folder.glob("*.db")) if self._counts(p)]
         try:
-            return list(MultiProcessCollector.merge(files, accumulate=True))
+            return _merged(files)
         except _UNREADABLE:
-            return list(MultiProcessCollector.merge([f for f in files if _readable(f)], accumulate=True))
+            return _merged([f for f in files if _readable(f)])
 
     def _counts(self, path: Path) -> bool:
         try:
@@ -60,9 +60,13 @@ def render(registry: CollectorRegistry, folder: Path | None) -> bytes:
     return generate_latest(merged)
 
 
+def _merged(files: list[str]) -> list[Metric]:
+    return list(MultiProcessCollector.merge(files, accumulate=True))  # type: ignore[no-untyped-call]
+
+
 def _readable(file: str) -> bool:
     try:
-        MultiProcessCollector.merge([file], accumulate=True)
+        _merged([file])
     except _UNREADABLE:
         return False
     return True

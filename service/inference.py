@@ -17,7 +17,7 @@ from artifact.predictor import Predictor
 from service.errors import ApiError, InvalidRequestError, ModelError
 from service.requests import PredictRequest
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("bentoml.trueline")
 
 Row = list[float]
 
@@ -44,6 +44,13 @@ def answer(predictor: Predictor, requests: Sequence[PredictRequest]) -> list[Out
 
     A request that cannot be answered gets its error and does not hurt the others.
     """
+    if all(request.rows is not None and request.interval is None for request in requests):
+        # The usual batch: one encoding, one bound.
+        try:
+            X = predictor.encoder.encode_rows([row for r in requests for row in r.rows or ()], checked=True)
+            return _run(predictor, requests, X, [predictor.bound()])
+        except SchemaMismatchError:
+            pass  # Some request's fault: sort out whose.
     outcomes: list[Outcome | None] = [None] * len(requests)
     taken: list[int] = []
     bounds: list[npt.NDArray[np.float64]] = []
@@ -58,7 +65,8 @@ def answer(predictor: Predictor, requests: Sequence[PredictRequest]) -> list[Out
     if groups:
         order = [i for group, _ in groups for i in group]
         bound_of = dict(zip(taken, bounds, strict=True))
-        answers = _run(predictor, [requests[i] for i in order], [e for _, e in groups], [bound_of[i] for i in order])
+        X = _joined([encoded for _, encoded in groups])
+        answers = _run(predictor, [requests[i] for i in order], X, [bound_of[i] for i in order])
         for i, found in zip(order, answers, strict=True):
             outcomes[i] = found
     return [o if o is not None else ModelError("The request was lost in its batch.") for o in outcomes]
@@ -87,21 +95,15 @@ def _encode(
 
 
 def _run(
-    predictor: Predictor,
-    requests: Sequence[PredictRequest],
-    parts: list[Encoded],
-    bounds: list[npt.NDArray[np.float64]],
+    predictor: Predictor, requests: Sequence[PredictRequest], X: Encoded, bounds: list[npt.NDArray[np.float64]]
 ) -> list[Outcome]:
-    """Run the network on encoded parts that hold the rows of ``requests``, in their order."""
-    X = parts[0] if len(parts) == 1 else _joined(parts)
+    """Run the network on the encoded rows of ``requests``, in their order; one bound for all, or one a request."""
     sizes = [request.n_rows for request in requests]
     try:
         outputs = predictor.run(X.numeric, X.categorical)
         if len(outputs.value) != len(X):
             raise ModelError(f"Expected {len(X)} answers. Received: {len(outputs.value)}.")
-        # One bound for all, or for each row its request's.
-        same = all(b is bounds[0] for b in bounds)
-        bound = bounds[0] if same else np.repeat(np.stack(bounds), sizes, axis=0)
+        bound = bounds[0] if len(bounds) == 1 else np.repeat(np.stack(bounds), sizes, axis=0)
         prediction = predictor.finish(outputs, bound, X.warnings)
     except Exception as error:
         if len(requests) > 1:
@@ -142,11 +144,13 @@ def _separately(
     for k, end in enumerate(ends):
         rows = slice(end - sizes[k], end)
         part = Encoded(X.numeric[rows], X.categorical[rows], warnings[k])
-        answers.extend(_run(predictor, [requests[k]], [part], [bounds[k]]))
+        answers.extend(_run(predictor, [requests[k]], part, [bounds[k] if len(bounds) > 1 else bounds[0]]))
     return answers
 
 
 def _joined(parts: list[Encoded]) -> Encoded:
+    if len(parts) == 1:
+        return parts[0]
     warnings: list[RowWarning] = []
     offset = 0
     for part in parts:

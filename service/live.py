@@ -24,7 +24,7 @@ from service.requests import PredictRequest, RequestReader
 from service.responses import ResponseWriter
 from service.source import Source, Stamp
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("bentoml.trueline")
 
 _WARM_ROUNDS = 5
 # A load that failed is tried again although nothing was promoted: a full disk or a late volume mends itself.

@@ -99,32 +99,30 @@ class Metrics:
             multiprocess_mode="liveall",
             registry=registry,
         )
-        self._counts: Tally[tuple[str, int]] = Tally()
+        self._counts: dict[tuple[str, int], int] = {}
         self._by_route: dict[str, Distribution] = {}
         self._batches = Distribution(batch_rows, ROW_BUCKETS)
         self._inference = Distribution(inference, INFERENCE_BUCKETS)
         self._row_count = 0
         self._warning_counts: Tally[str] = Tally()
         self._live: tuple[str, str] | None = None
-        self.dirty = False
         self._ready.set(0)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count an answer. ``route`` is one of the service's own, never the raw path."""
-        self._counts[route, status] += 1
+        key = (route, status)
+        self._counts[key] = self._counts.get(key, 0) + 1
         distribution = self._by_route.get(route)
         if distribution is None:
             child = self._durations.labels(route)
             distribution = self._by_route[route] = Distribution(child, DURATION_BUCKETS)
         distribution.add(seconds)
-        self.dirty = True
 
     def batch(self, rows: int, seconds: float) -> None:
         """Count one run of the network."""
         self._batches.add(rows)
         self._inference.add(seconds)
         self._row_count += rows
-        self.dirty = True
 
     def warning(self, kind: str) -> None:
         self._warning_counts[kind] += 1
@@ -159,8 +157,7 @@ class Metrics:
 
     def flush(self) -> None:
         """Write what was counted since the last flush."""
-        self.dirty = False
-        counts, self._counts = self._counts, Tally()
+        counts, self._counts = self._counts, {}
         for (route, status), count in counts.items():
             self._requests.labels(route, str(status)).inc(count)
         warnings, self._warning_counts = self._warning_counts, Tally()

@@ -73,10 +73,8 @@ class RequestReader:
         except ValidationError as error:
             raise explain(body, self._encoder, self._max_rows, error) from None
         rows, columns = found.get("rows"), found.get("columns")
-        if rows is not None:
-            n_rows = len(rows)
-        else:
-            n_rows = len(next(iter(columns.values()), ())) if columns else 0
+        counted = rows if rows is not None else next(iter((columns or {}).values()), ())
+        n_rows = len(counted)
         if (rows is None) == (columns is None) or n_rows == 0:
             raise explain(body, self._encoder, self._max_rows, None)
         if n_rows > self._max_rows:

@@ -2,16 +2,16 @@
 
 Rows in, rows out; several targets answer with one object a target::
 
-    {"model_name", "model_version", "predictions": [{"value", "lower", "upper", "warnings": [...]}]}
-    {"model_name", "model_version", "predictions": [{"targets": {name: {"value", "lower", "upper"}}, "warnings": [...]}]}
+    {"model_name", "model_version", "predictions": [{"value", "lower", "upper", "warnings"}]}
+    {"model_name", "model_version", "predictions": [{"targets": {name: {"value", "lower", "upper"}}, "warnings"}]}
 
 Columns in, columns out::
 
-    {"model_name", "model_version", "columns": {"value": [...], "lower": [...], "upper": [...]}, "warnings": [...]}
-    {"model_name", "model_version", "columns": {name: {"value": [...], "lower": [...], "upper": [...]}}, "warnings": [...]}
+    {"model_name", "model_version", "columns": {"value": [...], "lower": [...], "upper": [...]}, "warnings"}
+    {"model_name", "model_version", "columns": {name: {"value", "lower", "upper"}}, "warnings"}
 
-A warning is ``{"field", "kind", "message"}``, beside columns with its ``row``. A float32 number is written with all the
-digits of its double, so that whoever reads it has the Predictor's number to the last bit.
+``warnings`` is a list of ``{"field", "kind", "message"}``, beside columns with the ``row`` too. A float32 number is
+written with all the digits of its double, so that whoever reads it has the Predictor's number to the last bit.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class ResponseWriter:
         return orjson.dumps(body)
 
     def _rows(self, answer: Answer) -> list[dict[str, Any]]:
+        predictions: list[dict[str, Any]]
         if len(self._targets) == 1:
             predictions = [
                 {"value": value[0], "lower": lower[0], "upper": upper[0], "warnings": []}

@@ -15,7 +15,7 @@ class RegressionService:
 
     bento_service: TruelineService
 
-    @bentoml.api
+    @bentoml.api  # type: ignore[untyped-decorator]
     async def predict(
         self,
         rows: list[dict[str, Any]] | None = None,

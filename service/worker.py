@@ -19,7 +19,7 @@ from service.metrics import Metrics
 from service.settings import Settings
 from service.source import Source
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("bentoml.trueline")
 
 
 class Worker:
