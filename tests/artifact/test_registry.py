@@ -1,0 +1,371 @@
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artifact import registry as module
+from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError
+from artifact.manifest import MANIFEST
+from artifact.predictor import Predictor
+from artifact.registry import CHALLENGER, Registry, check_name
+from tests.builders import build_manifest, build_schema, build_version, sample_rows
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path / "home")
+
+
+def add(registry, name="houses", **options):
+    """A version with a manifest and no model: enough for whatever only moves versions about."""
+    with registry.create(name) as (version, folder):
+        build_manifest(build_schema(), name, version, **options).write(folder)
+    return version
+
+
+def promoted(registry, count, name="houses"):
+    """As many versions, promoted in order."""
+    versions = [add(registry, name) for _ in range(count)]
+    for version in versions:
+        registry.promote(f"{name}:{version}")
+    return versions
+
+
+def champion(registry, name="houses"):
+    alias = registry.alias(name)
+    return alias and alias.version
+
+
+def run_python(script, *arguments, **options):
+    return subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, **options)
+
+
+# Create
+
+
+def test_a_version_appears_whole_at_the_end_of_the_block(registry):
+    with registry.create("houses") as (version, folder):
+        build_manifest(build_schema(), "houses", version).write(folder)
+        (folder / "report").mkdir()
+        (folder / "report" / "report.html").write_text("<html>", encoding="utf-8")
+        assert registry.versions("houses") == registry.names() == []
+    assert registry.versions("houses") == [version]
+    assert registry.names() == ["houses"]
+    path = registry.resolve("houses").path
+    registry.manifest("houses", version).check_files(path)
+    assert (path / "report" / "report.html").read_text(encoding="utf-8") == "<html>"
+    assert not list((registry.home / "trueline" / "staging").iterdir())
+
+
+def test_versions_created_at_once_are_ordered_by_age(registry):
+    versions = [add(registry) for _ in range(20)]
+    assert registry.versions("houses") == versions
+    assert registry.resolve("houses").version == versions[-1]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_nothing(registry, error):
+    with pytest.raises(error), registry.create("houses") as (version, folder):
+        build_manifest(build_schema(), "houses", version).write(folder)
+        raise error
+    assert registry.names() == []
+    assert not [p for p in registry.home.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("name", ["other", "houses"])
+def test_a_folder_without_its_own_manifest_does_not_become_a_version(registry, name):
+    with pytest.raises(ArtifactError, match="Expected a Trueline artifact"), registry.create("houses"):
+        pass
+    with pytest.raises(ArtifactError, match="Expected the manifest of houses:"), registry.create("houses") as made:
+        build_manifest(build_schema(), name, "v1").write(made[1])
+    assert registry.versions("houses") == []
+
+
+def test_a_full_disk_at_any_moment_leaves_the_store_as_it_was(registry, monkeypatch):
+    (first,) = promoted(registry, 1)
+    left = 0
+
+    def failing(function):
+        def call(*args, **kwargs):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return function(*args, **kwargs)
+
+        return call
+
+    for owner, name in ((Path, "write_text"), (Path, "mkdir"), (Path, "rename"), (Path, "replace"), (os, "fsync")):
+        monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
+    for moment in range(100):
+        left = moment
+        try:
+            version = add(registry)
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+            assert registry.versions("houses") == [first]
+            assert not list((registry.home / "trueline" / "staging").iterdir())
+            assert champion(registry) == first
+        else:
+            assert registry.versions("houses") == [first, version]
+            assert moment > 8
+            return
+    pytest.fail("never enough space")
+
+
+def test_a_full_disk_at_promotion_leaves_the_champion(registry, monkeypatch):
+    first, second = promoted(registry, 1)[0], add(registry)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(os, "fsync", full)
+        registry.promote(f"houses:{second}")
+    assert champion(registry) == first
+    registry.promote(f"houses:{second}")
+    assert champion(registry) == second
+    folder = registry.alias_path("houses").parent
+    assert sorted(p.name for p in folder.iterdir()) == [".lock", "champion.json"]
+
+
+def test_a_killed_writer_leaves_no_version(registry):
+    script = """
+import sys, pathlib, time
+from artifact.registry import Registry
+from tests.builders import build_manifest, build_schema
+with Registry(pathlib.Path(sys.argv[1])).create("houses") as (version, folder):
+    build_manifest(build_schema(), "houses", version).write(folder)
+    print("written", flush=True)
+    time.sleep(60)
+"""
+    with run_python(script, registry.home, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "written\n"
+        writer.kill()
+    assert registry.names() == []
+    version = add(registry)
+    assert registry.resolve("houses").version == version
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ["houses", "a", "0", "a.b-c_d", "x" * 63])
+def test_names_that_the_store_can_hold(name):
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Houses", "../x", "a/b", "a:b", "a b", "-a", "a-", ".", "..", "a\n", "é", "x" * 64, "a\0"]
+)
+def test_other_names_are_refused_before_anything_is_written(registry, name):
+    with pytest.raises(DataError, match="Expected a model name"), registry.create(name):
+        pass
+    assert registry.versions(name) == []
+    assert not registry.home.exists()
+
+
+@pytest.mark.parametrize(
+    "reference", ["../x", "../models/houses", "houses:../../x", "houses:..", "houses:.", "a:b:c", ":", ""]
+)
+def test_a_reference_never_leaves_the_store(registry, reference):
+    add(registry)
+    outside = registry.home.parent / "x"
+    shutil.copytree(registry.resolve("houses").path, outside)
+    with pytest.raises(NotFoundError):
+        registry.resolve(reference)
+    with pytest.raises(NotFoundError):
+        registry.promote(reference)
+    with pytest.raises(NotFoundError):
+        registry.rollback(reference)
+    assert not (registry.home / "trueline" / "aliases").exists()
+
+
+def test_an_alias_is_champion_or_challenger(registry):
+    add(registry)
+    with pytest.raises(NotFoundError, match=r"Unknown alias '../../x'\. There are: 'ch"):
+        registry.promote("houses", alias="../../x")
+
+
+def test_the_home_is_bentoml_s(tmp_path):
+    assert Registry.from_environment({"BENTOML_HOME": str(tmp_path)}).home == tmp_path
+    assert Registry.from_environment({"BENTOML_HOME": "~/x"}).home == Path.home() / "x"
+    assert Registry.from_environment({}).home == Path.home() / "bentoml"
+
+
+# Resolve
+
+
+def test_a_name_means_its_champion_then_its_newest(registry):
+    first, second = add(registry), add(registry)
+    assert registry.resolve("houses").version == second
+    registry.promote(f"houses:{first}")
+    assert registry.resolve("houses") == registry.resolve("houses:champion") == registry.resolve(f"houses:{first}")
+    registry.promote(f"houses:{second}", alias=CHALLENGER)
+    assert registry.resolve("houses:challenger").version == second
+    assert champion(registry) == first
+
+
+def test_unknown_names_list_what_there_is_nearest_first(registry):
+    with pytest.raises(NotFoundError, match=r"Unknown model 'house'\. There are none yet\."):
+        registry.resolve("house")
+    version = add(registry)
+    add(registry, "diabetes")
+    with pytest.raises(NotFoundError, match=r"Unknown model 'house'\. There are: 'houses', 'diabetes'\."):
+        registry.resolve("house")
+    with pytest.raises(NotFoundError, match=rf"Unknown version of 'houses' 'v1'\. There are: '{version}'\."):
+        registry.resolve("houses:v1")
+    with pytest.raises(NotFoundError, match=rf"Model 'houses' has no challenger\. Its versions are: {version}\."):
+        registry.resolve("houses:challenger")
+
+
+def test_what_trueline_did_not_write_is_not_listed(registry):
+    version = add(registry)
+    (registry.models / "houses" / "foreign").mkdir()
+    (registry.models / "bert" / "v1").mkdir(parents=True)
+    (registry.models / "stray").touch()
+    assert (registry.names(), registry.versions("houses")) == (["houses"], [version])
+
+
+def test_a_damaged_alias_is_an_artifact_error(registry):
+    promoted(registry, 1)
+    registry.alias_path("houses").write_text('{"version"', encoding="utf-8")
+    for call in (registry.resolve, registry.promote, registry.rollback):
+        with pytest.raises(ArtifactError, match="Expected an alias in"):
+            call("houses")
+
+
+# Promote and roll back
+
+
+def test_a_model_that_does_not_beat_the_mean_is_promoted_only_by_force(registry):
+    good, bad = promoted(registry, 1)[0], add(registry, beats_mean=False)
+    with pytest.raises(RefusedError, match=f"houses:{bad}, which does not .* --force"):
+        registry.promote(f"houses:{bad}")
+    assert champion(registry) == good
+    assert registry.promote(f"houses:{bad}", force=True).version == champion(registry) == bad
+
+
+def test_rollbacks_go_back_one_by_one_and_then_refuse(registry):
+    first, second, third = promoted(registry, 3)
+    assert registry.rollback("houses").version == champion(registry) == second
+    assert registry.rollback("houses").version == champion(registry) == first
+    with pytest.raises(DataError, match="Expected a former champion of 'houses'"):
+        registry.rollback("houses")
+    assert champion(registry) == first
+    registry.promote(f"houses:{third}")
+    assert registry.rollback("houses").version == first
+
+
+def test_promoting_the_champion_again_changes_nothing(registry):
+    promoted(registry, 2)
+    before = registry.alias_path("houses").stat().st_ino, registry.alias("houses")
+    registry.promote("houses:champion")
+    assert (registry.alias_path("houses").stat().st_ino, registry.alias("houses")) == before
+
+
+def test_a_rollback_skips_deleted_versions_and_never_returns_to_itself(registry):
+    first, second, third = promoted(registry, 3)
+    shutil.rmtree(registry.models / "houses" / second)
+    assert registry.rollback("houses").version == first
+    registry.promote(f"houses:{third}")
+    registry.promote(f"houses:{first}")
+    shutil.rmtree(registry.models / "houses" / third)
+    with pytest.raises(DataError, match="Expected a former champion"):
+        registry.rollback("houses")
+
+
+def test_a_deleted_champion_is_named_and_can_be_rolled_back(registry):
+    first, second = promoted(registry, 2)
+    shutil.rmtree(registry.models / "houses" / second)
+    with pytest.raises(NotFoundError, match=f"Unknown version of 'houses' '{second}'. There are: '{first}'"):
+        registry.resolve("houses")
+    assert registry.rollback("houses").version == first
+
+
+def test_a_rollback_of_an_unknown_or_never_promoted_model_is_refused(registry):
+    with pytest.raises(NotFoundError, match="Unknown model 'houses'"):
+        registry.rollback("houses")
+    add(registry)
+    with pytest.raises(DataError, match="Expected a former champion"):
+        registry.rollback("houses")
+
+
+def test_history_is_bounded(registry, monkeypatch):
+    monkeypatch.setattr(module, "_HISTORY_KEPT", 3)
+    versions = promoted(registry, 6)
+    assert registry.alias("houses").previous == tuple(versions[2:5])
+
+
+def test_processes_that_promote_at_once_lose_nothing(registry):
+    versions = [add(registry) for _ in range(40)]
+    script = """
+import sys, pathlib
+from artifact.registry import Registry
+registry = Registry(pathlib.Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+for version in sys.argv[2:]:
+    registry.promote(f"houses:{version}")
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    writers = [run_python(script, registry.home, *versions[i::2], **pipes) for i in range(2)]
+    for writer in writers:
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    while any(writer.poll() is None for writer in writers):
+        assert champion(registry) in (None, *versions)
+    for writer in writers:
+        assert writer.communicate()[0] == ""
+        assert writer.returncode == 0
+    alias = registry.alias("houses")
+    assert sorted((*alias.previous, alias.version)) == versions
+
+
+# BentoML's commands
+
+
+@pytest.fixture
+def bentoml():
+    def run(home, *arguments):
+        environ = os.environ | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true"}
+        command = [sys.executable, "-m", "bentoml", "models", *map(str, arguments)]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+
+    return run
+
+
+def test_bentoml_lists_exports_and_imports_a_version(registry, tmp_path, bentoml):
+    version = build_version(registry).version
+    (listed,) = json.loads(bentoml(registry.home, "list", "-o", "json"))
+    assert listed["tag"] == f"houses:{version}"
+
+    moved = tmp_path / "houses.bentomodel"
+    bentoml(registry.home, "export", "houses:latest", moved)
+    with tarfile.open(moved) as archive:
+        assert f"./{MANIFEST}" in archive.getnames() or MANIFEST in archive.getnames()
+    other = Registry(tmp_path / "other")
+    bentoml(other.home, "import", moved)
+    assert other.versions("houses") == [version]
+
+    rows = sample_rows(build_schema(), 20)
+    answers = [Predictor.load(r.promote("houses").path).predict_rows(rows).value for r in (registry, other)]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_bentoml_deletes_a_version(registry, bentoml):
+    first, second = promoted(registry, 2)
+    bentoml(registry.home, "delete", f"houses:{second}", "--yes")
+    assert registry.versions("houses") == [first]
+    assert registry.rollback("houses").version == first
