@@ -11,6 +11,10 @@ TRAINING := $(VENV)/installed-training-$(call checksum,requirements/training.txt
 DEV := $(VENV)/installed-dev-$(call checksum,requirements/dev.txt)
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Neither BentoML nor ONNX Runtime sends usage data from here.
+export BENTOML_DO_NOT_TRACK := true
+export ORT_DISABLE_TELEMETRY := 1
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format lock bench clean
 
@@ -36,7 +40,7 @@ format: $(DEV)  ## let ruff rewrite the code
 	$(BIN)/ruff format .
 
 bench: $(DEV)  ## requests/s and latency beside other servers (needs wrk, taskset and a quiet machine)
-	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python -m benchmarks.serving
 
 # Every lock is a part of dev.txt, which is resolved first, so that one version of a package is in all of them.
 # An existing lock's versions are kept where they still fit; `make lock LOCK_ARGS=--upgrade` moves them all.

@@ -101,7 +101,7 @@ def _command(
     server: Server, network: Network, folder: Path, peers_python: Path, port: int
 ) -> tuple[list[str], dict[str, str]]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "TRUELINE_", "PROMETHEUS_"))}
-    environ["BENTOML_DO_NOT_TRACK"] = "true"
+    environ |= {"BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
     listen = ["--host", "127.0.0.1", "--port", str(port)]
     if server.kind == "trueline":
         environ |= {"BENTOML_HOME": str(network.home), "TRUELINE_MODEL": MODEL_NAME}

@@ -98,7 +98,7 @@ def serving(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 @contextlib.contextmanager
 def start(home: Path, arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``trueline`` in a session of its own, so that Ctrl-C reaches it once, through here, and all of it ends."""
-    environ = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true"}
+    environ = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
     command = [sys.executable, "-m", "trueline", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)  # noqa: S603
     try:

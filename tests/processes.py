@@ -19,7 +19,8 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
     """This process's environment without what would steer BentoML, Trueline or Python; ``home`` is BENTOML_HOME."""
     steering = ("BENTOML_", "TRUELINE_", "PROMETHEUS_", "PYTHON", "VIRTUAL_ENV", "COVERAGE_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
-    return {**kept, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", "PYTHONUNBUFFERED": "1", **more}
+    quiet = {"BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
+    return {**kept, **quiet, "BENTOML_HOME": str(home), "PYTHONUNBUFFERED": "1", **more}
 
 
 def free_port() -> int:

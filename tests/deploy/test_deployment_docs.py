@@ -21,7 +21,7 @@ def test_every_setting_is_documented_with_its_default_and_no_other() -> None:
 
 def test_what_the_image_sets_is_documented() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    for name in re.findall(r"\b(BENTOML_\w+)=", dockerfile):
+    for name in re.findall(r"\b((?:BENTOML|ORT)_\w+)=", dockerfile):
         assert f"| `{name}` |" in TEXT
     assert "/var/lib/trueline" in TEXT
     assert "runs as user 10001" in TEXT

@@ -120,6 +120,7 @@ def test_the_store_is_a_volume_and_usage_is_not_sent() -> None:
     assert found["BENTOML_HOME"] == "/var/lib/trueline"
     assert of(last, "VOLUME") == [found["BENTOML_HOME"]]
     assert found["BENTOML_DO_NOT_TRACK"] == "true"
+    assert found["ORT_DISABLE_TELEMETRY"] == "1"
     # With it a worker that died would never be started again.
     assert "BENTOML_CONTAINERIZED" not in found
 
