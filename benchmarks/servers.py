@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import psutil
 
 from benchmarks.network import MODEL_NAME, Network
 
@@ -64,8 +65,9 @@ class Running:
     ready_seconds: float
 
     def worker_memory(self) -> int:
-        """Resident bytes of the process that answers requests: the largest one in the server's session."""
-        return max((_resident(pid) for pid in _session(self.process.pid)), default=0)
+        """Resident bytes of the process that answers requests: the largest of those that the server consists of."""
+        root = psutil.Process(self.process.pid)
+        return max(process.memory_info().rss for process in (root, *root.children(recursive=True)))
 
 
 @contextlib.contextmanager
@@ -87,9 +89,7 @@ def start(server: Server, network: Network, folder: Path, peers_python: Path, co
         command = ["taskset", "-c", str(core), *command]
     with log.open("wb") as output:
         began = time.monotonic()
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT)
         try:
             _wait_for_answer(server, process, network, port, log)
             yield Running(process, port, time.monotonic() - began)
@@ -153,11 +153,15 @@ def _ask(port: int, body: str) -> float | None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(15)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """Ask the server to end, then kill what is left of it: BentoML's workers are in sessions of their own."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(process.pid)
+        everything = [root, *root.children(recursive=True)]
+        process.terminate()
+        _, left = psutil.wait_procs(everything, timeout=15)
+        for straggler in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                straggler.kill()
     process.wait()
 
 
@@ -166,22 +170,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _session(leader: int) -> list[int]:
-    """Processes of a session, from ``/proc``."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError, ProcessLookupError):
-                if os.getsid(int(folder.name)) == leader:
-                    found.append(int(folder.name))
-    return found
-
-
-def _resident(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    return 0

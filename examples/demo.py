@@ -21,6 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".demo"
 MODEL = "diabetes"
@@ -108,13 +110,16 @@ def start(home: Path, arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to end; what is left of its session after that is killed."""
-    if process.poll() is None:
+    """Ask the process to end, then kill what is left below it: BentoML's workers are in sessions of their own."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(process.pid)
+        left = [root, *root.children(recursive=True)]
         process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired, Stopped):  # a second Ctrl-C: at once
-            process.wait(STOP_SECONDS)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(Stopped):  # a second Ctrl-C: at once
+            left = psutil.wait_procs(left, timeout=STOP_SECONDS)[1]
+        for straggler in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                straggler.kill()
     process.wait()
 
 

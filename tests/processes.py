@@ -1,16 +1,17 @@
-"""Processes that tests start: each in a session of its own, so that nothing of it outlives the test."""
+"""Processes that tests start, of which nothing outlives the test."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import os
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,12 +43,19 @@ def running(
         try:
             yield process
         finally:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(15)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes], seconds: float = 15) -> None:
+    """Ask a process to end, then kill what is left below it: BentoML's workers are in sessions of their own."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(process.pid)
+        everything = [root, *root.children(recursive=True)]
+        process.terminate()
+        for left in psutil.wait_procs(everything, timeout=seconds)[1]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+    process.wait()
 
 
 def call(port: int, path: str, body: str | None = None) -> tuple[int, bytes]:
@@ -68,14 +76,3 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path, sec
                 return
         time.sleep(0.1)
     raise AssertionError(f"not ready, status {process.poll()}:\n{log.read_text(errors='replace')[-4000:]}")
-
-
-def session_of(leader: int) -> list[int]:
-    """Processes that are left of a session."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                if os.getsid(int(folder.name)) == leader:
-                    found.append(int(folder.name))
-    return found

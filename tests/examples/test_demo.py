@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from artifact.registry import Registry
@@ -31,24 +32,6 @@ def wait_for(log: Path, text: str, process: subprocess.Popen[bytes], seconds: fl
     raise AssertionError(log.read_text())
 
 
-def descendants(pid: int) -> set[int]:
-    """All processes below one, however deep."""
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(folder.name))
-    found, waiting = set(), [pid]
-    while waiting:
-        new = children.get(waiting.pop(), [])
-        found.update(new)
-        waiting.extend(new)
-    return found
-
-
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_serves_shows_a_call_with_its_real_answer_and_ends_without_orphans(tmp_path: Path, asked: int) -> None:
     home, log, port = tmp_path / "home", tmp_path / "log", free_port()
@@ -63,11 +46,11 @@ def test_serves_shows_a_call_with_its_real_answer_and_ends_without_orphans(tmp_p
         shown = json.JSONDecoder().raw_decode(text[text.index("It answers:") + len("It answers:") :].lstrip())[0]
         assert status == 200
         assert json.loads(answer) == shown
-        started = descendants(demo.pid)
+        started = psutil.Process(demo.pid).children(recursive=True)
         assert len(started) >= 2
         os.kill(demo.pid, asked)
         assert demo.wait(30) == 0
-        assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+        assert not [process for process in started if process.is_running()]
     assert "Stopped." in log.read_text()
     assert "Traceback" not in log.read_text()
 
