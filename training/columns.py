@@ -53,6 +53,8 @@ def records(frame: pl.DataFrame, schema: FeatureSchema) -> list[dict[str, Any]]:
 
 
 def _values(column: pl.Series, feature: Feature) -> Any:
+    if column.dtype == pl.String and feature.kind in ("number", "integer", "boolean"):
+        return _parsed(column, feature)
     typed = _typed(column, feature)
     if typed.dtype != pl.String and feature.kind not in ("category", "datetime") and typed.dtype.is_numeric():
         return typed.cast(pl.Float64).to_numpy()
@@ -62,21 +64,23 @@ def _values(column: pl.Series, feature: Feature) -> Any:
 
 
 def _typed(column: pl.Series, feature: Feature) -> pl.Series:
-    """The column in its feature's type; where a value does not fit, as it came, for the encoder to name its row."""
+    """The column in its feature's type, or as it came where it does not fit."""
     if feature.kind == "category":
         return column if column.dtype == pl.String else column.cast(pl.String)
-    if column.dtype == pl.String and feature.kind in ("number", "integer", "boolean"):
-        return _numbers(column, feature)
     if feature.kind == "boolean" and column.dtype.is_numeric():
         return column.cast(pl.Boolean) if column.drop_nulls().is_in([0, 1]).all() else column
     return column
 
 
-def _numbers(column: pl.Series, feature: Feature) -> pl.Series:
-    # A text column where the schema has numbers: all missing, or some value is no number.
+def _parsed(column: pl.Series, feature: Feature) -> list[Any]:
+    """Text where the schema has numbers: parsed value by value; what does not parse stays, for the encoder to name."""
     cleaned = column.str.strip_chars().str.to_lowercase()
-    cleaned = cleaned.set(cleaned.is_in(NULL_TOKENS).fill_null(value=False), None)
     if feature.kind == "boolean":
-        return cleaned.replace_strict({"true": True, "false": False}, default=None) if not cleaned.count() else column
-    numbers = cleaned.cast(pl.Float64, strict=False)
-    return numbers if numbers.null_count() == cleaned.null_count() else column
+        parsed = cleaned.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
+    else:
+        parsed = cleaned.cast(pl.Float64, strict=False)
+    missing = cleaned.is_null() | cleaned.is_in(NULL_TOKENS).fill_null(value=False)
+    return [
+        None if absent else value if value is not None else text
+        for value, absent, text in zip(parsed, missing, column, strict=True)
+    ]

@@ -158,7 +158,9 @@ def _typed_text(column: pl.Series) -> pl.Series:
     if not present.str.contains(_LEADING_ZERO).any():
         for dtype in (pl.Int64, pl.Float64):
             if present.cast(dtype, strict=False).null_count() == 0:
-                return values.cast(dtype, strict=False)
+                # polars reads "nan" as a number
+                numbers = values.cast(dtype, strict=False)
+                return numbers.fill_nan(None) if dtype == pl.Float64 else numbers
     lowered = present.str.to_lowercase()
     if lowered.is_in(["true", "false"]).all():
         return values.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)

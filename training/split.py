@@ -12,7 +12,7 @@ from artifact.errors import DataError
 
 MIN_ROWS = 30
 # A 90% interval needs nine calibration scores.
-MIN_PART = {"test": 5, "calibration": 10, "validation": 5}
+MIN_PART = {"test": 5, "calibration": 9, "validation": 5}
 # More rows than this measure nothing better; they train.
 MAX_PART = 20_000
 
@@ -112,7 +112,8 @@ def _cut(order: Indices, sizes: dict[str, int]) -> Parts:
 
 
 def _checked(parts: Parts, why: str) -> Parts:
-    smallest = {"train": 10, **MIN_PART}
+    # Groups and equal moments move between parts; intervals on fewer than nine scores promise a lower level.
+    smallest = {"train": 10, **MIN_PART, "calibration": 5}
     for name, rows in parts._asdict().items():
         if len(rows) < smallest[name]:
             raise DataError(f"Expected at least {smallest[name]} rows to {name}. Received: {len(rows)}: {why}.")

@@ -1,0 +1,67 @@
+"""What the training tests share: small tables with everything in them, and one trained version a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artifact.manifest import Manifest
+from artifact.registry import Registry
+from training.backend import load_backend
+from training.config import TrainConfig
+from training.prepare import Request
+from training.train import train
+
+
+def mixed_table(n: int = 240, seed: int = 0) -> pl.DataFrame:
+    """A table with each kind of feature, missing values, and a target that depends on them."""
+    rng = np.random.default_rng(seed)
+    area = rng.uniform(20, 200, n).round(1)
+    rooms = rng.integers(1, 8, n)
+    town = rng.choice(["Leeds", "York", "Hull", "Bath"], n, p=[0.4, 0.3, 0.2, 0.1])
+    garden = rng.random(n) < 0.4
+    sold = [datetime(2021, 1, 1) + timedelta(days=int(d), hours=int(h)) for d, h in rng.integers(0, 24, (n, 2)) * 37]
+    price = 1000 * area + 5000 * rooms + 30_000 * (town == "Bath") + 8000 * garden + rng.normal(0, 4000, n)
+    return pl.DataFrame(
+        {
+            "area": [None if i % 11 == 0 else float(a) for i, a in enumerate(area)],
+            "rooms": rooms,
+            "postcode": [f"0{i % 7}" for i in range(n)],
+            "town": [None if i % 17 == 0 else str(t) for i, t in enumerate(town)],
+            "garden": garden,
+            "sold": sold,
+            "price": price.round(),
+        }
+    )
+
+
+class Trained(NamedTuple):
+    """A version trained on :func:`mixed_table`."""
+
+    registry: Registry
+    manifest: Manifest
+    folder: Path
+    data: Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _backend() -> Iterator[None]:
+    load_backend()
+    yield
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    home = tmp_path_factory.mktemp("trained")
+    data = home / "houses.csv"
+    mixed_table().write_csv(data)
+    registry = Registry(home)
+    config = TrainConfig(epochs=15, hidden=(32,), embedding_bins=8)
+    manifest = train(Request(str(data), ("price",), "houses", config), registry)
+    return Trained(registry, manifest, registry.resolve("houses").path, data)

@@ -1,0 +1,72 @@
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artifact.encoding import Encoder
+from artifact.errors import DataError, SchemaMismatchError
+from artifact.schema import Feature, FeatureSchema, Target
+from training.columns import encode_frame, records
+
+SCHEMA = FeatureSchema(
+    features=(
+        Feature(name="n", kind="number", minimum=0, maximum=10, missing="impute"),
+        Feature(name="i", kind="integer", minimum=0, maximum=10),
+        Feature(name="b", kind="boolean", minimum=0, maximum=1, missing="impute"),
+        Feature(name="c", kind="category", categories=("1", "x"), missing="impute"),
+        Feature(name="d", kind="datetime", parts=("days",), minimum=0, maximum=1e10, missing="impute"),
+    ),
+    targets=(Target(name="y", minimum=0, maximum=1, std=1),),
+)
+FRAME = pl.DataFrame(
+    {
+        "n": [1.5, None],
+        "i": [1, 2],
+        "b": [True, None],
+        "c": ["x", None],
+        "d": [datetime(1970, 1, 2), None],
+        "y": [0.0, 1.0],
+    }
+)
+
+
+def test_a_frame_and_its_records_encode_to_the_same_bits():
+    by_frame = encode_frame(FRAME, SCHEMA)
+    by_rows = Encoder(SCHEMA).encode_rows(records(FRAME, SCHEMA))
+    np.testing.assert_array_equal(by_frame.numeric, by_rows.numeric)
+    np.testing.assert_array_equal(by_frame.categorical, by_rows.categorical)
+    assert by_frame.numeric[0].tolist() == [1.5, 1, 1, 1]
+
+
+def test_column_order_other_columns_and_the_target_do_not_matter():
+    shuffled = FRAME.select(reversed(FRAME.columns)).with_columns(extra=pl.lit(1)).drop("y")
+    np.testing.assert_array_equal(encode_frame(shuffled, SCHEMA).numeric, encode_frame(FRAME, SCHEMA).numeric)
+
+
+def test_other_types_that_mean_the_same_are_taken():
+    frame = FRAME.with_columns(b=pl.Series([1, None]), c=pl.Series([1, None]), i=pl.Series([1.0, 2.0]))
+    found = encode_frame(frame, SCHEMA)
+    assert found.numeric[0, 2] == 1
+    assert found.categorical[0, 0] == 2
+
+
+def test_an_absent_column_is_missing_where_training_saw_it_missing():
+    assert np.isnan(encode_frame(FRAME.drop("n"), SCHEMA).numeric[:, 0]).all()
+    with pytest.raises(DataError, match="without 'i'"):
+        encode_frame(FRAME.drop("i"), SCHEMA)
+
+
+def test_text_in_a_column_of_numbers_names_its_row():
+    with pytest.raises(SchemaMismatchError, match=r"Row 1, 'i'.*'two'"):
+        encode_frame(FRAME.with_columns(i=pl.Series(["1", "two"])), SCHEMA)
+
+
+def test_an_empty_text_column_is_missing():
+    found = encode_frame(FRAME.with_columns(n=pl.Series([None, "NA"]), b=pl.Series([None, ""])), SCHEMA)
+    assert np.isnan(found.numeric[:, [0, 2]]).all()
+
+
+def test_all_columns_absent_is_all_missing():
+    schema = FeatureSchema(features=(SCHEMA.features[0],), targets=SCHEMA.targets)
+    assert np.isnan(encode_frame(FRAME.select("y"), schema).numeric).all()

@@ -1,0 +1,60 @@
+import pytest
+
+from artifact.errors import DataError
+from training.config import TrainConfig, parse_setting
+
+
+def test_file_then_settings(tmp_path):
+    path = tmp_path / "train.toml"
+    path.write_text("epochs = 3\ndropout = 0.2\n")
+    config = TrainConfig.build(path, {"epochs": 5})
+    assert (config.epochs, config.dropout) == (5, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"droput": 0.1}, r"Unknown setting 'droput'. There are: 'dropout'"),
+        ({"dropout": 1.5}, r"Received: dropout=1.5"),
+        ({"model": "mpl"}, r"Received: model='mpl'"),
+        ({"hidden": []}, r"hidden"),
+        ({"test_fraction": 0.4, "calibration_fraction": 0.4, "validation_fraction": 0.4}, "at most 0.8"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(settings, message):
+    with pytest.raises(DataError, match=message):
+        TrainConfig.build(None, settings)
+
+
+def test_an_unreadable_file_is_one_sentence(tmp_path):
+    with pytest.raises(DataError, match="readable TOML"):
+        TrainConfig.build(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("epochs=3", ("epochs", 3)),
+        ("hidden=[64, 32]", ("hidden", [64, 32])),
+        ("model=linear", ("model", "linear")),
+        ("a=b=c", ("a", "b=c")),
+    ],
+)
+def test_settings_are_read_as_toml_or_text(text, expected):
+    assert parse_setting(text) == expected
+
+
+def test_a_setting_needs_a_value():
+    with pytest.raises(DataError, match="KEY=VALUE"):
+        parse_setting("epochs")
+
+
+@pytest.mark.parametrize("n_train", [10, 300, 12_000, 100_000, 2_000_000])
+def test_resolved_settings_bound_the_work(n_train):
+    config = TrainConfig().resolved(n_train)
+    steps = config.epochs * max(1, n_train // config.batch_size)
+    assert (
+        None not in config.model_dump(exclude={"test_fraction", "calibration_fraction", "validation_fraction"}).values()
+    )
+    assert steps <= 20_000
+    assert config.batch_size <= n_train
