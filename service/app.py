@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
 import orjson
@@ -80,15 +80,18 @@ class App:
 
     Args:
         worker: what answers.
-        inner: the app that gets the life cycle and the paths in ``inner_paths``.
-        inner_paths: paths that are ``inner``'s; one that ends in ``/`` means all below it.
+        inner: the app that gets the life cycle and its own paths.
+        inner_paths: paths that are ``inner``'s unless this app has them too.
+        inner_mounts: paths below which everything is ``inner``'s.
     """
 
-    def __init__(self, worker: Worker, inner: ASGIApp, inner_paths: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, worker: Worker, inner: ASGIApp, *, inner_paths: Iterable[str] = (), inner_mounts: Iterable[str] = ()
+    ) -> None:
         self.worker = worker
         self._inner = inner
-        self._inner_paths = frozenset(p for p in inner_paths if not p.endswith("/"))
-        self._inner_folders = tuple(p for p in inner_paths if p.endswith("/"))
+        self._inner_paths = frozenset(inner_paths)
+        self._inner_mounts = tuple(path + "/" for path in inner_mounts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -96,7 +99,7 @@ class App:
             route = ROUTES.get(path)
             if route is not None:
                 await self._answer(path, route, scope, receive, send)
-            elif path in self._inner_paths or path.startswith(self._inner_folders):
+            elif path in self._inner_paths or path.startswith(self._inner_mounts):
                 await self._inner(scope, receive, send)
             else:
                 await self._refuse("other", NoRouteError(path, ROUTES), time.perf_counter(), scope, receive, send)

@@ -48,7 +48,9 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
 
         inner: Any = super().to_asgi(is_main=is_main)
         worker = Worker.from_environment(os.environ, bundled=self._bundled())
-        self.app = App(worker, inner, tuple(_owned_paths(inner)))
+        mounts = [route.path for route in inner.routes if not hasattr(route, "methods")]
+        paths = [route.path for route in inner.routes if hasattr(route, "methods")]
+        self.app = App(worker, inner, inner_paths=paths, inner_mounts=mounts)
         return self.app
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -76,11 +78,3 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         stores = (Path(self.bento.path) / "models", Registry.from_environment(os.environ).models)
         tags = [(info.tag.name, info.tag.version or "") for info in self.bento.info.all_models]
         return bundled_models(stores, tags)
-
-
-def _owned_paths(inner: Any) -> list[str]:
-    """Paths that BentoML's app answers; a mounted folder ends in ``/``."""
-    return [
-        route.path + "/" if hasattr(route, "app") and not hasattr(route, "methods") else route.path
-        for route in inner.routes
-    ]

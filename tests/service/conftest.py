@@ -1,0 +1,74 @@
+"""One store with two versions a session; each test gets its own copy, and its own worker."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from service.app import App
+from service.metrics import Metrics
+from service.settings import Settings
+from service.worker import Worker
+from tests.builders import build_version
+
+
+async def no_inner_app(scope, receive, send):
+    """Stands where BentoML's app does."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"inner"})
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def built_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    registry = Registry(home)
+    build_version(registry, promote=True, seed=0)
+    build_version(registry, seed=1)
+    return home
+
+
+@pytest.fixture
+def registry(built_home: Path, tmp_path: Path) -> Registry:
+    """``houses`` with two versions, the older one champion."""
+    shutil.copytree(built_home, tmp_path / "home")
+    return Registry(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def predictor(built_home: Path) -> Predictor:
+    """The champion of ``registry``, for answers to compare with."""
+    return Predictor.load(Registry(built_home).resolve("houses:champion").path)
+
+
+@pytest.fixture
+def worker(registry: Registry) -> Iterator[Worker]:
+    settings = Settings(max_body_bytes=100_000, max_rows=500, watch_seconds=0.02, drain_seconds=0.2, body_seconds=0.5)
+    yield Worker(settings, registry, Metrics(CollectorRegistry()))
+
+
+@pytest.fixture
+async def client(worker: Worker) -> AsyncIterator[httpx.AsyncClient]:
+    """Calls the app of a started worker in this process."""
+    await worker.start()
+    app = App(worker, no_inner_app, inner_paths=["/schema.json"], inner_mounts=["/static_content"])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+        yield client
+    await worker.stop()

@@ -1,0 +1,45 @@
+import json
+
+import pytest
+
+from artifact.errors import Fault
+from service import errors
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (True, True),
+        (3, 3),
+        (2**70, "an integer of 71 bits"),
+        pytest.param(10**9000, "an integer of 29898 bits", id="huge"),
+        (1.5, 1.5),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        ("x" * 101, "x" * 100 + "…"),
+        ([1, 2], "a list of 2"),
+        ({"a": 1}, "an object with 1 field"),
+        (object, "<class 'object'>"),
+    ],
+)
+def test_echo_is_short_and_json(value, expected):
+    assert errors.echo(value) == expected
+    json.dumps(errors.echo(value), allow_nan=False)
+
+
+def test_body_has_the_one_error_shape_and_at_most_100_details():
+    faults = [Fault(i, "age", "Expected a number.", "x", "type") for i in range(300)]
+    body = json.loads(errors.InvalidRequestError(faults).body())
+    assert list(body) == ["error"]
+    assert list(body["error"]) == ["code", "message", "details"]
+    assert len(body["error"]["details"]) == 100
+    assert body["error"]["details"][0] == {"row": 0, "field": "age", "message": "Expected a number.", "received": "x"}
+    assert "300 faults, the first in row 0, 'age'" in body["error"]["message"]
+
+
+def test_every_error_has_its_own_status_and_code():
+    kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.ApiError)]
+    assert len({k.status for k in kinds}) >= len(kinds) - 1  # the base and ModelError are both 500
+    assert len({k.code for k in kinds}) == len(kinds)
+    assert sorted({k.status for k in kinds}) == [400, 404, 405, 408, 413, 415, 422, 429, 500, 503, 504]

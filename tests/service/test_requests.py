@@ -1,0 +1,236 @@
+import json
+import random
+import time
+
+import pytest
+
+from artifact.encoding import Encoder
+from service.errors import ApiError, InvalidRequestError, NotJSONError, TooLargeError
+from service.requests import RequestReader
+from tests.builders import HOUSE_FEATURES, build_schema, sample_rows
+
+SCHEMA = build_schema()
+READER = RequestReader(SCHEMA, max_rows=50)
+ROW = SCHEMA.example_row()
+
+
+def refused(body, reader=READER) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        reader.read(body if isinstance(body, bytes) else json.dumps(body).encode())
+    return caught.value
+
+
+def faults(body):
+    error = refused(body)
+    assert isinstance(error, InvalidRequestError)
+    json.dumps(json.loads(error.body()), allow_nan=False)
+    return [(f.row, f.field, f.reason) for f in error.faults]
+
+
+def with_value(name: str, text: str) -> bytes:
+    row = {**ROW, name: "HERE"}
+    return json.dumps({"rows": [row]}).replace('"HERE"', text).encode()
+
+
+def test_rows_and_columns_read_as_they_were_sent():
+    rows = sample_rows(SCHEMA, 5)
+    request = READER.read(json.dumps({"rows": rows, "interval": 0.8}).encode())
+    assert (request.n_rows, request.interval, request.columns) == (5, 0.8, None)
+    columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
+    by_column = READER.read(json.dumps({"columns": columns, "rows": None, "interval": None}).encode())
+    assert (by_column.n_rows, by_column.interval, by_column.rows) == (5, None, None)
+    encoder = Encoder(SCHEMA)
+    expected = encoder.encode_rows(rows)
+    for found in (request.encode(encoder), by_column.encode(encoder)):
+        assert found.numeric.tobytes() == expected.numeric.tobytes()
+        assert found.categorical.tobytes() == expected.categorical.tobytes()
+
+
+def test_an_imputed_feature_may_be_null_or_left_out():
+    row = {**ROW, "income": None}
+    del row["town"]
+    assert READER.read(json.dumps({"rows": [row]}).encode()).n_rows == 1
+
+
+def test_the_last_of_a_key_that_comes_twice_counts():
+    request = READER.read(json.dumps({"rows": [ROW]}).replace('"age": 30.0', '"age": 1, "age": 2').encode())
+    assert request.rows[0]["age"] == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"hello", b"{} x", b"\xff\xfe", b'{"rows": [{"age": "\xff"}]}', b'{"rows": [{"town": "\\ud800"}]}']
+    + [b"[" * 10_000, b'{"rows":' + b"[" * 10_000 + b"]" * 10_000 + b"}", b'{"rows":[{"age":' + b"1" * 5000 + b"}]}"],
+)
+def test_not_json(body):
+    error = refused(body)
+    assert isinstance(error, NotJSONError)
+    assert error.message.startswith("Expected a JSON body. Received: ")
+
+
+@pytest.mark.parametrize("body", [[], 1, "rows", None, [[1]]])
+def test_not_an_object(body):
+    assert faults(body) == [(None, None, "type")]
+
+
+def test_rows_and_columns_exclude_each_other():
+    assert faults({"rows": [ROW], "columns": {"age": [1]}}) == [(None, None, "type")]
+    assert faults({}) == [(None, None, "type")]
+    assert faults({"interval": 0.9}) == [(None, None, "type")]
+
+
+def test_a_misspelt_key_lists_the_right_ones():
+    error = refused({"row": [ROW]})
+    assert error.faults[0].message == "Unknown field 'row'. There are: 'rows', 'columns', 'interval'."
+
+
+@pytest.mark.parametrize("rows", [[], {}, "x", 3])
+def test_rows_must_be_a_list_of_at_least_one(rows):
+    assert faults({"rows": rows}) == [(None, "rows", "type")]
+
+
+@pytest.mark.parametrize("level", [0, 1, -1, 1.5, "0.9", True, [0.9]])
+def test_interval_out_of_range(level):
+    assert faults({"rows": [ROW], "interval": level}) == [(None, "interval", "range")]
+
+
+def test_interval_that_is_no_number():
+    assert faults(b'{"interval": NaN, "rows": [%s]}' % json.dumps(ROW).encode()) == [(None, "interval", "range")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("age", '"30"'),
+        ("age", "true"),
+        ("age", "[30]"),
+        ("age", "{}"),
+        ("age", "NaN"),
+        ("age", "Infinity"),
+        ("age", "-Infinity"),
+        ("age", "1e400"),
+        ("age", "1" * 400),
+        ("income", "NaN"),
+        ("rooms", "2.5"),
+        ("rooms", '"2"'),
+        ("garden", "1"),
+        ("garden", '"true"'),
+        ("town", "3"),
+        ("town", "true"),
+        ("sold", "1600000000"),
+        ("sold", '"yesterday"'),
+        ("sold", '"99999-01-01"'),
+    ],
+)
+def test_a_wrong_type_or_an_infinite_number(name, text):
+    body = with_value(name, text)
+    try:
+        request = READER.read(body)
+    except InvalidRequestError as error:
+        found = [(f.row, f.field, f.reason) for f in error.faults]
+    else:
+        # What is not a matter of type is the encoding's to refuse.
+        with pytest.raises(Exception) as caught:
+            request.encode(Encoder(SCHEMA))
+        found = [(f.row, f.field, f.reason) for f in caught.value.faults]
+    assert found == [(0, name, "type")]
+
+
+def test_legal_extremes_pass():
+    for text in ("-0", "1e308", "12345678901234567890123", "1e-400"):
+        assert READER.read(with_value("age", text)).encode(Encoder(SCHEMA)).warnings is not None
+
+
+@pytest.mark.parametrize("value", [None, "gone"])
+def test_a_missing_value_where_training_saw_none(value):
+    row = {**ROW, "age": None}
+    if value == "gone":
+        del row["age"]
+    assert faults({"rows": [ROW, row]}) == [(1, "age", "missing")]
+
+
+def test_a_misspelt_feature_lists_the_nearest_first():
+    row = {**ROW, "incme": 5}
+    error = refused({"rows": [row]})
+    assert error.faults[0].message.startswith("Unknown feature 'incme'. There are: 'income'")
+    assert [(f.row, f.field, f.reason) for f in error.faults] == [(0, "incme", "unknown")]
+
+
+def test_all_faults_of_all_rows_in_row_order():
+    rows = [{**ROW, "age": "x", "rooms": 99}, ROW, 7, {**ROW, "heating": "coal", "garden": 1, "zz": 1}]
+    assert sorted(faults({"rows": rows}), key=str) == sorted(
+        [
+            (0, "age", "type"),
+            (0, "rooms", "range"),
+            (2, None, "type"),
+            (3, "zz", "unknown"),
+            (3, "garden", "type"),
+            (3, "heating", "unseen"),
+        ],
+        key=str,
+    )
+    assert [row for row, _, _ in faults({"rows": rows})] == [0, 0, 2, 3, 3, 3]
+
+
+def test_columns_say_which_column_and_row():
+    columns = {f.name: [ROW[f.name]] * 3 for f in HOUSE_FEATURES}
+    assert faults({"columns": {**columns, "age": [1, "x", 3]}}) == [(1, "age", "type")]
+    assert faults({"columns": {**columns, "age": 5}})[0] == (None, "age", "type")
+    assert faults({"columns": {**columns, "zz": [1, 2, 3]}}) == [(None, "zz", "unknown")]
+    assert faults({"columns": {k: v for k, v in columns.items() if k != "rooms"}}) == [(None, "rooms", "missing")]
+    assert faults({"columns": {}}) == [(None, "columns", "type")]
+    assert faults({"columns": []}) == [(None, "columns", "type")]
+    assert (None, "age", "type") in faults({"columns": {name: [] for name in columns}})
+    request = READER.read(json.dumps({"columns": {**columns, "age": [1, 2]}}).encode())
+    with pytest.raises(Exception, match="columns of equal length"):
+        request.encode(Encoder(SCHEMA))
+
+
+def test_too_many_rows():
+    assert isinstance(refused({"rows": [ROW] * 51}), TooLargeError)
+    assert isinstance(refused({"rows": [{"age": "x"}] * 51}), TooLargeError)
+    assert isinstance(refused({"columns": {k: [v] * 51 for k, v in ROW.items()}}), TooLargeError)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"rows": [dict.fromkeys(map(str, range(50_000)), 1)]},
+        {"rows": [{str(i): j for i in range(1000)} for j in range(50)]},
+        {str(i): i for i in range(50_000)},
+        {"columns": {str(i): [1] for i in range(50_000)}},
+        {"columns": {"age": ["x"] * 50_000}},
+    ],
+)
+def test_a_hostile_body_is_refused_in_no_time(body):
+    started = time.perf_counter()
+    error = refused(body)
+    assert time.perf_counter() - started < 1
+    assert len(error.faults) == 100
+    assert len(error.body()) < 60_000
+
+
+def test_no_body_of_random_json_breaks_the_reader():
+    rng = random.Random(0)
+    atoms = [None, True, 0, -1.5, 1e300, 10**30, "", "Leeds", "2020-01-01", [], {}, [None], {"age": 1}]
+
+    def value(depth=0):
+        kind = rng.random()
+        if depth > 3 or kind < 0.6:
+            return rng.choice(atoms)
+        if kind < 0.8:
+            return [value(depth + 1) for _ in range(rng.randrange(4))]
+        keys = [*SCHEMA.names, "rows", "columns", "interval", "zz"]
+        return {rng.choice(keys): value(depth + 1) for _ in range(rng.randrange(6))}
+
+    encoder = Encoder(SCHEMA)
+    for _ in range(3000):
+        body = {"rows": value(), "columns": value(), "interval": value()} if rng.random() < 0.5 else {"rows": [value()]}
+        try:
+            READER.read(json.dumps(body).encode()).encode(encoder)
+        except ApiError as error:
+            assert error.status in (400, 413, 422)
+            assert error.faults or error.status != 422
+            json.loads(error.body())
+        except Exception as error:
+            assert type(error).__name__ == "SchemaMismatchError", body  # noqa: PT017
