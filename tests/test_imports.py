@@ -121,7 +121,7 @@ touched = []
 def watched(function):
     def call(*args):
         frame = sys._getframe(1)
-        while frame.f_globals["__name__"] in ("os", "_collections_abc"):
+        while frame.f_globals["__name__"] in ("os", "collections.abc"):
             frame = frame.f_back
         if frame.f_globals["__name__"].partition(".")[0] == package:
             touched.append((frame.f_globals["__name__"], args[1]))

@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -16,10 +16,11 @@ def calibrate(scores: np.ndarray) -> Calibration:
     return Calibration.fit(scores, np.zeros_like(scores))
 
 
-@given(n=st.integers(1, 3000), percent=st.integers(1, 999))
-def test_bound_is_the_score_of_the_exact_rank_at_every_level(n, percent):
-    level = percent / 1000
-    rank = math.ceil((n + 1) * Fraction(percent, 1000))
+@given(n=st.integers(1, 3000), mille=st.integers(1, 999))
+@example(n=99, mille=70)  # in floats 100 * 0.07 is above 7
+def test_bound_is_the_score_of_the_exact_rank_at_every_level(n, mille):
+    level = mille / 1000
+    rank = math.ceil((n + 1) * Fraction(mille, 1000))
     calibration = calibrate(np.arange(1, n + 1, dtype=float)[:, None])
     if rank > n:
         with pytest.raises(DataError, match=f"for {n} calibration rows"):

@@ -224,7 +224,12 @@ def test_unknown_names_list_what_there_is_nearest_first(registry):
         registry.resolve("house")
     with pytest.raises(NotFoundError, match=rf"Unknown version of 'houses' 'v1'\. There are: '{version}'\."):
         registry.resolve("houses:v1")
-    with pytest.raises(NotFoundError, match=rf"Model 'houses' has no challenger\. Its versions are: {version}\."):
+    newer = add(registry)
+    with pytest.raises(NotFoundError, match=rf"'zzz'\. There are: '{newer}', '{version}'\."):
+        registry.resolve("houses:zzz")
+    with pytest.raises(
+        NotFoundError, match=rf"Model 'houses' has no challenger\. Its versions are: {version}, {newer}\."
+    ):
         registry.resolve("houses:challenger")
 
 
