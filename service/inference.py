@@ -104,7 +104,9 @@ def _run(
         if len(outputs.value) != len(X):
             raise ModelError(f"Expected {len(X)} answers. Received: {len(outputs.value)}.")
         bound = bounds[0] if len(bounds) == 1 else np.repeat(np.stack(bounds), sizes, axis=0)
-        prediction = predictor.finish(outputs, bound, X.warnings)
+        # Infinite outputs are answered for below, not warned of in the log.
+        with np.errstate(over="ignore", invalid="ignore"):
+            prediction = predictor.finish(outputs, bound, X.warnings)
     except Exception as error:
         if len(requests) > 1:
             return _separately(predictor, requests, X, sizes, bounds)

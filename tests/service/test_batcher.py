@@ -1,0 +1,171 @@
+import asyncio
+import threading
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service.batcher import Batcher
+from service.errors import DeadlineError, ModelError, OverloadedError
+from service.inference import Answer
+from service.metrics import Metrics
+from service.requests import PredictRequest
+
+pytestmark = pytest.mark.anyio
+
+
+def request(n_rows=1, mark=0.0):
+    return PredictRequest([{"mark": mark}] * n_rows, None, n_rows, None)
+
+
+class FakeModel:
+    """Answers with each row's mark; ``gate`` holds batches back."""
+
+    def __init__(self, cost=0.0):
+        self.cost = cost
+        self.batches = []
+        self.threads = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def seconds(self, n_rows):
+        return self.cost
+
+    def answer(self, requests):
+        self.gate.wait(5)
+        self.batches.append([r.n_rows for r in requests])
+        self.threads.append(threading.current_thread().name)
+        return [Answer([[row["mark"]] for row in r.rows], [], [], []) for r in requests]
+
+
+@pytest.fixture
+def metrics():
+    return Metrics(CollectorRegistry())
+
+
+def value(metrics, name):
+    metrics.flush()
+    return metrics.registry.get_sample_value(name)
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_requests_of_one_turn_run_as_one_batch_and_each_gets_its_own(metrics):
+    model, batcher = FakeModel(), Batcher(metrics)
+    futures = [batcher.submit(model, request(mark=i)) for i in range(5)]
+    assert batcher.queued_rows == 5
+    answers = await asyncio.gather(*futures)
+    assert model.batches == [[1] * 5]
+    assert [a.value for a in answers] == [[[i]] for i in range(5)]
+    assert batcher.queued_rows == 0
+    assert value(metrics, "trueline_rows_total") == 5
+    assert value(metrics, "trueline_batch_rows_count") == 1
+    batcher.close()
+
+
+async def test_an_idle_batcher_runs_at_once(metrics):
+    model, batcher = FakeModel(), Batcher(metrics)
+    for _ in range(3):
+        await batcher.submit(model, request())
+    assert model.batches == [[1]] * 3
+    batcher.close()
+
+
+async def test_a_batch_counts_rows_not_requests(metrics):
+    model, batcher = FakeModel(), Batcher(metrics, max_batch_rows=10)
+    await asyncio.gather(*(batcher.submit(model, request(n)) for n in (4, 5, 3, 25, 1)))
+    assert model.batches == [[4, 5], [3], [25], [1]]
+    batcher.close()
+
+
+async def test_a_batch_is_of_one_version(metrics):
+    old, new, batcher = FakeModel(), FakeModel(), Batcher(metrics)
+    await asyncio.gather(*(batcher.submit(m, request()) for m in (old, old, new, old)))
+    assert (old.batches, new.batches) == ([[1, 1], [1]], [[1]])
+    batcher.close()
+
+
+async def test_a_slow_model_runs_in_a_thread_and_what_comes_meanwhile_is_the_next_batch(metrics):
+    model, batcher = FakeModel(cost=1.0), Batcher(metrics)
+    model.gate.clear()
+    first = batcher.submit(model, request())
+    await asyncio.sleep(0.01)  # the loop is free while the batch runs
+    rest = [batcher.submit(model, request()) for _ in range(3)]
+    assert batcher.queued_rows == 3
+    model.gate.set()
+    await asyncio.gather(first, *rest)
+    assert model.batches == [[1], [1, 1, 1]]
+    assert all(name.startswith("trueline-batch") for name in model.threads)
+    fast = FakeModel()
+    await batcher.submit(fast, request())
+    assert fast.threads == ["MainThread"]
+    batcher.close()
+
+
+async def test_a_full_queue_refuses_and_says_when_to_come_back(metrics):
+    model, batcher = FakeModel(cost=1.0), Batcher(metrics, max_queue_rows=10)
+    model.gate.clear()
+    running = batcher.submit(model, request())
+    await until(lambda: batcher.queued_rows == 0)
+    large = batcher.submit(model, request(50))  # nothing waits: one large request is taken
+    with pytest.raises(OverloadedError, match=r"at most 10 rows in the queue. Received: 1 rows more") as caught:
+        batcher.submit(model, request())
+    assert dict(caught.value.headers)[b"retry-after"] == b"1"
+    model.gate.set()
+    await asyncio.gather(running, large)
+    await batcher.submit(model, request())
+    assert value(metrics, "trueline_shed_total") == 1
+    batcher.close()
+
+
+async def test_a_cancelled_request_is_dropped(metrics):
+    model, batcher = FakeModel(), Batcher(metrics)
+    gone, kept = batcher.submit(model, request(3)), batcher.submit(model, request())
+    gone.cancel()
+    await kept
+    assert model.batches == [[1]]
+    assert batcher.queued_rows == 0
+    batcher.close()
+
+
+async def test_a_request_cancelled_while_its_batch_runs_does_no_harm(metrics):
+    model, batcher = FakeModel(cost=1.0), Batcher(metrics)
+    model.gate.clear()
+    gone, kept = batcher.submit(model, request()), batcher.submit(model, request(mark=2))
+    await asyncio.sleep(0.01)
+    gone.cancel()
+    model.gate.set()
+    assert (await kept).value == [[2]]
+    batcher.close()
+
+
+async def test_a_request_that_waited_too_long_is_not_run(metrics):
+    model, batcher = FakeModel(cost=1.0), Batcher(metrics, deadline_seconds=0.03)
+    model.gate.clear()
+    running = batcher.submit(model, request())
+    await asyncio.sleep(0.01)
+    late = batcher.submit(model, request())
+    await asyncio.sleep(0.06)
+    model.gate.set()
+    await running
+    with pytest.raises(DeadlineError, match=r"within 0\.03 s"):
+        await late
+    assert model.batches == [[1]]
+    assert value(metrics, "trueline_deadlines_total") == 1
+    batcher.close()
+
+
+@pytest.mark.parametrize("cost", [0.0, 1.0])
+async def test_a_batch_that_raises_or_loses_answers_leaves_nobody_waiting(metrics, cost):
+    model, batcher = FakeModel(cost), Batcher(metrics)
+    model.answer = lambda requests: 1 / 0
+    with pytest.raises(ModelError, match="failed on these rows"):
+        await batcher.submit(model, request())
+    model.answer = lambda requests: []
+    with pytest.raises(ModelError, match="lost answers"):
+        await batcher.submit(model, request())
+    await batcher.submit(FakeModel(cost), request())
+    batcher.close()

@@ -1,0 +1,149 @@
+import asyncio
+import shutil
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from artifact.registry import Registry
+from service.errors import NotReadyError
+from service.live import Live, LiveModel
+from service.metrics import Metrics
+from service.source import Source
+from tests.builders import build_version
+
+pytestmark = pytest.mark.anyio
+
+
+def live_of(registry, model=None):
+    metrics = Metrics(CollectorRegistry())
+    return Live(Source(registry, model), metrics, max_rows=100, watch_seconds=0.01)
+
+
+async def until(condition):
+    async with asyncio.timeout(2):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_promotion_and_a_rollback_are_seen_and_the_former_is_kept(registry, log):
+    first, second = registry.versions("houses")
+    live = live_of(registry)
+    await live.start()
+    former = live.current
+    assert former.version == first
+    registry.promote(f"houses:{second}")
+    await until(lambda: live.current.version == second)
+    registry.rollback("houses")
+    await until(lambda: live.current.version == first)
+    assert live.current is former  # from memory, not loaded again
+    await live.stop()
+    assert log.text.count("is live") == 3
+
+
+async def test_the_old_version_serves_while_the_new_one_loads(registry, monkeypatch):
+    first, second = registry.versions("houses")
+    live = live_of(registry)
+    await live.start()
+    seen = []
+    load = LiveModel.load
+
+    def watched(reference, *, max_rows):
+        seen.append(live.model().version)
+        return load(reference, max_rows=max_rows)
+
+    monkeypatch.setattr(LiveModel, "load", watched)
+    registry.promote(f"houses:{second}")
+    await until(lambda: live.current.version == second)
+    assert seen == [first]
+    await live.stop()
+
+
+async def test_a_damaged_version_is_refused_once_and_the_old_one_serves_on(registry, log):
+    first, second = registry.versions("houses")
+    live = live_of(registry)
+    await live.start()
+    model = registry.models / "houses" / second / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-10] + b"0123456789")
+    registry.promote(f"houses:{second}")
+    await until(lambda: "keeps serving" in log.text)
+    for _ in range(3):
+        await live.refresh()
+    await asyncio.sleep(0.05)
+    assert live.model().version == first
+    assert log.text.count(f"houses:{first} keeps serving") == 1
+    assert "sha256" in log.text
+    assert live._metrics.registry.get_sample_value("trueline_model_loads_total", {"result": "failed"}) == 1
+    registry.rollback("houses")
+    await asyncio.sleep(0.05)
+    assert live.model().version == first
+    await live.stop()
+
+
+async def test_a_library_that_fails_is_no_reason_to_stop(registry, log, monkeypatch):
+    first, second = registry.versions("houses")
+    live = live_of(registry)
+    await live.start()
+
+    def fails(reference, *, max_rows):
+        raise MemoryError("full")
+
+    monkeypatch.setattr(LiveModel, "load", fails)
+    registry.promote(f"houses:{second}")
+    await until(lambda: "full" in log.text)
+    assert live.model().version == first
+    monkeypatch.undo()
+    live._retry_at = 0.0  # five seconds later
+    await until(lambda: live.current.version == second)
+    await live.stop()
+
+
+async def test_no_champion_says_what_to_do_and_the_first_one_goes_live(tmp_path, log):
+    registry = Registry(tmp_path)
+    live = live_of(registry)
+    with pytest.raises(NotReadyError, match="the service is starting"):
+        live.model()
+    await live.start()
+    with pytest.raises(NotReadyError, match="trueline train DATA") as caught:
+        live.model()
+    assert caught.value.status == 503
+    version = build_version(registry, promote=True).version
+    await until(lambda: live.current is not None)
+    assert live.model().version == version
+    await live.stop()
+    assert log.text.count("Not ready.") == 1
+
+
+async def test_a_store_that_cannot_be_read_does_not_end_the_watch(registry, log, monkeypatch):
+    first, second = registry.versions("houses")
+    live = live_of(registry)
+    await live.start()
+
+    def fails():
+        raise OSError("stale file handle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live.source, "stamp", fails)
+        await until(lambda: "stale file handle" in log.text)
+    registry.promote(f"houses:{second}")
+    await until(lambda: live.current.version == second)
+    await live.stop()
+
+
+async def test_a_version_that_vanished_leaves_the_live_one(registry, log):
+    first, second = registry.versions("houses")
+    live = live_of(registry)
+    await live.start()
+    registry.promote(f"houses:{second}")
+    await until(lambda: live.current.version == second)
+    shutil.rmtree(registry.models / "houses" / first)
+    registry._write_alias("houses", "champion", first, ())
+    await asyncio.sleep(0.05)
+    assert live.model().version == second
+    assert "keeps serving. Unknown version" in log.text
+    await live.stop()
+
+
+async def test_warm_up_measures_the_speed(registry):
+    model = LiveModel.load(registry.resolve("houses"), max_rows=100)
+    assert 0 < model.seconds(1) < 0.1
+    assert model.seconds(100_000) > 10 * model.seconds(1)
