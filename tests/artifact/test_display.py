@@ -1,0 +1,39 @@
+import pytest
+
+from artifact.display import extent, number
+from artifact.schema import Feature
+from tests.builders import build_schema
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "-"),
+        (0.0, "0"),
+        (0.84967, "0.8497"),
+        (-999.96, "-1000"),
+        (45103.4, "45,103"),
+        (1e-5, "1.000e-05"),
+        (-2e15, "-2.000e+15"),
+    ],
+)
+def test_numbers_are_short(value, shown):
+    assert number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("age", "0 to 100"),
+        ("garden", "false, true"),
+        ("town", "Leeds, York"),
+        ("sold", "2017-07-14 to 2023-11-14"),
+    ],
+)
+def test_extent_is_the_range_or_the_categories(name, shown):
+    assert extent(build_schema().feature(name)) == shown
+
+
+def test_extent_counts_further_categories_and_is_empty_without_a_range():
+    assert extent(Feature(name="c", kind="category", categories=tuple("abcdef")), limit=2) == "a, b and 4 more"
+    assert extent(Feature(name="x", kind="number", minimum=1)) == ""
