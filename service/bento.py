@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from _bentoml_sdk.models import BentoModel, Model  # type: ignore[import-untyped]
 from bentoml import Service
-from bentoml.exceptions import InvalidArgument, ServiceUnavailable
+from bentoml.exceptions import BentoMLConfigException, InvalidArgument, ServiceUnavailable
 
+from artifact.errors import DataError
 from artifact.registry import Reference, Registry
 
 if TYPE_CHECKING:
     from service.app import App
     from service.http import ASGIApp
+    from service.settings import Settings
 
 
 class TruelineService(Service[Any]):  # type: ignore[misc]
@@ -30,15 +32,21 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
     @property
     def models(self) -> list[Model[Any]]:
         """What ``bentoml build`` packs: the version that would serve, or the champion of every model."""
-        from service.settings import Settings
         from service.source import Source
 
-        source = Source(Registry.from_environment(os.environ), Settings.from_environment(os.environ).model)
+        source = Source(Registry.from_environment(os.environ), _settings().model)
         return [BentoModel(f"{found.name}:{found.version}") for found in source.packed()]
 
     @models.setter
     def models(self, value: list[Model[Any]]) -> None:
         """BentoML's own initialiser sets an empty list; there is nothing to keep."""
+
+    def inject_config(self) -> None:
+        """BentoML's configuration of this service, with the number of workers that the environment asks for."""
+        workers = _settings().workers
+        if workers is not None:
+            self.config["workers"] = workers
+        super().inject_config()
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The app of one worker, on top of BentoML's."""
@@ -78,3 +86,17 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         stores = (Path(self.bento.path) / "models", Registry.from_environment(os.environ).models)
         tags = [(info.tag.name, info.tag.version or "") for info in self.bento.info.all_models]
         return bundled_models(stores, tags)
+
+
+def _settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        BentoMLConfigException: a value that is not allowed; BentoML's command prints the sentence and ends.
+    """
+    from service.settings import Settings
+
+    try:
+        return Settings.from_environment(os.environ)
+    except DataError as error:
+        raise BentoMLConfigException(str(error)) from error

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
         description="Which model serves: NAME follows its champion, NAME:VERSION pins one version. "
         "Unset, the only model that has a champion.",
     )
+    workers: int | None = Field(
+        default=None, ge=1, le=256, description="Worker processes. Unset, as BentoML's own configuration says: 1."
+    )
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Largest body of a request, in bytes.")
     max_rows: int = Field(default=32_768, ge=1, description="Most rows in one request.")
     max_batch_rows: int = Field(

@@ -114,7 +114,7 @@ async def test_no_champion_says_what_to_do_and_the_first_one_goes_live(tmp_path,
 
 
 async def test_a_store_that_cannot_be_read_does_not_end_the_watch(registry, log, monkeypatch):
-    first, second = registry.versions("houses")
+    _, second = registry.versions("houses")
     live = live_of(registry)
     await live.start()
 
