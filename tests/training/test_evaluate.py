@@ -1,0 +1,129 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from artifact.encoding import Encoded
+from artifact.schema import Feature, FeatureSchema, Target
+from training.baselines import BOOSTING, MEAN, RIDGE, baselines, predict
+from training.evaluate import verdict
+from training.golden import N_ROWS, golden_rows
+from training.metrics import regression_metrics
+from training.prepare import Request, prepare
+from training.split import split_random
+
+RNG = np.random.default_rng(0)
+Y = RNG.normal(size=(400, 1))
+OTHERS = {"mean": np.zeros_like(Y), "ridge": Y + RNG.normal(0, 0.5, Y.shape)}
+
+
+def answers(error: float) -> np.ndarray:
+    return Y + RNG.normal(0, error, Y.shape)
+
+
+@pytest.mark.parametrize(
+    ("error", "worth_it", "says"), [(0.3, "yes", "Yes"), (0.7, "no", "No"), (0.5, "tie", "Undecided")]
+)
+def test_the_verdict_follows_the_paired_errors(error, worth_it, says):
+    found = verdict(Y, answers(error), OTHERS, seed=0)
+    assert found.worth_it == worth_it
+    assert found.sentence.startswith(says)
+    assert found.best_baseline == "ridge"
+    assert found.beats_mean
+    assert found.low < found.rmse_ratio < found.high
+    assert found.rmse_ratio == pytest.approx(error / 0.5, rel=0.1)
+
+
+def test_a_network_that_is_the_mean_does_not_beat_it():
+    found = verdict(Y, np.full_like(Y, 0.01), {"mean": np.zeros_like(Y)}, seed=0)
+    assert not found.beats_mean
+    assert found.worth_it == "no"
+    assert "does not beat predicting the mean" in found.sentence
+
+
+def test_targets_of_any_scale_count_alike():
+    scale = np.array([1e-9, 1e9])
+    both = np.hstack([Y, Y]) * scale
+    others = {name: np.hstack([v, v]) * scale for name, v in OTHERS.items()}
+    assert verdict(both, np.hstack([Y, Y]) * 0.9 * scale, others, 0).rmse_ratio == pytest.approx(0.2, rel=0.1)
+
+
+def test_metrics_by_hand():
+    y, value = np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 2.0])
+    found = regression_metrics(y, value)
+    assert found["mse"] == pytest.approx(5 / 3)
+    assert found["rmse"] == pytest.approx((5 / 3) ** 0.5)
+    assert found["mae"] == pytest.approx(1.0)
+    assert found["mape"] == pytest.approx((0 + 0.5 + 0.5) / 3)
+    assert found["r2"] == pytest.approx(1 - 5 / (14 / 3))
+    assert found["rmsle"] == pytest.approx(np.sqrt(np.mean(np.log(np.array([2, 4, 3]) / [2, 3, 5]) ** 2)))
+
+
+def test_metrics_that_are_not_defined_are_none():
+    found = regression_metrics(np.array([0.0, -3.0]), np.array([1.0, 2.0]))
+    assert (found["mape"], found["msle"], found["rmsle"]) == (None, None, None)
+
+
+def mixed_request() -> tuple[pl.DataFrame, Request]:
+    x = RNG.normal(size=300)
+    c = RNG.choice(["a", "b"], 300)
+    frame = pl.DataFrame({"x": x, "c": c, "y": 3 * x + 2 * (c == "b")})
+    return frame, Request("memory", ("y",), "m")
+
+
+def test_baselines_learn_from_numbers_and_categories():
+    prepared = prepare(*mixed_request())
+    X, y = prepared.rows(prepared.parts.train)
+    X_test, y_test = prepared.rows(prepared.parts.test)
+    fitted = baselines(prepared.schema, X, y, 0)
+    errors = {name: float(np.abs(predict(model, X_test) - y_test).mean()) for name, model in fitted}
+    assert list(errors) == [MEAN, RIDGE, BOOSTING]
+    assert errors[RIDGE] < 0.05
+    assert errors[BOOSTING] < errors[MEAN] / 2
+
+
+def test_baselines_take_wide_categories_and_missing_numbers():
+    n_codes = 400
+    schema = FeatureSchema(
+        features=(
+            Feature(name="x", kind="number", missing="impute"),
+            Feature(name="c", kind="category", categories=tuple(f"c{i}" for i in range(n_codes))),
+        ),
+        targets=(Target(name="y", minimum=0, maximum=1, std=1),),
+    )
+    X = Encoded(
+        np.where(RNG.random((500, 1)) < 0.2, np.nan, 1.0).astype(np.float32),
+        RNG.integers(2, n_codes, (500, 1)).astype(np.int32),
+    )
+    for _, model in baselines(schema, X, RNG.normal(size=(500, 1)), 0):
+        assert np.isfinite(predict(model, X)).all()
+
+
+def test_golden_rows_hold_missing_unseen_and_extreme_values():
+    schema = FeatureSchema(
+        features=(
+            Feature(name="x", kind="number", minimum=0, maximum=1, missing="impute"),
+            Feature(name="i", kind="integer", minimum=0, maximum=5),
+            Feature(name="c", kind="category", categories=("a",)),
+            Feature(name="fixed", kind="category", categories=("a",), unseen="refuse"),
+        ),
+        targets=(Target(name="y", minimum=0, maximum=1, std=1),),
+    )
+    frame = pl.DataFrame({"x": [0.5] * 40, "i": [2] * 40, "c": ["a"] * 40, "fixed": ["a"] * 40})
+    rows = golden_rows(frame, schema, seed=0)
+    assert len(rows) == N_ROWS
+    assert None in [row["x"] for row in rows]
+    assert max(row["x"] or 0 for row in rows) > 1
+    assert min(row["i"] for row in rows) < 0
+    assert {row["c"] for row in rows} > {"a"}
+    assert {row["fixed"] for row in rows} == {"a"}
+    assert rows == golden_rows(frame, schema, seed=0)
+
+
+def test_nothing_of_the_test_part_reaches_the_categories():
+    frame, request = mixed_request()
+    test_rows = split_random(300, {"test": 0.2, "calibration": 0.15, "validation": 0.15}, 0).test
+    c = frame["c"].to_list()
+    for i in test_rows:
+        c[i] = "only in test"
+    prepared = prepare(frame.with_columns(c=pl.Series(c)), request)
+    assert "only in test" not in prepared.schema.feature("c").categories
