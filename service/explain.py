@@ -37,7 +37,7 @@ def explain(body: bytes, encoder: Encoder, max_rows: int, error: ValidationError
     if too_large is not None:
         return too_large
     if not collector.faults:
-        message = error.errors(include_url=False)[0]["msg"] if error else "Expected rows that fit the schema."
+        message = error.errors(include_url=False)[0]["msg"] if error else "Expected rows that fit the schema"
         collector.add(None, None, f"{message}.", None, "type")
     collector.faults.sort(key=lambda fault: -1 if fault.row is None else fault.row)
     return InvalidRequestError(collector.faults)

@@ -30,20 +30,11 @@ class WorkerFiles(Collector):
         self.folder = folder
 
     def collect(self) -> list[Metric]:
-        files = [str(p) for p in sorted(self.folder.glob("*.db")) if self._counts(p)]
+        files = [str(p) for p in sorted(self.folder.glob("*.db")) if _counts(p)]
         try:
             return _merged(files)
         except _UNREADABLE:
             return _merged([f for f in files if _readable(f)])
-
-    def _counts(self, path: Path) -> bool:
-        try:
-            if path.stat().st_size == 0:
-                return False
-        except OSError:
-            return False
-        found = _LIVE_GAUGE.fullmatch(path.name)
-        return found is None or _alive(int(found[1]))
 
 
 def render(registry: CollectorRegistry, folder: Path | None) -> bytes:
@@ -58,6 +49,11 @@ def render(registry: CollectorRegistry, folder: Path | None) -> bytes:
     merged = CollectorRegistry()
     merged.register(WorkerFiles(folder))
     return generate_latest(merged)
+
+
+def _counts(path: Path) -> bool:
+    found = _LIVE_GAUGE.fullmatch(path.name)
+    return found is None or _alive(int(found[1]))
 
 
 def _merged(files: list[str]) -> list[Metric]:

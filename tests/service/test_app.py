@@ -6,6 +6,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from artifact.errors import DataError
 from artifact.registry import Registry
 from service.app import ROUTES, App
 from service.errors import DeadlineError
@@ -230,6 +231,39 @@ async def test_metrics_count_requests_and_are_bounded(client):
     assert "trueline_rows_total 6.0" in text
     assert "trueline_model_info{" in text
     assert 'trueline_request_duration_seconds_count{route="/predict"} 3.0' in text
+
+
+async def test_a_worker_made_from_the_environment(registry, tmp_path, log):
+    environ = {"BENTOML_HOME": str(registry.home), "TRUELINE_MODEL": "houses", "TRUELINE_MODL": "x"}
+    worker = Worker.from_environment(environ)
+    assert "Unknown setting 'TRUELINE_MODL'. There are: 'TRUELINE_MODEL'" in log.text
+    await worker.start()
+    assert worker.live.model().name == "houses"
+    await worker.stop()
+    with pytest.raises(DataError, match="TRUELINE_MAX_ROWS"):
+        Worker.from_environment({**environ, "TRUELINE_MAX_ROWS": "0"})
+
+
+async def test_a_client_that_goes_is_counted_and_nobody_is_answered(worker):
+    await worker.start()
+    sent = []
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/predict", "method": "POST", "headers": []}
+    await App(worker, no_inner_app)(scope, gone, send)
+    assert sent == []
+    assert 'trueline_requests_total{route="/predict",status="499"} 1.0' in (await worker.metrics_text()).decode()
+    await worker.stop()
+
+
+async def test_a_damaged_alias_is_not_in_the_model_document(client, registry):
+    registry.alias_path("houses", "challenger").write_text("{")
+    assert (await client.get("/model")).json()["aliases"]["challenger"] is None
 
 
 async def test_life_cycle_starts_and_stops_the_worker_inside_the_inner_apps(worker):

@@ -1,13 +1,12 @@
 """The declaration: what an import does and does not, and what BentoML reads of the service."""
 
-import json
 import subprocess
 import sys
+import warnings
+from types import SimpleNamespace
 
 import pytest
 
-from artifact.registry import Registry
-from tests.builders import build_schema
 from tests.processes import ROOT, clean_environment
 
 HEAVY = ("onnxruntime", "tensorflow", "keras", "jax", "sklearn", "polars", "training", "trueline")
@@ -45,14 +44,37 @@ def test_no_such_attribute():
         service.Nothing  # noqa: B018
 
 
-def test_models_are_what_would_serve_when_asked(registry, tmp_path):
-    code = "from service import RegressionService as s; print([str(m) for m in s.models])"
+@pytest.fixture
+def service(registry, monkeypatch):
+    """The declared service in this process, its store the test's."""
+    monkeypatch.setenv("BENTOML_HOME", str(registry.home))
+    monkeypatch.setenv("BENTOML_DO_NOT_TRACK", "true")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # BentoML's own, at its import
+        from service import RegressionService
+    yield RegressionService
+    RegressionService.app = RegressionService.bento = None
+
+
+def test_models_are_what_would_serve_when_asked(service, registry, tmp_path, monkeypatch):
     first, second = registry.versions("houses")
-    assert run(code, registry.home).strip() == f"['houses:{first}']"
-    assert run(code, registry.home, TRUELINE_MODEL=f"houses:{second}").strip() == f"['houses:{second}']"
+    assert [str(m) for m in service.models] == [f"houses:{first}"]
+    monkeypatch.setenv("TRUELINE_MODEL", f"houses:{second}")
+    assert [str(m) for m in service.models] == [f"houses:{second}"]
+    monkeypatch.delenv("TRUELINE_MODEL")
     registry.promote(f"houses:{second}")
-    assert run(code, registry.home).strip() == f"['houses:{second}']"
-    assert run(code, tmp_path / "empty").strip() == "[]"
+    assert [str(m) for m in service.models] == [f"houses:{second}"]
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "empty"))
+    assert service.models == []
+
+
+def test_the_number_of_workers_comes_from_the_environment(service, monkeypatch):
+    monkeypatch.setattr(service, "config", {})
+    service.inject_config()
+    assert service.config == {}
+    monkeypatch.setenv("TRUELINE_WORKERS", "3")
+    service.inject_config()
+    assert service.config == {"workers": 3}
 
 
 def test_wrong_settings_end_the_command_with_a_sentence(registry):
@@ -64,45 +86,36 @@ def test_wrong_settings_end_the_command_with_a_sentence(registry):
     assert "Traceback" not in done.stderr
 
 
-def test_a_call_inside_the_process_gets_the_same_answer(registry):
-    code = f"""
-import asyncio, json
-from service import RegressionService as service
-row = json.loads({json.dumps(build_schema().example_row())!r})
+@pytest.mark.anyio
+async def test_a_call_inside_the_process_gets_the_same_answer(service, predictor):
+    from bentoml.exceptions import InvalidArgument, ServiceUnavailable
 
-async def main():
-    try:
-        await service.answer({{"rows": [row]}})
-    except Exception as error:
-        print(type(error).__name__)
-    app = service.to_asgi()
+    row = predictor.schema.example_row()
+    with pytest.raises(ServiceUnavailable, match="only declared"):
+        await service.answer({"rows": [row]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # BentoML's own, in its app
+        app = service.to_asgi()
     await app.worker.start()
-    print((await service.answer({{"rows": [row], "columns": None}}))["model_name"])
-    try:
-        await service.answer({{"rows": [{{}}]}})
-    except Exception as error:
-        print(type(error).__name__, error)
+    declared = service.inner()
+    declared.bento_service = service
+    answer = await declared.predict(rows=[row], interval=0.5)
+    assert answer["predictions"][0]["value"] == predictor.predict_rows([row]).value[0, 0]
+    with pytest.raises(InvalidArgument, match="Expected rows that fit GET /schema"):
+        await service.answer({"rows": [{}]})
     await app.worker.stop()
 
-asyncio.run(main())
-"""
-    lines = run(code, registry.home).splitlines()
-    assert lines[0] == "ServiceUnavailable"
-    assert "houses" in lines
-    assert lines[-1].startswith("InvalidArgument Expected rows that fit GET /schema.")
 
-
-def test_a_bentos_models_are_looked_for_beside_it_and_in_the_store(registry: Registry, tmp_path):
+def test_a_bentos_models_are_looked_for_beside_it_and_in_the_store(service, registry, tmp_path):
     second = registry.versions("houses")[1]
-    code = f"""
-from types import SimpleNamespace as N
-from service import RegressionService as service
-tags = [N(tag=N(name="houses", version={second!r})), N(tag=N(name="other", version="1"))]
-service.bento = N(path={str(tmp_path)!r}, info=N(all_models=tags))
-print([str(r.path) for r in service._bundled().values()])
-"""
-    assert run(code, registry.home).strip() == f"['{registry.models / 'houses' / second}']"
+    tags = [
+        SimpleNamespace(tag=SimpleNamespace(name="houses", version=second)),
+        SimpleNamespace(tag=SimpleNamespace(name="other", version="1")),
+    ]
+    service.bento = SimpleNamespace(path=str(tmp_path), info=SimpleNamespace(all_models=tags))
+    stored = registry.models / "houses" / second
+    assert {name: r.path for name, r in service._bundled().items()} == {"houses": stored}
     carried = tmp_path / "models" / "houses" / second
     carried.mkdir(parents=True)
     (carried / "manifest.json").touch()
-    assert run(code, registry.home).strip() == f"['{carried}']"
+    assert {name: r.path for name, r in service._bundled().items()} == {"houses": carried}

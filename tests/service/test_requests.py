@@ -3,10 +3,12 @@ import random
 import time
 
 import pytest
+from pydantic_core import ValidationError
 
 from artifact.encoding import Encoder
 from artifact.errors import SchemaMismatchError
 from service.errors import ApiError, InvalidRequestError, NotJSONError, TooLargeError
+from service.explain import explain
 from service.requests import RequestReader
 from tests.builders import HOUSE_FEATURES, build_schema, sample_rows
 
@@ -221,6 +223,14 @@ def test_a_hostile_body_is_refused_in_no_time(body):
     assert len(error.body()) < 60_000
 
 
+@pytest.mark.parametrize("body", [{"rows": [{"age": "x"}] * 50}, {"columns": {"age": ["x"] * 50}}])
+def test_the_validator_stops_at_the_first_fault_and_leaves_the_rest_to_the_explanation(body):
+    with pytest.raises(ValidationError) as caught:
+        READER._validate(json.dumps(body).encode())
+    assert len({error["loc"][:3] for error in caught.value.errors() if error["type"] != "missing"}) == 1
+    assert len(faults(body)) >= 50
+
+
 def test_no_body_of_random_json_breaks_the_reader():
     rng = random.Random(0)
     atoms = [None, True, 0, -1.5, 1e300, 10**30, "", "Leeds", "2020-01-01", [], {}, [None], {"age": 1}]
@@ -245,3 +255,12 @@ def test_no_body_of_random_json_breaks_the_reader():
             json.loads(error.body())
         except SchemaMismatchError as error:
             assert error.faults
+
+
+def test_a_fault_that_only_the_validator_sees_is_still_an_answer():
+    body = json.dumps({"rows": [ROW]}).encode()
+    error = explain(body, Encoder(SCHEMA), 10, None)
+    assert error.faults[0].message == "Expected rows that fit the schema."
+    with pytest.raises(ValidationError) as caught:
+        READER._validate(b'{"rows": 1}')
+    assert explain(body, Encoder(SCHEMA), 10, caught.value).faults[0].message == "Input should be a valid array."
