@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from artifact.display import number
 from artifact.errors import NotFoundError, unknown_name
@@ -35,11 +35,12 @@ def models_command(name: str | None, as_json: bool) -> None:
     if not rows:
         out.print("No models yet. Train one: trueline train DATA --target COL")
         return
-    table = Table("model", "version", "alias", "trained", "RMSE", "worth it")
+    version, trained = Column("version", no_wrap=True), Column("trained", no_wrap=True)
+    table = Table("model", version, "alias", trained, "RMSE", "worth it")
     for row in rows:
         rmse = ", ".join(number(value) for value in row["rmse"].values())
-        texts = (str(row[k]) for k in ("model_name", "model_version", "alias", "created_at"))
-        table.add_row(*texts, rmse, str(row["worth_it"]))
+        minute = row["created_at"][:16].replace("T", " ")
+        table.add_row(row["model_name"], row["model_version"], row["alias"], minute, rmse, row["worth_it"])
     out.print(table)
 
 

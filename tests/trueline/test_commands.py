@@ -1,0 +1,258 @@
+"""The command line as its user sees it: output, files, exit codes, sentences."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from tests.builders import build_schema, build_version
+from trueline.main import COMMANDS, Commands, cli, run
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    return Registry(tmp_path)
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = run(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def last_json(out: str) -> dict[str, object]:
+    return json.loads(out.strip().splitlines()[-1])
+
+
+def table(path: Path, n: int = 20) -> Path:
+    """Rows that fit ``tests.builders.HOUSE_FEATURES``, and a column of no concern."""
+    frame = pl.DataFrame(
+        {
+            "id": [f"r{i}" for i in range(n)],
+            "age": [float(i) for i in range(n)],
+            "income": [None if i % 4 == 0 else 1000.0 * i for i in range(n)],
+            "rooms": [1 + i % 12 for i in range(n)],
+            "garden": [i % 2 == 0 for i in range(n)],
+            "town": ["Leeds" if i % 2 else "Nowhere" for i in range(n)],
+            "heating": ["gas"] * n,
+            "sold": ["2021-05-01T00:00:00Z"] * n,
+        }
+    )
+    frame.write_csv(path)
+    return path
+
+
+def test_every_command_has_a_help_with_an_example(capsys):
+    for name in COMMANDS:
+        code, out, _ = call(capsys, name, "--help")
+        assert code == 0
+        assert f"Example:\n    trueline {name}" in out
+    code, out, _ = call(capsys, "--help")
+    assert all(name in out for name in COMMANDS)
+    assert isinstance(cli, Commands)
+
+
+def test_help_is_instant_for_it_imports_nothing_heavy():
+    program = "import sys; from trueline.main import run; run(['--help']); print(sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = done.stderr
+    assert not any(
+        f"'{name}'" in loaded for name in ("keras", "tensorflow", "polars", "bentoml", "onnxruntime", "sklearn")
+    )
+
+
+def test_version_and_bare_call(capsys):
+    assert "trueline" in call(capsys, "--version")[1]
+    code, out, _ = call(capsys)
+    assert code == 0
+    assert "Commands:" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("trian",), "Unknown command 'trian'. There are: 'train'"),
+        (("train",), "Missing argument 'DATA'"),
+        (("train", "none.csv", "--target", "y"), "Expected a file. Received: none.csv"),
+        (("train", "dataset:diabetes", "--target", "tarjet"), "Unknown column 'tarjet'. There are: 'target'"),
+        (("train", "dataset:diabetes", "--target", "target", "--set", "droput=1"), "There are: 'dropout'"),
+        (("train", "dataset:diabetes", "--target", "target", "--set", "dropout"), "KEY=VALUE"),
+        (("train", "dataset:diabetes", "--target", "target", "--name", "No Good"), "Expected a model name"),
+        (("train", "dataset:diabetes", "--target", "target", "--schema", "none.toml"), "readable TOML"),
+        (("predict", "housse", "x.csv"), "Unknown model 'housse'. There are: 'houses'"),
+        (("predict", "houses:1", "x.csv"), "version of 'houses'"),
+        (("predict", "houses", "x.csv", "-o", "out.xls"), "Expected an output file of .csv"),
+        (("predict", "houses", "x.csv", "-o", "no/such/folder.csv"), "folder that exists"),
+        (("predict", "houses", "x.csv", "--interval", "2"), "Expected 'interval' in (0, 1)"),
+        (("models", "housse"), "Unknown model 'housse'"),
+        (("promote", "housse"), "Unknown model 'housse'"),
+        (("rollback", "houses"), "Expected a former champion"),
+        (("serve", "houses"), "has no champion"),
+        (("evaluate", "houses", "none.csv"), "Expected a file"),
+    ],
+)
+def test_a_wrong_command_is_one_sentence_and_exit_2(home, capsys, arguments, message):
+    build_version(home)
+    code, out, err = call(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_predict_writes_the_columns_and_the_predictors_own_numbers(home, capsys, tmp_path):
+    reference = build_version(home, promote=True)
+    data = table(tmp_path / "new.csv")
+    frames = {}
+    for suffix, read in (
+        ("csv", lambda p: pl.read_csv(p, schema_overrides=dict.fromkeys(("value", "lower", "upper"), pl.Float32))),
+        ("parquet", pl.read_parquet),
+        ("arrow", pl.read_ipc),
+        ("ndjson", pl.read_ndjson),
+    ):
+        code, _, err = call(capsys, "predict", "houses", str(data), "-o", str(tmp_path / f"out.{suffix}"))
+        assert code == 0, err
+        frames[suffix] = read(tmp_path / f"out.{suffix}")
+    assert frames["csv"].columns[:2] == ["id", "age"]
+    rows = [{k: v for k, v in row.items() if k != "id"} for row in pl.read_csv(data).iter_rows(named=True)]
+    answer = Predictor.load(reference.path).predict_rows(rows)
+    for frame in frames.values():
+        for name in ("value", "lower", "upper"):
+            expected = getattr(answer, name)[:, 0]
+            np.testing.assert_array_equal(frame[name].cast(pl.Float32).to_numpy(), expected)
+    assert sorted(p.name for p in tmp_path.glob("out.*")) == [f"out.{s}" for s in ("arrow", "csv", "ndjson", "parquet")]
+
+
+def test_predict_says_what_it_did(home, capsys, tmp_path):
+    build_version(home, promote=True)
+    data = table(tmp_path / "new.csv")
+    code, out, _ = call(capsys, "predict", "houses", str(data), "-o", str(tmp_path / "o.csv"), "--json")
+    assert code == 0
+    assert last_json(out)["rows"] == 20
+    assert last_json(out)["rows_with_warnings"] == 10
+    code, out, err = call(capsys, "predict", "houses", str(data), "--interval", "0.5")
+    assert out.splitlines()[0].endswith("sold,value,lower,upper")
+    assert len(out.splitlines()) == 21
+    assert "10 rows hold values outside" in err
+
+
+def test_predict_names_the_rows_that_do_not_fit(home, capsys, tmp_path):
+    build_version(home, promote=True)
+    data = table(tmp_path / "new.csv")
+    data.write_text(data.read_text().replace("r3,3.0", "r3,three").replace("r5,5.0", "r5,"))
+    code, _, err = call(capsys, "predict", "houses", str(data), "-o", str(tmp_path / "o.csv"))
+    assert code == 2
+    assert "row 4, 'age': Expected a number. Received: 'three'" in err
+    assert "row 6, 'age'" in err
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_predict_puts_answers_beside_columns_of_the_same_name(home, capsys, tmp_path):
+    build_version(home, promote=True)
+    data = table(tmp_path / "new.csv")
+    pl.read_csv(data).with_columns(value=pl.lit(1)).write_csv(data)
+    _, out, _ = call(capsys, "predict", "houses", str(data))
+    assert out.splitlines()[0].endswith("value,price_value,price_lower,price_upper")
+    pl.read_csv(data).with_columns(price_lower=pl.lit(1)).write_csv(data)
+    code, _, err = call(capsys, "predict", "houses", str(data))
+    assert code == 2
+    assert "'price_lower'; rename it" in err
+
+
+def test_predict_names_several_targets(home, capsys, tmp_path):
+    build_version(home, promote=True, schema=build_schema(targets=("price", "rent")))
+    _, out, _ = call(capsys, "predict", "houses", str(table(tmp_path / "new.csv")))
+    assert out.splitlines()[0].endswith("price_value,price_lower,price_upper,rent_value,rent_lower,rent_upper")
+
+
+def test_predict_scores_in_chunks_as_in_one(home, capsys, tmp_path, monkeypatch):
+    build_version(home, promote=True)
+    data = table(tmp_path / "new.csv", 50)
+    _, whole, _ = call(capsys, "predict", "houses", str(data))
+    monkeypatch.setattr("trueline.predict.CHUNK", 7)
+    _, chunked, _ = call(capsys, "predict", "houses", str(data))
+    assert chunked == whole
+    data.write_text(data.read_text().replace("r30,30.0", "r30,x"))
+    assert "row 31, 'age'" in call(capsys, "predict", "houses", str(data))[2]
+
+
+def test_models_show_promote_and_rollback(home, capsys):
+    assert "No models yet" in call(capsys, "models")[1]
+    first, second = build_version(home), build_version(home, seed=1)
+    assert f"Promoted houses:{second.version}" in call(capsys, "promote", "houses")[1]
+    assert last_json(call(capsys, "promote", f"houses:{first.version}", "--json")[1])["model_version"] == first.version
+    assert home.resolve("houses:champion").version == first.version
+    _, out, _ = call(capsys, "models")
+    assert [line.count("champion") for line in out.splitlines() if first.version in line] == [1]
+    rows = last_json(call(capsys, "models", "houses", "--json")[1])["models"]
+    assert [row["alias"] for row in rows] == ["champion", ""]
+    assert f"Rolled back to houses:{second.version}" in call(capsys, "rollback", "houses")[1]
+    _, out, _ = call(capsys, "show", "houses")
+    for part in (second.version, "heating", "heat pump", "Is a network worth it here?", str(second.path)):
+        assert part in out
+    assert last_json(call(capsys, "show", "houses", "--json")[1])["model_version"] == second.version
+
+
+def test_promote_refuses_what_does_not_beat_the_mean_or_does_not_load(home, capsys):
+    good = build_version(home, promote=True)
+    build_version(home, beats_mean=False)
+    code, _, err = call(capsys, "promote", "houses")
+    assert (code, "--force" in err) == (1, True)
+    broken = build_version(home)
+    (broken.path / "model.onnx").write_bytes(b"x")
+    code, _, err = call(capsys, "promote", "houses")
+    assert (code, "sha256" in err) == (1, True)
+    assert home.resolve("houses:champion") == good
+    home_after = call(capsys, "promote", f"houses:{home.versions('houses')[1]}", "--force")
+    assert home_after[0] == 0
+
+
+def test_serve_hands_over_to_bentoml(home, capsys, monkeypatch):
+    build_version(home, promote=True)
+    seen: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _path, arguments: seen.append(arguments))
+    monkeypatch.delenv("TRUELINE_MODEL", raising=False)
+    code, _, err = call(capsys, "serve", "houses", "--port", "3111", "--workers", "2")
+    assert code == 0, err
+    assert seen[0][1:5] == ["-m", "bentoml", "serve", "service:RegressionService"]
+    assert seen[0][-2:] == ["--port", "3111"]
+    assert (os.environ["TRUELINE_MODEL"], os.environ["TRUELINE_WORKERS"]) == ("houses", "2")
+    monkeypatch.delenv("TRUELINE_MODEL")
+    monkeypatch.delenv("TRUELINE_WORKERS")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(28, "No space left on device", "/models"), "Expected room to write at /models"),
+        (PermissionError(13, "Permission denied", "/models"), "allowed to read and write at /models"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_sentence_and_exit_1(home, capsys, monkeypatch, error, message):
+    def fail(*_args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Registry, "names", fail)
+    code, _, err = call(capsys, "models")
+    assert code == 1
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_an_interrupt_is_130(home, capsys, monkeypatch):
+    def interrupt(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Registry, "names", interrupt)
+    assert call(capsys, "models")[0] == 130

@@ -1,0 +1,86 @@
+"""``trueline train`` and ``evaluate`` in a process of their own, as a user runs them; one disk that is really full."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from artifact.registry import Registry
+from tests.training.conftest import mixed_table
+from trueline.train import default_name
+
+QUICK = ("--set", "epochs=2", "--set", "hidden=[8]", "--set", "embedding_bins=4")
+
+
+def trueline(home: Path, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    def limit() -> None:
+        if file_limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
+    environment = {**os.environ, "BENTOML_HOME": str(home), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "trueline", *arguments]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=240, preexec_fn=limit
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "My houses 2024.csv"
+    mixed_table().write_csv(path)
+    return path
+
+
+def test_train_promote_evaluate_predict(data, tmp_path):
+    done = trueline(tmp_path, "train", str(data), "--target", "price", "--promote", "--force", "--json", *QUICK)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert set(result) == {"model_name", "model_version", "metrics", "verdict", "seconds", "rows"}
+    assert (result["model_name"], result["rows"]) == ("my-houses-2024", 240)
+    assert Registry(tmp_path).resolve("my-houses-2024:champion").version == result["model_version"]
+    # A person sees the schema, the comparison and the verdict, and no remark of a library.
+    assert "postcode" in done.stderr
+    assert "hist_gradient_boosting" in done.stdout
+    assert "Is a network worth it here?" in done.stdout
+    for word in ("WARNING", "I0000", "E0000", "oneDNN", "Traceback"):
+        assert word not in done.stderr
+    evaluated = trueline(tmp_path, "evaluate", "my-houses-2024", str(data), "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert json.loads(evaluated.stdout)["rows"] == 240
+    assert json.loads(evaluated.stdout)["metrics"]["price"]["rmse"] > 0
+    shown = trueline(tmp_path, "evaluate", "my-houses-2024", str(data))
+    assert "explained_variance" in shown.stdout
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
+    first = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", "--promote", "--force", *QUICK)
+    assert first.returncode == 0, first.stderr
+    before = Registry(tmp_path).resolve("h:champion")
+    # Files may grow to 20 kB: the model's own do not fit, as on a disk that fills up.
+    done = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", *QUICK, file_limit=20_000)
+    assert done.returncode == 1
+    assert "Nothing was stored" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert Registry(tmp_path).versions("h") == [before.version]
+    assert Registry(tmp_path).resolve("h:champion") == before
+    assert not list(tmp_path.glob("trueline/staging/*"))
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("houses.csv", "houses"),
+        ("a/b/My Houses_2024.csv.gz", "my-houses_2024"),
+        ("dataset:diabetes", "diabetes"),
+        ("data/*.parquet", "model"),
+        ("???.csv", "model"),
+    ],
+)
+def test_a_models_default_name_is_its_files(data, name):
+    assert default_name(data) == name
