@@ -93,8 +93,12 @@ async def read_json_body(scope: Scope, receive: Receive, *, limit: int, seconds:
         elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             raise MediaTypeError(f"Expected a body without Content-Encoding. Received: '{_text(value)}'.")
     first = _Begun(receive())
-    if first.message is not None and not first.message.get("more_body"):
-        return await _whole(first, receive, limit)
+    message = first.message
+    if message is not None and message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit, len(body))
+        return body
     try:
         async with asyncio.timeout(seconds):
             return await _whole(first, receive, limit)

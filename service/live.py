@@ -27,8 +27,10 @@ from service.source import Source, Stamp
 logger = logging.getLogger("bentoml.trueline")
 
 _WARM_ROUNDS = 5
-# A load that failed is tried again although nothing was promoted: a full disk or a late volume mends itself.
-_RETRY_SECONDS = 5.0
+# A load that failed is tried again although nothing was promoted: a full disk or a late volume mends itself. The wait
+# doubles, for a damaged version does not, and hashing it again and again costs the requests beside it.
+_FIRST_RETRY_SECONDS = 2.0
+_LAST_RETRY_SECONDS = 60.0
 
 
 class LiveModel:
@@ -114,6 +116,7 @@ class Live:
         self._problem = "No model is live yet: the service is starting."
         self._stamp: Stamp | None = None
         self._retry_at: float | None = None
+        self._retry_seconds = _FIRST_RETRY_SECONDS
         self._watcher: asyncio.Task[None] | None = None
 
     def model(self) -> LiveModel:
@@ -165,6 +168,7 @@ class Live:
 
     def _swap(self, model: LiveModel) -> None:
         self._problem = ""
+        self._retry_seconds = _FIRST_RETRY_SECONDS
         if model is self.current:
             return
         self._former, self.current = self.current, model
@@ -173,7 +177,10 @@ class Live:
         logger.info("%s:%s is live", model.name, model.version)
 
     def _refuse(self, problem: str, *, failed: bool = False) -> None:
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        if problem != self._problem:
+            self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._retry_at = time.monotonic() + self._retry_seconds
+        self._retry_seconds = min(2 * self._retry_seconds, _LAST_RETRY_SECONDS)
         if problem == self._problem:
             return
         self._problem = problem

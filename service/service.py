@@ -9,7 +9,7 @@ import bentoml
 from service.bento import TruelineService
 
 
-@bentoml.service(name="trueline", service_class=TruelineService, metrics={"enabled": True})
+@bentoml.service(name="trueline", service_class=TruelineService)
 class RegressionService:
     """Predictions of the live model, with intervals."""
 

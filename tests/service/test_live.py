@@ -72,6 +72,7 @@ async def test_a_damaged_version_is_refused_once_and_the_old_one_serves_on(regis
     assert live.model().version == first
     assert log.text.count(f"houses:{first} keeps serving") == 1
     assert "sha256" in log.text
+    assert live._retry_seconds > 8  # 2 s, then 4, then 8
     assert live._metrics.registry.get_sample_value("trueline_model_loads_total", {"result": "failed"}) == 1
     registry.rollback("houses")
     await asyncio.sleep(0.05)
@@ -92,7 +93,7 @@ async def test_a_library_that_fails_is_no_reason_to_stop(registry, log, monkeypa
     await until(lambda: "full" in log.text)
     assert live.model().version == first
     monkeypatch.undo()
-    live._retry_at = 0.0  # five seconds later
+    live._retry_at = 0.0  # two seconds later
     await until(lambda: live.current.version == second)
     await live.stop()
 
