@@ -86,7 +86,8 @@ def score(frame: pl.DataFrame, predictor: Predictor, level: float | None) -> tup
             except SchemaMismatchError as error:
                 raise _by_row(error, start) from error
             n_warnings += len({warning.row for warning in answer.warnings})
-            answers.append(np.stack([answer.value, answer.lower, answer.upper], axis=2))
+            # As doubles, which is how the service writes them: the same digits in a CSV as in an answer's JSON.
+            answers.append(np.stack([answer.value, answer.lower, answer.upper], axis=2).astype(np.float64))
             progress.advance(task, chunk.height)
     joined = np.concatenate(answers).reshape(frame.height, -1)
     return frame.with_columns(pl.Series(name, joined[:, j]) for j, name in enumerate(names)), n_warnings

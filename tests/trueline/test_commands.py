@@ -115,7 +115,7 @@ def test_predict_writes_the_columns_and_the_predictors_own_numbers(home, capsys,
     data = table(tmp_path / "new.csv")
     frames = {}
     for suffix, read in (
-        ("csv", lambda p: pl.read_csv(p, schema_overrides=dict.fromkeys(("value", "lower", "upper"), pl.Float32))),
+        ("csv", pl.read_csv),
         ("parquet", pl.read_parquet),
         ("arrow", pl.read_ipc),
         ("ndjson", pl.read_ndjson),
@@ -129,7 +129,7 @@ def test_predict_writes_the_columns_and_the_predictors_own_numbers(home, capsys,
     for frame in frames.values():
         for name in ("value", "lower", "upper"):
             expected = getattr(answer, name)[:, 0]
-            np.testing.assert_array_equal(frame[name].cast(pl.Float32).to_numpy(), expected)
+            np.testing.assert_array_equal(frame[name].to_numpy(), expected.astype(np.float64))
     assert sorted(p.name for p in tmp_path.glob("out.*")) == [f"out.{s}" for s in ("arrow", "csv", "ndjson", "parquet")]
 
 
