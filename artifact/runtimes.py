@@ -109,12 +109,11 @@ class KerasRuntime:
     name = "keras"
 
     def __init__(self, path: Path) -> None:
-        import importlib
-
         import keras
 
-        # Registers our layers with Keras's deserialiser; by name, for artifact imports nothing of training.
-        importlib.import_module("training.layers")
+        # Registers the layers of saved networks with Keras's deserialiser.
+        import artifact.layers  # noqa: F401
+
         self._model = keras.saving.load_model(path, compile=False, safe_mode=True)
         self._inputs = [tensor.name for tensor in self._model.inputs]
 

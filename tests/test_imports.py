@@ -81,10 +81,7 @@ def test_every_package_is_read():
 
 
 def test_artifact_imports_nothing_of_the_other_packages():
-    # The Keras runtime registers training's layers with Keras, by name and only when a model is loaded.
-    allowed = [i for i in of("artifact") if i.file == "artifact/runtimes.py" and i.package == "training" and i.lazy]
-    assert len(allowed) <= 1
-    assert [i for i in of("artifact") if i.package in {"training", "service", "trueline"} and i not in allowed] == []
+    assert [i for i in of("artifact") if i.package in {"training", "service", "trueline"}] == []
 
 
 def test_training_and_service_never_meet_and_neither_imports_the_command_line():
@@ -99,7 +96,17 @@ def test_service_imports_nothing_that_trains_not_even_inside_functions():
 def test_artifact_imports_a_runtime_only_when_one_is_used():
     heavy = [i for i in of("artifact") if i.package in HEAVY | {"onnxruntime", "bentoml"}]
     assert {i.package for i in heavy} == {"keras", "onnxruntime"}
-    assert [i for i in heavy if i.file != "artifact/runtimes.py" or not i.lazy] == []
+    layers = [i for i in heavy if i.file.startswith("artifact/layers/") and i.package == "keras"]
+    assert [i for i in heavy if i not in layers and (i.file != "artifact/runtimes.py" or not i.lazy)] == []
+
+
+def test_layers_are_imported_only_by_the_keras_runtime_and_by_training():
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in FILES}
+    found = {name for name, text in texts.items() if "artifact.layers" in text}
+    users = {name for name in found if not name.startswith(("artifact/layers/", "training/"))}
+    assert users == {"artifact/__init__.py", "artifact/runtimes.py"}
+    loaded = "import sys, artifact.predictor, artifact.registry; assert 'artifact.layers' not in sys.modules"
+    subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, check=True)
 
 
 def test_tensorflow_is_imported_only_by_training_and_only_when_used():

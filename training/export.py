@@ -90,7 +90,7 @@ def _export_elsewhere(folder: Path) -> None:
 
 def main(folder: str) -> None:
     """Export the ``model.keras`` of a folder."""
-    import training.layers  # noqa: F401 - registers them with the loader
+    import artifact.layers  # noqa: F401 - registers them with the loader
 
     model = keras.saving.load_model(Path(folder) / KERAS_MODEL, compile=False, safe_mode=True)
     model({t.name: np.zeros((2, *t.shape[1:]), t.dtype) for t in model.inputs})

@@ -15,10 +15,10 @@ from keras import ops
 
 from artifact.encoding import Encoded
 from artifact.errors import TruelineError
+from artifact.layers import TargetScaling
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from artifact.schema import FeatureSchema
 from training.config import TrainConfig
-from training.layers import TargetScaling
 from training.models import FAMILIES
 from training.models.inputs import build_inputs
 

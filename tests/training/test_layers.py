@@ -3,16 +3,16 @@ import numpy as np
 import pytest
 from keras import ops
 
-from artifact.runtimes import OnnxRuntime
-from training.export import export_onnx
-from training.layers import (
+from artifact.layers import (
     CategoryEmbedding,
     NumericPreprocessing,
     PiecewiseLinearEmbedding,
     StopGradient,
     TargetScaling,
 )
-from training.layers.categorical import embedding_width
+from artifact.layers.categorical import embedding_width
+from artifact.runtimes import OnnxRuntime
+from training.export import export_onnx
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 3)).astype(np.float32)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.encoding import Encoded
+from artifact.layers import CategoryEmbedding, NumericPreprocessing, StopGradient
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from artifact.schema import FeatureSchema
-from training.layers import CategoryEmbedding, NumericPreprocessing, StopGradient
 
 
 @dataclass(frozen=True, slots=True)

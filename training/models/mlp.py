@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
+from artifact.layers import PiecewiseLinearEmbedding
 from training.config import TrainConfig
-from training.layers import PiecewiseLinearEmbedding
 from training.models.inputs import Inputs, heads
 
 

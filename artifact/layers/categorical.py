@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-OTHER_CODE = 1
+from artifact.schema import OTHER_CODE
 
 
 @keras.saving.register_keras_serializable(package="trueline")

@@ -1,0 +1,14 @@
+"""The layers that saved networks are made of: training builds with them, the Keras runtime loads with them.
+
+All are written with ``keras.ops``, so that they run on every Keras backend and export to ONNX.
+
+Importing this module registers them with Keras's deserialiser, by which ``model.keras`` finds them.
+"""
+
+from artifact.layers.categorical import CategoryEmbedding
+from artifact.layers.gradient import StopGradient
+from artifact.layers.numeric import NumericPreprocessing
+from artifact.layers.piecewise import PiecewiseLinearEmbedding
+from artifact.layers.target import TargetScaling
+
+__all__ = ["CategoryEmbedding", "NumericPreprocessing", "PiecewiseLinearEmbedding", "StopGradient", "TargetScaling"]
