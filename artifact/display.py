@@ -21,6 +21,22 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+# Shares and ratios: their size is known, so they are shown to four places instead of four digits.
+_UNITLESS = ("r2", "explained_variance", "mape")
+
+
+def metric(name: str, value: float | None) -> str:
+    """A metric by its name in the manifest.
+
+    Example:
+        >>> metric("r2", -5.5e-06), metric("rmse", 45503.3)
+        ('0.0000', '45,503')
+    """
+    if value is not None and name in _UNITLESS and abs(value) < 100:
+        return f"{round(value, 4) + 0.0:.4f}"
+    return number(value)
+
+
 def extent(feature: Feature, *, limit: int = 4) -> str:
     """A feature's training range, or its first ``limit`` categories."""
     if feature.kind == "category":

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator, StrMethodFormatter
 
-from artifact.display import extent, number
+from artifact.display import extent, metric, number
 from artifact.manifest import Manifest
 from artifact.predictor import Prediction
 from artifact.schema import FeatureSchema
@@ -23,7 +24,8 @@ _SHOWN = ("rmse", "mae", "r2", "explained_variance", "mape", "rmsle")
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c2430 }
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .3rem .8rem; border-bottom: 1px solid #d8dde4 }
-th { text-align: left } td { text-align: right; font-variant-numeric: tabular-nums } td:first-child { text-align: left }
+th, td { text-align: right; font-variant-numeric: tabular-nums } .words th, .words td { text-align: left }
+th:first-child, td:first-child { text-align: left }
 .verdict { background: #eef4fb; border-left: 4px solid #2f6fb3; padding: .8rem 1rem } img { max-width: 100% }
 """
 
@@ -67,6 +69,8 @@ def _learning(history: dict[str, list[float]]) -> Figure:
     best = int(np.argmin(history["validation"])) + 1
     axes.axvline(best, color="0.6", linestyle=":", label=f"kept: epoch {best}")
     axes.set(xlabel="epoch", ylabel="RMSE, target deviations", title="Learning", yscale="log")
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(StrMethodFormatter("{x:g}"))
     axes.legend()
     return figure
 
@@ -83,6 +87,9 @@ def _predictions(name: str, unit: str | None, y: Float64, answer: Prediction, j:
     left.set(xlabel=f"predicted {label}", ylabel="actual", title="Actual against predicted, test rows")
     right.hist(y - value, bins=50)
     right.set(xlabel="actual - predicted", ylabel="rows", title="Residuals")
+    for axis in (left.xaxis, left.yaxis, right.xaxis):
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(EngFormatter(sep=""))
     return figure
 
 
@@ -97,7 +104,7 @@ def _page(folder: Path, manifest: Manifest, schema: FeatureSchema, pictures: lis
         parts.append(f"<h2>{html.escape(target.name + unit)}: test rows</h2>")
         rows = {manifest.family: manifest.metrics[target.name]}
         rows.update({name: m[target.name] for name, m in manifest.baselines.items()})
-        body = [[name, *(number(metrics[m]) for m in _SHOWN)] for name, metrics in rows.items()]
+        body = [[name, *(metric(m, metrics[m]) for m in _SHOWN)] for name, metrics in rows.items()]
         parts.append(_table(["model", *_SHOWN], body))
         share = manifest.coverage.covered[target.name]
         parts.append(
@@ -110,7 +117,7 @@ def _page(folder: Path, manifest: Manifest, schema: FeatureSchema, pictures: lis
     parts.append("<h2>Features</h2>")
     header = ["feature", "kind", "unit", "range or categories", "missing", "description"]
     cells = [(f.name, f.kind, f.unit, extent(f, limit=6), f.missing, f.description) for f in schema.features]
-    parts.append(_table(header, [[cell or "" for cell in row] for row in cells]))
+    parts.append(_table(header, [[cell or "" for cell in row] for row in cells], words=True))
     if manifest.notes:
         parts.append("<h2>Notes</h2><ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in manifest.notes) + "</ul>")
     lineage = manifest.lineage.model_dump(mode="json")
@@ -119,7 +126,8 @@ def _page(folder: Path, manifest: Manifest, schema: FeatureSchema, pictures: lis
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(parts) + "\n</body></html>\n"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def _table(header: list[str], rows: list[list[str]], *, words: bool = False) -> str:
     head = "".join(f"<th>{html.escape(h)}</th>" for h in header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
-    return f"<table><tr>{head}</tr>\n{body}</table>"
+    kind = ' class="words"' if words else ""
+    return f"<table{kind}><tr>{head}</tr>\n{body}</table>"

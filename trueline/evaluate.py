@@ -23,7 +23,7 @@ def evaluate_command(model: str, data: str, level: float | None, as_json: bool) 
     need_training("evaluate")
     import polars as pl
 
-    from artifact.display import number
+    from artifact.display import metric, number
     from artifact.errors import DataError
     from artifact.predictor import Predictor
     from training.columns import encode_frame
@@ -55,7 +55,7 @@ def evaluate_command(model: str, data: str, level: float | None, as_json: bool) 
     for target in targets:
         result = Table("metric", "value", title=f"{target}: {table.height:,} rows by {found.name}:{found.version}")
         for name, value in metrics[target].items():
-            result.add_row(name, number(value))
+            result.add_row(name, metric(name, value))
         out.print(result)
         share, width = covered.covered[target], covered.mean_width[target]
         out.print(f"{covered.level:.0%} intervals cover {share:.1%} of the rows; mean width {number(width)}.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from artifact.display import extent, number
+from artifact.display import extent, metric, number
 from artifact.manifest import Manifest
 from artifact.schema import FeatureSchema
 
@@ -28,7 +28,7 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
         table = Table("model", "RMSE", "MAE", "R2", title=title, title_justify="left")
         rows = {manifest.family: metrics, **{name: m[target] for name, m in manifest.baselines.items()}}
         for model, found in rows.items():
-            table.add_row(model, *(number(found.get(m)) for m in ("rmse", "mae", "r2")))
+            table.add_row(model, *(metric(m, found.get(m)) for m in ("rmse", "mae", "r2")))
         yield table
         covered, width = manifest.coverage.covered[target], manifest.coverage.mean_width[target]
         level = manifest.coverage.level
