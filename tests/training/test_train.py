@@ -10,8 +10,6 @@ import sys
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from artifact import manifest as files
 from artifact.errors import DataError, RefusedError, TruelineError
@@ -265,48 +263,6 @@ def test_corrections_reach_the_stored_schema(tmp_path):
     assert (schema.feature("area").unit, schema.feature("area").maximum) == ("m2", 500)
     assert "garden" not in schema.names
     assert schema.targets[0].unit == "GBP"
-
-
-NUMBER_COLUMN = st.sampled_from(["plain", "missing", "heavy", "offset", "integer", "constant", "boolean"])
-
-
-def generated(kinds: list[str], n_categories: int, seed: int) -> pl.DataFrame:
-    rng = np.random.default_rng(seed)
-    n = 60
-    make = {
-        "plain": lambda: rng.normal(size=n),
-        "missing": lambda: [None if r < 0.3 else r for r in rng.random(n)],
-        "heavy": lambda: rng.standard_cauchy(n) ** 3,
-        "offset": lambda: 1e9 + rng.random(n),
-        "integer": lambda: rng.integers(-5, 5, n),
-        "constant": lambda: np.ones(n),
-        "boolean": lambda: rng.random(n) < 0.5,
-    }
-    columns = {f"{kind}{i}": make[kind]() for i, kind in enumerate(kinds)}
-    if n_categories:
-        columns["c"] = [None if r == 0 else f"категория {r}" for r in rng.integers(0, n_categories + 1, n)]
-    columns["always"] = rng.normal(size=n)
-    return pl.DataFrame({**columns, "y": rng.normal(size=n)})
-
-
-# Each example trains a network: few of them, and none spent on shrinking a failure.
-@settings(
-    max_examples=5,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(st.lists(NUMBER_COLUMN, max_size=4), st.integers(0, 5), st.integers(0, 99))
-def test_whatever_the_table_a_loaded_version_answers_as_the_training_process(tmp_path, kinds, n_categories, seed):
-    frame = generated(kinds, n_categories, seed)
-    registry, manifest = train_frame(frame, tmp_path, config=QUICK.model_copy(update={"seed": seed}))
-    predictor = Predictor.load(registry.resolve(f"m:{manifest.model_version}").path)
-    prepared = prepare(frame, Request("-", ("y",), "m", QUICK.model_copy(update={"seed": seed})))
-    test = prepared.frame[prepared.parts.test]
-    value = predictor.predict_rows(records(test, predictor.schema)).value[:, 0].astype(np.float64)
-    rmse = float(np.sqrt(np.mean(np.square(value - test["y"].to_numpy()))))
-    # The figure was computed by the training process from its own encoding of the rows: equal to the last bit.
-    assert rmse == pytest.approx(manifest.metrics["y"]["rmse"], rel=1e-12)
 
 
 def test_jax_trains_and_exports_too(trained, tmp_path):
