@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -57,6 +58,8 @@ class OnnxRuntime:
     name = "onnx"
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
+        # Its builds send usage data unless told not to before they are loaded; a user's own setting wins.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime as ort
 
         options = ort.SessionOptions()

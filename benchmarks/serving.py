@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -116,7 +115,7 @@ def report(rounds: dict[str, list[Round]], options: argparse.Namespace, idle: fl
     rate = {name: median(r.load.requests_per_second for r in found) for name, found in rounds.items()}
     base = rate.get("trueline")
     lines = [
-        f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, load before {idle:.2f}. One row a request, "
+        f"{datetime.now(UTC):%Y-%m-%d}, {describe()}, load before {idle:.2f}. One row a request, "
         f"{options.connections} connections, server on core {SERVER_CORE}, wrk on core {LOAD_CORE}; medians of "
         f"{options.rounds} interleaved rounds of {options.seconds} s.",
         "",
@@ -136,15 +135,6 @@ def report(rounds: dict[str, list[Round]], options: argparse.Namespace, idle: fl
         plain = {n: [{**r._asdict(), "load": r.load._asdict()} for r in found] for n, found in rounds.items()}
         options.json.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
     return "\n".join(lines)
-
-
-def _machine() -> str:
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":
