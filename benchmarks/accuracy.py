@@ -2,7 +2,7 @@
 
     python -m benchmarks.accuracy --data DIR
 
-``DIR`` holds ``housing.csv`` (California housing, 20,640 districts; target ``median_house_value``). Each seed splits the
+``DIR`` holds ``housing.csv``: California housing, 20,640 districts, target ``median_house_value``. Each seed splits the
 table 80/20 once; every model is given the same 80% and scored on the same 20%. Trueline holds back validation,
 calibration and test rows from the 80% it is given; the peers train on all of it. Runs are interleaved by seed.
 """

@@ -89,7 +89,7 @@ def promote_command(model: str, force: bool, as_json: bool) -> None:
 
     \b
     Example:
-      trueline promote houses:20260131-120000-1a2b
+      trueline promote houses:20260131-120000-482913
     """
     from artifact.predictor import Predictor
 

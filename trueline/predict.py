@@ -153,6 +153,7 @@ def _report(model: str, rows: int, n_warnings: int, output: Path | None, as_json
         return
     console = stdout() if output else stderr()
     written = f", written to {output}" if output else ""
-    console.print(f"{rows:,} rows predicted by {model}{written}.")
+    console.print(f"{rows:,} {'row' if rows == 1 else 'rows'} predicted by {model}{written}.")
     if n_warnings:
-        console.print(f"{n_warnings:,} rows hold values outside the training range or unseen categories.")
+        hold = "row holds" if n_warnings == 1 else "rows hold"
+        console.print(f"{n_warnings:,} {hold} values outside the training range or unseen categories.")
