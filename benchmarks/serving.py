@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import load, network, servers
+from benchmarks.machine import describe
 
 ROOT = servers.ROOT
 LOCK = ROOT / "benchmarks" / "peers.txt"
