@@ -20,7 +20,7 @@ def evaluate_command(model: str, data: str, level: float | None, as_json: bool) 
     Example:
       trueline evaluate houses sold-last-month.csv
     """
-    need_training("evaluate")
+    need_training("evaluate", "polars", "sklearn")
     import polars as pl
 
     from artifact.display import metric, number

@@ -42,13 +42,13 @@ def print_json(content: dict[str, Any]) -> None:
     click.echo(json.dumps(content, allow_nan=False))
 
 
-def need_training(feature: str) -> None:
-    """Check that the training extra is installed.
+def need_training(feature: str, *modules: str) -> None:
+    """Check that what ``feature`` uses of the training extra is installed; a service goes without.
 
     Raises:
         DataError: it is not.
     """
     import importlib.util
 
-    if importlib.util.find_spec("keras") is None or importlib.util.find_spec("sklearn") is None:
+    if any(importlib.util.find_spec(name) is None for name in modules):
         raise DataError(f"Expected the training extra for '{feature}'. Install it: pip install 'trueline[training]'.")

@@ -11,7 +11,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from artifact.errors import DataError, Fault, SchemaMismatchError
-from trueline.options import DATA_HELP, json_option, print_json, registry, stderr, stdout
+from trueline.options import DATA_HELP, json_option, need_training, print_json, registry, stderr, stdout
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,6 +44,7 @@ def predict_command(model: str, data: str, output: Path | None, level: float | N
     Example:
       trueline predict houses new.csv -o scored.parquet
     """
+    need_training("predict", "polars")
     from artifact.predictor import Predictor
     from training.data import read_table
 

@@ -63,7 +63,7 @@ def train_command(
     Example:
       trueline train houses.csv --target price --set epochs=40 --promote
     """
-    need_training("train")
+    need_training("train", "keras", "polars", "sklearn")
     from artifact.manifest import REPORT
     from artifact.registry import check_name
     from training.config import TrainConfig, parse_setting

@@ -256,3 +256,13 @@ def test_an_interrupt_is_130(home, capsys, monkeypatch):
 
     monkeypatch.setattr(Registry, "names", interrupt)
     assert call(capsys, "models")[0] == 130
+
+
+@pytest.mark.parametrize(
+    "arguments", [("train", "x.csv", "--target", "y"), ("predict", "m", "x.csv"), ("evaluate", "m", "x.csv")]
+)
+def test_a_service_without_the_training_extra_says_so(home, capsys, monkeypatch, arguments):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    code, _, err = call(capsys, *arguments)
+    assert code == 2
+    assert "pip install 'trueline[training]'" in err
