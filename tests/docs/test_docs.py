@@ -1,0 +1,208 @@
+"""The documentation is complete and names only what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import typing
+from collections.abc import Iterator
+
+import click
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service import errors
+from service.app import ROUTES
+from service.metrics import Metrics
+from service.settings import PREFIX, Settings
+from tests.processes import ROOT
+from training.config import TrainConfig
+from training.infer import FeatureCorrection, TargetCorrection
+from trueline.main import COMMANDS, cli
+
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.glob("docs/**/*.md")}
+PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
+HTTP, CLI, TRAINING = (PAGES[f"docs/{name}.md"] for name in ("http", "cli", "training"))
+# First folders of paths that the pages may name: a container's, and those of examples.
+KNOWN_FOLDERS = {"opt", "srv", "var", "etc", "v2", "static_content"}
+
+
+def section(page: str, heading: str) -> str:
+    """A heading's text, up to the next heading of its rank or above."""
+    rank = len(heading) - len(heading.lstrip("#"))
+    found = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{rank}}} |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found, f"no heading {heading!r}"
+    return re.sub(r"^```\w*\n.*?^```$", "", found[1], flags=re.MULTILINE | re.DOTALL)
+
+
+def table(text: str) -> dict[str, list[str]]:
+    """Rows of the tables in a text by their first cell, header lines left out."""
+    lines = re.findall(r"^\| (.+) \|$", text, re.MULTILINE)
+    rows = [[cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", line)] for line in lines]
+    rules = [i for i, row in enumerate(rows) if set("".join(row)) <= set("- ")]
+    return {row[0]: row[1:] for i, row in enumerate(rows) if i not in rules and i + 1 not in rules}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def shown_commands(page: str) -> Iterator[str]:
+    """Every trueline command of console blocks (after ``$``) and of indented blocks, continuation lines joined."""
+    consoles = "\n".join(blocks(page, "console"))
+    lines = re.findall(r"^\$ (.*(?:\n {4}.*)*)", consoles, re.MULTILINE)
+    indented = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL).replace("\\\n", " ")
+    lines += re.findall(r"^ {4}(.*)$", indented, re.MULTILINE)
+    for line in lines:
+        found = re.match(r"(?:\w+=\S* )*trueline (.+?)(?: &)?$", line.strip(), re.DOTALL)
+        if found:
+            yield found[1]
+
+
+def parse(command: str) -> None:
+    """Let click read a command without running it."""
+    words = shlex.split(command, comments=True)
+    if words[0].startswith("-"):
+        assert words[0] in ("--version", "--help", "-h"), words[0]
+        return
+    found = cli.get_command(click.Context(cli), words[0])
+    assert found, f"no command {words[0]!r}"
+    found.make_context(words[0], words[1:])
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors of a page's headings, by the rule of the usual renderers."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_route_is_documented_with_its_methods_an_example_and_no_other():
+    rows = table(section(HTTP, "## Routes").partition("###")[0])
+    assert {route: cells[0] for route, cells in rows.items()} == {
+        route: ", ".join(found.methods) for route, found in ROUTES.items()
+    }
+    for route, found in ROUTES.items():
+        assert re.search(rf"^###.*`{found.methods[0]} {route}`", HTTP, re.MULTILINE), route
+        assert route == "/" or f"localhost:3000{route}" in HTTP or route == "/docs", route
+
+
+def test_every_setting_of_the_service_is_documented_as_it_is():
+    assert table(section(HTTP, "## Settings")) == {
+        PREFIX + name.upper(): ["unset" if field.default is None else str(field.default), field.description]
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def test_every_metric_is_documented_with_its_type_and_labels():
+    metrics = Metrics(CollectorRegistry())
+    found = {}
+    for collector in (value for value in vars(metrics).values() if hasattr(value, "describe")):
+        (metric,) = collector.describe()
+        found[metric.name + "_total" * (metric.type == "counter")] = (metric.type, set(collector._labelnames))
+    batches = {"trueline_batch_rows": ("histogram", set()), "trueline_inference_duration_seconds": ("histogram", set())}
+    assert {metric.name for metric in metrics.registry.collect()} == {
+        name.removesuffix("_total") for name in (*found, *batches)
+    }
+    rows = table(section(HTTP, "## Metrics"))
+    named = {name: cells for name, cells in rows.items() if name.startswith("trueline_")}
+    documented = {n: (kind, set(re.findall(r"\w+", labels)) - {"none"}) for n, (kind, labels, _) in named.items()}
+    assert documented == found | batches
+    for name in re.findall(r"\btrueline_\w+", "\n".join(PAGES.values())):
+        assert re.sub(r"_(bucket|sum|count)$", "", name) in documented, name
+
+
+def test_every_error_code_is_documented_with_its_status_and_an_example():
+    kinds = [errors.ApiError, *errors.ApiError.__subclasses__()]
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", section(HTTP, "## Errors"), re.MULTILINE)
+    assert sorted(rows) == sorted((str(kind.status), kind.code) for kind in kinds)
+    shown = {json.loads(block).get("error", {}).get("code") for block in blocks(HTTP, "json")}
+    assert {kind.code for kind in kinds} <= shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented_with_its_options_an_example_and_no_others(name):
+    command = cli.get_command(click.Context(cli), name)
+    text = section(CLI, f"## trueline {name}")
+    rows = [re.findall(r"(?<![\w-])--?[a-z][a-z-]*", first) for first in table(text)]
+    expected = [sorted(p.opts) for p in command.params if isinstance(p, click.Option)]
+    assert sorted(map(sorted, rows)) == sorted(expected)
+    assert f"| [`{name}`](#trueline-{name}) |" in CLI
+    assert any(shown.split()[0] == name for shown in shown_commands(CLI))
+    for option in (p for p in command.params if isinstance(p, click.Option) and p.default not in (None, False)):
+        if isinstance(option.default, int | str):
+            (cells,) = (cells for first, cells in table(text).items() if option.opts[0] in first)
+            assert str(option.default) in cells[0], option.name
+
+
+def test_every_setting_of_training_is_documented_with_its_default():
+    rows = table(section(TRAINING, "## Settings"))
+    assert list(rows) == list(TrainConfig.model_fields)
+    for name, field in TrainConfig.model_fields.items():
+        shown = json.dumps(field.default) if isinstance(field.default, tuple) else str(field.default)
+        assert rows[name][0] == shown if field.default is not None else rows[name][0].startswith("by "), name
+        assert rows[name][2].startswith(field.description.partition(";")[0].rstrip(".")), name
+        limits = [getattr(m, bound, None) for m in field.metadata for bound in ("ge", "gt", "le", "lt", "max_length")]
+        for limit in (found for found in limits if found is not None):
+            assert f"{limit:,}" in rows[name][1], (name, limit)
+        for choice in typing.get_args(field.annotation) if name in ("model", "activation") else ():
+            assert f"`{choice}`" in f"`{rows[name][1]}`", choice
+
+
+def test_every_key_of_schema_toml_is_documented_with_its_values():
+    features, targets = section(TRAINING, "## schema.toml").split("Under `[targets.NAME]`")
+    for text, model in ((features, FeatureCorrection), (targets, TargetCorrection)):
+        rows = table(text)
+        assert list(rows) == list(model.model_fields)
+        for name, field in model.model_fields.items():
+            kinds = [a for a in typing.get_args(field.annotation) if typing.get_origin(a) is typing.Literal]
+            for value in (value for kind in kinds for value in typing.get_args(kind)):
+                assert f"`{value}`" in f"`{rows[name][0]}`", (name, value)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_and_file_that_a_page_names_exists(page):
+    folder = (ROOT / page).parent
+    prose = re.sub(r"^```.*?^```$", "", PAGES[page], flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (folder / path).resolve() if path else ROOT / page
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found.read_text(encoding="utf-8")), target
+    if "decisions" in page:
+        return  # they tell what was, too
+    for path in re.findall(r"`((?:artifact|training|service|trueline|tests|benchmarks|examples)/[\w./-]*)`", prose):
+        assert path.startswith("trueline/aliases/") or (ROOT / path).exists(), path
+
+
+def test_the_architecture_names_every_file_of_every_package_and_no_other():
+    page = PAGES["docs/architecture.md"]
+    for package in ("artifact", "training", "service"):
+        named = {name for cell in table(section(page, f"### {package}/")) for name in re.findall(r"[\w/.]+", cell)}
+        expected = {p.name for p in (ROOT / package).glob("*.py")} - {"__init__.py"}
+        folders = {f"{p.parent.name}/" for p in (ROOT / package).glob("*/__init__.py")}
+        assert {n for n in named if "/" not in n} == expected, package
+        assert {n.partition("/")[0] + "/" for n in named if "/" in n} == folders, package
+    text = section(page, "### trueline/")
+    for path in (ROOT / "trueline").glob("*.py"):
+        helper = path.name.startswith("__") or path.name in ("options.py", "tables.py")
+        assert helper or f"`{path.name}`" in text, path.name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_json_blocks_parse_and_commands_are_ones_that_exist(page):
+    for block in blocks(PAGES[page], "json"):
+        json.loads(block)
+    for command in shown_commands(PAGES[page]):
+        try:
+            parse(command)
+        except click.UsageError as error:
+            pytest.fail(f"trueline {command}: {error.format_message()}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_names_a_path_of_somebodys_machine(page):
+    for path in re.findall(r"(?<![\w.:/~\]}*-])/(\w[\w.-]*)/[\w.-]", re.sub(r"https?://\S+", "", PAGES[page])):
+        assert path in KNOWN_FOLDERS, path
