@@ -26,13 +26,13 @@ class PredictRequest:
 
     Attributes:
         rows: one mapping a row, feature name to value.
-        columns: feature name to a list of ``n_rows`` values.
+        columns: feature name to a list or array of ``n_rows`` values, a category's a list of strings and None.
         n_rows: number of rows.
         interval: level of the interval, or None for the model's default.
     """
 
     rows: list[dict[str, Any]] | None
-    columns: dict[str, list[Any]] | None
+    columns: dict[str, Any] | None
     n_rows: int
     interval: float | None
 

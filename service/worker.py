@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -14,8 +15,10 @@ from artifact.registry import Reference, Registry
 from service.batcher import Batcher
 from service.errors import ApiError
 from service.exposition import render
-from service.live import Live
+from service.inference import Answer
+from service.live import Live, LiveModel
 from service.metrics import Metrics
+from service.requests import PredictRequest
 from service.settings import Settings
 from service.source import Source
 
@@ -99,8 +102,17 @@ class Worker:
             ApiError: the request cannot be answered.
         """
         model = self.live.model()
+        request, answer = await self.answer(model, partial(model.reader.read, body))
+        return model.writer.write(request, answer)
+
+    async def answer(self, model: LiveModel, read: Callable[[], PredictRequest]) -> tuple[PredictRequest, Answer]:
+        """Read a request of whatever wire format and answer it by ``model``; its faults and warnings are counted.
+
+        Raises:
+            ApiError: the request cannot be answered.
+        """
         try:
-            request = model.reader.read(body)
+            request = read()
             answer = await self.batcher.submit(model, request)
         except ApiError as error:
             if error.faults:
@@ -108,7 +120,7 @@ class Worker:
             raise
         for warning in answer.warnings:
             self.metrics.warning(warning.kind)
-        return model.writer.write(request, answer)
+        return request, answer
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """Count an answer; soon after, all counts are written out."""
