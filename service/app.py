@@ -131,7 +131,7 @@ class App:
     ) -> None:
         settings = self.worker.settings
         self.worker.count(route, error.status, time.perf_counter() - started)
-        await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.drain_seconds)
+        await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """BentoML's life cycle, with the worker's inside it."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from artifact.errors import DataError, unknown_name
@@ -31,6 +32,9 @@ class Settings(BaseSettings):
     workers: int | None = Field(
         default=None, ge=1, le=256, description="Worker processes. Unset, as BentoML's own configuration says: 1."
     )
+    threads: int = Field(
+        default=1, ge=1, le=256, description="Threads of ONNX Runtime inside one run of the network, in each worker."
+    )
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Largest body of a request, in bytes.")
     max_rows: int = Field(default=32_768, ge=1, description="Most rows in one request.")
     max_batch_rows: int = Field(
@@ -38,6 +42,15 @@ class Settings(BaseSettings):
     )
     max_queue_rows: int = Field(
         default=65_536, ge=1, description="Rows that may wait in a worker before requests are answered with 429."
+    )
+    max_requests: int = Field(
+        default=4096, ge=1, description="Requests open in a worker at once before further ones are answered with 429."
+    )
+    batch_wait_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="How long an idle worker waits for more rows before it runs the network. 0 runs at once.",
     )
     inline_seconds: float = Field(
         default=0.002,
@@ -48,17 +61,68 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(
         default=10.0, gt=0, description="Longest wait of a request in the queue before it is answered with 504."
     )
+    header_seconds: float = Field(
+        default=10.0, gt=0, description="Longest wait for the head of a request before its connection is closed."
+    )
     body_seconds: float = Field(default=30.0, gt=0, description="Longest wait for the body of a request.")
-    drain_seconds: float = Field(
+    write_seconds: float = Field(
+        default=30.0, gt=0, description="Longest wait for a client to take its answer before its connection is closed."
+    )
+    linger_seconds: float = Field(
         default=5.0,
         ge=0,
         description="How long the rest of a refused body is read and thrown away, so that the client reads the answer.",
+    )
+    drain_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        description="How long a worker goes on answering after SIGTERM, /readyz already 503, before it closes.",
     )
     watch_seconds: float = Field(
         default=0.2, gt=0, le=2, description="How often a worker looks whether another version was promoted."
     )
     metrics_seconds: float = Field(
         default=0.1, gt=0, description="How often a worker writes its counts to where /metrics reads them."
+    )
+    warnings: Literal["warn", "ignore", "refuse"] = Field(
+        default="warn",
+        description="What becomes of a value outside the training range or unseen in training: answered with a "
+        "warning, answered without, or refused with 422.",
+    )
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="Key that requests must bring as Authorization: Bearer KEY or X-API-Key: KEY. "
+        "Several, separated by commas, are all good. Unset, none is asked for.",
+    )
+    api_key_file: Path | None = Field(
+        default=None, description="A file whose lines are such keys, read when the service starts."
+    )
+    open_paths: str = Field(
+        default="/livez,/readyz,/healthz,/metrics,/v2/health/live,/v2/health/ready",
+        description="Paths that need no key, separated by commas.",
+    )
+    cors_origins: str | None = Field(
+        default=None,
+        description="Origins, separated by commas, whose pages may call the API from a browser; * for all. "
+        "Unset, none.",
+    )
+    request_ids: bool = Field(
+        default=True,
+        description="Answer with the X-Request-ID of the request, or with a new one where it has none. "
+        "With log records of a request come its id and W3C trace id.",
+    )
+    access_log: bool = Field(default=False, description="Log one line for each answer.")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Format of the workers' log: BentoML's lines, or one JSON object a line."
+    )
+    tracing: bool = Field(
+        default=False,
+        description="Make an OpenTelemetry span of each request, exported as BentoML's tracing configuration says.",
+    )
+    runtime_folder: Path | None = Field(
+        default=None,
+        description="Folder for this service's metrics and worker states; it is emptied at start. "
+        "Unset, a new one among the system's temporary files.",
     )
 
     @field_validator("model")
@@ -68,6 +132,36 @@ class Settings(BaseSettings):
         if value and (not name or (colon and not version)):
             raise ValueError("expected NAME or NAME:VERSION")
         return value or None
+
+    @field_validator("api_key", "api_key_file", "cors_origins", "runtime_folder", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _keys_are_there(self) -> Self:
+        # A key file that cannot be read, or a key of blanks, must not open the service to everybody.
+        if (self.api_key is not None or self.api_key_file is not None) and not self.keys():
+            raise ValueError("expected at least one key, not blanks")
+        return self
+
+    def keys(self) -> tuple[bytes, ...]:
+        """The API keys, of the variable and of the file; none where no key is asked for."""
+        found = self.api_key.get_secret_value().split(",") if self.api_key is not None else []
+        if self.api_key_file is not None:
+            try:
+                found += self.api_key_file.read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"expected a readable file of keys, not {self.api_key_file}") from error
+        keys = [key.strip() for key in found if key.strip()]
+        if not all(key.isascii() and key.isprintable() for key in keys):
+            raise ValueError("expected keys of printable ASCII")
+        return tuple(key.encode() for key in keys)
+
+    @staticmethod
+    def listed(value: str | None) -> tuple[str, ...]:
+        """The parts of a setting that is separated by commas."""
+        return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
     @classmethod
     def settings_customise_sources(
@@ -95,6 +189,9 @@ class Settings(BaseSettings):
             return cls(**source())
         except ValidationError as error:
             first = error.errors()[0]
+            if not first["loc"]:
+                # A rule of several settings, of the keys that is: what was received is not for a log.
+                raise DataError(f"{PREFIX}API_KEY and {PREFIX}API_KEY_FILE: {first['msg']}.") from None
             variable = PREFIX + "_".join(map(str, first["loc"])).upper()
             raise DataError(f"{variable}: {first['msg']}. Received: {first['input']!r}.") from error
 

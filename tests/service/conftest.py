@@ -83,7 +83,7 @@ def predictor(built_home: Path) -> Predictor:
 
 @pytest.fixture
 def worker(registry: Registry) -> Iterator[Worker]:
-    settings = Settings(max_body_bytes=100_000, max_rows=500, watch_seconds=0.02, drain_seconds=0.2, body_seconds=0.5)
+    settings = Settings(max_body_bytes=100_000, max_rows=500, watch_seconds=0.02, linger_seconds=0.2, body_seconds=0.5)
     yield Worker(settings, registry, Metrics(CollectorRegistry()))
 
 

@@ -35,3 +35,30 @@ def test_wrong_value_names_the_variable_and_the_value(name, value):
 def test_unknown_variable_lists_the_nearest_setting_first():
     (sentence,) = Settings.unknown({"TRUELINE_MAX_ROW": "1", "TRUELINE_MODEL": "a", "PATH": "/bin"})
     assert sentence.startswith("Unknown setting 'TRUELINE_MAX_ROW'. There are: 'TRUELINE_MAX_ROWS'")
+
+
+def test_keys_come_from_the_variable_and_the_file_and_are_never_shown(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("third key\n\nfourth\n")
+    settings = Settings.from_environment({"TRUELINE_API_KEY": "alpha, bravo", "TRUELINE_API_KEY_FILE": str(file)})
+    assert settings.keys() == (b"alpha", b"bravo", b"third key", b"fourth")
+    assert "bravo" not in repr(settings) + str(settings)
+    assert Settings.from_environment({"TRUELINE_API_KEY": "", "TRUELINE_API_KEY_FILE": ""}).keys() == ()
+
+
+@pytest.mark.parametrize("value", [" ", ",", "schl\u00fcssel", "good,se\x00cret"])
+def test_a_key_that_cannot_be_sent_does_not_open_the_service_and_is_not_shown(value):
+    with pytest.raises(DataError, match="TRUELINE_API_KEY") as caught:
+        Settings.from_environment({"TRUELINE_API_KEY": value})
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_key_file_that_cannot_be_read_does_not_open_the_service(tmp_path):
+    with pytest.raises(DataError, match="expected a readable file of keys"):
+        Settings.from_environment({"TRUELINE_API_KEY_FILE": str(tmp_path / "none")})
+
+
+def test_lists_are_separated_by_commas():
+    assert Settings.listed(" a, b,,") == ("a", "b")
+    assert Settings.listed(None) == ()
