@@ -1,7 +1,7 @@
 """The micro-batcher: idle, it runs at once; busy, it gathers.
 
 Requests that the event loop reads in one turn run as one batch. While a batch runs in the thread others queue, and its
-end starts the next: by event, never by a clock.
+end starts the next: by event, never by a clock. Only where the operator sets ``batch_wait`` does an idle one wait.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from service.requests import PredictRequest
 
 logger = logging.getLogger("bentoml.trueline")
 
+# A client that has waited this long may have given up: before its rows cost anything it is asked for.
+_DOUBT_SECONDS = 0.1
+
 
 class BatchModel(Protocol):
     """What the batcher needs of a model."""
@@ -35,24 +38,35 @@ class BatchModel(Protocol):
 
 
 class _Job:
-    __slots__ = ("at", "future", "model", "request")
+    __slots__ = ("at", "future", "gone", "model", "request", "seconds")
 
-    def __init__(self, model: BatchModel, request: PredictRequest, future: asyncio.Future[Answer], at: float) -> None:
+    def __init__(
+        self,
+        model: BatchModel,
+        request: PredictRequest,
+        future: asyncio.Future[Answer],
+        at: float,
+        seconds: float,
+        gone: Callable[[], bool] | None,
+    ) -> None:
         self.model = model
         self.request = request
         self.future = future
         self.at = at
+        self.seconds = seconds
+        self.gone = gone
 
 
 class Batcher:
     """Gathers requests into batches of one model version each.
 
     Args:
-        metrics: counts batches, rows, shed requests.
+        metrics: counts batches, rows, waits and shed requests.
         max_batch_rows: most rows of several requests in a batch; one larger request runs alone.
         max_queue_rows: rows that may wait; one larger request is taken when nothing waits.
         inline_seconds: a batch that takes longer runs in a thread.
         deadline_seconds: a request that waited longer is not run.
+        batch_wait: seconds that an idle batcher waits for a full batch. Defaults to 0: it runs at once.
     """
 
     def __init__(
@@ -63,12 +77,15 @@ class Batcher:
         max_queue_rows: int = 65_536,
         inline_seconds: float = 0.002,
         deadline_seconds: float = 10.0,
+        batch_wait: float = 0.0,
     ) -> None:
         self._metrics = metrics
         self._max_batch_rows = max_batch_rows
         self._max_queue_rows = max_queue_rows
         self._inline_seconds = inline_seconds
         self._deadline_seconds = deadline_seconds
+        self._batch_wait = batch_wait
+        self._timer: asyncio.TimerHandle | None = None
         self._jobs: deque[_Job] = deque()
         self._queued_rows = 0
         # True from the moment that a batch is due until the queue is empty again.
@@ -80,8 +97,21 @@ class Batcher:
         """Rows that wait for a batch."""
         return self._queued_rows
 
-    def submit(self, model: BatchModel, request: PredictRequest) -> asyncio.Future[Answer]:
+    def submit(
+        self,
+        model: BatchModel,
+        request: PredictRequest,
+        *,
+        seconds: float | None = None,
+        gone: Callable[[], bool] | None = None,
+    ) -> asyncio.Future[Answer]:
         """Queue a request; the future gets its answer or an :class:`ApiError`. Cancel it to drop the request.
+
+        Args:
+            model: the version that answers.
+            request: what is asked.
+            seconds: deadline of this request. Defaults to the batcher's.
+            gone: says whether the caller has left; asked before the request costs, and only if it had to wait.
 
         Raises:
             OverloadedError: the queue is full.
@@ -95,20 +125,31 @@ class Batcher:
             )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-        self._jobs.append(_Job(model, request, future, loop.time()))
+        due = self._deadline_seconds if seconds is None else seconds
+        self._jobs.append(_Job(model, request, future, time.perf_counter(), due, gone))
         self._queued_rows += n_rows
         if not self._running:
             self._running = True
-            # After the requests that the loop has already read: they come into the same batch.
-            loop.call_soon(self._next, loop)
+            if self._batch_wait and self._queued_rows < self._max_batch_rows:
+                self._timer = loop.call_later(self._batch_wait, self._end_wait, loop)
+            else:
+                # After the requests that the loop has already read: they come into the same batch.
+                loop.call_soon(self._next, loop)
+        elif self._timer is not None and self._queued_rows >= self._max_batch_rows:
+            self._timer.cancel()
+            self._end_wait(loop)
         return future
 
     def close(self) -> None:
         """Wait for the batch that runs; call it when no request is open."""
         self._thread.shutdown()
 
+    def _end_wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        loop.call_soon(self._next, loop)
+
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        jobs, n_rows = self._take(loop.time())
+        jobs, n_rows = self._take(time.perf_counter())
         if not jobs:
             self._running = False
             return
@@ -136,19 +177,24 @@ class Batcher:
         while self._jobs:
             job = self._jobs[0]
             size = job.request.n_rows
+            waited = now - job.at
             if job.future.cancelled():
                 pass
-            elif now - job.at > self._deadline_seconds:
+            elif waited > _DOUBT_SECONDS and job.gone is not None and job.gone():
+                job.future.cancel()
+            elif waited > job.seconds:
                 self._metrics.deadline()
-                waited = f"{now - job.at:.1f} s in the queue"
                 job.future.set_exception(
-                    DeadlineError(f"Expected an answer within {self._deadline_seconds:g} s. Received: {waited}.")
+                    DeadlineError(
+                        f"Expected an answer within {job.seconds:g} s. Received: {waited:.1f} s in the queue."
+                    )
                 )
             elif jobs and (n_rows + size > self._max_batch_rows or job.model is not jobs[0].model):
                 break
             else:
                 jobs.append(job)
                 n_rows += size
+                self._metrics.waited(waited)
             self._jobs.popleft()
             self._queued_rows -= size
         return jobs, n_rows
@@ -165,15 +211,21 @@ class Batcher:
 
 
 def _guarded(
-    answer: Callable[[Sequence[PredictRequest]], list[Outcome]], requests: list[PredictRequest]
+    answer: Callable[[Sequence[PredictRequest]], list[Outcome]], requests: Sequence[PredictRequest]
 ) -> list[Outcome]:
-    """One outcome a request, whatever happens: a batch that raises must not leave its callers waiting."""
+    """One outcome a request, whatever happens: a batch that raises must not leave its callers waiting.
+
+    A batch that fails is halved until the requests that make it fail are alone: one costs 2 log2(n) more runs.
+    """
     try:
         outcomes = answer(requests)
-    except Exception:
-        logger.exception("A batch of %d requests failed", len(requests))
-        return [ModelError("The model failed on these rows.") for _ in requests]
-    if len(outcomes) != len(requests):
-        logger.error("Expected %d outcomes. Received: %d.", len(requests), len(outcomes))
-        return [ModelError("The model lost answers of this batch.") for _ in requests]
-    return outcomes
+        if len(outcomes) != len(requests):
+            raise ModelError("The model lost answers of this batch.")
+    except Exception as error:
+        if len(requests) == 1:
+            logger.exception("A request failed in its batch")
+            return [error if isinstance(error, ModelError) else ModelError("The model failed on these rows.")]
+    else:
+        return outcomes
+    half = len(requests) // 2
+    return _guarded(answer, requests[:half]) + _guarded(answer, requests[half:])

@@ -14,7 +14,24 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from artifact.errors import Fault
 
-DURATION_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+DURATION_BUCKETS = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
 INFERENCE_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
 ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
@@ -73,6 +90,12 @@ class Metrics:
             buckets=INFERENCE_BUCKETS,
             registry=registry,
         )
+        waits = Histogram(
+            "trueline_queue_wait_seconds",
+            "Time that a request waited for its batch.",
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
         self._failures = Counter(
             "trueline_validation_failures",
             "Values that broke the schema, by reason and feature.",
@@ -103,6 +126,8 @@ class Metrics:
         self._by_route: dict[str, Distribution] = {}
         self._batches = Distribution(batch_rows, ROW_BUCKETS)
         self._inference = Distribution(inference, INFERENCE_BUCKETS)
+        self._waits = Distribution(waits, DURATION_BUCKETS)
+        self.waited = self._waits.add
         self._row_count = 0
         self._warning_counts: Tally[str] = Tally()
         self._live: tuple[str, str] | None = None
@@ -163,7 +188,7 @@ class Metrics:
         warnings, self._warning_counts = self._warning_counts, Tally()
         for kind, count in warnings.items():
             self._warnings.labels(kind).inc(count)
-        for distribution in (*self._by_route.values(), self._batches, self._inference):
+        for distribution in (*self._by_route.values(), self._batches, self._inference, self._waits):
             distribution.flush()
         self._rows.inc(self._row_count)
         self._row_count = 0

@@ -169,3 +169,80 @@ async def test_a_batch_that_raises_or_loses_answers_leaves_nobody_waiting(metric
         await batcher.submit(model, request())
     await batcher.submit(FakeModel(cost), request())
     batcher.close()
+
+
+@pytest.mark.parametrize("cost", [0.0, 1.0])
+async def test_one_bad_request_of_many_costs_a_logarithm_of_runs_and_fails_alone(metrics, cost, log):
+    model, batcher, runs = FakeModel(cost), Batcher(metrics), []
+    answer = model.answer
+
+    def fails_on_13(requests):
+        runs.append(len(requests))
+        if any(row["mark"] == 13 for r in requests for row in r.rows):
+            raise RuntimeError("superstition")
+        return answer(requests)
+
+    model.answer = fails_on_13
+    futures = [batcher.submit(model, request(mark=i)) for i in range(64)]
+    outcomes = await asyncio.gather(*futures, return_exceptions=True)
+    assert [i for i, o in enumerate(outcomes) if isinstance(o, ModelError)] == [13]
+    assert [o.value for i, o in enumerate(outcomes) if i != 13] == [[[i]] for i in range(64) if i != 13]
+    assert len(runs) == 1 + 2 * 6
+    assert log.text.count("Traceback") == 1
+    batcher.close()
+
+
+async def test_batch_wait_gathers_until_the_batch_is_full(metrics):
+    model, batcher = FakeModel(), Batcher(metrics, batch_wait=1.0, max_batch_rows=4)
+    first = batcher.submit(model, request())
+    await asyncio.sleep(0.02)
+    assert not first.done()
+    async with asyncio.timeout(0.5):
+        await asyncio.gather(first, *(batcher.submit(model, request()) for _ in range(3)))
+    assert model.batches == [[1, 1, 1, 1]]
+    async with asyncio.timeout(0.5):
+        await batcher.submit(model, request(4))  # full by itself
+    batcher.close()
+
+
+async def test_batch_wait_ends(metrics):
+    model, batcher = FakeModel(), Batcher(metrics, batch_wait=0.02)
+    for _ in range(2):
+        futures = [batcher.submit(model, request())]
+        await asyncio.sleep(0.002)
+        futures.append(batcher.submit(model, request()))
+        await asyncio.gather(*futures)
+    assert model.batches == [[1, 1], [1, 1]]
+    batcher.close()
+
+
+async def test_who_left_while_waiting_costs_nothing(metrics):
+    model, batcher, asked = FakeModel(cost=1.0), Batcher(metrics), []
+    model.gate.clear()
+    running = batcher.submit(model, request())
+    await asyncio.sleep(0.01)
+    left = batcher.submit(model, request(3), gone=lambda: True)
+    stayed = batcher.submit(model, request(mark=7), gone=lambda: bool(asked.append(1)))
+    await asyncio.sleep(0.15)
+    model.gate.set()
+    await running
+    assert (await stayed).value == [[7]]
+    assert left.cancelled()
+    assert asked == [1]
+    await batcher.submit(model, request(), gone=lambda: 1 / 0)  # no wait, no question
+    assert model.batches == [[1], [1], [1]]
+    batcher.close()
+
+
+async def test_a_request_may_have_its_own_deadline(metrics):
+    model, batcher = FakeModel(cost=1.0), Batcher(metrics)
+    model.gate.clear()
+    running = batcher.submit(model, request())
+    await asyncio.sleep(0.01)
+    late = batcher.submit(model, request(), seconds=0.01)
+    await asyncio.sleep(0.03)
+    model.gate.set()
+    await running
+    with pytest.raises(DeadlineError, match=r"within 0\.01 s"):
+        await late
+    batcher.close()
