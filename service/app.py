@@ -9,27 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import orjson
 
 from service import documents
 from service.errors import ApiError, MethodError, NoRouteError
 from service.http import HTML, TEXT, ASGIApp, ClientGoneError, Message, Receive, Reply, Scope, Send, refuse, send_reply
+from service.protocols.paths import PATHS, Found, Route, find
 from service.protocols.predict import predict
 from service.worker import Worker
 
 logger = logging.getLogger("bentoml.trueline")
-
-Handler = Callable[[Worker, Scope, Receive], Awaitable[Reply]]
-
-
-class Route(NamedTuple):
-    """One path: who answers it, and to which methods."""
-
-    handler: Handler
-    methods: tuple[str, ...] = ("GET", "HEAD")
 
 
 async def _livez(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
@@ -101,6 +92,8 @@ class App:
                 await self._answer(path, route, scope, receive, send)
             elif path in self._inner_paths or path.startswith(self._inner_mounts):
                 await self._inner(scope, receive, send)
+            elif (found := find(path)) is not None:
+                await self._model_path(path, found, scope, receive, send)
             else:
                 await self._refuse("other", NoRouteError(path, ROUTES), time.perf_counter(), scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -108,20 +101,31 @@ class App:
         else:
             await self._inner(scope, receive, send)
 
-    async def _answer(self, path: str, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _model_path(self, path: str, found: Found, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by a protocol whose paths name a model, and whose errors are plain."""
+        if found.route is None:
+            error = NoRouteError(path, PATHS).plain()
+            await self._refuse(found.template, error, time.perf_counter(), scope, receive, send)
+        else:
+            scope["path_params"] = found.parameters
+            await self._answer(found.template, found.route, scope, receive, send, plain=True)
+
+    async def _answer(
+        self, path: str, route: Route, scope: Scope, receive: Receive, send: Send, *, plain: bool = False
+    ) -> None:
         started = time.perf_counter()
         try:
             if scope["method"] not in route.methods:
                 raise MethodError(scope["method"], path, ", ".join(route.methods))
             reply = await route.handler(self.worker, scope, receive)
         except ApiError as error:
-            await self._refuse(path, error, started, scope, receive, send)
+            await self._refuse(path, error.plain() if plain else error, started, scope, receive, send)
         except ClientGoneError:
             self.worker.count(path, 499, time.perf_counter() - started)
         except Exception:
             logger.exception("A request to %s failed", path)
-            message = "The service failed on this request; its log says why."
-            await self._refuse(path, ApiError(message), started, scope, receive, send)
+            fault = ApiError("The service failed on this request; its log says why.")
+            await self._refuse(path, fault.plain() if plain else fault, started, scope, receive, send)
         else:
             await send_reply(send, reply)
             self.worker.count(path, reply.status, time.perf_counter() - started)

@@ -15,6 +15,7 @@ from artifact.errors import Fault, TruelineError, unknown_name
 
 DETAILS_LIMIT = 100
 _ECHO_LENGTH = 100
+_PLAIN_FAULTS = 5
 _INT64 = 2**63
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -31,6 +32,7 @@ class ApiError(TruelineError):
 
     status = 500
     code = "internal"
+    is_plain = False
 
     def __init__(self, message: str, *, faults: Sequence[Fault] = (), headers: Headers = ()) -> None:
         super().__init__(message)
@@ -39,17 +41,40 @@ class ApiError(TruelineError):
         self.headers = headers
 
     def body(self) -> bytes:
+        if self.is_plain:
+            return orjson.dumps({"error": self.message})
         details = [
             {"row": f.row, "field": _short(f.field), "message": f.message, "received": echo(f.received)}
             for f in self.faults
         ]
         return orjson.dumps({"error": {"code": self.code, "message": self.message, "details": details}})
 
+    def plain(self) -> ApiError:
+        """The same for protocols whose errors are ``{"error": "sentences"}`` and that know 400 but no 422."""
+        shown = self.faults[:_PLAIN_FAULTS]
+        error = ApiError(" ".join(map(_sentence, shown)) or self.message, headers=self.headers)
+        if len(self.faults) > len(shown):
+            error.message += f" And {len(self.faults) - len(shown)} faults more."
+        error.status, error.code, error.is_plain = 400 if self.status == 422 else self.status, self.code, True
+        return error
+
 
 class NotJSONError(ApiError):
     """A body that is not JSON."""
 
     status, code = 400, "not_json"
+
+
+class BodyFormatError(ApiError):
+    """A body that is not what its Content-Type or Content-Encoding says."""
+
+    status, code = 400, "not_readable"
+
+
+class NotAcceptableError(ApiError):
+    """An answer is wanted in a format that there is not."""
+
+    status, code = 406, "not_acceptable"
 
 
 class NoRouteError(ApiError):
@@ -59,6 +84,13 @@ class NoRouteError(ApiError):
 
     def __init__(self, path: str, known: Iterable[str]) -> None:
         super().__init__(unknown_name("path", path[:_ECHO_LENGTH], known))
+
+
+class UnknownModelError(NoRouteError):
+    """A model or version that is not the live one."""
+
+    def __init__(self, message: str) -> None:
+        ApiError.__init__(self, message)
 
 
 class MethodError(ApiError):
@@ -149,6 +181,13 @@ def echo(value: Any) -> Any:
     if isinstance(value, dict):
         return f"an object with {len(value)} {'field' if len(value) == 1 else 'fields'}"
     return _short(str(value))
+
+
+def _sentence(fault: Fault) -> str:
+    where = [] if fault.row is None else [f"Row {fault.row}"]
+    where += [] if fault.field is None else [f"'{_short(fault.field)}'"]
+    received = "" if fault.received is None else f" Received: {echo(fault.received)}."
+    return f"{', '.join(where) or 'Request'}: {fault.message}{received}"
 
 
 def _short(text: str | None) -> str | None:

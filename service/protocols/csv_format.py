@@ -1,0 +1,154 @@
+"""``text/csv``: a header line, then one row a line; UTF-8, commas, quotation marks as RFC 4180 has them.
+
+An empty field is missing. Booleans are ``true`` and ``false`` in any case. The answer has the columns ``value``,
+``lower``, ``upper`` and ``warnings`` (of several targets ``NAME_value`` and so on), and ``error`` where asked for by row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from artifact.errors import Fault
+from artifact.predictor import Predictor
+from artifact.schema import FeatureSchema, Kind
+from service.bulk import PART_ROWS, Answered, Options, Part, chosen_columns
+from service.errors import BodyFormatError
+from service.protocols.json_bulk import row_error
+
+# float() itself takes 1_000, nan, inf and digits of other scripts.
+_NUMBER = re.compile(r"[-+0-9.eE,]*", re.ASCII)
+_BOOLEANS = {"true": True, "false": False, "": None}
+
+
+def read_csv(body: bytes, schema: FeatureSchema, options: Options) -> Iterator[Part]:
+    """The rows of a table.
+
+    Raises:
+        BodyFormatError: not UTF-8, not CSV, or without a header line.
+        InvalidRequestError: a header that does not fit the schema.
+    """
+    text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", errors="strict", newline="")
+    lines = csv.reader(text, strict=True)
+    try:
+        header = next(lines, None)
+        if not header:
+            raise BodyFormatError("Expected a header line with the features' names. Received: none.")
+        names = [name.strip() for name in header]
+        chosen = chosen_columns(schema, names, ignore_extra=options.ignore_extra)
+        kept = [(i, names[i], schema.feature(names[i]).kind) for i in chosen]
+        while rows := list(islice(lines, PART_ROWS)):
+            yield _part([row for row in rows if row], kept, len(names))
+    except UnicodeDecodeError as error:
+        raise BodyFormatError(f"Expected CSV in UTF-8. Received: {error.reason} at byte {error.start}.") from None
+    except csv.Error as error:
+        raise BodyFormatError(f"Expected CSV. Received: {error}, near line {lines.line_num}.") from None
+
+
+def _part(rows: list[list[str]], kept: list[tuple[int, str, Kind]], width: int) -> Part:
+    faults: list[Fault] = []
+    if sum(map(len, rows)) != width * len(rows) or any(len(row) != width for row in rows):
+        message = f"Expected {width} values, as the header line has."
+        for i, row in enumerate(rows):
+            if len(row) != width:
+                faults.append(Fault(i, None, message, f"{len(row)} values", "length"))
+                rows[i] = [""] * width
+    if not rows:
+        return Part({name: [] for _, name, _ in kept}, 0)
+    columns = list(zip(*rows, strict=True))
+    return Part({name: _READERS[kind](columns[i]) for i, name, kind in kept}, len(rows), faults)
+
+
+def _numbers(values: tuple[str, ...]) -> list[Any]:
+    if _NUMBER.fullmatch(",".join(values)):
+        try:
+            return [float(value) if value else None for value in values]
+        except ValueError:
+            pass
+    return [_number(value) for value in values]
+
+
+def _number(value: str) -> Any:
+    """The number, or the text itself for the encoding to refuse."""
+    text = value.strip()
+    try:
+        number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    except ValueError:
+        return value
+    return (value if text else None) if math.isnan(number) or not text else number
+
+
+def _booleans(values: tuple[str, ...]) -> list[Any]:
+    return [_BOOLEANS.get(value.strip().lower(), value) for value in values]
+
+
+def _texts(values: tuple[str, ...]) -> list[Any]:
+    return [value or None for value in values]
+
+
+_READERS: dict[Kind, Callable[[tuple[str, ...]], list[Any]]] = {
+    "number": _numbers,
+    "integer": _numbers,
+    "boolean": _booleans,
+    "category": _texts,
+    "datetime": _texts,
+}
+
+
+def answer_names(predictor: Predictor) -> list[str]:
+    """The columns of an answer that are numbers, in order."""
+    targets = predictor.schema.target_names
+    ends = ("value", "lower", "upper")
+    return list(ends) if len(targets) == 1 else [f"{target}_{end}" for target in targets for end in ends]
+
+
+def texts_of(answered: Answered) -> tuple[list[str | None], list[str | None]]:
+    """For each row its warnings in one text, and its error; None where there is none."""
+    warnings: list[str | None] = [None] * answered.n_rows
+    errors: list[str | None] = [None] * answered.n_rows
+    for warning in answered.warnings:
+        row = warning.row - answered.start
+        before = warnings[row]
+        warnings[row] = warning.message if before is None else f"{before} {warning.message}"
+    for row in answered.errors:
+        faults = row_error(answered, row).faults
+        errors[row] = " ".join(f"'{f.field}': {f.message}" if f.field else f.message for f in faults)
+    return warnings, errors
+
+
+class CsvWriter:
+    """Writes answers as CSV."""
+
+    def __init__(self, predictor: Predictor, *, with_errors: bool) -> None:
+        self._with_errors = with_errors
+        names = [*answer_names(predictor), "warnings"]
+        self._head = self._line([*names, "error"] if with_errors else names)
+
+    def add(self, answered: Answered) -> bytes:
+        columns: list[Any] = []
+        for j in range(answered.value.shape[1]):
+            columns += [end[:, j].tolist() for end in (answered.value, answered.lower, answered.upper)]
+        if answered.errors:
+            columns = [["" if math.isnan(number) else number for number in column] for column in columns]
+        warnings, errors = texts_of(answered)
+        columns.append(warnings)
+        if self._with_errors:
+            columns.append(errors)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
+        head, self._head = self._head, b""
+        return head + text.getvalue().encode()
+
+    def close(self) -> bytes:
+        return b""
+
+    @staticmethod
+    def _line(names: list[str]) -> bytes:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(names)
+        return text.getvalue().encode()

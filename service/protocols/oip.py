@@ -1,0 +1,62 @@
+"""What the Open Inference Protocol says over HTTP and gRPC alike: which model is meant, and what it is."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Any
+
+import orjson
+
+from artifact.encoding import RowWarning
+from artifact.errors import unknown_name
+from service.errors import UnknownModelError
+from service.live import LiveModel
+from service.protocols.tensors import described_inputs, output_names
+from service.worker import Worker
+
+PLATFORM = "trueline_onnx"
+EXTENSIONS = ["binary_tensor_data"]
+_WARNINGS_SHOWN = 100
+
+
+def served(worker: Worker, name: str, version: str | None) -> LiveModel:
+    """The live model, if it is the one asked for; only the live version is served.
+
+    Raises:
+        NotReadyError: no model is live.
+        UnknownModelError: another model or version; the message says which there is.
+    """
+    model = worker.live.model()
+    if name != model.name:
+        raise UnknownModelError(unknown_name("model", name, [model.name]))
+    if version and version != model.version:
+        raise UnknownModelError(unknown_name(f"version of '{name}'", version, [model.version]))
+    return model
+
+
+def server_metadata() -> dict[str, Any]:
+    """Name, version and extensions of the server."""
+    try:
+        version = importlib.metadata.version("trueline")
+    except importlib.metadata.PackageNotFoundError:  # run from its source, as a Bento is
+        version = "source"
+    return {"name": "trueline", "version": version, "extensions": EXTENSIONS}
+
+
+def model_metadata(model: LiveModel) -> dict[str, Any]:
+    """Inputs and outputs of the live model; -1 is the number of rows."""
+    schema = model.predictor.schema
+    inputs = [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in described_inputs(schema)]
+    outputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in output_names(schema)]
+    return {
+        "name": model.name,
+        "versions": [model.version],
+        "platform": PLATFORM,
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+
+
+def warnings_text(warnings: list[RowWarning]) -> str:
+    """The first 100 warnings as JSON, for a parameter, which holds no list."""
+    return orjson.dumps([w._asdict() for w in warnings[:_WARNINGS_SHOWN]]).decode()

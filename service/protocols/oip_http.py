@@ -1,0 +1,248 @@
+"""The Open Inference Protocol v2 over HTTP, with the binary tensor extension.
+
+A body is JSON, or JSON of ``Inference-Header-Content-Length`` bytes and then the bytes of the tensors that have a
+``binary_data_size``, in their order. Errors are ``{"error": "sentences"}``, see :meth:`ApiError.plain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from service.errors import NotJSONError
+from service.http import JSON, Receive, Reply, Scope, read_json_body
+from service.inference import Answer
+from service.live import LiveModel
+from service.protocols import oip
+from service.protocols.datatypes import Values, fault, from_bytes, from_json, to_bytes
+from service.protocols.tensors import (
+    Head,
+    Inputs,
+    Tensor,
+    outputs_of,
+    read_head,
+    read_interval,
+    wanted_outputs,
+)
+from service.requests import PredictRequest
+from service.worker import Worker
+
+BINARY = b"application/octet-stream"
+HEADER_LENGTH = b"inference-header-content-length"
+
+
+async def live(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    """``GET /v2/health/live``."""
+    return Reply(b'{"live":true}')
+
+
+async def ready(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    """``GET /v2/health/ready``: 503 where no model is live."""
+    worker.live.model()
+    return Reply(b'{"ready":true}')
+
+
+async def server_metadata(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    """``GET /v2``."""
+    return Reply(orjson.dumps(oip.server_metadata()))
+
+
+async def model_metadata(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
+    """``GET /v2/models/{model}``."""
+    return Reply(orjson.dumps(oip.model_metadata(_served(worker, scope))))
+
+
+async def model_ready(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
+    """``GET /v2/models/{model}/ready``."""
+    return Reply(orjson.dumps({"name": _served(worker, scope).name, "ready": True}))
+
+
+async def infer(worker: Worker, scope: Scope, receive: Receive) -> Reply:
+    """``POST /v2/models/{model}/infer``."""
+    settings = worker.settings
+    model = _served(worker, scope)
+    # Binary bodies have a content type of their own, and clients that send none: the header says what a body is.
+    headers = [header for header in scope["headers"] if header[0] != b"content-type"]
+    body = await read_json_body(
+        {"headers": headers}, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds
+    )
+    inference = Inference(model, max_rows=settings.max_rows)
+    request, answer = await worker.answer(model, lambda: inference.read(body, header_length(scope["headers"])))
+    return inference.write(request, answer)
+
+
+class Inference:
+    """One request and its answer.
+
+    Args:
+        model: that answers.
+        max_rows: most rows in a request.
+    """
+
+    def __init__(self, model: LiveModel, *, max_rows: int) -> None:
+        self._model = model
+        self._schema = model.predictor.schema
+        self._inputs = Inputs(self._schema, max_rows=max_rows)
+        self._id: str | None = None
+        # Name of each output that was asked for, and whether as bytes.
+        self._outputs: dict[str, bool] = {}
+
+    def read(self, body: bytes, json_length: int | None) -> PredictRequest:
+        """Read a body of which the first ``json_length`` bytes are JSON, or all where it is None.
+
+        Raises:
+            NotJSONError: the JSON is none.
+            InvalidRequestError: anything that breaks the protocol or the schema.
+            TooLargeError: more rows than a request may hold.
+        """
+        if json_length is not None and json_length > len(body):
+            message = f"Expected a header of at most {len(body)} bytes, as the body has."
+            raise fault("Inference-Header-Content-Length", message, json_length)
+        document = _json_object(body if json_length is None else body[:json_length])
+        binary = memoryview(b"" if json_length is None else body)[json_length or 0 :]
+        self._read_id(document.get("id"))
+        parameters = _parameters(document)
+        inputs = _objects(document, "inputs")
+        heads = [read_head(i.get("name"), i.get("datatype"), i.get("shape")) for i in inputs]
+        n_rows = self._inputs.check(heads)
+        self._read_outputs(_objects(document, "outputs"), parameters)
+        parts = _Parts(binary)
+        tensors = [Tensor(head, parts.values(head, i)) for head, i in zip(heads, inputs, strict=True)]
+        parts.check_end()
+        return self._inputs.request(tensors, n_rows, read_interval(parameters.get("interval")))
+
+    def write(self, request: PredictRequest, answer: Answer) -> Reply:
+        """The reply: all JSON, or JSON and then the outputs that were asked for as bytes."""
+        columns = outputs_of(self._schema, answer)
+        outputs: list[dict[str, Any]] = []
+        parts: list[bytes] = []
+        for name, as_bytes in self._outputs.items():
+            output: dict[str, Any] = {"name": name, "datatype": "FP64", "shape": [request.n_rows]}
+            if as_bytes:
+                parts.append(to_bytes(columns[name]))
+                output["parameters"] = {"binary_data_size": len(parts[-1])}
+            else:
+                output["data"] = columns[name]
+            outputs.append(output)
+        document: dict[str, Any] = {"model_name": self._model.name, "model_version": self._model.version}
+        if self._id is not None:
+            document["id"] = self._id
+        if answer.warnings:
+            document["parameters"] = {"warnings": oip.warnings_text(answer.warnings)}
+        head = orjson.dumps({**document, "outputs": outputs})
+        if not parts:
+            return Reply(head, content_type=JSON)
+        return Reply(b"".join([head, *parts]), 200, BINARY, ((HEADER_LENGTH, b"%d" % len(head)),))
+
+    def _read_id(self, found: Any) -> None:
+        if found is not None and not isinstance(found, str):
+            raise fault("id", "Expected a string.", found)
+        self._id = found
+
+    def _read_outputs(self, asked: list[dict[str, Any]], parameters: dict[str, Any]) -> None:
+        usual = _flag(parameters, "binary_data_output")
+        how: dict[str, bool] = {}
+        names = [output.get("name") for output in asked]
+        for name, output in zip(names, asked, strict=True):
+            if not isinstance(name, str):
+                raise fault("outputs", "Expected an output with a 'name'.", name)
+            how[name] = _flag(_parameters(output), "binary_data", usual=usual)
+        wanted = wanted_outputs(self._schema, [name for name in names if isinstance(name, str)])
+        self._outputs = {name: how.get(name, usual) for name in wanted}
+
+
+class _Parts:
+    """The bytes behind the JSON, taken tensor by tensor."""
+
+    def __init__(self, binary: memoryview) -> None:
+        self._binary = binary
+        self._at = 0
+
+    def values(self, head: Head, described: dict[str, Any]) -> Values:
+        """The elements of a tensor, from the JSON itself or from the next bytes."""
+        size = _parameters(described).get("binary_data_size")
+        data = described.get("data")
+        if (size is None) == (data is None):
+            message = "Expected 'data', or a 'binary_data_size' among the parameters."
+            raise fault(head.name, message, "neither" if size is None else "both")
+        if size is None:
+            return from_json(head.name, head.datatype, _flat(head, data))
+        left = len(self._binary) - self._at
+        if type(size) is not int or not 0 <= size <= left:
+            raise fault(head.name, f"Expected a 'binary_data_size' of 0 to {left}, the bytes behind the JSON.", size)
+        self._at += size
+        return from_bytes(head.name, head.datatype, head.size, self._binary[self._at - size : self._at])
+
+    def check_end(self) -> None:
+        left = len(self._binary) - self._at
+        if left:
+            raise fault(None, f"Expected {self._at} bytes of tensors.", f"{left} bytes more")
+
+
+def header_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """The bytes of JSON in a body, or None where all of it is.
+
+    Raises:
+        InvalidRequestError: not a number.
+    """
+    for name, value in headers:
+        if name == HEADER_LENGTH:
+            if not value.isdigit() or len(value) > 20:
+                raise fault("Inference-Header-Content-Length", "Expected a number of bytes.", repr(value[:40]))
+            return int(value)
+    return None
+
+
+def _served(worker: Worker, scope: Scope) -> LiveModel:
+    parameters = scope["path_params"]
+    return oip.served(worker, parameters["model"], parameters["version"])
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise NotJSONError(f"Expected a JSON body. Received: {error}.") from None
+    if not isinstance(document, dict):
+        raise fault(None, "Expected a JSON object with 'inputs'.", document)
+    return document
+
+
+def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = document.get(name)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise fault(name, "Expected a list of objects.", found)
+    return found
+
+
+def _parameters(document: dict[str, Any]) -> dict[str, Any]:
+    found = document.get("parameters")
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise fault("parameters", "Expected an object.", found)
+    return found
+
+
+def _flag(parameters: dict[str, Any], name: str, *, usual: bool = False) -> bool:
+    found = parameters.get(name)
+    if found is None:
+        return usual
+    if not isinstance(found, bool):
+        raise fault(name, "Expected true or false.", found)
+    return found
+
+
+def _flat(head: Head, data: Any) -> list[Any]:
+    """The elements of JSON data, nested as the shape says or flat already, row by row."""
+    if isinstance(data, list) and len(data) == head.size and not any(isinstance(entry, list) for entry in data):
+        return data
+    shape = list(head.shape)
+    nested = isinstance(data, list) and len(shape) == 2 and len(data) == shape[0]
+    if not nested or not all(isinstance(row, list) and len(row) == shape[1] for row in data):
+        raise fault(head.name, f"Expected {head.size} elements in 'data', flat or nested as {shape}.", data)
+    return [element for row in data for element in row]

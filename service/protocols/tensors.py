@@ -1,0 +1,201 @@
+"""Tensors of the Open Inference Protocol to a request, by the schema of the live model; answers to tensors.
+
+One tensor a feature, by its name, of shape [n] or [n, 1]; or, where all features are numbers, one FP tensor of shape
+[n, n_features] in schema order, by any other name (``input`` is usual).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from artifact.errors import Fault, unknown_name
+from artifact.schema import Feature, FeatureSchema
+from service.errors import InvalidRequestError, TooLargeError
+from service.inference import Answer
+from service.protocols.datatypes import BYTES, FITTING, FLOATS, Floats, Values, check_datatype, fault
+from service.requests import PredictRequest
+
+ENDS = ("value", "lower", "upper")
+MATRIX = "input"
+_MATRIX_KINDS = ("number", "integer", "boolean")
+
+
+class Head(NamedTuple):
+    """What a tensor says of itself; checked by :func:`read_head`."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+
+class Tensor(NamedTuple):
+    """An input with its elements: float64 (size,), or as many strings."""
+
+    head: Head
+    values: Values
+
+
+class Inputs:
+    """Says of one schema which tensors it takes.
+
+    Args:
+        schema: of the live model.
+        max_rows: most rows in a request.
+    """
+
+    def __init__(self, schema: FeatureSchema, *, max_rows: int) -> None:
+        self._features = {feature.name: feature for feature in schema.features}
+        self._matrix = all(feature.kind in _MATRIX_KINDS for feature in schema.features)
+        self._max_rows = max_rows
+
+    def check(self, heads: Sequence[Head]) -> int:
+        """How many rows the tensors have, before an element of them is read.
+
+        Raises:
+            InvalidRequestError: unknown, repeated or missing names, a datatype or shape that does not fit.
+            TooLargeError: more rows than a request may hold.
+        """
+        if not heads:
+            raise fault("inputs", f"Expected a tensor a feature: {self._names()}.", "no tensors")
+        if self._is_matrix(heads):
+            (head,) = heads
+            if len(head.shape) != 2 or head.shape[1] != len(self._features):
+                raise fault(head.name, f"Expected shape [n, {len(self._features)}].", _shown(head.shape))
+            return self._rows(head.name, head.shape[0])
+        seen: dict[str, int] = {}
+        for head in heads:
+            feature = self._features.get(head.name)
+            if feature is None:
+                raise InvalidRequestError([self._unknown(head.name)])
+            if head.name in seen:
+                raise fault(head.name, "Expected each input once.", "twice")
+            seen[head.name] = self._feature_rows(feature, head)
+        required = (f.name for f in self._features.values() if f.missing == "refuse" and f.name not in seen)
+        absent = [Fault(None, name, "Expected an input of this name.", None, "missing") for name in required]
+        if absent:
+            raise InvalidRequestError(absent)
+        first, n_rows = next(iter(seen.items()))
+        for name, found in seen.items():
+            if found != n_rows:
+                message = f"Expected {n_rows} rows, as '{first}' has."
+                raise InvalidRequestError([Fault(None, name, message, found, "length")])
+        return n_rows
+
+    def request(self, tensors: Sequence[Tensor], n_rows: int, interval: float | None) -> PredictRequest:
+        """The request that checked tensors make."""
+        if self._is_matrix([tensor.head for tensor in tensors]) and not isinstance(tensors[0].values, list):
+            matrix: Floats = tensors[0].values.reshape(n_rows, len(self._features))
+            return PredictRequest(None, dict(zip(self._features, matrix.T, strict=True)), n_rows, interval)
+        columns = {tensor.head.name: tensor.values for tensor in tensors}
+        return PredictRequest(None, columns, n_rows, interval)
+
+    def _is_matrix(self, heads: Sequence[Head]) -> bool:
+        return self._matrix and len(heads) == 1 and heads[0].name not in self._features and heads[0].datatype in FLOATS
+
+    def _feature_rows(self, feature: Feature, head: Head) -> int:
+        fitting = FITTING[feature.kind]
+        if head.datatype not in fitting:
+            raise fault(feature.name, f"Expected {' or '.join(fitting)} for a {feature.kind}.", head.datatype)
+        if len(head.shape) not in (1, 2) or head.shape[1:] not in ((), (1,)):
+            raise fault(feature.name, "Expected shape [n] or [n, 1].", _shown(head.shape))
+        return self._rows(feature.name, head.shape[0])
+
+    def _rows(self, name: str, n_rows: int) -> int:
+        if n_rows > self._max_rows:
+            raise TooLargeError(f"Expected at most {self._max_rows} rows in a request. Received: {n_rows}.")
+        if n_rows == 0:
+            raise fault(name, "Expected at least one row.", 0)
+        return n_rows
+
+    def _unknown(self, name: str) -> Fault:
+        message = unknown_name("input", name, self._features)
+        if self._matrix:
+            message += f" Or one FP64 tensor '{MATRIX}' of shape [n, {len(self._features)}]."
+        return Fault(None, name, message, name, "unknown")
+
+    def _names(self) -> str:
+        return ", ".join(f"'{name}'" for name in list(self._features)[:20])
+
+
+def read_head(name: Any, datatype: Any, shape: Any) -> Head:
+    """Check what a tensor says of itself, without a look at the model.
+
+    Raises:
+        InvalidRequestError: a name, datatype or shape that no tensor has.
+    """
+    if not isinstance(name, str):
+        raise fault("inputs", "Expected a tensor with a 'name'.", name)
+    sizes = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, (str, dict)) else None
+    if sizes is None or not all(type(size) is int and size >= 0 for size in sizes):
+        raise fault(name, "Expected a 'shape' of sizes from 0 on.", shape if sizes is None else _shown(sizes))
+    return Head(name, check_datatype(name, datatype), sizes)
+
+
+def read_interval(value: Any) -> float | None:
+    """The parameter ``interval``: a number in (0, 1), or its digits.
+
+    Raises:
+        InvalidRequestError: anything else.
+    """
+    if value is None:
+        return None
+    try:
+        level = float("nan" if isinstance(value, bool) else value)
+    except (TypeError, ValueError, OverflowError):
+        level = math.nan
+    if not 0 < level < 1:
+        raise InvalidRequestError([Fault(None, "interval", "Expected a number in (0, 1).", value, "range")])
+    return level
+
+
+def output_names(schema: FeatureSchema) -> list[str]:
+    """``value``, ``lower``, ``upper``; with several targets ``NAME_value`` and so on, as in predicted tables."""
+    if len(schema.targets) == 1:
+        return list(ENDS)
+    return [f"{target}_{end}" for target in schema.target_names for end in ENDS]
+
+
+def wanted_outputs(schema: FeatureSchema, asked: Sequence[str]) -> list[str]:
+    """The outputs to answer with, those asked for or all.
+
+    Raises:
+        InvalidRequestError: an output that does not exist, or one twice.
+    """
+    known = output_names(schema)
+    seen = set()
+    for name in asked:
+        if name not in known:
+            raise InvalidRequestError([Fault(None, name, unknown_name("output", name, known), name, "unknown")])
+        if name in seen:
+            raise fault(name, "Expected each output once.", "twice")
+        seen.add(name)
+    return list(asked) or known
+
+
+def outputs_of(schema: FeatureSchema, answer: Answer) -> dict[str, list[float]]:
+    """Each output by its name, one number a row."""
+    columns = [
+        [row[j] for row in rows]
+        for j in range(len(schema.targets))
+        for rows in (answer.value, answer.lower, answer.upper)
+    ]
+    return dict(zip(output_names(schema), columns, strict=True))
+
+
+def described_inputs(schema: FeatureSchema) -> list[tuple[str, str]]:
+    """Name and datatype of each input; FP64 for a whole number that may be missing, for only that has NaN."""
+    return [
+        (f.name, "FP64" if f.missing == "impute" and FITTING[f.kind][0] != BYTES else FITTING[f.kind][0])
+        for f in schema.features
+    ]
+
+
+def _shown(shape: Sequence[Any]) -> str:
+    return "[" + ", ".join(str(size)[:20] for size in shape[:8]) + (", ...]" if len(shape) > 8 else "]")

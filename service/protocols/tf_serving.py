@@ -1,0 +1,137 @@
+"""TensorFlow Serving's REST API, for those who move: predict, status and metadata of the live model.
+
+``{"instances": [{feature: value} or [value, ...], ...]}`` is answered with ``{"predictions": [...]}``,
+``{"inputs": {feature: [...]}}`` with ``{"outputs": {...}}``. ``null`` is a missing value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from artifact.errors import unknown_name
+from artifact.schema import FeatureSchema, Kind
+from service.errors import NotJSONError
+from service.http import Receive, Reply, Scope, read_json_body
+from service.live import LiveModel
+from service.protocols.datatypes import fault
+from service.protocols.oip import served
+from service.protocols.tensors import output_names, outputs_of, read_interval
+from service.requests import PredictRequest
+from service.worker import Worker
+
+SIGNATURE = "serving_default"
+_KEYS = ("instances", "inputs", "signature_name", "interval")
+_DTYPES: dict[Kind, str] = {
+    "number": "DT_DOUBLE",
+    "integer": "DT_INT64",
+    "boolean": "DT_BOOL",
+    "category": "DT_STRING",
+    "datetime": "DT_STRING",
+}
+
+
+async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply:
+    """``POST /v1/models/{model}:predict``."""
+    settings = worker.settings
+    model = _served(worker, scope)
+    # TensorFlow Serving asks for no content type, and its users' clients send what they like.
+    headers = [header for header in scope["headers"] if header[0] != b"content-type"]
+    body = await read_json_body(
+        {"headers": headers}, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds
+    )
+    request, answer = await worker.answer(model, lambda: read(model, body))
+    columns = outputs_of(model.predictor.schema, answer)
+    if request.rows is None:
+        return Reply(orjson.dumps({"outputs": columns}))
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return Reply(orjson.dumps({"predictions": rows}))
+
+
+async def status(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
+    """``GET /v1/models/{model}``."""
+    model = _served(worker, scope)
+    state = {"version": model.version, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    return Reply(orjson.dumps({"model_version_status": [state]}))
+
+
+async def metadata(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
+    """``GET /v1/models/{model}/metadata``."""
+    model = _served(worker, scope)
+    schema = model.predictor.schema
+    signature = {
+        "inputs": {f.name: _tensor(f.name, _DTYPES[f.kind]) for f in schema.features},
+        "outputs": {name: _tensor(name, "DT_DOUBLE") for name in output_names(schema)},
+        "method_name": "tensorflow/serving/predict",
+    }
+    document = {
+        "model_spec": {"name": model.name, "signature_name": "", "version": model.version},
+        "metadata": {"signature_def": {"signature_def": {SIGNATURE: signature}}},
+    }
+    return Reply(orjson.dumps(document))
+
+
+def read(model: LiveModel, body: bytes) -> PredictRequest:
+    """Read a body into the rows or columns of ``POST /predict``, whose reader checks their values.
+
+    Raises:
+        NotJSONError: not JSON.
+        InvalidRequestError: anything that breaks the protocol or the schema.
+        TooLargeError: more rows than a request may hold.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise NotJSONError(f"Expected a JSON body. Received: {error}.") from None
+    if not isinstance(document, dict):
+        raise fault(None, "Expected a JSON object with 'instances' or 'inputs'.", document)
+    for key in document:
+        if key not in _KEYS:
+            raise fault(key, unknown_name("key", key, _KEYS), key)
+    if document.get("signature_name", SIGNATURE) != SIGNATURE:
+        raise fault("signature_name", f"Expected '{SIGNATURE}'.", document["signature_name"])
+    instances, inputs = document.get("instances"), document.get("inputs")
+    if (instances is None) == (inputs is None):
+        raise fault(None, "Expected 'instances' or 'inputs'.", "neither" if inputs is None else "both")
+    schema = model.predictor.schema
+    if isinstance(inputs, dict):
+        rows: dict[str, Any] = {"columns": {name: _column(values) for name, values in inputs.items()}}
+    else:
+        name, found = ("inputs", inputs) if instances is None else ("instances", instances)
+        if not isinstance(found, list):
+            raise fault(name, "Expected a list of rows.", found)
+        rows = {"rows": [_row(schema, i, row) for i, row in enumerate(found)]}
+    request = model.reader.read(orjson.dumps({**rows, "interval": read_interval(document.get("interval"))}))
+    if inputs is not None and request.rows is not None:
+        # Rows without names in, columns out: `inputs` is always answered with `outputs`.
+        columns = {name: [row[name] for row in request.rows] for name in schema.names}
+        return PredictRequest(None, columns, request.n_rows, request.interval)
+    return request
+
+
+def _row(schema: FeatureSchema, index: int, row: Any) -> Any:
+    if isinstance(row, dict):
+        return row
+    values = row if isinstance(row, list) else [row]
+    if len(values) != len(schema.names):
+        message = f"Expected an object, or {len(schema.names)} values in the order of GET /schema."
+        raise fault(None, message, f"{len(values)} values", row=index)
+    return dict(zip(schema.names, values, strict=True))
+
+
+def _column(values: Any) -> Any:
+    """Values of a column, each perhaps in a list of its own: shape [n] or [n, 1]."""
+    if isinstance(values, list) and values and all(isinstance(v, list) and len(v) == 1 for v in values):
+        return [value[0] for value in values]
+    return values
+
+
+def _served(worker: Worker, scope: Scope) -> LiveModel:
+    parameters = scope["path_params"]
+    return served(worker, parameters["model"], parameters["version"])
+
+
+def _tensor(name: str, dtype: str) -> dict[str, Any]:
+    shape = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
+    return {"dtype": dtype, "tensor_shape": shape, "name": name}
