@@ -1,0 +1,75 @@
+"""Clients of the protocols, in process, on models of numbers only and of several targets too."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import httpx
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from artifact.schema import FeatureSchema
+from service.app import App
+from service.metrics import Metrics
+from service.settings import Settings
+from service.worker import Worker
+from tests.builders import build_version
+from tests.service.conftest import no_inner_app
+
+ENDS = ("value", "lower", "upper")
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Any, **options: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Predictor]]:
+    """A client of a fresh model, and the Predictor to compare with."""
+    registry = Registry(folder)
+    reference = build_version(registry, promote=True, **options)
+    worker = Worker(Settings(max_rows=500), registry, Metrics(CollectorRegistry()))
+    await worker.start()
+    transport = httpx.ASGITransport(app=App(worker, no_inner_app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client, Predictor.load(reference.path)
+    await worker.stop()
+
+
+def json_inputs(schema: FeatureSchema, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The tensors of rows, values as JSON has them; a datatype that can be missing where the feature can."""
+    inputs = []
+    for feature in schema.features:
+        datatype = {"boolean": "BOOL", "number": "FP64", "integer": "INT64"}.get(feature.kind, "BYTES")
+        data = [row[feature.name] for row in rows]
+        inputs.append({"name": feature.name, "datatype": datatype, "shape": [len(rows)], "data": data})
+    return inputs
+
+
+def raw(datatype: str, values: Iterable[Any]) -> bytes:
+    """The bytes of a tensor by NumPy and by hand, not by the code under test."""
+    if datatype == "BYTES":
+        elements = [(value or "").encode() for value in values]
+        return b"".join(len(e).to_bytes(4, "little") + e for e in elements)
+    dtype = {"FP64": "<f8", "FP32": "<f4", "FP16": "<f2", "INT64": "<i8", "BOOL": "?", "UINT8": "u1"}[datatype]
+    return np.array([np.nan if v is None else v for v in values]).astype(dtype).tobytes()
+
+
+def binary_body(document: dict[str, Any], parts: Iterable[bytes] = ()) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of the binary tensor extension."""
+    head = json.dumps(document).encode()
+    headers = {"inference-header-content-length": str(len(head)), "content-type": "application/octet-stream"}
+    return head + b"".join(parts), headers
+
+
+def binary_inputs(schema: FeatureSchema, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """The tensors of rows as described in JSON, and their bytes; what may be missing goes as FP64."""
+    inputs, parts = [], []
+    for tensor in json_inputs(schema, rows):
+        data = tensor.pop("data")
+        if None in data and tensor["datatype"] != "BYTES":
+            tensor["datatype"] = "FP64"
+        parts.append(raw(tensor["datatype"], data))
+        inputs.append({**tensor, "parameters": {"binary_data_size": len(parts[-1])}})
+    return inputs, parts
