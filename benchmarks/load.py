@@ -1,9 +1,11 @@
-"""One measurement with wrk: many connections that send the same rows, latency counted by wrk itself."""
+"""One measurement with wrk: many connections that send the same requests, latency counted by wrk itself."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +13,12 @@ from typing import NamedTuple
 _SCRIPT = """
 local requests, at = {}, 0
 init = function()
-  for line in io.lines(os.getenv("TRUELINE_BENCHMARK_BODIES")) do
-    requests[#requests + 1] = wrk.format("POST", "/predict", {["Content-Type"] = "application/json"}, line)
+  local folder, headers = os.getenv("TRUELINE_BENCHMARK_BODIES"), {}
+  headers["Content-Type"] = os.getenv("TRUELINE_BENCHMARK_TYPE")
+  for i = 1, tonumber(os.getenv("TRUELINE_BENCHMARK_COUNT")) do
+    local file = io.open(folder .. "/body-" .. i, "rb")
+    requests[i] = wrk.format("POST", "/predict", headers, file:read("*a"))
+    file:close()
   end
 end
 request = function()
@@ -37,26 +43,44 @@ class Load(NamedTuple):
     failed: int
 
 
-def write_script(folder: Path, bodies: list[str]) -> Path:
-    """Write wrk's script and the request bodies, one a line; returns the script's path."""
-    (folder / "bodies.jsonl").write_text("\n".join(bodies) + "\n", encoding="utf-8")
-    script = folder / "wrk.lua"
-    script.write_text(_SCRIPT, encoding="utf-8")
-    return script
+class Script(NamedTuple):
+    """wrk's script with the requests that it sends in turn.
+
+    Attributes:
+        path: the Lua file; the bodies lie beside it.
+        count: how many bodies there are.
+        content_type: of all of them.
+    """
+
+    path: Path
+    count: int
+    content_type: str
 
 
-def measure(script: Path, port: int, *, seconds: int, connections: int, core: int | None) -> Load:
-    """Load ``http://127.0.0.1:port/predict`` for some seconds from one core.
+def write_script(folder: Path, bodies: Sequence[bytes], content_type: str = "application/json") -> Script:
+    """Write wrk's script and the request bodies into a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, body in enumerate(bodies, start=1):
+        (folder / f"body-{i}").write_bytes(body)
+    path = folder / "wrk.lua"
+    path.write_text(_SCRIPT, encoding="utf-8")
+    return Script(path, len(bodies), content_type)
+
+
+def measure(script: Script, port: int, *, seconds: int, connections: int, core: int | None, threads: int = 1) -> Load:
+    """Load ``http://127.0.0.1:port/predict`` for some seconds from one core, or from all where ``core`` is None.
 
     Raises:
         RuntimeError: wrk failed.
     """
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script)]
+    command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script.path)]
     if core is not None:
         command = ["taskset", "-c", str(core), *command]
     environ = {
-        "TRUELINE_BENCHMARK_BODIES": str(script.with_name("bodies.jsonl")),
-        "PATH": "/usr/bin:/bin:/usr/local/bin",
+        **os.environ,
+        "TRUELINE_BENCHMARK_BODIES": str(script.path.parent),
+        "TRUELINE_BENCHMARK_COUNT": str(script.count),
+        "TRUELINE_BENCHMARK_TYPE": script.content_type,
     }
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{port}"],

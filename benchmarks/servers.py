@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -71,13 +71,21 @@ class Running:
 
 
 @contextlib.contextmanager
-def start(server: Server, network: Network, folder: Path, peers_python: Path, core: int | None) -> Iterator[Running]:
+def start(
+    server: Server,
+    network: Network,
+    folder: Path,
+    peers_python: Path,
+    core: int | None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
     """Run a server on a free port of the loopback for as long as the block runs.
 
     Args:
         folder: where its log and its BentoML home go.
         peers_python: the interpreter of the peers' environment.
         core: the CPU core that it may use, or None for all.
+        settings: environment variables of its own.
 
     Raises:
         RuntimeError: it ended, gave a wrong answer, or was not ready in time.
@@ -85,6 +93,7 @@ def start(server: Server, network: Network, folder: Path, peers_python: Path, co
     port = _free_port()
     log = folder / "server.log"
     command, environ = _command(server, network, folder, peers_python, port)
+    environ |= settings or {}
     if core is not None:
         command = ["taskset", "-c", str(core), *command]
     with log.open("wb") as output:

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="trueline-benchmark-") as temporary:
         folder = Path(temporary)
         net = network.build(folder)
-        script = load.write_script(folder, net.bodies)
+        script = load.write_script(folder / "rows", [body.encode() for body in net.bodies])
         for i in range(options.rounds):
             for name in options.servers:
                 found = measure(servers.SERVERS[name], net, folder, script, python, options)
@@ -96,7 +96,7 @@ def measure(
     server: servers.Server,
     net: network.Network,
     folder: Path,
-    script: Path,
+    script: load.Script,
     python: Path,
     options: argparse.Namespace,
 ) -> Round:

@@ -187,10 +187,12 @@ def write_version(
     seed: int = 0,
     spread: bool = True,
     beats_mean: bool = True,
+    graph: Any = None,
 ) -> Manifest:
-    """Write the files of one version into an empty folder."""
+    """Write the files of one version into an empty folder; ``graph`` stands in for the network."""
     schema = schema or build_schema()
-    onnx.save(build_graph(schema, hidden=hidden, seed=seed, spread=spread), folder / files.ONNX_MODEL)
+    graph = graph or build_graph(schema, hidden=hidden, seed=seed, spread=spread)
+    onnx.save(graph, folder / files.ONNX_MODEL)
     scores = np.abs(np.random.default_rng(seed).normal(size=(200, len(schema.targets)))).astype(np.float32)
     ones = np.ones_like(scores) if spread else None
     calibration = Calibration.fit(scores, np.zeros_like(scores), ones)

@@ -79,10 +79,7 @@ class TrainConfig(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            rule = first["msg"].removeprefix("Value error, ").rstrip(".")
-            raise DataError(f"{rule}. Received: {where}={first['input']!r}.") from error
+            raise DataError(setting_sentence(error)) from error
 
     def resolved(self, n_train: int) -> Self:
         """Every None filled in for a table of that many training rows.
@@ -100,6 +97,20 @@ class TrainConfig(BaseModel):
                 "learning_rate": self.learning_rate or (2e-3 if self.model == "mlp" else 1e-2),
             }
         )
+
+
+def setting_sentence(error: ValidationError) -> str:
+    """What pydantic found wrong with one setting, as rule and value."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    rule = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if not where:
+        return f"{rule}."
+    if rule.startswith("Input should be "):
+        rule = f"Expected '{where}' to be {rule.removeprefix('Input should be ')}"
+    else:
+        rule = f"Expected another '{where}': {rule[:1].lower()}{rule[1:]}"
+    return f"{rule}. Received: {where}={first['input']!r}."
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

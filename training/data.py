@@ -39,6 +39,15 @@ def read_table(source: str, *, as_text: Collection[str] = ()) -> pl.DataFrame:
     Raises:
         DataError: no such file or data set, an unknown format, or a file that cannot be read as its format.
     """
+    return typed(read_raw(source), as_text)
+
+
+def read_raw(source: str) -> pl.DataFrame:
+    """Read a table as it is written: a text file's columns are text, of several files joined.
+
+    Raises:
+        DataError: see :func:`read_table`.
+    """
     if source.startswith(DATASET_PREFIX):
         return _dataset(source.removeprefix(DATASET_PREFIX))
     paths = sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else [source]  # noqa: PTH207
@@ -49,10 +58,7 @@ def read_table(source: str, *, as_text: Collection[str] = ()) -> pl.DataFrame:
     for path, frame in zip(paths, frames, strict=True):
         if frame.columns != columns:
             raise DataError(f"Expected the columns of {paths[0]} in each file. Received: other columns in {path}.")
-    if len(frames) == 1:
-        return _typed(frames[0], as_text)
-    # Text is joined before it is typed, so that every file's values count.
-    return _typed(pl.concat(frames, how="vertical_relaxed"), as_text)
+    return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
 
 
 def select_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
@@ -125,7 +131,8 @@ _READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
 }
 
 
-def _typed(frame: pl.DataFrame, as_text: Collection[str]) -> pl.DataFrame:
+def typed(frame: pl.DataFrame, as_text: Collection[str] = ()) -> pl.DataFrame:
+    """Give each column of text the type that all its values have, but those in ``as_text``."""
     texts = [name for name in as_text if name in frame.columns and frame[name].dtype == pl.String]
     return frame.with_columns(_typed_column(frame[name]) for name in frame.columns if name not in texts)
 

@@ -13,8 +13,9 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from artifact.encoding import DAY
-from artifact.errors import DataError
+from artifact.errors import DataError, unknown_name
 from artifact.schema import DatetimePart, Feature, Kind, Target
+from training.config import setting_sentence
 from training.data import select_columns
 
 # A category that fewer rows show than this is learnt as "other".
@@ -75,10 +76,16 @@ class Corrections(BaseModel):
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise DataError(f"Expected a readable TOML file. Received: {path}: {error}.") from error
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            keys = "features.NAME: " + ", ".join(FeatureCorrection.model_fields) + "; targets.NAME: unit, description"
-            raise DataError(f"Expected known keys in {path} ({keys}). Received: {where}: {first['msg']}.") from error
+            raise DataError(f"{path}: {_sentence(error)}") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if first["type"] == "extra_forbidden":
+        keys = {"features": FeatureCorrection.model_fields, "targets": TargetCorrection.model_fields}
+        known = keys.get(str(first["loc"][0]), Corrections.model_fields)
+        return unknown_name("key", str(first["loc"][-1]), known)
+    return setting_sentence(error)
 
 
 @dataclass(slots=True)
@@ -186,9 +193,10 @@ def _why_useless(column: pl.Series) -> str | None:
         return f"it is constant ({present[0]!r})"
     if column.dtype == pl.String and distinct > 20 and distinct > 0.9 * len(present):
         return f"it looks like an identifier ({distinct} different texts in {len(present)} rows)"
-    if column.dtype == pl.Int64 and distinct == len(column) >= 20:
+    if column.dtype == pl.Int64 and len(column) >= 20 and distinct >= 0.95 * len(column):
+        # Rows that were dropped leave gaps, rows that stand twice repeat a number; it counts them all the same.
         low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
-        if high - low + 1 == distinct:
+        if high - low + 1 <= 1.1 * distinct:
             return f"it looks like an identifier (it counts the rows from {low} to {high})"
     return None
 

@@ -46,15 +46,19 @@ def predict_command(model: str, data: str, output: Path | None, level: float | N
     """
     need_training("predict", "polars")
     from artifact.predictor import Predictor
-    from training.data import read_table
+    from training.data import read_raw, typed
 
     if output is not None:
         _writer(output)
     found = registry().resolve(model)
     predictor = Predictor.load(found.path)
     predictor.bound(level)
-    frame = read_table(data, as_text=[f.name for f in predictor.schema.categorical])
-    result, n_warnings = score(frame, predictor, level)
+    raw = read_raw(data)
+    frame = typed(raw, as_text=[f.name for f in predictor.schema.categorical])
+    answers, n_warnings = score(frame, predictor, level)
+    # A CSV gets back the text that came in: "007" and 1.50 as they were.
+    as_csv = output is None or output.suffix.lower() == ".csv"
+    result = (raw if as_csv else frame).with_columns(answers)
     if output is None:
         click.echo(result.write_csv(), nl=False)
     else:
@@ -62,8 +66,8 @@ def predict_command(model: str, data: str, output: Path | None, level: float | N
     _report(f"{found.name}:{found.version}", result.height, n_warnings, output, as_json)
 
 
-def score(frame: pl.DataFrame, predictor: Predictor, level: float | None) -> tuple[pl.DataFrame, int]:
-    """The frame with the answers as columns, and how many rows drew a warning.
+def score(frame: pl.DataFrame, predictor: Predictor, level: float | None) -> tuple[list[pl.Series], int]:
+    """The answers to a frame's rows as columns, and how many rows drew a warning.
 
     Raises:
         DataError: the table lacks a feature, or holds a column of an answer's name.
@@ -91,7 +95,7 @@ def score(frame: pl.DataFrame, predictor: Predictor, level: float | None) -> tup
             answers.append(np.stack([answer.value, answer.lower, answer.upper], axis=2).astype(np.float64))
             progress.advance(task, chunk.height)
     joined = np.concatenate(answers).reshape(frame.height, -1)
-    return frame.with_columns(pl.Series(name, joined[:, j]) for j, name in enumerate(names)), n_warnings
+    return [pl.Series(name, joined[:, j]) for j, name in enumerate(names)], n_warnings
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:

@@ -64,6 +64,7 @@ def train_command(
       trueline train houses.csv --target price --set epochs=40 --promote
     """
     need_training("train", "keras", "polars", "sklearn")
+    from artifact.errors import RefusedError
     from artifact.manifest import REPORT
     from artifact.registry import check_name
     from training.config import TrainConfig, parse_setting
@@ -109,8 +110,13 @@ def train_command(
     out = stdout()
     for part in result_tables(manifest):
         out.print(part)
+    refused = None
     if promote:
-        store.promote(reference, force=force)
+        try:
+            store.promote(reference, force=force)
+        except RefusedError as error:
+            refused = error
+    if promote and refused is None:
         out.print(f"Promoted {reference}: it is the champion of '{manifest.model_name}'.")
     else:
         out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
@@ -126,6 +132,9 @@ def train_command(
                 "rows": manifest.lineage.rows,
             }
         )
+    if refused is not None:
+        # The version is stored and reported all the same; only the promotion did not happen.
+        raise refused
 
 
 def default_name(data: str) -> str:

@@ -51,6 +51,8 @@ def test_missing_is_imputed_only_where_training_saw_it():
         ([None] * N, "empty"),
         ([f"customer-{i}" for i in range(N)], "identifier"),
         (list(range(100, 100 + N)), "identifier"),
+        ([7, *range(3, 2 + N)], "identifier"),
+        ([*range(30), *range(33, N + 3)], "identifier"),
         ([[1]] * N, "no place in a row"),
         ([timedelta(days=i) for i in range(N)], "give a number"),
     ],

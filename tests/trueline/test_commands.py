@@ -266,3 +266,14 @@ def test_a_service_without_the_training_extra_says_so(home, capsys, monkeypatch,
     code, _, err = call(capsys, *arguments)
     assert code == 2
     assert "pip install 'trueline[training]'" in err
+
+
+def test_predict_gives_a_csv_back_as_it_was(home, capsys, tmp_path):
+    build_version(home, promote=True)
+    data = table(tmp_path / "new.csv", 3)
+    notes = ("note", "1.50", "007", "2024-01-01")
+    lines = [f"{line},{note}" for line, note in zip(data.read_text().splitlines(), notes, strict=True)]
+    data.write_text("\n".join(lines))
+    _, out, _ = call(capsys, "predict", "houses", str(data))
+    for before, after in zip(lines, out.splitlines(), strict=True):
+        assert after.startswith(before + ",")

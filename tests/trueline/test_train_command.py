@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from artifact.registry import Registry
@@ -56,6 +58,17 @@ def test_train_promote_evaluate_predict(data, tmp_path):
     assert json.loads(evaluated.stdout)["metrics"]["price"]["rmse"] > 0
     shown = trueline(tmp_path, "evaluate", "my-houses-2024", str(data))
     assert "explained_variance" in shown.stdout
+
+
+def test_a_refused_promotion_still_says_what_was_stored(tmp_path):
+    noise = tmp_path / "noise.csv"
+    pl.DataFrame(np.random.default_rng(0).normal(size=(120, 2)), schema=["x", "y"]).write_csv(noise)
+    done = trueline(tmp_path, "train", str(noise), "--target", "y", "--promote", "--json", *QUICK)
+    assert done.returncode == 1
+    version = json.loads(done.stdout.splitlines()[-1])["model_version"]
+    assert f"Stored noise:{version}" in done.stdout
+    assert "beats predicting the mean" in done.stderr
+    assert Registry(tmp_path).alias("noise") is None
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
