@@ -37,6 +37,7 @@ ENV PATH=/opt/trueline/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     BENTOML_DO_NOT_TRACK=true \
     ORT_DISABLE_TELEMETRY=1 \
+    TRUELINE_GRPC_HOST=0.0.0.0 \
     BENTOML_HOME=/var/lib/trueline
 WORKDIR /srv/trueline
 USER 10001:10001

@@ -10,15 +10,33 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import orjson
 
 from service import documents
 from service.errors import ApiError, MethodError, NoRouteError
-from service.http import HTML, TEXT, ASGIApp, ClientGoneError, Message, Receive, Reply, Scope, Send, refuse, send_reply
+from service.http import (
+    HTML,
+    TEXT,
+    ASGIApp,
+    ClientGoneError,
+    Message,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    StreamReply,
+    refuse,
+    send_reply,
+    send_stream,
+)
 from service.protocols.paths import PATHS, Found, Route, find
 from service.protocols.predict import predict
 from service.worker import Worker
+
+if TYPE_CHECKING:
+    from service.protocols.oip_grpc import GrpcServer
 
 logger = logging.getLogger("bentoml.trueline")
 
@@ -83,6 +101,7 @@ class App:
         self._inner = inner
         self._inner_paths = frozenset(inner_paths)
         self._inner_mounts = tuple(path + "/" for path in inner_mounts)
+        self._grpc: GrpcServer | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -127,8 +146,18 @@ class App:
             fault = ApiError("The service failed on this request; its log says why.")
             await self._refuse(path, fault.plain() if plain else fault, started, scope, receive, send)
         else:
+            await self._send(path, reply, started, send)
+
+    async def _send(self, path: str, reply: Reply | StreamReply, started: float, send: Send) -> None:
+        status = reply.status
+        if isinstance(reply, Reply):
             await send_reply(send, reply)
-            self.worker.count(path, reply.status, time.perf_counter() - started)
+        else:
+            try:
+                await send_stream(send, reply)
+            except ClientGoneError:
+                status = 499
+        self.worker.count(path, status, time.perf_counter() - started)
 
     async def _refuse(
         self, route: str, error: ApiError, started: float, scope: Scope, receive: Receive, send: Send
@@ -136,6 +165,16 @@ class App:
         settings = self.worker.settings
         self.worker.count(route, error.status, time.perf_counter() - started)
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
+
+    async def _start_grpc(self) -> None:
+        settings = self.worker.settings
+        if settings.grpc_port is not None:
+            # Imported here: gRPC costs a worker 20 MB, and most have no use for it.
+            from service.protocols.oip_grpc import GrpcServer
+
+            server = GrpcServer(self.worker, host=settings.grpc_host, port=settings.grpc_port)
+            await server.start()
+            self._grpc = server
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         """BentoML's life cycle, with the worker's inside it."""
@@ -145,6 +184,7 @@ class App:
             nonlocal started
             if message["type"] == "lifespan.startup.complete":
                 await self.worker.start()
+                await self._start_grpc()
                 started = True
             await send(message)
 
@@ -153,6 +193,8 @@ class App:
             message = await receive()
             if message["type"] == "lifespan.shutdown" and started:
                 started = False
+                if self._grpc is not None:
+                    await self._grpc.stop()
                 await self.worker.stop()
             return message
 

@@ -58,6 +58,27 @@ class Settings(BaseSettings):
         description="A batch that takes longer than this, by the model's speed at warm-up, runs in a thread "
         "so that the worker answers other requests meanwhile.",
     )
+    max_bulk_bytes: int = Field(
+        default=64 * 2**20,
+        ge=1024,
+        description="Largest body of CSV, Arrow and Parquet, and of NDJSON with an answer in another format, in bytes. "
+        "NDJSON that is answered in NDJSON has no limit.",
+    )
+    max_bulk_rows: int = Field(default=1_000_000, ge=1, description="Most rows in such a body.")
+    max_unpacked_bytes: int = Field(
+        default=256 * 2**20, ge=1024, description="Largest body after gzip, zstd or Arrow's own compression is undone."
+    )
+    max_line_bytes: int = Field(default=1 * 2**20, ge=1024, description="Longest line of NDJSON, in bytes.")
+    max_bulk_requests: int = Field(
+        default=8,
+        ge=1,
+        description="Large requests and streams open in a worker at once before further ones are answered with 429.",
+    )
+    compress_bytes: int = Field(
+        default=65_536,
+        ge=0,
+        description="An answer of at least so many bytes is compressed where the request's Accept-Encoding asks for it.",
+    )
     deadline_seconds: float = Field(
         default=10.0, gt=0, description="Longest wait of a request in the queue before it is answered with 504."
     )
@@ -83,6 +104,15 @@ class Settings(BaseSettings):
     )
     metrics_seconds: float = Field(
         default=0.1, gt=0, description="How often a worker writes its counts to where /metrics reads them."
+    )
+    grpc_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="Port on which all workers speak the Open Inference Protocol over gRPC. Unset, none does.",
+    )
+    grpc_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address of that port; 0.0.0.0 for all, as the image sets it."
     )
     warnings: Literal["warn", "ignore", "refuse"] = Field(
         default="warn",

@@ -34,6 +34,11 @@ def served(worker: Worker, name: str, version: str | None) -> LiveModel:
     return model
 
 
+def is_ready(worker: Worker) -> bool:
+    """Whether the service is ready, as ``GET /readyz`` says."""
+    return worker.live.current is not None
+
+
 def server_metadata() -> dict[str, Any]:
     """Name, version and extensions of the server."""
     try:

@@ -1,0 +1,152 @@
+"""The Open Inference Protocol v2 over gRPC, on a port of its own; imported only where that port is set.
+
+Messages are read in the handlers, not by gRPC: one that cannot be read is then the client's fault, and is not logged.
+Counted like HTTP requests, the method's name as route and the status that HTTP has for the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from artifact.errors import DataError
+from service.errors import ApiError, NotReadyError
+from service.protocols import oip
+from service.protocols import open_inference_pb2 as pb
+from service.protocols.datatypes import fault
+from service.protocols.oip_grpc_infer import Inference
+from service.worker import Worker
+
+logger = logging.getLogger("bentoml.trueline")
+
+SERVICE = "inference.GRPCInferenceService"
+# Longer details than this do not fit the header that carries them.
+_DETAILS = 1500
+_CODES = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    500: grpc.StatusCode.INTERNAL,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+Method = Callable[[Worker, Any], Awaitable[Message]]
+
+
+async def server_live(_worker: Worker, _request: pb.ServerLiveRequest) -> Message:
+    return pb.ServerLiveResponse(live=True)
+
+
+async def server_ready(worker: Worker, _request: pb.ServerReadyRequest) -> Message:
+    return pb.ServerReadyResponse(ready=oip.is_ready(worker))
+
+
+async def server_metadata(_worker: Worker, _request: pb.ServerMetadataRequest) -> Message:
+    return pb.ServerMetadataResponse(**oip.server_metadata())
+
+
+async def model_ready(worker: Worker, request: pb.ModelReadyRequest) -> Message:
+    try:
+        oip.served(worker, request.name, request.version)
+    except NotReadyError:
+        return pb.ModelReadyResponse(ready=False)
+    return pb.ModelReadyResponse(ready=oip.is_ready(worker))
+
+
+async def model_metadata(worker: Worker, request: pb.ModelMetadataRequest) -> Message:
+    return pb.ModelMetadataResponse(**oip.model_metadata(oip.served(worker, request.name, request.version)))
+
+
+async def model_infer(worker: Worker, request: pb.ModelInferRequest) -> Message:
+    model = oip.served(worker, request.model_name, request.model_version)
+    inference = Inference(model, request, max_rows=worker.settings.max_rows)
+    asked, answer = await worker.answer(model, inference.read)
+    return inference.write(asked, answer)
+
+
+METHODS: dict[str, tuple[Method, type[Message]]] = {
+    "ServerLive": (server_live, pb.ServerLiveRequest),
+    "ServerReady": (server_ready, pb.ServerReadyRequest),
+    "ServerMetadata": (server_metadata, pb.ServerMetadataRequest),
+    "ModelReady": (model_ready, pb.ModelReadyRequest),
+    "ModelMetadata": (model_metadata, pb.ModelMetadataRequest),
+    "ModelInfer": (model_infer, pb.ModelInferRequest),
+}
+
+
+class GrpcServer:
+    """The gRPC side of one worker.
+
+    Args:
+        worker: what answers.
+        host: address to listen on.
+        port: shared by all workers; the kernel gives each connection to one of them.
+    """
+
+    def __init__(self, worker: Worker, *, host: str, port: int) -> None:
+        self._worker = worker
+        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        options = [
+            ("grpc.so_reuseport", 1),
+            ("grpc.max_receive_message_length", worker.settings.max_body_bytes),
+        ]
+        self._server = grpc.aio.server(options=options)
+        # Neither serializer nor deserializer: handlers take and give bytes.
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(partial(self._call, f"/{SERVICE}/{name}", method, kind))
+            for name, (method, kind) in METHODS.items()
+        }
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            DataError: the port cannot be had.
+        """
+        try:
+            self._server.add_insecure_port(self._address)
+        except RuntimeError as error:
+            raise DataError(f"TRUELINE_GRPC_PORT: Expected a port to listen on. Received: {self._address}.") from error
+        await self._server.start()
+        logger.info("gRPC on %s", self._address)
+
+    async def stop(self) -> None:
+        """Take no more requests, and wait for those that are open."""
+        await self._server.stop(self._worker.settings.deadline_seconds)
+
+    async def _call(self, route: str, method: Method, kind: type[Message], data: bytes, context: Any) -> bytes:
+        started = time.perf_counter()
+        try:
+            reply = await method(self._worker, _read(kind, data))
+        except ApiError as refused:
+            error = refused.plain()
+        except asyncio.CancelledError:
+            self._worker.count(route, 499, time.perf_counter() - started)
+            raise
+        except Exception:
+            logger.exception("A request to %s failed", route)
+            error = ApiError("The service failed on this request; its log says why.")
+        else:
+            self._worker.count(route, 200, time.perf_counter() - started)
+            answer: bytes = reply.SerializeToString()
+            return answer
+        self._worker.count(route, error.status, time.perf_counter() - started)
+        await context.abort(_CODES.get(error.status, grpc.StatusCode.INVALID_ARGUMENT), error.message[:_DETAILS])
+        raise error  # abort has raised
+
+
+def _read(kind: type[Message], data: bytes) -> Message:
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise fault(None, f"Expected a {kind.__name__}.", f"{len(data)} bytes") from None

@@ -1,0 +1,122 @@
+"""``ModelInfer``: messages to a request, an answer to a message.
+
+Tensors come as typed contents or all as raw bytes, and the outputs go back the same way. FP16 has raw bytes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.inference import Answer
+from service.live import LiveModel
+from service.protocols import oip
+from service.protocols import open_inference_pb2 as pb
+from service.protocols.datatypes import BYTES, Values, fault, from_bytes, from_json, text, to_bytes
+from service.protocols.tensors import (
+    Head,
+    Inputs,
+    Tensor,
+    outputs_of,
+    read_head,
+    read_interval,
+    wanted_outputs,
+)
+from service.requests import PredictRequest
+
+_CONTENTS = {
+    "BOOL": "bool_contents",
+    **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
+    "INT64": "int64_contents",
+    **dict.fromkeys(("UINT8", "UINT16", "UINT32"), "uint_contents"),
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    BYTES: "bytes_contents",
+}
+
+
+class Inference:
+    """One request and its answer.
+
+    Args:
+        model: that answers.
+        message: the request.
+        max_rows: most rows in a request.
+    """
+
+    def __init__(self, model: LiveModel, message: pb.ModelInferRequest, *, max_rows: int) -> None:
+        self._model = model
+        self._schema = model.predictor.schema
+        self._message = message
+        self._inputs = Inputs(self._schema, max_rows=max_rows)
+        self._is_raw = len(message.raw_input_contents) > 0
+
+    def read(self) -> PredictRequest:
+        """The rows that the message holds.
+
+        Raises:
+            InvalidRequestError: anything that breaks the protocol or the schema.
+            TooLargeError: more rows than a request may hold.
+        """
+        inputs = self._message.inputs
+        heads = [read_head(tensor.name, tensor.datatype, tuple(tensor.shape)) for tensor in inputs]
+        n_rows = self._inputs.check(heads)
+        wanted_outputs(self._schema, self._asked())
+        raw = self._message.raw_input_contents
+        if self._is_raw and len(raw) != len(inputs):
+            raise fault("raw_input_contents", f"Expected {len(inputs)} of them, one a tensor, or none.", len(raw))
+        tensors = [
+            Tensor(head, _raw(head, tensor, raw[i]) if self._is_raw else _typed(head, tensor.contents))
+            for i, (head, tensor) in enumerate(zip(heads, inputs, strict=True))
+        ]
+        interval = read_interval(_parameters(self._message.parameters).get("interval"))
+        return self._inputs.request(tensors, n_rows, interval)
+
+    def write(self, request: PredictRequest, answer: Answer) -> pb.ModelInferResponse:
+        """The answer, as raw bytes where the request came so."""
+        response = pb.ModelInferResponse(
+            model_name=self._model.name, model_version=self._model.version, id=self._message.id
+        )
+        columns = outputs_of(self._schema, answer)
+        for name in wanted_outputs(self._schema, self._asked()):
+            output = response.outputs.add(name=name, datatype="FP64", shape=[request.n_rows])
+            if self._is_raw:
+                response.raw_output_contents.append(to_bytes(columns[name]))
+            else:
+                output.contents.fp64_contents.extend(columns[name])
+        if answer.warnings:
+            response.parameters["warnings"].string_param = oip.warnings_text(answer.warnings)
+        return response
+
+    def _asked(self) -> list[str]:
+        return [output.name for output in self._message.outputs]
+
+
+def _raw(head: Head, tensor: Any, data: bytes) -> Values:
+    if tensor.HasField("contents"):
+        raise fault(head.name, "Expected 'contents' or 'raw_input_contents'.", "both")
+    return from_bytes(head.name, head.datatype, head.size, data)
+
+
+def _typed(head: Head, contents: Any) -> Values:
+    field = _CONTENTS.get(head.datatype)
+    if field is None:
+        raise fault(head.name, f"Expected {head.datatype} as 'raw_input_contents'.", "none")
+    others = [found.name for found, _ in contents.ListFields() if found.name != field]
+    if others:
+        raise fault(head.name, f"Expected '{field}' for {head.datatype}.", others[0])
+    values = list(getattr(contents, field))
+    if len(values) != head.size:
+        raise fault(head.name, f"Expected {head.size} elements in '{field}'.", len(values))
+    if head.datatype == BYTES:
+        return [text(head.name, element, row) for row, element in enumerate(values)]
+    return from_json(head.name, head.datatype, values)
+
+
+def _parameters(found: Mapping[str, Any]) -> dict[str, Any]:
+    values = {}
+    for name, parameter in found.items():
+        choice = parameter.WhichOneof("parameter_choice")
+        values[name] = None if choice is None else getattr(parameter, choice)
+    return values
