@@ -46,7 +46,7 @@ async def _livez(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
 
 
 async def _readyz(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    model = worker.live.model()
+    model = worker.check_ready()
     return Reply(orjson.dumps({"ready": True, "model_name": model.name, "model_version": model.version}))
 
 

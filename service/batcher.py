@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from service.errors import ApiError, DeadlineError, ModelError, OverloadedError
+from service.http import ClientGoneError
 from service.inference import Answer, Outcome
 from service.metrics import Metrics
 from service.requests import PredictRequest
@@ -101,17 +102,17 @@ class Batcher:
         self,
         model: BatchModel,
         request: PredictRequest,
+        gone: Callable[[], bool] | None = None,
         *,
         seconds: float | None = None,
-        gone: Callable[[], bool] | None = None,
     ) -> asyncio.Future[Answer]:
         """Queue a request; the future gets its answer or an :class:`ApiError`. Cancel it to drop the request.
 
         Args:
             model: the version that answers.
             request: what is asked.
-            seconds: deadline of this request. Defaults to the batcher's.
             gone: says whether the caller has left; asked before the request costs, and only if it had to wait.
+            seconds: deadline of this request. Defaults to the batcher's.
 
         Raises:
             OverloadedError: the queue is full.
@@ -181,7 +182,7 @@ class Batcher:
             if job.future.cancelled():
                 pass
             elif waited > _DOUBT_SECONDS and job.gone is not None and job.gone():
-                job.future.cancel()
+                job.future.set_exception(ClientGoneError())
             elif waited > job.seconds:
                 self._metrics.deadline()
                 job.future.set_exception(
@@ -208,6 +209,7 @@ class Batcher:
                 job.future.set_exception(outcome)
             else:
                 job.future.set_result(outcome)
+                self._metrics.predicted(outcome.value)
 
 
 def _guarded(

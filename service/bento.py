@@ -13,6 +13,7 @@ from bentoml.exceptions import BentoMLConfigException, InvalidArgument, ServiceU
 
 from artifact.errors import DataError
 from artifact.registry import Reference, Registry
+from service import parent
 
 if TYPE_CHECKING:
     from service.app import App
@@ -28,6 +29,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
     """
 
     app: App | None = None
+    _prepared = False
 
     @property
     def models(self) -> list[Model[Any]]:
@@ -43,23 +45,41 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
 
     def inject_config(self) -> None:
         """BentoML's configuration of this service, with the number of workers that the environment asks for."""
-        workers = _settings().workers
-        if workers is not None:
-            self.config["workers"] = workers
+        from bentoml._internal.context import server_context
+
+        settings = _settings()
+        if settings.workers is not None:
+            self.config["workers"] = settings.workers
         super().inject_config()
+        if server_context.worker_index is None and not self._prepared:
+            self._prepared = True
+            parent.prepare(settings.runtime_folder)
+
+    def _workers(self) -> int:
+        """How many workers BentoML starts, by its configuration."""
+        from bentoml._internal.configuration.containers import BentoMLContainer
+        from bentoml._internal.resource import system_resources
+
+        asked = BentoMLContainer.config.services.get()[self.name].get("workers") or 1
+        return (int(system_resources()["cpu"]) or 1) if asked == "cpu_count" else int(asked)
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The app of one worker, on top of BentoML's."""
         # Imported here, so that the parent process, which serves nothing, stays small.
+        from bentoml._internal.configuration.containers import BentoMLContainer
+
+        from service import front, logs
         from service.app import App
         from service.worker import Worker
 
         inner: Any = super().to_asgi(is_main=is_main)
-        worker = Worker.from_environment(os.environ, bundled=self._bundled())
+        worker = Worker.from_environment(os.environ, self._bundled(), expected_workers=self._workers())
+        logs.configure(worker.settings.log_format)
         mounts = [route.path for route in inner.routes if not hasattr(route, "methods")]
         paths = [route.path for route in inner.routes if hasattr(route, "methods")]
         self.app = App(worker, inner, inner_paths=paths, inner_mounts=mounts)
-        return self.app
+        provider = BentoMLContainer.tracer_provider.get() if worker.settings.tracing else None
+        return front.build(self.app, worker, provider)
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer a call that BentoML makes inside the process; one over HTTP is answered by the app itself.

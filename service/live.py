@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from artifact.errors import NotFoundError, TruelineError
@@ -20,6 +20,7 @@ from artifact.registry import Reference
 from service.errors import NotReadyError
 from service.inference import Outcome, answer
 from service.metrics import Metrics
+from service.policy import Policy, apply
 from service.requests import PredictRequest, RequestReader
 from service.responses import ResponseWriter
 from service.source import Source, Stamp
@@ -43,8 +44,9 @@ class LiveModel:
         loaded_at: ISO 8601, UTC.
     """
 
-    def __init__(self, predictor: Predictor, *, max_rows: int) -> None:
+    def __init__(self, predictor: Predictor, *, max_rows: int, policy: Policy = "warn") -> None:
         self.predictor = predictor
+        self._policy: Policy = policy
         self.reader = RequestReader(predictor.schema, max_rows=max_rows)
         self.writer = ResponseWriter(predictor)
         self.known = frozenset(predictor.schema.names)
@@ -53,13 +55,19 @@ class LiveModel:
         self._seconds_per_row = 0.0
 
     @classmethod
-    def load(cls, reference: Reference, *, max_rows: int) -> LiveModel:
+    def load(cls, reference: Reference, *, max_rows: int, threads: int = 1, policy: Policy = "warn") -> LiveModel:
         """Load, check and warm a version.
+
+        Args:
+            reference: which.
+            max_rows: most rows in a request.
+            threads: threads inside one run of the network. Defaults to 1.
+            policy: what becomes of unusual values. Defaults to a warning.
 
         Raises:
             ArtifactError: the version is damaged or does not answer as it did at training.
         """
-        model = cls(Predictor.load(reference.path), max_rows=max_rows)
+        model = cls(Predictor.load(reference.path, threads=threads), max_rows=max_rows, policy=policy)
         model.warm(reference)
         return model
 
@@ -72,7 +80,8 @@ class LiveModel:
         return self.predictor.model_version
 
     def answer(self, requests: Sequence[PredictRequest]) -> list[Outcome]:
-        return answer(self.predictor, requests)
+        outcomes = answer(self.predictor, requests)
+        return outcomes if self._policy == "warn" else apply(self._policy, outcomes)
 
     def seconds(self, n_rows: int) -> float:
         """How long a batch takes, as measured at warm-up."""
@@ -104,14 +113,29 @@ class Live:
         metrics: counts loads and refusals.
         max_rows: most rows in a request.
         watch_seconds: how often the source is asked.
+        threads, policy: see :meth:`LiveModel.load`.
+        on_live: called when a version goes live.
     """
 
-    def __init__(self, source: Source, metrics: Metrics, *, max_rows: int, watch_seconds: float) -> None:
+    def __init__(
+        self,
+        source: Source,
+        metrics: Metrics,
+        *,
+        max_rows: int,
+        watch_seconds: float,
+        threads: int = 1,
+        policy: Policy = "warn",
+        on_live: Callable[[], None] | None = None,
+    ) -> None:
         self.source = source
         self.current: LiveModel | None = None
         self._former: LiveModel | None = None
         self._metrics = metrics
         self._max_rows = max_rows
+        self._threads = threads
+        self._policy: Policy = policy
+        self._on_live = on_live
         self._watch_seconds = watch_seconds
         self._problem = "No model is live yet: the service is starting."
         self._stamp: Stamp | None = None
@@ -150,7 +174,7 @@ class Live:
             wanted = self.source.wanted()
             model = self._in_memory(wanted)
             if model is None:
-                model = await asyncio.to_thread(LiveModel.load, wanted, max_rows=self._max_rows)
+                model = await asyncio.to_thread(self._load, wanted)
         except NotFoundError as error:
             self._refuse(str(error))
         except TruelineError as error:
@@ -159,6 +183,9 @@ class Live:
             self._refuse(f"The version could not be loaded: {error!r}.", failed=True)
         else:
             self._swap(model)
+
+    def _load(self, wanted: Reference) -> LiveModel:
+        return LiveModel.load(wanted, max_rows=self._max_rows, threads=self._threads, policy=self._policy)
 
     def _in_memory(self, wanted: Reference) -> LiveModel | None:
         for model in (self.current, self._former):
@@ -173,7 +200,9 @@ class Live:
             return
         self._former, self.current = self.current, model
         self.source.follow(model.name)
-        self._metrics.loaded(model.name, model.version)
+        self._metrics.loaded(model.name, model.version, model.predictor.schema.targets)
+        if self._on_live is not None:
+            self._on_live()
         logger.info("%s:%s is live", model.name, model.version)
 
     def _refuse(self, problem: str, *, failed: bool = False) -> None:

@@ -6,13 +6,19 @@ with several workers each write goes to a memory-mapped file and costs a microse
 
 from __future__ import annotations
 
+import resource
+import time
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from artifact.errors import Fault
+from artifact.schema import Target
 
 DURATION_BUCKETS = (
     0.0001,
@@ -33,6 +39,9 @@ DURATION_BUCKETS = (
     10.0,
 )
 INFERENCE_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
+POSITION_BUCKETS = (-1.0, -0.5, -0.25, -0.1, *(i / 20 for i in range(21)), 1.1, 1.25, 1.5, 2.0)
+_FEW = 64
+_PAGE = resource.getpagesize()
 ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 
@@ -50,6 +59,13 @@ class Distribution:
     def add(self, value: float) -> None:
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
+
+    def add_many(self, values: npt.NDArray[np.float64]) -> None:
+        """Add finite values all at once."""
+        places = np.searchsorted(self._bounds, values)
+        for i, count in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
+            self.counts[i] += count
+        self.total += float(values.sum())
 
     def flush(self) -> None:
         # Histogram has no public way to add many observations at once; its buckets and sum are values like any
@@ -122,6 +138,24 @@ class Metrics:
             multiprocess_mode="liveall",
             registry=registry,
         )
+        self._predictions = Histogram(
+            "trueline_prediction_position",
+            "Where predictions lie in the range of the training targets: 0 is its lower end, 1 its upper.",
+            ["target"],
+            buckets=POSITION_BUCKETS,
+            registry=registry,
+        )
+        self._memory = Gauge(
+            "trueline_process_resident_memory_bytes",
+            "Memory that a worker holds.",
+            multiprocess_mode="liveall",
+            registry=registry,
+        )
+        self._cpu = Counter(
+            "trueline_process_cpu_seconds", "Processor time that the workers used, from start.", registry=registry
+        )
+        self._cpu_counted = 0.0
+        self._positions: list[tuple[Distribution, float, float]] = []
         self._counts: dict[tuple[str, int], int] = {}
         self._by_route: dict[str, Distribution] = {}
         self._batches = Distribution(batch_rows, ROW_BUCKETS)
@@ -167,8 +201,45 @@ class Metrics:
     def queue(self, rows: int) -> None:
         self._queue.set(rows)
 
-    def loaded(self, model_name: str, model_version: str) -> None:
-        """A version went live in this worker."""
+    def predicted(self, values: Sequence[Sequence[float]]) -> None:
+        """Count answers: for each row one number a target of the live version."""
+        if len(values) <= _FEW:
+            for row in values:
+                for (distribution, low, scale), value in zip(self._positions, row, strict=False):
+                    distribution.add((value - low) * scale)
+        else:
+            columns = np.asarray(values, dtype=np.float64).T
+            for (distribution, low, scale), column in zip(self._positions, columns, strict=False):
+                distribution.add_many((column - low) * scale)
+
+    def process(self) -> None:
+        """Take this process's memory and processor time."""
+        try:
+            pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+        except OSError:
+            return  # No such file where the system is not Linux.
+        self._memory.set(pages * _PAGE)
+        used = time.process_time()
+        self._cpu.inc(used - self._cpu_counted)
+        self._cpu_counted = used
+
+    def loaded(self, model_name: str, model_version: str, targets: Sequence[Target] = ()) -> None:
+        """A version went live in this worker.
+
+        Args:
+            model_name, model_version: which.
+            targets: what it predicts.
+        """
+        for distribution, _, _ in self._positions:
+            distribution.flush()
+        self._positions = [
+            (
+                Distribution(self._predictions.labels(target.name), POSITION_BUCKETS),
+                target.minimum,
+                1.0 / ((target.maximum - target.minimum) or 1.0),
+            )
+            for target in targets
+        ]
         self._loads.labels("ok").inc()
         if self._live is not None:
             self._info.labels(*self._live).set(0)
@@ -188,7 +259,8 @@ class Metrics:
         warnings, self._warning_counts = self._warning_counts, Tally()
         for kind, count in warnings.items():
             self._warnings.labels(kind).inc(count)
-        for distribution in (*self._by_route.values(), self._batches, self._inference, self._waits):
+        positions = (distribution for distribution, _, _ in self._positions)
+        for distribution in (*self._by_route.values(), *positions, self._batches, self._inference, self._waits):
             distribution.flush()
         self._rows.inc(self._row_count)
         self._row_count = 0

@@ -13,8 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from artifact.registry import Reference, Registry
 from service.batcher import Batcher
-from service.errors import ApiError
+from service.connections import Sweeper
+from service.context import CURRENT
+from service.drain import Drain
+from service.errors import ApiError, NotReadyError
 from service.exposition import render
+from service.fleet import Fleet
 from service.inference import Answer
 from service.live import Live, LiveModel
 from service.metrics import Metrics
@@ -34,6 +38,7 @@ class Worker:
         metrics: a fresh one; its counts are written out by this worker.
         bundled: models of the running Bento, see :class:`Source`.
         metrics_folder: where the metrics of all workers are, or None where this process is the only one.
+        expected_workers: how many workers the service has. Defaults to 1.
     """
 
     def __init__(
@@ -44,17 +49,24 @@ class Worker:
         *,
         bundled: Mapping[str, Reference] | None = None,
         metrics_folder: Path | None = None,
+        expected_workers: int = 1,
     ) -> None:
         self.settings = settings
         self.registry = registry
         self.metrics = metrics
         self._metrics_folder = metrics_folder
         self._flush_due = False
+        self.fleet = Fleet(None if metrics_folder is None else metrics_folder / "workers", expected_workers)
+        self._drain = Drain(settings.drain_seconds, self._begin_drain)
+        self._sweeper: Sweeper | None = None
         self.live = Live(
             Source(registry, settings.model, bundled),
             metrics,
             max_rows=settings.max_rows,
             watch_seconds=settings.watch_seconds,
+            threads=settings.threads,
+            policy=settings.warnings,
+            on_live=partial(self.fleet.show, "ready"),
         )
         self.batcher = Batcher(
             metrics,
@@ -62,10 +74,17 @@ class Worker:
             max_queue_rows=settings.max_queue_rows,
             inline_seconds=settings.inline_seconds,
             deadline_seconds=settings.deadline_seconds,
+            batch_wait=settings.batch_wait_seconds,
         )
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], bundled: Mapping[str, Reference] | None = None) -> Worker:
+    def from_environment(
+        cls,
+        environ: Mapping[str, str],
+        bundled: Mapping[str, Reference] | None = None,
+        *,
+        expected_workers: int = 1,
+    ) -> Worker:
         """The worker of a ``bentoml serve`` process.
 
         Raises:
@@ -81,16 +100,44 @@ class Worker:
             Metrics(CollectorRegistry()),
             bundled=bundled,
             metrics_folder=Path(folder) if folder else None,
+            expected_workers=expected_workers,
         )
 
     async def start(self) -> None:
         """Load the model, then let requests come. A worker that begins later thus never answers "not ready"."""
+        self._drain.install()
+        if self._drain.server is not None:
+            self._sweeper = Sweeper(
+                self._drain.server.server_state.connections,
+                header_seconds=self.settings.header_seconds,
+                write_seconds=self.settings.write_seconds,
+            )
+            self._sweeper.start()
+        self.fleet.join()
         await self.live.start()
+        self._flush()
         # Modules and model stay for good: the collector need not walk them again and again.
         gc.collect()
         gc.freeze()
 
+    def check_ready(self) -> LiveModel:
+        """The live version, if the whole service is ready to answer by it.
+
+        Raises:
+            NotReadyError: no version is live here, another worker has none yet, or the service is stopping.
+        """
+        model = self.live.model()
+        ready, expected = self.fleet.ready_workers(), self.fleet.expected
+        if ready < expected:
+            state = "The service is stopping." if self.fleet.state == "draining" else "Try again in a second."
+            raise NotReadyError(f"Expected {expected} ready workers. Received: {ready}. {state}")
+        return model
+
     async def stop(self) -> None:
+        self._drain.uninstall()
+        if self._sweeper is not None:
+            await self._sweeper.stop()
+        self.fleet.leave()
         await self.live.stop()
         await asyncio.to_thread(self.batcher.close)
         self.metrics.flush()
@@ -113,7 +160,8 @@ class Worker:
         """
         try:
             request = read()
-            answer = await self.batcher.submit(model, request)
+            context = CURRENT.get()
+            answer = await self.batcher.submit(model, request, context.gone if context is not None else None)
         except ApiError as error:
             if error.faults:
                 self.metrics.faults(error.faults, model.known)
@@ -131,11 +179,16 @@ class Worker:
 
     async def metrics_text(self) -> bytes:
         """The metrics of all workers, this one's up to now."""
-        self.metrics.queue(self.batcher.queued_rows)
-        self.metrics.flush()
+        self._flush()
         return await asyncio.to_thread(render, self.metrics.registry, self._metrics_folder)
 
     def _flush(self) -> None:
         self._flush_due = False
         self.metrics.queue(self.batcher.queued_rows)
+        self.metrics.process()
         self.metrics.flush()
+
+    def _begin_drain(self) -> bool:
+        was_ready = self.fleet.state == "ready"
+        self.fleet.show("draining")
+        return was_ready

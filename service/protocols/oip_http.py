@@ -39,8 +39,8 @@ async def live(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
 
 
 async def ready(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    """``GET /v2/health/ready``: 503 where no model is live."""
-    worker.live.model()
+    """``GET /v2/health/ready``: 503 while a worker has no model, or the service stops."""
+    worker.check_ready()
     return Reply(b'{"ready":true}')
 
 

@@ -95,7 +95,8 @@ async def test_a_call_inside_the_process_gets_the_same_answer(service, predictor
         await service.answer({"rows": [row]})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # BentoML's own, in its app
-        app = service.to_asgi()
+        service.to_asgi()
+    app = service.app
     await app.worker.start()
     declared = service.inner()
     declared.bento_service = service

@@ -47,9 +47,9 @@ async def test_the_old_version_serves_while_the_new_one_loads(registry, monkeypa
     seen = []
     load = LiveModel.load
 
-    def watched(reference, *, max_rows):
+    def watched(reference, **options):
         seen.append(live.model().version)
-        return load(reference, max_rows=max_rows)
+        return load(reference, **options)
 
     monkeypatch.setattr(LiveModel, "load", watched)
     registry.promote(f"houses:{second}")
@@ -85,7 +85,7 @@ async def test_a_library_that_fails_is_no_reason_to_stop(registry, log, monkeypa
     live = live_of(registry)
     await live.start()
 
-    def fails(reference, *, max_rows):
+    def fails(reference, **options):
         raise MemoryError("full")
 
     monkeypatch.setattr(LiveModel, "load", fails)

@@ -1,0 +1,83 @@
+"""The API key: ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from service.errors import ApiError
+from service.http import ASGIApp, Receive, Scope, Send, refuse
+
+if TYPE_CHECKING:
+    from service.worker import Worker
+
+_BEARER = b"bearer "
+
+
+class UnauthorizedError(ApiError):
+    """A request without a good key."""
+
+    status, code = 401, "unauthorized"
+
+    def __init__(self) -> None:
+        message = "Expected a key: Authorization: Bearer KEY, or X-API-Key: KEY. Received: none that is good."
+        super().__init__(message, headers=((b"www-authenticate", b"Bearer"),))
+
+
+class ApiKeys:
+    """The keys that are good. Only their digests are kept, and all of them are compared in constant time.
+
+    Args:
+        keys: any of them opens.
+    """
+
+    def __init__(self, keys: Iterable[bytes]) -> None:
+        self._digests = [hashlib.sha256(key).digest() for key in keys]
+
+    def allow(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether a request's headers (or a gRPC call's metadata) bring a good key."""
+        for name, value in headers:
+            if name == b"x-api-key":
+                key = value.strip()
+            elif name == b"authorization" and value[: len(_BEARER)].lower() == _BEARER:
+                key = value[len(_BEARER) :].strip()
+            else:
+                continue
+            digest = hashlib.sha256(key).digest()
+            # Every key is compared, so that the time says nothing of which one is near.
+            if sum([hmac.compare_digest(digest, good) for good in self._digests]):
+                return True
+        return False
+
+
+class RequireKey:
+    """Lets through what brings a good key or asks for an open path.
+
+    Args:
+        app: what is behind.
+        worker: counts the refusals.
+        keys: the good ones.
+        open_paths: need no key.
+    """
+
+    def __init__(self, app: ASGIApp, worker: Worker, keys: ApiKeys, open_paths: Iterable[str]) -> None:
+        self._app = app
+        self._worker = worker
+        self._keys = keys
+        self._open_paths = frozenset(open_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or scope["path"] in self._open_paths or self._keys.allow(scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        settings = self._worker.settings
+        started = time.perf_counter()
+        error = UnauthorizedError()
+        await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
+        self._worker.count("other", error.status, time.perf_counter() - started)

@@ -1,0 +1,81 @@
+"""Connections that stand still are ended: uvicorn itself waits for ever for a request's head, and for a slow reader.
+
+Nothing is added to a request. All connections are looked at a few times a minute, and what has not moved between two
+looks long enough is closed: a head that does not end (slow loris), a peer that vanished, an answer nobody takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+
+class _Seen(NamedTuple):
+    """What a connection was doing at a look, and since when it does just that."""
+
+    what: tuple[object, ...]
+    since: float
+
+
+class Sweeper:
+    """Closes connections on which nothing moves.
+
+    Args:
+        connections: uvicorn's protocols, one a connection, as they come and go.
+        header_seconds: longest wait for a request's head, the first of a connection or a later one.
+        write_seconds: longest time without progress in sending an answer.
+    """
+
+    def __init__(self, connections: Collection[Any], *, header_seconds: float, write_seconds: float) -> None:
+        self._connections = connections
+        self._header_seconds = header_seconds
+        self._write_seconds = write_seconds
+        self._seen: dict[Any, _Seen] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    def sweep(self, now: float) -> None:
+        """Look at every connection once."""
+        seen: dict[Any, _Seen] = {}
+        for connection in list(self._connections):
+            what, limit = self._doing(connection)
+            if what is None:
+                continue
+            before = self._seen.get(connection)
+            since = before.since if before is not None and before.what == what else now
+            if now - since >= limit:
+                connection.transport.abort()
+            else:
+                seen[connection] = _Seen(what, since)
+        self._seen = seen
+
+    def _doing(self, connection: Any) -> tuple[tuple[object, ...] | None, float]:
+        transport, cycle = connection.transport, connection.cycle
+        if transport is None:
+            return None, 0.0
+        unsent = transport.get_write_buffer_size()
+        if unsent:
+            return ("write", id(cycle), unsent), self._write_seconds
+        # Between an answer and the first byte of the next request uvicorn's own timer runs.
+        idle = connection.timeout_keep_alive_task is not None or transport.is_closing()
+        if not idle and (cycle is None or cycle.response_complete):
+            return ("head", id(cycle)), self._header_seconds
+        return None, 0.0
+
+    async def _run(self) -> None:
+        pause = min(1.0, self._header_seconds / 4, self._write_seconds / 4)
+        while True:
+            await asyncio.sleep(pause)
+            self.sweep(time.monotonic())

@@ -1,0 +1,92 @@
+"""The workers of one service, seen from each other: a file a worker below the service's runtime folder.
+
+A worker holds a lock on its file for as long as it lives. The kernel ends the lock with the process, however that dies,
+so a file whose lock is free is a dead worker's. Process numbers, which are used again, are never asked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from pathlib import Path
+from typing import Literal
+
+logger = logging.getLogger("bentoml.trueline")
+
+State = Literal["starting", "ready", "draining"]
+_MARKS: dict[State, bytes] = {"starting": b"s", "ready": b"r", "draining": b"d"}
+
+
+class Fleet:
+    """This worker among its service's workers.
+
+    Args:
+        folder: where the workers' files are, made when joined; None where this process is the only worker.
+        expected: how many workers there should be.
+    """
+
+    def __init__(self, folder: Path | None = None, expected: int = 1) -> None:
+        self.expected = expected if folder is not None else 1
+        self.state: State = "starting"
+        self._folder = folder
+        self._file: int | None = None
+
+    def join(self) -> None:
+        """Show this worker to the others. Where the folder cannot be written it counts for itself alone."""
+        if self._folder is None:
+            return
+        hidden = self._folder / f".{os.getpid()}"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.pwrite(file, _MARKS[self.state], 0)
+            # Seen only once it is locked: the others take an unlocked file for a dead worker's.
+            hidden.rename(self._folder / str(os.getpid()))
+        except OSError as error:
+            logger.warning("Readiness is each worker's own: %s cannot be written (%s).", self._folder, error)
+            self._folder, self.expected = None, 1
+        else:
+            self._file = file
+
+    def show(self, state: State) -> None:
+        """Tell the others; a worker that drains stays so."""
+        if self.state == "draining":
+            return
+        self.state = state
+        if self._file is not None:
+            os.pwrite(self._file, _MARKS[state], 0)
+
+    def ready_workers(self) -> int:
+        """How many workers are alive and ready, this one among them."""
+        if self._folder is None:
+            return int(self.state == "ready")
+        try:
+            files = [path for path in self._folder.iterdir() if not path.name.startswith(".")]
+        except OSError:
+            return 0
+        return sum(_ready(path) for path in files)
+
+    def leave(self) -> None:
+        """End this worker's part."""
+        if self._file is not None and self._folder is not None:
+            (self._folder / str(os.getpid())).unlink(missing_ok=True)
+            os.close(self._file)
+            self._file = None
+
+
+def _ready(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(file, 1, 0) == _MARKS["ready"]
+    else:
+        path.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(file)

@@ -1,0 +1,62 @@
+"""The worker's log: which request a record is about, and records as JSON where that is asked for.
+
+BentoML has set up the handlers; a filter and a formatter are put into them when a worker starts.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+
+from service.context import CURRENT
+
+_LOGGERS = (None, "bentoml", "uvicorn.error")
+
+
+class RequestFilter(logging.Filter):
+    """Adds the request's id and trace to the records that are made while it is answered."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        current = CURRENT.get()
+        if current is None or not current.id:
+            return True
+        request_id, trace = current.id.decode(), current.trace()
+        said = f" (request={request_id},trace={trace[0]},span={trace[1]})" if trace else f" (request={request_id})"
+        record.__dict__.update(trueline_request_id=request_id, trueline_trace=trace, trace_msg=said)
+        return True
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message; then the request's ids, fields and traceback, if any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "pid": record.process,
+        }
+        if (request_id := getattr(record, "trueline_request_id", None)) is not None:
+            line["request_id"] = request_id
+        if (trace := getattr(record, "trueline_trace", None)) is not None:
+            line["trace_id"], line["span_id"] = trace
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def configure(log_format: Literal["text", "json"]) -> None:
+    """Put filter and formatter into the handlers that there are; a second time changes nothing."""
+    handlers = {handler for name in _LOGGERS for handler in logging.getLogger(name).handlers}
+    for handler in handlers:
+        if type(handler) is not logging.StreamHandler:
+            continue
+        if not any(isinstance(f, RequestFilter) for f in handler.filters):
+            handler.addFilter(RequestFilter())
+        if log_format == "json":
+            handler.setFormatter(JSONFormatter())
