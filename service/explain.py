@@ -11,7 +11,8 @@ from artifact.encoding import Encoder
 from artifact.errors import Fault, SchemaMismatchError, unknown_name
 from service.errors import DETAILS_LIMIT, ApiError, InvalidRequestError, NotJSONError, TooLargeError, echo
 
-KEYS = ("rows", "columns", "interval")
+KEYS = ("rows", "columns", "interval", "on_error")
+ON_ERROR = ("request", "row")
 _NAME_LENGTH = 100
 # Ranking all features by likeness costs: after this many wrong names the reader is sent to the schema instead.
 _RANKED_NAMES = 10
@@ -64,6 +65,8 @@ class _Collector:
             name = key[:_NAME_LENGTH]
             self.add(None, name, unknown_name("field", name, KEYS), found[key], "unknown")
         self._interval(found.get("interval"))
+        if found.get("on_error") not in (None, *ON_ERROR):
+            self.add(None, "on_error", "Expected 'request' or 'row'.", found["on_error"], "type")
         rows, columns = found.get("rows"), found.get("columns")
         if (rows is None) == (columns is None):
             given = "both" if rows is not None else "neither"

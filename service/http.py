@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
 from service.errors import ApiError, BodyTimeoutError, Headers, MediaTypeError, TooLargeError
@@ -17,6 +17,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 JSON = b"application/json"
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 HTML = b"text/html; charset=utf-8"
+# Set in the scope of a request whose whole body was taken: an error then need not throw a rest away.
+BODY_IS_READ = "trueline.body_is_read"
 
 
 class Reply(NamedTuple):
@@ -26,6 +28,14 @@ class Reply(NamedTuple):
     status: int = 200
     content_type: bytes = JSON
     headers: Headers = ()
+
+
+class StreamReply(NamedTuple):
+    """An answer that is sent while it is made; its status is 200."""
+
+    pieces: AsyncIterator[bytes]
+    headers: Headers
+    status: int = 200
 
 
 class ClientGoneError(Exception):
@@ -42,6 +52,14 @@ async def send_reply(send: Send, reply: Reply) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
+async def send_stream(send: Send, reply: StreamReply) -> None:
+    """Send each piece when it is there; the server makes this wait while the client does not take them."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+    async for piece in reply.pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
 def error_reply(error: ApiError) -> Reply:
     return Reply(error.body(), error.status, JSON, error.headers)
 
@@ -54,7 +72,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: ApiError, *,
     """
     reply = error_reply(error)
     length = _declared_length(scope["headers"])
-    if length is not None and length <= limit:
+    if scope.get(BODY_IS_READ) or (length is not None and length <= limit):
         await send_reply(send, reply)
         return
     headers = [
@@ -104,6 +122,26 @@ async def read_json_body(scope: Scope, receive: Receive, *, limit: int, seconds:
             return await _whole(first, receive, limit)
     except TimeoutError:
         raise BodyTimeoutError(f"Expected the whole body within {seconds:g} s. Received: a part of it.") from None
+
+
+async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
+    """The body of a request in any format, compressed as it came.
+
+    Raises:
+        TooLargeError: more than ``limit`` bytes, declared or sent.
+        BodyTimeoutError: not complete within ``seconds``.
+        ClientGoneError: the client closed the connection.
+    """
+    length = _declared_length(scope["headers"])
+    if length is not None and length > limit:
+        raise _too_large(limit, length)
+    try:
+        async with asyncio.timeout(seconds):
+            body = await _whole(receive(), receive, limit)
+    except TimeoutError:
+        raise BodyTimeoutError(f"Expected the whole body within {seconds:g} s. Received: a part of it.") from None
+    scope[BODY_IS_READ] = True
+    return body
 
 
 class _Begun:

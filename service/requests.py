@@ -1,7 +1,7 @@
 """The body of ``POST /predict`` to validated rows or columns.
 
 ``{"rows": [{feature: value, ...}, ...]}`` or ``{"columns": {feature: [value, ...], ...}}``, and optionally
-``"interval": 0.9``. A key with the value ``null`` counts as left out; of a key that comes twice the last one counts.
+``"interval": 0.9`` and ``"on_error": "row"`` (:mod:`service.bulk` answers that one). A key with the value ``null`` counts as left out; of a key that comes twice the last one counts.
 The validator is generated from the model's schema and reads the bytes themselves: names, types and missing values are
 checked here and once, ranges and categories by the encoding. A body that it refuses is read again, slowly, by
 :mod:`service.explain` to say everything that is wrong with it.
@@ -92,7 +92,8 @@ def _request_schema(schema: FeatureSchema, max_rows: int) -> core_schema.CoreSch
     )
     rows = core_schema.list_schema(row, max_length=max_rows, fail_fast=True)
     interval = core_schema.float_schema(strict=True, gt=0, lt=1, allow_inf_nan=False)
-    parts = {"rows": rows, "columns": columns, "interval": interval}
+    on_error = core_schema.literal_schema(["request", "row"])
+    parts = {"rows": rows, "columns": columns, "interval": interval, "on_error": on_error}
     return _object({name: (core_schema.nullable_schema(part), False) for name, part in parts.items()})
 
 

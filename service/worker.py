@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from artifact.registry import Reference, Registry
 from service.batcher import Batcher
+from service.bulk import BulkLane
 from service.connections import Sweeper
 from service.context import CURRENT
 from service.drain import Drain
@@ -77,6 +78,8 @@ class Worker:
             batch_wait=settings.batch_wait_seconds,
         )
 
+        self.bulk = BulkLane(settings.max_bulk_requests)
+
     @classmethod
     def from_environment(
         cls,
@@ -140,6 +143,7 @@ class Worker:
         self.fleet.leave()
         await self.live.stop()
         await asyncio.to_thread(self.batcher.close)
+        await asyncio.to_thread(self.bulk.close)
         self.metrics.flush()
 
     async def predict(self, body: bytes) -> bytes:

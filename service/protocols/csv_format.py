@@ -1,7 +1,7 @@
 """``text/csv``: a header line, then one row a line; UTF-8, commas, quotation marks as RFC 4180 has them.
 
 An empty field is missing. Booleans are ``true`` and ``false`` in any case. The answer has the columns ``value``,
-``lower``, ``upper`` and ``warnings`` (of several targets ``NAME_value`` and so on), and ``error`` where asked for by row.
+``lower``, ``upper`` and ``warnings`` (of several targets ``NAME_value`` and so on), and by row ``error``.
 """
 
 from __future__ import annotations

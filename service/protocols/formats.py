@@ -62,7 +62,8 @@ def wanted(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Wanted:
         found.get(b"content-encoding", "").strip().lower() or "identity",
         packing(found.get(b"accept-encoding", "")),
         int(digits[:20]) if digits.isascii() and digits.isdigit() else None,
-        parameters(query),
+        # A stream is answered line by line: the good lines before a bad one are sent already.
+        parameters(query, "row" if takes == NDJSON else "request"),
     )
 
 
@@ -72,15 +73,18 @@ def packing(accept_encoding: str) -> str | None:
     return next((name for name in ("zstd", "gzip") if asked.get(name, 0.0) > 0), None)
 
 
-def parameters(query: bytes) -> Options:
+def parameters(query: bytes, on_error: str = "request") -> Options:
     """The options of a query string.
+
+    Args:
+        on_error: what stands where the query does not say.
 
     Raises:
         InvalidRequestError: every parameter that is wrong.
     """
     faults: list[Fault] = []
     interval: float | None = None
-    choices = {"on_error": "request", "extra": "refuse"}
+    choices = {"on_error": on_error, "extra": "refuse"}
     allowed = {"on_error": ("request", "row"), "extra": ("refuse", "ignore")}
     for name, value in _pairs(query):
         if name == "interval":

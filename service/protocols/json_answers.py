@@ -79,7 +79,7 @@ class NdjsonWriter(_Rows):
 
 
 class JsonColumnsWriter:
-    """``{"model_name", "model_version", "columns": {...}, "warnings": [...]}``, ``errors`` too where asked for by row."""
+    """``{"model_name", "model_version", "columns": {...}, "warnings": [...]}``, and by row ``errors``."""
 
     def __init__(self, predictor: Predictor, *, with_errors: bool) -> None:
         self._predictor = predictor

@@ -9,11 +9,11 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from service.http import Receive, Reply, Scope
+from service.http import Receive, Reply, Scope, StreamReply
 from service.protocols import oip_http, tf_serving
 from service.worker import Worker
 
-Handler = Callable[[Worker, Scope, Receive], Awaitable[Reply]]
+Handler = Callable[[Worker, Scope, Receive], Awaitable[Reply | StreamReply]]
 READ = ("GET", "HEAD")
 
 _VERSION = "/versions/{version}"

@@ -1,0 +1,231 @@
+"""``application/vnd.apache.arrow.stream``, and what Parquet shares with it: Arrow columns to the encoding's and back.
+
+Numbers, booleans and timestamps become arrays without an object a value, strings a dictionary. A column of another type
+than its feature's goes on as Python objects, for the encoding to say which rows are wrong. pyarrow is imported with the
+first request that needs it: a service that gets none holds 40 MB less.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from artifact.encoding import DictionaryColumn
+from artifact.predictor import Predictor
+from artifact.schema import FeatureSchema, Kind
+from service.bulk import Answered, Options, Part, chosen_columns, sliced
+from service.errors import BodyFormatError, TooLargeError
+from service.protocols.csv_format import answer_names, texts_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_RECORD_BATCH = 3
+
+
+def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int) -> Iterator[Part]:
+    """The rows of an Arrow stream.
+
+    Args:
+        limit: most bytes that the compressed buffers of one batch may claim to hold.
+
+    Raises:
+        BodyFormatError: not an Arrow stream, or a part of one.
+        InvalidRequestError: columns that do not fit the schema.
+        TooLargeError: a batch that unpacks to more than ``limit``.
+    """
+    import pyarrow as pa
+
+    try:
+        for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
+            check_unpacked(message, limit)
+        with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
+            chosen = chosen_columns(schema, reader.schema.names, ignore_extra=options.ignore_extra)
+            for batch in reader:
+                batch.validate(full=True)
+                yield from parts_of(batch, chosen, schema)
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise BodyFormatError(f"Expected an Arrow stream. Received: {_reason(error)}.") from None
+
+
+def parts_of(batch: pa.RecordBatch, chosen: list[int], schema: FeatureSchema) -> Iterator[Part]:
+    """A batch's rows.
+
+    Args:
+        chosen: positions of the columns that are features.
+    """
+    columns: dict[str, Any] = {}
+    for i in chosen:
+        feature = schema.feature(batch.schema.names[i])
+        columns[feature.name] = _READERS[feature.kind](batch.column(i))
+    yield from sliced(columns, batch.num_rows)
+
+
+def check_unpacked(message: pa.Message, limit: int) -> None:
+    """Refuse a batch whose compressed buffers claim more than ``limit`` bytes: Arrow would ask for the memory at once.
+
+    Raises:
+        TooLargeError: it does.
+        ValueError: the message's metadata cannot be read.
+    """
+    if message.type != "record batch":
+        return
+    try:
+        lengths = _unpacked_lengths(bytes(message.metadata), memoryview(message.body))
+    except (struct.error, IndexError) as error:
+        raise ValueError("a record batch without readable metadata") from error
+    if sum(length for length in lengths if length > 0) > limit:
+        raise TooLargeError(f"Expected a body of at most {limit} bytes when unpacked. Received: more.")
+
+
+def _unpacked_lengths(metadata: bytes, body: memoryview) -> list[int]:
+    """What each buffer of a compressed record batch says it unpacks to; empty where none is compressed."""
+    # Metadata is a flatbuffer: Message {version, header_type, header, ...}, RecordBatch {length, nodes, buffers,
+    # compression}; a buffer is a pair of int64, offset and length, and begins with its unpacked length.
+    message = struct.unpack_from("<I", metadata, 0)[0]
+    header = _field(metadata, message, 2)
+    if header is None:
+        return []
+    header += struct.unpack_from("<I", metadata, header)[0]
+    buffers, compression = _field(metadata, header, 2), _field(metadata, header, 3)
+    if buffers is None or compression is None:
+        return []
+    vector = buffers + struct.unpack_from("<I", metadata, buffers)[0]
+    lengths = []
+    for i in range(struct.unpack_from("<I", metadata, vector)[0]):
+        offset, length = struct.unpack_from("<qq", metadata, vector + 4 + 16 * i)
+        if length >= 8:
+            lengths.append(struct.unpack_from("<q", body, offset)[0])
+    return lengths
+
+
+def _field(metadata: bytes, table: int, index: int) -> int | None:
+    """Where a field of a flatbuffer's table lies."""
+    vtable = table - struct.unpack_from("<i", metadata, table)[0]
+    if vtable < 0 or 4 + 2 * index >= struct.unpack_from("<H", metadata, vtable)[0]:
+        return None
+    offset = struct.unpack_from("<H", metadata, vtable + 4 + 2 * index)[0]
+    return table + offset if offset else None
+
+
+def _numbers(column: pa.Array) -> Any:
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _numbers(column.dictionary_decode())
+    if pa.types.is_decimal(kind) or (pa.types.is_integer(kind) and column.null_count):
+        column = column.cast(pa.float64(), safe=False)
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return column.to_pylist()
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _booleans(column: pa.Array) -> Any:
+    import pyarrow as pa
+
+    if not pa.types.is_boolean(column.type):
+        return column.to_pylist()
+    return column.cast(pa.uint8()).cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def _strings(column: pa.Array) -> Any:
+    import pyarrow as pa
+
+    kind = column.type
+    if not pa.types.is_dictionary(kind):
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+            return column.to_pylist()
+        column = (column.cast(pa.large_string()) if pa.types.is_string_view(kind) else column).dictionary_encode()
+    values = column.dictionary.to_pylist()
+    if not all(isinstance(value, str) for value in values):
+        return column.to_pylist()
+    indices = column.indices
+    if indices.null_count:
+        indices = indices.cast(pa.int64()).fill_null(-1)
+    return DictionaryColumn(indices.to_numpy(zero_copy_only=False).astype(np.int64, copy=False), values)
+
+
+def _datetimes(column: pa.Array) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        # Floor, as NumPy does, where nanoseconds do not fit.
+        zone = getattr(column.type, "tz", None)
+        return column.cast(pa.timestamp("us", zone), safe=False).to_numpy(zero_copy_only=False)
+    return column.to_pylist()
+
+
+_READERS: dict[Kind, Callable[[Any], Any]] = {
+    "number": _numbers,
+    "integer": _numbers,
+    "boolean": _booleans,
+    "category": _strings,
+    "datetime": _datetimes,
+}
+
+
+def _reason(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200].rstrip(".") if lines else type(error).__name__
+
+
+class TableWriter:
+    """Gathers answers as an Arrow table: the columns of a CSV answer, the version in the schema's metadata.
+
+    Args:
+        predictor: whose answers they are.
+        with_errors: whether there is a column ``error``.
+    """
+
+    def __init__(self, predictor: Predictor, *, with_errors: bool) -> None:
+        import pyarrow as pa
+
+        wide = any(target.offset for target in predictor.schema.targets)
+        number = pa.float64() if wide else pa.float32()
+        fields = [(name, number) for name in answer_names(predictor)]
+        fields += [(name, pa.string()) for name in (("warnings", "error") if with_errors else ("warnings",))]
+        metadata = {"model_name": predictor.model_name, "model_version": predictor.model_version}
+        self.schema = pa.schema(fields, metadata=metadata)
+        self._number = number.to_pandas_dtype()
+        self._with_errors = with_errors
+        self._parts: list[tuple[Answered, list[str | None], list[str | None]]] = []
+
+    def add(self, answered: Answered) -> bytes:
+        warnings, errors = texts_of(answered) if answered.warnings or answered.errors else ([], [])
+        self._parts.append((answered, warnings, errors))
+        return b""
+
+    def batch(self) -> pa.RecordBatch:
+        """All rows that were added."""
+        import pyarrow as pa
+
+        columns: list[Any] = []
+        for j in range(len(self.schema.names[: -2 if self._with_errors else -1]) // 3):
+            for end in ("value", "lower", "upper"):
+                column = np.concatenate([getattr(answered, end)[:, j] for answered, _, _ in self._parts])
+                missing = np.isnan(column) if self._with_errors else None
+                columns.append(pa.array(column.astype(self._number, copy=False), mask=missing))
+        sizes = [answered.n_rows for answered, _, _ in self._parts]
+        for found in zip(*(part[1:] for part in self._parts), strict=True):
+            texts = [text for part, n in zip(found, sizes, strict=True) for text in part or [None] * n]
+            columns.append(pa.array(texts, pa.string()) if any(found) else pa.nulls(sum(sizes), pa.string()))
+        if not self._with_errors:
+            columns.pop()
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+class ArrowWriter(TableWriter):
+    """Writes answers as an Arrow stream of one batch."""
+
+    def close(self) -> bytes:
+        import pyarrow as pa
+
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.schema) as stream:
+            stream.write_batch(self.batch())
+        body: bytes = sink.getvalue().to_pybytes()
+        return body

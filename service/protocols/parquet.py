@@ -1,0 +1,58 @@
+"""``application/vnd.apache.parquet``: a whole file in, a whole file out. Columns as :mod:`service.protocols.arrow`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from artifact.schema import FeatureSchema
+from service.bulk import Options, Part, chosen_columns
+from service.errors import BodyFormatError, TooLargeError
+from service.protocols.arrow import TableWriter, parts_of
+
+_BATCH_ROWS = 16_384
+
+
+def read_parquet(body: bytes, schema: FeatureSchema, options: Options, limit: int, max_rows: int) -> Iterator[Part]:
+    """The rows of a Parquet file, read a few thousand at a time.
+
+    Args:
+        limit: most bytes that the file's metadata may say it unpacks to.
+        max_rows: most rows that it may say it has.
+
+    Raises:
+        BodyFormatError: not a Parquet file, or a part of one.
+        InvalidRequestError: columns that do not fit the schema.
+        TooLargeError: more rows or bytes than that.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(pa.BufferReader(body)) as file:
+            if file.metadata.num_rows > max_rows:
+                received = f"Received: {file.metadata.num_rows}."
+                raise TooLargeError(f"Expected at most {max_rows} rows in a request. {received}")
+            size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+            if size > limit:
+                raise TooLargeError(f"Expected a body of at most {limit} bytes when unpacked. Received: {size} bytes.")
+            names = file.schema_arrow.names
+            chosen = chosen_columns(schema, names, ignore_extra=options.ignore_extra)
+            for batch in file.iter_batches(_BATCH_ROWS, columns=[names[i] for i in chosen], use_threads=False):
+                at = {name: i for i, name in enumerate(batch.schema.names)}
+                yield from parts_of(batch, [at[names[i]] for i in chosen], schema)
+    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise BodyFormatError(f"Expected a Parquet file. Received: {lines[0][:200].rstrip('.')}.") from None
+
+
+class ParquetWriter(TableWriter):
+    """Writes answers as a Parquet file of one row group."""
+
+    def close(self) -> bytes:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_batches([self.batch()]), sink, compression="zstd", use_dictionary=False)
+        body: bytes = sink.getvalue().to_pybytes()
+        return body
