@@ -1,0 +1,192 @@
+"""What else is asked of the service, each beside its limit: ``python -m benchmarks.scenarios``.
+
+One connection, 512 connections, an ensemble of 32 members beside ONNX Runtime alone, 10,000 rows a request in each
+format, two workers beside one. One worker on one core and wrk on the other, unless said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from benchmarks import load, network, servers
+from benchmarks.machine import describe
+from benchmarks.serving import LOAD_CORE, SERVER_CORE
+from tests.builders import build_schema, plain_features, sample_rows
+
+BULK_ROWS = 10_000
+MEMBERS = 32
+ARROW = "application/vnd.apache.arrow.stream"
+
+# Runs on the server's core: rows/s of the network alone at its best batch size.
+_ALONE = """
+import sys, time
+import numpy as np
+from pathlib import Path
+from artifact.runtimes import OnnxRuntime
+runtime, best = OnnxRuntime(Path(sys.argv[1])), 0.0
+for n in (1, 4, 8, 16, 32, 64, 128, 256, 512):
+    X = np.random.default_rng(0).normal(size=(n, int(sys.argv[2]))).astype(np.float32)
+    codes = np.zeros((n, 0), np.int32)
+    runtime.run(X, codes)
+    rounds, ended = 0, time.perf_counter() + 0.7
+    began = time.perf_counter()
+    while time.perf_counter() < ended:
+        runtime.run(X, codes)
+        rounds += 1
+    best = max(best, rounds * n / (time.perf_counter() - began))
+print(best)
+"""
+
+
+class Figure(NamedTuple):
+    """One line of the result."""
+
+    what: str
+    asked: str
+    reached: str
+    met: bool
+
+
+class Bench:
+    """Measures on one service at a time; medians over rounds.
+
+    Args:
+        folder: for networks, bodies and logs.
+        seconds: of one measurement.
+        rounds: of each measurement.
+    """
+
+    def __init__(self, folder: Path, seconds: int, rounds: int) -> None:
+        self.folder = folder
+        self.seconds = seconds
+        self.rounds = rounds
+        self.plain = network.build(folder / "plain")
+        self.rows = load.write_script(folder / "rows", [body.encode() for body in self.plain.bodies])
+
+    def press(
+        self,
+        script: load.Script,
+        connections: int,
+        net: network.Network | None = None,
+        *,
+        workers: int = 1,
+        settings: dict[str, str] | None = None,
+    ) -> load.Load:
+        """The median load of several starts of the service."""
+        pinned = workers == 1
+        found = []
+        environ = {"TRUELINE_WORKERS": str(workers), **(settings or {})}
+        for _ in range(self.rounds):
+            core = SERVER_CORE if pinned else None
+            server = servers.SERVERS["trueline"]
+            with servers.start(server, net or self.plain, self.folder, Path(sys.executable), core, environ) as running:
+                for seconds in (2, self.seconds):
+                    measured = load.measure(
+                        script,
+                        running.port,
+                        seconds=seconds,
+                        connections=connections,
+                        core=LOAD_CORE if pinned else None,
+                    )
+                found.append(measured)
+        return sorted(found, key=lambda f: f.requests_per_second)[len(found) // 2]
+
+
+def one_connection(bench: Bench) -> Iterator[Figure]:
+    found = bench.press(bench.rows, 1)
+    yield Figure("1 connection, p50", "0.12 ms", f"{found.p50 * 1e3:.3f} ms", found.p50 <= 0.12e-3)
+
+
+def many_connections(bench: Bench) -> Iterator[Figure]:
+    found = bench.press(bench.rows, 512)
+    reached = f"{found.p99 * 1e3:.1f} ms, {found.failed} errors, {found.requests_per_second:,.0f} requests/s"
+    yield Figure("512 connections, p99", "60 ms, no error", reached, found.p99 <= 0.06 and not found.failed)
+
+
+def ensemble(bench: Bench) -> Iterator[Figure]:
+    net = network.build(bench.folder / "ensemble", members=MEMBERS)
+    script = load.write_script(bench.folder / "ensemble-rows", [body.encode() for body in net.bodies])
+    command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-c", _ALONE, str(net.onnx), str(network.N_FEATURES)]
+    alone = statistics.median(
+        float(subprocess.run(command, cwd=servers.ROOT, check=True, capture_output=True, text=True).stdout)
+        for _ in range(bench.rounds)
+    )
+    rate = bench.press(script, 32, net).requests_per_second
+    reached = f"{rate / alone:.2f} ({rate:,.0f} of {alone:,.0f} rows/s)"
+    yield Figure(
+        f"tabm of {MEMBERS} members, 32 connections, of ONNX Runtime alone", "0.8", reached, rate >= 0.8 * alone
+    )
+
+
+def bulk(bench: Bench) -> Iterator[Figure]:
+    schema = build_schema(plain_features(network.N_FEATURES), targets=("y",))
+    rows = [{k: round(v, 4) for k, v in row.items()} for row in sample_rows(schema, BULK_ROWS)]
+    columns = {name: [row[name] for row in rows] for name in schema.names}
+    sink = pa.BufferOutputStream()
+    table = pa.table(columns)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    bodies = (
+        ("JSON columns", json.dumps({"columns": columns}).encode(), "application/json", 400_000),
+        ("JSON rows", json.dumps({"rows": rows}).encode(), "application/json", 200_000),
+        ("Arrow", sink.getvalue().to_pybytes(), ARROW, 1_500_000),
+    )
+    for name, body, content_type, asked in bodies:
+        script = load.write_script(bench.folder / name.replace(" ", "-"), [body], content_type)
+        rate = bench.press(script, 2).requests_per_second * BULK_ROWS
+        yield Figure(f"{BULK_ROWS:,} rows a request, {name}", f"{asked:,} rows/s", f"{rate:,.0f} rows/s", rate >= asked)
+
+
+def two_workers(bench: Bench) -> Iterator[Figure]:
+    """Both servers and wrk share both cores here, so one worker is measured the same way."""
+    one = bench.press(bench.rows, 64, settings={}).requests_per_second
+    two = bench.press(bench.rows, 64, workers=2).requests_per_second
+    yield Figure(
+        "two workers on two cores, of one", "1.6", f"{two / one:.2f} ({two:,.0f} of {one:,.0f})", two >= 1.6 * one
+    )
+
+
+SCENARIOS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
+    "one": one_connection,
+    "many": many_connections,
+    "ensemble": ensemble,
+    "bulk": bulk,
+    "workers": two_workers,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scenarios", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=6, help="of each measurement; defaults to 6")
+    parser.add_argument("--rounds", type=int, default=3, help="defaults to 3")
+    parser.add_argument("--only", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS), help="defaults to all")
+    options = parser.parse_args(arguments)
+    idle = os.getloadavg()[0]
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="trueline-benchmark-") as folder:
+        bench = Bench(Path(folder), options.seconds, options.rounds)
+        for name in options.only:
+            for figure in SCENARIOS[name](bench):
+                print(f"{figure.what}: {figure.reached} (asked: {figure.asked})", file=sys.stderr, flush=True)
+                figures.append(figure)
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {describe()}, load before {idle:.2f}; medians of {options.rounds} rounds.\n")
+    print("| what | asked | reached | met |\n| --- | --- | --- | --- |")
+    for figure in figures:
+        print(f"| {figure.what} | {figure.asked} | {figure.reached} | {'yes' if figure.met else 'no'} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
