@@ -99,8 +99,8 @@ def read(model: LiveModel, body: bytes) -> PredictRequest:
         rows: dict[str, Any] = {"columns": {name: _column(values) for name, values in inputs.items()}}
     else:
         name, found = ("inputs", inputs) if instances is None else ("instances", instances)
-        if not isinstance(found, list):
-            raise fault(name, "Expected a list of rows.", found)
+        if not isinstance(found, list) or not found:
+            raise fault(name, "Expected a list of rows, at least one.", found)
         rows = {"rows": [_row(schema, i, row) for i, row in enumerate(found)]}
     request = model.reader.read(orjson.dumps({**rows, "interval": read_interval(document.get("interval"))}))
     if inputs is not None and request.rows is not None:

