@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 _CONTAINER = "BENTOML_CONTAINERIZED"
+# BentoML's arbiter looks for dead workers every 10 s; with one worker that is how long nobody answers.
+_CHECK_SECONDS = 1.0
 
 
 def prepare(runtime_folder: Path | None) -> None:
@@ -22,7 +25,10 @@ def prepare(runtime_folder: Path | None) -> None:
         runtime_folder: the service's folder, emptied by BentoML; None is a new temporary one.
     """
     from bentoml._internal.configuration.containers import BentoMLContainer
+    from bentoml._internal.utils import circus
 
+    # BentoML has no setting for it; serve_http() takes the function from this module when it is called.
+    circus.create_standalone_arbiter = functools.partial(circus.create_standalone_arbiter, check_delay=_CHECK_SECONDS)
     os.environ.pop(_CONTAINER, None)
     if runtime_folder is None:
         folder = Path(tempfile.mkdtemp(prefix="trueline-"))

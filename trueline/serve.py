@@ -1,32 +1,80 @@
-"""``trueline serve``: the service by BentoML's own command."""
+"""``trueline serve``: the service by BentoML's own command, every setting of the service a flag."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 import click
 
 from artifact.errors import NotFoundError
 from artifact.registry import CHAMPION
+from service.settings import PREFIX, Settings
 from trueline.options import registry
+
+# MODEL is an argument; a key in a command line is there for everybody to see.
+_NO_FLAG = ("model", "api_key")
+
+
+def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add one option for each setting, in their order; what is not given is left to the environment."""
+    for name, field in reversed(Settings.model_fields.items()):
+        if name in _NO_FLAG:
+            continue
+        flag = "--" + name.replace("_", "-")
+        kind = _kind(field.annotation)
+        default = "" if field.default is None else f" [default: {_shown(field.default)}]"
+        text = f"{field.description}{default}"
+        if kind is bool:
+            option = click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+        else:
+            option = click.option(flag, name, type=kind, metavar=_METAVARS.get(kind), help=text)
+        command = option(command)
+    return command
+
+
+_METAVARS: dict[Any, str] = {int: "N", float: "SECONDS", str: "TEXT"}
+
+
+def _kind(annotation: Any) -> Any:
+    """The type of a setting's value, as click knows it."""
+    if isinstance(annotation, UnionType):
+        (annotation,) = (part for part in get_args(annotation) if part is not type(None))
+    if get_origin(annotation) is Literal:
+        return click.Choice(get_args(annotation))
+    return annotation if annotation in (bool, int, float) else str
+
+
+def _shown(default: object) -> str:
+    return ("on" if default else "off") if isinstance(default, bool) else str(default)
 
 
 @click.command("serve")
 @click.argument("model", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port to listen on.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes. Defaults to 1.")
-def serve_command(model: str | None, port: int, host: str, workers: int | None) -> None:
+@click.option("--strict-range", is_flag=True, help="The same as --warnings refuse.")
+@setting_options
+def serve_command(model: str | None, port: int, host: str, strict_range: bool, **settings: Any) -> None:
     """Serve a champion over HTTP until Ctrl-C. MODEL is NAME, or NAME:VERSION to pin one version.
 
-    Without MODEL, the only model that has a champion.
+    Without MODEL, the only model that has a champion. What no flag sets is read from the environment: --max-rows is
+    TRUELINE_MAX_ROWS there. TRUELINE_API_KEY has no flag, for a command line is no place for a secret.
 
     \b
     Example:
-      trueline serve houses --port 3000 --workers 2
+      trueline serve houses --port 3000 --workers 2 --strict-range
     """
+    if strict_range:
+        settings["warnings"] = "refuse"
+    for name, value in settings.items():
+        if value is not None:
+            os.environ[PREFIX + name.upper()] = str(value)
+    Settings.from_environment(os.environ)
     store = registry()
     if model is not None:
         found = store.resolve(model)
@@ -35,9 +83,7 @@ def serve_command(model: str | None, port: int, host: str, workers: int | None) 
                 f"Model '{found.name}' has no {CHAMPION}. "
                 f"Promote one first: trueline promote {found.name}:{found.version}"
             )
-        os.environ["TRUELINE_MODEL"] = model
-    if workers is not None:
-        os.environ["TRUELINE_WORKERS"] = str(workers)
+        os.environ[f"{PREFIX}MODEL"] = model
     import service
 
     # BentoML imports the service by its name from the folder it is told to work in.
