@@ -142,7 +142,7 @@ class JsonBulkReader:
 def columns_of(rows: Sequence[Any], schema: FeatureSchema, options: Options) -> Part:
     """Rows as columns; what is no object, and names that are no feature's, are faults of their rows."""
     names = schema.names
-    if len(names) > 1:
+    if rows and len(names) > 1:
         try:
             values = list(map(itemgetter(*names), rows))
         except (KeyError, TypeError, IndexError):
