@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -13,26 +12,40 @@ import click
 
 from artifact.errors import NotFoundError
 from artifact.registry import CHAMPION
-from service.settings import PREFIX, Settings
 from trueline.options import registry
 
 # MODEL is an argument; a key in a command line is there for everybody to see.
 _NO_FLAG = ("model", "api_key")
 
 
-def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add one option for each setting, in their order; what is not given is left to the environment."""
-    for name, field in reversed(Settings.model_fields.items()):
+class ServeCommand(click.Command):
+    """The command with one option for each setting; the settings are imported when it is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*super().get_params(ctx), *setting_options()]
+
+
+def setting_options() -> list[click.Option]:
+    """One option for each setting, in their order; what is not given is left to the environment."""
+    from service.settings import Settings
+
+    options = []
+    for name, field in Settings.model_fields.items():
         if name in _NO_FLAG:
             continue
         flag = "--" + name.replace("_", "-")
         kind = _kind(field.annotation)
-        default = "" if field.default is None else f" [default: {_shown(field.default)}]"
-        text = f"{field.description}{default}"
+        text = field.description or ""
+        if field.default is not None:
+            text += f" [default: {_shown(field.default)}]"
         if kind is bool:
-            option = click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+            options.append(click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=text))
         else:
-            option = click.option(flag, name, type=kind, metavar=_METAVARS.get(kind), help=text)
+            options.append(click.Option([flag, name], type=kind, metavar=_METAVARS.get(kind), help=text))
+    return options
+
+
+_METAVARS.get(kind), help=text)
         command = option(command)
     return command
 
@@ -53,12 +66,11 @@ def _shown(default: object) -> str:
     return ("on" if default else "off") if isinstance(default, bool) else str(default)
 
 
-@click.command("serve")
+@click.command("serve", cls=ServeCommand)
 @click.argument("model", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port to listen on.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--strict-range", is_flag=True, help="The same as --warnings refuse.")
-@setting_options
 def serve_command(model: str | None, port: int, host: str, strict_range: bool, **settings: Any) -> None:
     """Serve a champion over HTTP until Ctrl-C. MODEL is NAME, or NAME:VERSION to pin one version.
 
@@ -69,6 +81,8 @@ def serve_command(model: str | None, port: int, host: str, strict_range: bool, *
     Example:
       trueline serve houses --port 3000 --workers 2 --strict-range
     """
+    from service.settings import PREFIX, Settings
+
     if strict_range:
         settings["warnings"] = "refuse"
     for name, value in settings.items():

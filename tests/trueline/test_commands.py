@@ -14,8 +14,10 @@ import pytest
 
 from artifact.predictor import Predictor
 from artifact.registry import Registry
+from service.settings import Settings
 from tests.builders import build_schema, build_version
 from trueline.main import COMMANDS, Commands, cli, run
+from trueline.serve import setting_options
 
 
 @pytest.fixture
@@ -229,6 +231,32 @@ def test_serve_hands_over_to_bentoml(home, capsys, monkeypatch):
     assert (os.environ["TRUELINE_MODEL"], os.environ["TRUELINE_WORKERS"]) == ("houses", "2")
     monkeypatch.delenv("TRUELINE_MODEL")
     monkeypatch.delenv("TRUELINE_WORKERS")
+
+
+def test_every_setting_but_the_key_is_a_flag_of_serve(home, capsys, monkeypatch):
+    build_version(home, promote=True)
+    monkeypatch.setattr(os, "execv", lambda _path, _arguments: None)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"TRUELINE_{name.upper()}", raising=False)
+    flags = {option.name for option in setting_options()}
+    assert flags == set(Settings.model_fields) - {"model", "api_key"}
+    environ = dict(os.environ)
+    given = ("--strict-range", "--access-log", "--no-request-ids", "--drain-seconds", "0.5", "--log-format", "json")
+    code, _, err = call(capsys, "serve", *given, "--runtime-folder", str(home.home))
+    found = {name: value for name, value in os.environ.items() if name.startswith("TRUELINE_")}
+    for name in found.keys() - environ.keys():
+        monkeypatch.delenv(name)
+    assert code == 0, err
+    assert found == {
+        "TRUELINE_WARNINGS": "refuse",
+        "TRUELINE_ACCESS_LOG": "True",
+        "TRUELINE_REQUEST_IDS": "False",
+        "TRUELINE_DRAIN_SECONDS": "0.5",
+        "TRUELINE_LOG_FORMAT": "json",
+        "TRUELINE_RUNTIME_FOLDER": str(home.home),
+    }
+    assert call(capsys, "serve", "--max-rows", "0")[0] == 2
+    monkeypatch.delenv("TRUELINE_MAX_ROWS")
 
 
 @pytest.mark.parametrize(
