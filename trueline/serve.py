@@ -45,11 +45,6 @@ def setting_options() -> list[click.Option]:
     return options
 
 
-_METAVARS.get(kind), help=text)
-        command = option(command)
-    return command
-
-
 _METAVARS: dict[Any, str] = {int: "N", float: "SECONDS", str: "TEXT"}
 
 
