@@ -121,30 +121,28 @@ class App:
             await self._inner(scope, receive, send)
 
     async def _model_path(self, path: str, found: Found, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer by a protocol whose paths name a model, and whose errors are plain."""
+        """Answer by a protocol whose paths name a model."""
         if found.route is None:
-            error = NoRouteError(path, PATHS).plain()
+            error = NoRouteError(path, PATHS)
             await self._refuse(found.template, error, time.perf_counter(), scope, receive, send)
         else:
             scope["path_params"] = found.parameters
-            await self._answer(found.template, found.route, scope, receive, send, plain=True)
+            await self._answer(found.template, found.route, scope, receive, send)
 
-    async def _answer(
-        self, path: str, route: Route, scope: Scope, receive: Receive, send: Send, *, plain: bool = False
-    ) -> None:
+    async def _answer(self, path: str, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         try:
             if scope["method"] not in route.methods:
                 raise MethodError(scope["method"], path, ", ".join(route.methods))
             reply = await route.handler(self.worker, scope, receive)
         except ApiError as error:
-            await self._refuse(path, error.plain() if plain else error, started, scope, receive, send)
+            await self._refuse(path, error, started, scope, receive, send)
         except ClientGoneError:
             self.worker.count(path, 499, time.perf_counter() - started)
         except Exception:
             logger.exception("A request to %s failed", path)
-            fault = ApiError("The service failed on this request; its log says why.")
-            await self._refuse(path, fault.plain() if plain else fault, started, scope, receive, send)
+            message = "The service failed on this request; its log says why."
+            await self._refuse(path, ApiError(message), started, scope, receive, send)
         else:
             await self._send(path, reply, started, send)
 
@@ -163,13 +161,14 @@ class App:
         self, route: str, error: ApiError, started: float, scope: Scope, receive: Receive, send: Send
     ) -> None:
         settings = self.worker.settings
+        error = error.for_path(scope["path"])
         self.worker.count(route, error.status, time.perf_counter() - started)
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
 
     async def _start_grpc(self) -> None:
         settings = self.worker.settings
         if settings.grpc_port is not None:
-            # Imported here: gRPC costs a worker 20 MB, and most have no use for it.
+            # Imported here: gRPC costs a worker 11 MB, and most have no use for it.
             from service.protocols.oip_grpc import GrpcServer
 
             server = GrpcServer(self.worker, host=settings.grpc_host, port=settings.grpc_port)

@@ -78,6 +78,6 @@ class RequireKey:
             return
         settings = self._worker.settings
         started = time.perf_counter()
-        error = UnauthorizedError()
+        error = UnauthorizedError().for_path(scope["path"])
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
         self._worker.count("other", error.status, time.perf_counter() - started)

@@ -16,6 +16,8 @@ from artifact.errors import Fault, TruelineError, unknown_name
 DETAILS_LIMIT = 100
 _ECHO_LENGTH = 100
 _PLAIN_FAULTS = 5
+# TensorFlow Serving's and the Open Inference Protocol's.
+_PLAIN_PATHS = ("/v1/", "/v2/")
 _INT64 = 2**63
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -57,6 +59,10 @@ class ApiError(TruelineError):
             error.message += f" And {len(self.faults) - len(shown)} faults more."
         error.status, error.code, error.is_plain = 400 if self.status == 422 else self.status, self.code, True
         return error
+
+    def for_path(self, path: str) -> ApiError:
+        """This error in the shape of the protocol that a path belongs to."""
+        return self.plain() if path == "/v2" or path.startswith(_PLAIN_PATHS) else self
 
 
 class NotJSONError(ApiError):

@@ -113,7 +113,7 @@ class Front:
         settings = self._worker.settings
         error = OverloadedError(
             f"Expected at most {self._most} open requests. Received: one more. Try again in a second."
-        )
+        ).for_path(scope["path"])
         self._worker.metrics.shed()
         started = time.perf_counter()
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)

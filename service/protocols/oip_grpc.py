@@ -17,11 +17,14 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from artifact.errors import DataError
+from service.auth import ApiKeys, UnauthorizedError
 from service.errors import ApiError, NotReadyError
 from service.protocols import oip
 from service.protocols import open_inference_pb2 as pb
+from service.protocols.any_body import begun
 from service.protocols.datatypes import fault
 from service.protocols.oip_grpc_infer import Inference
+from service.settings import Settings
 from service.worker import Worker
 
 logger = logging.getLogger("bentoml.trueline")
@@ -38,6 +41,9 @@ _CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+
+# Methods that are open where the same path is.
+_PATHS = {"ServerLive": "/v2/health/live", "ServerReady": "/v2/health/ready"}
 
 Method = Callable[[Worker, Any], Awaitable[Message]]
 
@@ -69,7 +75,7 @@ async def model_metadata(worker: Worker, request: pb.ModelMetadataRequest) -> Me
 async def model_infer(worker: Worker, request: pb.ModelInferRequest) -> Message:
     model = oip.served(worker, request.model_name, request.model_version)
     inference = Inference(model, request, max_rows=worker.settings.max_rows)
-    asked, answer = await worker.answer(model, inference.read)
+    asked, answer = await worker.answer(model, await begun(inference.read, request.ByteSize()))
     return inference.write(asked, answer)
 
 
@@ -94,15 +100,21 @@ class GrpcServer:
 
     def __init__(self, worker: Worker, *, host: str, port: int) -> None:
         self._worker = worker
+        settings = worker.settings
+        keys = settings.keys()
+        self._keys = ApiKeys(keys) if keys else None
+        open_paths = Settings.listed(settings.open_paths)
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         options = [
             ("grpc.so_reuseport", 1),
-            ("grpc.max_receive_message_length", worker.settings.max_body_bytes),
+            ("grpc.max_receive_message_length", settings.max_body_bytes),
         ]
-        self._server = grpc.aio.server(options=options)
+        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=settings.max_requests)
         # Neither serializer nor deserializer: handlers take and give bytes.
         handlers = {
-            name: grpc.unary_unary_rpc_method_handler(partial(self._call, f"/{SERVICE}/{name}", method, kind))
+            name: grpc.unary_unary_rpc_method_handler(
+                partial(self._call, f"/{SERVICE}/{name}", method, kind, _PATHS.get(name) in open_paths)
+            )
             for name, (method, kind) in METHODS.items()
         }
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -124,9 +136,13 @@ class GrpcServer:
         """Take no more requests, and wait for those that are open."""
         await self._server.stop(self._worker.settings.deadline_seconds)
 
-    async def _call(self, route: str, method: Method, kind: type[Message], data: bytes, context: Any) -> bytes:
+    async def _call(
+        self, route: str, method: Method, kind: type[Message], is_open: bool, data: bytes, context: Any
+    ) -> bytes:
         started = time.perf_counter()
         try:
+            if self._keys is not None and not is_open and not self._keys.allow(_headers(context)):
+                raise UnauthorizedError
             reply = await method(self._worker, _read(kind, data))
         except ApiError as refused:
             error = refused.plain()
@@ -143,6 +159,11 @@ class GrpcServer:
         self._worker.count(route, error.status, time.perf_counter() - started)
         await context.abort(_CODES.get(error.status, grpc.StatusCode.INVALID_ARGUMENT), error.message[:_DETAILS])
         raise error  # abort has raised
+
+
+def _headers(context: Any) -> list[tuple[bytes, bytes]]:
+    pairs = context.invocation_metadata() or ()
+    return [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in pairs]
 
 
 def _read(kind: type[Message], data: bytes) -> Message:

@@ -12,10 +12,11 @@ from typing import Any
 import orjson
 
 from service.errors import NotJSONError
-from service.http import JSON, Receive, Reply, Scope, read_json_body
+from service.http import JSON, Receive, Reply, Scope
 from service.inference import Answer
 from service.live import LiveModel
 from service.protocols import oip
+from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import Values, fault, from_bytes, from_json, to_bytes
 from service.protocols.tensors import (
     Head,
@@ -56,20 +57,19 @@ async def model_metadata(worker: Worker, scope: Scope, _receive: Receive) -> Rep
 
 async def model_ready(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     """``GET /v2/models/{model}/ready``."""
-    return Reply(orjson.dumps({"name": _served(worker, scope).name, "ready": True}))
+    model = _served(worker, scope)
+    worker.check_ready()
+    return Reply(orjson.dumps({"name": model.name, "ready": True}))
 
 
 async def infer(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     """``POST /v2/models/{model}/infer``."""
     settings = worker.settings
     model = _served(worker, scope)
-    # Binary bodies have a content type of their own, and clients that send none: the header says what a body is.
-    headers = [header for header in scope["headers"] if header[0] != b"content-type"]
-    body = await read_json_body(
-        {"headers": headers}, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds
-    )
+    body = await read_any_body(worker, scope, receive)
     inference = Inference(model, max_rows=settings.max_rows)
-    request, answer = await worker.answer(model, lambda: inference.read(body, header_length(scope["headers"])))
+    read = await begun(lambda: inference.read(body, header_length(scope["headers"])), len(body))
+    request, answer = await worker.answer(model, read)
     return inference.write(request, answer)
 
 

@@ -13,8 +13,9 @@ import orjson
 from artifact.errors import unknown_name
 from artifact.schema import FeatureSchema, Kind
 from service.errors import NotJSONError
-from service.http import Receive, Reply, Scope, read_json_body
+from service.http import Receive, Reply, Scope
 from service.live import LiveModel
+from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import fault
 from service.protocols.oip import served
 from service.protocols.tensors import output_names, outputs_of, read_interval
@@ -34,14 +35,9 @@ _DTYPES: dict[Kind, str] = {
 
 async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     """``POST /v1/models/{model}:predict``."""
-    settings = worker.settings
     model = _served(worker, scope)
-    # TensorFlow Serving asks for no content type, and its users' clients send what they like.
-    headers = [header for header in scope["headers"] if header[0] != b"content-type"]
-    body = await read_json_body(
-        {"headers": headers}, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds
-    )
-    request, answer = await worker.answer(model, lambda: read(model, body))
+    body = await read_any_body(worker, scope, receive)
+    request, answer = await worker.answer(model, await begun(lambda: read(model, body), len(body)))
     columns = outputs_of(model.predictor.schema, answer)
     if request.rows is None:
         return Reply(orjson.dumps({"outputs": columns}))

@@ -2,16 +2,24 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 
 import grpc
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from artifact.errors import DataError
+from service.app import App
+from service.metrics import Metrics
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.oip_grpc import METHODS, SERVICE, GrpcServer
+from service.settings import Settings
+from service.worker import Worker
 from tests.builders import build_schema, sample_rows
-from tests.processes import free_port
+from tests.processes import ROOT, free_port
+from tests.service.conftest import no_inner_app
 from tests.service.protocols.conftest import ENDS, binary_inputs, json_inputs
 
 pytestmark = pytest.mark.anyio
@@ -279,6 +287,53 @@ async def test_stop_waits_for_what_is_open_and_a_client_that_goes_is_counted(wor
     text = (await worker.metrics_text()).decode()
     assert 'route="/inference.GRPCInferenceService/ModelInfer",status="499"} 1.0' in text
     await worker.stop()
+
+
+async def test_a_key_is_asked_for_where_one_is_set_but_for_health(registry):
+    worker = Worker(Settings(api_key="secret"), registry, Metrics(CollectorRegistry()))
+    await worker.start()
+    port = free_port()
+    server = GrpcServer(worker, host="localhost", port=port)
+    await server.start()
+    async with grpc.aio.insecure_channel(f"localhost:{port}") as channel:
+        call = Client(channel)
+        for metadata in ((), (("x-api-key", "wrong"),), (("x-api-key-bin", b"secret"),)):
+            code, details = await call.refused("ModelInfer", typed([FULL]), metadata=metadata)
+            assert code == grpc.StatusCode.UNAUTHENTICATED
+            assert details.startswith("Expected a key")
+        for metadata in ((("authorization", "Bearer secret"),), (("x-api-key", "secret"),)):
+            assert len((await call("ModelInfer", typed([FULL]), metadata=metadata)).outputs) == 3
+        assert (await call("ServerReady", pb.ServerReadyRequest())).ready
+        worker.fleet.show("draining")
+        assert not (await call("ServerReady", pb.ServerReadyRequest())).ready
+        metadata = (("x-api-key", "secret"),)
+        assert not (await call("ModelReady", pb.ModelReadyRequest(name="houses"), metadata=metadata)).ready
+    await server.stop()
+    await worker.stop()
+
+
+async def test_the_app_starts_and_stops_it_where_a_port_is_set(registry):
+    port = free_port()
+    worker = Worker(Settings(grpc_port=port), registry, Metrics(CollectorRegistry()))
+    messages, seen = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            try:
+                seen.append((await Client(channel)("ServerReady", pb.ServerReadyRequest())).ready)
+            except grpc.aio.AioRpcError as error:
+                seen.append(error.code())
+
+    await App(worker, no_inner_app)({"type": "lifespan"}, receive, send)
+    assert seen == [True, grpc.StatusCode.UNAVAILABLE]
+
+
+def test_without_a_port_grpc_is_not_imported():
+    code = "import sys, service.app; assert not {'grpc', 'google.protobuf'} & set(sys.modules), sorted(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 async def test_several_workers_share_the_port_and_an_impossible_one_is_named(port, worker):

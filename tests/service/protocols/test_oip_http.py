@@ -1,12 +1,22 @@
 """The Open Inference Protocol over HTTP: answers are the Predictor's, errors its own and the client's."""
 
+import gzip
 import json
 
 import httpx
 import numpy as np
 import pytest
+import zstandard
+from prometheus_client import CollectorRegistry
 
+from service import front
+from service.app import App
+from service.metrics import Metrics
+from service.protocols.any_body import LARGE
+from service.settings import Settings
+from service.worker import Worker
 from tests.builders import build_schema, plain_features, sample_rows
+from tests.service.conftest import no_inner_app
 from tests.service.protocols.conftest import ENDS, binary_body, binary_inputs, json_inputs, raw, serving
 
 pytestmark = pytest.mark.anyio
@@ -179,9 +189,6 @@ async def test_unknown_models_versions_and_paths_list_what_there_is(client, pred
 
 
 async def test_not_ready_is_a_503_and_live_stays_200(worker):
-    from service.app import App
-    from tests.service.conftest import no_inner_app
-
     transport = httpx.ASGITransport(app=App(worker, no_inner_app))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for path in ("/v2/health/ready", "/v2/models/houses/ready", "/v2/models/houses"):
@@ -334,6 +341,45 @@ async def test_warnings_come_as_a_parameter_and_are_counted_like_faults_by_route
     assert 'trueline_validation_failures_total{field="rooms",reason="range"} 1.0' in text
     assert 'trueline_warnings_total{kind="out_of_range"} 1.0' in text
     assert "houses/" not in text
+
+
+@pytest.mark.parametrize("n_rows", [3, 490])
+async def test_packed_bodies_small_and_large(client, predictor, n_rows):
+    rows = sample_rows(predictor.schema, n_rows)
+    body = json.dumps({"inputs": json_inputs(predictor.schema, rows), "id": "x" * 100 * n_rows}).encode()
+    expected = predictor.predict_rows(rows).value[:, 0].tolist()
+    assert (len(body) > LARGE) == (n_rows == 490)
+    for packed in (gzip.compress, zstandard.compress):
+        encoding = {"content-encoding": "gzip" if packed is gzip.compress else "zstd"}
+        response = await client.post(INFER, content=packed(body), headers=encoding)
+        assert response.json()["outputs"][0]["data"] == expected
+    response = await client.post(INFER, content=body.replace(b"FP64", b"FP65"))
+    assert (response.status_code, "'age': Expected a datatype" in error_of(response)) == (400, True)
+    response = await client.post(INFER, content=gzip.compress(bytes(200_000)), headers={"content-encoding": "gzip"})
+    assert (response.status_code, "when unpacked" in error_of(response)) == (413, True)
+    response = await client.post(INFER, content=b"no gzip", headers={"content-encoding": "gzip"})
+    assert (response.status_code, "Expected a gzip body" in error_of(response)) == (400, True)
+    response = await client.post(INFER, content=b"", headers={"content-encoding": "br"})
+    assert (response.status_code, "Expected Content-Encoding" in error_of(response)) == (415, True)
+
+
+async def test_errors_before_the_app_have_the_protocols_shape_too(registry):
+    worker = Worker(Settings(api_key="secret", max_requests=1), registry, Metrics(CollectorRegistry()))
+    await worker.start()
+    transport = httpx.ASGITransport(app=front.build(App(worker, no_inner_app), worker))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/v2", "/v2/models/houses", "/v1/models/houses"):
+            response = await client.get(path)
+            assert response.status_code == 401
+            assert error_of(response).startswith("Expected a key")
+            assert (await client.get(path, headers={"x-api-key": "secret"})).status_code == 200
+        assert (await client.get("/v2/health/ready")).status_code == 200
+        worker.fleet.show("draining")
+        for path in ("/v2/health/ready", "/v2/models/houses/ready"):
+            response = await client.get(path, headers={"x-api-key": "secret"})
+            assert response.status_code == 503
+            assert "The service is stopping." in error_of(response)
+    await worker.stop()
 
 
 async def test_a_fault_of_ours_has_the_protocols_shape(client, worker, monkeypatch, log):
