@@ -29,6 +29,8 @@ from service.metrics import Metrics
 logger = logging.getLogger("bentoml.trueline")
 
 PART_ROWS = 512
+# Of columns that are arrays already, where a part costs nothing but its number.
+_SLICE_ROWS = 2048
 _SLICE_SECONDS = 0.01
 
 T = TypeVar("T")
@@ -321,8 +323,8 @@ def chosen_columns(schema: FeatureSchema, names: Sequence[str], *, ignore_extra:
 
 def sliced(columns: Mapping[str, Any], n_rows: int) -> Iterator[Part]:
     """Columns as parts."""
-    for start in range(0, n_rows, PART_ROWS):
-        end = min(start + PART_ROWS, n_rows)
+    for start in range(0, n_rows, _SLICE_ROWS):
+        end = min(start + _SLICE_ROWS, n_rows)
         yield Part({name: _between(values, start, end) for name, values in columns.items()}, end - start)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,8 @@ from service.settings import Settings
 from service.source import Source
 
 logger = logging.getLogger("bentoml.trueline")
+
+_SWITCH_SECONDS = 0.001
 
 
 class Worker:
@@ -122,6 +125,8 @@ class Worker:
         # Modules and model stay for good: the collector need not walk them again and again.
         gc.collect()
         gc.freeze()
+        # How soon a thread that works on a large request lets the event loop go on; Python's own 5 ms is five requests.
+        sys.setswitchinterval(_SWITCH_SECONDS)
 
     def check_ready(self) -> LiveModel:
         """The live version, if the whole service is ready to answer by it.

@@ -211,8 +211,11 @@ class TableWriter:
                 columns.append(pa.array(column.astype(self._number, copy=False), mask=missing))
         sizes = [answered.n_rows for answered, _, _ in self._parts]
         for found in zip(*(part[1:] for part in self._parts), strict=True):
+            if not any(found):
+                columns.append(pa.nulls(sum(sizes), pa.string()))
+                continue
             texts = [text for part, n in zip(found, sizes, strict=True) for text in part or [None] * n]
-            columns.append(pa.array(texts, pa.string()) if any(found) else pa.nulls(sum(sizes), pa.string()))
+            columns.append(pa.array(texts, pa.string()))
         if not self._with_errors:
             columns.pop()
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)

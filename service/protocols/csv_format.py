@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from artifact.errors import Fault
 from artifact.predictor import Predictor
 from artifact.schema import FeatureSchema, Kind
@@ -22,7 +24,7 @@ from service.errors import BodyFormatError
 from service.protocols.json_bulk import row_error
 
 # float() itself takes 1_000, nan, inf and digits of other scripts.
-_NUMBER = re.compile(r"[-+0-9.eE,]*", re.ASCII)
+_NUMBER = re.compile(r"[-+0-9.eE]*", re.ASCII)
 _BOOLEANS = {"true": True, "false": False, "": None}
 
 
@@ -64,12 +66,16 @@ def _part(rows: list[list[str]], kept: list[tuple[int, str, Kind]], width: int) 
     return Part({name: _READERS[kind](columns[i]) for i, name, kind in kept}, len(rows), faults)
 
 
-def _numbers(values: tuple[str, ...]) -> list[Any]:
-    if _NUMBER.fullmatch(",".join(values)):
+def _numbers(values: tuple[str, ...]) -> Any:
+    joined = ",".join(values)
+    if joined.isascii() and "_" not in joined and "" not in values:
         try:
-            return [float(value) if value else None for value in values]
+            numbers = np.array(list(map(float, values)))
         except ValueError:
             pass
+        else:
+            if np.isfinite(numbers).all():
+                return numbers
     return [_number(value) for value in values]
 
 
@@ -91,7 +97,7 @@ def _texts(values: tuple[str, ...]) -> list[Any]:
     return [value or None for value in values]
 
 
-_READERS: dict[Kind, Callable[[tuple[str, ...]], list[Any]]] = {
+_READERS: dict[Kind, Callable[[tuple[str, ...]], Any]] = {
     "number": _numbers,
     "integer": _numbers,
     "boolean": _booleans,
