@@ -8,23 +8,13 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from service.errors import ApiError
+from service.errors import UnauthorizedError
 from service.http import ASGIApp, Receive, Scope, Send, refuse
 
 if TYPE_CHECKING:
     from service.worker import Worker
 
 _BEARER = b"bearer "
-
-
-class UnauthorizedError(ApiError):
-    """A request without a good key."""
-
-    status, code = 401, "unauthorized"
-
-    def __init__(self) -> None:
-        message = "Expected a key: Authorization: Bearer KEY, or X-API-Key: KEY. Received: none that is good."
-        super().__init__(message, headers=((b"www-authenticate", b"Bearer"),))
 
 
 class ApiKeys:

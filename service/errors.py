@@ -83,6 +83,16 @@ class NotAcceptableError(ApiError):
     status, code = 406, "not_acceptable"
 
 
+class UnauthorizedError(ApiError):
+    """A request without a good key."""
+
+    status, code = 401, "unauthorized"
+
+    def __init__(self) -> None:
+        message = "Expected a key: Authorization: Bearer KEY, or X-API-Key: KEY. Received: none that is good."
+        super().__init__(message, headers=((b"www-authenticate", b"Bearer"),))
+
+
 class NoRouteError(ApiError):
     """A path that does not exist."""
 

@@ -106,7 +106,7 @@ class Metrics:
             buckets=INFERENCE_BUCKETS,
             registry=registry,
         )
-        waits = Histogram(
+        self._queue_waits = Histogram(
             "trueline_queue_wait_seconds",
             "Time that a request waited for its batch.",
             buckets=DURATION_BUCKETS,
@@ -160,7 +160,7 @@ class Metrics:
         self._by_route: dict[str, Distribution] = {}
         self._batches = Distribution(batch_rows, ROW_BUCKETS)
         self._inference = Distribution(inference, INFERENCE_BUCKETS)
-        self._waits = Distribution(waits, DURATION_BUCKETS)
+        self._waits = Distribution(self._queue_waits, DURATION_BUCKETS)
         self.waited = self._waits.add
         self._row_count = 0
         self._warning_counts: Tally[str] = Tally()

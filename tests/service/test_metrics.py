@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
 from artifact.errors import Fault
+from artifact.schema import Target
 from service.exposition import render
 from service.metrics import ROW_BUCKETS, Distribution, Metrics
 
@@ -127,3 +128,39 @@ def test_workers_are_summed_and_the_dead_do_not_break_the_scrape(tmp_path):
     assert "trueline_queue_rows 5.0" in text
     assert sum("trueline_model_info{" in line for line in text) == 1
     workers[1].communicate()
+
+
+def test_predictions_are_counted_by_their_place_in_the_targets_range(metrics):
+    targets = (Target(name="price", minimum=0, maximum=100, std=1), Target(name="flat", minimum=5, maximum=5, std=1))
+    metrics.loaded("houses", "1", targets)
+    metrics.predicted([[50.0, 5.0], [150.0, 5.0]])  # a few: one by one
+    metrics.predicted([[50.0, 6.0]] * 100)  # many: all at once
+    metrics.flush()
+    get = metrics.registry.get_sample_value
+
+    def up_to(target, bound):
+        return get("trueline_prediction_position_bucket", {"target": target, "le": bound})
+
+    assert [up_to("price", b) for b in ("0.45", "0.5", "1.25", "1.5", "+Inf")] == [0, 101, 101, 102, 102]
+    assert get("trueline_prediction_position_sum", {"target": "price"}) == pytest.approx(52)
+    assert [up_to("flat", b) for b in ("0.0", "0.95", "1.0")] == [2, 2, 102]
+    metrics.predicted([[0.0, 5.0]])
+    metrics.loaded("houses", "2", targets[:1])  # what was counted is not lost by a swap
+    metrics.predicted([[0.0]])
+    metrics.flush()
+    assert get("trueline_prediction_position_count", {"target": "price"}) == 104
+    assert get("trueline_prediction_position_count", {"target": "flat"}) == 103
+
+
+def test_waits_memory_and_processor_time(metrics):
+    get = metrics.registry.get_sample_value
+    metrics.waited(0.0002)
+    metrics.process()
+    metrics.flush()
+    assert get("trueline_queue_wait_seconds_bucket", {"le": "0.00025"}) == 1
+    assert get("trueline_queue_wait_seconds_bucket", {"le": "0.0001"}) == 0
+    assert get("trueline_process_resident_memory_bytes") > 2**20
+    first = get("trueline_process_cpu_seconds_total")
+    sum(i * i for i in range(100_000))
+    metrics.process()
+    assert get("trueline_process_cpu_seconds_total") > first > 0
