@@ -17,8 +17,8 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from artifact.errors import DataError
-from service.auth import ApiKeys, UnauthorizedError
-from service.errors import ApiError, NotReadyError
+from service.auth import ApiKeys
+from service.errors import ApiError, NotReadyError, UnauthorizedError
 from service.protocols import oip
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.any_body import begun
