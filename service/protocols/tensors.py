@@ -67,6 +67,8 @@ class Inputs:
         if self._is_matrix(heads):
             (head,) = heads
             if len(head.shape) != 2 or head.shape[1] != len(self._features):
+                if head.name != MATRIX:  # a misspelt feature, more likely
+                    raise InvalidRequestError([self._unknown(head.name)])
                 raise fault(head.name, f"Expected shape [n, {len(self._features)}].", _shown(head.shape))
             return self._rows(head.name, head.shape[0])
         seen: dict[str, int] = {}

@@ -25,7 +25,7 @@ PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for
 PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
 HTTP, CLI, TRAINING = (PAGES[f"docs/{name}.md"] for name in ("http", "cli", "training"))
 # First folders of paths that the pages may name: a container's, and those of examples.
-KNOWN_FOLDERS = {"opt", "srv", "var", "etc", "v2", "static_content"}
+KNOWN_FOLDERS = {"opt", "srv", "var", "etc", "v1", "v2", "inference.GRPCInferenceService", "static_content"}
 
 
 def section(page: str, heading: str) -> str:

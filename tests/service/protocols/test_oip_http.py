@@ -138,8 +138,9 @@ async def test_one_matrix_where_all_features_are_numbers(tmp_path, datatype):
         assert response.json()["outputs"][0]["data"] == expected
         response = await client.post(INFER, json={"inputs": [{**tensor, "shape": [8, 3], "data": X.ravel().tolist()}]})
         assert error_of(response) == "'input': Expected shape [n, 4]. Received: [8, 3]."
-        response = await client.post(INFER, json={"inputs": [{**tensor, "name": "f9", "datatype": "INT8"}]})
-        assert error_of(response).startswith("'f9': Unknown input 'f9'. There are: 'f0', 'f1', 'f2', 'f3'. Or one FP64")
+        for wrong in ({"name": "f9", "datatype": "INT8"}, {"name": "f9", "shape": [6]}):
+            response = await client.post(INFER, json={"inputs": [{**tensor, **wrong}]})
+            assert error_of(response).startswith("'f9': Unknown input 'f9'. There are: 'f0', 'f1', 'f2', 'f3'. Or one ")
 
 
 async def test_several_targets(tmp_path):

@@ -1,0 +1,76 @@
+"""docs/protocols.md names every path, method and client call that there is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import httpx
+import pytest
+
+from artifact.schema import Feature
+from service.protocols.oip_grpc import METHODS
+from service.protocols.paths import PATHS
+from tests.builders import build_schema
+from tests.processes import ROOT
+from tests.service.protocols.conftest import serving
+
+PAGE = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
+NAMES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
+# Wide enough for every value of the examples but an age of 95.
+FEATURES = [
+    Feature(name=name, kind="number", minimum=low, maximum=high, example=25.0)
+    for name in NAMES
+    for low, high in [(19, 79) if name == "age" else (0, 500)]
+]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def test_every_path_is_named_with_its_methods_and_no_other() -> None:
+    rows = dict(re.findall(r"^\| `(/v[12][^`]*)` \| ([A-Z, ]+) \|", PAGE, re.MULTILINE))
+    assert rows == {path: ", ".join(route.methods) for path, route in PATHS.items()}
+    assert all(f"`{method}`" in PAGE for method in METHODS)
+
+
+@pytest.mark.anyio
+async def test_every_curl_command_is_answered_in_the_shape_that_is_shown(tmp_path: Path) -> None:
+    commands = re.findall(r"^\$ (curl .*(?:\n {4}.*)*)", PAGE, re.MULTILINE)
+    shown = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
+    assert len(commands) == len(shown) == 5
+    async with serving(tmp_path, schema=build_schema(FEATURES), name="diabetes") as (client, _):
+        for command, expected in zip(commands, shown, strict=True):
+            response = await _ask(client, command)
+            assert response.status_code == 200, response.text
+            assert _shape(response.json()) == _shape(expected)
+
+
+async def _ask(client: httpx.AsyncClient, command: str) -> httpx.Response:
+    words = shlex.split(command.replace("\n", " "))
+    path = words[2].removeprefix("localhost:3000")
+    return await (client.post(path, content=words[4]) if "-d" in words else client.get(path))
+
+
+def _shape(document: object) -> object:
+    """A document without its numbers and names of versions."""
+    if isinstance(document, dict):
+        return {key: None if key.endswith("version") else _shape(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return [_shape(value) for value in document]
+    if isinstance(document, str) and document.startswith("["):
+        return json.loads(document)
+    return 0.0 if isinstance(document, float) else document
+
+
+def test_the_client_calls_are_ones_that_the_tests_make_too() -> None:
+    (snippet,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    compile(snippet, "protocols.md", "exec")
+    client = (ROOT / "tests/service/protocols/triton_client.py").read_text(encoding="utf-8")
+    for call in ("InferenceServerClient(address)", "set_data_from_numpy(", "client.infer(", "as_numpy("):
+        assert call in snippet
+        assert call in client
