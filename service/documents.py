@@ -31,7 +31,8 @@ DOCS_PAGE = b"""<!DOCTYPE html>
 
 _JSON = "application/json"
 _PREDICT_ERRORS = {
-    "400": "The body is not JSON.",
+    "400": "The body is not what its media type says.",
+    "406": "The answer is wanted in a format that there is not.",
     "413": "The body or the number of rows is too large.",
     "415": "The body is not of a supported media type.",
     "422": "Rows that break the schema; details list every fault, up to 100.",
@@ -155,6 +156,7 @@ def _components(model: LiveModel | None) -> dict[str, Any]:
                 "rows": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Row"}},
                 "columns": {"type": "object", "properties": columns},
                 "interval": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "examples": [0.9]},
+                "on_error": {"type": "string", "enum": ["request", "row"], "default": "request"},
             },
         },
         "Predictions": _predictions(model),
