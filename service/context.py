@@ -14,25 +14,27 @@ _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 
 
-class RequestContext:
-    """One request.
+class RequestContext(tuple[bytes, bytes | None, Receive | None]):
+    """One request: its ``X-Request-ID``, its W3C trace context as it came, and its ASGI channel.
 
-    Attributes:
-        id: its ``X-Request-ID``, passed through or made.
-        traceparent: its W3C trace context as it came; not checked until it is used.
-        receive: the ASGI channel.
+    A tuple with names, for one is made for every request.
     """
 
-    __slots__ = ("id", "receive", "traceparent")
+    __slots__ = ()
 
-    def __init__(self, request_id: bytes, traceparent: bytes | None, receive: Receive | None) -> None:
-        self.id = request_id
-        self.traceparent = traceparent
-        self.receive = receive
+    @property
+    def id(self) -> bytes:
+        """The ``X-Request-ID``, passed through or made; empty where ids are off."""
+        return self[0]
+
+    @property
+    def traceparent(self) -> bytes | None:
+        """Not checked until it is used: see :meth:`trace`."""
+        return self[1]
 
     def gone(self) -> bool:
         """Whether the client has left, where the server lets it be known: uvicorn's request does."""
-        request: Any = getattr(self.receive, "__self__", None)
+        request: Any = getattr(self[2], "__self__", None)
         return getattr(request, "disconnected", False) is True
 
     def trace(self) -> tuple[str, str] | None:
@@ -51,11 +53,11 @@ class RequestIds:
     """Makes ids that no other worker makes: eight random bytes, then a number that counts up."""
 
     def __init__(self) -> None:
-        self._prefix = os.urandom(8).hex()
+        self._prefix = os.urandom(8).hex().encode() + b"-"
         self._numbers = count(1)
 
     def next(self) -> bytes:
-        return b"%s-%x" % (self._prefix.encode(), next(self._numbers))
+        return b"%b%x" % (self._prefix, next(self._numbers))
 
 
 def legal_id(value: bytes) -> bool:

@@ -77,7 +77,7 @@ class Front:
         if self._ids is not None:
             send = self._identified(self._ids, scope, receive, send)
         else:
-            CURRENT.set(RequestContext(b"", None, receive))
+            CURRENT.set(RequestContext((b"", None, receive)))
         if scope["method"] != "POST":  # health and metrics answer under any load
             await self._app(scope, receive, send)
             return
@@ -91,15 +91,11 @@ class Front:
             self._open -= 1
 
     def _identified(self, ids: RequestIds, scope: Scope, receive: Receive, send: Send) -> Send:
-        request_id = traceparent = None
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and legal_id(value):
-                request_id = value
-            elif name == b"traceparent":
-                traceparent = value
-        if request_id is None:
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id")
+        if request_id is None or not legal_id(request_id):
             request_id = ids.next()
-        CURRENT.set(RequestContext(request_id, traceparent, receive))
+        CURRENT.set(RequestContext((request_id, headers.get(b"traceparent"), receive)))
         header = (b"x-request-id", request_id)
 
         def identified(message: Message) -> Awaitable[None]:

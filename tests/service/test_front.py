@@ -135,7 +135,7 @@ async def test_log_records_of_a_request_carry_its_ids(registry, monkeypatch):
     logs.configure("json")
     logs.configure("json")
     assert len(handler.filters) == 1
-    context = RequestContext(b"order-17", f"00-{TRACE}-{SPAN}-01".encode(), None)
+    context = RequestContext((b"order-17", f"00-{TRACE}-{SPAN}-01".encode(), None))
     token = CURRENT.set(context)
     try:
         try:
@@ -167,7 +167,7 @@ async def test_log_records_of_a_request_carry_its_ids(registry, monkeypatch):
     ],
 )
 def test_w3c_trace_context(header, good):
-    found = RequestContext(b"1", header.encode(), None).trace()
+    found = RequestContext((b"1", header.encode(), None)).trace()
     assert found == ((TRACE, SPAN) if good else None)
 
 
