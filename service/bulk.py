@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from artifact.predictor import Predictor
 from artifact.schema import FeatureSchema
 from service.errors import DETAILS_LIMIT, InvalidRequestError, ModelError, OverloadedError, TooLargeError
 from service.metrics import Metrics
+from service.policy import Policy
 
 logger = logging.getLogger("bentoml.trueline")
 
@@ -95,12 +97,14 @@ class BulkRun:
         predictor: the version that answers all of them.
         options: what the caller asked for.
         max_rows: most rows of the request, or None for a stream without an end.
+        policy: what becomes of unusual values. Defaults to a warning.
 
     Raises:
         InvalidRequestError: an interval that the calibration cannot promise.
     """
 
-    def __init__(self, predictor: Predictor, options: Options, max_rows: int | None) -> None:
+    def __init__(self, predictor: Predictor, options: Options, max_rows: int | None, policy: Policy = "warn") -> None:
+        self._policy = policy
         self.predictor = predictor
         self.options = options
         self.rows = 0
@@ -185,7 +189,12 @@ class BulkRun:
             columns = _taken(part.columns, good)
         while len(good) and columns:
             try:
-                return self.predictor.encoder.encode_columns(columns), good
+                X = self.predictor.encoder.encode_columns(columns)
+                if self._policy == "warn" or not X.warnings:
+                    return X, good
+                if self._policy == "ignore":
+                    return replace(X, warnings=[]), good
+                self._note([Fault(w.row, w.field, w.message, None, w.kind) for w in X.warnings], good, errors)
             except SchemaMismatchError as error:
                 self._note(error.faults, good, errors)
             if not self.options.by_row:

@@ -24,7 +24,7 @@ from service.errors import BodyFormatError
 from service.protocols.json_bulk import row_error
 
 # float() itself takes 1_000, nan, inf and digits of other scripts.
-_NUMBER = re.compile(r"[-+0-9.eE]*", re.ASCII)
+_NUMBER = re.compile(r"[-+0-9.eE]+", re.ASCII)
 _BOOLEANS = {"true": True, "false": False, "": None}
 
 
@@ -80,13 +80,16 @@ def _numbers(values: tuple[str, ...]) -> Any:
 
 
 def _number(value: str) -> Any:
-    """The number, or the text itself for the encoding to refuse."""
+    """The number, None for an empty field, or the text itself for the encoding to refuse."""
     text = value.strip()
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text):
+        return value
     try:
-        number = float(text) if _NUMBER.fullmatch(text) else math.nan
+        return float(text)
     except ValueError:
         return value
-    return (value if text else None) if math.isnan(number) or not text else number
 
 
 def _booleans(values: tuple[str, ...]) -> list[Any]:

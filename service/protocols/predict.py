@@ -78,8 +78,8 @@ async def _bulk(worker: Worker, model: LiveModel, asked: Wanted, body: bytes) ->
 
 
 async def _stream(worker: Worker, model: LiveModel, asked: Wanted, receive: Receive) -> StreamReply:
-    run = BulkRun(model.predictor, asked.options, None)
     settings = worker.settings
+    run = BulkRun(model.predictor, asked.options, None, settings.warnings)
     place = worker.bulk.place(worker.metrics)
     stream = NdjsonStream(
         run,
@@ -119,7 +119,7 @@ def _work(model: LiveModel, asked: Wanted, body: bytes, settings: Settings, runs
             runs.clear()
             found = yield from _json(model, asked, body, settings, runs, cut=False)
     else:
-        run = BulkRun(model.predictor, asked.options, settings.max_bulk_rows)
+        run = BulkRun(model.predictor, asked.options, settings.max_bulk_rows, settings.warnings)
         runs.append(run)
         writer = _writer(asked.gives, model.predictor, asked.options, by_column=True)
         found = yield from _answered(run, _parts(asked, body, model.predictor, settings), writer)
@@ -137,7 +137,7 @@ def _json(
 ) -> Work[bytes]:
     reader = JsonBulkReader(model.reader, model.predictor.encoder, settings.max_rows)
     request = reader.read(body, asked.options, cut=cut)
-    run = BulkRun(model.predictor, request.options, settings.max_rows)
+    run = BulkRun(model.predictor, request.options, settings.max_rows, settings.warnings)
     runs.append(run)
     writer = _writer(asked.gives, model.predictor, request.options, by_column=request.by_column)
     return (yield from _answered(run, request.parts, writer))

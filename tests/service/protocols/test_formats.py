@@ -170,6 +170,25 @@ async def test_warnings_are_in_their_rows(client):
     assert [(w["row"], w["field"]) for w in columns.json()["warnings"]] == [(600, "age"), (600, "town")]
 
 
+async def test_the_policy_of_warnings_holds_for_every_format(registry, predictor):
+    rows = [dict(row) for row in ROWS[:700]]
+    rows[600] |= {"age": 140}
+    for policy in ("ignore", "refuse"):
+        worker = Worker(Settings(warnings=policy), registry, Metrics(CollectorRegistry()))
+        await worker.start()
+        transport = httpx.ASGITransport(app=App(worker, no_inner_app))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            for takes, body_of in BODIES.values():
+                response = await post(client, takes, body_of(rows), "/predict?on_error=request", accept=JSON)
+                if policy == "refuse":
+                    (detail,) = error_of(response, 422, "invalid_request")["details"]
+                    assert (detail["row"], detail["field"]) == (600, "age")
+                else:
+                    assert answers(JSON, response.content) == expected(predictor, rows)
+                    assert "outside" not in response.text
+        await worker.stop()
+
+
 async def test_several_targets_have_columns_each(tmp_path):
     registry = Registry(tmp_path)
     build_version(registry, schema=build_schema(targets=("price", "rent")), spread=False, promote=True)
