@@ -67,7 +67,9 @@ class Front:
         self._app = app
         self._worker = worker
         self._ids = RequestIds() if worker.settings.request_ids else None
-        self._most = worker.settings.max_requests
+        settings = worker.settings
+        self._told = settings.access_log or settings.tracing or settings.log_format == "json"
+        self._most = settings.max_requests
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,9 +77,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         if self._ids is not None:
-            send = self._identified(self._ids, scope, receive, send)
-        else:
-            CURRENT.set(RequestContext((b"", None, receive)))
+            send = self._identified(self._ids, scope, send)
         if scope["method"] != "POST":  # health and metrics answer under any load
             await self._app(scope, receive, send)
             return
@@ -90,12 +90,13 @@ class Front:
         finally:
             self._open -= 1
 
-    def _identified(self, ids: RequestIds, scope: Scope, receive: Receive, send: Send) -> Send:
+    def _identified(self, ids: RequestIds, scope: Scope, send: Send) -> Send:
         headers = dict(scope["headers"])
         request_id = headers.get(b"x-request-id")
         if request_id is None or not legal_id(request_id):
             request_id = ids.next()
-        CURRENT.set(RequestContext((request_id, headers.get(b"traceparent"), receive)))
+        if self._told:
+            CURRENT.set(RequestContext(request_id, headers.get(b"traceparent")))
         header = (b"x-request-id", request_id)
 
         def identified(message: Message) -> Awaitable[None]:

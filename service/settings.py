@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     request_ids: bool = Field(
         default=True,
         description="Answer with the X-Request-ID of the request, or with a new one where it has none. "
-        "With log records of a request come its id and W3C trace id.",
+        "JSON log, access log and spans name it, and the W3C trace id.",
     )
     access_log: bool = Field(default=False, description="Log one line for each answer.")
     log_format: Literal["text", "json"] = Field(

@@ -69,7 +69,7 @@ async def infer(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     body = await read_any_body(worker, scope, receive)
     inference = Inference(model, max_rows=settings.max_rows)
     read = await begun(lambda: inference.read(body, header_length(scope["headers"])), len(body))
-    request, answer = await worker.answer(model, read)
+    request, answer = await worker.answer(model, read, receive)
     return inference.write(request, answer)
 
 

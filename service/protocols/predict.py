@@ -36,7 +36,7 @@ async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply | Str
     if _is_plain(scope):
         body = await read_json_body(scope, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds)
         if len(body) <= LARGE and _ON_ERROR not in body:
-            return Reply(await worker.predict(body))
+            return Reply(await worker.predict(body, receive))
         return await _bulk(worker, worker.live.model(), wanted(scope["headers"], b""), body)
     asked = wanted(scope["headers"], scope.get("query_string", b""))
     model = worker.live.model()

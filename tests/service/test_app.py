@@ -217,7 +217,7 @@ async def test_a_fault_of_ours_is_logged_and_not_shown(client, worker, monkeypat
     assert "ZeroDivision" not in response.text
     assert "ZeroDivisionError" in log.text
 
-    async def late(body):
+    async def late(body, _receive):
         raise DeadlineError("Expected an answer within 1 s. Received: none.")
 
     monkeypatch.setattr(worker, "predict", late)

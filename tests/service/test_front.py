@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from service import front, logs
 from service.app import App
 from service.auth import ApiKeys
-from service.context import CURRENT, RequestContext
+from service.context import CURRENT, RequestContext, client_left
 from service.metrics import Metrics
 from service.settings import Settings
 from service.worker import Worker
@@ -135,7 +135,7 @@ async def test_log_records_of_a_request_carry_its_ids(registry, monkeypatch):
     logs.configure("json")
     logs.configure("json")
     assert len(handler.filters) == 1
-    context = RequestContext((b"order-17", f"00-{TRACE}-{SPAN}-01".encode(), None))
+    context = RequestContext(b"order-17", f"00-{TRACE}-{SPAN}-01".encode())
     token = CURRENT.set(context)
     try:
         try:
@@ -167,7 +167,7 @@ async def test_log_records_of_a_request_carry_its_ids(registry, monkeypatch):
     ],
 )
 def test_w3c_trace_context(header, good):
-    found = RequestContext((b"1", header.encode(), None)).trace()
+    found = RequestContext(b"1", header.encode()).trace()
     assert found == ((TRACE, SPAN) if good else None)
 
 
@@ -228,3 +228,17 @@ async def test_what_becomes_of_unusual_values(registry, policy, status):
             assert 'trueline_validation_failures_total{field="town",reason="unseen"} 1.0' in metrics
         else:
             assert len(body["predictions"][0]["warnings"]) == (2 if policy == "warn" else 0)
+
+
+def test_a_client_that_left_is_known_by_the_servers_request():
+    class Request:
+        disconnected = False
+
+        async def receive(self):
+            """Uvicorn's is a method of its request too."""
+
+    request = Request()
+    assert not client_left(request.receive)
+    request.disconnected = True
+    assert client_left(request.receive)
+    assert not client_left(no_inner_app)
