@@ -1,7 +1,8 @@
 """The body of ``POST /predict`` to validated rows or columns.
 
 ``{"rows": [{feature: value, ...}, ...]}`` or ``{"columns": {feature: [value, ...], ...}}``, and optionally
-``"interval": 0.9`` and ``"on_error": "row"`` (:mod:`service.bulk` answers that one). A key with the value ``null`` counts as left out; of a key that comes twice the last one counts.
+``"interval": 0.9`` and ``"on_error": "row"`` (:mod:`service.bulk` answers that one).
+A key with the value ``null`` counts as left out; of a key that comes twice the last one counts.
 The validator is generated from the model's schema and reads the bytes themselves: names, types and missing values are
 checked here and once, ranges and categories by the encoding. A body that it refuses is read again, slowly, by
 :mod:`service.explain` to say everything that is wrong with it.

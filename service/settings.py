@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     compress_bytes: int = Field(
         default=65_536,
         ge=0,
-        description="An answer of at least so many bytes is compressed where the request's Accept-Encoding asks for it.",
+        description="An answer of at least so many bytes is compressed where the request's Accept-Encoding asks "
+        "for it.",
     )
     deadline_seconds: float = Field(
         default=10.0, gt=0, description="Longest wait of a request in the queue before it is answered with 504."
