@@ -1,8 +1,8 @@
 """``application/x-ndjson``: one row a line in, one answer a line out, in order, while the body still comes.
 
 Nothing is kept but the lines that are being answered: a stream of any length passes in the memory of a few hundred.
-Where the client does not take its answers, no more of its body is read. A bad line is answered by ``{"error": ...}`` in its
-place; with ``on_error=request`` it ends the stream. Empty lines are passed over.
+Where the client does not take its answers, no more of its body is read. A bad line is answered by ``{"error": ...}``
+in its place; with ``on_error=request`` it ends the stream. Empty lines are passed over.
 """
 
 from __future__ import annotations
