@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -14,33 +12,26 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import Fault, SchemaMismatchError, unknown_name
-from artifact.schema import FIRST_CATEGORY_CODE, MISSING_CODE, OTHER_CODE, DatetimePart, Feature, FeatureSchema, Kind
+from artifact.schema import FIRST_CATEGORY_CODE, MISSING_CODE, OTHER_CODE, Feature, FeatureSchema
+from artifact.values import (
+    RULES,
+    DictionaryColumn,
+    FloatArray,
+    category_column,
+    datetime_part,
+    holds_numbers,
+    is_column,
+    read_float,
+    read_numbers,
+    read_seconds,
+    read_strings,
+)
 
 FAULT_LIMIT = 1000
-DAY = 86_400.0
-YEAR = 365.2425 * DAY
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _FLOAT64_MAX = float(np.finfo(np.float64).max)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 # What Python's datetime can show: the years 1 to 9999.
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
-# 1970-01-01 was a Thursday; three days later the week (Monday first) begins.
-_WEEK_SHIFT = 3 * DAY
-
-FloatArray = npt.NDArray[np.float64]
-
-_NUMBER_TYPES = frozenset({float, int, type(None)})
-_BOOLEAN_TYPES = frozenset({bool, type(None)})
-_STRING_TYPES = frozenset({str, type(None)})
-
-_RULES: dict[Kind, str] = {
-    "number": "Expected a number.",
-    "integer": "Expected an integer.",
-    "boolean": "Expected true or false.",
-    "category": "Expected a string.",
-    "datetime": "Expected an ISO 8601 date or time, for example 2024-05-01T12:30:00Z.",
-}
 
 
 class RowWarning(NamedTuple):
@@ -50,33 +41,6 @@ class RowWarning(NamedTuple):
     field: str
     kind: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class DictionaryColumn:
-    """A column of categories as Arrow and Parquet hold it: each distinct string once.
-
-    Attributes:
-        indices: integers (n_samples,), the place of each row's string in ``values``; -1 is missing.
-        values: the distinct strings.
-    """
-
-    indices: npt.NDArray[np.integer]
-    values: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, row: int) -> str | None:
-        index = int(self.indices[row])
-        return None if index < 0 else self.values[index]
-
-    def __iter__(self) -> Iterator[str | None]:
-        return (self[row] for row in range(len(self)))
-
-    def take(self, rows: npt.NDArray[np.intp]) -> DictionaryColumn:
-        """The same column of some rows."""
-        return DictionaryColumn(self.indices[rows], self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +130,7 @@ class Encoder:
         if unknown:
             raise SchemaMismatchError([self._unknown(None, name) for name in unknown])
         for name, values in columns.items():
-            if not _is_column(values):
+            if not is_column(values):
                 message = "Expected a list or a one-dimensional array."
                 raise SchemaMismatchError([Fault(None, name, message, values, "type")])
         lengths = {name: len(values) for name, values in columns.items()}
@@ -178,7 +142,7 @@ class Encoder:
         absent = [None] * n
         faults: list[Fault] = []
         matrix = self._numeric_matrix({name: columns.get(name, absent) for name in self._numeric_names}, n, faults)
-        raw = [_category_column(columns.get(name, absent)) for name in self._categorical_names]
+        raw = [category_column(columns.get(name, absent)) for name in self._categorical_names]
         return self._finish(matrix, raw, faults, checked=checked)
 
     def _check_names(self, rows: Sequence[Any]) -> None:
@@ -204,13 +168,13 @@ class Encoder:
         names = self._numeric_names
         values = [[row.get(n) for n in names] for row in rows]
         for j in self._datetimes:
-            seconds = _seconds(self.schema.numeric[j], [row[j] for row in values], faults)
+            seconds = read_seconds(self.schema.numeric[j], [row[j] for row in values], faults)
             for row, second in zip(values, seconds, strict=True):
                 row[j] = second
         try:
             matrix = np.array(values, dtype=np.float64)
         except OverflowError:
-            matrix = np.array([[_float(v) for v in row] for row in values], dtype=np.float64)
+            matrix = np.array([[read_float(v) for v in row] for row in values], dtype=np.float64)
         return matrix.reshape(len(rows), len(names))
 
     def _numeric_matrix(self, columns: Mapping[str, Any], n: int, faults: list[Fault]) -> FloatArray:
@@ -218,11 +182,11 @@ class Encoder:
         for j, feature in enumerate(self.schema.numeric):
             values = columns[feature.name]
             if feature.kind == "datetime":
-                matrix[:, j] = _seconds(feature, values, faults)
-            elif _holds_numbers(feature, values):
+                matrix[:, j] = read_seconds(feature, values, faults)
+            elif holds_numbers(feature, values):
                 matrix[:, j] = values
             else:
-                matrix[:, j] = _numbers(feature, values, faults)
+                matrix[:, j] = read_numbers(feature, values, faults)
         return matrix
 
     def _finish(
@@ -242,7 +206,7 @@ class Encoder:
                 unusual = bool((categorical[:, j] < FIRST_CATEGORY_CODE).any())
             else:
                 if not checked:
-                    values = _strings(feature, values, faults)
+                    values = read_strings(feature, values, faults)
                 found = [codes.get(v, OTHER_CODE) for v in values]
                 categorical[:, j] = found
                 unusual = bool(found) and min(found) < FIRST_CATEGORY_CODE
@@ -270,7 +234,7 @@ class Encoder:
         outside = (matrix < self._low) | (matrix > self._high)
         broken = self._integral & ~missing & ~infinite & ((np.floor(matrix) != matrix) | (outside & self._boolean))
         for i, j in _where(infinite | broken):
-            rule = "Expected a finite number." if infinite[i, j] else _RULES[features[j].kind]
+            rule = "Expected a finite number." if infinite[i, j] else RULES[features[j].kind]
             faults.append(Fault(i, features[j].name, rule, float(matrix[i, j]), "type"))
         for i, j in _where(outside & ~infinite & ~broken, limit=None):
             self._outside(i, features[j], float(matrix[i, j]), faults, warnings)
@@ -322,134 +286,12 @@ class Encoder:
         return columns.astype(np.float32)
 
 
-def datetime_part(part: DatetimePart, seconds: FloatArray, offset: float) -> FloatArray:
-    """One numeric column of a datetime.
-
-    Args:
-        part: ``days`` since ``offset``, or the sine or cosine of the position in the year, week or day.
-        seconds: float64 (n_samples,), seconds since 1970 UTC.
-        offset: the feature's offset, seconds.
-
-    Returns:
-        float64 (n_samples,), NaN where missing.
-    """
-    if part == "days":
-        return np.asarray((seconds - offset) / DAY)
-    cycle, _, wave = part.rpartition("_")
-    period, shift = {"season": (YEAR, 0.0), "weekday": (7 * DAY, _WEEK_SHIFT), "hour": (DAY, 0.0)}[cycle]
-    angle = 2 * np.pi * (np.mod(seconds + shift, period) / period)
-    return np.asarray(np.sin(angle) if wave == "sin" else np.cos(angle))
-
-
-def parse_datetime(value: Any) -> float:
-    """Seconds since 1970 UTC of an ISO 8601 string, ``datetime``, ``date`` or ``datetime64``; without a zone it is UTC.
-
-    Raises:
-        ValueError: not a datetime.
-    """
-    if isinstance(value, np.datetime64):
-        return float(_datetime64_seconds(np.array([value]))[0])
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.strip())
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        # Not timestamp(): far from 1970 its last bit differs from the same moment's as datetime64.
-        return (moment - _EPOCH) / _MICROSECOND / 1e6
-    if isinstance(value, date):
-        return (date.toordinal(value) - _EPOCH.toordinal()) * DAY
-    raise ValueError("not a datetime")
-
-
 def _ends(feature: Feature) -> tuple[float, float]:
     """The range, finite: what lies beyond float64 is infinite, and is refused for that."""
     if feature.kind == "boolean":
         return 0.0, 1.0
     low, high = feature.minimum, feature.maximum
     return -_FLOAT64_MAX if low is None else low, _FLOAT64_MAX if high is None else high
-
-
-def _is_column(values: Any) -> bool:
-    if isinstance(values, np.ndarray):
-        return values.ndim == 1
-    return isinstance(values, Iterable) and hasattr(values, "__len__") and not isinstance(values, (str, bytes, Mapping))
-
-
-def _holds_numbers(feature: Feature, values: Any) -> bool:
-    return isinstance(values, np.ndarray) and values.dtype.kind in ("fiub" if feature.kind == "boolean" else "fiu")
-
-
-def _category_column(values: Any) -> list[Any] | DictionaryColumn:
-    if isinstance(values, DictionaryColumn):
-        return values
-    listed: list[Any] = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    return listed
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, (float, np.floating)) and math.isnan(value))
-
-
-def _datetime64_seconds(values: npt.NDArray[np.datetime64]) -> FloatArray:
-    micros = values.astype("datetime64[us]")
-    return np.where(np.isnat(micros), np.nan, micros.astype(np.int64).astype(np.float64) / 1e6)
-
-
-def _seconds(feature: Feature, values: Any, faults: list[Fault]) -> FloatArray:
-    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        return _datetime64_seconds(values)
-    out = np.full(len(values), np.nan)
-    for i, value in enumerate(values):
-        if _is_missing(value):
-            continue
-        try:
-            out[i] = parse_datetime(value)
-        except (ValueError, OverflowError):
-            faults.append(Fault(i, feature.name, _RULES["datetime"], value, "type"))
-    return out
-
-
-def _numbers(feature: Feature, values: Iterable[Any], faults: list[Fault]) -> FloatArray:
-    boolean = feature.kind == "boolean"
-    # A look at the types alone is ten times faster than one at each value, and enough for nearly every column.
-    if isinstance(values, (list, tuple)) and set(map(type, values)) <= (_BOOLEAN_TYPES if boolean else _NUMBER_TYPES):
-        with contextlib.suppress(OverflowError):
-            return np.array(values, dtype=np.float64)
-    out: list[float] = []
-    for i, value in enumerate(values):
-        good = isinstance(value, (bool, np.bool_)) if boolean else _is_number(value)
-        if good or _is_missing(value):
-            out.append(_float(value))
-        else:
-            out.append(math.nan)
-            faults.append(Fault(i, feature.name, _RULES[feature.kind], value, "type"))
-    return np.array(out, dtype=np.float64)
-
-
-def _float(value: Any) -> float:
-    if value is None:
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:  # an int beyond float64
-        return math.inf
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, (bool, np.bool_))
-
-
-def _strings(feature: Feature, values: list[Any], faults: list[Fault]) -> list[str | None]:
-    if set(map(type, values)) <= _STRING_TYPES:
-        return values
-    out: list[str | None] = []
-    for i, value in enumerate(values):
-        if isinstance(value, str):
-            out.append(str(value))
-            continue
-        out.append(None)
-        if not _is_missing(value):
-            faults.append(Fault(i, feature.name, _RULES["category"], value, "type"))
-    return out
 
 
 def _missing(row: int, feature: Feature) -> Fault:

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from artifact.encoding import DictionaryColumn, Encoded, RowWarning
+from artifact.encoding import Encoded, RowWarning
 from artifact.errors import DataError, Fault, SchemaMismatchError, unknown_name
 from artifact.predictor import Predictor
 from artifact.schema import FeatureSchema
+from artifact.values import DictionaryColumn
 from service.errors import DETAILS_LIMIT, InvalidRequestError, ModelError, OverloadedError, TooLargeError
 from service.metrics import Metrics
 from service.policy import Policy

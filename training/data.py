@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from artifact.encoding import parse_datetime
 from artifact.errors import DataError, unknown_name
+from artifact.values import parse_datetime
 
 DATASET_PREFIX = "dataset:"
 DATASETS = ("diabetes", "california_housing")

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from artifact.encoding import DAY
 from artifact.errors import DataError, unknown_name
 from artifact.schema import DatetimePart, Feature, Kind, Target
+from artifact.values import DAY
 from training.config import setting_sentence
 from training.data import select_columns
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artifact.encoding import DictionaryColumn
 from artifact.predictor import Predictor
 from artifact.schema import FeatureSchema, Kind
+from artifact.values import DictionaryColumn
 from service.bulk import Answered, Options, Part, chosen_columns, sliced
 from service.errors import BodyFormatError, TooLargeError
 from service.protocols.csv_format import answer_names, texts_of

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact.encoding import DAY, FAULT_LIMIT, Encoded, Encoder, datetime_part, parse_datetime
+from artifact.encoding import FAULT_LIMIT, Encoded, Encoder
 from artifact.errors import SchemaMismatchError
 from artifact.schema import Feature, FeatureSchema, Target
+from artifact.values import DAY, datetime_part, parse_datetime
 from tests.artifact.strategies import MOMENTS, tables
 from tests.builders import build_schema, plain_features, sample_rows
 
