@@ -1,6 +1,7 @@
 """The lean ASGI app: Trueline's own routes; BentoML's where it has one; a 404 that lists them elsewhere.
 
-No middleware stands before a prediction. BentoML's app keeps its life cycle and serves what its clients and pages ask
+None of BentoML's middlewares stands before a prediction; what Trueline's own settings ask for does, see
+:mod:`service.front`. BentoML's app keeps its life cycle and serves what its clients and pages ask
 for (``/schema.json``, the parts of the docs page).
 """
 

@@ -61,7 +61,7 @@ def read_raw(source: str) -> pl.DataFrame:
     return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
 
 
-def select_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
+def check_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
     """Check that columns exist.
 
     Raises:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,7 +34,9 @@ def verdict(y: Float64, network: Float64, baselines: dict[str, Float64], seed: i
     ratio, low, high = _ratio(ours, errors[best], seed)
     _, _, against_mean = _ratio(ours, errors[MEAN], seed, upper=95)
     beats_mean = against_mean < 1
-    worth_it = "yes" if high < 1 and beats_mean else "no" if low > 1 or not beats_mean else "tie"
+    worth_it: Literal["yes", "no", "tie"] = (
+        "yes" if high < 1 and beats_mean else "no" if low > 1 or not beats_mean else "tie"
+    )
     plain = _PLAIN_NAMES.get(best, best)
     change = f"{abs(1 - ratio):.1%} {'lower' if ratio < 1 else 'higher'}"
     interval = f"95% interval {low - 1:+.1%} to {high - 1:+.1%}, {len(y):,} test rows"
@@ -45,7 +49,7 @@ def verdict(y: Float64, network: Float64, baselines: dict[str, Float64], seed: i
     else:
         sentence = f"Undecided: the network's RMSE is {change} than that of {plain}, within chance ({interval})."
     return Verdict(
-        worth_it=worth_it,  # type: ignore[arg-type]
+        worth_it=worth_it,
         beats_mean=beats_mean,
         best_baseline=best,
         rmse_ratio=ratio,

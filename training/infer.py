@@ -16,7 +16,7 @@ from artifact.errors import DataError, unknown_name
 from artifact.schema import DatetimePart, Feature, Kind, Target
 from artifact.values import DAY
 from training.config import setting_sentence
-from training.data import select_columns
+from training.data import check_columns
 
 # A category that fewer rows show than this is learnt as "other".
 MIN_CATEGORY_ROWS = 3
@@ -108,7 +108,7 @@ def infer_features(frame: pl.DataFrame, candidates: list[str], corrections: Corr
     Raises:
         DataError: a correction names no column or does not fit it, or no feature is left.
     """
-    select_columns(frame[candidates], list(corrections.features), "feature in schema.toml")
+    check_columns(frame[candidates], list(corrections.features), "feature in schema.toml")
     result = Inferred(frame, [])
     for name in candidates:
         correction = corrections.features.get(name, FeatureCorrection())
@@ -135,7 +135,7 @@ def fit_categories(features: list[Feature], frame: pl.DataFrame, corrections: Co
 def infer_target(name: str, y: npt.NDArray[np.float64], correction: TargetCorrection) -> Target:
     """Describe a target by its training rows, float64 (n_samples,)."""
     mean, std = float(y.mean()), float(y.std())
-    offset = float(np.round(mean)) if abs(mean) > TARGET_OFFSET_RATIO * std else 0.0
+    is_far = abs(mean) > TARGET_OFFSET_RATIO * std
     return Target(
         name=name,
         unit=correction.unit,
@@ -143,7 +143,8 @@ def infer_target(name: str, y: npt.NDArray[np.float64], correction: TargetCorrec
         minimum=float(y.min()),
         maximum=float(y.max()),
         std=std,
-        offset=offset or (mean if abs(mean) > TARGET_OFFSET_RATIO * std else 0.0),
+        # A whole number reads better; a mean that rounds to 0 has to stay as it is.
+        offset=(float(np.round(mean)) or mean) if is_far else 0.0,
     )
 
 
@@ -280,4 +281,4 @@ def check_target_names(names: list[str], frame: pl.DataFrame) -> None:
     """
     if not names or len(set(names)) != len(names):
         raise DataError(f"Expected distinct target columns. Received: {', '.join(names) or 'none'}.")
-    select_columns(frame, names, "column")
+    check_columns(frame, names, "column")

@@ -14,7 +14,7 @@ from artifact.schema import Feature, FeatureSchema
 from training import split
 from training.columns import encode_frame
 from training.config import TrainConfig
-from training.data import select_columns
+from training.data import check_columns
 from training.infer import (
     Corrections,
     TargetCorrection,
@@ -73,7 +73,7 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
     """
     notes: list[str] = []
     check_target_names(list(request.targets), table)
-    select_columns(table, [c for c in (request.group, request.time) if c], "column")
+    check_columns(table, [c for c in (request.group, request.time) if c], "column")
     unknown = [name for name in request.corrections.targets if name not in request.targets]
     if unknown:
         raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")

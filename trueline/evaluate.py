@@ -27,7 +27,7 @@ def evaluate_command(model: str, data: str, level: float | None, as_json: bool) 
     from artifact.errors import DataError
     from artifact.predictor import Predictor
     from training.columns import encode_frame
-    from training.data import read_table, select_columns
+    from training.data import check_columns, read_table
     from training.evaluate import coverage
     from training.metrics import by_target
 
@@ -36,7 +36,7 @@ def evaluate_command(model: str, data: str, level: float | None, as_json: bool) 
     schema = predictor.schema
     table = read_table(data, as_text=[f.name for f in schema.categorical])
     targets = list(schema.target_names)
-    select_columns(table, targets, "target column")
+    check_columns(table, targets, "target column")
     try:
         table = table.with_columns(pl.col(targets).cast(pl.Float64)).drop_nulls(targets)
     except pl.exceptions.PolarsError as error:
