@@ -25,7 +25,9 @@ def trueline(home: Path, *arguments: str, file_limit: int | None = None) -> subp
         if file_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
-    environment = {**os.environ, "BENTOML_HOME": str(home), "COLUMNS": "200"}
+    # A user's shell has none of what TensorFlow sets in the process that runs the tests.
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "TF2_"))}
+    environment = {**own, "BENTOML_HOME": str(home), "COLUMNS": "200"}
     command = [sys.executable, "-m", "trueline", *arguments]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=240, preexec_fn=limit
