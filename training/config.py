@@ -51,6 +51,9 @@ class TrainConfig(BaseModel):
     validation_fraction: Fraction | None = Field(
         default=None, description="Share that chooses the epoch; default by rows."
     )
+    int8: bool = Field(
+        default=False, description="Store a copy of the network in 8-bit integers too, where its answers stay near."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
