@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from service import documents
+from service import documents, openapi
 from service.errors import ApiError, MethodError, NoRouteError
 from service.http import (
     HTML,
@@ -68,7 +68,7 @@ async def _docs(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
 
 
 async def _docs_json(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(documents.openapi_document(worker.live.current))
+    return Reply(openapi.openapi_document(worker.live.current, worker.settings))
 
 
 ROUTES: dict[str, Route] = {
