@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import Fault, SchemaMismatchError, unknown_name
-from artifact.schema import FIRST_CATEGORY_CODE, MISSING_CODE, OTHER_CODE, Feature, FeatureSchema
+from artifact.packing import RowPacker
+from artifact.schema import FIRST_CATEGORY_CODE, MISSING_CODE, OTHER_CODE, FeatureSchema
+from artifact.unusual import FAULT_LIMIT, FLOAT32_MAX, NumericChecks, RowWarning, check_codes
 from artifact.values import (
-    RULES,
     DictionaryColumn,
     FloatArray,
     category_column,
@@ -27,20 +28,7 @@ from artifact.values import (
     read_strings,
 )
 
-FAULT_LIMIT = 1000
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
-_FLOAT64_MAX = float(np.finfo(np.float64).max)
-# What Python's datetime can show: the years 1 to 9999.
-_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
-
-
-class RowWarning(NamedTuple):
-    """A value that was answered but that the caller should know of. ``kind``: ``out_of_range`` or ``unseen``."""
-
-    row: int
-    field: str
-    kind: str
-    message: str
+__all__ = ["FAULT_LIMIT", "Encoded", "Encoder", "RowWarning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +68,10 @@ class Encoder:
             {None: MISSING_CODE, **{c: i for i, c in enumerate(f.categories, start=FIRST_CATEGORY_CODE)}}
             for f in categorical
         ]
-        ends = np.array([_ends(f) for f in numeric], dtype=np.float64).reshape(-1, 2)
-        self._low, self._high = ends[:, 0], ends[:, 1]
+        self._checks = NumericChecks(numeric)
+        self._packed = RowPacker(self._numeric_names)
         self._offsets = np.array([f.offset for f in numeric], dtype=np.float64)
         self._centred = bool(self._offsets.any())
-        self._usual_low = np.maximum(self._low, self._offsets - _FLOAT32_MAX)
-        self._usual_high = np.minimum(self._high, self._offsets + _FLOAT32_MAX)
-        self._boolean = np.array([f.kind == "boolean" for f in numeric], dtype=bool)
-        self._integral = np.array([f.kind in ("integer", "boolean") for f in numeric], dtype=bool)
-        self._any_integral = bool(self._integral.any())
-        self._refuse_missing = np.array([f.missing == "refuse" for f in numeric], dtype=bool)
         self._datetimes = [j for j, f in enumerate(numeric) if f.kind == "datetime"]
         self._sources = [self._numeric_names.index(c.feature) for c in schema.numeric_columns]
 
@@ -166,6 +148,11 @@ class Encoder:
 
     def _checked_matrix(self, rows: Sequence[Mapping[str, Any]], faults: list[Fault]) -> FloatArray:
         names = self._numeric_names
+        if not self._datetimes:
+            try:
+                return self._packed(rows)
+            except (OverflowError, struct.error):
+                pass  # Read one by one below.
         values = [[row.get(n) for n in names] for row in rows]
         for j in self._datetimes:
             seconds = read_seconds(self.schema.numeric[j], [row[j] for row in values], faults)
@@ -193,9 +180,9 @@ class Encoder:
         self, matrix: FloatArray, raw: Sequence[list[Any] | DictionaryColumn], faults: list[Fault], *, checked: bool
     ) -> Encoded:
         warnings: list[RowWarning] = []
-        usual = self._is_usual(matrix)
+        usual = self._checks.all_usual(matrix)
         if not usual:
-            self._check_numeric(matrix, faults, warnings)
+            self._checks.check(matrix, faults, warnings)
         categorical = np.empty((len(matrix), len(raw)), dtype=np.int32)
         for j, values in enumerate(raw):
             feature = self.schema.categorical[j]
@@ -211,64 +198,13 @@ class Encoder:
                 categorical[:, j] = found
                 unusual = bool(found) and min(found) < FIRST_CATEGORY_CODE
             if unusual:
-                self._check_codes(feature, categorical[:, j], values, faults, warnings)
+                check_codes(feature, categorical[:, j], values, faults, warnings)
         if faults:
             # A type fault leaves a hole where the value stood; it is not missing as well.
             typed = {(f.row, f.field) for f in faults if f.reason == "type"}
             kept = [f for f in faults if f.reason != "missing" or (f.row, f.field) not in typed]
             raise SchemaMismatchError(sorted(kept, key=lambda f: -1 if f.row is None else f.row)[:FAULT_LIMIT])
         return Encoded(self._float32(matrix, usual=usual), categorical, warnings)
-
-    def _is_usual(self, matrix: FloatArray) -> bool:
-        """Whether all is present, finite and in range: nearly every request is, and needs no closer look."""
-        inside = (matrix >= self._usual_low) & (matrix <= self._usual_high)
-        if self._any_integral:
-            inside &= (np.floor(matrix) == matrix) | ~self._integral
-        return bool(inside.all())
-
-    def _check_numeric(self, matrix: FloatArray, faults: list[Fault], warnings: list[RowWarning]) -> None:
-        features = self.schema.numeric
-        missing = np.isnan(matrix)
-        faults.extend(_missing(i, features[j]) for i, j in _where(missing & self._refuse_missing))
-        infinite = np.isinf(matrix)
-        outside = (matrix < self._low) | (matrix > self._high)
-        broken = self._integral & ~missing & ~infinite & ((np.floor(matrix) != matrix) | (outside & self._boolean))
-        for i, j in _where(infinite | broken):
-            rule = "Expected a finite number." if infinite[i, j] else RULES[features[j].kind]
-            faults.append(Fault(i, features[j].name, rule, float(matrix[i, j]), "type"))
-        for i, j in _where(outside & ~infinite & ~broken, limit=None):
-            self._outside(i, features[j], float(matrix[i, j]), faults, warnings)
-
-    def _outside(
-        self, row: int, feature: Feature, value: float, faults: list[Fault], warnings: list[RowWarning]
-    ) -> None:
-        low, high = (_shown(feature, v) for v in (feature.minimum, feature.maximum))
-        if feature.out_of_range == "refuse":
-            message = f"Expected a value in the training range [{low}, {high}]."
-            faults.append(Fault(row, feature.name, message, _shown(feature, value), "range"))
-        else:
-            message = f"'{feature.name}' = {_shown(feature, value)} is outside the training range [{low}, {high}]."
-            warnings.append(RowWarning(row, feature.name, "out_of_range", message))
-
-    def _check_codes(
-        self,
-        feature: Feature,
-        codes: npt.NDArray[np.int32],
-        values: list[Any] | DictionaryColumn,
-        faults: list[Fault],
-        warnings: list[RowWarning],
-    ) -> None:
-        if feature.missing == "refuse" and not codes.all():
-            faults.extend(_missing(int(i), feature) for i in np.flatnonzero(codes == MISSING_CODE)[:FAULT_LIMIT])
-        unseen = np.flatnonzero(codes == OTHER_CODE)
-        if feature.unseen == "refuse":
-            for i in map(int, unseen[:FAULT_LIMIT]):
-                message = unknown_name(f"category of '{feature.name}'", str(values[i]), feature.categories)
-                faults.append(Fault(i, feature.name, message, values[i], "unseen"))
-            return
-        for i in map(int, unseen):
-            message = f"'{feature.name}' = {values[i]!r} was not seen in training; answered as 'other'."
-            warnings.append(RowWarning(i, feature.name, "unseen", message))
 
     def _float32(self, matrix: FloatArray, *, usual: bool) -> npt.NDArray[np.float32]:
         columns = matrix
@@ -282,30 +218,5 @@ class Encoder:
                     columns[:, at] = datetime_part(column.part, matrix[:, j], float(self._offsets[j]))
         if not usual:
             # 1e300 is a legal number; as float32 it would be infinite and the graph would answer NaN.
-            columns = np.clip(columns, -_FLOAT32_MAX, _FLOAT32_MAX)
+            columns = np.clip(columns, -FLOAT32_MAX, FLOAT32_MAX)
         return columns.astype(np.float32)
-
-
-def _ends(feature: Feature) -> tuple[float, float]:
-    """The range, finite: what lies beyond float64 is infinite, and is refused for that."""
-    if feature.kind == "boolean":
-        return 0.0, 1.0
-    low, high = feature.minimum, feature.maximum
-    return -_FLOAT64_MAX if low is None else low, _FLOAT64_MAX if high is None else high
-
-
-def _missing(row: int, feature: Feature) -> Fault:
-    message = "Expected a value: training never saw this feature missing."
-    return Fault(row, feature.name, message, None, "missing")
-
-
-def _where(mask: npt.NDArray[np.bool_], limit: int | None = FAULT_LIMIT) -> list[tuple[int, int]]:
-    return [(int(i), int(j)) for i, j in np.argwhere(mask)[:limit]]
-
-
-def _shown(feature: Feature, value: float | None) -> Any:
-    if value is None:
-        return "unbounded"
-    if feature.kind == "datetime":
-        return datetime.fromtimestamp(value, UTC).isoformat() if _FIRST_SECOND <= value <= _LAST_SECOND else value
-    return int(value) if value == int(value) and abs(value) < 2**53 else value

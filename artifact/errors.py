@@ -67,19 +67,25 @@ class SchemaMismatchError(DataError):
         super().__init__(f"{where}: {first.message} Received: {_cut(repr(first.received))}.{more}")
 
 
-def unknown_name(what: str, name: str, known: Iterable[str], *, limit: int = 20) -> str:
+def unknown_name(what: str, name: str, known: Iterable[str], *, of: str = "", limit: int = 20) -> str:
     """The sentence for a name that does not exist: what there is, the nearest first.
+
+    Args:
+        of: what the thing belongs to, where that is to be said.
 
     Example:
         >>> unknown_name("feature", "rooms", ["age", "room"])
         "Unknown feature 'rooms'. There are: 'room', 'age'."
+        >>> unknown_name("version", "1", ["2"], of="houses")
+        "Unknown version '1' of 'houses'. There are: '2'."
     """
-    names, name = tuple(known), _cut(name)
+    names = tuple(known)
+    unknown = f"Unknown {what} '{_cut(name)}'" + (f" of '{of}'." if of else ".")
     if not names:
-        return f"Unknown {what} '{name}'. There are none yet."
-    shown = ", ".join(f"'{n}'" for n in _nearest(name, names)[:limit])
+        return f"{unknown} There are none yet."
+    shown = ", ".join(f"'{n}'" for n in _nearest(_cut(name), names)[:limit])
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return f"Unknown {what} '{name}'. There are: {shown}{rest}."
+    return f"{unknown} There are: {shown}{rest}."
 
 
 @lru_cache(maxsize=1024)

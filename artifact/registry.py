@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from artifact.aliases import ALIASES, CHALLENGER, CHAMPION, Alias, Aliases
 from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError, unknown_name
+from artifact.files import flush, replace_text
 from artifact.manifest import MANIFEST, STORE_RECORD, Manifest
 
-CHAMPION = "champion"
-CHALLENGER = "challenger"
-ALIASES = (CHAMPION, CHALLENGER)
+__all__ = ["ALIASES", "CHALLENGER", "CHAMPION", "Alias", "Reference", "Registry", "check_name"]
+
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
-_HISTORY_KEPT = 50
-
-
-class Alias(BaseModel):
-    """What an alias points to.
-
-    Attributes:
-        version: the version.
-        previous: former versions, the latest last; ``rollback`` returns to it.
-        changed_at: ISO 8601, UTC.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    version: str
-    previous: tuple[str, ...] = ()
-    changed_at: str
 
 
 class Reference(NamedTuple):
@@ -60,7 +39,7 @@ class Registry:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.models = home / "models"
-        self._aliases = home / "trueline" / "aliases"
+        self._aliases = Aliases(home / "trueline" / "aliases")
         self._staging = home / "trueline" / "staging"
 
     @classmethod
@@ -109,7 +88,7 @@ class Registry:
             alias = self.alias(name, CHAMPION)
             wanted = alias.version if alias else versions[-1]
         if wanted not in versions:
-            raise NotFoundError(unknown_name(f"version of '{name}'", wanted, reversed(versions)))
+            raise NotFoundError(unknown_name("version", wanted, reversed(versions), of=name))
         return Reference(name, wanted, self.models / name / wanted)
 
     def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
@@ -118,17 +97,11 @@ class Registry:
         Raises:
             ArtifactError: the alias file is not readable.
         """
-        path = self.alias_path(name, alias)
-        try:
-            return Alias.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValidationError) as error:
-            raise ArtifactError(f"Expected an alias in {path}. Received: {error}.") from error
+        return self._aliases.read(name, alias)
 
     def alias_path(self, name: str, alias: str = CHAMPION) -> Path:
         """The alias's file; it changes by one atomic rename, so its inode tells a watcher that it did."""
-        return self._aliases / name / f"{alias}.json"
+        return self._aliases.path(name, alias)
 
     def promote(self, reference: str, *, alias: str = CHAMPION, force: bool = False) -> Reference:
         """Point an alias at a version.
@@ -146,11 +119,11 @@ class Registry:
                 f"Expected a model that beats predicting the mean. Received: {found.name}:{found.version}, which does "
                 "not on its test rows. Train on more or better columns, or promote it with --force."
             )
-        with self._lock(found.name):
+        with self._aliases.lock(found.name):
             current = self.alias(found.name, alias)
             if current is None or current.version != found.version:
-                previous = () if current is None else (*current.previous, current.version)[-_HISTORY_KEPT:]
-                self._write_alias(found.name, alias, found.version, previous)
+                previous = () if current is None else (*current.previous, current.version)
+                self._aliases.write(found.name, alias, found.version, previous)
         return found
 
     def rollback(self, name: str) -> Reference:
@@ -163,7 +136,7 @@ class Registry:
         versions = self.versions(name)
         if not versions:
             raise NotFoundError(unknown_name("model", name, self.names()))
-        with self._lock(name):
+        with self._aliases.lock(name):
             current = self.alias(name)
             previous = [v for v in (current.previous if current else ()) if v in versions]
             # With the versions between them deleted, a former champion may be the present one.
@@ -171,7 +144,7 @@ class Registry:
                 previous.pop()
             if current is None or not previous:
                 raise DataError(f"Expected a former champion of '{name}' to return to. Received: none.")
-            self._write_alias(name, CHAMPION, previous[-1], tuple(previous[:-1]))
+            self._aliases.write(name, CHAMPION, previous[-1], tuple(previous[:-1]))
         return self.resolve(f"{name}:{CHAMPION}")
 
     @contextlib.contextmanager
@@ -195,32 +168,18 @@ class Registry:
             yield version, staging
             _write_store_record(staging, name, version, now)
             for path in (*staging.rglob("*"), staging):
-                _fsync(path)
+                flush(path)
             final.parent.mkdir(parents=True, exist_ok=True)
             staging.rename(final)
             try:
-                _fsync(final.parent)
+                flush(final.parent)
                 # BentoML's own pointer, so that its commands list and export the newest; nothing of ours reads it.
-                _replace(final.parent / "latest", version)
+                replace_text(final.parent / "latest", version)
             except BaseException:
                 shutil.rmtree(final, ignore_errors=True)
                 raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-
-    def _write_alias(self, name: str, alias: str, version: str, previous: tuple[str, ...]) -> None:
-        state = Alias(
-            version=version, previous=previous, changed_at=datetime.now(UTC).isoformat(timespec="milliseconds")
-        )
-        _replace(self.alias_path(name, alias), json.dumps(state.model_dump(), indent=2) + "\n")
-
-    @contextlib.contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        folder = self._aliases / name
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def check_name(name: str) -> None:
@@ -266,24 +225,3 @@ def _write_store_record(folder: Path, name: str, version: str, created: datetime
         "creation_time": created.isoformat(),
     }
     (folder / STORE_RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all: a reader sees the old text or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        _fsync(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _fsync(path.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

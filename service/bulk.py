@@ -1,94 +1,29 @@
-"""Large requests: decoded, predicted and written part by part, in a thread beside the event loop.
+"""Large requests: decoded, predicted and written part by part, in the thread of :mod:`service.lane`.
 
-A part is a few hundred rows as columns, whatever wire format they came in: as many as the network runs fastest on, and
-so few that neither memory nor the interpreter's lock is held for long. Between slices of ten milliseconds the thread
-takes the next request, so that a large one delays another by that much and no more.
+A part is a few hundred rows as columns: as many as the network runs fastest on, and so few that neither memory nor the
+interpreter's lock is held for long.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from artifact.encoding import Encoded, RowWarning
-from artifact.errors import DataError, Fault, SchemaMismatchError, unknown_name
+from artifact.encoding import Encoded
+from artifact.errors import DataError, Fault, SchemaMismatchError
 from artifact.predictor import Predictor
-from artifact.schema import FeatureSchema
-from artifact.values import DictionaryColumn
-from service.errors import DETAILS_LIMIT, InvalidRequestError, ModelError, OverloadedError, TooLargeError
+from service.errors import DETAILS_LIMIT, InvalidRequestError, ModelError, TooLargeError
 from service.metrics import Metrics
+from service.parts import Answered, Options, Part, spread, taken
 from service.policy import Policy
 
 logger = logging.getLogger("bentoml.trueline")
-
-PART_ROWS = 512
-# Of columns that are arrays already, where a part costs nothing but its number.
-_SLICE_ROWS = 2048
-_SLICE_SECONDS = 0.01
-
-T = TypeVar("T")
-Work = Generator[None, None, T]
-Numbers = npt.NDArray[np.floating]
-
-
-class Options(NamedTuple):
-    """What a caller asks for beside the rows.
-
-    Attributes:
-        interval: level of the interval, or None for the model's default.
-        by_row: answer the good rows and report the bad in their places, instead of refusing the request.
-        ignore_extra: leave out columns that are no feature, instead of refusing them.
-    """
-
-    interval: float | None = None
-    by_row: bool = False
-    ignore_extra: bool = False
-
-
-class Part(NamedTuple):
-    """Some rows of a request, decoded.
-
-    Attributes:
-        columns: feature name to ``n_rows`` values, as :meth:`Encoder.encode_columns` takes them.
-        n_rows: number of rows.
-        faults: what the decoder found wrong; rows counted from the part's first.
-    """
-
-    columns: Mapping[str, Any]
-    n_rows: int
-    faults: Sequence[Fault] = ()
-
-
-class Answered(NamedTuple):
-    """The answers to a part.
-
-    Attributes:
-        start: the request's row that is the part's first.
-        value, lower, upper: (n_rows, n_targets), NaN in rows that have an error.
-        warnings: rows counted from the request's first.
-        errors: for each row that is not answered, by its place in the part, what is wrong with it.
-    """
-
-    start: int
-    value: Numbers
-    lower: Numbers
-    upper: Numbers
-    warnings: list[RowWarning]
-    errors: dict[int, list[Fault]]
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.value)
 
 
 class BulkRun:
@@ -187,7 +122,7 @@ class BulkRun:
         good = np.arange(part.n_rows)
         if errors:
             good = np.delete(good, list(errors))
-            columns = _taken(part.columns, good)
+            columns = taken(part.columns, good)
         while len(good) and columns:
             try:
                 X = self.predictor.encoder.encode_columns(columns)
@@ -201,7 +136,7 @@ class BulkRun:
             if not self.options.by_row:
                 break
             good = np.delete(np.arange(part.n_rows), list(errors))
-            columns = _taken(part.columns, good)
+            columns = taken(part.columns, good)
         return self._nothing, good[:0]
 
     @property
@@ -239,124 +174,6 @@ class BulkRun:
             if not self.options.by_row:
                 raise InvalidRequestError([f._replace(row=row + start) for row in errors for f in errors[row]])
         if len(good) < n_rows:
-            ends = [_spread(end, good, n_rows) for end in ends]
+            ends = [spread(end, good, n_rows) for end in ends]
         warnings = [w._replace(row=int(good[w.row]) + start) for w in prediction.warnings]
         return Answered(start, ends[0], ends[1], ends[2], warnings, errors)
-
-
-class BulkLane:
-    """The thread that large requests share, a slice of time each.
-
-    Args:
-        max_requests: large requests that may be open at once; each holds its body in memory.
-    """
-
-    def __init__(self, max_requests: int) -> None:
-        self._max_requests = max_requests
-        self._open = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="trueline-bulk")
-
-    @contextlib.contextmanager
-    def place(self, metrics: Metrics) -> Iterator[None]:
-        """A place among the open requests.
-
-        Raises:
-            OverloadedError: there is none.
-        """
-        if self._open >= self._max_requests:
-            metrics.shed()
-            raise OverloadedError(
-                f"Expected at most {self._max_requests} large requests at once. Received: one more. "
-                "Try again in a second."
-            )
-        self._open += 1
-        try:
-            yield
-        finally:
-            self._open -= 1
-
-    async def run(self, work: Work[T]) -> T:
-        """What ``work`` returns; it runs from one ``yield`` to the next in the thread."""
-        loop = asyncio.get_running_loop()
-        found: list[T] = []
-        while not found:
-            await loop.run_in_executor(self._thread, _slice, work, found)
-        return found[0]
-
-    async def call(self, function: Callable[..., T], *args: Any) -> T:
-        """One short call in the thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
-
-    def close(self) -> None:
-        """Wait for what runs; call it when no request is open."""
-        self._thread.shutdown()
-
-
-def _slice(work: Work[T], found: list[T]) -> None:
-    end = time.perf_counter() + _SLICE_SECONDS
-    try:
-        while time.perf_counter() < end:
-            next(work)
-    except StopIteration as done:
-        found.append(done.value)
-
-
-def chosen_columns(schema: FeatureSchema, names: Sequence[str], *, ignore_extra: bool) -> list[int]:
-    """Which of a table's columns are features, by position.
-
-    Raises:
-        InvalidRequestError: a column that comes twice, that is no feature, or that is needed and not there.
-    """
-    known = frozenset(schema.names)
-    faults = [
-        Fault(None, name, "Expected each column once.", f"{times} times", "type")
-        for name, times in Counter(names).items()
-        if times > 1 and (name in known or not ignore_extra)
-    ]
-    if not ignore_extra:
-        extra = [name for name in dict.fromkeys(names) if name not in known][:DETAILS_LIMIT]
-        # Ranking the features by likeness costs: only the first wrong names get it.
-        faults += [
-            Fault(None, name, unknown_name("feature", name, schema.names), name, "unknown") for name in extra[:10]
-        ]
-        rest = "No feature has this name. GET /schema lists those there are."
-        faults += [Fault(None, name, rest, name, "unknown") for name in extra[10:]]
-    absent = {f.name for f in schema.features if f.missing == "refuse"} - set(names)
-    message = "Expected this column: training never saw the feature missing."
-    faults += [Fault(None, name, message, None, "missing") for name in schema.names if name in absent]
-    if not faults and not known & set(names):
-        faults.append(Fault(None, None, "Expected at least one feature's column.", f"{len(names)} columns", "missing"))
-    if faults:
-        raise InvalidRequestError(faults)
-    return [i for i, name in enumerate(names) if name in known]
-
-
-def sliced(columns: Mapping[str, Any], n_rows: int) -> Iterator[Part]:
-    """Columns as parts."""
-    for start in range(0, n_rows, _SLICE_ROWS):
-        end = min(start + _SLICE_ROWS, n_rows)
-        yield Part({name: _between(values, start, end) for name, values in columns.items()}, end - start)
-
-
-def _between(values: Any, start: int, end: int) -> Any:
-    if isinstance(values, DictionaryColumn):
-        return DictionaryColumn(values.indices[start:end], values.values)
-    return values[start:end]
-
-
-def _taken(columns: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[str, Any]:
-    taken: dict[str, Any] = {}
-    for name, values in columns.items():
-        if isinstance(values, DictionaryColumn):
-            taken[name] = values.take(rows)
-        elif isinstance(values, np.ndarray):
-            taken[name] = values[rows]
-        else:
-            taken[name] = [values[i] for i in rows.tolist()]
-    return taken
-
-
-def _spread(answers: Numbers, rows: npt.NDArray[np.intp], n_rows: int) -> Numbers:
-    out = np.full((n_rows, answers.shape[1]), np.nan, dtype=answers.dtype)
-    out[rows] = answers
-    return out

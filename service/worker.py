@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry
 
 from artifact.registry import Reference, Registry
 from service.batcher import Batcher
-from service.bulk import BulkLane
 from service.connections import Sweeper
 from service.context import client_left
 from service.drain import Drain
@@ -23,6 +22,7 @@ from service.exposition import render
 from service.fleet import Fleet
 from service.http import Receive
 from service.inference import Answer
+from service.lane import BulkLane
 from service.live import Live, LiveModel
 from service.metrics import Metrics
 from service.requests import PredictRequest

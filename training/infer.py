@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from artifact.errors import DataError, unknown_name
+from artifact.errors import DataError
 from artifact.schema import DatetimePart, Feature, Kind, Target
 from artifact.values import DAY
-from training.config import setting_sentence
+from training.corrections import Corrections, FeatureCorrection, TargetCorrection
 from training.data import check_columns
 
 # A category that fewer rows show than this is learnt as "other".
@@ -24,68 +22,6 @@ MAX_CATEGORIES = 1000
 # Offsets this many spreads away from 0 are centred in float64: float32 holds 7 digits.
 FEATURE_OFFSET_RATIO = 1e3
 TARGET_OFFSET_RATIO = 20.0
-
-
-class FeatureCorrection(BaseModel):
-    """What ``schema.toml`` may say of a feature, under ``[features.NAME]``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: Kind | None = None
-    unit: str | None = None
-    description: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    categories: tuple[str, ...] | None = None
-    missing: Literal["impute", "refuse"] | None = None
-    unseen: Literal["other", "refuse"] | None = None
-    out_of_range: Literal["warn", "refuse"] | None = None
-    drop: bool = False
-
-
-class TargetCorrection(BaseModel):
-    """What ``schema.toml`` may say of a target, under ``[targets.NAME]``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    unit: str | None = None
-    description: str | None = None
-
-
-class Corrections(BaseModel):
-    """The whole of ``schema.toml``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    features: dict[str, FeatureCorrection] = Field(default_factory=dict)
-    targets: dict[str, TargetCorrection] = Field(default_factory=dict)
-
-    def text_columns(self) -> list[str]:
-        """Columns that the user calls categories: their text must not be read as numbers or dates."""
-        return [name for name, correction in self.features.items() if correction.kind == "category"]
-
-    @classmethod
-    def read(cls, path: Path) -> Corrections:
-        """Read ``schema.toml``.
-
-        Raises:
-            DataError: not readable, not TOML, or with keys that do not exist.
-        """
-        try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise DataError(f"Expected a readable TOML file. Received: {path}: {error}.") from error
-        except ValidationError as error:
-            raise DataError(f"{path}: {_sentence(error)}") from error
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    if first["type"] == "extra_forbidden":
-        keys = {"features": FeatureCorrection.model_fields, "targets": TargetCorrection.model_fields}
-        known = keys.get(str(first["loc"][0]), Corrections.model_fields)
-        return unknown_name("key", str(first["loc"][-1]), known)
-    return setting_sentence(error)
 
 
 @dataclass(slots=True)

@@ -14,15 +14,9 @@ from artifact.schema import Feature, FeatureSchema
 from training import split
 from training.columns import encode_frame
 from training.config import TrainConfig
+from training.corrections import Corrections, TargetCorrection
 from training.data import check_columns
-from training.infer import (
-    Corrections,
-    TargetCorrection,
-    check_target_names,
-    fit_categories,
-    infer_features,
-    infer_target,
-)
+from training.infer import check_target_names, fit_categories, infer_features, infer_target
 
 Float64 = npt.NDArray[np.float64]
 

@@ -68,7 +68,7 @@ def train_command(
     from artifact.manifest import REPORT
     from artifact.registry import check_name
     from training.config import TrainConfig, parse_setting
-    from training.infer import Corrections
+    from training.corrections import Corrections
     from training.prepare import Request
     from training.train import Observer, train
 

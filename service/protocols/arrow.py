@@ -16,8 +16,8 @@ import numpy as np
 from artifact.predictor import Predictor
 from artifact.schema import FeatureSchema, Kind
 from artifact.values import DictionaryColumn
-from service.bulk import Answered, Options, Part, chosen_columns, sliced
 from service.errors import BodyFormatError, TooLargeError
+from service.parts import Answered, Options, Part, chosen_columns, sliced
 from service.protocols.csv_format import answer_names, texts_of
 
 if TYPE_CHECKING:

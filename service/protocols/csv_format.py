@@ -19,8 +19,8 @@ import numpy as np
 from artifact.errors import Fault
 from artifact.predictor import Predictor
 from artifact.schema import FeatureSchema, Kind
-from service.bulk import PART_ROWS, Answered, Options, Part, chosen_columns
 from service.errors import BodyFormatError
+from service.parts import PART_ROWS, Answered, Options, Part, chosen_columns
 from service.protocols.json_bulk import row_error
 
 # float() itself takes 1_000, nan, inf and digits of other scripts.

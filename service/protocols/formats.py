@@ -7,8 +7,8 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from artifact.errors import Fault, unknown_name
-from service.bulk import Options
 from service.errors import InvalidRequestError, MediaTypeError, NotAcceptableError
+from service.parts import Options
 
 JSON = "application/json"
 CSV = "text/csv"

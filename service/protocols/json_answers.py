@@ -8,7 +8,7 @@ import orjson
 
 from artifact.encoding import RowWarning
 from artifact.predictor import Predictor
-from service.bulk import Answered
+from service.parts import Answered
 from service.protocols.json_bulk import numbers, row_error
 
 

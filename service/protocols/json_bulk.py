@@ -18,9 +18,9 @@ import orjson
 from artifact.encoding import Encoder
 from artifact.errors import Fault, unknown_name
 from artifact.schema import FeatureSchema
-from service.bulk import PART_ROWS, Answered, Options, Part, chosen_columns, sliced
 from service.errors import InvalidRequestError
 from service.explain import KEYS, explain
+from service.parts import PART_ROWS, Answered, Options, Part, chosen_columns, sliced
 from service.requests import RequestReader
 
 _PIECE = 131_072

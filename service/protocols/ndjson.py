@@ -16,11 +16,13 @@ import orjson
 
 from artifact.errors import Fault
 from artifact.schema import FeatureSchema
-from service.bulk import PART_ROWS, BulkLane, BulkRun, Options, Part
+from service.bulk import BulkRun
 from service.compression import Unpacker
 from service.errors import ApiError, BodyTimeoutError, TooLargeError
 from service.http import ClientGoneError, Receive
+from service.lane import BulkLane
 from service.metrics import Metrics
+from service.parts import PART_ROWS, Options, Part
 from service.protocols.json_answers import NdjsonWriter
 from service.protocols.json_bulk import columns_of
 

@@ -30,7 +30,7 @@ def served(worker: Worker, name: str, version: str | None) -> LiveModel:
     if name != model.name:
         raise UnknownModelError(unknown_name("model", name, [model.name]))
     if version and version != model.version:
-        raise UnknownModelError(unknown_name(f"version of '{name}'", version, [model.version]))
+        raise UnknownModelError(unknown_name("version", version, [model.version], of=name))
     return model
 
 

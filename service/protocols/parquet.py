@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from artifact.schema import FeatureSchema
-from service.bulk import Options, Part, chosen_columns
 from service.errors import BodyFormatError, TooLargeError
+from service.parts import Options, Part, chosen_columns
 from service.protocols.arrow import TableWriter, parts_of
 
 _BATCH_ROWS = 16_384

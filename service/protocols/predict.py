@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from artifact.predictor import Predictor
-from service.bulk import BulkRun, Options, Part, Work
+from service.bulk import BulkRun
 from service.compression import Unpacker, packed
 from service.http import JSON as JSON_TYPE
 from service.http import Receive, Reply, Scope, StreamReply, read_body, read_json_body
+from service.lane import Work
 from service.live import LiveModel
+from service.parts import Options, Part
 from service.protocols import formats
 from service.protocols.csv_format import CsvWriter, read_csv
 from service.protocols.formats import Wanted, wanted

@@ -18,7 +18,7 @@ from service.metrics import Metrics
 from service.settings import PREFIX, Settings
 from tests.processes import ROOT
 from training.config import TrainConfig
-from training.infer import FeatureCorrection, TargetCorrection
+from training.corrections import FeatureCorrection, TargetCorrection
 from trueline.main import COMMANDS, cli
 
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.glob("docs/**/*.md")}

@@ -137,7 +137,7 @@ async def test_a_version_that_vanished_leaves_the_live_one(registry, log):
     registry.promote(f"houses:{second}")
     await until(lambda: live.current.version == second)
     shutil.rmtree(registry.models / "houses" / first)
-    registry._write_alias("houses", "champion", first, ())
+    registry._aliases.write("houses", "champion", first, ())
     await asyncio.sleep(0.05)
     assert live.model().version == second
     assert "keeps serving. Unknown version" in log.text

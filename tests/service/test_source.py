@@ -49,7 +49,7 @@ def test_a_pinned_version_follows_nothing(registry):
     registry.promote(f"houses:{second}")
     registry.promote(f"houses:{first}")
     assert source.stamp() == stamp
-    with pytest.raises(NotFoundError, match=r"Unknown version of 'houses' 'nope'"):
+    with pytest.raises(NotFoundError, match=r"Unknown version 'nope' of 'houses'"):
         Source(registry, "houses:nope").wanted()
     with pytest.raises(NotFoundError, match=r"Unknown model 'house'. There are: 'houses'"):
         Source(registry, "house").wanted()

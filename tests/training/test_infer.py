@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from artifact.errors import DataError
-from training.infer import Corrections, TargetCorrection, fit_categories, infer_features, infer_target
+from training.corrections import Corrections, TargetCorrection
+from training.infer import fit_categories, infer_features, infer_target
 
 
 def infer(frame: pl.DataFrame, corrections: Corrections | None = None):
@@ -107,21 +108,6 @@ def test_targets_describe_their_training_rows():
     assert far.offset == pytest.approx(1e9, abs=1)
     tiny = infer_target("y", np.array([1e-12, 1e-12 + 1e-15]), TargetCorrection())
     assert tiny.offset == pytest.approx(1e-12, rel=1e-2)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[features.x]\nkindd = 'number'", "kindd"),
-        ("[features.x]\nkind = 'float'", "features.x.kind"),
-        ("nonsense", "readable TOML"),
-    ],
-)
-def test_a_wrong_schema_toml_is_one_sentence(tmp_path, text, message):
-    path = tmp_path / "schema.toml"
-    path.write_text(text)
-    with pytest.raises(DataError, match=message):
-        Corrections.read(path)
 
 
 def test_a_schema_toml_that_names_no_column_lists_them():

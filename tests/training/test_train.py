@@ -19,8 +19,8 @@ from artifact.runtimes import Outputs
 from tests.training.conftest import mixed_table
 from training.columns import records
 from training.config import TrainConfig
+from training.corrections import Corrections
 from training.export import check_parity
-from training.infer import Corrections
 from training.prepare import Request, prepare
 from training.train import Observer, train
 

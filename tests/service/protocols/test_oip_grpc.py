@@ -164,7 +164,7 @@ async def test_unknown_models_and_versions_list_what_there_is(call, predictor):
     assert (code, details) == (grpc.StatusCode.NOT_FOUND, "Unknown model 'house'. There are: 'houses'.")
     code, details = await call.refused("ModelReady", pb.ModelReadyRequest(name="houses", version="1"))
     assert code == grpc.StatusCode.NOT_FOUND
-    assert details == f"Unknown version of 'houses' '1'. There are: '{predictor.model_version}'."
+    assert details == f"Unknown version '1' of 'houses'. There are: '{predictor.model_version}'."
     assert (await call.refused("ModelMetadata", pb.ModelMetadataRequest()))[0] == grpc.StatusCode.NOT_FOUND
 
 

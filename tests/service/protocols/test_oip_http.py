@@ -179,7 +179,7 @@ async def test_unknown_models_versions_and_paths_list_what_there_is(client, pred
         assert error_of(response) == "Unknown model 'house'. There are: 'houses'."
     response = await client.post("/v2/models/houses/versions/7/infer", json={"inputs": one()})
     assert response.status_code == 404
-    assert error_of(response) == f"Unknown version of 'houses' '7'. There are: '{version}'."
+    assert error_of(response) == f"Unknown version '7' of 'houses'. There are: '{version}'."
     for path in ("/v2/", "/v2/models", "/v2/models/houses/config", "/v2/models/{model}", "/v2/repository/index"):
         response = await client.get(path)
         assert response.status_code == 404
@@ -227,7 +227,7 @@ BAD = {
     "int": (one(rooms={"data": [5.5]}), "Row 0, 'rooms': Expected an integer or null. Received: 5.5."),
     "int8": (one(rooms={"datatype": "INT8", "data": [128]}), "Row 0, 'rooms': Expected an INT8, -128 to 127."),
     "range": (one(rooms={"data": [99]}), "Row 0, 'rooms': Expected a value in the training range [1, 12]."),
-    "unseen": (one(heating={"data": ["wood"]}), "Row 0, 'heating': Unknown category of 'heating' 'wood'."),
+    "unseen": (one(heating={"data": ["wood"]}), "Row 0, 'heating': Unknown category 'wood' of 'heating'."),
     "refused missing": (one(age={"data": [None]}), "Row 0, 'age': Expected a value: training never saw"),
     "date": (one(sold={"data": ["soon"]}), "Row 0, 'sold': Expected an ISO 8601 date or time"),
     "no data": (one(age={"data": None}), "'age': Expected 'data', or a 'binary_data_size'"),

@@ -69,7 +69,7 @@ async def test_unknown_models_and_versions(client, predictor):
     assert (response.status_code, error_of(response)) == (404, "Unknown model 'house'. There are: 'houses'.")
     response = await client.get("/v1/models/houses/versions/1/metadata")
     assert response.status_code == 404
-    assert error_of(response) == f"Unknown version of 'houses' '1'. There are: '{predictor.model_version}'."
+    assert error_of(response) == f"Unknown version '1' of 'houses'. There are: '{predictor.model_version}'."
     for path in ("/v1/models/houses:classify", "/v1/models", "/v1/", "/v1/models/a/b/c"):
         response = await client.post(path, json={})
         assert response.status_code == 404

@@ -100,7 +100,7 @@ def test_the_public_client_gets_the_predictors_numbers_and_readable_errors(serve
     )  # fmt: skip
     assert found["errors"] == {
         "model": [codes[0], "Unknown model 'house'. There are: 'houses'."],
-        "version": [codes[1], f"Unknown version of 'houses' '1'. There are: '{version}'."],
+        "version": [codes[1], f"Unknown version '1' of 'houses'. There are: '{version}'."],
         "input": [codes[2], found["errors"]["input"][1]],
     }
     assert "Unknown input 'agee'. There are: 'age'" in found["errors"]["input"][1]

@@ -1,0 +1,135 @@
+"""Parts of a large request: some rows as columns, whatever wire format they came in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.encoding import RowWarning
+from artifact.errors import Fault, unknown_name
+from artifact.schema import FeatureSchema
+from artifact.values import DictionaryColumn
+from service.errors import DETAILS_LIMIT, InvalidRequestError
+
+PART_ROWS = 512
+# Of columns that are arrays already, where a part costs nothing but its number.
+_SLICE_ROWS = 2048
+
+Numbers = npt.NDArray[np.floating]
+
+
+class Options(NamedTuple):
+    """What a caller asks for beside the rows.
+
+    Attributes:
+        interval: level of the interval, or None for the model's default.
+        by_row: answer the good rows and report the bad in their places, instead of refusing the request.
+        ignore_extra: leave out columns that are no feature, instead of refusing them.
+    """
+
+    interval: float | None = None
+    by_row: bool = False
+    ignore_extra: bool = False
+
+
+class Part(NamedTuple):
+    """Some rows of a request, decoded.
+
+    Attributes:
+        columns: feature name to ``n_rows`` values, as :meth:`Encoder.encode_columns` takes them.
+        n_rows: number of rows.
+        faults: what the decoder found wrong; rows counted from the part's first.
+    """
+
+    columns: Mapping[str, Any]
+    n_rows: int
+    faults: Sequence[Fault] = ()
+
+
+class Answered(NamedTuple):
+    """The answers to a part.
+
+    Attributes:
+        start: the request's row that is the part's first.
+        value, lower, upper: (n_rows, n_targets), NaN in rows that have an error.
+        warnings: rows counted from the request's first.
+        errors: for each row that is not answered, by its place in the part, what is wrong with it.
+    """
+
+    start: int
+    value: Numbers
+    lower: Numbers
+    upper: Numbers
+    warnings: list[RowWarning]
+    errors: dict[int, list[Fault]]
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.value)
+
+
+def chosen_columns(schema: FeatureSchema, names: Sequence[str], *, ignore_extra: bool) -> list[int]:
+    """Which of a table's columns are features, by position.
+
+    Raises:
+        InvalidRequestError: a column that comes twice, that is no feature, or that is needed and not there.
+    """
+    known = frozenset(schema.names)
+    faults = [
+        Fault(None, name, "Expected each column once.", f"{times} times", "type")
+        for name, times in Counter(names).items()
+        if times > 1 and (name in known or not ignore_extra)
+    ]
+    if not ignore_extra:
+        extra = [name for name in dict.fromkeys(names) if name not in known][:DETAILS_LIMIT]
+        # Ranking the features by likeness costs: only the first wrong names get it.
+        faults += [
+            Fault(None, name, unknown_name("feature", name, schema.names), name, "unknown") for name in extra[:10]
+        ]
+        rest = "No feature has this name. GET /schema lists those there are."
+        faults += [Fault(None, name, rest, name, "unknown") for name in extra[10:]]
+    absent = {f.name for f in schema.features if f.missing == "refuse"} - set(names)
+    message = "Expected this column: training never saw the feature missing."
+    faults += [Fault(None, name, message, None, "missing") for name in schema.names if name in absent]
+    if not faults and not known & set(names):
+        faults.append(Fault(None, None, "Expected at least one feature's column.", f"{len(names)} columns", "missing"))
+    if faults:
+        raise InvalidRequestError(faults)
+    return [i for i, name in enumerate(names) if name in known]
+
+
+def sliced(columns: Mapping[str, Any], n_rows: int) -> Iterator[Part]:
+    """Columns as parts."""
+    for start in range(0, n_rows, _SLICE_ROWS):
+        end = min(start + _SLICE_ROWS, n_rows)
+        yield Part({name: _between(values, start, end) for name, values in columns.items()}, end - start)
+
+
+def _between(values: Any, start: int, end: int) -> Any:
+    if isinstance(values, DictionaryColumn):
+        return DictionaryColumn(values.indices[start:end], values.values)
+    return values[start:end]
+
+
+def taken(columns: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[str, Any]:
+    """Some rows of columns, by position."""
+    found: dict[str, Any] = {}
+    for name, values in columns.items():
+        if isinstance(values, DictionaryColumn):
+            found[name] = values.take(rows)
+        elif isinstance(values, np.ndarray):
+            found[name] = values[rows]
+        else:
+            found[name] = [values[i] for i in rows.tolist()]
+    return found
+
+
+def spread(answers: Numbers, rows: npt.NDArray[np.intp], n_rows: int) -> Numbers:
+    """Answers (n_answered, n_targets) in their places among ``n_rows``; NaN in the others."""
+    out = np.full((n_rows, answers.shape[1]), np.nan, dtype=answers.dtype)
+    out[rows] = answers
+    return out

@@ -1,0 +1,160 @@
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from artifact import aliases as module
+from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError
+from artifact.registry import Registry
+from tests.builders import build_manifest, build_schema
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path / "home")
+
+
+def add(registry, name="houses", **options):
+    """A version with a manifest and no model: enough for whatever only moves versions about."""
+    with registry.create(name) as (version, folder):
+        build_manifest(build_schema(), name, version, **options).write(folder)
+    return version
+
+
+def promoted(registry, count, name="houses"):
+    """As many versions, promoted in order."""
+    versions = [add(registry, name) for _ in range(count)]
+    for version in versions:
+        registry.promote(f"{name}:{version}")
+    return versions
+
+
+def champion(registry, name="houses"):
+    alias = registry.alias(name)
+    return alias and alias.version
+
+
+def run_python(script, *arguments, **options):
+    return subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, **options)
+
+
+def test_a_full_disk_at_promotion_leaves_the_champion(registry, monkeypatch):
+    first, second = promoted(registry, 1)[0], add(registry)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(os, "fsync", full)
+        registry.promote(f"houses:{second}")
+    assert champion(registry) == first
+    registry.promote(f"houses:{second}")
+    assert champion(registry) == second
+    folder = registry.alias_path("houses").parent
+    assert sorted(p.name for p in folder.iterdir()) == [".lock", "champion.json"]
+
+
+def test_an_alias_is_champion_or_challenger(registry):
+    add(registry)
+    with pytest.raises(NotFoundError, match=r"Unknown alias '../../x'\. There are: 'ch"):
+        registry.promote("houses", alias="../../x")
+
+
+def test_a_damaged_alias_is_an_artifact_error(registry):
+    promoted(registry, 1)
+    registry.alias_path("houses").write_text('{"version"', encoding="utf-8")
+    for call in (registry.resolve, registry.promote, registry.rollback):
+        with pytest.raises(ArtifactError, match="Expected an alias in"):
+            call("houses")
+
+
+def test_a_model_that_does_not_beat_the_mean_is_promoted_only_by_force(registry):
+    good, bad = promoted(registry, 1)[0], add(registry, beats_mean=False)
+    with pytest.raises(RefusedError, match=f"houses:{bad}, which does not .* --force"):
+        registry.promote(f"houses:{bad}")
+    assert champion(registry) == good
+    assert registry.promote(f"houses:{bad}", force=True).version == champion(registry) == bad
+
+
+def test_rollbacks_go_back_one_by_one_and_then_refuse(registry):
+    first, second, third = promoted(registry, 3)
+    assert registry.rollback("houses").version == champion(registry) == second
+    assert registry.rollback("houses").version == champion(registry) == first
+    with pytest.raises(DataError, match="Expected a former champion of 'houses'"):
+        registry.rollback("houses")
+    assert champion(registry) == first
+    registry.promote(f"houses:{third}")
+    assert registry.rollback("houses").version == first
+
+
+def test_promoting_the_champion_again_changes_nothing(registry):
+    promoted(registry, 2)
+    before = registry.alias_path("houses").stat().st_ino, registry.alias("houses")
+    registry.promote("houses:champion")
+    assert (registry.alias_path("houses").stat().st_ino, registry.alias("houses")) == before
+
+
+def test_a_rollback_skips_deleted_versions_and_never_returns_to_itself(registry):
+    first, second, third = promoted(registry, 3)
+    shutil.rmtree(registry.models / "houses" / second)
+    assert registry.rollback("houses").version == first
+    registry.promote(f"houses:{third}")
+    registry.promote(f"houses:{first}")
+    shutil.rmtree(registry.models / "houses" / third)
+    with pytest.raises(DataError, match="Expected a former champion"):
+        registry.rollback("houses")
+
+
+def test_a_deleted_champion_is_named_and_can_be_rolled_back(registry):
+    first, second = promoted(registry, 2)
+    shutil.rmtree(registry.models / "houses" / second)
+    with pytest.raises(NotFoundError, match=f"Unknown version '{second}' of 'houses'. There are: '{first}'"):
+        registry.resolve("houses")
+    assert registry.rollback("houses").version == first
+
+
+def test_a_rollback_of_an_unknown_or_never_promoted_model_is_refused(registry):
+    with pytest.raises(NotFoundError, match="Unknown model 'houses'"):
+        registry.rollback("houses")
+    add(registry)
+    with pytest.raises(DataError, match="Expected a former champion"):
+        registry.rollback("houses")
+
+
+def test_history_is_bounded(registry, monkeypatch):
+    monkeypatch.setattr(module, "_HISTORY_KEPT", 3)
+    versions = promoted(registry, 6)
+    assert registry.alias("houses").previous == tuple(versions[2:5])
+
+
+def test_processes_that_promote_at_once_lose_nothing(registry):
+    versions = [add(registry) for _ in range(40)]
+    script = """
+import sys, pathlib
+from artifact.registry import Registry
+registry = Registry(pathlib.Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+for version in sys.argv[2:]:
+    registry.promote(f"houses:{version}")
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    writers = [run_python(script, registry.home, *versions[i::2], **pipes) for i in range(2)]
+    for writer in writers:
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    while any(writer.poll() is None for writer in writers):
+        assert champion(registry) in (None, *versions)
+    for writer in writers:
+        assert writer.communicate()[0] == ""
+        assert writer.returncode == 0
+    alias = registry.alias("houses")
+    assert sorted((*alias.previous, alias.version)) == versions
