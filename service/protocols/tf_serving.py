@@ -101,7 +101,7 @@ def read(model: LiveModel, body: bytes) -> PredictRequest:
     request = model.reader.read(orjson.dumps({**rows, "interval": read_interval(document.get("interval"))}))
     if inputs is not None and request.rows is not None:
         # Rows without names in, columns out: `inputs` is always answered with `outputs`.
-        columns = {name: [row[name] for row in request.rows] for name in schema.names}
+        columns = {name: [row.get(name) for row in request.rows] for name in schema.names}
         return PredictRequest(None, columns, request.n_rows, request.interval)
     return request
 

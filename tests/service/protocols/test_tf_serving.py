@@ -38,6 +38,13 @@ async def test_instances_and_inputs_get_the_predictors_numbers(client, predictor
         assert response.json() == {"outputs": columns}
 
 
+async def test_rows_as_inputs_may_leave_out_what_is_imputed(client, predictor):
+    row = {name: ROW[name] for name in SCHEMA.names if SCHEMA.feature(name).missing == "refuse"}
+    expected = {name: found[:1] for name, found in expected_of(predictor, [row]).items()}
+    response = await client.post(PREDICT, json={"inputs": [row]})
+    assert (response.status_code, response.json()) == (200, {"outputs": expected})
+
+
 async def test_one_feature_needs_no_list(tmp_path):
     async with serving(tmp_path, schema=build_schema(plain_features(1), targets=("price", "rent"))) as (client, model):
         expected = model.predict_rows([{"f0": 1.5}, {"f0": -1}])
