@@ -22,6 +22,7 @@ from artifact.schema import FeatureSchema
 Float64 = npt.NDArray[np.float64]
 
 MEAN, RIDGE, BOOSTING = "mean", "ridge", "hist_gradient_boosting"
+BASELINES = (MEAN, RIDGE, BOOSTING)
 # HistGradientBoosting takes at most 255 categories a feature; a wider one is left to it as a number.
 _MAX_CATEGORIES = 255
 

@@ -1,55 +1,91 @@
-"""TrainConfig: every setting of a training run, from defaults, a TOML file and ``--set``."""
+"""TrainConfig: every setting of a training run, from a preset, a TOML file and ``--set``."""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from artifact.errors import DataError, unknown_name
+from training.presets import resolved
 
+T = TypeVar("T")
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
+Width = Annotated[int, Field(ge=1, le=8192)]
+Family = Literal["tabm", "realmlp", "mlp", "linear"]
+Preset = Literal["fast", "balanced", "best"]
+Activation = Literal[
+    "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "parametric_mish"
+]
+Initializer = Literal[
+    "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal"
+]
+Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam", "lion", "muon"]
+Schedule = Literal["constant", "linear", "cosine", "exponential", "step", "coslog4"]
 
 
 class TrainConfig(BaseModel):
-    """Settings of one training run; None is chosen by the table's size, see :meth:`resolved`."""
+    """Settings of one training run; None is chosen by preset, family and rows, see :meth:`resolved`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: Literal["mlp", "linear"] = Field(default="mlp", description="Model family.")
+    preset: Preset = Field(default="balanced", description="What None stands for: fast, balanced or best.")
+    model: Family | None = Field(default=None, description="Model family; default by preset.")
     seed: int = Field(default=0, ge=0, description="Seed of the split, the weights, dropout and shuffling.")
-    hidden: tuple[Annotated[int, Field(ge=1, le=8192)], ...] = Field(
-        default=(128, 128), min_length=1, max_length=16, description="Widths of the hidden layers (mlp)."
+    folds: int | None = Field(
+        default=None,
+        ge=1,
+        le=50,
+        description="Networks trained side by side, each on all rows but its fold; 1: one network and held-out rows.",
     )
-    activation: Literal["relu", "silu", "gelu", "tanh", "elu", "mish"] = Field(
-        default="silu", description="Activation of the hidden layers (mlp)."
+    repeats: int | None = Field(
+        default=None, ge=1, le=20, description="Times that the rows are cut into folds, each time in another way."
     )
-    dropout: float = Field(default=0.1, ge=0, lt=1, description="Share of hidden units dropped in training (mlp).")
-    embedding_bins: int = Field(
-        default=32, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (mlp)."
+    refit: bool | None = Field(
+        default=None, description="With held-out rows: train once more on all rows after measuring; default by rows."
     )
-    embedding_dim: int = Field(default=8, ge=1, le=128, description="Width of each number's embedding (mlp).")
-    learning_rate: float | None = Field(default=None, gt=0, le=1, description="Peak learning rate; default by family.")
-    weight_decay: float = Field(default=1e-2, ge=0, le=1, description="Decoupled weight decay of AdamW.")
-    clip_norm: float = Field(default=1.0, gt=0, description="Gradients are scaled down to this norm.")
-    warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps over which the rate rises.")
-    epochs: int | None = Field(
-        default=None, ge=1, le=100_000, description="Passes over the training rows; default by rows."
+    members: int | None = Field(
+        default=None, ge=1, le=128, description="Members of each network that share its weights (tabm)."
     )
-    batch_size: int | None = Field(default=None, ge=1, le=1_000_000, description="Rows a step; default by rows.")
+    hidden: tuple[Width, ...] | None = Field(
+        default=None, min_length=1, max_length=16, description="Widths of the hidden layers."
+    )
+    activation: Activation | None = Field(default=None, description="Activation of the hidden layers.")
+    initializer: Initializer = Field(
+        default="he_normal", description="Draw of the hidden layers' weights (mlp and tabm)."
+    )
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="Share of hidden units dropped in training.")
+    embedding_bins: int | None = Field(
+        default=None, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (mlp and tabm)."
+    )
+    embedding_dim: int | None = Field(default=None, ge=1, le=128, description="Width of each number's embedding.")
+    optimizer: Optimizer = Field(default="adamw", description="Optimiser.")
+    momentum: float | None = Field(default=None, ge=0, lt=1, description="Momentum, or Adam's first beta.")
+    beta_2: float | None = Field(default=None, gt=0, lt=1, description="Adam's second beta.")
+    learning_rate: float | None = Field(default=None, gt=0, le=10, description="Peak learning rate.")
+    schedule: Schedule | None = Field(default=None, description="Learning rate over the steps.")
+    warmup: float | None = Field(default=None, ge=0, lt=1, description="Share of the steps over which the rate rises.")
+    weight_decay: float | None = Field(default=None, ge=0, le=1, description="Decoupled weight decay.")
+    l1: float = Field(default=0.0, ge=0, description="Penalty on the kernels' absolute values.")
+    l2: float = Field(default=0.0, ge=0, description="Penalty on the kernels' squares; with l1: elastic net.")
+    clip_norm: float | None = Field(
+        default=None, ge=0, description="Gradients are scaled down to this norm; 0: they are left."
+    )
+    epochs: int | None = Field(default=None, ge=1, le=100_000, description="Passes over the training rows.")
+    batch_size: int | None = Field(default=None, ge=1, le=1_000_000, description="Rows a step.")
     patience: int | None = Field(
         default=None, ge=1, description="Epochs without a better validation error before stopping."
     )
     test_fraction: Fraction | None = Field(
-        default=None, description="Share of rows that only measure; default by rows."
+        default=None, description="Without folds: share of rows that only measure; default by rows."
     )
     calibration_fraction: Fraction | None = Field(
-        default=None, description="Share that fits the intervals; default by rows."
+        default=None, description="Without folds: share that fits the intervals; default by rows."
     )
     validation_fraction: Fraction | None = Field(
-        default=None, description="Share that chooses the epoch; default by rows."
+        default=None, description="Without folds: share that chooses the epoch; default by rows."
     )
     int8: bool = Field(
         default=False, description="Store a copy of the network in 8-bit integers too, where its answers stay near."
@@ -84,22 +120,25 @@ class TrainConfig(BaseModel):
         except ValidationError as error:
             raise DataError(setting_sentence(error)) from error
 
-    def resolved(self, n_train: int) -> Self:
-        """Every None filled in for a table of that many training rows.
+    def resolved(self, n_rows: int) -> Self:
+        """Every None filled in for a table of that many rows, see :mod:`training.presets`."""
+        chosen = resolved(self.preset, self.model, n_rows)
+        given = {name for name, value in self if value is not None}
+        return self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
 
-        Some 6,000 steps are enough for a network of this size; small tables repeat their rows at most 200 times.
+    def required(self, name: str) -> Any:
+        """A setting that :meth:`resolved` fills in.
+
+        Raises:
+            TypeError: it was not called.
         """
-        batch_size = self.batch_size or _by_rows(n_train, ((2_000, 32), (50_000, 128), (500_000, 512)), 1024)
-        steps = max(1, n_train // batch_size)
-        epochs = self.epochs or min(200, max(8, round(6_000 / steps)))
-        return self.model_copy(
-            update={
-                "batch_size": min(batch_size, n_train),
-                "epochs": epochs,
-                "patience": self.patience or max(8, epochs // 3),
-                "learning_rate": self.learning_rate or (2e-3 if self.model == "mlp" else 1e-2),
-            }
-        )
+        value = getattr(self, name)
+        if value is None:
+            raise TypeError(f"Expected resolved settings. Received: {name}=None.")
+        return value
+
+
+FAMILY_NAMES: tuple[str, ...] = get_args(Family)
 
 
 def setting_sentence(error: ValidationError) -> str:
@@ -129,7 +168,3 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
-
-
-def _by_rows(n_rows: int, steps: tuple[tuple[int, int], ...], last: int) -> int:
-    return next((value for limit, value in steps if n_rows < limit), last)

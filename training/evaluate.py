@@ -18,7 +18,9 @@ _CHUNK = 2_000_000
 _PLAIN_NAMES = {MEAN: "predicting the mean", RIDGE: "ridge regression", BOOSTING: "gradient boosting"}
 
 
-def verdict(y: Float64, network: Float64, baselines: dict[str, Float64], seed: int) -> Verdict:
+def verdict(
+    y: Float64, network: Float64, baselines: dict[str, Float64], seed: int, *, rows_are: str = "test rows"
+) -> Verdict:
     """Compare the network with the baselines, row by row.
 
     Args:
@@ -26,6 +28,7 @@ def verdict(y: Float64, network: Float64, baselines: dict[str, Float64], seed: i
         network: the network's answers to them.
         baselines: each baseline's answers by name; ``mean`` among them.
         seed: of the bootstrap.
+        rows_are: how the sentence calls the rows. Defaults to ``test rows``.
     """
     scale = np.square(y - baselines[MEAN]).mean(axis=0)
     errors = {name: _errors(y, value, scale) for name, value in baselines.items()}
@@ -39,9 +42,9 @@ def verdict(y: Float64, network: Float64, baselines: dict[str, Float64], seed: i
     )
     plain = _PLAIN_NAMES.get(best, best)
     change = f"{abs(1 - ratio):.1%} {'lower' if ratio < 1 else 'higher'}"
-    interval = f"95% interval {low - 1:+.1%} to {high - 1:+.1%}, {len(y):,} test rows"
+    interval = f"95% interval {low - 1:+.1%} to {high - 1:+.1%}, {len(y):,} {rows_are}"
     if not beats_mean:
-        sentence = f"No: the network does not beat predicting the mean beyond chance ({len(y):,} test rows)."
+        sentence = f"No: the network does not beat predicting the mean beyond chance ({len(y):,} {rows_are})."
     elif worth_it == "yes":
         sentence = f"Yes: the network's RMSE is {change} than that of {plain}, the best baseline ({interval})."
     elif worth_it == "no":

@@ -1,17 +1,16 @@
-"""Fits one network: compiled loop, warm-up and cosine schedule, early stopping with the best epoch kept."""
+"""Fits networks side by side: the epoch of each chosen on rows it has not seen, its weights of that epoch kept."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-from keras import ops
 
 from artifact.encoding import Encoded
 from artifact.errors import TruelineError
@@ -19,98 +18,200 @@ from artifact.layers import TargetScaling
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from artifact.schema import FeatureSchema
 from training.config import TrainConfig
+from training.folds import Fold
+from training.loops import Loop, open_loop
+from training.loops.problem import Problem
 from training.models import FAMILIES
-from training.models.inputs import build_inputs
+from training.models.inputs import Inputs, Preprocessed, heads
+from training.objectives import OBJECTIVES, Objective
+from training.optimizers import build_optimizer
 
-_MONITOR = "val_value_mse"
-# Steps compiled into one call. More save nothing measurable and delay the first progress report.
-_STEPS_A_CALL = 64
-
-T = TypeVar("T")
+Float32 = npt.NDArray[np.float32]
 Progress = Callable[[int, int, float], None]
+# Row numbers of one compiled call; more of them save nothing measurable.
+_INDICES_A_CALL = 2_000_000
+
+logger = logging.getLogger("trueline.training")
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A fitted network.
+    """Fitted networks, as one model.
 
     Attributes:
-        model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value", "spread"}`` in target units.
-        best_epoch: 1-based epoch whose weights it holds.
+        model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value", "spread"}`` in target units, the mean of the
+            networks.
+        best_epochs: of each network, the 1-based epoch whose weights it holds.
         epochs: epochs that ran.
-        history: training and validation mean squared error, in squared target deviations, by epoch.
+        history: training and validation error by epoch, in squared target deviations, means over the networks.
+        unseen: of each network, its answers to its validation rows, ``(value, spread)``, each float64
+            (n_rows, n_targets) in target units, offsets subtracted.
     """
 
     model: Any
-    best_epoch: int
+    best_epochs: tuple[int, ...]
     epochs: int
     history: dict[str, list[float]]
+    unseen: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
 
 
 def fit(
     schema: FeatureSchema,
     X: Encoded,
     y: npt.NDArray[np.float64],
-    X_validation: Encoded,
-    y_validation: npt.NDArray[np.float64],
+    folds: Sequence[Fold],
     config: TrainConfig,
     progress: Progress | None = None,
+    *,
+    stop_at: int | None = None,
 ) -> Fitted:
-    """Fit a family.
+    """Fit one network a fold, all in the same compiled steps.
 
     Args:
         schema: of the rows.
-        X: encoded training rows.
+        X: encoded rows.
         y: float64 (n_samples, n_targets), offsets subtracted.
-        X_validation, y_validation: rows that choose the epoch.
+        folds: rows that train each network, and rows that choose its epoch.
         config: resolved settings.
         progress: called after each epoch with epoch, epochs and the validation RMSE in target deviations.
+        stop_at: take the weights of this epoch, whatever the validation rows say. Defaults to None.
 
     Raises:
         TruelineError: the loss was not a number.
     """
     make_deterministic(config.seed)
-    n_targets = y.shape[1]
-    mean, std = y.mean(axis=0), y.std(axis=0)
-    inputs = build_inputs(schema, X, n_targets, squeeze=config.model != "linear", seed=config.seed)
-    core = keras.Model(inputs.tensors, FAMILIES[config.model](inputs, config), name=config.model)
-    steps = max(1, len(X) // _value(config.batch_size))
-    core.compile(
-        optimizer=_optimizer(config, steps),
-        loss=Loss(n_targets),
-        metrics=[_value_mse(n_targets)],
-        steps_per_execution=min(steps, _STEPS_A_CALL),
-        jit_compile="auto" if keras.backend.backend() == "jax" else False,
+    family, objective = FAMILIES[config.required("model")], OBJECTIVES["mse"]
+    n_targets, networks, members = y.shape[1], len(folds), config.required("members")
+    trained = np.unique(np.concatenate([fold.train for fold in folds]))
+    rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=family.squeeze)
+    mean, std = y[trained].mean(axis=0), y[trained].std(axis=0)
+    n_values, n_spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
+    inputs = Inputs.of(schema, rows, networks, n_values + n_spreads, config.seed)
+    hidden = family.build(inputs, config)
+    core = keras.Model(
+        inputs.tensors, heads(hidden, networks, members, n_values, n_spreads, ntk=family.ntk), name=config.model
     )
-    stopping = keras.callbacks.EarlyStopping(
-        monitor=_MONITOR, mode="min", patience=_value(config.patience), restore_best_weights=True
+    batch = config.required("batch_size")
+    steps = max(1, min(len(fold.train) for fold in folds) // batch)
+    problem = Problem(
+        core=core,
+        networks=networks,
+        members=members,
+        features=rows.features,
+        y=((y - mean) / std).astype(np.float32),
+        weight=None,
+        loss=objective.loss,
+        optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor),
+        clip_norm=config.clip_norm or None,
+        penalty=_penalty(config, core),
     )
-    Z, Z_validation = (((part - mean) / std).astype(np.float32) for part in (y, y_validation))
-    history = core.fit(
-        feed(X, inputs.tensors),
-        Z,
-        validation_data=(feed(X_validation, inputs.tensors), Z_validation),
-        batch_size=config.batch_size,
-        validation_batch_size=4096,
-        epochs=_value(config.epochs),
-        shuffle=True,
-        verbose=0,
-        callbacks=[stopping, _Report(progress)],
-    ).history
-    if not np.isfinite(history["loss"]).all():
-        raise TruelineError(
-            f"Expected a finite loss. Received: NaN in epoch {len(history['loss'])}. "
-            "Lower --set learning_rate, or look for extreme values in the table."
-        )
+    loop = open_loop(problem)
+    run = _Run(loop, problem, objective, folds, config, steps)
+    run.to_the_end(progress, stop_at)
     # A network's answers stay within what it has seen; a line is asked to go on.
-    bounds = {} if config.model == "linear" else {"minimum": y.min(axis=0).tolist(), "maximum": y.max(axis=0).tolist()}
+    seen = y[trained]
+    bounds = {"minimum": seen.min(axis=0).tolist(), "maximum": seen.max(axis=0).tolist()} if family.bounded else {}
     scaling = TargetScaling(mean.tolist(), std.tolist(), **bounds, name="target")
     return Fitted(
-        model=keras.Model(inputs.tensors, scaling(core.output), name=config.model),
-        best_epoch=stopping.best_epoch + 1,
-        epochs=len(history["loss"]),
-        history={"train": history["value_mse"], "validation": history[_MONITOR]},
+        model=_whole(schema, rows, core, scaling),
+        best_epochs=tuple(int(e) for e in run.best_epochs),
+        epochs=len(run.history["train"]),
+        history=run.history,
+        unseen=[_in_units(scaling, outputs) for outputs in run.unseen()],
     )
+
+
+class _Run:
+    """The epochs of one fit."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        problem: Problem,
+        objective: Objective,
+        folds: Sequence[Fold],
+        config: TrainConfig,
+        steps: int,
+    ) -> None:
+        self._loop, self._problem, self._objective, self._folds = loop, problem, objective, folds
+        self._steps, self._batch = steps, config.required("batch_size")
+        self._epochs, self._patience = config.required("epochs"), config.required("patience")
+        self._rng = np.random.default_rng(config.seed)
+        n = len(folds)
+        longest = max((len(fold.validation) for fold in folds), default=0)
+        self._validation = np.stack([np.resize(f.validation, longest) for f in folds]).astype(np.int32)
+        self.best_epochs = np.zeros(n, np.int64)
+        self._best = np.full(n, np.inf)
+        self._kept: list[npt.NDArray[Any]] = []
+        self.history: dict[str, list[float]] = {"train": [], "validation": []}
+
+    def to_the_end(self, progress: Progress | None, stop_at: int | None) -> None:
+        """All epochs, or until none of the networks has become better for ``patience`` of them."""
+        for epoch in range(1, (stop_at or self._epochs) + 1):
+            loss = self._epoch()
+            if not np.isfinite(loss).all():
+                raise TruelineError(
+                    f"Expected a finite loss. Received: NaN in epoch {epoch}. "
+                    "Lower --set learning_rate, or look for extreme values in the table."
+                )
+            self.history["train"].append(float(loss.mean()))
+            if stop_at is None:
+                errors = self._errors()
+                self.history["validation"].append(float(errors.mean()))
+                self._keep(epoch, errors)
+            if progress is not None:
+                progress(epoch, self._epochs, math.sqrt(max(0.0, (self.history["validation"] or [math.nan])[-1])))
+            if stop_at is None and epoch - self.best_epochs.max() >= self._patience:
+                break
+        if stop_at is None:
+            self._loop.set_weights(self._kept)
+        else:
+            self.best_epochs[:] = stop_at
+            self._loop.set_weights(self._loop.weights())
+
+    def unseen(self) -> list[Float32]:
+        """Each network's outputs for its validation rows, float32 (n_members, n_rows, n_outputs)."""
+        if not self._validation.shape[1]:
+            return []
+        outputs = self._loop.outputs(self._validation)
+        return [outputs[i, :, : len(fold.validation)] for i, fold in enumerate(self._folds)]
+
+    def _epoch(self) -> Float32:
+        size = self._steps * self._batch
+        drawn = [self._rng.permutation(f.train)[:size].reshape(self._steps, self._batch) for f in self._folds]
+        rows = np.stack(drawn, axis=1).astype(np.int32)
+        at_once = max(1, _INDICES_A_CALL // (len(self._folds) * self._batch))
+        parts = [rows[start : start + at_once] for start in range(0, self._steps, at_once)]
+        losses = [self._loop.run(part) * len(part) for part in parts]
+        return np.asarray(sum(losses) / self._steps, np.float32)
+
+    def _errors(self) -> npt.NDArray[np.float64]:
+        return np.array(
+            [
+                self._objective.score(self._problem.y[fold.validation], outputs)
+                for fold, outputs in zip(self._folds, self.unseen(), strict=True)
+            ]
+        )
+
+    def _keep(self, epoch: int, errors: npt.NDArray[np.float64]) -> None:
+        """Keep the weights of networks that became better.
+
+        With several networks each one's epoch is chosen by the others' errors, so that the rows by which it is
+        measured have not chosen its weights.
+        """
+        n = len(errors)
+        judged = (errors.sum() - errors) / (n - 1) if n > 1 else errors
+        better = judged < self._best
+        if not better.any():
+            return
+        self._best[better] = judged[better]
+        self.best_epochs[better] = epoch
+        weights = self._loop.weights()
+        if not self._kept:
+            self._kept = weights
+            return
+        for kept, now in zip(self._kept, weights, strict=True):
+            kept[better] = now[better]
 
 
 def feed(X: Encoded, names: Any) -> dict[str, Any]:
@@ -128,73 +229,39 @@ def make_deterministic(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-@keras.saving.register_keras_serializable(package="trueline")
-class Loss(keras.losses.Loss):
-    """Squared error of the value plus the Laplace likelihood of the spread.
-
-    The spread ``s`` of an answer minimises ``|y - value| / s + log s``, so it learns the mean absolute error as a
-    function of the row, which is what conformal scores are divided by (Lei et al. 2018).
-
-    Args:
-        n_targets: the prediction holds that many standardised values, then as many log spreads.
-    """
-
-    def __init__(self, n_targets: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n_targets = n_targets
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        value, log_spread = y_pred[:, : self.n_targets], y_pred[:, self.n_targets :]
-        squared = ops.mean(ops.square(y_true - value), axis=-1)
-        log_spread = ops.clip(log_spread, -7.0, 4.0)
-        residual = ops.stop_gradient(ops.abs(y_true - value))
-        return squared + ops.mean(residual * ops.exp(-log_spread) + log_spread, axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_targets": self.n_targets}
+def _whole(schema: FeatureSchema, rows: Preprocessed, core: Any, scaling: TargetScaling) -> Any:
+    """From a request's rows to answers: preprocessing, the same rows to every network, their mean in target units."""
+    tensors: dict[str, Any] = {}
+    features: dict[str, Any] = {}
+    if rows.layer is not None:
+        tensors[NUMERIC_INPUT] = keras.Input((rows.n_numeric,), dtype="float32", name=NUMERIC_INPUT)
+        features[NUMERIC_INPUT] = _to_each(rows.layer(tensors[NUMERIC_INPUT]))
+    if schema.categorical:
+        tensors[CATEGORICAL_INPUT] = keras.Input((len(schema.categorical),), dtype="int32", name=CATEGORICAL_INPUT)
+        features[CATEGORICAL_INPUT] = _to_each(tensors[CATEGORICAL_INPUT])
+    return keras.Model(tensors, scaling(core(features)), name=core.name)
 
 
-def _value_mse(n_targets: int) -> Any:
-    def value_mse(y_true: Any, y_pred: Any) -> Any:
-        return ops.mean(ops.square(y_true - y_pred[:, :n_targets]), axis=-1)
-
-    return keras.metrics.MeanMetricWrapper(value_mse, name="value_mse")
+def _to_each(tensor: Any) -> Any:
+    return keras.ops.expand_dims(tensor, 0)
 
 
-def _optimizer(config: TrainConfig, steps: int) -> Any:
-    rate, total = _value(config.learning_rate), steps * _value(config.epochs)
-    warmup = round(total * config.warmup)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        rate * 0.05 if warmup else rate,
-        max(1, total - warmup),
-        alpha=0.01,
-        warmup_target=rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, global_clipnorm=config.clip_norm)
-    # Biases and embeddings carry no scale that decay should pull to 0.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "table", "slope"])
-    return optimizer
+def _in_units(scaling: TargetScaling, outputs: Float32) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    found = scaling(outputs)
+    value, spread = (np.asarray(keras.ops.convert_to_numpy(found[name]), np.float64) for name in ("value", "spread"))
+    return value, spread
 
 
-class _Report(keras.callbacks.Callback):
-    """Hands each epoch to ``progress`` and stops at a loss that is not a number."""
+def _penalty(config: TrainConfig, core: Any) -> Callable[[list[Any]], Any] | None:
+    """L1 and L2 norms of the kernels."""
+    if not (config.l1 or config.l2):
+        return None
+    chosen = [i for i, v in enumerate(core.trainable_variables) if v.name == "kernel"]
 
-    def __init__(self, progress: Progress | None) -> None:
-        super().__init__()
-        self._progress = progress
+    def penalty(variables: list[Any]) -> Any:
+        kernels = [variables[i] for i in chosen]
+        l1 = sum(keras.ops.sum(keras.ops.abs(k)) for k in kernels)
+        l2 = sum(keras.ops.sum(keras.ops.square(k)) for k in kernels)
+        return config.l1 * l1 + config.l2 * l2
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        logs = logs or {}
-        if not math.isfinite(logs.get("loss", 0.0)):
-            logging.getLogger("trueline.training").warning("The loss is not a number in epoch %d.", epoch + 1)
-            self.model.stop_training = True
-        if self._progress is not None:
-            self._progress(epoch + 1, self.params["epochs"], math.sqrt(logs.get(_MONITOR, math.nan)))
-
-
-def _value(setting: T | None) -> T:
-    """A resolved setting; None means that :meth:`TrainConfig.resolved` was not called."""
-    if setting is None:
-        raise TypeError("Expected resolved settings. Received: None.")
-    return setting
+    return penalty

@@ -16,6 +16,7 @@ from training.columns import encode_frame
 from training.config import TrainConfig
 from training.corrections import Corrections, TargetCorrection
 from training.data import check_columns
+from training.folds import Plan, cross_validation
 from training.infer import check_target_names, fit_categories, infer_features, infer_target
 
 Float64 = npt.NDArray[np.float64]
@@ -46,13 +47,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A table ready to fit: the schema, all rows encoded by it, targets less their offsets, parts and notes."""
+    """A table ready to fit: the schema, all rows encoded by it, targets less their offsets, folds and notes."""
 
     frame: pl.DataFrame
     schema: FeatureSchema
     X: Encoded
     y: Float64
-    parts: split.Parts
+    plan: Plan
+    config: TrainConfig
     notes: list[str]
 
     def rows(self, indices: npt.NDArray[np.int64]) -> tuple[Encoded, Float64]:
@@ -76,26 +78,26 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
     for name, column in zip(request.targets, y.T, strict=True):
         if column.max() == column.min():
             raise DataError(f"Expected '{name}' to vary. Received: {column[0]} in each of {len(column)} rows.")
-    parts = _split(frame, request)
+    config = request.config.resolved(frame.height)
+    plan = _plan(frame, request, config)
+    seen = plan.seen()
     candidates = [c for c in frame.columns if c not in request.targets and c != request.group]
     inferred = infer_features(frame, candidates, request.corrections)
     notes += inferred.notes
     frame = inferred.frame
-    features = fit_categories(inferred.features, frame[parts.train], request.corrections)
+    features = fit_categories(inferred.features, frame[seen], request.corrections)
     if request.time:
         features = _without_days(features, request.time, notes)
     corrections = request.corrections.targets
-    y_train = y[parts.train]
+    y_train = y[seen]
     targets = [
         infer_target(name, y_train[:, j], corrections.get(name, TargetCorrection()))
         for j, name in enumerate(request.targets)
     ]
     schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
-    shared = split.shared_rows(frame.select(*schema.names, *request.targets), parts)
-    if shared:
-        notes.append(f"{shared} of {len(parts.test)} test rows stand, equal in every column, in another part too.")
+    notes += _shared(frame.select(*schema.names, *request.targets), plan)
     X = encode_frame(frame, schema.lenient())
-    return Prepared(frame, schema, X, y - np.array([t.offset for t in targets]), parts, notes)
+    return Prepared(frame, schema, X, y - np.array([t.offset for t in targets]), plan, config, notes)
 
 
 def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
@@ -121,18 +123,35 @@ def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.Dat
     return frame
 
 
-def _split(frame: pl.DataFrame, request: Request) -> split.Parts:
-    config = request.config
+def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
+    if request.time and request.group:
+        raise DataError("Expected --group or --time. Received: both.")
+    groups = frame[request.group] if request.group else None
+    n_folds = config.required("folds")
+    # Rows that come later must not train what is measured on earlier ones.
+    if n_folds > 1 and not request.time:
+        n_folds = min(n_folds, frame.height // 2)
+        return cross_validation(frame.height, n_folds, config.required("repeats"), config.seed, groups)
     shares = split.fractions(frame.height)
     for name in shares:
         shares[name] = getattr(config, f"{name}_fraction") or shares[name]
-    if request.time and request.group:
-        raise DataError("Expected --group or --time. Received: both.")
     if request.time:
-        return split.split_time(frame[request.time], shares)
-    if request.group:
-        return split.split_groups(frame[request.group], shares, config.seed)
-    return split.split_random(frame.height, shares, config.seed)
+        return Plan.held_out(split.split_time(frame[request.time], shares))
+    if groups is not None:
+        return Plan.held_out(split.split_groups(groups, shares, config.seed))
+    return Plan.held_out(split.split_random(frame.height, shares, config.seed))
+
+
+def _shared(rows: pl.DataFrame, plan: Plan) -> list[str]:
+    """A note on rows that measure and stand, equal in every column, among those that train."""
+    if plan.parts is not None:
+        shared = split.shared_rows(rows, plan.parts)
+        measured, where = len(plan.parts.test), "in another part too"
+        kind = "test rows"
+    else:
+        shared = int(rows.is_duplicated().sum())
+        measured, where, kind = rows.height, "more than once", "rows"
+    return [f"{shared} of {measured} {kind} stand, equal in every column, {where}."] if shared else []
 
 
 def _without_days(features: list[Feature], name: str, notes: list[str]) -> list[Feature]:

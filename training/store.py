@@ -8,38 +8,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from artifact import manifest as files
 from artifact.encoding import Encoder
-from artifact.intervals import DEFAULT_LEVEL, Calibration
 from artifact.manifest import Lineage, Manifest
-from artifact.predictor import Predictor, finish, target_offsets
+from artifact.predictor import Predictor
 from artifact.profile import Profile
 from artifact.registry import Registry
 from training import lineage
-from training.config import TrainConfig
 from training.data import fingerprint
 from training.evaluate import coverage, verdict
 from training.export import write_model
 from training.fit import Fitted
 from training.golden import golden_rows
+from training.measure import Measured
 from training.metrics import by_target
 from training.prepare import Prepared, Request
 from training.report import write_report
-
-Float64 = npt.NDArray[np.float64]
 
 
 def store(
     registry: Registry,
     request: Request,
-    config: TrainConfig,
     table: pl.DataFrame,
     prepared: Prepared,
     fitted: Fitted,
-    baselines: dict[str, Float64],
+    measured: Measured,
     started: float,
 ) -> Manifest:
     """Store a version; all of it or nothing.
@@ -47,47 +42,38 @@ def store(
     Args:
         registry: where to.
         request: what was asked for.
-        config: the resolved settings.
         table: as it was read.
         prepared: its rows.
-        fitted: the network.
-        baselines: each baseline's answers to the test rows, float64 (n_test, n_targets), in target units.
+        fitted: the networks.
+        measured: what unseen rows showed.
         started: ``time.perf_counter()`` when the work began.
 
     Raises:
         TruelineError: the exported files do not answer as the network does.
         OSError: the disk is full or cannot be written.
     """
-    schema, names = prepared.schema, prepared.schema.target_names
+    schema, names, config = prepared.schema, prepared.schema.target_names, prepared.config
     golden = golden_rows(prepared.frame, schema, config.seed)
-    X_test, y_test = prepared.rows(prepared.parts.test)
-    offsets = target_offsets(schema)
-    y = y_test if offsets is None else y_test + offsets
+    y, answer = measured.y, measured.answer
+    value = answer.value.astype(np.float64)
     with registry.create(request.name) as (version, folder):
         runtime = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
-        X, y_calibration = prepared.rows(prepared.parts.calibration)
-        outputs = runtime.run(X.numeric, X.categorical)
-        calibration = Calibration.fit(y_calibration, outputs.value, outputs.spread)
-        level = min(DEFAULT_LEVEL, calibration.max_level)
-        outputs = runtime.run(X_test.numeric, X_test.categorical)
-        answer = finish(outputs, offsets, calibration, calibration.bound(level), [])
-        value = answer.value.astype(np.float64)
         manifest = Manifest(
             model_name=request.name,
             model_version=version,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            family=config.model,
+            family=config.required("model"),
             objective="mse",
             parameters=int(sum(np.prod(w.shape) for w in fitted.model.trainable_weights)),
             schema_digest=schema.digest(),
             metrics=by_target(names, y, value),
-            baselines={name: by_target(names, y, other) for name, other in baselines.items()},
-            verdict=verdict(y, value, baselines, config.seed),
-            coverage=coverage(names, y, answer, level),
-            lineage=_lineage(request, config, table, prepared, time.perf_counter() - started),
+            baselines={name: by_target(names, y, other) for name, other in measured.baselines.items()},
+            verdict=verdict(y, value, measured.baselines, config.seed, rows_are=measured.rows_are),
+            coverage=coverage(names, y, answer, measured.level),
+            lineage=_lineage(request, table, prepared, time.perf_counter() - started),
             notes=tuple(prepared.notes),
         )
-        predictor = Predictor(schema, runtime, calibration, manifest)
+        predictor = Predictor(schema, runtime, measured.calibration, manifest)
         _write_documents(folder, predictor, prepared, golden)
         write_report(folder / files.REPORT, manifest, schema, fitted.history, y, answer)
         sealed = manifest.write(folder)
@@ -98,7 +84,7 @@ def store(
 
 def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, golden: list[dict[str, Any]]) -> None:
     schema = predictor.schema
-    X_train, _ = prepared.rows(prepared.parts.train)
+    X_train, _ = prepared.rows(prepared.plan.folds[0].train)
     values = predictor.predict(X_train).value
     for name, content in (
         (files.SCHEMA, schema),
@@ -109,9 +95,10 @@ def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, gol
         (folder / name).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def _lineage(request: Request, config: TrainConfig, table: pl.DataFrame, prepared: Prepared, seconds: float) -> Lineage:
+def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, seconds: float) -> Lineage:
     import keras
 
+    config = prepared.config
     settings = config.model_dump(mode="json")
     settings.update(targets=list(request.targets), group=request.group, time=request.time)
     settings["schema"] = request.corrections.model_dump(mode="json", exclude_defaults=True)
@@ -120,7 +107,7 @@ def _lineage(request: Request, config: TrainConfig, table: pl.DataFrame, prepare
         data_fingerprint=fingerprint(table),
         rows=table.height,
         columns=table.width,
-        parts=prepared.parts.sizes(),
+        parts=prepared.plan.sizes(),
         seed=config.seed,
         git_commit=lineage.git_commit(),
         packages=lineage.packages(),

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from artifact.manifest import Manifest
-from artifact.predictor import target_offsets
 from artifact.registry import Registry, check_name
 from artifact.schema import FeatureSchema
 from training.backend import load_backend
-from training.baselines import baselines, predict
 from training.data import read_table
 from training.prepare import Request, prepare
 
@@ -42,23 +38,23 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     table = read_table(request.data, as_text=request.corrections.text_columns())
     prepared = prepare(table, request)
     observer.schema(prepared.schema, prepared.notes)
-    schema, parts = prepared.schema, prepared.parts
-    config = request.config.resolved(len(parts.train))
+    config = prepared.config
 
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
     load_backend()
     from training.fit import fit
+    from training.measure import final_fold, measure
     from training.store import store
 
-    fitted = fit(schema, *prepared.rows(parts.train), *prepared.rows(parts.validation), config, observer.epoch)
+    X, y, schema = prepared.X, prepared.y, prepared.schema
+    fitted = fit(schema, X, y, prepared.plan.folds, config, observer.epoch)
     observer.stage("compare")
-    seen = np.concatenate([parts.train, parts.validation])
-    X_test, _ = prepared.rows(parts.test)
-    offsets = target_offsets(schema)
-    others = {
-        name: predict(model, X_test) + (0.0 if offsets is None else offsets)
-        for name, model in baselines(schema, *prepared.rows(seen), config.seed)
-    }
+    measured = measure(prepared, fitted)
+    if prepared.plan.parts is not None and config.refit:
+        observer.stage("refit")
+        best = fitted.best_epochs[0]
+        again = fit(schema, X, y, final_fold(prepared), config, observer.epoch, stop_at=best)
+        fitted = replace(fitted, model=again.model)
     observer.stage("store")
-    return store(registry, request, config, table, prepared, fitted, others, started)
+    return store(registry, request, table, prepared, fitted, measured, started)

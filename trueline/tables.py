@@ -24,7 +24,7 @@ def schema_table(schema: FeatureSchema, *, limit: int | None = 50) -> Table:
 def result_tables(manifest: Manifest) -> Iterator[Table | str]:
     """For each target the metrics beside the baselines', then its intervals; last the verdict."""
     for target, metrics in manifest.metrics.items():
-        title = f"{target}: {manifest.lineage.parts['test']:,} test rows"
+        title = f"{target}: {measured_on(manifest)}"
         table = Table("model", "RMSE", "MAE", "R2", title=title, title_justify="left")
         rows = {manifest.family: metrics, **{name: m[target] for name, m in manifest.baselines.items()}}
         for model, found in rows.items():
@@ -32,5 +32,13 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
         yield table
         covered, width = manifest.coverage.covered[target], manifest.coverage.mean_width[target]
         level = manifest.coverage.level
-        yield f"{level:.0%} intervals cover {covered:.1%} of the test rows; mean width {number(width)}."
+        yield f"{level:.0%} intervals cover {covered:.1%} of these rows; mean width {number(width)}."
     yield f"Is a network worth it here? {manifest.verdict.sentence}"
+
+
+def measured_on(manifest: Manifest) -> str:
+    """The rows that measured a version, in words."""
+    parts = manifest.lineage.parts
+    if "test" in parts:
+        return f"{parts['test']:,} test rows"
+    return f"{parts['out_of_fold']:,} rows, each by a network that did not see it"

@@ -23,7 +23,7 @@ from trueline.tables import result_tables, schema_table
 if TYPE_CHECKING:
     from artifact.schema import FeatureSchema
 
-_STAGES = {"read": "Reading", "fit": "Training", "compare": "Comparing with simpler models", "store": "Storing"}
+_STAGES = {"read": "Reading", "fit": "Training", "compare": "Comparing with simpler models", "refit": "Training on all rows", "store": "Storing"}
 
 
 @click.command("train", epilog=DATA_HELP)

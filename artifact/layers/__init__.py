@@ -8,7 +8,21 @@ Importing this module registers them with Keras's deserialiser, by which ``model
 from artifact.layers.categorical import CategoryEmbedding
 from artifact.layers.gradient import StopGradient
 from artifact.layers.numeric import NumericPreprocessing
+from artifact.layers.periodic import DiagonalScale, PeriodicEmbedding
 from artifact.layers.piecewise import PiecewiseLinearEmbedding
+from artifact.layers.stacked import JoinFeatures, MemberScale, StackedDense, StackedHeads
 from artifact.layers.target import TargetScaling
 
-__all__ = ["CategoryEmbedding", "NumericPreprocessing", "PiecewiseLinearEmbedding", "StopGradient", "TargetScaling"]
+__all__ = [
+    "CategoryEmbedding",
+    "DiagonalScale",
+    "JoinFeatures",
+    "MemberScale",
+    "NumericPreprocessing",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEmbedding",
+    "StackedDense",
+    "StackedHeads",
+    "StopGradient",
+    "TargetScaling",
+]

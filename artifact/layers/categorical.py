@@ -19,9 +19,10 @@ class CategoryEmbedding(keras.layers.Layer):
     Code 0 is missing, 1 is any category that training did not keep. While training, codes turn into 1 with
     probability ``other_rate``, so that the bucket an unseen category falls into has learnt what to answer.
 
-    **Shape**: int32 (n_samples, n_categorical) -> float32 (n_samples, sum of the widths).
+    **Shape**: int32 (n_networks or 1, n_samples, n_categorical) -> float32 (n_networks, n_samples, sum of the widths).
 
     Args:
+        networks: how many networks side by side, each with tables of its own.
         cardinalities: number of codes of each column, the two buckets included.
         max_dim: widest embedding of one column. Defaults to 32.
         other_rate: in [0, 1). Defaults to 0.01.
@@ -30,6 +31,7 @@ class CategoryEmbedding(keras.layers.Layer):
 
     def __init__(
         self,
+        networks: int,
         cardinalities: Sequence[int],
         max_dim: int = 32,
         other_rate: float = 0.01,
@@ -39,6 +41,7 @@ class CategoryEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0 <= other_rate < 1:
             raise ValueError(f"Expected 'other_rate' in [0, 1). Received: other_rate={other_rate}.")
+        self.networks = int(networks)
         self.cardinalities = [int(c) for c in cardinalities]
         self.max_dim = int(max_dim)
         self.other_rate = float(other_rate)
@@ -50,7 +53,7 @@ class CategoryEmbedding(keras.layers.Layer):
         self._tables = [
             self.add_weight(
                 name=f"table_{j}",
-                shape=(n, width),
+                shape=(self.networks, n, width),
                 initializer=keras.initializers.RandomNormal(stddev=0.5 / width**0.5),
             )
             for j, (n, width) in enumerate(zip(self.cardinalities, self.widths, strict=True))
@@ -61,16 +64,25 @@ class CategoryEmbedding(keras.layers.Layer):
         if training and self.other_rate:
             draw = keras.random.uniform(ops.shape(codes), seed=self._generator)
             codes = ops.where(draw < self.other_rate, OTHER_CODE, codes)
-        joined = [ops.take(table, codes[:, j], axis=0) for j, table in enumerate(self._tables)]
-        return joined[0] if len(joined) == 1 else ops.concatenate(joined, axis=1)
+        first = ops.reshape(ops.arange(self.networks, dtype="int32"), (self.networks, 1))
+        joined = [
+            # One gather over all networks' tables, joined: codes of the second network begin where the first's end.
+            ops.take(ops.reshape(table, (-1, width)), codes[:, :, j] + first * n, axis=0)
+            for j, (table, n, width) in enumerate(zip(self._tables, self.cardinalities, self.widths, strict=True))
+        ]
+        return joined[0] if len(joined) == 1 else ops.concatenate(joined, axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (input_shape[0], sum(self.widths))
+        return (self.networks, input_shape[1], sum(self.widths))
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
         config.update(
-            cardinalities=self.cardinalities, max_dim=self.max_dim, other_rate=self.other_rate, seed=self.seed
+            networks=self.networks,
+            cardinalities=self.cardinalities,
+            max_dim=self.max_dim,
+            other_rate=self.other_rate,
+            seed=self.seed,
         )
         return config
 

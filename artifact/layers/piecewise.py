@@ -13,34 +13,48 @@ from keras import ops
 
 # Narrower bins would turn the last bit of a scaled value, which runtimes round differently, into a visible one.
 _MIN_BIN = 0.01
+# Quantiles of more rows than this are no more accurate than bins need.
+_MAX_ROWS = 200_000
 
 
 @keras.saving.register_keras_serializable(package="trueline")
 class PiecewiseLinearEmbedding(keras.layers.Layer):
-    """Embed each column by a learned piecewise-linear function of it.
+    """Embed each column by a learned piecewise-linear function of it, for each network on its own.
 
     Each column's range is cut at its quantiles; bin ``i`` holds how far the value has come through it, in [0, 1], the
     first bin unbounded below and the last above. ``embedding = x * w0 + b0 + bins @ W``, ``W`` starting at 0
     (Gorishniy et al. 2022, "On Embeddings for Numerical Features"; the version of TabM, 2024).
 
-    **Shape**: float32 (n_samples, n_columns) -> float32 (n_samples, n_columns * dim).
+    **Shape**: float32 (n_networks or 1, n_samples, n_columns) -> float32 (n_networks, n_samples, n_columns * dim).
 
     Args:
+        networks: how many.
         edges: ascending bin edges of each column, at least two distinct ones each.
-        dim: width of one column's embedding.
+        dim: width of one column's embedding. Defaults to 8.
+        activation: a Keras name. Defaults to None.
     """
 
-    def __init__(self, edges: Sequence[Sequence[float]], dim: int = 8, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        networks: int,
+        edges: Sequence[Sequence[float]],
+        dim: int = 8,
+        activation: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         for column in edges:
             if len(column) < 2 or any(b <= a for a, b in itertools.pairwise(column)):
                 raise ValueError(f"Expected at least two ascending edges a column. Received: {list(column)[:5]}.")
+        self.networks = int(networks)
         self.edges = [[float(v) for v in column] for column in edges]
         self.dim = int(dim)
+        self.activation = activation
 
     @classmethod
-    def adapted(cls, Z: npt.NDArray[np.float32], n_bins: int, **kwargs: Any) -> Self:
+    def adapted(cls, networks: int, Z: npt.NDArray[np.float32], n_bins: int, **kwargs: Any) -> Self:
         """The layer with its edges at the quantiles of the scaled training rows, float32 (n_samples, n_columns)."""
+        Z = Z[:: -(-len(Z) // _MAX_ROWS)]
         edges = []
         for column in Z.T:
             cut = [float(column.min())]
@@ -49,7 +63,7 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):
                     cut.append(float(edge))
             # A column that is constant here still needs one bin.
             edges.append(cut if len(cut) > 1 else [cut[0], cut[0] + 1.0])
-        return cls(edges, **kwargs)
+        return cls(networks, edges, **kwargs)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:  # noqa: ARG002
         n_columns, width = len(self.edges), max(len(column) for column in self.edges) - 1
@@ -64,22 +78,26 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):
             self._inverse[j, :n_bins] = 1.0 / np.diff(np.asarray(column, np.float64))
             self._floor[j, 0], self._ceiling[j, n_bins - 1] = -10.0, 10.0
         uniform = keras.initializers.RandomUniform(-1.0, 1.0)
-        self._bins = self.add_weight(name="bins", shape=(n_columns, width, self.dim), initializer="zeros")
-        self._slope = self.add_weight(name="slope", shape=(n_columns, self.dim), initializer=uniform)
-        self._bias = self.add_weight(name="bias", shape=(n_columns, self.dim), initializer=uniform)
+        shape = (self.networks, n_columns, width, self.dim)
+        self._bins = self.add_weight(name="bins", shape=shape, initializer="zeros")
+        shape = (self.networks, 1, n_columns, self.dim)
+        self._slope = self.add_weight(name="slope", shape=shape, initializer=uniform)
+        self._bias = self.add_weight(name="bias", shape=shape, initializer=uniform)
 
     def call(self, inputs: Any) -> Any:
         x = ops.expand_dims(inputs, -1)
         bins = ops.clip((x - self._low) * self._inverse, self._floor, self._ceiling)
-        # One small matrix product a column: (n_columns, n_samples, width) @ (n_columns, width, dim).
-        embedded = ops.transpose(ops.matmul(ops.transpose(bins, (1, 0, 2)), self._bins), (1, 0, 2))
+        # A small matrix product a column: (networks, n_columns, n_samples, width) @ (networks, n_columns, width, dim).
+        embedded = ops.transpose(ops.matmul(ops.transpose(bins, (0, 2, 1, 3)), self._bins), (0, 2, 1, 3))
         embedded = embedded + x * self._slope + self._bias
-        return ops.reshape(embedded, (-1, len(self.edges) * self.dim))
+        if self.activation is not None:
+            embedded = keras.activations.get(self.activation)(embedded)
+        return ops.reshape(embedded, (self.networks, -1, len(self.edges) * self.dim))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (input_shape[0], len(self.edges) * self.dim)
+        return (self.networks, input_shape[1], len(self.edges) * self.dim)
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
-        config.update(edges=self.edges, dim=self.dim)
+        config.update(networks=self.networks, edges=self.edges, dim=self.dim, activation=self.activation)
         return config

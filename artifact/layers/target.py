@@ -1,4 +1,4 @@
-"""From the standardised target back to its unit, inside the graph."""
+"""From the standardised answers of all networks and members to one answer in the target's unit, inside the graph."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LOG_SPREAD = (-7.0, 4.0)
 
 @keras.saving.register_keras_serializable(package="trueline")
 class TargetScaling(keras.layers.Layer):
-    """Undo the standardisation of the target, and split off the spread.
+    """Average over networks and members, undo the standardisation of the target, and split off the spread.
 
-    **Shape**: float32 (n_samples, 2 * n_targets), standardised values then log spreads ->
+    **Shape**: float32 (n_networks * n_members, n_samples, 2 * n_targets), standardised values then log spreads ->
     ``{"value", "spread"}``, each float32 (n_samples, n_targets) in the target's unit, its offset not yet added.
 
     Args:
@@ -42,14 +42,14 @@ class TargetScaling(keras.layers.Layer):
     def call(self, inputs: Any) -> dict[str, Any]:
         n_targets = len(self.mean)
         std = np.asarray(self.std, np.float32)
-        value = inputs[:, :n_targets] * std + np.asarray(self.mean, np.float32)
+        value = ops.mean(inputs[:, :, :n_targets], axis=0) * std + np.asarray(self.mean, np.float32)
         if self.minimum is not None and self.maximum is not None:
             value = ops.clip(value, np.asarray(self.minimum, np.float32), np.asarray(self.maximum, np.float32))
-        spread = ops.exp(ops.clip(inputs[:, n_targets:], *_LOG_SPREAD)) * std
+        spread = ops.mean(ops.exp(ops.clip(inputs[:, :, n_targets:], *_LOG_SPREAD)), axis=0) * std
         return {"value": value, "spread": spread}
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> dict[str, tuple[int | None, ...]]:
-        shape = (input_shape[0], len(self.mean))
+        shape = (input_shape[1], len(self.mean))
         return {"value": shape, "spread": shape}
 
     def get_config(self) -> dict[str, Any]:

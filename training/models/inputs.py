@@ -1,4 +1,4 @@
-"""The network's inputs with their preprocessing adapted to the training rows."""
+"""The networks' inputs, their preprocessing adapted to the rows of the table."""
 
 from __future__ import annotations
 
@@ -10,74 +10,139 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.encoding import Encoded
-from artifact.layers import CategoryEmbedding, NumericPreprocessing, StopGradient
+from artifact.layers import CategoryEmbedding, JoinFeatures, NumericPreprocessing, StackedHeads, StopGradient
+from artifact.layers.categorical import embedding_width
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from artifact.schema import FeatureSchema
+
+_CHUNK = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessed:
+    """Rows as the core of the networks takes them: prepared once, not at each step.
+
+    Attributes:
+        layer: what prepared the numbers, part of the saved graph; None without numeric columns.
+        n_numeric: columns of numbers; the missing flags follow them.
+        features: ``numeric`` float32 (n_samples, n_numeric + n_flags), scaled, and ``categorical`` int32
+            (n_samples, n_categorical), those that there are.
+    """
+
+    layer: Any
+    n_numeric: int
+    features: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def of(
+        cls, schema: FeatureSchema, X: Encoded, *, fitted_on: npt.NDArray[np.int64], squeeze: bool
+    ) -> Preprocessed:
+        """Adapt the preprocessing to rows, and prepare all of them.
+
+        Args:
+            schema: gives the columns.
+            X: encoded rows.
+            fitted_on: those from which medians, ranges and flags are taken.
+            squeeze: see :class:`NumericPreprocessing`.
+        """
+        features: dict[str, npt.NDArray[Any]] = {}
+        layer = None
+        n_numeric = len(schema.numeric_columns)
+        if n_numeric:
+            seen = X.numeric if len(fitted_on) == len(X) else X.numeric[fitted_on]
+            flagged = np.flatnonzero(np.isnan(seen).any(axis=0)).tolist()
+            layer = NumericPreprocessing.adapted(seen, flagged, squeeze=squeeze, name="preprocessing")
+            features[NUMERIC_INPUT] = np.concatenate(
+                [
+                    np.asarray(keras.ops.convert_to_numpy(layer(X.numeric[start : start + _CHUNK])))
+                    for start in range(0, len(X), _CHUNK)
+                ]
+            )
+        if schema.categorical:
+            features[CATEGORICAL_INPUT] = X.categorical
+        return cls(layer, n_numeric, features)
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a family builds on.
+    """What a family builds on; every tensor has the networks as its leading axis.
 
     Attributes:
         tensors: the Keras inputs by name, only those that the schema has columns for.
-        scaled: (n_samples, n_numeric) scaled numeric columns, or None.
-        flags: (n_samples, n_flags) missing flags, or None.
-        embedded: (n_samples, width) embedded categories, or None.
-        Z: the scaled numeric columns of the training rows, for layers that adapt to them.
-        n_targets: width of the output.
+        scaled: (n_networks or 1, n_samples, n_numeric) scaled numeric columns, or None.
+        flags: (n_networks or 1, n_samples, n_flags) missing flags, or None.
+        embedded: (n_networks, n_samples, width) embedded categories, or None.
+        widths: of each categorical column's embedding.
+        Z: the scaled numeric columns of the rows, for layers that adapt to them.
+        networks: how many side by side.
+        n_outputs: width of the output.
     """
 
     tensors: dict[str, Any]
     scaled: Any
     flags: Any
     embedded: Any
+    widths: tuple[int, ...]
     Z: npt.NDArray[np.float32]
-    n_targets: int
+    networks: int
+    n_outputs: int
 
-    def joined(self, *numeric: Any) -> Any:
-        """All parts side by side; ``numeric`` in place of the scaled columns where given."""
-        parts = [*(numeric or (self.scaled,)), self.flags, self.embedded]
-        present = [p for p in parts if p is not None]
-        return present[0] if len(present) == 1 else keras.layers.Concatenate(name="features")(present)
+    @classmethod
+    def of(cls, schema: FeatureSchema, rows: Preprocessed, networks: int, n_outputs: int, seed: int) -> Inputs:
+        """Make the inputs of the core.
+
+        Args:
+            schema: gives the categories.
+            rows: prepared.
+            networks: how many side by side.
+            n_outputs: see :class:`training.objectives.Objective`.
+            seed: of the layers' random draws.
+        """
+        tensors: dict[str, Any] = {}
+        scaled = flags = embedded = None
+        widths: tuple[int, ...] = ()
+        n_numeric = rows.n_numeric
+        Z = np.zeros((0, 0), np.float32)
+        if n_numeric:
+            values = rows.features[NUMERIC_INPUT]
+            Z = values[:, :n_numeric]
+            numeric = keras.Input(batch_shape=(None, None, values.shape[1]), dtype="float32", name=NUMERIC_INPUT)
+            tensors[NUMERIC_INPUT] = numeric
+            scaled = numeric
+            if values.shape[1] > n_numeric:
+                scaled, flags = numeric[:, :, :n_numeric], numeric[:, :, n_numeric:]
+        if schema.categorical:
+            count = len(schema.categorical)
+            codes = keras.Input(batch_shape=(None, None, count), dtype="int32", name=CATEGORICAL_INPUT)
+            tensors[CATEGORICAL_INPUT] = codes
+            layer = CategoryEmbedding(networks, schema.cardinalities, seed=seed, name="categories")
+            embedded = layer(codes)
+            widths = tuple(embedding_width(c, layer.max_dim) for c in schema.cardinalities)
+        return cls(tensors, scaled, flags, embedded, widths, Z, networks, n_outputs)
+
+    def joined(self, numeric: Any = None) -> Any:
+        """All parts side by side, (n_networks or 1, n_samples, width); ``numeric`` in place of the scaled columns."""
+        parts = [p for p in (self.scaled if numeric is None else numeric, self.flags, self.embedded) if p is not None]
+        if len(parts) == 1:
+            return parts[0]
+        return JoinFeatures(self.networks, name="features")(parts)
+
+    def all_widths(self, numeric_dim: int = 1) -> list[int]:
+        """Columns of each feature in :meth:`joined`, where each number has ``numeric_dim``."""
+        flags = 0 if self.flags is None else int(self.flags.shape[-1])
+        numbers = 0 if self.scaled is None else int(self.scaled.shape[-1])
+        return [numeric_dim] * numbers + [1] * flags + list(self.widths)
 
 
-def build_inputs(schema: FeatureSchema, X: Encoded, n_targets: int, *, squeeze: bool, seed: int) -> Inputs:
-    """Make the inputs.
-
-    Args:
-        schema: gives the columns.
-        X: encoded training rows; medians, ranges and flags are taken from them.
-        n_targets: number of targets.
-        squeeze: see :class:`NumericPreprocessing`.
-        seed: of the layers' random draws.
-    """
-    tensors: dict[str, Any] = {}
-    scaled = flags = embedded = None
-    Z = np.zeros((len(X), 0), np.float32)
-    n_numeric = len(schema.numeric_columns)
-    if n_numeric:
-        tensors[NUMERIC_INPUT] = keras.Input((n_numeric,), dtype="float32", name=NUMERIC_INPUT)
-        flagged = np.flatnonzero(np.isnan(X.numeric).any(axis=0)).tolist()
-        layer = NumericPreprocessing.adapted(X.numeric, flagged, squeeze=squeeze, name="preprocessing")
-        prepared = layer(tensors[NUMERIC_INPUT])
-        scaled, flags = prepared, None
-        if flagged:
-            scaled, flags = prepared[:, :n_numeric], prepared[:, n_numeric:]
-        Z = np.asarray(keras.ops.convert_to_numpy(layer(X.numeric)))[:, :n_numeric]
-    if schema.categorical:
-        tensors[CATEGORICAL_INPUT] = keras.Input((len(schema.categorical),), dtype="int32", name=CATEGORICAL_INPUT)
-        embedded = CategoryEmbedding(schema.cardinalities, seed=seed, name="categories")(tensors[CATEGORICAL_INPUT])
-    return Inputs(tensors, scaled, flags, embedded, Z, n_targets)
-
-
-def heads(hidden: Any, n_targets: int) -> Any:
-    """Value and log spread of each target, (n_samples, 2 * n_targets).
+def heads(hidden: Any, networks: int, members: int, n_values: int, n_spreads: int, *, ntk: bool = False) -> Any:
+    """Values and log spreads, (n_networks * n_members, n_samples, n_values + n_spreads).
 
     The spread's gradient stops at the hidden layer: it describes the values' errors and must not bend the values.
     """
-    value = keras.layers.Dense(n_targets, name="standardised_value")(hidden)
-    spread = keras.layers.Dense(n_targets, kernel_initializer="zeros", name="log_spread")(
+    value = StackedHeads(networks, members, n_values, ntk=ntk, name="values")(hidden)
+    if not n_spreads:
+        return value
+    spread = StackedHeads(networks, members, n_spreads, stddev=0.0, name="log_spreads")(
         StopGradient(name="stop_gradient")(hidden)
     )
     return keras.layers.Concatenate(name="outputs")([value, spread])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from training.config import TrainConfig
-from training.models.inputs import Inputs, heads
+from training.models.inputs import Inputs
 
 
 def build(inputs: Inputs, config: TrainConfig) -> Any:  # noqa: ARG001 - the families share a signature
     """The scaled numbers, flags and embedded categories straight into the heads."""
-    return heads(inputs.joined(), inputs.n_targets)
+    return inputs.joined()

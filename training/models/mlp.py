@@ -6,24 +6,27 @@ from typing import Any
 
 import keras
 
-from artifact.layers import PiecewiseLinearEmbedding
+from artifact.layers import MemberScale, PiecewiseLinearEmbedding, StackedDense
 from training.config import TrainConfig
-from training.models.inputs import Inputs, heads
+from training.models.inputs import Inputs
 
 
 def build(inputs: Inputs, config: TrainConfig) -> Any:
-    """Embed, then ``hidden`` dense layers with dropout, then the heads."""
-    numeric: tuple[Any, ...] = ()
-    if inputs.scaled is not None and config.embedding_bins:
-        embedding = PiecewiseLinearEmbedding.adapted(
-            inputs.Z, config.embedding_bins, dim=config.embedding_dim, name="embedding"
-        )
-        numeric = (embedding(inputs.scaled),)
-    x = inputs.joined(*numeric)
-    for i, width in enumerate(config.hidden):
-        x = keras.layers.Dense(width, activation=config.activation, kernel_initializer="he_normal", name=f"hidden_{i}")(
-            x
-        )
+    """Embed, then ``hidden`` dense layers with dropout; of several members, each on its own view of the features.
+
+    Returns:
+        (n_networks, n_members * n_samples, width of the last layer).
+    """
+    bins, dim, members = config.required("embedding_bins"), config.required("embedding_dim"), config.required("members")
+    x, widths = inputs.joined(), inputs.all_widths()
+    if inputs.scaled is not None and bins:
+        embedding = PiecewiseLinearEmbedding.adapted(inputs.networks, inputs.Z, bins, dim=dim, name="embedding")
+        x, widths = inputs.joined(embedding(inputs.scaled)), inputs.all_widths(dim)
+    if members > 1:
+        x = MemberScale(inputs.networks, members, widths, name="members")(x)
+    for i, width in enumerate(config.required("hidden")):
+        layer = StackedDense(inputs.networks, width, config.activation, config.initializer, name=f"hidden_{i}")
+        x = layer(x)
         if config.dropout:
             x = keras.layers.Dropout(config.dropout, seed=config.seed + i, name=f"dropout_{i}")(x)
-    return heads(x, inputs.n_targets)
+    return x

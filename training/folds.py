@@ -1,0 +1,103 @@
+"""Which rows train each network, and which it never sees."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from artifact.errors import DataError
+from training.split import Indices, Parts
+
+
+class Fold(NamedTuple):
+    """The rows of one network.
+
+    Attributes:
+        train: fit its weights.
+        validation: choose its epoch; in cross-validation they measure and calibrate as well.
+    """
+
+    train: Indices
+    validation: Indices
+
+
+class Plan(NamedTuple):
+    """The rows of all networks.
+
+    Attributes:
+        folds: of each network.
+        repeats: times that the folds cover every row; 0 where rows are held out instead.
+        parts: held-out rows instead of folds, or None.
+    """
+
+    folds: tuple[Fold, ...]
+    repeats: int
+    parts: Parts | None
+
+    @classmethod
+    def held_out(cls, parts: Parts) -> Plan:
+        """One network, and rows that only measure and calibrate."""
+        return cls((Fold(parts.train, parts.validation),), 0, parts)
+
+    def seen(self) -> Indices:
+        """Every row that some network sees, from which preprocessing takes its statistics."""
+        return np.unique(np.concatenate([np.concatenate(fold) for fold in self.folds]))
+
+    def sizes(self) -> dict[str, int]:
+        """Rows by what they do, for the lineage."""
+        if self.parts is not None:
+            return self.parts.sizes()
+        rows = len(self.seen())
+        return {"train": rows, "out_of_fold": rows, "folds": len(self.folds) // self.repeats, "repeats": self.repeats}
+
+
+def cross_validation(n_rows: int, n_folds: int, repeats: int, seed: int, groups: pl.Series | None = None) -> Plan:
+    """Networks that each leave out one fold; every row is left out once in each repeat.
+
+    Args:
+        n_rows: of the table.
+        n_folds: at least 2.
+        repeats: at least 1; each cuts the rows in another way.
+        seed: of the cuts.
+        groups: rows of one group lie in one fold; a missing group is one of its own. Defaults to None.
+
+    Raises:
+        DataError: fewer groups than folds.
+    """
+    codes = np.arange(n_rows, dtype=np.int64)
+    if groups is not None:
+        codes = groups.cast(pl.String).fill_null("\0missing").rank("dense").to_numpy().astype(np.int64) - 1
+    counts = np.bincount(codes)
+    if len(counts) < n_folds:
+        what = f"groups in '{groups.name}'" if groups is not None else "rows"
+        raise DataError(
+            f"Expected at least {n_folds} {what} for {n_folds} folds. Received: {len(counts)}. Set fewer --set folds=."
+        )
+    rng = np.random.default_rng(seed)
+    folds = []
+    for _ in range(repeats):
+        fold_of = _balanced(counts, n_folds, rng)[codes]
+        folds += [
+            Fold(np.flatnonzero(fold_of != k).astype(np.int64), np.flatnonzero(fold_of == k).astype(np.int64))
+            for k in range(n_folds)
+        ]
+    return Plan(tuple(folds), repeats, None)
+
+
+def _balanced(counts: npt.NDArray[np.int64], n_folds: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """A fold for each group, such that the folds have nearly as many rows each."""
+    fold_of = np.zeros(len(counts), np.int64)
+    shuffled = rng.permutation(len(counts))
+    if counts.max() == 1:
+        fold_of[shuffled] = np.arange(len(counts)) % n_folds
+        return fold_of
+    sizes = np.zeros(n_folds, np.int64)
+    # Large groups first, each into the fold that has the fewest rows.
+    for group in shuffled[np.argsort(-counts[shuffled], kind="stable")]:
+        smallest = int(sizes.argmin())
+        fold_of[group] = smallest
+        sizes[smallest] += counts[group]
+    return fold_of

@@ -1,0 +1,89 @@
+"""What a loop trains: networks side by side, their data, loss and optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+# Loss of each answer: targets (n_networks, 1, n_samples, n_targets) and outputs
+# (n_networks, n_members, n_samples, n_outputs) -> (n_networks, n_members, n_samples).
+Loss = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Networks side by side on one device.
+
+    Attributes:
+        core: Keras model, features (n_networks, n_samples, width) by input name ->
+            (n_networks * n_members, n_samples, n_outputs). Every weight has the networks as its leading axis.
+        networks: how many.
+        members: of each network.
+        features: rows by input name, (n_samples, width).
+        y: float32 (n_samples, n_targets), as the loss takes them.
+        weight: float32 (n_samples,), of each row in the loss, or None.
+        loss: of each answer.
+        optimizer: Keras's.
+        clip_norm: the gradient of each network is scaled down to this norm; None: it is left.
+        penalty: what is added to the loss, from the trainable variables; None: nothing.
+    """
+
+    core: Any
+    networks: int
+    members: int
+    features: dict[str, npt.NDArray[Any]]
+    y: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32] | None
+    loss: Loss
+    optimizer: Any
+    clip_norm: float | None
+    penalty: Callable[[list[Any]], Any] | None = None
+
+    def losses(self, y: Any, weight: Any, outputs: Any) -> Any:
+        """Mean loss of each network, (n_networks,): the mean of its members' losses, never the loss of their mean."""
+        outputs = self.by_member(outputs)
+        losses = self.loss(ops.expand_dims(y, 1), outputs)
+        if weight is not None:
+            losses = losses * ops.expand_dims(weight, 1)
+        return ops.mean(losses, axis=(1, 2))
+
+    def by_member(self, outputs: Any) -> Any:
+        """(n_networks * n_members, n_samples, n_outputs) -> (n_networks, n_members, n_samples, n_outputs)."""
+        return ops.reshape(outputs, (self.networks, self.members, -1, outputs.shape[-1]))
+
+    def clipped(self, gradients: list[Any]) -> list[Any]:
+        """Scale down the gradient of each network on its own, as if it were trained alone."""
+        if self.clip_norm is None:
+            return gradients
+        dense = [ops.convert_to_tensor(g) for g in gradients]
+        squares = [ops.sum(ops.square(ops.reshape(g, (self.networks, -1))), axis=1) for g in dense]
+        norm = ops.sqrt(sum(squares[1:], squares[0]))
+        factor = ops.minimum(1.0, self.clip_norm / (norm + 1e-6))
+        return [g * ops.reshape(factor, (self.networks,) + (1,) * (len(g.shape) - 1)) for g in dense]
+
+    @property
+    def inputs(self) -> list[str]:
+        return [tensor.name for tensor in self.core.inputs]
+
+
+def chunks(n_rows: int, networks: int, members: int) -> int:
+    """Rows of one call of :meth:`Loop.outputs` that keep its tensors within some 100 MB."""
+    return max(64, min(n_rows, 400_000 // max(1, networks * members)))
+
+
+def evaluated(loop_outputs: Callable[[Any], Any], rows: npt.NDArray[np.int32], size: int) -> npt.NDArray[np.float32]:
+    """Call for chunks of rows, int32 (n_networks, n_samples), the last one filled up so that all have one shape."""
+    n = rows.shape[1]
+    parts = []
+    for start in range(0, n, size):
+        part = rows[:, start : start + size]
+        filled = np.pad(part, ((0, 0), (0, size - part.shape[1])), mode="edge") if part.shape[1] < size else part
+        found = np.asarray(keras.ops.convert_to_numpy(loop_outputs(filled)))
+        parts.append(found[:, :, : part.shape[1]])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)

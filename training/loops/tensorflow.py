@@ -1,0 +1,70 @@
+"""The loop on TensorFlow: a ``tf.while_loop`` over steps inside one graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from training.loops.problem import Problem, chunks, evaluated
+
+
+class TensorFlowLoop:
+    """See :class:`training.loops.Loop`.
+
+    Args:
+        problem: what to train; its optimizer is built here.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._variables = problem.core.trainable_variables
+        problem.optimizer.build(self._variables)
+        self._features = {name: tf.constant(problem.features[name]) for name in problem.inputs}
+        self._y = tf.constant(problem.y)
+        self._weight = None if problem.weight is None else tf.constant(problem.weight)
+        rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
+        self._run = tf.function(self._steps, input_signature=[rows])
+        self._answer = tf.function(self._forward, input_signature=[tf.TensorSpec((problem.networks, None), tf.int32)])
+
+    def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        return np.asarray(self._run(tf.constant(rows)).numpy() / len(rows), np.float32)
+
+    def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
+        return evaluated(lambda part: self._answer(tf.constant(part)), rows, size)
+
+    def weights(self) -> list[npt.NDArray[Any]]:
+        return [np.array(variable.numpy()) for variable in self._variables]
+
+    def set_weights(self, weights: list[npt.NDArray[Any]]) -> None:
+        for variable, value in zip(self._variables, weights, strict=True):
+            variable.assign(value)
+
+    def _steps(self, rows: Any) -> Any:
+        total = tf.zeros((self._problem.networks,))
+        for i in tf.range(tf.shape(rows)[0]):
+            total += self._step(rows[i])
+        return total
+
+    def _step(self, rows: Any) -> Any:
+        problem = self._problem
+        weight = None if self._weight is None else tf.gather(self._weight, rows)
+        with tf.GradientTape() as tape:
+            outputs = problem.core(self._gathered(rows), training=True)
+            losses = problem.losses(tf.gather(self._y, rows), weight, outputs)
+            # The networks share no weight, so the gradient of the sum is each network's own.
+            total = tf.reduce_sum(losses)
+            if problem.penalty is not None:
+                total += problem.penalty(self._variables)
+        gradients = tape.gradient(total, [v.value for v in self._variables])
+        problem.optimizer.apply(problem.clipped(gradients), self._variables)
+        return losses
+
+    def _forward(self, rows: Any) -> Any:
+        return self._problem.by_member(self._problem.core(self._gathered(rows), training=False))
+
+    def _gathered(self, rows: Any) -> dict[str, Any]:
+        return {name: tf.gather(values, rows) for name, values in self._features.items()}

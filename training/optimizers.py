@@ -1,0 +1,119 @@
+"""Optimisers and learning-rate schedules by the names of the field; a factor of the rate for each weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from training.config import TrainConfig
+
+# Biases, embeddings and learned scales carry no size that decay should pull to 0.
+NO_DECAY = ("bias", "table", "slope", "scale", "factor", "mix", "phase", "frequency")
+
+Factor = float | npt.NDArray[np.float32]
+
+
+def build_optimizer(config: TrainConfig, n_steps: int, factors: Callable[[str], Factor] | None = None) -> Any:
+    """The optimiser that the settings name.
+
+    Args:
+        config: resolved.
+        n_steps: that the schedule spans.
+        factors: of the learning rate, by a weight's name; an array (n_networks,) gives each network its own.
+            Defaults to 1 for every weight.
+    """
+    rate = _schedule(config, max(1, n_steps))
+    decay = config.weight_decay or None
+    name = config.optimizer
+    kinds: dict[str, tuple[type[Any], dict[str, Any]]] = {
+        "sgd": (keras.optimizers.SGD, {}),
+        "momentum": (keras.optimizers.SGD, {"momentum": config.momentum, "nesterov": True}),
+        "rmsprop": (keras.optimizers.RMSprop, {}),
+        "adam": (keras.optimizers.Adam, {"beta_1": config.momentum, "beta_2": config.beta_2}),
+        "adamw": (keras.optimizers.AdamW, {"beta_1": config.momentum, "beta_2": config.beta_2}),
+        "nadam": (keras.optimizers.Nadam, {"beta_1": config.momentum, "beta_2": config.beta_2}),
+        "lion": (keras.optimizers.Lion, {}),
+        "muon": (keras.optimizers.Muon, {"exclude_embeddings": False}),
+    }
+    kind, arguments = kinds[name]
+    # Adam's decay would be added to its gradient's scale; "adam" is AdamW without decay, as the field uses the names.
+    if name != "adam":
+        arguments["weight_decay"] = decay
+    optimizer = type(f"Scaled{kind.__name__}", (_Scaled, kind), {})(learning_rate=rate, **arguments)
+    optimizer.factors = factors
+    if arguments.get("weight_decay"):
+        optimizer.exclude_from_weight_decay(var_names=list(NO_DECAY))
+    return optimizer
+
+
+class _Scaled:
+    """Mixed into a Keras optimiser: multiplies the learning rate by each weight's factor."""
+
+    factors: Callable[[str], Factor] | None = None
+
+    def build(self, variables: list[Any]) -> None:
+        super().build(variables)  # type: ignore[misc]
+        self._factor_of = [1.0 if self.factors is None else self.factors(v.name) for v in variables]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        factor = self._factor_of[self._get_variable_index(variable)]  # type: ignore[attr-defined]
+        if isinstance(factor, np.ndarray):
+            learning_rate = learning_rate * np.reshape(factor, (-1,) + (1,) * (len(variable.shape) - 1))
+        elif factor != 1.0:
+            learning_rate = learning_rate * factor
+        super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+
+
+def _schedule(config: TrainConfig, n_steps: int) -> Any:
+    return RateSchedule(config.required("learning_rate"), n_steps, config.required("schedule"), config.warmup)
+
+
+@keras.saving.register_keras_serializable(package="trueline")
+class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Learning rate by the share ``t`` of the steps that is done, after a linear rise.
+
+    Args:
+        rate: the highest.
+        n_steps: that the schedule spans; later steps keep its end.
+        kind: ``constant``; ``linear`` to 0; ``cosine`` to 0; ``exponential`` to a hundredth; ``step``: a tenth of it
+            after half, another tenth after three quarters; ``coslog4``: ``(1 - cos(2 pi log2(1 + 15 t))) / 2``, four
+            cycles, each twice as long (RealMLP, Holzmueller et al. 2024).
+        warmup: share of the steps over which the rate rises from 0.
+    """
+
+    def __init__(self, rate: float, n_steps: int, kind: str = "cosine", warmup: float = 0.0) -> None:
+        super().__init__()
+        if kind not in SCHEDULES:
+            raise ValueError(f"Expected 'kind' among {', '.join(SCHEDULES)}. Received: kind={kind!r}.")
+        self.rate = float(rate)
+        self.n_steps = int(n_steps)
+        self.kind = kind
+        self.warmup = float(warmup)
+
+    def __call__(self, step: Any) -> Any:
+        rising = max(1.0, self.warmup * self.n_steps)
+        done = ops.cast(step, "float32")
+        t = ops.clip((done - rising) / max(1.0, self.n_steps - rising), 0.0, 1.0) if self.warmup else done / self.n_steps
+        factor = SCHEDULES[self.kind](ops.clip(t, 0.0, 1.0))
+        if self.warmup:
+            factor = factor * ops.minimum(1.0, (done + 1.0) / rising)
+        return self.rate * factor
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rate": self.rate, "n_steps": self.n_steps, "kind": self.kind, "warmup": self.warmup}
+
+
+SCHEDULES: dict[str, Callable[[Any], Any]] = {
+    "constant": lambda t: 0.0 * t + 1.0,
+    "linear": lambda t: 1.0 - t,
+    "cosine": lambda t: 0.5 * (1.0 + ops.cos(math.pi * t)),
+    "exponential": lambda t: ops.exp(t * math.log(0.01)),
+    "step": lambda t: ops.where(t < 0.5, 1.0, ops.where(t < 0.75, 0.1, 0.01)),
+    "coslog4": lambda t: 0.5 * (1.0 - ops.cos(2 * math.pi * ops.log2(1.0 + 15.0 * t))),
+}
