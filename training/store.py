@@ -15,7 +15,7 @@ from artifact import manifest as files
 from artifact.encoding import Encoder
 from artifact.intervals import DEFAULT_LEVEL, Calibration
 from artifact.manifest import Lineage, Manifest
-from artifact.predictor import Predictor, finish, target_offsets
+from artifact.predictor import Golden, Predictor, finish, target_offsets
 from artifact.profile import Profile
 from artifact.registry import Registry
 from training import lineage
@@ -25,6 +25,7 @@ from training.evaluate import coverage, verdict
 from training.export import write_model
 from training.fit import Fitted
 from training.golden import golden_rows
+from training.int8 import write_int8
 from training.metrics import by_target
 from training.prepare import Prepared, Request
 from training.report import write_report
@@ -64,7 +65,7 @@ def store(
     offsets = target_offsets(schema)
     y = y_test if offsets is None else y_test + offsets
     with registry.create(request.name) as (version, folder):
-        runtime = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
+        runtime, note = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
         X, y_calibration = prepared.rows(prepared.parts.calibration)
         outputs = runtime.run(X.numeric, X.categorical)
         calibration = Calibration.fit(y_calibration, outputs.value, outputs.spread)
@@ -85,28 +86,43 @@ def store(
             verdict=verdict(y, value, baselines, config.seed),
             coverage=coverage(names, y, answer, level),
             lineage=_lineage(request, config, table, prepared, time.perf_counter() - started),
-            notes=tuple(prepared.notes),
+            notes=(*prepared.notes, *([note] if note else [])),
         )
         predictor = Predictor(schema, runtime, calibration, manifest)
-        _write_documents(folder, predictor, prepared, golden)
+        answers = _write_documents(folder, predictor, prepared, golden)
+        if config.int8:
+            manifest = _with_int8(folder, predictor, answers, prepared)
         write_report(folder / files.REPORT, manifest, schema, fitted.history, y, answer)
         sealed = manifest.write(folder)
         # As the service will: checksums, schema, golden rows.
-        Predictor.load(folder)
+        Predictor.load(folder, device="cpu")
+        if sealed.int8 is not None:
+            Predictor.load(folder, runtime="onnx-int8")
         return sealed
 
 
-def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, golden: list[dict[str, Any]]) -> None:
+def _with_int8(folder: Path, predictor: Predictor, golden: Golden, prepared: Prepared) -> Manifest:
+    """Write the copy in 8-bit integers, if it may be kept; the manifest says what it costs or why there is none."""
+    X_train, _ = prepared.rows(prepared.parts.train)
+    X, y = prepared.rows(prepared.parts.validation)
+    int8, note = write_int8(folder, predictor, golden, X_train, X, y)
+    manifest = predictor.manifest
+    return manifest.model_copy(update={"int8": int8, "notes": (*manifest.notes, *([note] if note else []))})
+
+
+def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, golden: list[dict[str, Any]]) -> Golden:
     schema = predictor.schema
+    answers = predictor.golden(golden)
     X_train, _ = prepared.rows(prepared.parts.train)
     values = predictor.predict(X_train).value
     for name, content in (
         (files.SCHEMA, schema),
         (files.CALIBRATION, predictor.calibration),
         (files.PROFILE, Profile.fit(schema, X_train, {n: values[:, j] for j, n in enumerate(schema.target_names)})),
-        (files.GOLDEN, predictor.golden(golden)),
+        (files.GOLDEN, answers),
     ):
         (folder / name).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return answers
 
 
 def _lineage(request: Request, config: TrainConfig, table: pl.DataFrame, prepared: Prepared, seconds: float) -> Lineage:
