@@ -16,6 +16,7 @@ MANIFEST = "manifest.json"
 SCHEMA = "schema.json"
 KERAS_MODEL = "model.keras"
 ONNX_MODEL = "model.onnx"
+INT8_MODEL = "model.int8.onnx"
 CALIBRATION = "calibration.json"
 PROFILE = "profile.json"
 GOLDEN = "golden.json"
@@ -88,6 +89,23 @@ class Coverage(_Frozen):
     mean_width: dict[str, float]
 
 
+class Int8(_Frozen):
+    """What ``model.int8.onnx`` costs in accuracy, and what it was allowed to.
+
+    Attributes:
+        tolerance: most that its answers to the golden rows may differ from the network's, in standard deviations of
+            the target; :meth:`Predictor.replay` holds it to that.
+        difference: most that they differed at export.
+        rmse_ratio: its RMSE on the validation rows over the network's, of the worst target.
+        rmse_limit: most that this ratio was allowed to be.
+    """
+
+    tolerance: float
+    difference: float
+    rmse_ratio: float
+    rmse_limit: float
+
+
 class Manifest(_Frozen):
     """One immutable version.
 
@@ -100,6 +118,7 @@ class Manifest(_Frozen):
         schema_digest: :meth:`FeatureSchema.digest` of ``schema.json``.
         digest: sha256 of all the rest of ``manifest.json``; empty until it is written.
         notes: what training dropped, repaired or warned about, one sentence each.
+        int8: of ``model.int8.onnx``, or None where the version has none.
         files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
     """
 
@@ -117,6 +136,7 @@ class Manifest(_Frozen):
     coverage: Coverage
     lineage: Lineage
     notes: tuple[str, ...] = ()
+    int8: Int8 | None = None
     files: dict[str, str] = {}
     digest: str = ""
 

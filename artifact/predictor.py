@@ -17,11 +17,19 @@ from artifact.encoding import Encoded, Encoder, RowWarning
 from artifact.errors import ArtifactError, SchemaMismatchError
 from artifact.intervals import DEFAULT_LEVEL, Calibration
 from artifact.manifest import Manifest
-from artifact.runtimes import Float32, Int32, Outputs, Runtime, RuntimeName, open_runtime
+from artifact.runtimes import (
+    GOLDEN_TOLERANCE,
+    OTHER_TOLERANCE,
+    Device,
+    Float32,
+    Int32,
+    Outputs,
+    Runtime,
+    RuntimeName,
+    open_runtime,
+)
 from artifact.schema import FeatureSchema
 
-# Golden answers may differ by this share of a target's standard deviation: another CPU sums in another order.
-GOLDEN_TOLERANCE = 1e-5
 _BOUNDS_KEPT = 64
 
 
@@ -74,17 +82,27 @@ class Predictor:
         self._bounds: dict[float, npt.NDArray[np.float64]] = {}
 
     @classmethod
-    def load(cls, folder: Path, *, runtime: RuntimeName = "onnx", threads: int = 1, check: bool = True) -> Self:
+    def load(
+        cls,
+        folder: Path,
+        *,
+        runtime: RuntimeName = "auto",
+        device: Device = "auto",
+        threads: int = 1,
+        check: bool = True,
+    ) -> Self:
         """Load a version's folder.
 
         Args:
             folder: as :meth:`Registry.path` gives it.
-            runtime: ``onnx`` or ``keras``. Defaults to ``onnx``.
+            runtime: ``auto``, ``onnx``, ``onnx-int8`` or ``keras``, see :func:`open_runtime`. Defaults to ``auto``.
+            device: ``auto``, ``cpu`` or ``cuda``. Defaults to ``auto``: a GPU where the runtime has one.
             threads: threads inside one call of the runtime. Defaults to 1.
             check: compare checksums and replay the golden rows first. Defaults to True.
 
         Raises:
             ArtifactError: a file is missing, changed or unreadable, or the golden rows get other answers.
+            DataError: what the runtime or the device needs is not on this machine.
         """
         manifest = Manifest.read(folder)
         if check:
@@ -96,7 +114,7 @@ class Predictor:
             raise ArtifactError(
                 f"Expected a readable schema and calibration in {folder}. Received: {error}."
             ) from error
-        predictor = cls(schema, open_runtime(folder, runtime, threads=threads), calibration, manifest)
+        predictor = cls(schema, open_runtime(folder, runtime, threads=threads, device=device), calibration, manifest)
         if check:
             predictor.replay(read_golden(folder))
         return predictor
@@ -158,17 +176,40 @@ class Predictor:
             upper=answer.upper.astype(np.float64).tolist(),
         )
 
+    @property
+    def tolerance(self) -> float:
+        """How far answers may be from those at training, in standard deviations of the target."""
+        if self.runtime.name == "onnx-int8":
+            return GOLDEN_TOLERANCE if self.manifest.int8 is None else self.manifest.int8.tolerance
+        on_cpu = self.runtime.name == "onnx" and self.runtime.device == "cpu"
+        return GOLDEN_TOLERANCE if on_cpu else OTHER_TOLERANCE
+
     def replay(self, golden: Golden) -> None:
         """Answer the golden rows again.
 
         Raises:
-            ArtifactError: an answer is missing or differs by more than 1e-5 of its target's standard deviation.
+            ArtifactError: an answer is missing or differs by more than :attr:`tolerance`.
+        """
+        for name, worst in self.differences(golden).items():
+            if not worst <= self.tolerance:
+                raise ArtifactError(
+                    f"Expected the golden rows' {name} as at training, within {self.tolerance:g} deviations. "
+                    f"Received: {worst:.3g} for {self.model_name}:{self.model_version} by {self.runtime.name} on "
+                    f"{self.runtime.device}."
+                )
+
+    def differences(self, golden: Golden) -> dict[str, float]:
+        """Most that ``value``, ``lower`` and ``upper`` differ from the golden answers, in deviations of the target.
+
+        Raises:
+            ArtifactError: golden rows that break the schema, or have no answer for each row and target.
         """
         try:
             answer = self.predict_rows(golden.rows)
         except SchemaMismatchError as error:
             raise ArtifactError(f"Expected golden rows that fit the schema. Received: {error}") from error
         scale = np.array([t.std for t in self.schema.targets])
+        differences = {}
         for name in ("value", "lower", "upper"):
             found, answers = getattr(answer, name), getattr(golden, name)
             if [len(row) for row in answers] != [len(scale)] * len(golden.rows):
@@ -177,16 +218,12 @@ class Predictor:
                     f"{len(golden.rows)} rows and {len(scale)} targets."
                 )
             expected = np.array(answers, dtype=np.float64).reshape(found.shape)
-            # float32 holds 7 digits: an answer far from 0 cannot be nearer than its own resolution.
             with np.errstate(over="ignore", invalid="ignore"):
-                allowed = GOLDEN_TOLERANCE * scale + 4 * np.spacing(np.abs(expected).astype(found.dtype))
                 difference = np.abs(found.astype(np.float64) - expected)
-            if not (difference <= allowed).all():
-                worst = float(np.nanmax(difference / scale)) if np.isfinite(difference).any() else float("nan")
-                raise ArtifactError(
-                    f"Expected the golden rows' {name} as at training, within {GOLDEN_TOLERANCE:g} deviations. "
-                    f"Received: {worst:.3g} for {self.model_name}:{self.model_version}."
-                )
+                # float32 holds 7 digits: an answer far from 0 cannot be nearer than its own resolution.
+                beyond = (difference - 4 * np.spacing(np.abs(expected).astype(found.dtype))) / scale
+            differences[name] = float(np.max(np.where(np.isnan(beyond), np.inf, beyond), initial=0.0))
+        return differences
 
 
 def target_offsets(schema: FeatureSchema) -> npt.NDArray[np.float64] | None:

@@ -50,4 +50,6 @@ def model_document(model: LiveModel, registry: Registry) -> bytes:
         aliases[name] = None if alias is None else alias.model_dump(mode="json")
     targets = [target.model_dump(mode="json", exclude={"offset"}) for target in model.predictor.schema.targets]
     head = {"model_name": model.name, "model_version": model.version, "loaded_at": model.loaded_at}
+    runtime = model.predictor.runtime
+    head.update(runtime=runtime.name, device=runtime.device)
     return orjson.dumps({**head, "targets": targets, "aliases": aliases, **manifest})

@@ -13,10 +13,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import NotRequired, TypedDict, Unpack
 
 from artifact.errors import NotFoundError, TruelineError
 from artifact.predictor import Predictor, read_golden
 from artifact.registry import Reference
+from artifact.runtimes import Device, RuntimeName, has_model
 from service.errors import NotReadyError
 from service.inference import Outcome, answer
 from service.metrics import Metrics
@@ -32,6 +34,23 @@ _WARM_ROUNDS = 5
 # doubles, for a damaged version does not, and hashing it again and again costs the requests beside it.
 _FIRST_RETRY_SECONDS = 2.0
 _LAST_RETRY_SECONDS = 60.0
+
+
+class Loading(TypedDict):
+    """How a version is loaded; what is left out has the default of :class:`service.settings.Settings`.
+
+    Attributes:
+        max_rows: most rows in a request.
+        threads: threads inside one run of the network.
+        policy: what becomes of unusual values.
+        runtime, device: see :func:`artifact.runtimes.open_runtime`.
+    """
+
+    max_rows: int
+    threads: NotRequired[int]
+    policy: NotRequired[Policy]
+    runtime: NotRequired[RuntimeName]
+    device: NotRequired[Device]
 
 
 class LiveModel:
@@ -51,23 +70,26 @@ class LiveModel:
         self.writer = ResponseWriter(predictor)
         self.known = frozenset(predictor.schema.names)
         self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._computed_rows = predictor.runtime.computed_rows
         self._seconds_per_batch = 0.0
         self._seconds_per_row = 0.0
 
     @classmethod
-    def load(cls, reference: Reference, *, max_rows: int, threads: int = 1, policy: Policy = "warn") -> LiveModel:
+    def load(cls, reference: Reference, **how: Unpack[Loading]) -> LiveModel:
         """Load, check and warm a version.
-
-        Args:
-            reference: which.
-            max_rows: most rows in a request.
-            threads: threads inside one run of the network. Defaults to 1.
-            policy: what becomes of unusual values. Defaults to a warning.
 
         Raises:
             ArtifactError: the version is damaged or does not answer as it did at training.
+            DataError: what the runtime or the device needs is not on this machine.
         """
-        model = cls(Predictor.load(reference.path, threads=threads), max_rows=max_rows, policy=policy)
+        runtime = how.get("runtime", "auto")
+        if runtime == "onnx-int8" and not has_model(reference.path, runtime):
+            # Parity may allow one version and not the next; a promotion must not fail of that.
+            logger.warning("%s:%s has no int8 copy; it serves without", reference.name, reference.version)
+            runtime = "auto"
+        device, threads = how.get("device", "auto"), how.get("threads", 1)
+        predictor = Predictor.load(reference.path, runtime=runtime, device=device, threads=threads)
+        model = cls(predictor, max_rows=how["max_rows"], policy=how.get("policy", "warn"))
         model.warm(reference)
         return model
 
@@ -84,8 +106,8 @@ class LiveModel:
         return outcomes if self._policy == "warn" else apply(self._policy, outcomes)
 
     def seconds(self, n_rows: int) -> float:
-        """How long a batch takes, as measured at warm-up."""
-        return self._seconds_per_batch + n_rows * self._seconds_per_row
+        """How long a batch takes, as measured at warm-up, of the rows that the runtime fills it up to."""
+        return self._seconds_per_batch + self._computed_rows(n_rows) * self._seconds_per_row
 
     def warm(self, reference: Reference) -> None:
         """Answer golden rows a few times, so that no request pays for first use, and measure the speed."""
@@ -111,10 +133,9 @@ class Live:
     Args:
         source: says which version should be live.
         metrics: counts loads and refusals.
-        max_rows: most rows in a request.
         watch_seconds: how often the source is asked.
-        threads, policy: see :meth:`LiveModel.load`.
         on_live: called when a version goes live.
+        how: see :class:`Loading`.
     """
 
     def __init__(
@@ -122,19 +143,15 @@ class Live:
         source: Source,
         metrics: Metrics,
         *,
-        max_rows: int,
         watch_seconds: float,
-        threads: int = 1,
-        policy: Policy = "warn",
         on_live: Callable[[], None] | None = None,
+        **how: Unpack[Loading],
     ) -> None:
         self.source = source
         self.current: LiveModel | None = None
         self._former: LiveModel | None = None
         self._metrics = metrics
-        self._max_rows = max_rows
-        self._threads = threads
-        self._policy: Policy = policy
+        self._how = how
         self._on_live = on_live
         self._watch_seconds = watch_seconds
         self._problem = "No model is live yet: the service is starting."
@@ -174,7 +191,7 @@ class Live:
             wanted = self.source.wanted()
             model = self._in_memory(wanted)
             if model is None:
-                model = await asyncio.to_thread(self._load, wanted)
+                model = await asyncio.to_thread(LiveModel.load, wanted, **self._how)
         except NotFoundError as error:
             self._refuse(str(error))
         except TruelineError as error:
@@ -183,9 +200,6 @@ class Live:
             self._refuse(f"The version could not be loaded: {error!r}.", failed=True)
         else:
             self._swap(model)
-
-    def _load(self, wanted: Reference) -> LiveModel:
-        return LiveModel.load(wanted, max_rows=self._max_rows, threads=self._threads, policy=self._policy)
 
     def _in_memory(self, wanted: Reference) -> LiveModel | None:
         for model in (self.current, self._former):
@@ -203,7 +217,8 @@ class Live:
         self._metrics.loaded(model.name, model.version, model.predictor.schema.targets)
         if self._on_live is not None:
             self._on_live()
-        logger.info("%s:%s is live", model.name, model.version)
+        runtime = model.predictor.runtime
+        logger.info("%s:%s is live by %s on %s", model.name, model.version, runtime.name, runtime.device)
 
     def _refuse(self, problem: str, *, failed: bool = False) -> None:
         if problem != self._problem:

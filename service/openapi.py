@@ -10,7 +10,7 @@ from service.explain import ON_ERROR
 from service.http import TEXT
 from service.live import LiveModel
 from service.openapi_parts import JSON, Parts
-from service.openapi_schemas import ref, schemas
+from service.openapi_schemas import interval, ref, schemas
 from service.protocols import formats
 from service.protocols.openapi import protocol_paths
 from service.settings import Settings
@@ -76,7 +76,7 @@ def _predict(model: LiveModel | None, parts: Parts) -> dict[str, Any]:
         parameters=[
             _parameter(
                 "interval",
-                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                interval(model, "number"),
                 "Share of true values that the intervals should cover. A JSON body's own key comes before it.",
             ),
             _parameter("on_error", {"enum": list(ON_ERROR)}, "As the key of a JSON body; NDJSON streams have row."),

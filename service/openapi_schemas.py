@@ -31,6 +31,22 @@ def complete(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
+def interval(model: LiveModel | None, *types: str) -> dict[str, Any]:
+    """The level of the intervals: below what the model's calibration can promise, where it is known.
+
+    Args:
+        types: JSON's, of what may stand for one.
+    """
+    limit = {"exclusiveMaximum": 1} if model is None else {"maximum": model.predictor.calibration.max_level}
+    return {
+        "description": "Share of true values that the intervals should cover; left out, the model's own.",
+        "type": list(types) if len(types) > 1 else types[0],
+        "exclusiveMinimum": 0,
+        **limit,
+        "examples": [0.9] if model is None else [model.predictor.default_level],
+    }
+
+
 def schemas(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
     """All of them by name; without a model, rows of any features."""
     return {**_requests(model, max_rows), **_answers(model), **_errors(), **_states()}
@@ -47,13 +63,7 @@ def _requests(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
         columns = {**row, "title": "columns", "properties": properties, "minProperties": 1}
         columns["examples"] = [{name: [value] for name, value in row["examples"][0].items()}]
     options = {
-        "interval": {
-            "description": "Share of true values that the intervals should cover; null for the model's own.",
-            "type": ["number", "null"],
-            "exclusiveMinimum": 0,
-            "exclusiveMaximum": 1,
-            "examples": [0.9],
-        },
+        "interval": interval(model, "number", "null"),
         "on_error": {
             "description": "Whether a row that breaks the schema refuses the request or is reported in its place.",
             "enum": [*ON_ERROR, None],

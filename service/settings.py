@@ -33,7 +33,19 @@ class Settings(BaseSettings):
         default=None, ge=1, le=256, description="Worker processes. Unset, as BentoML's own configuration says: 1."
     )
     threads: int = Field(
-        default=1, ge=1, le=256, description="Threads of ONNX Runtime inside one run of the network, in each worker."
+        default=1,
+        ge=1,
+        le=256,
+        description="Threads of ONNX Runtime or TensorFlow inside one run of the network, in each worker.",
+    )
+    runtime: Literal["auto", "onnx", "onnx-int8", "keras"] = Field(
+        default="auto",
+        description="What computes the network: ONNX Runtime, its copy in 8-bit integers where the version has one, "
+        "or Keras; auto is ONNX Runtime where the version has a model for it, else Keras.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        description="Where it is computed: cuda must be there, auto takes it where it is and opens.",
     )
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Largest body of a request, in bytes.")
     max_rows: int = Field(default=32_768, ge=1, description="Most rows in one request.")

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -61,6 +61,9 @@ class Worker:
         self.metrics = metrics
         self._metrics_folder = metrics_folder
         self._flush_due = False
+        # Counted by service.front; the server's own tasks begin before, when a request's head has been read.
+        self.open_requests = 0
+        self._tasks: Collection[object] | None = None
         self.fleet = Fleet(None if metrics_folder is None else metrics_folder / "workers", expected_workers)
         self._drain = Drain(settings.drain_seconds, self._begin_drain)
         self._sweeper: Sweeper | None = None
@@ -71,6 +74,8 @@ class Worker:
             watch_seconds=settings.watch_seconds,
             threads=settings.threads,
             policy=settings.warnings,
+            runtime=settings.runtime,
+            device=settings.device,
             on_live=partial(self.fleet.show, "ready"),
         )
         self.batcher = Batcher(
@@ -114,6 +119,7 @@ class Worker:
         """Load the model, then let requests come. A worker that begins later thus never answers "not ready"."""
         self._drain.install()
         if self._drain.server is not None:
+            self._tasks = self._drain.server.server_state.tasks
             self._sweeper = Sweeper(
                 self._drain.server.server_state.connections,
                 header_seconds=self.settings.header_seconds,
@@ -163,7 +169,15 @@ class Worker:
             ApiError: the request cannot be answered.
         """
         model = self.live.model()
-        request, answer = await self.answer(model, partial(model.reader.read, body), receive)
+        try:
+            request = model.reader.read(body)
+            gone = None if receive is None else partial(client_left, receive)
+            answer = await self.batcher.submit(model, request, gone, last=self._is_last())
+        except ApiError as error:
+            self._failed(model, error)
+            raise
+        if answer.warnings:
+            self._warned(answer)
         return model.writer.write(request, answer)
 
     async def answer(
@@ -179,12 +193,22 @@ class Worker:
             gone = None if receive is None else partial(client_left, receive)
             answer = await self.batcher.submit(model, request, gone)
         except ApiError as error:
-            if error.faults:
-                self.metrics.faults(error.faults, model.known)
+            self._failed(model, error)
             raise
+        self._warned(answer)
+        return request, answer
+
+    def _failed(self, model: LiveModel, error: ApiError) -> None:
+        if error.faults:
+            self.metrics.faults(error.faults, model.known)
+
+    def _warned(self, answer: Answer) -> None:
         for warning in answer.warnings:
             self.metrics.warning(warning.kind)
-        return request, answer
+
+    def _is_last(self) -> bool:
+        """Whether every request that the server has read is being answered already: none is to be waited for."""
+        return self._tasks is not None and len(self._tasks) <= self.open_requests
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """Count an answer; soon after, all counts are written out."""

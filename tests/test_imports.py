@@ -95,23 +95,26 @@ def test_service_imports_nothing_that_trains_not_even_inside_functions():
 
 def test_artifact_imports_a_runtime_only_when_one_is_used():
     heavy = [i for i in of("artifact") if i.package in HEAVY | {"onnxruntime", "bentoml"}]
-    assert {i.package for i in heavy} == {"keras", "onnxruntime"}
     layers = [i for i in heavy if i.file.startswith("artifact/layers/") and i.package == "keras"]
-    assert [i for i in heavy if i not in layers and (i.file != "artifact/runtimes.py" or not i.lazy)] == []
+    rest = [i for i in heavy if i not in layers]
+    files = {"onnxruntime": "by_onnx", "keras": "by_keras", "tensorflow": "by_tensorflow", "jax": "by_jax"}
+    assert {(i.package, i.file) for i in rest} == {(p, f"artifact/runtimes/{f}.py") for p, f in files.items()}
+    assert all(i.lazy for i in rest)
 
 
 def test_layers_are_imported_only_by_the_keras_runtime_and_by_training():
     texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in FILES}
     found = {name for name, text in texts.items() if "artifact.layers" in text}
     users = {name for name in found if not name.startswith(("artifact/layers/", "training/"))}
-    assert users == {"artifact/__init__.py", "artifact/runtimes.py"}
+    assert users == {"artifact/__init__.py", "artifact/runtimes/by_keras.py"}
     loaded = "import sys, artifact.predictor, artifact.registry; assert 'artifact.layers' not in sys.modules"
     subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, check=True)
 
 
-def test_tensorflow_is_imported_only_by_training_and_only_when_used():
+def test_tensorflow_is_imported_only_by_training_and_its_runtime_and_only_when_used():
     found = [i for i in IMPORTS if i.package in TENSORFLOW]
-    assert [i for i in found if not i.lazy or not i.file.startswith("training/")] == []
+    users = ("training/", "artifact/runtimes/by_tensorflow.py")
+    assert [i for i in found if not i.lazy or not i.file.startswith(users)] == []
 
 
 def test_the_command_line_imports_what_is_slow_only_when_used():

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -23,8 +23,22 @@ from training.fit import feed
 PARITY = 1e-5
 
 
-def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> Runtime:
-    """Write both model files into a version's folder.
+class Exported(NamedTuple):
+    """What was written.
+
+    Attributes:
+        runtime: on what serves: ``model.onnx``, or ``model.keras`` where there is no other.
+        note: why there is no ``model.onnx``, or None; for the manifest.
+    """
+
+    runtime: Runtime
+    note: str | None
+
+
+def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> Exported:
+    """Write the model files into a version's folder.
+
+    A network with an operation that ONNX has no form of is stored without ``model.onnx``, for the Keras runtime.
 
     Args:
         model: as :func:`training.fit.fit` gives it.
@@ -32,22 +46,25 @@ def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> 
         schema: gives the targets' standard deviations.
         X: encoded rows, usual and unusual, on which both must agree.
 
-    Returns:
-        ONNX Runtime on what was written.
-
     Raises:
-        TruelineError: the two files answer differently, or the export failed.
+        TruelineError: the two files answer differently.
     """
     answers = model(feed(X, [t.name for t in model.inputs]), training=False)
     model.save(folder / KERAS_MODEL)
-    if keras.backend.backend() == "tensorflow":
-        export_onnx(model, folder / ONNX_MODEL)
-    else:
-        _export_elsewhere(folder)
-    runtime = open_runtime(folder)
+    try:
+        if keras.backend.backend() == "tensorflow":
+            export_onnx(model, folder / ONNX_MODEL)
+        else:
+            _export_elsewhere(folder)
+    except Exception as error:  # noqa: BLE001 - converters raise whatever their own code does
+        (folder / ONNX_MODEL).unlink(missing_ok=True)
+        reason = " ".join(str(error).split())[-300:] or type(error).__name__
+        note = f"{ONNX_MODEL} was left out: the export failed. The service needs Keras for this version. {reason}"
+        return Exported(open_runtime(folder, "keras"), note)
+    runtime = open_runtime(folder, "onnx")
     arrays = {name: np.asarray(keras.ops.convert_to_numpy(tensor)) for name, tensor in answers.items()}
     check_parity(Outputs(arrays["value"], arrays["spread"]), runtime.run(X.numeric, X.categorical), schema)
-    return runtime
+    return Exported(runtime, None)
 
 
 def export_onnx(model: Any, path: Path) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from artifact import manifest as files
 from artifact.encoding import Encoder
 from artifact.manifest import Lineage, Manifest
-from artifact.predictor import Predictor
+from artifact.predictor import Golden, Predictor
 from artifact.profile import Profile
 from artifact.registry import Registry
 from training import lineage
@@ -22,6 +22,7 @@ from training.evaluate import coverage, verdict
 from training.export import write_model
 from training.fit import Fitted
 from training.golden import golden_rows
+from training.int8 import write_int8
 from training.measure import Measured
 from training.metrics import by_target
 from training.prepare import Prepared, Request
@@ -57,7 +58,7 @@ def store(
     y, answer = measured.y, measured.answer
     value = answer.value.astype(np.float64)
     with registry.create(request.name) as (version, folder):
-        runtime = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
+        runtime, note = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
         manifest = Manifest(
             model_name=request.name,
             model_version=version,
@@ -71,28 +72,43 @@ def store(
             verdict=verdict(y, value, measured.baselines, config.seed, rows_are=measured.rows_are),
             coverage=coverage(names, y, answer, measured.level),
             lineage=_lineage(request, table, prepared, time.perf_counter() - started),
-            notes=tuple(prepared.notes),
+            notes=(*prepared.notes, *([note] if note else [])),
         )
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
-        _write_documents(folder, predictor, prepared, golden)
+        answers = _write_documents(folder, predictor, prepared, golden)
+        if config.int8:
+            manifest = _with_int8(folder, predictor, answers, prepared)
         write_report(folder / files.REPORT, manifest, schema, fitted.history, y, answer)
         sealed = manifest.write(folder)
         # As the service will: checksums, schema, golden rows.
-        Predictor.load(folder)
+        Predictor.load(folder, device="cpu")
+        if sealed.int8 is not None:
+            Predictor.load(folder, runtime="onnx-int8")
         return sealed
 
 
-def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, golden: list[dict[str, Any]]) -> None:
+def _with_int8(folder: Path, predictor: Predictor, golden: Golden, prepared: Prepared) -> Manifest:
+    """Write the copy in 8-bit integers, if it may be kept; the manifest says what it costs or why there is none."""
+    X_train, _ = prepared.rows(prepared.plan.folds[0].train)
+    X, y = prepared.rows(prepared.plan.folds[0].validation)
+    int8, note = write_int8(folder, predictor, golden, X_train, X, y)
+    manifest = predictor.manifest
+    return manifest.model_copy(update={"int8": int8, "notes": (*manifest.notes, *([note] if note else []))})
+
+
+def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, golden: list[dict[str, Any]]) -> Golden:
     schema = predictor.schema
+    answers = predictor.golden(golden)
     X_train, _ = prepared.rows(prepared.plan.folds[0].train)
     values = predictor.predict(X_train).value
     for name, content in (
         (files.SCHEMA, schema),
         (files.CALIBRATION, predictor.calibration),
         (files.PROFILE, Profile.fit(schema, X_train, {n: values[:, j] for j, n in enumerate(schema.target_names)})),
-        (files.GOLDEN, predictor.golden(golden)),
+        (files.GOLDEN, answers),
     ):
         (folder / name).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return answers
 
 
 def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, seconds: float) -> Lineage:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from rich.table import Table
 
-from trueline.options import DATA_HELP, json_option, need_training, print_json, registry, stdout
+from trueline.options import DATA_HELP, json_option, need_training, print_json, registry, runtime_option, stdout
+
+if TYPE_CHECKING:
+    from artifact.runtimes import RuntimeName
 
 
 @click.command("evaluate", epilog=DATA_HELP)
 @click.argument("model")
 @click.argument("data")
 @click.option("--interval", "level", type=float, help="Level of the intervals, in (0, 1). Defaults to 0.9.")
+@runtime_option
 @json_option
-def evaluate_command(model: str, data: str, level: float | None, as_json: bool) -> None:
+def evaluate_command(model: str, data: str, level: float | None, runtime: RuntimeName, as_json: bool) -> None:
     """Measure a version on rows whose target is known. MODEL is NAME, NAME:VERSION or NAME:champion.
 
     \b
@@ -32,7 +38,7 @@ def evaluate_command(model: str, data: str, level: float | None, as_json: bool) 
     from training.metrics import by_target
 
     found = registry().resolve(model)
-    predictor = Predictor.load(found.path)
+    predictor = Predictor.load(found.path, runtime=runtime)
     schema = predictor.schema
     table = read_table(data, as_text=[f.name for f in schema.categorical])
     targets = list(schema.target_names)

@@ -18,6 +18,15 @@ DATA_HELP = (
     "dataset:california_housing."
 )
 
+# As artifact.runtimes.RuntimeName has them; it is not imported for every command.
+RUNTIMES = ("auto", "onnx", "onnx-int8", "keras")
+runtime_option = click.option(
+    "--runtime",
+    type=click.Choice(RUNTIMES),
+    default="auto",
+    show_default=True,
+    help="What computes the network; auto: ONNX Runtime where the version has a model for it, else Keras.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 
 

@@ -11,12 +11,13 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from artifact.errors import DataError, Fault, SchemaMismatchError
-from trueline.options import DATA_HELP, json_option, need_training, print_json, registry, stderr, stdout
+from trueline.options import DATA_HELP, json_option, need_training, print_json, registry, runtime_option, stderr, stdout
 
 if TYPE_CHECKING:
     import polars as pl
 
     from artifact.predictor import Predictor
+    from artifact.runtimes import RuntimeName
 
 # Rows scored at a time: large enough for full speed, small enough for a bar that moves.
 CHUNK = 65_536
@@ -33,8 +34,11 @@ _FAULTS_SHOWN = 5
     help="File to write: .csv, .parquet, .arrow, .feather or .ndjson. Defaults to CSV on standard output.",
 )
 @click.option("--interval", "level", type=float, help="Level of the intervals, in (0, 1). Defaults to 0.9.")
+@runtime_option
 @json_option
-def predict_command(model: str, data: str, output: Path | None, level: float | None, as_json: bool) -> None:
+def predict_command(
+    model: str, data: str, output: Path | None, level: float | None, runtime: RuntimeName, as_json: bool
+) -> None:
     """Predict each row of a table. MODEL is NAME (its champion), NAME:VERSION or NAME:champion.
 
     Writes the input's columns and value, lower, upper (several targets: NAME_value, NAME_lower, NAME_upper). Without
@@ -51,7 +55,7 @@ def predict_command(model: str, data: str, output: Path | None, level: float | N
     if output is not None:
         _writer(output)
     found = registry().resolve(model)
-    predictor = Predictor.load(found.path)
+    predictor = Predictor.load(found.path, runtime=runtime)
     predictor.bound(level)
     raw = read_raw(data)
     frame = typed(raw, as_text=[f.name for f in predictor.schema.categorical])

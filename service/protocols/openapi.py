@@ -6,7 +6,7 @@ from typing import Any
 
 from service.live import LiveModel
 from service.openapi_parts import JSON, Parts
-from service.openapi_schemas import array, complete, ref
+from service.openapi_schemas import array, complete, interval, ref
 from service.protocols.datatypes import ALL
 from service.protocols.oip_http import BINARY
 from service.protocols.paths import PATHS
@@ -87,7 +87,7 @@ def _infer(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
         output = {"enum": output_names(schema)}
         row = schema.example_row()
         tensors = [
-            {"name": name, "datatype": datatype, "shape": [1], "data": [row[name]]}
+            {"name": name, "datatype": datatype, "shape": [1], "data": [_number(row[name])]}
             for name, datatype in described_inputs(schema)
         ]
         example = {"example": {"inputs": tensors}}
@@ -114,7 +114,10 @@ def _infer(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "id": {"type": ["string", "null"]},
-            "parameters": {**parameters, "properties": {"interval": _interval(), "binary_data_output": flag}},
+            "parameters": {
+                **parameters,
+                "properties": {"interval": interval(model, "number", "null"), "binary_data_output": flag},
+            },
             "inputs": array(tensor, minItems=1),
             "outputs": {**array(asked), "type": ["array", "null"]},
         },
@@ -155,20 +158,21 @@ def _predict(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]
         example = {"example": {"instances": [schema.example_row()]}}
         row = complete(**{name: {"type": "number"} for name in names})
         outputs = complete(**dict.fromkeys(names, _NUMBERS))
-    options = {"signature_name": {"const": SIGNATURE}, "interval": _interval()}
-    columns = {"type": "object", "description": "Feature name to a list of values, or of lists of one."}
-    request = {
-        "type": "object",
-        "properties": {
-            "instances": {**array(instance, minItems=1), "type": ["array", "null"]},
-            "inputs": {"anyOf": [columns, array(instance, minItems=1), {"type": "null"}]},
-            **options,
-        },
-        "anyOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
-        "additionalProperties": False,
+    options = {
+        "signature_name": {"const": SIGNATURE},
+        "interval": interval(model, "number", "null"),
     }
+    text = "Feature name to a list of values, or of lists of one."
+    columns = {"type": "object", "minProperties": 1, "description": text}
+    rows = array(instance, minItems=1)
+
+    def request(given: str, absent: str, schema: dict[str, Any]) -> dict[str, Any]:
+        properties = {given: schema, absent: {"type": "null"}, **options}
+        return {"type": "object", "properties": properties, "required": [given], "additionalProperties": False}
+
+    requests = [request("instances", "inputs", rows), request("inputs", "instances", {"anyOf": [columns, rows]})]
     answer = {"anyOf": [complete(predictions=array(row, minItems=1)), complete(outputs=outputs)]}
-    content = {JSON: {"schema": request, **example}}
+    content = {JSON: {"schema": {"oneOf": requests}, **example}}
     body = {"required": True, "content": content}
     text = "`instances` are answered with `predictions`, `inputs` with `outputs`."
     return parts.operation(
@@ -176,10 +180,6 @@ def _predict(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]
     )
 
 
-def _interval() -> dict[str, Any]:
-    return {
-        "description": "Share of true values that the intervals should cover: a number, or its digits.",
-        "type": ["number", "string", "null"],
-        "exclusiveMinimum": 0,
-        "exclusiveMaximum": 1,
-    }
+def _number(value: Any) -> Any:
+    """As a tensor has it: no FP64 is true."""
+    return float(value) if isinstance(value, bool) else value

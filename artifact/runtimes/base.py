@@ -1,0 +1,55 @@
+"""What every runtime is to its caller: names, inputs and outputs of the network, and how far answers may differ."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+RuntimeName = Literal["auto", "onnx", "onnx-int8", "keras"]
+Device = Literal["auto", "cpu", "cuda"]
+
+NUMERIC_INPUT = "numeric"
+CATEGORICAL_INPUT = "categorical"
+VALUE_OUTPUT = "value"
+SPREAD_OUTPUT = "spread"
+
+# How far an answer may be from the one at training, in its target's standard deviations. ONNX Runtime on a processor
+# sums in another order than the one that trained; Keras and a GPU have other exponentials, too.
+GOLDEN_TOLERANCE = 1e-5
+OTHER_TOLERANCE = 1e-4
+
+
+class Outputs(NamedTuple):
+    """What the network answers, target offset not yet added.
+
+    Attributes:
+        value: float32 (n_samples, n_targets).
+        spread: float32 (n_samples, n_targets) above 0, or None where the network predicts none.
+    """
+
+    value: Float32
+    spread: Float32 | None
+
+
+class Runtime(Protocol):
+    """Computes the network on encoded rows; several threads may call it at once.
+
+    Attributes:
+        name: ``onnx``, ``onnx-int8`` or ``keras``.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    name: str
+    device: str
+
+    def run(self, numeric: Float32, categorical: Int32) -> Outputs:
+        """Answer float32 (n_samples, n_numeric) and int32 (n_samples, n_categorical)."""
+        ...
+
+    def computed_rows(self, n_rows: int) -> int:
+        """Rows that a call of ``n_rows`` computes, those that fill it up among them: what it costs by."""
+        ...

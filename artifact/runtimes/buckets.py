@@ -1,0 +1,40 @@
+"""Fixed numbers of rows: a compiled call has one shape, and a request has any number of rows."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# Every bucket is compiled at load, so they are few; a step of four computes at most four times the rows asked for.
+BUCKETS = (1, 4, 16, 64, 256, 1024, 4096)
+
+
+def cut(n_rows: int) -> Iterator[tuple[int, int, int]]:
+    """The calls that answer ``n_rows``: first row, row after the last, and bucket of each. No rows are a call too.
+
+    Example:
+        >>> list(cut(5000))
+        [(0, 4096, 4096), (4096, 5000, 1024)]
+    """
+    largest = BUCKETS[-1]
+    for start in range(0, max(n_rows, 1), largest):
+        stop = min(start + largest, n_rows)
+        yield start, stop, BUCKETS[bisect_left(BUCKETS, max(stop - start, 1))]
+
+
+def computed_rows(n_rows: int) -> int:
+    """Rows of all the buckets that ``n_rows`` take."""
+    return sum(bucket for _, _, bucket in cut(n_rows))
+
+
+def filled(rows: npt.NDArray[Any], bucket: int) -> npt.NDArray[Any]:
+    """Rows, then rows of zeros up to the bucket's number."""
+    if len(rows) == bucket:
+        return rows
+    whole = np.zeros((bucket, rows.shape[1]), rows.dtype)
+    whole[: len(rows)] = rows
+    return whole

@@ -1,0 +1,122 @@
+"""Keras: a call compiled for each row bucket, on TensorFlow or JAX as ``KERAS_BACKEND`` says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.errors import ArtifactError, DataError
+from artifact.runtimes import buckets
+from artifact.runtimes.base import (
+    CATEGORICAL_INPUT,
+    NUMERIC_INPUT,
+    SPREAD_OUTPUT,
+    VALUE_OUTPUT,
+    Device,
+    Float32,
+    Int32,
+    Outputs,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+Call = Callable[[Arrays], Arrays]
+
+
+class Backend(Protocol):
+    """What a backend's file gives: its machine made ready, and calls compiled for one number of rows.
+
+    ``load`` is called first and builds the model on the device; what it returns goes into ``compiled``.
+    """
+
+    device: str
+
+    def load(self, build: Callable[[], Any]) -> Any: ...
+
+    def compiled(self, model: Any, widths: Mapping[str, tuple[int, str]], rows: int) -> Call: ...
+
+
+class KerasRuntime:
+    """``model.keras`` by compiled calls; imports Keras when built, and compiles and warms every bucket.
+
+    No request compiles: rows are filled up to the next bucket of 1, 4, 16, 64, 256, 1024, 4096, and more are cut into
+    calls of 4096.
+
+    Args:
+        path: ``model.keras``; loaded with ``safe_mode=True``.
+        threads: threads inside one call. TensorFlow obeys it if it has not started yet; JAX decides by itself.
+            Defaults to 1.
+        device: ``cpu``; ``cuda``, which must be there; ``auto``, a GPU where there is one. Defaults to ``cpu``.
+
+    Raises:
+        ArtifactError: the file is no such model.
+        DataError: Keras or its backend is not installed, or ``cuda`` was asked for where there is none.
+    """
+
+    name = "keras"
+
+    def __init__(self, path: Path, *, threads: int = 1, device: Device = "cpu") -> None:
+        keras = _import_keras()
+        backend = _backend(keras, threads, device)
+        self.device = backend.device
+        # Registers the layers of saved networks with Keras's deserialiser.
+        import artifact.layers  # noqa: F401
+
+        try:
+            model = backend.load(lambda: keras.saving.load_model(path, compile=False, safe_mode=True))
+        except (ValueError, OSError, TypeError, KeyError) as error:
+            raise ArtifactError(f"Expected a Keras model in {path}. Received: {error}.") from error
+        if VALUE_OUTPUT not in (model.output if isinstance(model.output, dict) else {}):
+            raise ArtifactError(f"Expected an output '{VALUE_OUTPUT}' of {path}. Received: {model.output_names}.")
+        self._widths = {tensor.name: (int(tensor.shape[1]), str(tensor.dtype)) for tensor in model.inputs}
+        self._calls = {rows: backend.compiled(model, self._widths, rows) for rows in buckets.BUCKETS}
+        for rows, call in self._calls.items():
+            call({name: np.zeros((rows, width), dtype) for name, (width, dtype) in self._widths.items()})
+
+    def run(self, numeric: Float32, categorical: Int32) -> Outputs:
+        """Answers whose last bits may depend on the bucket that a row is in."""
+        rows = {NUMERIC_INPUT: numeric, CATEGORICAL_INPUT: categorical}
+        taken = {name: rows[name] for name in self._widths}
+        parts = []
+        for start, stop, bucket in buckets.cut(len(numeric)):
+            feed = {name: buckets.filled(array[start:stop], bucket) for name, array in taken.items()}
+            parts.append({name: answer[: stop - start] for name, answer in self._calls[bucket](feed).items()})
+        whole = parts[0] if len(parts) == 1 else {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
+        return Outputs(whole[VALUE_OUTPUT], whole.get(SPREAD_OUTPUT))
+
+    def computed_rows(self, n_rows: int) -> int:
+        return buckets.computed_rows(n_rows)
+
+
+def _import_keras() -> ModuleType:
+    # TensorFlow's start-up remarks, and all of a GPU's memory taken at once by JAX, unless the user says otherwise.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    try:
+        import keras
+    except ImportError as error:
+        raise DataError(
+            f"Expected Keras and its backend for runtime 'keras'. Received: {error}. "
+            "Install them: pip install 'trueline[training]'; or serve a version that has model.onnx by runtime 'onnx'."
+        ) from error
+    return keras  # type: ignore[no-any-return]
+
+
+def _backend(keras: ModuleType, threads: int, device: Device) -> Backend:
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        from artifact.runtimes.by_tensorflow import TensorFlow
+
+        return TensorFlow(threads, device)
+    if name == "jax":
+        from artifact.runtimes.by_jax import Jax
+
+        return Jax(device)
+    raise DataError(f"Expected KERAS_BACKEND 'tensorflow' or 'jax' for runtime 'keras'. Received: {name!r}.")
