@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from keras import ops
 
 
@@ -225,20 +224,9 @@ class EachNetwork(keras.initializers.Initializer):
         return cls(**config)
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
-        drawn = []
-        for _ in range(shape[0]):
-            # Keras's initialisers give the same draw at each call unless they are made anew from a new seed.
-            inner = self._inner
-            if isinstance(inner, keras.initializers.RandomInitializer):
-                inner = type(inner).from_config({**inner.get_config(), "seed": _next_seed()})
-            drawn.append(inner(shape[1:], dtype=dtype))
-        return ops.stack(drawn)
+        # An initialiser gives the same draw at each call; a clone of one without a seed takes a new one.
+        return ops.stack([self._inner.clone()(shape[1:], dtype=dtype) for _ in range(shape[0])])
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
 
-
-def _next_seed() -> int:
-    """From the global generator, so that ``keras.utils.set_random_seed`` decides it."""
-    value: npt.NDArray[np.int64] = np.random.randint(0, 2**31 - 1, size=1)  # noqa: NPY002 - keras seeds this one
-    return int(value[0])
