@@ -91,8 +91,9 @@ def fit(
     core = keras.Model(
         inputs.tensors, heads(hidden, networks, members, n_values, n_spreads, ntk=family.ntk), name=config.model
     )
-    batch = config.required("batch_size")
-    steps = max(1, min(len(fold.train) for fold in folds) // batch)
+    fewest = min(len(fold.train) for fold in folds)
+    batch = min(config.required("batch_size"), fewest)
+    steps = fewest // batch
     problem = Problem(
         core=core,
         networks=networks,
@@ -106,7 +107,7 @@ def fit(
         penalty=_penalty(config, core),
     )
     loop = open_loop(problem)
-    run = _Run(loop, problem, objective, folds, config, steps)
+    run = _Run(loop, problem, objective, folds, config, (steps, batch))
     run.to_the_end(progress, stop_at)
     # A network's answers stay within what it has seen; a line is asked to go on.
     seen = y[trained]
@@ -122,7 +123,7 @@ def fit(
 
 
 class _Run:
-    """The epochs of one fit."""
+    """The epochs of one fit; one of them is ``epoch``, steps and batch size."""
 
     def __init__(
         self,
@@ -131,10 +132,10 @@ class _Run:
         objective: Objective,
         folds: Sequence[Fold],
         config: TrainConfig,
-        steps: int,
+        epoch: tuple[int, int],
     ) -> None:
         self._loop, self._problem, self._objective, self._folds = loop, problem, objective, folds
-        self._steps, self._batch = steps, config.required("batch_size")
+        self._steps, self._batch = epoch
         self._epochs, self._patience = config.required("epochs"), config.required("patience")
         self._rng = np.random.default_rng(config.seed)
         n = len(folds)

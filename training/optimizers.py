@@ -71,7 +71,7 @@ class _Scaled:
 
 
 def _schedule(config: TrainConfig, n_steps: int) -> Any:
-    return RateSchedule(config.required("learning_rate"), n_steps, config.required("schedule"), config.warmup)
+    return RateSchedule(config.required("learning_rate"), n_steps, config.required("schedule"), config.required("warmup"))
 
 
 @keras.saving.register_keras_serializable(package="trueline")
@@ -99,7 +99,11 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: Any) -> Any:
         rising = max(1.0, self.warmup * self.n_steps)
         done = ops.cast(step, "float32")
-        t = ops.clip((done - rising) / max(1.0, self.n_steps - rising), 0.0, 1.0) if self.warmup else done / self.n_steps
+        t = (
+            ops.clip((done - rising) / max(1.0, self.n_steps - rising), 0.0, 1.0)
+            if self.warmup
+            else done / self.n_steps
+        )
         factor = SCHEDULES[self.kind](ops.clip(t, 0.0, 1.0))
         if self.warmup:
             factor = factor * ops.minimum(1.0, (done + 1.0) / rising)

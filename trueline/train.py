@@ -23,14 +23,22 @@ from trueline.tables import result_tables, schema_table
 if TYPE_CHECKING:
     from artifact.schema import FeatureSchema
 
-_STAGES = {"read": "Reading", "fit": "Training", "compare": "Comparing with simpler models", "refit": "Training on all rows", "store": "Storing"}
+_STAGES = {
+    "read": "Reading",
+    "fit": "Training",
+    "compare": "Comparing with simpler models",
+    "refit": "Training on all rows",
+    "store": "Storing",
+}
 
 
 @click.command("train", epilog=DATA_HELP)
 @click.argument("data")
 @click.option("--target", required=True, metavar="COL[,COL]", help="Column or columns to predict.")
 @click.option("--name", help="Name of the model. Defaults to the file's name.")
-@click.option("--model", "family", help="Model family: mlp or linear. Defaults to mlp.")
+@click.option("--preset", help="fast, balanced or best. Defaults to balanced.")
+@click.option("--model", "family", help="Model family: tabm, realmlp, mlp or linear. Defaults to the preset's.")
+@click.option("--cv", type=click.IntRange(min=1), metavar="K", help="Folds, trained side by side; 1: rows held out.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting; may be given again.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings from a TOML file.")
 @click.option(
@@ -46,7 +54,9 @@ def train_command(
     data: str,
     target: str,
     name: str | None,
+    preset: str | None,
     family: str | None,
+    cv: int | None,
     settings: tuple[str, ...],
     config: Path | None,
     schema_file: Path | None,
@@ -73,7 +83,7 @@ def train_command(
     from training.train import Observer, train
 
     chosen = dict(parse_setting(s) for s in settings)
-    chosen.update({k: v for k, v in (("model", family), ("seed", seed)) if v is not None})
+    chosen.update({k: v for k, v in (("preset", preset), ("model", family), ("folds", cv), ("seed", seed)) if v is not None})
     request = Request(
         data=data,
         targets=tuple(part.strip() for part in target.split(",")),

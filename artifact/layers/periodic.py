@@ -25,9 +25,7 @@ class PeriodicEmbedding(keras.layers.Layer):
         stddev: of the frequencies' draw. Defaults to 0.1.
     """
 
-    def __init__(
-        self, networks: int, frequencies: int = 16, dim: int = 4, stddev: float = 0.1, **kwargs: Any
-    ) -> None:
+    def __init__(self, networks: int, frequencies: int = 16, dim: int = 4, stddev: float = 0.1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if dim < 2:
             raise ValueError(f"Expected 'dim' of at least 2. Received: dim={dim}.")

@@ -202,9 +202,7 @@ class StackedHeads(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
-        config.update(
-            networks=self.networks, members=self.members, units=self.units, stddev=self.stddev, ntk=self.ntk
-        )
+        config.update(networks=self.networks, members=self.members, units=self.units, stddev=self.stddev, ntk=self.ntk)
         return config
 
 
@@ -229,4 +227,3 @@ class EachNetwork(keras.initializers.Initializer):
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
-

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from artifact.encoding import Encoded
 from artifact.schema import Feature, FeatureSchema, Target
 from training.baselines import BOOSTING, MEAN, RIDGE, baselines, predict
+from training.config import TrainConfig
 from training.evaluate import verdict
 from training.golden import N_ROWS, golden_rows
 from training.metrics import regression_metrics
@@ -72,8 +75,8 @@ def mixed_request() -> tuple[pl.DataFrame, Request]:
 
 def test_baselines_learn_from_numbers_and_categories():
     prepared = prepare(*mixed_request())
-    X, y = prepared.rows(prepared.parts.train)
-    X_test, y_test = prepared.rows(prepared.parts.test)
+    X, y = prepared.rows(prepared.plan.folds[0].train)
+    X_test, y_test = prepared.rows(prepared.plan.folds[0].validation)
     fitted = baselines(prepared.schema, X, y, 0)
     errors = {name: float(np.abs(predict(model, X_test) - y_test).mean()) for name, model in fitted}
     assert list(errors) == [MEAN, RIDGE, BOOSTING]
@@ -125,5 +128,6 @@ def test_nothing_of_the_test_part_reaches_the_categories():
     c = frame["c"].to_list()
     for i in test_rows:
         c[i] = "only in test"
+    request = replace(request, config=TrainConfig(folds=1))
     prepared = prepare(frame.with_columns(c=pl.Series(c)), request)
     assert "only in test" not in prepared.schema.feature("c").categories

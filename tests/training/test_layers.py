@@ -1,17 +1,23 @@
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 from keras import ops
 
 from artifact.layers import (
     CategoryEmbedding,
+    DiagonalScale,
+    JoinFeatures,
+    MemberScale,
     NumericPreprocessing,
+    PeriodicEmbedding,
     PiecewiseLinearEmbedding,
+    StackedDense,
+    StackedHeads,
     StopGradient,
     TargetScaling,
 )
 from artifact.layers.categorical import embedding_width
-from artifact.runtimes import OnnxRuntime
 from training.export import export_onnx
 
 RNG = np.random.default_rng(0)
@@ -23,13 +29,26 @@ def array(tensor) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(tensor))
 
 
+# Two networks side by side: rows that are the same for both, and rows of each.
+SAME = np.nan_to_num(X)[None]
+EACH = RNG.normal(size=(2, 64, 3)).astype(np.float32)
+CODES = RNG.integers(0, 4, (1, 64, 2)).astype(np.int32)
 LAYERS = [
     (NumericPreprocessing.adapted(X, [1]), X),
     (NumericPreprocessing.adapted(X, [], squeeze=False), X),
-    (PiecewiseLinearEmbedding.adapted(np.nan_to_num(X), 8, dim=4), np.nan_to_num(X)),
-    (CategoryEmbedding([4, 6], seed=1), RNG.integers(0, 4, (64, 2)).astype(np.int32)),
-    (TargetScaling([3.0], [2.0], [0.0], [5.0]), RNG.normal(size=(64, 2)).astype(np.float32)),
     (StopGradient(), X),
+    (PiecewiseLinearEmbedding.adapted(2, SAME[0], 8, dim=4, activation="relu"), SAME),
+    (PeriodicEmbedding(2, frequencies=4, dim=3), SAME),
+    (DiagonalScale(2), SAME),
+    (CategoryEmbedding(2, [4, 6], seed=1), CODES),
+    (JoinFeatures(2), [EACH, SAME]),
+    (StackedDense(2, 8, "silu"), SAME),
+    (StackedDense(2, 8, "parametric_mish", ntk=True), EACH),
+    (MemberScale(2, 3, [1, 2]), EACH),
+    (MemberScale(2, 4, [1, 1, 1], draw="sign"), SAME),
+    (StackedHeads(2, 4, 2), RNG.normal(size=(2, 4 * 64, 8)).astype(np.float32)),
+    (StackedHeads(2, 4, 2, ntk=True), RNG.normal(size=(2, 4 * 64, 8)).astype(np.float32)),
+    (TargetScaling([3.0], [2.0], [0.0], [5.0]), RNG.normal(size=(6, 64, 2)).astype(np.float32)),
 ]
 
 
@@ -43,20 +62,65 @@ def test_config_round_trip_gives_the_same_layer(layer, inputs):
         np.testing.assert_array_equal(array(a), array(b))
 
 
-@pytest.mark.parametrize(("layer", "inputs"), LAYERS[:5], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(("layer", "inputs"), LAYERS, ids=lambda v: type(v).__name__)
 def test_onnx_gives_the_same_answers(layer, inputs, tmp_path):
-    name = "categorical" if inputs.dtype == np.int32 else "numeric"
-    tensor = keras.Input(inputs.shape[1:], dtype=str(inputs.dtype), name=name)
-    found = layer(tensor)
+    given = inputs if isinstance(inputs, list) else [inputs]
+    tensors = [
+        keras.Input(batch_shape=(*x.shape[:-2], None, x.shape[-1]), dtype=str(x.dtype), name=f"x{i}")
+        for i, x in enumerate(given)
+    ]
+    found = layer(tensors if isinstance(inputs, list) else tensors[0])
     outputs = found if isinstance(found, dict) else {"value": keras.layers.Identity()(found)}
-    model = keras.Model({name: tensor}, outputs)
-    expected = model({name: inputs})
+    model = keras.Model(tensors, outputs)
+    expected = model(given)
     export_onnx(model, tmp_path / "layer.onnx")
-    runtime = OnnxRuntime(tmp_path / "layer.onnx")
-    answer = runtime.run(inputs, inputs)
-    np.testing.assert_allclose(answer.value, array(expected["value"]), rtol=1e-6, atol=1e-6)
-    if answer.spread is not None:
-        np.testing.assert_allclose(answer.spread, array(expected["spread"]), rtol=1e-6)
+    session = onnxruntime.InferenceSession(tmp_path / "layer.onnx")
+    names = [o.name for o in session.get_outputs()]
+    answer = dict(zip(names, session.run(names, {f"x{i}": x for i, x in enumerate(given)}), strict=True))
+    for name, value in expected.items():
+        np.testing.assert_allclose(answer[name], array(value), rtol=1e-5, atol=1e-5)
+
+
+def test_networks_side_by_side_answer_as_each_alone():
+    rows = EACH
+    for layer, alone in (
+        (StackedDense(2, 5, "tanh"), StackedDense(1, 5, "tanh")),
+        (PiecewiseLinearEmbedding.adapted(2, SAME[0], 6), PiecewiseLinearEmbedding.adapted(1, SAME[0], 6)),
+        (PeriodicEmbedding(2), PeriodicEmbedding(1)),
+        (MemberScale(2, 3, [1, 1, 1]), MemberScale(1, 3, [1, 1, 1])),
+    ):
+        both = array(layer(rows))
+        for i in range(2):
+            alone(rows[i : i + 1])
+            alone.set_weights([w[i : i + 1] for w in layer.get_weights()])
+            np.testing.assert_allclose(array(alone(rows[i : i + 1]))[0], both[i], rtol=1e-5, atol=1e-6)
+    codes = CategoryEmbedding(2, [4, 6])
+    both = array(codes(CODES))
+    one = CategoryEmbedding(1, [4, 6])
+    one(CODES)
+    one.set_weights([w[1:] for w in codes.get_weights()])
+    np.testing.assert_array_equal(array(one(CODES))[0], both[1])
+
+
+def test_networks_start_from_different_draws():
+    layer = StackedDense(3, 16)
+    layer.build((None, None, 64))
+    kernel = layer.get_weights()[0]
+    assert not np.allclose(kernel[0], kernel[1])
+    # He's draw of one network of 64 inputs, not of all three of them.
+    assert kernel.std() == pytest.approx((2 / 64) ** 0.5, rel=0.1)
+
+
+def test_a_member_scales_all_columns_of_a_feature_by_one_draw():
+    layer = MemberScale(1, 4, [1, 3])
+    layer.build((1, None, 4))
+    scale = layer.get_weights()[0][0, :, 0]
+    np.testing.assert_array_equal(scale[:, 1], scale[:, 2])
+    np.testing.assert_array_equal(scale[:, 1], scale[:, 3])
+    assert (scale[:, 0] != scale[:, 1]).all()
+    assert len(np.unique(scale[:, 0])) == 4
+    with pytest.raises(ValueError, match="'draw'"):
+        MemberScale(1, 4, [1], draw="uniform")
 
 
 def test_numeric_imputes_flags_and_bounds():
@@ -83,36 +147,36 @@ def test_half_constant_column_is_scaled_by_its_range():
 
 
 def test_piecewise_bins_fill_one_after_another():
-    layer = PiecewiseLinearEmbedding([[0.0, 1.0, 3.0]], dim=1)
-    layer.build((None, 1))
+    layer = PiecewiseLinearEmbedding(1, [[0.0, 1.0, 3.0]], dim=1)
+    layer.build((1, None, 1))
     bins, slope, bias = layer.get_weights()
-    layer.set_weights([np.array([[[1.0], [10.0]]]), np.zeros_like(slope), np.zeros_like(bias)])
-    x = np.array([[-1.0], [0.5], [1.0], [2.0], [5.0]], np.float32)
+    layer.set_weights([np.array([[[[1.0], [10.0]]]]), np.zeros_like(slope), np.zeros_like(bias)])
+    x = np.array([[[-1.0], [0.5], [1.0], [2.0], [5.0]]], np.float32)
     # Below the first edge the first bin goes on, above the last edge the last bin does.
-    np.testing.assert_allclose(array(layer(x))[:, 0], [-1.0, 0.5, 1.0, 6.0, 21.0])
-    assert bins.shape == (1, 2, 1)
+    np.testing.assert_allclose(array(layer(x))[0, :, 0], [-1.0, 0.5, 1.0, 6.0, 21.0])
+    assert bins.shape == (1, 1, 2, 1)
 
 
 def test_piecewise_starts_linear_and_merges_close_edges():
     Z = np.array([[0.0], [0.0], [1e-6], [1.0]], np.float32)
-    layer = PiecewiseLinearEmbedding.adapted(Z, 16, dim=2)
+    layer = PiecewiseLinearEmbedding.adapted(1, Z, 16, dim=2)
     assert layer.edges[0][0] == 0
     assert min(np.diff(layer.edges[0])) >= 0.01
     with pytest.raises(ValueError, match="ascending edges"):
-        PiecewiseLinearEmbedding([[1.0, 1.0]])
+        PiecewiseLinearEmbedding(1, [[1.0, 1.0]])
 
 
 def test_other_bucket_is_trained_by_replacement():
-    layer = CategoryEmbedding([5], other_rate=0.5, seed=0)
-    codes = np.full((1000, 1), 3, np.int32)
+    layer = CategoryEmbedding(1, [5], other_rate=0.5, seed=0)
+    codes = np.full((1, 1000, 1), 3, np.int32)
     layer(codes)
-    table = layer.get_weights()[0]
-    trained = array(layer(codes, training=True))
+    table = layer.get_weights()[0][0]
+    trained = array(layer(codes, training=True))[0]
     others = (trained == table[1]).all(axis=1).mean()
     assert 0.4 < others < 0.6
-    np.testing.assert_array_equal(array(layer(codes)), np.repeat(table[3:4], 1000, axis=0))
+    np.testing.assert_array_equal(array(layer(codes))[0], np.repeat(table[3:4], 1000, axis=0))
     with pytest.raises(ValueError, match="other_rate"):
-        CategoryEmbedding([5], other_rate=1.0)
+        CategoryEmbedding(1, [5], other_rate=1.0)
 
 
 def test_embeddings_are_never_wider_than_one_hot():
@@ -121,7 +185,7 @@ def test_embeddings_are_never_wider_than_one_hot():
 
 def test_target_scaling_restores_units_within_bounds():
     layer = TargetScaling([100.0], [10.0], [95.0], [120.0])
-    found = layer(np.array([[0.0, 0.0], [9.0, 99.0], [-9.0, -99.0]], np.float32))
+    found = layer(np.array([[[0.0, 0.0], [9.0, 99.0], [-9.0, -99.0]]], np.float32))
     np.testing.assert_allclose(array(found["value"])[:, 0], [100, 120, 95])
     spread = array(found["spread"])[:, 0]
     assert spread[0] == pytest.approx(10)

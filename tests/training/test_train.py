@@ -21,10 +21,11 @@ from training.columns import records
 from training.config import TrainConfig
 from training.corrections import Corrections
 from training.export import check_parity
+from training.folds import Plan
 from training.prepare import Request, prepare
 from training.train import Observer, train
 
-QUICK = TrainConfig(epochs=1, hidden=(8,), embedding_bins=4)
+QUICK = TrainConfig(model="mlp", folds=2, epochs=1, hidden=(8,), embedding_bins=4)
 
 
 def train_frame(frame: pl.DataFrame, tmp_path, targets=("y",), **fields):
@@ -67,7 +68,7 @@ def test_the_network_learns_and_the_record_says_how_well(trained):
 def test_lineage_says_where_it_came_from(trained):
     lineage = trained.manifest.lineage
     assert (lineage.rows, lineage.columns) == (240, 7)
-    assert sum(lineage.parts.values()) == 240
+    assert lineage.parts == {"train": 240, "out_of_fold": 240, "folds": 3, "repeats": 1}
     assert lineage.config["epochs"] == 15
     assert lineage.config["batch_size"] == 32
     assert lineage.packages["keras"]
@@ -112,7 +113,7 @@ def test_a_row_gets_the_same_bits_in_any_batch(trained):
 
 def test_same_data_seed_and_machine_give_the_same_bits(trained, tmp_path):
     registry = Registry(tmp_path)
-    config = TrainConfig(epochs=15, hidden=(32,), embedding_bins=8)
+    config = TrainConfig(model="mlp", folds=3, epochs=15, hidden=(32,), embedding_bins=8)
     again = train(Request(str(trained.data), ("price",), "houses", config), registry)
     rows = read_golden(trained.folder).rows
     first = Predictor.load(trained.folder).predict_rows(rows)
@@ -161,7 +162,7 @@ def test_linear_family_finds_a_line(tmp_path):
     rng = np.random.default_rng(0)
     x, c = rng.normal(size=(2, 400))
     frame = pl.DataFrame({"x": x, "z": c, "y": 3 * x - 2 * c + 7})
-    _, manifest = train_frame(frame, tmp_path, config=TrainConfig(model="linear", epochs=60, learning_rate=0.05))
+    _, manifest = train_frame(frame, tmp_path, config=TrainConfig(model="linear", folds=3, epochs=60, learning_rate=0.05))
     assert manifest.family == "linear"
     assert manifest.metrics["y"]["r2"] > 0.999
 
@@ -188,16 +189,25 @@ def test_rows_without_a_target_duplicates_and_groups_are_told(tmp_path):
     )
     _, manifest = train_frame(frame, tmp_path, ("price",))
     assert any("5 of 180 rows are left out" in note for note in manifest.notes)
+    assert any("175 of 175 rows stand" in note and "more than once" in note for note in manifest.notes)
+    held_out = TrainConfig(folds=1)
+    _, manifest = train_frame(frame, tmp_path, ("price",), config=QUICK.model_copy(update={"folds": 1}))
     assert any("in another part too" in note for note in manifest.notes)
-    prepared = prepare(frame, Request("-", ("price",), "m", group="area"))
-    assert "area" not in prepared.schema.names
-    homes = [set(prepared.frame["area"].gather(part).to_list()) for part in prepared.parts]
-    assert sum(map(len, homes)) == len(set().union(*homes))
+    for config in (held_out, QUICK):
+        prepared = prepare(frame, Request("-", ("price",), "m", config, group="area"))
+        assert "area" not in prepared.schema.names
+        homes = [set(prepared.frame["area"].gather(part).to_list()) for part in disjoint(prepared.plan)]
+        assert sum(map(len, homes)) == len(set().union(*homes))
+
+
+def disjoint(plan: Plan) -> list[np.ndarray]:
+    """The parts of a plan that must have nothing in common."""
+    return list(plan.parts) if plan.parts is not None else [fold.validation for fold in plan.folds]
 
 
 def test_time_orders_the_parts_and_leaves_the_calendar():
     prepared = prepare(mixed_table(), Request("-", ("price",), "m", time="sold"))
-    latest = [prepared.frame["sold"].gather(part).max() for part in prepared.parts]
+    latest = [prepared.frame["sold"].gather(part).max() for part in disjoint(prepared.plan)]
     assert latest == sorted(latest)
     sold = prepared.schema.feature("sold")
     assert "days" not in sold.parts
@@ -271,6 +281,7 @@ import sys
 from pathlib import Path
 from artifact.registry import Registry
 from training.config import TrainConfig
+from training.folds import Plan
 from training.prepare import Request
 from training.train import train
 config = TrainConfig(epochs=3, hidden=(16,), embedding_bins=4)

@@ -31,8 +31,14 @@ class Loop(Protocol):
         """
 
     def outputs(self, rows: Int32) -> Float32:
-        """What each network answers to its own rows: int32 (n_networks, n_samples) -> float32
-        (n_networks, n_members, n_samples, n_outputs)."""
+        """What each network answers to its own rows.
+
+        Args:
+            rows: int32 (n_networks, n_samples).
+
+        Returns:
+            float32 (n_networks, n_members, n_samples, n_outputs).
+        """
 
     def weights(self) -> list[npt.NDArray[Any]]:
         """Copies of the trainable weights, each (n_networks, ...)."""

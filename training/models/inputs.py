@@ -34,9 +34,7 @@ class Preprocessed:
     features: dict[str, npt.NDArray[Any]]
 
     @classmethod
-    def of(
-        cls, schema: FeatureSchema, X: Encoded, *, fitted_on: npt.NDArray[np.int64], squeeze: bool
-    ) -> Preprocessed:
+    def of(cls, schema: FeatureSchema, X: Encoded, *, fitted_on: npt.NDArray[np.int64], squeeze: bool) -> Preprocessed:
         """Adapt the preprocessing to rows, and prepare all of them.
 
         Args:
