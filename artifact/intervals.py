@@ -121,9 +121,9 @@ class Calibration(BaseModel):
             spread: float (n_samples, n_targets), or None where the method is ``constant``.
             bound: (n_targets,), from :meth:`bound`.
         """
-        width = bound.astype(value.dtype)
+        width = bound.astype(value.dtype, copy=False)
         if self.method == "scaled":
             if spread is None:
                 raise ArtifactError("Expected a spread from a network with scaled intervals. Received: none.")
-            width = width * spread.astype(value.dtype)
+            width = width * spread.astype(value.dtype, copy=False)
         return Interval(value - width, value + width)

@@ -44,10 +44,15 @@ def answer(predictor: Predictor, requests: Sequence[PredictRequest]) -> list[Out
 
     A request that cannot be answered gets its error and does not hurt the others.
     """
-    if all(request.rows is not None and request.interval is None for request in requests):
+    rows: list[dict[str, Any]] = []
+    for request in requests:
+        if request.rows is None or request.interval is not None:
+            break
+        rows += request.rows
+    else:
         # The usual batch: one encoding, one bound.
         try:
-            X = predictor.encoder.encode_rows([row for r in requests for row in r.rows or ()], checked=True)
+            X = predictor.encoder.encode_rows(rows, checked=True)
             return _run(predictor, requests, X, [predictor.bound()])
         except SchemaMismatchError:
             pass  # Some request's fault: sort out whose.
@@ -114,8 +119,14 @@ def _run(
         return [error if isinstance(error, ModelError) else ModelError("The model failed on these rows.")]
     # The widest of the three: where both ends are finite, the value between them is.
     finite = np.isfinite(prediction.lower) & np.isfinite(prediction.upper)
-    broken = None if finite.all() else ~finite.all(axis=1)
-    columns = (prediction.value.tolist(), prediction.lower.tolist(), prediction.upper.tolist())
+    broken = None
+    if b"\0" in finite.tobytes():  # faster than all() by a microsecond
+        broken = ~finite.all(axis=1)
+    elif len(X) == len(requests) and finite.shape[1] == 1 and not prediction.warnings:
+        # The usual batch: single rows and one target.
+        flat = (ends.ravel().tolist() for ends in (prediction.value, prediction.lower, prediction.upper))
+        return [Answer([[value]], [[lower]], [[upper]], []) for value, lower, upper in zip(*flat, strict=True)]
+    values, lowers, uppers = prediction.value.tolist(), prediction.lower.tolist(), prediction.upper.tolist()
     ends = list(accumulate(sizes))
     warnings = _share(prediction.warnings, ends) if prediction.warnings else None
     answers: list[Outcome] = []
@@ -126,8 +137,8 @@ def _run(
             rows = np.flatnonzero(broken[start:end])
             answers.append(InvalidRequestError([Fault(int(r), None, message, None, "no_answer") for r in rows]))
         else:
-            value, lower, upper = (column[start:end] for column in columns)
-            answers.append(Answer(value, lower, upper, warnings[k] if warnings else []))
+            own = warnings[k] if warnings else []
+            answers.append(Answer(values[start:end], lowers[start:end], uppers[start:end], own))
         start = end
     return answers
 

@@ -52,6 +52,11 @@ class JSONFormatter(logging.Formatter):
 
 def configure(log_format: Literal["text", "json"]) -> None:
     """Put filter and formatter into the handlers that there are; a second time changes nothing."""
+    # uvicorn puts a line together for every answer as long as any handler could take it, also where its level then
+    # throws the line away, as BentoML's does. Trueline's own access log is `service.observe`.
+    access = logging.getLogger("uvicorn.access")
+    access.propagate = False
+    access.handlers.clear()
     handlers = {handler for name in _LOGGERS for handler in logging.getLogger(name).handlers}
     for handler in handlers:
         if type(handler) is not logging.StreamHandler:
