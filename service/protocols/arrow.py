@@ -174,7 +174,7 @@ def _objects(column: pa.Array) -> list[Any]:
         found: list[Any] = column.to_pylist()
     except (ArithmeticError, LookupError, NotImplementedError, ValueError):
         # What Arrow holds and Python does not: a moment in the year 300,000, a time zone that there is not.
-        found = [str(column.type) if value.is_valid else None for value in column]
+        found = [column.type if value.is_valid else None for value in column]
     return found
 
 
