@@ -44,12 +44,16 @@ bench: $(DEV)  ## requests/s and latency beside other servers (needs wrk, taskse
 
 # Every lock is a part of dev.txt, which is resolved first, so that one version of a package is in all of them.
 # An existing lock's versions are kept where they still fit; `make lock LOCK_ARGS=--upgrade` moves them all.
-lock: $(VENV)/uv/bin/uv  ## resolve requirements/*.txt and benchmarks/peers.txt anew, with hashes
+lock: $(VENV)/uv/bin/uv  ## resolve requirements/*.txt and benchmarks/peers/*.txt anew, with hashes
 	$(LOCK) pyproject.toml --extra training --extra dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra training -c requirements/dev.txt -o requirements/training.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/service.txt
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
-	$(LOCK) benchmarks/peers.in -c requirements/dev.txt -o benchmarks/peers.txt
+	$(LOCK) benchmarks/peers/asgi.in -c requirements/dev.txt -o benchmarks/peers/asgi.txt
+	$(LOCK) benchmarks/peers/bentoml.in -c requirements/dev.txt -o benchmarks/peers/bentoml.txt
+	@# The other peers bring pins of their own, which exclude each other.
+	for peer in kserve litserve mlflow mlserver ray tensorflow; do \
+		$(LOCK) benchmarks/peers/$$peer.in -o benchmarks/peers/$$peer.txt || exit; done
 
 LOCK = $(VENV)/uv/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links $(LOCK_ARGS)

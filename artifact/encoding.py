@@ -151,7 +151,7 @@ class Encoder:
         if not self._datetimes:
             try:
                 return self._packed(rows)
-            except (OverflowError, struct.error):
+            except struct.error:
                 pass  # Read one by one below.
         values = [[row.get(n) for n in names] for row in rows]
         for j in self._datetimes:

@@ -15,6 +15,8 @@ from artifact.errors import ArtifactError, DataError
 DEFAULT_LEVEL = 0.9
 # More than this many scores are thinned: 4,096 ranks place any level within 0.025 points.
 MAX_SCORES = 4096
+# Lower bound, value, upper bound. What is added to a value is -0.0: it keeps the sign of a zero.
+_SIDES = np.array([-1.0, -0.0, 1.0], np.float32)
 
 
 class Interval(NamedTuple):
@@ -121,9 +123,28 @@ class Calibration(BaseModel):
             spread: float (n_samples, n_targets), or None where the method is ``constant``.
             bound: (n_targets,), from :meth:`bound`.
         """
-        width = bound.astype(value.dtype)
+        width = bound.astype(value.dtype, copy=False)
         if self.method == "scaled":
-            if spread is None:
-                raise ArtifactError("Expected a spread from a network with scaled intervals. Received: none.")
-            width = width * spread.astype(value.dtype)
+            width = width * _known(spread).astype(value.dtype, copy=False)
         return Interval(value - width, value + width)
+
+    def ends(
+        self, value: npt.NDArray[np.floating], spread: npt.NDArray[np.floating] | None, bound: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.floating]:
+        """Lower bound, value and upper bound in one array, float (n_samples, n_targets, 3).
+
+        The same numbers as :meth:`interval` gives, for few rows: there every NumPy call costs more than its numbers.
+
+        Raises:
+            ArtifactError: as :meth:`interval`.
+        """
+        width = bound.astype(value.dtype, copy=False)[..., None] * _SIDES
+        if self.method == "scaled":
+            width = width * _known(spread).astype(value.dtype, copy=False)[:, :, None]
+        return value[:, :, None] + width
+
+
+def _known(spread: npt.NDArray[np.floating] | None) -> npt.NDArray[np.floating]:
+    if spread is None:
+        raise ArtifactError("Expected a spread from a network with scaled intervals. Received: none.")
+    return spread

@@ -149,6 +149,11 @@ class Predictor:
         """Add intervals and target offsets to the network's outputs."""
         return finish(outputs, self._offsets, self.calibration, bound, warnings)
 
+    def ends(self, outputs: Outputs, bound: npt.NDArray[np.float64]) -> npt.NDArray[np.floating]:
+        """The same in one array for few rows: lower, value and upper, float (n_samples, n_targets, 3)."""
+        value = outputs.value if self._offsets is None else outputs.value + self._offsets
+        return self.calibration.ends(value, outputs.spread, bound)
+
     def predict(self, X: Encoded, level: float | None = None) -> Prediction:
         """Predict encoded rows."""
         bound = self.bound(level)

@@ -17,7 +17,7 @@ init = function()
   headers["Content-Type"] = os.getenv("TRUELINE_BENCHMARK_TYPE")
   for i = 1, tonumber(os.getenv("TRUELINE_BENCHMARK_COUNT")) do
     local file = io.open(folder .. "/body-" .. i, "rb")
-    requests[i] = wrk.format("POST", "/predict", headers, file:read("*a"))
+    requests[i] = wrk.format("POST", os.getenv("TRUELINE_BENCHMARK_PATH"), headers, file:read("*a"))
     file:close()
   end
 end
@@ -50,25 +50,29 @@ class Script(NamedTuple):
         path: the Lua file; the bodies lie beside it.
         count: how many bodies there are.
         content_type: of all of them.
+        route: where they go.
     """
 
     path: Path
     count: int
     content_type: str
+    route: str
 
 
-def write_script(folder: Path, bodies: Sequence[bytes], content_type: str = "application/json") -> Script:
+def write_script(
+    folder: Path, bodies: Sequence[bytes], content_type: str = "application/json", route: str = "/predict"
+) -> Script:
     """Write wrk's script and the request bodies into a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     for i, body in enumerate(bodies, start=1):
         (folder / f"body-{i}").write_bytes(body)
     path = folder / "wrk.lua"
     path.write_text(_SCRIPT, encoding="utf-8")
-    return Script(path, len(bodies), content_type)
+    return Script(path, len(bodies), content_type, route)
 
 
 def measure(script: Script, port: int, *, seconds: int, connections: int, core: int | None, threads: int = 1) -> Load:
-    """Load ``http://127.0.0.1:port/predict`` for some seconds from one core, or from all where ``core`` is None.
+    """Load a route of ``http://127.0.0.1:port`` for some seconds from one core, or from all where ``core`` is None.
 
     Raises:
         RuntimeError: wrk failed.
@@ -81,6 +85,7 @@ def measure(script: Script, port: int, *, seconds: int, connections: int, core: 
         "TRUELINE_BENCHMARK_BODIES": str(script.path.parent),
         "TRUELINE_BENCHMARK_COUNT": str(script.count),
         "TRUELINE_BENCHMARK_TYPE": script.content_type,
+        "TRUELINE_BENCHMARK_PATH": script.route,
     }
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{port}"],

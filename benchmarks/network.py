@@ -30,12 +30,14 @@ class Network(NamedTuple):
     Attributes:
         home: BentoML home with the network as champion, for Trueline.
         onnx: the same version's ``model.onnx``, for the peers.
+        rows: what they are asked, feature name to value.
         bodies: JSON requests of one row each.
         values: what the network answers to each of them.
     """
 
     home: Path
     onnx: Path
+    rows: list[dict[str, float]]
     bodies: list[str]
     values: list[float]
 
@@ -50,7 +52,7 @@ def build(folder: Path, *, members: int = 0) -> Network:
     rows = [{name: round(value, 4) for name, value in row.items()} for row in sample_rows(schema, N_BODIES)]
     answers = Predictor.load(version.path).predict_rows(rows)
     bodies = [json.dumps({"rows": [row]}) for row in rows]
-    return Network(home, version.path / ONNX_MODEL, bodies, [float(v) for v in answers.value[:, 0]])
+    return Network(home, version.path / ONNX_MODEL, rows, bodies, [float(v) for v in answers.value[:, 0]])
 
 
 def ensemble_graph(members: int) -> onnx.ModelProto:

@@ -8,12 +8,10 @@ Figures are medians over rounds.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,10 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import load, network, servers
+from benchmarks.environments import NotInstalledError, peer_python
 from benchmarks.machine import describe
 
-ROOT = servers.ROOT
-LOCK = ROOT / "benchmarks" / "peers.txt"
 SERVER_CORE, LOAD_CORE = 0, 1
 
 
@@ -37,31 +34,49 @@ class Round(NamedTuple):
     memory: int
 
 
+class Results(NamedTuple):
+    """What the rounds gave.
+
+    Attributes:
+        rounds: by server.
+        absent: servers that could not be measured, with the reason in one line.
+    """
+
+    rounds: dict[str, list[Round]]
+    absent: dict[str, str]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     missing = [tool for tool in ("wrk", "taskset") if not shutil.which(tool)]
     if missing:
         print(f"Expected wrk and taskset in PATH. Received: no {' and no '.join(missing)}.", file=sys.stderr)
         return 2
-    python = peers_environment(options.cache)
-    rounds: dict[str, list[Round]] = {name: [] for name in options.servers}
+    results = Results({}, {})
+    pythons = install(options.servers, options.cache, results.absent)
     idle = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="trueline-benchmark-") as temporary:
         folder = Path(temporary)
         net = network.build(folder)
-        script = load.write_script(folder / "rows", [body.encode() for body in net.bodies])
         for i in range(options.rounds):
-            for name in options.servers:
-                found = measure(servers.SERVERS[name], net, folder, script, python, options)
-                rounds[name].append(found)
+            for name in (name for name in options.servers if name not in results.absent):
+                try:
+                    found = measure(servers.SERVERS[name], net, folder, pythons[name], options)
+                except RuntimeError as error:
+                    if name == "trueline":
+                        raise
+                    print(f"{name}: {error}", file=sys.stderr, flush=True)
+                    results.absent[name] = f"did not run: {str(error).splitlines()[0][:160]}"
+                    continue
+                results.rounds.setdefault(name, []).append(found)
                 print(
-                    f"round {i + 1} of {options.rounds}  {name:10}{found.load.requests_per_second:10,.0f} requests/s"
+                    f"round {i + 1} of {options.rounds}  {name:16}{found.load.requests_per_second:10,.0f} requests/s"
                     f"   p99 {found.load.p99 * 1e3:7.1f} ms   failed {found.load.failed}",
                     file=sys.stderr,
                     flush=True,
                 )
-    print(report(rounds, options, idle))
-    return 1 if any(r.load.failed for found in rounds.values() for r in found) else 0
+    print(report(results, options, idle))
+    return 1 if any(r.load.failed for found in results.rounds.values() for r in found) else 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -73,34 +88,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--servers", nargs="+", choices=list(servers.SERVERS), default=list(servers.SERVERS), help="defaults to all"
     )
-    parser.add_argument("--cache", type=Path, default=ROOT / ".bench", help="for the peers' environment")
+    parser.add_argument("--cache", type=Path, default=servers.ROOT / ".bench", help="for the peers' environments")
     parser.add_argument("--json", type=Path, help="write every measurement to this file too")
     return parser.parse_args(arguments)
 
 
-def peers_environment(cache: Path) -> Path:
-    """The Python of an environment with ``peers.txt`` installed, made on first use."""
-    environment = cache / f"peers-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
-    python = environment / "bin" / "python"
-    done = environment / "installed"
-    if not done.exists():
-        print(f"Installing {LOCK.relative_to(ROOT)} into {environment}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(environment)], check=True)
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(python)]
-        subprocess.run([*pip, "install", "--require-hashes", "-r", str(LOCK)], check=True)
-        done.touch()
-    return python
+def install(names: Sequence[str], cache: Path, absent: dict[str, str]) -> dict[str, Path]:
+    """The Python of each server's environment; those that cannot be installed go to ``absent``, with the reason."""
+    pythons = {}
+    for name in names:
+        peer = servers.SERVERS[name].peer
+        try:
+            pythons[name] = peer_python(peer, cache) if peer else Path(sys.executable)
+        except NotInstalledError as error:
+            absent[name] = f"not installed: {error}"
+    return pythons
 
 
 def measure(
-    server: servers.Server,
-    net: network.Network,
-    folder: Path,
-    script: load.Script,
-    python: Path,
-    options: argparse.Namespace,
+    server: servers.Server, net: network.Network, folder: Path, python: Path, options: argparse.Namespace
 ) -> Round:
     """Start a server, warm it, load it, stop it."""
+    wire = server.wire
+    script = load.write_script(folder / "bodies" / wire.name, wire.bodies(net.rows), route=wire.path)
     with servers.start(server, net, folder, python, SERVER_CORE) as running:
 
         def press(seconds: int) -> load.Load:
@@ -110,9 +120,10 @@ def measure(
         return Round(press(options.seconds), running.ready_seconds, running.worker_memory())
 
 
-def report(rounds: dict[str, list[Round]], options: argparse.Namespace, idle: float) -> str:
+def report(results: Results, options: argparse.Namespace, idle: float) -> str:
     """The results as Markdown; writes ``--json`` as well."""
     median = statistics.median
+    rounds = {name: found for name, found in results.rounds.items() if name not in results.absent}
     rate = {name: median(r.load.requests_per_second for r in found) for name, found in rounds.items()}
     base = rate.get("trueline")
     lines = [
@@ -132,6 +143,7 @@ def report(rounds: dict[str, list[Round]], options: argparse.Namespace, idle: fl
             f"| {median(r.memory for r in found) / 1e6:.0f} MB | {median(r.ready for r in found):.1f} s "
             f"| {sum(r.load.failed for r in found)} |"
         )
+    lines += [f"| {servers.SERVERS[name].name} | {why} | | | | | | | |" for name, why in results.absent.items()]
     if options.json:
         plain = {n: [{**r._asdict(), "load": r.load._asdict()} for r in found] for n, found in rounds.items()}
         options.json.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")

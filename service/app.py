@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from service import documents, openapi
-from service.errors import ApiError, MethodError, NoRouteError
+from service.errors import ApiError, Headers, MethodError, NoRouteError
 from service.http import (
     HTML,
     TEXT,
@@ -31,9 +31,10 @@ from service.http import (
     refuse,
     send_reply,
     send_stream,
+    with_headers,
 )
 from service.protocols.paths import PATHS, Found, Route, find
-from service.protocols.predict import predict
+from service.protocols.predict import PREDICT, predict, predict_plain
 from service.worker import Worker
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ async def _docs_json(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
 
 
 ROUTES: dict[str, Route] = {
-    "/predict": Route(predict, ("POST",)),
+    PREDICT: Route(predict, ("POST",)),
     "/schema": Route(_schema),
     "/model": Route(_model),
     "/livez": Route(_livez),
@@ -136,16 +137,47 @@ class App:
             if scope["method"] not in route.methods:
                 raise MethodError(scope["method"], path, ", ".join(route.methods))
             reply = await route.handler(self.worker, scope, receive)
-        except ApiError as error:
-            await self._refuse(path, error, started, scope, receive, send)
-        except ClientGoneError:
-            self.worker.count(path, 499, time.perf_counter() - started)
-        except Exception:
-            logger.exception("A request to %s failed", path)
-            message = "The service failed on this request; its log says why."
-            await self._refuse(path, ApiError(message), started, scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - told apart there
+            await self._failed(path, error, started, scope, receive, send)
         else:
             await self._send(path, reply, started, send)
+
+    async def quick(self, scope: Scope, receive: Receive, send: Send, header: Headers) -> None:
+        """Answer a plain ``POST /predict``, see :func:`is_plain`; the same answer as by the long way, in half the time.
+
+        Args:
+            scope, receive, send: of ASGI.
+            header: what is added to the answer's.
+        """
+        started = time.perf_counter()
+        worker = self.worker
+        try:
+            reply = await predict_plain(worker, scope, receive)
+        except Exception as error:  # noqa: BLE001 - told apart there
+            send = with_headers(send, header)
+            await self._failed(PREDICT, error, started, scope, receive, send)
+            return
+        headers = [
+            (b"content-type", reply.content_type),
+            (b"content-length", b"%d" % len(reply.body)),
+            *reply.headers,
+            *header,
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+        worker.count(PREDICT, 200, time.perf_counter() - started)
+
+    async def _failed(
+        self, path: str, error: Exception, started: float, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if isinstance(error, ApiError):
+            await self._refuse(path, error, started, scope, receive, send)
+        elif isinstance(error, ClientGoneError):
+            self.worker.count(path, 499, time.perf_counter() - started)
+        else:
+            logger.error("A request to %s failed", path, exc_info=error)
+            message = "The service failed on this request; its log says why."
+            await self._refuse(path, ApiError(message), started, scope, receive, send)
 
     async def _send(self, path: str, reply: Reply | StreamReply, started: float, send: Send) -> None:
         status = reply.status

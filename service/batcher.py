@@ -1,7 +1,8 @@
 """The micro-batcher: idle, it runs at once; busy, it gathers.
 
-Requests that the event loop reads in one turn run as one batch. While a batch runs in the thread others queue, and its
-end starts the next: by event, never by a clock. Only where the operator sets ``batch_wait`` does an idle one wait.
+Requests that the event loop reads in one turn run as one batch, at once where the last of them is known to have come.
+While a batch runs in the thread others queue, and its end starts the next: by event, never by a clock. Only where the
+operator sets ``batch_wait`` does an idle one wait.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class BatchModel(Protocol):
 
 
 class _Job:
-    __slots__ = ("at", "future", "gone", "model", "request", "seconds")
+    __slots__ = ("at", "future", "gone", "look_at", "model", "request", "seconds")
 
     def __init__(
         self,
@@ -56,6 +57,8 @@ class _Job:
         self.at = at
         self.seconds = seconds
         self.gone = gone
+        # From then on it may be late, or its caller gone.
+        self.look_at = at + (seconds if seconds < _DOUBT_SECONDS else _DOUBT_SECONDS)
 
 
 class Batcher:
@@ -87,6 +90,7 @@ class Batcher:
         self._deadline_seconds = deadline_seconds
         self._batch_wait = batch_wait
         self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
         self._jobs: deque[_Job] = deque()
         self._queued_rows = 0
         # True from the moment that a batch is due until the queue is empty again.
@@ -105,6 +109,7 @@ class Batcher:
         gone: Callable[[], bool] | None = None,
         *,
         seconds: float | None = None,
+        last: bool = False,
     ) -> asyncio.Future[Answer]:
         """Queue a request; the future gets its answer or an :class:`ApiError`. Cancel it to drop the request.
 
@@ -113,6 +118,8 @@ class Batcher:
             request: what is asked.
             gone: says whether the caller has left; asked before the request costs, and only if it had to wait.
             seconds: deadline of this request. Defaults to the batcher's.
+            last: no other request has been read that is still on its way here: an idle batcher need not wait for the
+                loop's next turn. Defaults to False.
 
         Raises:
             OverloadedError: the queue is full.
@@ -133,9 +140,14 @@ class Batcher:
             self._running = True
             if self._batch_wait and self._queued_rows < self._max_batch_rows:
                 self._timer = loop.call_later(self._batch_wait, self._end_wait, loop)
+            elif last:
+                self._next(loop)
             else:
                 # After the requests that the loop has already read: they come into the same batch.
-                loop.call_soon(self._next, loop)
+                self._soon = loop.call_soon(self._next, loop)
+        elif last and self._soon is not None:
+            self._soon.cancel()
+            self._next(loop)
         elif self._timer is not None and self._queued_rows >= self._max_batch_rows:
             self._timer.cancel()
             self._end_wait(loop)
@@ -147,20 +159,21 @@ class Batcher:
 
     def _end_wait(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
-        loop.call_soon(self._next, loop)
+        self._soon = loop.call_soon(self._next, loop)
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        jobs, n_rows = self._take(time.perf_counter())
+        self._soon = None
+        started = time.perf_counter()
+        jobs, n_rows = self._take(started)
         if not jobs:
             self._running = False
             return
         model = jobs[0].model
         requests = [job.request for job in jobs]
-        started = time.perf_counter()
         if model.seconds(n_rows) <= self._inline_seconds:
             self._deliver(jobs, n_rows, _guarded(model.answer, requests), time.perf_counter() - started)
             if self._jobs:
-                loop.call_soon(self._next, loop)
+                self._soon = loop.call_soon(self._next, loop)
             else:
                 self._running = False
             return
@@ -173,6 +186,18 @@ class Batcher:
 
     def _take(self, now: float) -> tuple[list[_Job], int]:
         """The next batch: requests of one model, in order, without cancelled and late ones."""
+        jobs, n_rows = list(self._jobs), self._queued_rows
+        waits = _usual_waits(jobs, now) if n_rows <= self._max_batch_rows else None
+        if waits is None:
+            jobs, n_rows = self._sort_out(now)
+            waits = [now - job.at for job in jobs]
+        else:
+            self._jobs.clear()
+            self._queued_rows = 0
+        self._metrics.waited_all(waits)
+        return jobs, n_rows
+
+    def _sort_out(self, now: float) -> tuple[list[_Job], int]:
         jobs: list[_Job] = []
         n_rows = 0
         while self._jobs:
@@ -195,7 +220,6 @@ class Batcher:
             else:
                 jobs.append(job)
                 n_rows += size
-                self._metrics.waited(waited)
             self._jobs.popleft()
             self._queued_rows -= size
         return jobs, n_rows
@@ -210,6 +234,16 @@ class Batcher:
             else:
                 job.future.set_result(outcome)
                 self._metrics.predicted(outcome.value)
+
+
+def _usual_waits(jobs: list[_Job], now: float) -> list[float] | None:
+    """How long each has waited; None unless all are one model's, and none is cancelled or waited long."""
+    waits = []
+    for job in jobs:
+        if job.model is not jobs[0].model or now > job.look_at or job.future.cancelled():
+            return None
+        waits.append(now - job.at)
+    return waits
 
 
 def _guarded(

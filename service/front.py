@@ -6,14 +6,16 @@ From the outside in: request ids and the limit of open requests, spans, the acce
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from service.app import App
 from service.auth import ApiKeys, RequireKey
 from service.context import CURRENT, RequestContext, RequestIds, legal_id
 from service.errors import OverloadedError
-from service.http import ASGIApp, Message, Receive, Scope, Send, refuse
+from service.http import ASGIApp, Receive, Scope, Send, refuse, with_headers
 from service.observe import AccessLog, Spans
+from service.protocols.predict import PREDICT, is_plain
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,46 +67,52 @@ class Front:
 
     def __init__(self, app: ASGIApp, worker: Worker) -> None:
         self._app = app
+        # The short way, unless something stands between that wants to see each request.
+        self._quick = app.quick if isinstance(app, App) else None
         self._worker = worker
-        self._ids = RequestIds() if worker.settings.request_ids else None
         settings = worker.settings
+        self._ids = RequestIds() if settings.request_ids else None
         self._told = settings.access_log or settings.tracing or settings.log_format == "json"
         self._most = settings.max_requests
+        self._most_bytes = settings.max_body_bytes
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._ids is not None:
-            send = self._identified(self._ids, scope, send)
-        if scope["method"] != "POST":  # health and metrics answer under any load
-            await self._app(scope, receive, send)
-            return
-        if self._open >= self._most:
-            await self._shed(scope, receive, send)
-            return
-        self._open += 1
+        header = () if self._ids is None else ((b"x-request-id", self._identify(self._ids, scope["headers"])),)
+        worker = self._worker
+        worker.open_requests += 1
         try:
-            await self._app(scope, receive, send)
+            if scope["method"] != "POST":  # health and metrics answer under any load
+                await self._app(scope, receive, with_headers(send, header))
+            elif self._open >= self._most:
+                await self._shed(scope, receive, with_headers(send, header))
+            else:
+                self._open += 1
+                try:
+                    if scope["path"] == PREDICT and self._quick is not None and is_plain(scope, self._most_bytes):
+                        await self._quick(scope, receive, send, header)
+                    else:
+                        await self._app(scope, receive, with_headers(send, header))
+                finally:
+                    self._open -= 1
         finally:
-            self._open -= 1
+            worker.open_requests -= 1
 
-    def _identified(self, ids: RequestIds, scope: Scope, send: Send) -> Send:
-        headers = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id")
+    def _identify(self, ids: RequestIds, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        request_id = traceparent = None
+        for name, value in headers:
+            if name == b"x-request-id":
+                request_id = value
+            elif name == b"traceparent":
+                traceparent = value
         if request_id is None or not legal_id(request_id):
             request_id = ids.next()
         if self._told:
-            CURRENT.set(RequestContext(request_id, headers.get(b"traceparent")))
-        header = (b"x-request-id", request_id)
-
-        def identified(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], header]
-            return send(message)
-
-        return identified
+            CURRENT.set(RequestContext(request_id, traceparent))
+        return request_id
 
     async def _shed(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings = self._worker.settings

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, MutableMapping
 from typing import Any, NamedTuple
 
-from service.errors import ApiError, BodyTimeoutError, Headers, MediaTypeError, TooLargeError
+from service.errors import ApiError, BodyTimeoutError, Headers, TooLargeError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -40,6 +40,19 @@ class StreamReply(NamedTuple):
 
 class ClientGoneError(Exception):
     """The client closed the connection before its body was complete; there is nobody to answer."""
+
+
+def with_headers(send: Send, headers: Headers) -> Send:
+    """The same channel, with headers added to the answer."""
+    if not headers:
+        return send
+
+    def sending(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        return send(message)
+
+    return sending
 
 
 async def send_reply(send: Send, reply: Reply) -> None:
@@ -92,38 +105,6 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: ApiError, *,
     await send({"type": "http.response.body", "body": b""})
 
 
-async def read_json_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
-    """The body of a request that should be JSON.
-
-    Raises:
-        MediaTypeError: another content type, or a compressed body.
-        TooLargeError: more than ``limit`` bytes, declared or sent.
-        BodyTimeoutError: not complete within ``seconds``.
-        ClientGoneError: the client closed the connection.
-    """
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            if value != JSON and not _is_json(value):
-                raise MediaTypeError(f"Expected Content-Type 'application/json'. Received: '{_text(value)}'.")
-        elif name == b"content-length":
-            if (length := _number(value)) > limit:
-                raise _too_large(limit, length)
-        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            raise MediaTypeError(f"Expected a body without Content-Encoding. Received: '{_text(value)}'.")
-    first = _Begun(receive())
-    message = first.message
-    if message is not None and message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise _too_large(limit, len(body))
-        return body
-    try:
-        async with asyncio.timeout(seconds):
-            return await _whole(first, receive, limit)
-    except TimeoutError:
-        raise BodyTimeoutError(f"Expected the whole body within {seconds:g} s. Received: a part of it.") from None
-
-
 async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
     """The body of a request in any format, compressed as it came.
 
@@ -135,11 +116,23 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: floa
     length = _declared_length(scope["headers"])
     if length is not None and length > limit:
         raise _too_large(limit, length)
-    try:
-        async with asyncio.timeout(seconds):
-            body = await _whole(receive(), receive, limit)
-    except TimeoutError:
-        raise BodyTimeoutError(f"Expected the whole body within {seconds:g} s. Received: a part of it.") from None
+    return await read_announced_body(scope, receive, limit=limit, seconds=seconds)
+
+
+async def read_announced_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
+    """The same, of a request whose Content-Length was looked at before."""
+    first = _Begun(receive())
+    message = first.message
+    if message is not None and message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit, len(body))
+    else:
+        try:
+            async with asyncio.timeout(seconds):
+                body = await _whole(first, receive, limit)
+        except TimeoutError:
+            raise BodyTimeoutError(f"Expected the whole body within {seconds:g} s. Received: a part of it.") from None
     scope[BODY_IS_READ] = True
     return body
 
@@ -207,12 +200,3 @@ def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 def _number(digits: bytes) -> int:
     """A Content-Length; of more digits than any file has, only that it is too large."""
     return int(digits[:20]) if digits.isdigit() else 0
-
-
-def _is_json(content_type: bytes) -> bool:
-    media_type = content_type.partition(b";")[0].strip().lower()
-    return media_type == JSON or (media_type.startswith(b"application/") and media_type.endswith(b"+json"))
-
-
-def _text(value: bytes) -> str:
-    return value[:100].decode("latin-1")

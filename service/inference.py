@@ -44,10 +44,15 @@ def answer(predictor: Predictor, requests: Sequence[PredictRequest]) -> list[Out
 
     A request that cannot be answered gets its error and does not hurt the others.
     """
-    if all(request.rows is not None and request.interval is None for request in requests):
+    rows: list[dict[str, Any]] = []
+    for request in requests:
+        if request.rows is None or request.interval is not None:
+            break
+        rows += request.rows
+    else:
         # The usual batch: one encoding, one bound.
         try:
-            X = predictor.encoder.encode_rows([row for r in requests for row in r.rows or ()], checked=True)
+            X = predictor.encoder.encode_rows(rows, checked=True)
             return _run(predictor, requests, X, [predictor.bound()])
         except SchemaMismatchError:
             pass  # Some request's fault: sort out whose.
@@ -106,29 +111,32 @@ def _run(
         bound = bounds[0] if len(bounds) == 1 else np.repeat(np.stack(bounds), sizes, axis=0)
         # Infinite outputs are answered for below, not warned of in the log.
         with np.errstate(over="ignore", invalid="ignore"):
-            prediction = predictor.finish(outputs, bound, X.warnings)
+            ends = predictor.ends(outputs, bound)
     except Exception as error:
         if len(requests) > 1:
             return _halved(predictor, requests, X, sizes, bounds)
         logger.exception("%s:%s failed on a request", predictor.model_name, predictor.model_version)
         return [error if isinstance(error, ModelError) else ModelError("The model failed on these rows.")]
-    # The widest of the three: where both ends are finite, the value between them is.
-    finite = np.isfinite(prediction.lower) & np.isfinite(prediction.upper)
-    broken = None if finite.all() else ~finite.all(axis=1)
-    columns = (prediction.value.tolist(), prediction.lower.tolist(), prediction.upper.tolist())
-    ends = list(accumulate(sizes))
-    warnings = _share(prediction.warnings, ends) if prediction.warnings else None
+    finite = np.isfinite(ends)
+    all_finite = b"\0" not in finite.tobytes()  # faster than all() by a microsecond
+    if all_finite and len(X) == len(requests) and ends.shape[1] == 1 and not X.warnings:
+        # The usual batch: single rows and one target.
+        return [Answer([[value]], [[lower]], [[upper]], []) for lower, value, upper in ends[:, 0].tolist()]
+    broken = None if all_finite else ~finite.all(axis=(1, 2))
+    lowers, values, uppers = (ends[:, :, k].tolist() for k in range(3))
+    stops = list(accumulate(sizes))
+    warnings = _share(X.warnings, stops) if X.warnings else None
     answers: list[Outcome] = []
     start = 0
-    for k, end in enumerate(ends):
-        if broken is not None and broken[start:end].any():
+    for k, stop in enumerate(stops):
+        if broken is not None and broken[start:stop].any():
             message = "Expected values for which the model has a finite answer."
-            rows = np.flatnonzero(broken[start:end])
+            rows = np.flatnonzero(broken[start:stop])
             answers.append(InvalidRequestError([Fault(int(r), None, message, None, "no_answer") for r in rows]))
         else:
-            value, lower, upper = (column[start:end] for column in columns)
-            answers.append(Answer(value, lower, upper, warnings[k] if warnings else []))
-        start = end
+            own = warnings[k] if warnings else []
+            answers.append(Answer(values[start:stop], lowers[start:stop], uppers[start:stop], own))
+        start = stop
     return answers
 
 

@@ -1,15 +1,16 @@
 """What the service counts.
 
-A count is added to plain Python numbers and written to the Prometheus client a few times a second (:meth:`flush`):
-with several workers each write goes to a memory-mapped file and costs a microsecond, a request makes twenty.
+A count is kept in plain Python lists and numbers and written to the Prometheus client a few times a second
+(:meth:`flush`): with several workers each write goes to a memory-mapped file and costs a microsecond, a request makes
+twenty. ``python -m benchmarks.metrics_cost`` measures what is left of it in a request.
 """
 
 from __future__ import annotations
 
 import resource
 import time
-from bisect import bisect_left
 from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from artifact.errors import Fault
 from artifact.schema import Target
+from service.distribution import PENDING, Distribution
 
 DURATION_BUCKETS = (
     0.0001,
@@ -43,40 +45,6 @@ POSITION_BUCKETS = (-1.0, -0.5, -0.25, -0.1, *(i / 20 for i in range(21)), 1.1, 
 _FEW = 64
 _PAGE = resource.getpagesize()
 ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
-
-
-class Distribution:
-    """Observations of one histogram child since the last flush."""
-
-    __slots__ = ("_bounds", "_child", "counts", "total")
-
-    def __init__(self, child: Histogram, bounds: tuple[float, ...]) -> None:
-        self._child = child
-        self._bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(self._bounds, value)] += 1
-        self.total += value
-
-    def add_many(self, values: npt.NDArray[np.float64]) -> None:
-        """Add finite values all at once."""
-        places = np.searchsorted(self._bounds, values)
-        for i, count in enumerate(np.bincount(places, minlength=len(self.counts)).tolist()):
-            self.counts[i] += count
-        self.total += float(values.sum())
-
-    def flush(self) -> None:
-        # Histogram has no public way to add many observations at once; its buckets and sum are values like any
-        # counter's. A test compares the outcome with observe().
-        for bucket, count in zip(self._child._buckets, self.counts, strict=True):
-            if count:
-                bucket.inc(count)
-        if any(self.counts):
-            self._child._sum.inc(self.total)
-            self.counts = [0] * len(self.counts)
-            self.total = 0.0
 
 
 class Metrics:
@@ -156,12 +124,16 @@ class Metrics:
         )
         self._cpu_counted = 0.0
         self._positions: list[tuple[Distribution, float, float]] = []
-        self._counts: dict[tuple[str, int], int] = {}
+        # By route and status, the seconds of each answer; by request, for each row a number a target.
+        self._answered: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
+        self._predicted: list[Sequence[Sequence[float]]] = []
+        self._counts: Tally[tuple[str, int]] = Tally()
         self._by_route: dict[str, Distribution] = {}
         self._batches = Distribution(batch_rows, ROW_BUCKETS)
         self._inference = Distribution(inference, INFERENCE_BUCKETS)
         self._waits = Distribution(self._queue_waits, DURATION_BUCKETS)
         self.waited = self._waits.add
+        self.waited_all = self._waits.extend
         self._row_count = 0
         self._warning_counts: Tally[str] = Tally()
         self._live: tuple[str, str] | None = None
@@ -169,19 +141,15 @@ class Metrics:
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count an answer. ``route`` is one of the service's own, never the raw path."""
-        key = (route, status)
-        self._counts[key] = self._counts.get(key, 0) + 1
-        distribution = self._by_route.get(route)
-        if distribution is None:
-            child = self._durations.labels(route)
-            distribution = self._by_route[route] = Distribution(child, DURATION_BUCKETS)
-        distribution.add(seconds)
+        self._answered[route, status].append(seconds)
 
     def batch(self, rows: int, seconds: float) -> None:
         """Count one run of the network."""
         self._batches.add(rows)
         self._inference.add(seconds)
         self._row_count += rows
+        if len(self._predicted) > PENDING:  # an operator may ask for rare flushes
+            self._tally()
 
     def warning(self, kind: str) -> None:
         self._warning_counts[kind] += 1
@@ -204,13 +172,9 @@ class Metrics:
     def predicted(self, values: Sequence[Sequence[float]]) -> None:
         """Count answers: for each row one number a target of the live version."""
         if len(values) <= _FEW:
-            for row in values:
-                for (distribution, low, scale), value in zip(self._positions, row, strict=False):
-                    distribution.add((value - low) * scale)
+            self._predicted.append(values)
         else:
-            columns = np.asarray(values, dtype=np.float64).T
-            for (distribution, low, scale), column in zip(self._positions, columns, strict=False):
-                distribution.add_many((column - low) * scale)
+            self._place(np.asarray(values, dtype=np.float64).T)
 
     def process(self) -> None:
         """Take this process's memory and processor time."""
@@ -230,6 +194,7 @@ class Metrics:
             model_name, model_version: which.
             targets: what it predicts.
         """
+        self._tally()
         for distribution, _, _ in self._positions:
             distribution.flush()
         self._positions = [
@@ -253,9 +218,10 @@ class Metrics:
 
     def flush(self) -> None:
         """Write what was counted since the last flush."""
-        counts, self._counts = self._counts, {}
-        for (route, status), count in counts.items():
+        self._tally()
+        for (route, status), count in self._counts.items():
             self._requests.labels(route, str(status)).inc(count)
+        self._counts.clear()
         warnings, self._warning_counts = self._warning_counts, Tally()
         for kind, count in warnings.items():
             self._warnings.labels(kind).inc(count)
@@ -264,3 +230,19 @@ class Metrics:
             distribution.flush()
         self._rows.inc(self._row_count)
         self._row_count = 0
+
+    def _tally(self) -> None:
+        """Sort what the requests left behind into counts."""
+        answered, self._answered = self._answered, defaultdict(list)
+        for (route, status), seconds in answered.items():
+            self._counts[route, status] += len(seconds)
+            if route not in self._by_route:
+                self._by_route[route] = Distribution(self._durations.labels(route), DURATION_BUCKETS)
+            self._by_route[route].extend(seconds)
+        predicted, self._predicted = self._predicted, []
+        # After a swap the former version's last answers may have more targets than this one's.
+        self._place(np.array(column) for column in zip(*(row for rows in predicted for row in rows), strict=False))
+
+    def _place(self, columns: Iterable[npt.NDArray[np.float64]]) -> None:
+        for (distribution, low, scale), column in zip(self._positions, columns, strict=False):
+            distribution.add_many((column - low) * scale)

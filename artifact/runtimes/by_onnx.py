@@ -21,6 +21,7 @@ from artifact.runtimes.base import (
     Int32,
     Outputs,
 )
+from artifact.runtimes.bound import BOUND_ROWS, BoundRuns
 
 # Below BentoML's own logger, so that a worker's log shows it.
 logger = logging.getLogger("bentoml.trueline")
@@ -68,16 +69,25 @@ class OnnxRuntime:
         if VALUE_OUTPUT not in outputs:
             raise ArtifactError(f"Expected an output '{VALUE_OUTPUT}' of {path}. Received: {sorted(outputs)}.")
         self._outputs = [VALUE_OUTPUT, SPREAD_OUTPUT] if SPREAD_OUTPUT in outputs else [VALUE_OUTPUT]
+        # Made at the first run, which shows how wide the outputs are.
+        self._bound: BoundRuns | None = None
 
     def run(self, numeric: Float32, categorical: Int32) -> Outputs:
         """Answers that do not depend, on a CPU to the last bit, on the batch that a row is in."""
         n = len(numeric)
+        if self._bound is not None and 0 < n <= BOUND_ROWS:
+            given = [numeric] if self._takes_numeric else []
+            found = self._bound.run([*given, categorical] if self._takes_categorical else given)
+            return Outputs(found[0], found[1] if len(found) > 1 else None)
         feed: dict[str, Any] = {}
         if self._takes_numeric:
             feed[NUMERIC_INPUT] = _filled(numeric)
         if self._takes_categorical:
             feed[CATEGORICAL_INPUT] = _filled(categorical)
         found = self._session.run(self._outputs, feed)
+        if self._bound is None and self.device == "cpu" and feed:
+            outputs = dict(zip(self._outputs, found, strict=True))
+            self._bound = BoundRuns(self._session, feed, outputs, multiple=_ROW_MULTIPLE)
         return Outputs(found[0][:n], found[1][:n] if len(found) > 1 else None)
 
     def computed_rows(self, n_rows: int) -> int:

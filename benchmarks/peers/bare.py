@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from common import Answer, Prediction, Request, open_session, run
+from common import Request, answer, table
+from onnx_network import open_session, run
 
 session = open_session()
 
@@ -17,8 +18,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    values = run(session, Request.model_validate_json(body).rows)
-    answer = Answer(predictions=[Prediction(value=v) for v in values]).model_dump_json().encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    values = run(session, table(Request.model_validate_json(body).rows))
+    text = answer(values).model_dump_json().encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": answer})
+    await send({"type": "http.response.body", "body": text})

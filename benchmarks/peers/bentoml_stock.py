@@ -1,7 +1,8 @@
 """Stock BentoML, ``@bentoml.api`` + ONNX Runtime, as its documentation has one write it."""
 
 import bentoml
-from common import Answer, Prediction, Row, open_session, run
+from common import Answer, Row, answer, table
+from onnx_network import open_session, run
 
 
 @bentoml.service(workers=1)
@@ -11,4 +12,4 @@ class Stock:
 
     @bentoml.api
     def predict(self, rows: list[Row]) -> Answer:
-        return Answer(predictions=[Prediction(value=v) for v in run(self.session, rows)])
+        return answer(run(self.session, table(rows)))

@@ -1,12 +1,12 @@
-"""What the peers share: the rows as pydantic models, and ONNX Runtime on one thread."""
+"""The rows and answers of the peers that validate them by pydantic."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, create_model
 
 if TYPE_CHECKING:
@@ -33,16 +33,11 @@ class Answer(BaseModel):
     predictions: list[Prediction]
 
 
-def open_session() -> ort.InferenceSession:
-    """The network of ``TRUELINE_BENCHMARK_ONNX``."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return ort.InferenceSession(os.environ["TRUELINE_BENCHMARK_ONNX"], options, providers=["CPUExecutionProvider"])
+def table(rows: Sequence[Row]) -> npt.NDArray[np.float32]:
+    """The rows as float32 (n_samples, 13), in the order of the model's fields."""
+    return np.array([list(row.__dict__.values()) for row in rows], np.float32)
 
 
-def run(session: ort.InferenceSession, rows: list[Row]) -> list[float]:
-    """The network on the rows, in the order of the model's fields."""
-    X = np.array([list(row.__dict__.values()) for row in rows], np.float32)
-    values: list[float] = session.run(["value"], {"numeric": X})[0][:, 0].tolist()
-    return values
+def answer(values: npt.NDArray[np.float32]) -> Answer:
+    """values: float32 (n_samples, 1)."""
+    return Answer(predictions=[Prediction(value=v) for v in values[:, 0].tolist()])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from common import Answer, Prediction, Request, open_session, run
+from common import Answer, Request, answer, table
 from fastapi import FastAPI
+from onnx_network import open_session, run
 
 app = FastAPI()
 session = open_session()
@@ -11,4 +12,4 @@ session = open_session()
 
 @app.post("/predict")
 async def predict(request: Request) -> Answer:
-    return Answer(predictions=[Prediction(value=v) for v in run(session, request.rows)])
+    return answer(run(session, table(request.rows)))

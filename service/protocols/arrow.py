@@ -120,7 +120,7 @@ def _numbers(column: pa.Array) -> Any:
     if pa.types.is_decimal(kind) or (pa.types.is_integer(kind) and column.null_count):
         column = column.cast(pa.float64(), safe=False)
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        return column.to_pylist()
+        return _objects(column)
     return column.to_numpy(zero_copy_only=False)
 
 
@@ -128,7 +128,7 @@ def _booleans(column: pa.Array) -> Any:
     import pyarrow as pa
 
     if not pa.types.is_boolean(column.type):
-        return column.to_pylist()
+        return _objects(column)
     return column.cast(pa.uint8()).cast(pa.float64()).to_numpy(zero_copy_only=False)
 
 
@@ -138,11 +138,11 @@ def _strings(column: pa.Array) -> Any:
     kind = column.type
     if not pa.types.is_dictionary(kind):
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            return column.to_pylist()
+            return _objects(column)
         column = (column.cast(pa.large_string()) if pa.types.is_string_view(kind) else column).dictionary_encode()
     values = column.dictionary.to_pylist()
     if not all(isinstance(value, str) for value in values):
-        return column.to_pylist()
+        return _objects(column)
     indices = column.indices
     if indices.null_count:
         indices = indices.cast(pa.int64()).fill_null(-1)
@@ -156,7 +156,7 @@ def _datetimes(column: pa.Array) -> Any:
         # Floor, as NumPy does, where nanoseconds do not fit.
         zone = getattr(column.type, "tz", None)
         return column.cast(pa.timestamp("us", zone), safe=False).to_numpy(zero_copy_only=False)
-    return column.to_pylist()
+    return _objects(column)
 
 
 _READERS: dict[Kind, Callable[[Any], Any]] = {
@@ -166,6 +166,16 @@ _READERS: dict[Kind, Callable[[Any], Any]] = {
     "category": _strings,
     "datetime": _datetimes,
 }
+
+
+def _objects(column: pa.Array) -> list[Any]:
+    """Values of a type that does not fit the feature, for the encoding to refuse with their rows."""
+    try:
+        found: list[Any] = column.to_pylist()
+    except (ArithmeticError, LookupError, NotImplementedError, ValueError):
+        # What Arrow holds and Python does not: a moment in the year 300,000, a time zone that there is not.
+        found = [column.type if value.is_valid else None for value in column]
+    return found
 
 
 def _reason(error: BaseException) -> str:

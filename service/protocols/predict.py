@@ -12,7 +12,7 @@ from artifact.predictor import Predictor
 from service.bulk import BulkRun
 from service.compression import Unpacker, packed
 from service.http import JSON as JSON_TYPE
-from service.http import Receive, Reply, Scope, StreamReply, read_body, read_json_body
+from service.http import Receive, Reply, Scope, StreamReply, read_announced_body, read_body
 from service.lane import Work
 from service.live import LiveModel
 from service.parts import Options, Part
@@ -29,17 +29,16 @@ from service.worker import Worker
 LARGE = 65_536
 _SMALL_DIGITS = 5
 _ANY = (b"*/*", JSON_TYPE)
+_TELLING = frozenset((b"content-type", b"content-length", b"accept", b"content-encoding"))
 _ON_ERROR = b'"on_error"'
+PREDICT = "/predict"
 
 
 async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply | StreamReply:
     """Answer one request."""
     settings = worker.settings
-    if _is_plain(scope):
-        body = await read_json_body(scope, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds)
-        if len(body) <= LARGE and _ON_ERROR not in body:
-            return Reply(await worker.predict(body, receive))
-        return await _bulk(worker, worker.live.model(), wanted(scope["headers"], b""), body)
+    if is_plain(scope, settings.max_body_bytes):
+        return await predict_plain(worker, scope, receive)
     asked = wanted(scope["headers"], scope.get("query_string", b""))
     model = worker.live.model()
     Unpacker(asked.encoding, None)
@@ -50,21 +49,26 @@ async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply | Str
     return await _bulk(worker, model, asked, body)
 
 
-def _is_plain(scope: Scope) -> bool:
-    """Whether this is a small JSON request that wants JSON; nearly every one is."""
+async def predict_plain(worker: Worker, scope: Scope, receive: Receive) -> Reply:
+    """Answer a request for which :func:`is_plain` is true."""
+    settings = worker.settings
+    body = await read_announced_body(scope, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds)
+    if len(body) <= LARGE and _ON_ERROR not in body:
+        return Reply(await worker.predict(body, receive))
+    return await _bulk(worker, worker.live.model(), wanted(scope["headers"], b""), body)
+
+
+def is_plain(scope: Scope, limit: int) -> bool:
+    """Whether this is a small JSON request that wants JSON, of at most ``limit`` bytes; nearly every one is."""
     if scope.get("query_string"):
         return False
     for name, value in scope["headers"]:
-        if name == b"content-length":
-            if len(value) > _SMALL_DIGITS:
-                return False
-        elif name == b"content-type":
-            if value != JSON_TYPE:
-                return False
-        elif name == b"accept":
-            if value not in _ANY:
-                return False
-        elif name == b"content-encoding":
+        if name in _TELLING and (
+            (name == b"content-type" and value != JSON_TYPE)
+            or (name == b"content-length" and (len(value) > _SMALL_DIGITS or int(value) > limit))
+            or (name == b"accept" and value not in _ANY)
+            or name == b"content-encoding"
+        ):
             return False
     return True
 

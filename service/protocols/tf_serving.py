@@ -98,7 +98,11 @@ def read(model: LiveModel, body: bytes) -> PredictRequest:
         if not isinstance(found, list) or not found:
             raise fault(name, "Expected a list of rows, at least one.", found)
         rows = {"rows": [_row(schema, i, row) for i, row in enumerate(found)]}
-    request = model.reader.read(orjson.dumps({**rows, "interval": read_interval(document.get("interval"))}))
+    try:
+        whole = orjson.dumps({**rows, "interval": read_interval(document.get("interval"))})
+    except orjson.JSONEncodeError as error:  # what can be read at a depth need not be written at it
+        raise NotJSONError(f"Expected a JSON body. Received: one nested too deeply ({error}).") from None
+    request = model.reader.read(whole)
     if inputs is not None and request.rows is not None:
         # Rows without names in, columns out: `inputs` is always answered with `outputs`.
         columns = {name: [row.get(name) for row in request.rows] for name in schema.names}

@@ -115,3 +115,22 @@ def test_a_calibration_that_contradicts_itself_is_refused(change):
     Calibration(**whole)
     with pytest.raises(ValidationError):
         Calibration(**{**whole, **change})
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", ["scaled", "constant"])
+def test_both_ends_beside_the_value_are_the_interval_to_the_last_bit(dtype, method):
+    rng = np.random.default_rng(0)
+    spread = rng.lognormal(size=(50, 2)).astype(np.float32) if method == "scaled" else None
+    value = (rng.normal(size=(50, 2)) * 1e3).astype(dtype)
+    value[0] = 0.0, -0.0
+    calibration = Calibration(method=method, n_samples=3, ranks=(1, 2, 3), scores=((0.1, 0.7, 2.3), (0.0, 0.3, 1.9)))
+    for bound in (calibration.bound(0.5), np.repeat(calibration.bound(0.7)[None], 50, axis=0)):
+        lower, upper = calibration.interval(value, spread, bound)
+        ends = calibration.ends(value, spread, bound)
+        assert ends.dtype == lower.dtype == dtype
+        for k, expected in enumerate((lower, value, upper)):
+            assert np.ascontiguousarray(ends[:, :, k]).tobytes() == expected.tobytes()
+    if method == "scaled":
+        with pytest.raises(ArtifactError, match="Expected a spread"):
+            calibration.ends(value, None, calibration.bound(0.5))

@@ -211,7 +211,7 @@ async def test_without_a_model_it_lives_but_is_not_ready(tmp_path):
 
 
 async def test_a_fault_of_ours_is_logged_and_not_shown(client, worker, monkeypatch, log):
-    monkeypatch.setattr(worker.batcher, "submit", lambda *_: 1 / 0)
+    monkeypatch.setattr(worker.batcher, "submit", lambda *_, **__: 1 / 0)
     response = await client.post("/predict", json={"rows": [ROW]})
     assert response.status_code == 500
     assert error_of(response)["code"] == "internal"

@@ -75,6 +75,35 @@ async def test_an_idle_batcher_runs_at_once(metrics):
     batcher.close()
 
 
+async def test_the_last_request_that_was_read_takes_the_others_along_at_once(metrics):
+    model, batcher = FakeModel(), Batcher(metrics)
+    alone = batcher.submit(model, request(), last=True)
+    assert alone.done()  # before the loop's next turn
+    first = [batcher.submit(model, request()) for _ in range(2)]
+    assert not first[0].done()
+    last = batcher.submit(model, request(mark=7), last=True)
+    assert all(future.done() for future in (*first, last))
+    assert last.result().value == [[7]]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (model.batches, batcher.queued_rows) == ([[1], [1, 1, 1]], 0)
+    await batcher.submit(model, request())  # it still runs by itself
+    batcher.close()
+
+
+async def test_the_last_request_waits_for_a_batch_that_runs_in_the_thread(metrics):
+    model, batcher = FakeModel(cost=1.0), Batcher(metrics)
+    model.gate.clear()
+    running = batcher.submit(model, request(), last=True)
+    others = [batcher.submit(model, request(), last=True) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    assert batcher.queued_rows == 3
+    model.gate.set()
+    await asyncio.gather(running, *others)
+    assert model.batches == [[1], [1, 1, 1]]
+    batcher.close()
+
+
 async def test_a_batch_counts_rows_not_requests(metrics):
     model, batcher = FakeModel(), Batcher(metrics, max_batch_rows=10)
     await asyncio.gather(*(batcher.submit(model, request(n)) for n in (4, 5, 3, 25, 1)))

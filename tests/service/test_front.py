@@ -135,6 +135,7 @@ async def test_log_records_of_a_request_carry_its_ids(registry, monkeypatch):
     logs.configure("json")
     logs.configure("json")
     assert len(handler.filters) == 1
+    assert not logging.getLogger("uvicorn.access").hasHandlers()  # else uvicorn makes a line that nobody reads
     context = RequestContext(b"order-17", f"00-{TRACE}-{SPAN}-01".encode())
     token = CURRENT.set(context)
     try:
@@ -242,3 +243,66 @@ def test_a_client_that_left_is_known_by_the_servers_request():
     request.disconnected = True
     assert client_left(request.receive)
     assert not client_left(no_inner_app)
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (json.dumps(BODY), {}, 200),
+        (json.dumps(BODY), {"Content-Type": "application/json; charset=utf-8"}, 200),
+        (json.dumps({"columns": {name: [value] for name, value in ROW.items()}}), {"Accept": "application/json"}, 200),
+        (json.dumps({"rows": [{**ROW, "age": 140}, ROW]}), {"X-Request-ID": "order-17"}, 200),
+        (json.dumps({"rows": [{**ROW, "age": "old"}], "on_error": "row"}), {"Accept-Encoding": "gzip"}, 200),
+        (json.dumps({"rows": [{**ROW, "age": "old"}]}), {"X-Request-ID": "order-17"}, 422),
+        ("{", {}, 400),
+        (" " * 70_000 + "{}", {}, 413),
+        (json.dumps(BODY), {"Accept": "image/png"}, 406),
+    ],
+)
+async def test_the_short_way_answers_as_the_long_way_does(registry, monkeypatch, content, headers, status):
+    headers = {"Content-Type": "application/json", **headers}
+    taken, quick = [], App.quick
+    monkeypatch.setattr(App, "quick", lambda app, scope, *rest: taken.append(1) or quick(app, scope, *rest))
+    answers = []
+    async with Service(registry, max_body_bytes=70_000) as client:
+        answers.append(await client.post("/predict", content=content, headers=headers))
+        metrics = (await client.get("/metrics")).text
+    assert f'trueline_requests_total{{route="/predict",status="{status}"}} 1.0' in metrics
+    short = len(taken)
+    # The access log wants to see each request.
+    async with Service(registry, max_body_bytes=70_000, access_log=True) as client:
+        answers.append(await client.post("/predict", content=content, headers=headers))
+    assert len(taken) == short
+    assert short == (status not in (406, 413) and "charset" not in headers["Content-Type"])
+    first, second = answers
+    assert first.status_code == second.status_code == status
+    assert first.content == second.content
+    assert [name for name, _ in first.headers.items()] == [name for name, _ in second.headers.items()]
+    if "X-Request-ID" in headers:
+        assert first.headers.get_list("x-request-id") == second.headers.get_list("x-request-id") == ["order-17"]
+
+
+async def test_a_fault_of_the_short_way_is_a_500_without_its_traceback(registry, log):
+    service = Service(registry)
+    async with service as client:
+        service.worker.live.current.writer.write = lambda request, answer: 1 / 0
+        answer = await client.post("/predict", json=BODY)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+        assert "x-request-id" in answer.headers
+    assert "ZeroDivisionError" not in answer.text
+    assert "ZeroDivisionError" in log.text
+
+
+async def test_a_request_is_the_last_when_all_that_the_server_has_read_are_being_answered(registry, monkeypatch):
+    service, seen = Service(registry), []
+    submit = service.worker.batcher.submit
+    monkeypatch.setattr(
+        service.worker.batcher, "submit", lambda *a, last, **k: seen.append(last) or submit(*a, last=last, **k)
+    )
+    async with service as client:
+        await client.post("/predict", json=BODY)
+        for others in (1, 2):  # this request's own task, then one more that has not begun
+            service.worker._tasks = range(others)
+            await client.post("/predict", json=BODY)
+        assert service.worker.open_requests == 0
+    assert seen == [False, True, False]

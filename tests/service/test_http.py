@@ -4,7 +4,7 @@ import json
 import pytest
 
 from service.errors import BodyTimeoutError, MediaTypeError, TooLargeError
-from service.http import ClientGoneError, read_json_body, refuse
+from service.http import ClientGoneError, read_body, refuse
 
 pytestmark = pytest.mark.anyio
 JSON = (b"content-type", b"application/json")
@@ -33,7 +33,7 @@ def parts(*bodies, end="http.disconnect", wait=False):
 
 
 async def read(receive, *headers, limit=100, seconds=5.0):
-    return await read_json_body({"headers": [JSON, *headers]}, receive, limit=limit, seconds=seconds)
+    return await read_body({"headers": [JSON, *headers]}, receive, limit=limit, seconds=seconds)
 
 
 @pytest.mark.parametrize("wait", [False, True])

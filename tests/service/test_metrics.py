@@ -8,8 +8,9 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from artifact.errors import Fault
 from artifact.schema import Target
+from service.distribution import PENDING, Distribution
 from service.exposition import render
-from service.metrics import ROW_BUCKETS, Distribution, Metrics
+from service.metrics import ROW_BUCKETS, Metrics
 
 
 @pytest.fixture
@@ -146,8 +147,9 @@ def test_predictions_are_counted_by_their_place_in_the_targets_range(metrics):
     metrics.predicted([[0.0, 5.0]])
     metrics.loaded("houses", "2", targets[:1])  # what was counted is not lost by a swap
     metrics.predicted([[0.0]])
+    metrics.predicted([[0.0, 5.0]])  # the former version's last batch
     metrics.flush()
-    assert get("trueline_prediction_position_count", {"target": "price"}) == 104
+    assert get("trueline_prediction_position_count", {"target": "price"}) == 105
     assert get("trueline_prediction_position_count", {"target": "flat"}) == 103
 
 
@@ -163,3 +165,19 @@ def test_waits_memory_and_processor_time(metrics):
     sum(i * i for i in range(100_000))
     metrics.process()
     assert get("trueline_process_cpu_seconds_total") > first > 0
+
+
+def test_counts_do_not_pile_up_where_flushes_are_rare(metrics):
+    metrics.loaded("houses", "1", (Target(name="price", minimum=0, maximum=100, std=1),))
+    for _ in range(3 * PENDING):
+        metrics.waited_all([0.001])
+        metrics.request("/predict", 200, 0.001)
+        metrics.predicted([[50.0]])
+        metrics.batch(1, 0.001)
+    held = (*metrics._answered.values(), metrics._predicted)
+    assert max(len(pending) for pending in held) <= PENDING + 1
+    metrics.flush()
+    get = metrics.registry.get_sample_value
+    assert get("trueline_requests_total", {"route": "/predict", "status": "200"}) == 3 * PENDING
+    assert get("trueline_prediction_position_count", {"target": "price"}) == 3 * PENDING
+    assert get("trueline_queue_wait_seconds_count") == get("trueline_batch_rows_count") == 3 * PENDING

@@ -460,3 +460,16 @@ async def test_a_network_that_fails_is_a_500_that_the_log_explains(client, worke
 def test_importing_and_using_the_service_without_arrow_does_not_import_it():
     code = "import sys, service.app, service.protocols.predict, service.worker; assert 'pyarrow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("name", ["age", "garden", "town"])
+async def test_what_arrow_holds_and_python_does_not_is_refused_with_its_row(client, name):
+    table = pa.Table.from_pylist(ROWS[:2])
+    far = pa.array([None, 2**62], pa.timestamp("us", "UTC"))
+    table = table.set_column(table.column_names.index(name), name, far)
+    for media_type, body in ((ARROW, arrow_stream(table)), (PARQUET, parquet_file(table))):
+        response = await post(client, media_type, body)
+        assert response.status_code == 422, response.text
+        assert {"row": 1, "field": name} in [
+            {"row": d["row"], "field": d["field"]} for d in response.json()["error"]["details"]
+        ]

@@ -45,6 +45,13 @@ async def test_rows_as_inputs_may_leave_out_what_is_imputed(client, predictor):
     assert (response.status_code, response.json()) == (200, {"outputs": expected})
 
 
+async def test_what_is_nested_too_deeply_is_refused(client):
+    deep = b"[" * 300 + b"]" * 300
+    for body in (b'{"instances": [' + deep + b"]}", b'{"inputs": {"age": ' + deep + b"}}"):
+        response = await client.post(PREDICT, content=body)
+        assert response.status_code == 400, response.text
+
+
 async def test_one_feature_needs_no_list(tmp_path):
     async with serving(tmp_path, schema=build_schema(plain_features(1), targets=("price", "rent"))) as (client, model):
         expected = model.predict_rows([{"f0": 1.5}, {"f0": -1}])

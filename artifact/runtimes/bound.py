@@ -1,0 +1,83 @@
+"""Runs of few rows by ONNX Runtime over buffers that stay.
+
+A call of ``session.run`` with NumPy arrays costs more than the usual network's own work on one row: arrays are wrapped,
+outputs allocated, results wrapped again. Bound once to buffers, a run is one call.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# Above, the network's work outweighs the call, and buffers would be worth their memory no more.
+BOUND_ROWS = 64
+
+
+class BoundRuns:
+    """Runs of up to ``BOUND_ROWS`` rows of one session on the CPU; any number of threads may call at once.
+
+    Args:
+        session: of ONNX Runtime.
+        inputs: by name an array as the session takes it; only its width and dtype count.
+        outputs: by name an array as the session gave it.
+        multiple: runs are of a multiple of so many rows.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        inputs: Mapping[str, npt.NDArray[Any]],
+        outputs: Mapping[str, npt.NDArray[Any]],
+        *,
+        multiple: int,
+    ) -> None:
+        self._session = session
+        self._inputs = {name: (array.shape[1:], array.dtype) for name, array in inputs.items()}
+        self._outputs = {name: (array.shape[1:], array.dtype) for name, array in outputs.items()}
+        self._multiple = multiple
+        # By number of rows the runs that nobody uses now; a list's pop and append are whole to other threads.
+        self._free: defaultdict[int, list[_Run]] = defaultdict(list)
+
+    def run(self, arrays: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """The outputs for ``arrays``, which are in the order of the inputs and of 1 to ``BOUND_ROWS`` rows each."""
+        n = len(arrays[0])
+        size = n + -n % self._multiple
+        free = self._free[size]
+        try:
+            run = free.pop()
+        except IndexError:
+            run = _Run(self._session, size, self._inputs, self._outputs)
+        # What fills up to the multiple are rows of an earlier run: no row's answer depends on another row.
+        for buffer, array in zip(run.inputs, arrays, strict=True):
+            buffer[:n] = array
+        run.call(run.binding, None)
+        found = [buffer[:n].copy() for buffer in run.outputs]
+        free.append(run)
+        return found
+
+
+class _Run:
+    """Buffers of one size and the session bound to them."""
+
+    __slots__ = ("binding", "call", "inputs", "outputs")
+
+    def __init__(
+        self,
+        session: Any,
+        size: int,
+        inputs: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]],
+        outputs: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]],
+    ) -> None:
+        self.inputs = [np.zeros((size, *shape), dtype) for shape, dtype in inputs.values()]
+        self.outputs = [np.zeros((size, *shape), dtype) for shape, dtype in outputs.values()]
+        bound = session.io_binding()
+        for name, buffer in zip(inputs, self.inputs, strict=True):
+            bound.bind_input(name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
+        for name, buffer in zip(outputs, self.outputs, strict=True):
+            bound.bind_output(name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
+        # What session.run_with_iobinding() calls, without the layer around it.
+        self.binding, self.call = bound._iobinding, session._sess.run_with_iobinding

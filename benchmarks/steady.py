@@ -1,0 +1,205 @@
+"""A load of a fixed rate that compares every answer: ``python -m benchmarks.steady < plan.json``.
+
+wrk sends as fast as it is answered; this sends on a clock. Each tick it gives what is due by then to connections that
+wait for nothing, one request at a time on each. What a slow moment holds up is caught up with, five seconds' worth at
+most and never more at once than there are connections: a service that cannot keep the rate shows as a lower rate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import deque
+from typing import NamedTuple, cast
+
+import uvloop
+
+TICK_SECONDS = 0.001
+_CATCH_UP_SECONDS = 5.0
+_DRAIN_SECONDS = 10.0
+# Latencies are counted in tenths of a millisecond, up to a second.
+_STEPS, _STEP_SECONDS = 10_000, 0.0001
+
+
+class Plan(NamedTuple):
+    """What to send.
+
+    Attributes:
+        port: of the loopback.
+        rate: requests/s.
+        seconds: for how long.
+        connections: most requests at once.
+        requests: body and, byte for byte, the answer to it with its status, sent in turn.
+    """
+
+    port: int
+    rate: float
+    seconds: float
+    connections: int
+    requests: list[tuple[str, int, str]]
+
+
+class Counts(NamedTuple):
+    """What came back.
+
+    Attributes:
+        good, refused: answers as they were expected, of status 200 and 4xx.
+        wrong: answers of another status, below 500, or another body.
+        broken: answers of 5xx.
+        lost: requests whose connection ended before the answer did, or that were never answered.
+        seconds: that the sending took.
+        p50, p99: seconds from a request to the end of its answer.
+    """
+
+    good: int
+    refused: int
+    wrong: int
+    broken: int
+    lost: int
+    seconds: float
+    p50: float
+    p99: float
+
+    @property
+    def sent(self) -> int:
+        return self.good + self.refused + self.wrong + self.broken + self.lost
+
+
+class Sender:
+    """Sends a plan and counts what comes back."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.idle: deque[Connection] = deque()
+        self.open: set[Connection] = set()
+        self.connecting: set[asyncio.Task[None]] = set()
+        self.statuses = {"good": 0, "refused": 0, "wrong": 0, "broken": 0, "lost": 0}
+        self.latencies = [0] * (_STEPS + 1)
+        self.ending = False
+        self._next = 0
+        self._requests = [_request(*request) for request in plan.requests]
+
+    async def run(self) -> Counts:
+        loop = asyncio.get_running_loop()
+        for _ in range(self.plan.connections):
+            await self.connect()
+        began, due, last = loop.time(), 0.0, loop.time()
+        most = self.plan.rate * _CATCH_UP_SECONDS
+        while (now := loop.time()) < began + self.plan.seconds:
+            due = min(due + (now - last) * self.plan.rate, most)
+            last = now
+            while due >= 1 and self.idle:
+                due -= 1
+                self._send(self.idle.popleft())
+            await asyncio.sleep(TICK_SECONDS)
+        seconds = loop.time() - began
+        self.ending = True
+        deadline = loop.time() + _DRAIN_SECONDS
+        while len(self.idle) < len(self.open) and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        self.statuses["lost"] += len(self.open) - len(self.idle)
+        for connection in [*self.open]:
+            connection.close()
+        while self.open and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        return Counts(**self.statuses, seconds=seconds, p50=self._quantile(0.5), p99=self._quantile(0.99))
+
+    async def connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.plan.port)
+
+    def answered(self, kind: str, seconds: float) -> None:
+        self.statuses[kind] += 1
+        self.latencies[min(int(seconds / _STEP_SECONDS), _STEPS)] += 1
+
+    def _send(self, connection: Connection) -> None:
+        request = self._requests[self._next]
+        self._next = (self._next + 1) % len(self._requests)
+        connection.send(*request)
+
+    def _quantile(self, share: float) -> float:
+        wanted, seen = share * sum(self.latencies), 0
+        for step, count in enumerate(self.latencies):
+            seen += count
+            if seen >= wanted:
+                return step * _STEP_SECONDS
+        return _STEPS * _STEP_SECONDS
+
+
+class Connection(asyncio.Protocol):
+    """One connection, with at most one request on its way."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._expected: tuple[int, bytes] | None = None
+        self._received = b""
+        self._sent_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
+        self._sender.open.add(self)
+        self._sender.idle.append(self)
+
+    def close(self) -> None:
+        self._expected = None
+        self._transport.close()
+
+    def send(self, request: bytes, status: int, body: bytes) -> None:
+        self._expected = status, body
+        self._sent_at = time.perf_counter()
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        received = self._received + data if self._received else data
+        head, end, body = received.partition(b"\r\n\r\n")
+        if not end or self._expected is None:
+            self._received = received
+            return
+        status, expected = self._expected
+        if len(body) < len(expected) or body != expected:
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            if len(body) < length:
+                self._received = received
+                return
+        self._received, self._expected = b"", None
+        found = int(head[9:12])
+        if found >= 500:
+            kind = "broken"
+        elif found != status or body != expected:
+            kind = "wrong"
+        else:
+            kind = "good" if found == 200 else "refused"
+        self._sender.answered(kind, time.perf_counter() - self._sent_at)
+        self._sender.idle.append(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        sender = self._sender
+        sender.open.discard(self)
+        if self in sender.idle:
+            sender.idle.remove(self)
+        sender.statuses["lost"] += self._expected is not None
+        if not sender.ending:
+            task = asyncio.ensure_future(sender.connect())
+            sender.connecting.add(task)
+            task.add_done_callback(sender.connecting.discard)
+
+
+def _request(body: str, status: int, answer: str) -> tuple[bytes, int, bytes]:
+    head = (
+        "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body.encode())}\r\n\r\n"
+    )
+    return (head + body).encode(), status, answer.encode()
+
+
+def main() -> int:
+    plan = Plan(**json.load(sys.stdin))
+    counts = uvloop.run(Sender(plan).run())
+    print(json.dumps(counts._asdict()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Observations of a histogram, gathered cheaply and written to the Prometheus client now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import Histogram
+
+# Observations that may lie unsorted; sorted into buckets all at once each costs a twentieth of a microsecond.
+PENDING = 10_000
+
+
+class Distribution:
+    """Observations of one histogram child since the last flush.
+
+    Args:
+        child: of the Prometheus client.
+        bounds: upper ends of its buckets, without infinity.
+
+    Attributes:
+        add: takes one observation. A list's own method: it runs on every request.
+    """
+
+    __slots__ = ("_bounds", "_child", "_pending", "add", "counts", "total")
+
+    def __init__(self, child: Histogram, bounds: tuple[float, ...]) -> None:
+        self._child = child
+        self._bounds = np.array(bounds, dtype=np.float64)
+        self._pending: list[float] = []
+        self.add: Callable[[float], None] = self._pending.append
+        self.counts = np.zeros(len(bounds) + 1, np.int64)
+        self.total = 0.0
+
+    def extend(self, values: Iterable[float]) -> None:
+        """Add several."""
+        self._pending.extend(values)
+        if len(self._pending) > PENDING:
+            self._sort()
+
+    def add_many(self, values: npt.NDArray[np.float64]) -> None:
+        """Add an array of finite values."""
+        places = np.searchsorted(self._bounds, values)
+        self.counts += np.bincount(places, minlength=len(self.counts))
+        self.total += float(values.sum())
+
+    def flush(self) -> None:
+        """Write to the child what came since the last time."""
+        self._sort()
+        # Histogram has no public way to add many observations at once; its buckets and sum are values like any
+        # counter's. A test compares the outcome with observe().
+        counts = self.counts.tolist()
+        if not any(counts):
+            return
+        for bucket, count in zip(self._child._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+        self._child._sum.inc(self.total)
+        self.counts[:] = 0
+        self.total = 0.0
+
+    def _sort(self) -> None:
+        if self._pending:
+            values = np.array(self._pending, dtype=np.float64)
+            self._pending.clear()
+            self.add_many(values)

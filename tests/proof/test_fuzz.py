@@ -1,0 +1,79 @@
+"""The fuzzer in short, and that it sees what goes wrong: errors, hangs, and the end of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import fuzz, fuzz_child
+from benchmarks.fuzz_corpus import CORPORA, Case, Current, corpus
+
+INPUTS = 250
+
+
+@pytest.mark.parametrize("parser", CORPORA)
+def test_damaged_requests_are_answered_or_refused(parser: str, tmp_path: Path) -> None:
+    found = fuzz.fuzz(parser, tmp_path, seconds=60, inputs=INPUTS, seed=1)
+    assert found.findings == []
+    assert found.inputs == INPUTS
+    assert set(found.counts) <= {"200", "400", "404", "406", "413", "415", "422"}
+    # Most are refused, and some are still good: what is damaged is not all damaged at the door.
+    assert found.counts["200"] > 0
+    assert found.counts["400"] + found.counts["422"] > INPUTS / 6
+
+
+def test_what_it_starts_from_is_good() -> None:
+    async def all_of_it(target: fuzz_child.Target) -> None:
+        for parser in CORPORA:
+            outcomes = [await target.outcome(case) for case in corpus(parser)]
+            assert {kind for kind, _ in outcomes} == {"ok"}, parser
+            good = sum(status == "200" for _, status in outcomes)
+            assert good >= 9 or good == len(outcomes), (parser, outcomes)
+
+    asyncio.run(fuzz_child.with_target(all_of_it))
+
+
+def test_a_fault_is_found_made_small_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from service.protocols import tf_serving
+
+    read = tf_serving.read
+
+    def faulty(model, body):
+        if b"true" in body:
+            raise KeyError("found")
+        return read(model, body)
+
+    monkeypatch.setattr(tf_serving, "read", faulty)
+
+    async def use(target: fuzz_child.Target) -> None:
+        await fuzz_child.fuzz(target, "tf-serving", seconds=60, inputs=20, seed=1, folder=tmp_path)
+
+    asyncio.run(fuzz_child.with_target(use))
+    (told, end) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert told["kind"] == "status 500"
+    assert "KeyError: 'found'" in told["more"]
+    kept = Case.read_from((tmp_path / told["file"]).read_bytes())
+    assert kept.body == b"true"
+    assert end["counts"]["wrong"] > 0
+
+
+@pytest.mark.parametrize(("last", "expected"), [("os.abort()", "exit -6"), ("time.sleep(60)", "no answer within 3 s")])
+def test_a_process_that_ends_or_hangs_is_seen_with_its_input(tmp_path: Path, last: str, expected: str) -> None:
+    case = Case("/predict", (("content-type", "text/csv"),), b"age\n\xff", "extra=ignore", (2,))
+    code = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom benchmarks.fuzz_corpus import Case, Current\n"
+        "current = Current(Path(sys.argv[1]) / 'current')\n"
+        f"current.keep(Case('/', (), b'before' * 100))\ncurrent.keep({case!r})\n{last}\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    (told,), how = fuzz.watched(command, tmp_path, seconds=3 if "sleep" in last else 60)
+    assert how is not None and how.startswith(expected)
+    assert told["kind"] == "crash"
+    assert Case.read_from((tmp_path / told["file"]).read_bytes()) == case
+    assert Current.last(tmp_path / "current") == case.pack()
