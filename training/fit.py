@@ -102,6 +102,7 @@ def fit(
         y=((y - mean) / std).astype(np.float32),
         weight=None,
         loss=objective.loss,
+        error=objective.error,
         optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor),
         clip_norm=config.clip_norm or None,
         penalty=_penalty(config, core),
@@ -149,13 +150,13 @@ class _Run:
     def to_the_end(self, progress: Progress | None, stop_at: int | None) -> None:
         """All epochs, or until none of the networks has become better for ``patience`` of them."""
         for epoch in range(1, (stop_at or self._epochs) + 1):
-            loss = self._epoch()
+            loss, error = self._epoch()
             if not np.isfinite(loss).all():
                 raise TruelineError(
                     f"Expected a finite loss. Received: NaN in epoch {epoch}. "
                     "Lower --set learning_rate, or look for extreme values in the table."
                 )
-            self.history["train"].append(float(loss.mean()))
+            self.history["train"].append(float(error.mean()))
             if stop_at is None:
                 errors = self._errors()
                 self.history["validation"].append(float(errors.mean()))

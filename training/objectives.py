@@ -21,6 +21,7 @@ class Objective:
         n_spreads: outputs for the answers' spreads, by the number of targets.
         loss: targets (n_networks, 1, n_samples, n_targets) and outputs
             (n_networks, n_members, n_samples, n_values + n_spreads) -> (n_networks, n_members, n_samples).
+        error: the same of what a person is shown while it trains, in the unit of ``score``.
         score: NumPy; targets (n_samples, n_targets) and one network's outputs (n_members, n_samples, n_outputs) ->
             the mean error of the members' joint answer, by which the epoch is chosen.
     """
@@ -29,6 +30,7 @@ class Objective:
     n_values: Callable[[int], int]
     n_spreads: Callable[[int], int]
     loss: Callable[[Any, Any], Any]
+    error: Callable[[Any, Any], Any]
     score: Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]
 
 
@@ -44,11 +46,15 @@ def _mse(y: Any, outputs: Any) -> Any:
     return ops.mean(ops.square(y - value) + residual * ops.exp(-log_spread) + log_spread, axis=-1)
 
 
+def _squared_error(y: Any, outputs: Any) -> Any:
+    return ops.mean(ops.square(y - outputs[..., : y.shape[-1]]), axis=-1)
+
+
 def _mse_score(y: npt.NDArray[Any], outputs: npt.NDArray[Any]) -> float:
     value = outputs[..., : y.shape[1]].mean(axis=0, dtype=np.float64)
     return float(np.mean(np.square(y - value)))
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "mse": Objective("mse", lambda n: n, lambda n: n, _mse, _mse_score),
+    "mse": Objective("mse", lambda n: n, lambda n: n, _mse, _squared_error, _mse_score),
 }

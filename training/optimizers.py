@@ -29,7 +29,6 @@ def build_optimizer(config: TrainConfig, n_steps: int, factors: Callable[[str], 
             Defaults to 1 for every weight.
     """
     rate = _schedule(config, max(1, n_steps))
-    decay = config.weight_decay or None
     name = config.optimizer
     kinds: dict[str, tuple[type[Any], dict[str, Any]]] = {
         "sgd": (keras.optimizers.SGD, {}),
@@ -43,8 +42,10 @@ def build_optimizer(config: TrainConfig, n_steps: int, factors: Callable[[str], 
     }
     kind, arguments = kinds[name]
     # Adam's decay would be added to its gradient's scale; "adam" is AdamW without decay, as the field uses the names.
-    if name != "adam":
-        arguments["weight_decay"] = decay
+    if name != "adam" and config.weight_decay:
+        arguments["weight_decay"] = config.weight_decay
+    elif name == "adamw":
+        arguments["weight_decay"] = 0.0
     optimizer = type(f"Scaled{kind.__name__}", (_Scaled, kind), {})(learning_rate=rate, **arguments)
     optimizer.factors = factors
     if arguments.get("weight_decay"):
@@ -71,7 +72,9 @@ class _Scaled:
 
 
 def _schedule(config: TrainConfig, n_steps: int) -> Any:
-    return RateSchedule(config.required("learning_rate"), n_steps, config.required("schedule"), config.required("warmup"))
+    return RateSchedule(
+        config.required("learning_rate"), n_steps, config.required("schedule"), config.required("warmup")
+    )
 
 
 @keras.saving.register_keras_serializable(package="trueline")

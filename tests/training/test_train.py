@@ -162,7 +162,9 @@ def test_linear_family_finds_a_line(tmp_path):
     rng = np.random.default_rng(0)
     x, c = rng.normal(size=(2, 400))
     frame = pl.DataFrame({"x": x, "z": c, "y": 3 * x - 2 * c + 7})
-    _, manifest = train_frame(frame, tmp_path, config=TrainConfig(model="linear", folds=3, epochs=60, learning_rate=0.05))
+    _, manifest = train_frame(
+        frame, tmp_path, config=TrainConfig(model="linear", folds=3, epochs=60, learning_rate=0.05)
+    )
     assert manifest.family == "linear"
     assert manifest.metrics["y"]["r2"] > 0.999
 

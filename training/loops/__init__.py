@@ -27,7 +27,7 @@ class Loop(Protocol):
             rows: int32 (n_steps, n_networks, batch_size), the rows of each step and network.
 
         Returns:
-            float32 (n_networks,), mean loss over the steps.
+            float32 (2, n_networks), loss and error, means over the steps.
         """
 
     def outputs(self, rows: Int32) -> Float32:

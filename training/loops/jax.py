@@ -66,7 +66,7 @@ class JaxLoop:
         outputs, others = problem.core.stateless_call(trainable, others, self._gathered(rows), training=True)
         weight = None if self._weight is None else self._weight[rows]
         losses = problem.losses(self._y[rows], weight, outputs)
-        total = losses.sum()
+        total = losses[0].sum()
         if problem.penalty is not None:
             total += problem.penalty(trainable)
         return total, (losses, others)

@@ -28,7 +28,8 @@ class Problem:
         features: rows by input name, (n_samples, width).
         y: float32 (n_samples, n_targets), as the loss takes them.
         weight: float32 (n_samples,), of each row in the loss, or None.
-        loss: of each answer.
+        loss: of each answer, what is minimised.
+        error: of each answer, what a person is shown; same shapes.
         optimizer: Keras's.
         clip_norm: the gradient of each network is scaled down to this norm; None: it is left.
         penalty: what is added to the loss, from the trainable variables; None: nothing.
@@ -41,17 +42,21 @@ class Problem:
     y: npt.NDArray[np.float32]
     weight: npt.NDArray[np.float32] | None
     loss: Loss
+    error: Loss
     optimizer: Any
     clip_norm: float | None
     penalty: Callable[[list[Any]], Any] | None = None
 
     def losses(self, y: Any, weight: Any, outputs: Any) -> Any:
-        """Mean loss of each network, (n_networks,): the mean of its members' losses, never the loss of their mean."""
-        outputs = self.by_member(outputs)
-        losses = self.loss(ops.expand_dims(y, 1), outputs)
+        """Mean loss, then mean error, of each network, (2, n_networks).
+
+        The mean of its members' losses, never the loss of their mean.
+        """
+        outputs, y = self.by_member(outputs), ops.expand_dims(y, 1)
+        both = ops.stack([self.loss(y, outputs), self.error(y, outputs)])
         if weight is not None:
-            losses = losses * ops.expand_dims(weight, 1)
-        return ops.mean(losses, axis=(1, 2))
+            both = both * ops.expand_dims(weight, 1)
+        return ops.mean(both, axis=(2, 3))
 
     def by_member(self, outputs: Any) -> Any:
         """(n_networks * n_members, n_samples, n_outputs) -> (n_networks, n_members, n_samples, n_outputs)."""

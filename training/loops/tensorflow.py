@@ -44,7 +44,7 @@ class TensorFlowLoop:
             variable.assign(value)
 
     def _steps(self, rows: Any) -> Any:
-        total = tf.zeros((self._problem.networks,))
+        total = tf.zeros((2, self._problem.networks))
         for i in tf.range(tf.shape(rows)[0]):
             total += self._step(rows[i])
         return total
@@ -56,7 +56,7 @@ class TensorFlowLoop:
             outputs = problem.core(self._gathered(rows), training=True)
             losses = problem.losses(tf.gather(self._y, rows), weight, outputs)
             # The networks share no weight, so the gradient of the sum is each network's own.
-            total = tf.reduce_sum(losses)
+            total = tf.reduce_sum(losses[0])
             if problem.penalty is not None:
                 total += problem.penalty(self._variables)
         gradients = tape.gradient(total, [v.value for v in self._variables])
