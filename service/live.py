@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from typing import NotRequired, TypedDict, Unpack
 
 from artifact.errors import NotFoundError, TruelineError
-from artifact.predictor import Predictor, read_golden
+from artifact.golden import read_golden
+from artifact.predictor import Predictor
 from artifact.registry import Reference
 from artifact.runtimes import Device, RuntimeName, has_model
 from service.errors import NotReadyError
+from service.explain import labels
 from service.inference import Outcome, answer
 from service.metrics import Metrics
 from service.policy import Policy, apply
@@ -59,7 +61,7 @@ class LiveModel:
     Attributes:
         predictor: the version.
         reader, writer: bodies in and out.
-        known: its feature names.
+        known: the fields that metrics name.
         loaded_at: ISO 8601, UTC.
     """
 
@@ -68,7 +70,7 @@ class LiveModel:
         self._policy: Policy = policy
         self.reader = RequestReader(predictor.schema, max_rows=max_rows)
         self.writer = ResponseWriter(predictor)
-        self.known = frozenset(predictor.schema.names)
+        self.known = labels(predictor.schema)
         self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._computed_rows = predictor.runtime.computed_rows
         self._seconds_per_batch = 0.0

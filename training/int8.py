@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from artifact.encoding import Encoded
 from artifact.errors import TruelineError
+from artifact.golden import Golden
 from artifact.manifest import INT8_MODEL, ONNX_MODEL, Int8
-from artifact.predictor import Golden, Predictor
+from artifact.predictor import Predictor
 from artifact.runtimes import OnnxRuntime
 
-# In standard deviations of a target, on the golden rows: a tenth of the width of a usual interval, and what a served
-# version is held to. At export a fifth of it is kept in hand, for a processor that rounds one activation otherwise.
-TOLERANCE = 0.05
+# In standard deviations of a target, at the worst of the golden rows; usual rows differ by a tenth of it. A served
+# version is held to it. At export a fifth of it is kept in hand, for a processor that rounds an activation otherwise.
+TOLERANCE = 0.1
 _AT_EXPORT = 0.8 * TOLERANCE
 # The RMSE on the validation rows may be 1% above the network's.
 RMSE_LIMIT = 1.01

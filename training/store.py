@@ -13,9 +13,10 @@ import polars as pl
 
 from artifact import manifest as files
 from artifact.encoding import Encoder
+from artifact.golden import Golden
 from artifact.intervals import DEFAULT_LEVEL, Calibration
 from artifact.manifest import Lineage, Manifest
-from artifact.predictor import Golden, Predictor, finish, target_offsets
+from artifact.predictor import Predictor, finish, target_offsets
 from artifact.profile import Profile
 from artifact.registry import Registry
 from training import lineage

@@ -130,7 +130,7 @@ def _session(ort: Any, path: Path, options: Any, *, cuda: bool) -> Any:
 def _filled(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Rows, then as many rows of zeros as make their number a multiple of four, and not 0.
 
-    A batched product of no rows divides by zero in ONNX Runtime 1.31, which ends the process.
+    ONNX Runtime 1.31 divides by zero in a fused transposition and product of no rows, which ends the process.
     """
     n = len(rows)
     if n and n % _ROW_MULTIPLE == 0:
