@@ -62,6 +62,7 @@ class ReservedDict(mmap_dict.MmapedDict):
                     os.posix_fallocate(self._f.fileno(), 0, 2 * self._capacity)
                 except OSError as error:
                     self._in_file = False
+                    self._f.close()
                     self._to_memory(self._m[:], 2 * self._capacity, error)
             else:
                 self._to_memory(self._m[:], 2 * self._capacity, None)
