@@ -106,10 +106,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.5, help="for each number of rows [default: 0.5]")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS), metavar="NAME")
     options = parser.parse_args()
     print(f"{machine.describe()}; {options.rounds} rounds, best of each\n")
     with tempfile.TemporaryDirectory() as scratch:
-        for name, hidden in NETWORKS.items():
+        for name in options.networks:
+            hidden = NETWORKS[name]
             folder = train_network(Path(scratch) / name.replace(" ", ""), options.data, options.target, hidden)
             found: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for _ in range(options.rounds):
