@@ -116,8 +116,9 @@ class LiveModel:
         rows = read_golden(reference.path).rows
         few = self._fastest(rows[:1])
         many = self._fastest(rows)
-        self._seconds_per_row = max(many - few, 0.0) / max(len(rows) - 1, 1)
-        self._seconds_per_batch = max(few - self._seconds_per_row, 0.0)
+        least, most = self._computed_rows(1), self._computed_rows(len(rows))
+        self._seconds_per_row = max(many - few, 0.0) / max(most - least, 1)
+        self._seconds_per_batch = max(few - least * self._seconds_per_row, 0.0)
 
     def _fastest(self, rows: list[dict[str, object]]) -> float:
         request = PredictRequest(rows, None, len(rows), None)
