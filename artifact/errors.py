@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 _SHOWN = 100
 # The nearest of more names than this are sought among this many that share the most letters.
 _COMPARED = 64
+# Names at least this like the wrong one come first, the others as they were given: likeness says nothing of them.
+_ALIKE = 0.6
 
 
 class TruelineError(Exception):
@@ -90,15 +92,18 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, of: str = "", li
 
 @lru_cache(maxsize=1024)
 def _nearest(name: str, names: tuple[str, ...]) -> list[str]:
-    """The names nearest to one that does not exist; ties keep the given order."""
+    """The names, those like one that does not exist first and the others in the given order; of many, the nearest."""
+    alike = _ALIKE
     if len(names) > _COMPARED:
+        alike = 0.0
         letters = set(name.lower())
         names = tuple(sorted(names, key=lambda n: len(letters ^ set(n.lower())))[:_COMPARED])
     matcher = difflib.SequenceMatcher(b=name.lower(), autojunk=False)
 
     def distance(known: str) -> float:
         matcher.set_seq1(known.lower()[:_SHOWN])
-        return -matcher.ratio()
+        likeness = matcher.ratio()
+        return -likeness if likeness >= alike else 0.0
 
     return sorted(names, key=distance)
 

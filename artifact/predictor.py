@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from artifact import manifest as files
 from artifact.encoding import Encoded, Encoder, RowWarning
 from artifact.errors import ArtifactError, SchemaMismatchError
+from artifact.golden import Golden, read_golden
 from artifact.intervals import DEFAULT_LEVEL, Calibration
 from artifact.manifest import Manifest
 from artifact.runtimes import (
@@ -46,20 +46,6 @@ class Prediction:
     lower: npt.NDArray[np.floating]
     upper: npt.NDArray[np.floating]
     warnings: list[RowWarning]
-
-
-class Golden(BaseModel):
-    """Rows and the answers that the model gave when it was exported; replayed at every load.
-
-    Attributes:
-        rows: records as a request would hold them, missing, unseen and extreme values among them.
-        value, lower, upper: the answers, a list of targets a row, intervals at the default level.
-    """
-
-    rows: list[dict[str, Any]]
-    value: list[list[float]]
-    lower: list[list[float]]
-    upper: list[list[float]]
 
 
 class Predictor:
@@ -204,7 +190,7 @@ class Predictor:
                 )
 
     def differences(self, golden: Golden) -> dict[str, float]:
-        """Most that ``value``, ``lower`` and ``upper`` differ from the golden answers, in deviations of the target.
+        """How far the answers to the golden rows are from the golden ones, see :meth:`Golden.differences`.
 
         Raises:
             ArtifactError: golden rows that break the schema, or have no answer for each row and target.
@@ -213,22 +199,7 @@ class Predictor:
             answer = self.predict_rows(golden.rows)
         except SchemaMismatchError as error:
             raise ArtifactError(f"Expected golden rows that fit the schema. Received: {error}") from error
-        scale = np.array([t.std for t in self.schema.targets])
-        differences = {}
-        for name in ("value", "lower", "upper"):
-            found, answers = getattr(answer, name), getattr(golden, name)
-            if [len(row) for row in answers] != [len(scale)] * len(golden.rows):
-                raise ArtifactError(
-                    f"Expected a golden {name} for each row and target. Received: {len(answers)} for "
-                    f"{len(golden.rows)} rows and {len(scale)} targets."
-                )
-            expected = np.array(answers, dtype=np.float64).reshape(found.shape)
-            with np.errstate(over="ignore", invalid="ignore"):
-                difference = np.abs(found.astype(np.float64) - expected)
-                # float32 holds 7 digits: an answer far from 0 cannot be nearer than its own resolution.
-                beyond = (difference - 4 * np.spacing(np.abs(expected).astype(found.dtype))) / scale
-            differences[name] = float(np.max(np.where(np.isnan(beyond), np.inf, beyond), initial=0.0))
-        return differences
+        return golden.differences(answer.value, answer.lower, answer.upper, [t.std for t in self.schema.targets])
 
 
 def target_offsets(schema: FeatureSchema) -> npt.NDArray[np.float64] | None:
@@ -248,15 +219,3 @@ def finish(
     value: npt.NDArray[np.floating] = outputs.value if offsets is None else outputs.value + offsets
     lower, upper = calibration.interval(value, outputs.spread, bound)
     return Prediction(value, lower, upper, warnings)
-
-
-def read_golden(folder: Path) -> Golden:
-    """The golden rows of a version's folder.
-
-    Raises:
-        ArtifactError: no such file, or not readable.
-    """
-    try:
-        return Golden.model_validate(json.loads((folder / files.GOLDEN).read_bytes()))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"Expected golden rows in {folder}. Received: {error}.") from error

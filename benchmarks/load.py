@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,12 +36,19 @@ end
 
 
 class Load(NamedTuple):
-    """What one run of wrk saw; latencies in seconds."""
+    """What one run of wrk saw.
+
+    Attributes:
+        p50, p99: latencies in seconds.
+        failed: answers that were no 2xx, and broken connections.
+        client_seconds: processor time that wrk itself used for a request.
+    """
 
     requests_per_second: float
     p50: float
     p99: float
     failed: int
+    client_seconds: float
 
 
 class Script(NamedTuple):
@@ -87,6 +95,7 @@ def measure(script: Script, port: int, *, seconds: int, connections: int, core: 
         "TRUELINE_BENCHMARK_TYPE": script.content_type,
         "TRUELINE_BENCHMARK_PATH": script.route,
     }
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{port}"],
         capture_output=True,
@@ -100,4 +109,12 @@ def measure(script: Script, port: int, *, seconds: int, connections: int, core: 
         raise RuntimeError(f"Expected a result from wrk. Received: {done.stdout}{done.stderr}")
     found = json.loads(lines[-1])
     seconds_run = found["microseconds"] / 1e6
-    return Load(found["requests"] / seconds_run, found["p50"] / 1e6, found["p99"] / 1e6, found["failed"])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Load(
+        found["requests"] / seconds_run,
+        found["p50"] / 1e6,
+        found["p99"] / 1e6,
+        found["failed"],
+        used / max(found["requests"], 1),
+    )

@@ -8,57 +8,17 @@ operator sets ``batch_wait`` does an idle one wait.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
-from service.errors import ApiError, DeadlineError, ModelError, OverloadedError
+from service.errors import ApiError, DeadlineError, OverloadedError
 from service.http import ClientGoneError
 from service.inference import Answer, Outcome
+from service.jobs import DOUBT_SECONDS, BatchModel, Job, cheapest, guarded, usual
 from service.metrics import Metrics
 from service.requests import PredictRequest
-
-logger = logging.getLogger("bentoml.trueline")
-
-# A client that has waited this long may have given up: before its rows cost anything it is asked for.
-_DOUBT_SECONDS = 0.1
-
-
-class BatchModel(Protocol):
-    """What the batcher needs of a model."""
-
-    def seconds(self, n_rows: int) -> float:
-        """How long a batch of that many rows takes, as measured at warm-up."""
-        ...
-
-    def answer(self, requests: Sequence[PredictRequest]) -> list[Outcome]:
-        """One outcome a request, in their order."""
-        ...
-
-
-class _Job:
-    __slots__ = ("at", "future", "gone", "look_at", "model", "request", "seconds")
-
-    def __init__(
-        self,
-        model: BatchModel,
-        request: PredictRequest,
-        future: asyncio.Future[Answer],
-        at: float,
-        seconds: float,
-        gone: Callable[[], bool] | None,
-    ) -> None:
-        self.model = model
-        self.request = request
-        self.future = future
-        self.at = at
-        self.seconds = seconds
-        self.gone = gone
-        # From then on it may be late, or its caller gone.
-        self.look_at = at + (seconds if seconds < _DOUBT_SECONDS else _DOUBT_SECONDS)
 
 
 class Batcher:
@@ -91,7 +51,7 @@ class Batcher:
         self._batch_wait = batch_wait
         self._timer: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
-        self._jobs: deque[_Job] = deque()
+        self._jobs: deque[Job] = deque()
         self._queued_rows = 0
         # True from the moment that a batch is due until the queue is empty again.
         self._running = False
@@ -134,7 +94,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         due = self._deadline_seconds if seconds is None else seconds
-        self._jobs.append(_Job(model, request, future, time.perf_counter(), due, gone))
+        self._jobs.append(Job(model, request, future, time.perf_counter(), due, gone))
         self._queued_rows += n_rows
         if not self._running:
             self._running = True
@@ -169,9 +129,13 @@ class Batcher:
             self._running = False
             return
         model = jobs[0].model
+        inline = model.seconds(n_rows) <= self._inline_seconds
+        if not inline:
+            n_rows = self._put_back(jobs, n_rows)
+        self._metrics.waited_all([started - job.at for job in jobs])
         requests = [job.request for job in jobs]
-        if model.seconds(n_rows) <= self._inline_seconds:
-            self._deliver(jobs, n_rows, _guarded(model.answer, requests), time.perf_counter() - started)
+        if inline:
+            self._deliver(jobs, n_rows, guarded(model.answer, requests), time.perf_counter() - started)
             if self._jobs:
                 self._soon = loop.call_soon(self._next, loop)
             else:
@@ -182,23 +146,19 @@ class Batcher:
             self._deliver(jobs, n_rows, task.result(), time.perf_counter() - started)
             self._next(loop)
 
-        loop.run_in_executor(self._thread, _guarded, model.answer, requests).add_done_callback(done)
+        loop.run_in_executor(self._thread, guarded, model.answer, requests).add_done_callback(done)
 
-    def _take(self, now: float) -> tuple[list[_Job], int]:
+    def _take(self, now: float) -> tuple[list[Job], int]:
         """The next batch: requests of one model, in order, without cancelled and late ones."""
         jobs, n_rows = list(self._jobs), self._queued_rows
-        waits = _usual_waits(jobs, now) if n_rows <= self._max_batch_rows else None
-        if waits is None:
-            jobs, n_rows = self._sort_out(now)
-            waits = [now - job.at for job in jobs]
-        else:
-            self._jobs.clear()
-            self._queued_rows = 0
-        self._metrics.waited_all(waits)
+        if n_rows > self._max_batch_rows or not usual(jobs, now):
+            return self._sort_out(now)
+        self._jobs.clear()
+        self._queued_rows = 0
         return jobs, n_rows
 
-    def _sort_out(self, now: float) -> tuple[list[_Job], int]:
-        jobs: list[_Job] = []
+    def _sort_out(self, now: float) -> tuple[list[Job], int]:
+        jobs: list[Job] = []
         n_rows = 0
         while self._jobs:
             job = self._jobs[0]
@@ -206,7 +166,7 @@ class Batcher:
             waited = now - job.at
             if job.future.cancelled():
                 pass
-            elif waited > _DOUBT_SECONDS and job.gone is not None and job.gone():
+            elif waited > DOUBT_SECONDS and job.gone is not None and job.gone():
                 job.future.set_exception(ClientGoneError())
             elif waited > job.seconds:
                 self._metrics.deadline()
@@ -224,7 +184,15 @@ class Batcher:
             self._queued_rows -= size
         return jobs, n_rows
 
-    def _deliver(self, jobs: list[_Job], n_rows: int, outcomes: list[Outcome], seconds: float) -> None:
+    def _put_back(self, jobs: list[Job], n_rows: int) -> int:
+        """Put the last few back into the queue where a row costs less without them; the rows that are left."""
+        kept, rows = cheapest(jobs, n_rows)
+        self._jobs.extendleft(reversed(jobs[kept:]))
+        self._queued_rows += n_rows - rows
+        del jobs[kept:]
+        return rows
+
+    def _deliver(self, jobs: list[Job], n_rows: int, outcomes: list[Outcome], seconds: float) -> None:
         self._metrics.batch(n_rows, seconds)
         for job, outcome in zip(jobs, outcomes, strict=True):
             if job.future.done():
@@ -234,34 +202,3 @@ class Batcher:
             else:
                 job.future.set_result(outcome)
                 self._metrics.predicted(outcome.value)
-
-
-def _usual_waits(jobs: list[_Job], now: float) -> list[float] | None:
-    """How long each has waited; None unless all are one model's, and none is cancelled or waited long."""
-    waits = []
-    for job in jobs:
-        if job.model is not jobs[0].model or now > job.look_at or job.future.cancelled():
-            return None
-        waits.append(now - job.at)
-    return waits
-
-
-def _guarded(
-    answer: Callable[[Sequence[PredictRequest]], list[Outcome]], requests: Sequence[PredictRequest]
-) -> list[Outcome]:
-    """One outcome a request, whatever happens: a batch that raises must not leave its callers waiting.
-
-    A batch that fails is halved until the requests that make it fail are alone: one costs 2 log2(n) more runs.
-    """
-    try:
-        outcomes = answer(requests)
-        if len(outcomes) != len(requests):
-            raise ModelError("The model lost answers of this batch.")
-    except Exception as error:
-        if len(requests) == 1:
-            logger.exception("A request failed in its batch")
-            return [error if isinstance(error, ModelError) else ModelError("The model failed on these rows.")]
-    else:
-        return outcomes
-    half = len(requests) // 2
-    return _guarded(answer, requests[:half]) + _guarded(answer, requests[half:])

@@ -19,11 +19,14 @@ from artifact.encoding import Encoded
 from artifact.errors import DataError, Fault, SchemaMismatchError
 from artifact.predictor import Predictor
 from service.errors import DETAILS_LIMIT, InvalidRequestError, ModelError, TooLargeError
+from service.explain import labels
 from service.metrics import Metrics
-from service.parts import Answered, Options, Part, spread, taken
+from service.parts import Answered, Numbers, Options, Part, spread, taken
 from service.policy import Policy
 
 logger = logging.getLogger("bentoml.trueline")
+
+_FAILED = "The model failed on this row; the log of the service says why."
 
 
 class BulkRun:
@@ -48,6 +51,7 @@ class BulkRun:
         self._faults: list[Fault] = []
         self._batches: list[tuple[int, float]] = []
         self._counted: list[Fault] = []
+        self._told = False
         self._warnings: Counter[str] = Counter()
         try:
             self._bound = predictor.bound(options.interval)
@@ -103,7 +107,7 @@ class BulkRun:
         for rows, seconds in batches:
             metrics.batch(rows, seconds)
         if faults:
-            metrics.faults(faults, frozenset(self.predictor.schema.names))
+            metrics.faults(faults, labels(self.predictor.schema))
         for kind, times in warnings.items():
             for _ in range(times):
                 metrics.warning(kind)
@@ -152,28 +156,53 @@ class BulkRun:
         if not len(X):
             empty = np.full((n_rows, n_targets), np.nan)
             return Answered(start, empty, empty, empty, [], errors)
-        try:
-            outputs = self.predictor.run(X.numeric, X.categorical)
-            with np.errstate(over="ignore", invalid="ignore"):
-                prediction = self.predictor.finish(outputs, self._bound, X.warnings)
-            if len(prediction.value) != len(X):
-                raise ModelError(f"Expected {len(X)} answers. Received: {len(prediction.value)}.")
-        except ModelError:
-            raise
-        except Exception as error:
-            logger.exception("%s:%s failed on a request", self.predictor.model_name, self.predictor.model_version)
-            raise ModelError("The model failed on these rows.") from error
-        ends = [prediction.value, prediction.lower, prediction.upper]
-        finite = np.isfinite(prediction.lower) & np.isfinite(prediction.upper)
+        ends, failed = self._ends_by_halves(X) if self.options.by_row else (self._ends(X), [])
+        finite = np.isfinite(ends[1]) & np.isfinite(ends[2])
         if not finite.all():
-            message = "Expected values for which the model has a finite answer."
+            without = set(failed)
             for i in map(int, np.flatnonzero(~finite.all(axis=1))):
+                message = _FAILED if i in without else "Expected values for which the model has a finite answer."
                 errors[int(good[i])] = [Fault(int(good[i]), None, message, None, "no_answer")]
                 for end in ends:
                     end[i] = np.nan
             if not self.options.by_row:
                 raise InvalidRequestError([f._replace(row=row + start) for row in errors for f in errors[row]])
+            X = replace(X, warnings=[w for w in X.warnings if w.row not in without])
         if len(good) < n_rows:
             ends = [spread(end, good, n_rows) for end in ends]
-        warnings = [w._replace(row=int(good[w.row]) + start) for w in prediction.warnings]
+        warnings = [w._replace(row=int(good[w.row]) + start) for w in X.warnings]
         return Answered(start, ends[0], ends[1], ends[2], warnings, errors)
+
+    def _ends(self, X: Encoded) -> list[Numbers]:
+        """Value, lower and upper end of each row.
+
+        Raises:
+            ModelError: the network failed.
+        """
+        predictor = self.predictor
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                outputs = predictor.run(X.numeric, X.categorical)
+                found = predictor.finish(outputs, self._bound, [])
+            if len(found.value) != len(X):
+                raise ModelError(f"Expected {len(X)} answers. Received: {len(found.value)}.")
+        except Exception as error:
+            if not self._told:  # once a request: it may fail on each of a million rows
+                logger.exception("%s:%s failed on a request", predictor.model_name, predictor.model_version)
+                self._told = True
+            raise error if isinstance(error, ModelError) else ModelError("The model failed on these rows.") from error
+        return [found.value, found.lower, found.upper]
+
+    def _ends_by_halves(self, X: Encoded) -> tuple[list[Numbers], list[int]]:
+        """The same, and which rows the network fails on: they are NaN. One of them costs 2 log2(n) more runs."""
+        try:
+            return self._ends(X), []
+        except ModelError:
+            if len(X) == 1:
+                empty = np.full((1, len(self.predictor.schema.targets)), np.nan, dtype=np.float32)
+                return [empty, empty.copy(), empty.copy()], [0]
+        half = len(X) // 2
+        first, failed = self._ends_by_halves(Encoded(X.numeric[:half], X.categorical[:half]))
+        second, more = self._ends_by_halves(Encoded(X.numeric[half:], X.categorical[half:]))
+        joined = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
+        return joined, failed + [half + row for row in more]

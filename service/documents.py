@@ -21,6 +21,11 @@ DOCS_PAGE = b"""<!DOCTYPE html>
     <title>Trueline</title>
     <link rel="stylesheet" type="text/css" href="./static_content/swagger-ui.css">
     <link rel="stylesheet" type="text/css" href="./static_content/index.css">
+    <style>
+      /* index.css hides the title for one of BentoML's own, which this page does not have. */
+      .swagger-ui .info .main .title { visibility: visible; }
+      .swagger-ui .info .main .title span { position: static; }
+    </style>
     <link rel="icon" type="image/png" href="./static_content/favicon-light-32x32.png" sizes="32x32">
   </head>
   <body>

@@ -9,6 +9,7 @@ from pydantic_core import ValidationError, from_json
 
 from artifact.encoding import Encoder
 from artifact.errors import Fault, SchemaMismatchError, unknown_name
+from artifact.schema import FeatureSchema
 from service.errors import DETAILS_LIMIT, ApiError, InvalidRequestError, NotJSONError, TooLargeError, echo
 
 KEYS = ("rows", "columns", "interval", "on_error")
@@ -16,6 +17,11 @@ ON_ERROR = ("request", "row")
 _NAME_LENGTH = 100
 # Ranking all features by likeness costs: after this many wrong names the reader is sent to the schema instead.
 _RANKED_NAMES = 10
+
+
+def labels(schema: FeatureSchema) -> frozenset[str]:
+    """The fields that metrics name: features, and the keys of a request. Any other name shares one label."""
+    return frozenset((*schema.names, *KEYS))
 
 
 def explain(body: bytes, encoder: Encoder, max_rows: int, error: ValidationError | None) -> ApiError:

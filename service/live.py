@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from typing import NotRequired, TypedDict, Unpack
 
 from artifact.errors import NotFoundError, TruelineError
-from artifact.predictor import Predictor, read_golden
+from artifact.golden import read_golden
+from artifact.predictor import Predictor
 from artifact.registry import Reference
 from artifact.runtimes import Device, RuntimeName, has_model
 from service.errors import NotReadyError
+from service.explain import labels
 from service.inference import Outcome, answer
 from service.metrics import Metrics
 from service.policy import Policy, apply
@@ -59,7 +61,7 @@ class LiveModel:
     Attributes:
         predictor: the version.
         reader, writer: bodies in and out.
-        known: its feature names.
+        known: the fields that metrics name.
         loaded_at: ISO 8601, UTC.
     """
 
@@ -68,7 +70,7 @@ class LiveModel:
         self._policy: Policy = policy
         self.reader = RequestReader(predictor.schema, max_rows=max_rows)
         self.writer = ResponseWriter(predictor)
-        self.known = frozenset(predictor.schema.names)
+        self.known = labels(predictor.schema)
         self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._computed_rows = predictor.runtime.computed_rows
         self._seconds_per_batch = 0.0
@@ -114,8 +116,9 @@ class LiveModel:
         rows = read_golden(reference.path).rows
         few = self._fastest(rows[:1])
         many = self._fastest(rows)
-        self._seconds_per_row = max(many - few, 0.0) / max(len(rows) - 1, 1)
-        self._seconds_per_batch = max(few - self._seconds_per_row, 0.0)
+        least, most = self._computed_rows(1), self._computed_rows(len(rows))
+        self._seconds_per_row = max(many - few, 0.0) / max(most - least, 1)
+        self._seconds_per_batch = max(few - least * self._seconds_per_row, 0.0)
 
     def _fastest(self, rows: list[dict[str, object]]) -> float:
         request = PredictRequest(rows, None, len(rows), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from service.context import CURRENT
@@ -45,25 +46,41 @@ class AccessLog:
             await self._app(scope, receive, found)
         finally:
             seconds = time.perf_counter() - started
-            method, path = scope["method"], scope["path"][:200]
             client = (scope.get("client") or ("-",))[0]
-            logger.info(
-                "%s %r %d %.2f ms %s",
-                method,
-                path,
-                found.status,
-                seconds * 1e3,
-                client,
-                extra={
-                    "fields": {
-                        "method": method,
-                        "path": path,
-                        "status": found.status,
-                        "seconds": round(seconds, 6),
-                        "client": client,
-                    }
-                },
-            )
+            tell(scope["method"], scope["path"][:200], found.status, seconds, client)
+
+
+def tell(method: str, path: str, status: int, seconds: float, client: str) -> None:
+    """Write one line of the access log."""
+    fields = {"method": method, "path": path, "status": status, "seconds": round(seconds, 6), "client": client}
+    logger.info("%s %r %d %.2f ms %s", method, path, status, seconds * 1e3, client, extra={"fields": fields})
+
+
+class Tracer:
+    """Makes spans of requests.
+
+    Args:
+        provider: OpenTelemetry's tracer provider; None is the process's own.
+    """
+
+    def __init__(self, provider: Any = None) -> None:
+        from opentelemetry import trace
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        self._kind = trace.SpanKind.SERVER
+        self._error = trace.Status(trace.StatusCode.ERROR)
+        self._tracer = trace.get_tracer("trueline", tracer_provider=provider)
+        self._extract = TraceContextTextMapPropagator().extract
+
+    def span(self, name: str, carrier: dict[str, str], attributes: dict[str, str]) -> AbstractContextManager[Any]:
+        """A span for as long as the block runs, child of the trace context in ``carrier``."""
+        return self._tracer.start_as_current_span(name, self._extract(carrier), kind=self._kind, attributes=attributes)
+
+    def end(self, span: Any, status: int) -> None:
+        """Say in a span how the request ended: the status of HTTP."""
+        span.set_attribute("http.response.status_code", status)
+        if status >= 500:
+            span.set_status(self._error)
 
 
 class Spans:
@@ -75,14 +92,8 @@ class Spans:
     """
 
     def __init__(self, app: ASGIApp, provider: Any = None) -> None:
-        from opentelemetry import trace
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
         self._app = app
-        self._kind = trace.SpanKind.SERVER
-        self._error = trace.Status(trace.StatusCode.ERROR)
-        self._tracer = trace.get_tracer("trueline", tracer_provider=provider)
-        self._extract = TraceContextTextMapPropagator().extract
+        self._tracer = Tracer(provider)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,13 +104,8 @@ class Spans:
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"][:200]}
         if current is not None and current.id:
             attributes["http.request.header.x-request-id"] = current.id.decode()
-        name = f"{scope['method']} request"
-        with self._tracer.start_as_current_span(
-            name, self._extract(carrier), kind=self._kind, attributes=attributes
-        ) as span:
+        with self._tracer.span(f"{scope['method']} request", carrier, attributes) as span:
             try:
                 await self._app(scope, receive, found)
             finally:
-                span.set_attribute("http.response.status_code", found.status)
-                if found.status >= 500:
-                    span.set_status(self._error)
+                self._tracer.end(span, found.status)

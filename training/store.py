@@ -12,8 +12,9 @@ import polars as pl
 
 from artifact import manifest as files
 from artifact.encoding import Encoder
+from artifact.golden import Golden
 from artifact.manifest import Lineage, Manifest
-from artifact.predictor import Golden, Predictor
+from artifact.predictor import Predictor
 from artifact.profile import Profile
 from artifact.registry import Registry
 from training import lineage

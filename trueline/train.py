@@ -83,7 +83,9 @@ def train_command(
     from training.train import Observer, train
 
     chosen = dict(parse_setting(s) for s in settings)
-    chosen.update({k: v for k, v in (("preset", preset), ("model", family), ("folds", cv), ("seed", seed)) if v is not None})
+    chosen.update(
+        {k: v for k, v in (("preset", preset), ("model", family), ("folds", cv), ("seed", seed)) if v is not None}
+    )
     request = Request(
         data=data,
         targets=tuple(part.strip() for part in target.split(",")),

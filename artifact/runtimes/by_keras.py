@@ -73,8 +73,11 @@ class KerasRuntime:
             model = backend.load(lambda: keras.saving.load_model(path, compile=False, safe_mode=True))
         except (ValueError, OSError, TypeError, KeyError) as error:
             raise ArtifactError(f"Expected a Keras model in {path}. Received: {error}.") from error
-        if VALUE_OUTPUT not in (model.output if isinstance(model.output, dict) else {}):
-            raise ArtifactError(f"Expected an output '{VALUE_OUTPUT}' of {path}. Received: {model.output_names}.")
+        # A model that was never called has no output to speak of.
+        outputs = getattr(model, "output", None)
+        names = sorted(outputs) if isinstance(outputs, dict) else []
+        if VALUE_OUTPUT not in names:
+            raise ArtifactError(f"Expected an output '{VALUE_OUTPUT}' of {path}. Received: {names}.")
         self._widths = {tensor.name: (int(tensor.shape[1]), str(tensor.dtype)) for tensor in model.inputs}
         self._calls = {rows: backend.compiled(model, self._widths, rows) for rows in buckets.BUCKETS}
         for rows, call in self._calls.items():

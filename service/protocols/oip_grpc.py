@@ -6,7 +6,6 @@ Counted like HTTP requests, the method's name as route and the status that HTTP 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -23,6 +22,7 @@ from service.protocols import oip
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.any_body import begun
 from service.protocols.datatypes import fault
+from service.protocols.oip_grpc_front import Handler, Reply, build
 from service.protocols.oip_grpc_infer import Inference
 from service.settings import Settings
 from service.worker import Worker
@@ -96,9 +96,10 @@ class GrpcServer:
         worker: what answers.
         host: address to listen on.
         port: shared by all workers; the kernel gives each connection to one of them.
+        tracer_provider: OpenTelemetry's; used where ``tracing`` is set. Defaults to the process's own.
     """
 
-    def __init__(self, worker: Worker, *, host: str, port: int) -> None:
+    def __init__(self, worker: Worker, *, host: str, port: int, tracer_provider: Any = None) -> None:
         self._worker = worker
         settings = worker.settings
         keys = settings.keys()
@@ -113,7 +114,13 @@ class GrpcServer:
         # Neither serializer nor deserializer: handlers take and give bytes.
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
-                partial(self._call, f"/{SERVICE}/{name}", method, kind, _PATHS.get(name) in open_paths)
+                partial(
+                    self._call,
+                    f"/{SERVICE}/{name}",
+                    build(
+                        partial(self._answer, method, kind, _PATHS.get(name) in open_paths), settings, tracer_provider
+                    ),
+                )
             )
             for name, (method, kind) in METHODS.items()
         }
@@ -136,29 +143,32 @@ class GrpcServer:
         """Take no more requests, and wait for those that are open."""
         await self._server.stop(self._worker.settings.deadline_seconds)
 
-    async def _call(
-        self, route: str, method: Method, kind: type[Message], is_open: bool, data: bytes, context: Any
-    ) -> bytes:
-        started = time.perf_counter()
+    async def _call(self, route: str, handler: Handler, data: bytes, context: Any) -> bytes:
+        reply = await handler(route, data, context)
+        if reply.status != 200:
+            code = _CODES.get(reply.status, grpc.StatusCode.INVALID_ARGUMENT)
+            await context.abort(code, reply.details[:_DETAILS])  # raises
+        return reply.data
+
+    async def _answer(
+        self, method: Method, kind: type[Message], is_open: bool, route: str, data: bytes, context: Any
+    ) -> Reply:
+        started, status = time.perf_counter(), 499  # where the client leaves first
         try:
             if self._keys is not None and not is_open and not self._keys.allow(_headers(context)):
                 raise UnauthorizedError
             reply = await method(self._worker, _read(kind, data))
+            answer = Reply(200, reply.SerializeToString())
+            status = 200
         except ApiError as refused:
             error = refused.plain()
-        except asyncio.CancelledError:
-            self._worker.count(route, 499, time.perf_counter() - started)
-            raise
+            answer, status = Reply(error.status, details=error.message), error.status
         except Exception:
             logger.exception("A request to %s failed", route)
-            error = ApiError("The service failed on this request; its log says why.")
-        else:
-            self._worker.count(route, 200, time.perf_counter() - started)
-            answer: bytes = reply.SerializeToString()
-            return answer
-        self._worker.count(route, error.status, time.perf_counter() - started)
-        await context.abort(_CODES.get(error.status, grpc.StatusCode.INVALID_ARGUMENT), error.message[:_DETAILS])
-        raise error  # abort has raised
+            answer, status = Reply(500, details="The service failed on this request; its log says why."), 500
+        finally:
+            self._worker.count(route, status, time.perf_counter() - started)
+        return answer
 
 
 def _headers(context: Any) -> list[tuple[bytes, bytes]]:

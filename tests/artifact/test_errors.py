@@ -32,6 +32,11 @@ def test_message_says_where_rule_and_received(row, field, start):
 def test_unknown_name_puts_the_nearest_first():
     message = unknown_name("feature", "Rooms", ["age", "room", "income"])
     assert message.startswith("Unknown feature 'Rooms'. There are: 'room', ")
+    assert message.endswith("'room', 'age', 'income'.")
+    known = ["/predict", "/schema", "/docs"]
+    assert unknown_name("path", "/foo", known).endswith("'/predict', '/schema', '/docs'.")
+    assert unknown_name("path", "/dox", known).endswith("'/docs', '/predict', '/schema'.")
+    assert unknown_name("version", "1", ["2"], of="houses") == "Unknown version '1' of 'houses'. There are: '2'."
     assert unknown_name("model", "x", []) == "Unknown model 'x'. There are none yet."
 
 

@@ -7,9 +7,10 @@ import pytest
 from artifact import manifest as files
 from artifact.encoding import Encoder
 from artifact.errors import ArtifactError, DataError, SchemaMismatchError
+from artifact.golden import Golden, read_golden
 from artifact.intervals import Calibration
 from artifact.manifest import Manifest
-from artifact.predictor import Golden, Predictor, read_golden
+from artifact.predictor import Predictor
 from artifact.runtimes import Outputs
 from artifact.schema import FeatureSchema, Target
 from tests.builders import build_manifest, build_schema, plain_features, sample_rows, write_version

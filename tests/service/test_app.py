@@ -183,6 +183,7 @@ async def test_health_schema_model_and_docs(client, predictor, registry):
     page = (await client.get("/docs")).text
     assert "http" not in page  # every part of the page is local
     assert "./static_content/swagger-ui-bundle.js" in page
+    assert ".title { visibility: visible; }" in page  # what BentoML's style sheet hides
 
 
 async def test_without_a_model_it_lives_but_is_not_ready(tmp_path):

@@ -135,6 +135,29 @@ async def test_a_slow_model_runs_in_a_thread_and_what_comes_meanwhile_is_the_nex
     batcher.close()
 
 
+@pytest.mark.parametrize(
+    ("sent", "batches"),
+    [
+        ([1] * 13, [[1] * 12, [1]]),
+        ([1] * 12, [[1] * 12]),
+        ([1] * 3, [[1] * 3]),  # two calls would cost as much
+        ([4, 1, 2], [[4], [1, 2]]),
+        ([2, 3], [[2, 3]]),  # no better without the second
+        ([5], [[5]]),
+    ],
+)
+async def test_a_slow_batch_leaves_behind_what_would_fill_up_a_multiple(metrics, sent, batches):
+    model, batcher = FakeModel(), Batcher(metrics)
+    model.seconds = lambda n_rows: -(-n_rows // 4) * 0.01
+    answers = await asyncio.gather(*(batcher.submit(model, request(n, mark=i)) for i, n in enumerate(sent)))
+    assert model.batches == batches
+    assert [a.value[0] for a in answers] == [[i] for i in range(len(sent))]
+    assert batcher.queued_rows == 0
+    metrics.flush()
+    assert metrics.registry.get_sample_value("trueline_queue_wait_seconds_count") == len(sent)
+    batcher.close()
+
+
 async def test_a_full_queue_refuses_and_says_when_to_come_back(metrics):
     model, batcher = FakeModel(cost=1.0), Batcher(metrics, max_queue_rows=10)
     model.gate.clear()

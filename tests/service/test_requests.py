@@ -94,7 +94,7 @@ def test_rows_and_columns_exclude_each_other():
 
 def test_a_misspelt_key_lists_the_right_ones():
     error = refused({"row": [ROW]})
-    assert error.faults[0].message == "Unknown field 'row'. There are: 'rows', 'on_error', 'columns', 'interval'."
+    assert error.faults[0].message == "Unknown field 'row'. There are: 'rows', 'columns', 'interval', 'on_error'."
 
 
 @pytest.mark.parametrize("rows", [[], {}, "x", 3])

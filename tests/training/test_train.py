@@ -13,7 +13,8 @@ import pytest
 
 from artifact import manifest as files
 from artifact.errors import DataError, RefusedError, TruelineError
-from artifact.predictor import Predictor, read_golden
+from artifact.golden import read_golden
+from artifact.predictor import Predictor
 from artifact.registry import Registry
 from artifact.runtimes import Outputs
 from tests.training.conftest import mixed_table

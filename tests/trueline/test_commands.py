@@ -93,7 +93,7 @@ def test_version_and_bare_call(capsys):
         (("train", "dataset:diabetes", "--target", "target", "--name", "No Good"), "Expected a model name"),
         (("train", "dataset:diabetes", "--target", "target", "--schema", "none.toml"), "readable TOML"),
         (("predict", "housse", "x.csv"), "Unknown model 'housse'. There are: 'houses'"),
-        (("predict", "houses:1", "x.csv"), "version of 'houses'"),
+        (("predict", "houses:1", "x.csv"), "of 'houses'. There are"),
         (("predict", "houses", "x.csv", "-o", "out.xls"), "Expected an output file of .csv"),
         (("predict", "houses", "x.csv", "-o", "no/such/folder.csv"), "folder that exists"),
         (("predict", "houses", "x.csv", "--interval", "2"), "Expected 'interval' in (0, 1)"),

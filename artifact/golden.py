@@ -1,0 +1,88 @@
+"""Golden rows: what a version is asked again at every load, and how its answers are compared with those of training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+
+from artifact import manifest as files
+from artifact.errors import ArtifactError
+
+
+class Golden(BaseModel):
+    """Rows and the answers that the model gave when it was exported; replayed at every load.
+
+    Attributes:
+        rows: records as a request would hold them, missing, unseen and extreme values among them.
+        value, lower, upper: the answers, a list of targets a row, intervals at the default level.
+    """
+
+    rows: list[dict[str, Any]]
+    value: list[list[float]]
+    lower: list[list[float]]
+    upper: list[list[float]]
+
+    def differences(
+        self,
+        value: npt.NDArray[np.floating],
+        lower: npt.NDArray[np.floating],
+        upper: npt.NDArray[np.floating],
+        std: Sequence[float],
+    ) -> dict[str, float]:
+        """Most that ``value``, ``lower`` and ``upper`` differ from the golden answers, in deviations of the target.
+
+        Where an interval is wider than that to either side, its ends are measured by its width: the spread is an
+        exponential, whose error grows with it.
+
+        Args:
+            value, lower, upper: (n_samples, n_targets), answers to the rows.
+            std: deviation of each target, (n_targets,).
+
+        Raises:
+            ArtifactError: there is no golden answer for each row and target.
+        """
+        expected = {}
+        for name in ("value", "lower", "upper"):
+            answers = getattr(self, name)
+            if [len(row) for row in answers] != [len(std)] * len(self.rows):
+                raise ArtifactError(
+                    f"Expected a golden {name} for each row and target. Received: {len(answers)} for "
+                    f"{len(self.rows)} rows and {len(std)} targets."
+                )
+            expected[name] = np.array(answers, dtype=np.float64).reshape(value.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            width = np.fmax(std, (expected["upper"] - expected["lower"]) / 2)
+        return {
+            "value": _beyond(value, expected["value"], np.broadcast_to(std, width.shape)),
+            "lower": _beyond(lower, expected["lower"], width),
+            "upper": _beyond(upper, expected["upper"], width),
+        }
+
+
+def read_golden(folder: Path) -> Golden:
+    """The golden rows of a version's folder.
+
+    Raises:
+        ArtifactError: no such file, or not readable.
+    """
+    try:
+        return Golden.model_validate(json.loads((folder / files.GOLDEN).read_bytes()))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"Expected golden rows in {folder}. Received: {error}.") from error
+
+
+def _beyond(
+    found: npt.NDArray[np.floating], expected: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
+) -> float:
+    """The largest difference in units of ``scale``, less what float32 cannot resolve; infinite where it is NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = np.abs(found.astype(np.float64) - expected)
+        # float32 holds 7 digits: an answer far from 0 cannot be nearer than its own resolution.
+        beyond = (difference - 4 * np.spacing(np.abs(expected).astype(found.dtype))) / scale
+    return float(np.max(np.where(np.isnan(beyond), np.inf, beyond), initial=0.0))

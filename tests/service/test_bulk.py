@@ -1,0 +1,102 @@
+"""Large requests by the part: rows that the network fails on, and what is counted of a refused one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service.bulk import BulkRun
+from service.errors import InvalidRequestError, ModelError
+from service.metrics import Metrics
+from service.parts import Options, Part
+from tests.builders import build_schema, sample_rows
+
+SCHEMA = build_schema()
+N = 200
+
+
+@pytest.fixture
+def columns():
+    rows = sample_rows(SCHEMA, N)
+    return {name: [row[name] for row in rows] for name in SCHEMA.names}
+
+
+def failing(predictor, monkeypatch, bad):
+    """Let the network fail on any batch that holds one of the rows, given by place; counts the runs."""
+    run, runs = predictor.run, []
+    marked = {tuple(bad_row) for bad_row in bad}
+
+    def broken(numeric, categorical):
+        runs.append(len(numeric))
+        if marked & {tuple(row) for row in np.nan_to_num(numeric, nan=-1.0).tolist()}:
+            raise RuntimeError("cannot")
+        return run(numeric, categorical)
+
+    monkeypatch.setattr(predictor, "run", broken)
+    return runs
+
+
+def keys(predictor, columns, places):
+    numeric = predictor.encoder.encode_columns(columns).numeric
+    return np.nan_to_num(numeric, nan=-1.0)[list(places)].tolist()
+
+
+@pytest.mark.parametrize("places", [{0}, {N - 1}, {17, 18, 150}, set(range(N))])
+def test_by_row_only_the_rows_that_the_network_fails_on_are_reported(predictor, monkeypatch, columns, places, log):
+    expected = predictor.predict_columns(columns)
+    runs = failing(predictor, monkeypatch, keys(predictor, columns, places))
+    run = BulkRun(predictor, Options(by_row=True), None)
+    run.rows = 1000
+    answered = run.answer(Part(columns, N))
+    assert set(answered.errors) == places
+    assert all(f.reason == "no_answer" and "failed on this row" in f.message for f in answered.errors[min(places)])
+    kept = [i for i in range(N) if i not in places]
+    for ends in ("value", "lower", "upper"):
+        np.testing.assert_array_equal(getattr(answered, ends)[kept], getattr(expected, ends)[kept])
+        assert np.isnan(getattr(answered, ends)[sorted(places)]).all()
+    assert [w.row - 1000 for w in answered.warnings] == [w.row for w in expected.warnings if w.row not in places]
+    assert len(runs) <= 1 + 2 * len(places) * int(np.ceil(np.log2(N)))
+    assert log.text.count("Traceback") == 1
+
+
+def test_rows_that_the_schema_refuses_and_rows_that_fail_keep_their_places(predictor, monkeypatch, columns):
+    places = keys(predictor, columns, {40})
+    columns["rooms"][3] = "many"
+    failing(predictor, monkeypatch, places)
+    answered = BulkRun(predictor, Options(by_row=True), None).answer(Part(columns, N))
+    assert {row: errors[0].reason for row, errors in answered.errors.items()} == {3: "type", 40: "no_answer"}
+    assert np.isfinite(answered.value).all(axis=1).sum() == N - 2
+
+
+def test_a_request_as_a_whole_fails_as_a_whole_without_more_runs(predictor, monkeypatch, columns):
+    runs = failing(predictor, monkeypatch, keys(predictor, columns, {5}))
+    with pytest.raises(ModelError):
+        BulkRun(predictor, Options(), None).answer(Part(columns, N))
+    assert runs == [N]
+
+
+def test_a_network_that_loses_answers_loses_no_rows(predictor, monkeypatch, columns):
+    run = predictor.run
+    monkeypatch.setattr(predictor, "run", lambda *X: run(*(x[: len(x) - (len(x) > 10)] for x in X)))
+    expected = predictor.encoder.encode_columns(columns)
+    answered = BulkRun(predictor, Options(by_row=True), None).answer(Part(columns, N))
+    assert not answered.errors
+    np.testing.assert_array_equal(answered.value[:10], predictor.finish(
+        run(expected.numeric[:10], expected.categorical[:10]), predictor.bound(), []
+    ).value)  # fmt: skip
+
+
+def test_faults_of_the_requests_own_keys_have_labels_of_their_own(predictor, columns):
+    metrics = Metrics(CollectorRegistry())
+    run = BulkRun(predictor, Options(by_row=True), None)
+    with pytest.raises(InvalidRequestError) as caught:
+        BulkRun(predictor, Options(interval=0.99999), None)
+    run._counted.extend([*caught.value.faults, caught.value.faults[0]._replace(field="made-up")])
+    run.count(metrics)
+    assert metrics.registry.get_sample_value(
+        "trueline_validation_failures_total", {"field": "interval", "reason": "range"}
+    ) == 1.0  # fmt: skip
+    assert metrics.registry.get_sample_value(
+        "trueline_validation_failures_total", {"field": "unknown", "reason": "range"}
+    ) == 1.0  # fmt: skip

@@ -1,0 +1,119 @@
+"""The copy in 8-bit integers: kept where it answers nearly as the network, left out with a note where not."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import polars as pl
+import pytest
+
+from artifact import manifest as files
+from artifact.golden import read_golden
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from artifact.runtimes import open_runtime
+from training import int8
+from training.config import TrainConfig
+from training.prepare import Request, prepare
+from training.train import train
+
+WIDE = TrainConfig(epochs=3, hidden=(64, 64), embedding_bins=4, int8=True)
+
+
+def table(n=400):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, n))
+    town = rng.choice(["Leeds", "York"], n)
+    return pl.DataFrame({"a": a, "b": b, "town": town, "y": 10 * a - 4 * b + 3 * (town == "York")})
+
+
+def trained(tmp_path, config):
+    path = tmp_path / "table.parquet"
+    table().write_parquet(path)
+    registry = Registry(tmp_path / "home")
+    manifest = train(Request(str(path), ("y",), "m", config), registry)
+    return manifest, registry.resolve("m").path
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("wide"), WIDE)
+
+
+def test_a_copy_that_answers_well_is_kept_and_its_cost_is_stated(wide):
+    manifest, folder = wide
+    assert files.INT8_MODEL in manifest.files
+    assert manifest.int8.tolerance == int8.TOLERANCE
+    assert 0 < manifest.int8.difference < int8.TOLERANCE
+    assert 0.9 < manifest.int8.rmse_ratio <= manifest.int8.rmse_limit == int8.RMSE_LIMIT
+    assert not [note for note in manifest.notes if "int8" in note]
+    predictor = Predictor.load(folder, runtime="onnx-int8")
+    assert max(predictor.differences(read_golden(folder)).values()) == pytest.approx(manifest.int8.difference, rel=0.5)
+
+
+def test_the_products_between_hidden_layers_are_of_integers_and_no_others(wide):
+    _, folder = wide
+    graph = onnx.load(folder / files.INT8_MODEL).graph
+    weights = {w.name: w for w in graph.initializer}
+    (quantised,) = [w for w in weights.values() if tuple(w.dims) == (64, 64)]
+    assert quantised.data_type == onnx.TensorProto.INT8
+    values = onnx.numpy_helper.to_array(quantised)
+    # Seven bits: two products of eight overflow the 16 bits in which processors without VNNI add them.
+    assert abs(values.astype(int)).max() <= 64
+
+
+def test_an_answer_of_the_copy_does_not_depend_on_its_batch(wide):
+    _, folder = wide
+    runtime, X = open_runtime(folder, "onnx-int8"), Predictor.load(folder).encoder.encode_rows(read_golden(folder).rows)
+    whole = runtime.run(X.numeric, X.categorical)
+    for n in (1, 3, 100):
+        for ours, theirs in zip(runtime.run(X.numeric[:n], X.categorical[:n]), whole, strict=True):
+            np.testing.assert_array_equal(ours, theirs[:n])
+
+
+@pytest.mark.parametrize(("name", "limit"), [("_AT_EXPORT", 1e-6), ("RMSE_LIMIT", 0.5)])
+def test_a_copy_that_answers_worse_is_left_out_and_the_note_says_by_how_much(wide, tmp_path, monkeypatch, name, limit):
+    _, folder = wide
+    monkeypatch.setattr(int8, name, limit)
+    path = tmp_path / "table.parquet"
+    table().write_parquet(path)
+    prepared = prepare(table(), Request(str(path), ("y",), "m", WIDE))
+    predictor = Predictor.load(folder)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / files.ONNX_MODEL).write_bytes((folder / files.ONNX_MODEL).read_bytes())
+    X_train, _ = prepared.rows(prepared.parts.train)
+    X, y = prepared.rows(prepared.parts.validation)
+    kept, note = int8.write_int8(copy, predictor, read_golden(folder), X_train, X, y)
+    assert kept is None
+    assert note.startswith("model.int8.onnx was left out: expected answers within")
+    assert f"{limit:g}" in note
+    assert [p.name for p in copy.iterdir()] == [files.ONNX_MODEL]
+
+
+def test_a_narrow_network_has_nothing_to_quantise_and_the_manifest_says_so(tmp_path):
+    manifest, folder = trained(tmp_path, TrainConfig(epochs=1, hidden=(16, 16), embedding_bins=4, int8=True))
+    assert manifest.int8 is None
+    assert manifest.notes[-1] == (
+        "model.int8.onnx was left out: no product between hidden layers is 64 x 64 or larger."
+    )
+    assert not (folder / files.INT8_MODEL).exists()
+
+
+def test_a_network_that_onnx_has_no_form_of_is_stored_for_keras(tmp_path, monkeypatch):
+    def fails(model, path):
+        path.write_bytes(b"half")
+        raise NotImplementedError("no such operation:\n  Erfinv")
+
+    monkeypatch.setattr("training.export.export_onnx", fails)
+    config = TrainConfig(epochs=1, hidden=(8,), embedding_bins=4, int8=True)
+    manifest, folder = trained(tmp_path, config)
+    assert files.ONNX_MODEL not in manifest.files
+    assert not (folder / files.ONNX_MODEL).exists()
+    missing, copy = manifest.notes[-2:]
+    assert missing.startswith("model.onnx was left out: the export failed. The service needs Keras for this version.")
+    assert missing.endswith("no such operation: Erfinv")
+    assert copy == "model.int8.onnx was left out: the version has no model.onnx."
+    predictor = Predictor.load(folder)
+    assert predictor.runtime.name == "keras"
+    predictor.predict_rows(read_golden(folder).rows[:3])
