@@ -24,7 +24,13 @@ def build_network(schema: FeatureSchema, *, hidden: Sequence[int] = (16, 16), se
     """A Keras model as training makes them: imputation, scaling, embeddings, hidden layers, value and spread."""
     import keras
 
-    from artifact.layers import CategoryEmbedding, NumericPreprocessing, PiecewiseLinearEmbedding, TargetScaling
+    from artifact.layers import (
+        CategoryEmbedding,
+        JoinFeatures,
+        NumericPreprocessing,
+        PiecewiseLinearEmbedding,
+        TargetScaling,
+    )
 
     keras.utils.set_random_seed(seed)
     X = Encoder(schema).encode_rows(sample_rows(schema, 400, seed=seed))
@@ -33,16 +39,17 @@ def build_network(schema: FeatureSchema, *, hidden: Sequence[int] = (16, 16), se
         inputs[NUMERIC_INPUT] = keras.Input((X.numeric.shape[1],), dtype="float32", name=NUMERIC_INPUT)
         flagged = np.flatnonzero(np.isnan(X.numeric).any(axis=0)).tolist()
         layer = NumericPreprocessing.adapted(X.numeric, flagged)
-        prepared = layer(inputs[NUMERIC_INPUT])
+        prepared = keras.ops.expand_dims(layer(inputs[NUMERIC_INPUT]), 0)
         Z = np.asarray(keras.ops.convert_to_numpy(layer(X.numeric)))
-        embedding = PiecewiseLinearEmbedding.adapted(Z, 8, dim=4)
+        embedding = PiecewiseLinearEmbedding.adapted(1, Z, 8, dim=4)
         parts += [prepared, embedding(prepared)]
         # As training would leave them: nothing that a runtime could skip.
         embedding.set_weights([np.random.default_rng(seed).normal(size=w.shape) for w in embedding.get_weights()])
     if X.categorical.shape[1]:
         inputs[CATEGORICAL_INPUT] = keras.Input((X.categorical.shape[1],), dtype="int32", name=CATEGORICAL_INPUT)
-        parts.append(CategoryEmbedding(schema.cardinalities)(inputs[CATEGORICAL_INPUT]))
-    x = parts[0] if len(parts) == 1 else keras.layers.Concatenate()(parts)
+        codes = keras.ops.expand_dims(inputs[CATEGORICAL_INPUT], 0)
+        parts.append(CategoryEmbedding(1, schema.cardinalities)(codes))
+    x = JoinFeatures(1)(parts)
     for units in hidden:
         x = keras.layers.Dense(units, activation="silu")(x)
     n_targets = len(schema.targets)

@@ -32,7 +32,7 @@ def test_a_group_lies_in_one_fold_and_folds_stay_balanced():
 
 
 def test_too_few_groups_are_one_sentence():
-    with pytest.raises(DataError, match="at least 5 groups in 'g'.*Received: 3"):
+    with pytest.raises(DataError, match=r"at least 5 groups in 'g'.*Received: 3"):
         cross_validation(30, 5, 1, seed=0, groups=pl.Series("g", [i % 3 for i in range(30)]))
 
 
