@@ -172,8 +172,8 @@ def bulk(bench: Bench) -> Iterator[Figure]:
 def two_workers(bench: Bench) -> Iterator[Figure]:
     """One worker and two, each time with wrk on the same two cores.
 
-    wrk's own work takes its part of them: with it a request costs one worker's time on one core, and wrk's on the other,
-    but two workers have two cores less what wrk takes. The most that they can reach follows from wrk's processor time.
+    wrk's own work takes its part: beside one worker it has the other core, beside two it has what they do not get. The
+    most that two can reach follows from its processor time.
     """
     ones, twos = [], []
     for _ in range(bench.rounds):

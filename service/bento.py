@@ -68,10 +68,11 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         # Imported here, so that the parent process, which serves nothing, stays small.
         from bentoml._internal.configuration.containers import BentoMLContainer
 
-        from service import front, logs, reserved
+        from service import front, logs, memory, reserved
         from service.app import App
         from service.worker import Worker
 
+        memory.give_back()
         reserved.install()
         inner: Any = super().to_asgi(is_main=is_main)
         worker = Worker.from_environment(os.environ, self._bundled(), expected_workers=self._workers())

@@ -117,7 +117,6 @@ def test_tensorflow_is_imported_only_by_training_and_its_runtime_and_only_when_u
     # A loop is its backend's, and is imported when one is opened.
     loops = ("training/loops/tensorflow.py",)
     assert [i for i in found if not i.file.startswith(users) or not (i.lazy or i.file in loops)] == []
-    assert not [i for i in IMPORTS if i.module.startswith("training.loops.tensorflow") and not i.lazy]
 
 
 def test_the_command_line_imports_what_is_slow_only_when_used():

@@ -91,9 +91,12 @@ async def test_the_access_log_has_a_line_a_call_with_its_id(registry, log):
         await ask(address, READY, HOUSES)
         assert " ms " not in log.text
     records = []
-    logging.getLogger("bentoml.trueline.access").addFilter(
-        keep := lambda record: records.append((record, CURRENT.get())) or True
-    )
+
+    def keep(record):
+        records.append((record, CURRENT.get()))
+        return True
+
+    logging.getLogger("bentoml.trueline.access").addFilter(keep)
     try:
         async with serving(registry, access_log=True) as address:
             await ask_by_triton(address, {"x-request-id": "order-17"})
