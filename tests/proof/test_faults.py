@@ -106,7 +106,7 @@ def test_a_clock_that_jumps_changes_nothing_but_timestamps(tmp_path: Path) -> No
             for version, offset in ((second, "+30d"), (first, "-30d"), (second, "-3650d"), (first, "+0")):
                 jump(offset)
                 seen = load.outcomes.total()
-                wait_for(lambda seen=seen: load.outcomes.total() > seen + 50)
+                wait_for(lambda seen=seen: load.outcomes.total() > seen + 50, 60)
                 with socket.create_connection(("127.0.0.1", server.port), timeout=5) as half:
                     half.sendall(HALF)  # an open request is not cut because a day went by
                     half.settimeout(0.5)
@@ -114,8 +114,8 @@ def test_a_clock_that_jumps_changes_nothing_but_timestamps(tmp_path: Path) -> No
                         half.recv(100)
                 # A promotion is found by what the file is, not by how new it is.
                 server.registry.promote(f"houses:{version}")
-                wait_for(lambda version=version: server.get("/readyz")["model_version"] == version, 30)
-                wait_for(lambda version=version: server.live_versions() == {version: 1})
+                wait_for(lambda version=version: server.get("/readyz")["model_version"] == version, 60)
+                wait_for(lambda version=version: server.live_versions() == {version: 1}, 60)
         assert {status for status, _ in load.outcomes} == {200}
         assert server.workers() == [worker]
         assert "Traceback" not in server.log.read_text()
