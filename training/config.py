@@ -14,7 +14,7 @@ from training.presets import resolved
 T = TypeVar("T")
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 Width = Annotated[int, Field(ge=1, le=8192)]
-Family = Literal["tabm", "realmlp", "mlp", "linear"]
+Family = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise"]
 Preset = Literal["fast", "balanced", "best"]
 Activation = Literal[
     "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "parametric_mish"
@@ -70,6 +70,21 @@ class TrainConfig(BaseModel):
     weight_decay: float | None = Field(default=None, ge=0, le=1, description="Decoupled weight decay.")
     l1: float = Field(default=0.0, ge=0, description="Penalty on the kernels' absolute values.")
     l2: float = Field(default=0.0, ge=0, description="Penalty on the kernels' squares; with l1: elastic net.")
+    alpha: float | None = Field(
+        default=None,
+        ge=0,
+        description="Penalty of ridge, lasso, elastic-net and polynomial, as scikit-learn's; default by the folds.",
+    )
+    l1_ratio: float | None = Field(
+        default=None, gt=0, le=1, description="Share of the L1 norm in elastic-net's penalty; default by the folds."
+    )
+    degree: int = Field(default=2, ge=1, le=5, description="Degree of polynomial.")
+    direction: Literal["forward", "backward"] = Field(
+        default="forward", description="Whether stepwise adds features, or takes them away."
+    )
+    criterion: Literal["validation", "aic", "bic"] = Field(
+        default="validation", description="What stepwise compares: the error on folds left out, AIC or BIC."
+    )
     clip_norm: float | None = Field(
         default=None, ge=0, description="Gradients are scaled down to this norm; 0: they are left."
     )

@@ -28,6 +28,8 @@ _FAMILIES: dict[str, dict[str, Any]] = {
     },
     "linear": {"hidden": (1,), "activation": "relu", "dropout": 0.0, "members": 1, "learning_rate": 1e-2},
 }
+# Solved, not trained: these settings mean nothing to them.
+_FAMILIES |= {name: _FAMILIES["linear"] for name in ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")}
 _COMMON: dict[str, Any] = {
     "repeats": 1,
     "embedding_bins": 32,

@@ -53,8 +53,7 @@ def test_a_setting_needs_a_value():
 def test_resolved_settings_bound_the_work(n_train):
     config = TrainConfig().resolved(n_train)
     steps = config.epochs * max(1, n_train // config.batch_size)
-    assert (
-        None not in config.model_dump(exclude={"test_fraction", "calibration_fraction", "validation_fraction"}).values()
-    )
+    by_rows = {"test_fraction", "calibration_fraction", "validation_fraction", "alpha", "l1_ratio"}
+    assert None not in config.model_dump(exclude=by_rows).values()
     assert steps <= 20_000
     assert config.batch_size <= n_train
