@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,25 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.encoding import Encoded
-from artifact.errors import TruelineError
 from artifact.layers import TargetScaling
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from artifact.schema import FeatureSchema
 from training.config import TrainConfig
+from training.epochs import Epochs, Progress
 from training.folds import Fold
-from training.loops import Loop, open_loop
+from training.loops import open_loop
 from training.loops.problem import Problem
 from training.models import FAMILIES
 from training.models.inputs import Inputs, Preprocessed, heads
-from training.objectives import OBJECTIVES, Objective
+from training.objectives import OBJECTIVES
 from training.optimizers import build_optimizer
 
 Float32 = npt.NDArray[np.float32]
-Progress = Callable[[int, int, float], None]
-# Row numbers of one compiled call; more of them save nothing measurable.
-_INDICES_A_CALL = 2_000_000
-
-logger = logging.getLogger("trueline.training")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +56,7 @@ def fit(
     config: TrainConfig,
     progress: Progress | None = None,
     *,
+    repeats: int = 1,
     stop_at: int | None = None,
 ) -> Fitted:
     """Fit one network a fold, all in the same compiled steps.
@@ -74,6 +68,7 @@ def fit(
         folds: rows that train each network, and rows that choose its epoch.
         config: resolved settings.
         progress: called after each epoch with epoch, epochs and the validation RMSE in target deviations.
+        repeats: times that the folds cover the rows. Defaults to 1.
         stop_at: take the weights of this epoch, whatever the validation rows say. Defaults to None.
 
     Raises:
@@ -108,7 +103,18 @@ def fit(
         penalty=_penalty(config, core),
     )
     loop = open_loop(problem)
-    run = _Run(loop, problem, objective, folds, config, (steps, batch))
+    run = Epochs(
+        loop,
+        problem,
+        objective,
+        folds,
+        repeats=repeats,
+        epochs=config.required("epochs"),
+        patience=config.required("patience"),
+        steps=steps,
+        batch=batch,
+        seed=config.seed,
+    )
     run.to_the_end(progress, stop_at)
     # A network's answers stay within what it has seen; a line is asked to go on.
     seen = y[trained]
@@ -121,99 +127,6 @@ def fit(
         history=run.history,
         unseen=[_in_units(scaling, outputs) for outputs in run.unseen()],
     )
-
-
-class _Run:
-    """The epochs of one fit; one of them is ``epoch``, steps and batch size."""
-
-    def __init__(
-        self,
-        loop: Loop,
-        problem: Problem,
-        objective: Objective,
-        folds: Sequence[Fold],
-        config: TrainConfig,
-        epoch: tuple[int, int],
-    ) -> None:
-        self._loop, self._problem, self._objective, self._folds = loop, problem, objective, folds
-        self._steps, self._batch = epoch
-        self._epochs, self._patience = config.required("epochs"), config.required("patience")
-        self._rng = np.random.default_rng(config.seed)
-        n = len(folds)
-        longest = max((len(fold.validation) for fold in folds), default=0)
-        self._validation = np.stack([np.resize(f.validation, longest) for f in folds]).astype(np.int32)
-        self.best_epochs = np.zeros(n, np.int64)
-        self._best = np.full(n, np.inf)
-        self._kept: list[npt.NDArray[Any]] = []
-        self.history: dict[str, list[float]] = {"train": [], "validation": []}
-
-    def to_the_end(self, progress: Progress | None, stop_at: int | None) -> None:
-        """All epochs, or until none of the networks has become better for ``patience`` of them."""
-        for epoch in range(1, (stop_at or self._epochs) + 1):
-            loss, error = self._epoch()
-            if not np.isfinite(loss).all():
-                raise TruelineError(
-                    f"Expected a finite loss. Received: NaN in epoch {epoch}. "
-                    "Lower --set learning_rate, or look for extreme values in the table."
-                )
-            self.history["train"].append(float(error.mean()))
-            if stop_at is None:
-                errors = self._errors()
-                self.history["validation"].append(float(errors.mean()))
-                self._keep(epoch, errors)
-            if progress is not None:
-                progress(epoch, self._epochs, math.sqrt(max(0.0, (self.history["validation"] or [math.nan])[-1])))
-            if stop_at is None and epoch - self.best_epochs.max() >= self._patience:
-                break
-        if stop_at is None:
-            self._loop.set_weights(self._kept)
-        else:
-            self.best_epochs[:] = stop_at
-            self._loop.set_weights(self._loop.weights())
-
-    def unseen(self) -> list[Float32]:
-        """Each network's outputs for its validation rows, float32 (n_members, n_rows, n_outputs)."""
-        if not self._validation.shape[1]:
-            return []
-        outputs = self._loop.outputs(self._validation)
-        return [outputs[i, :, : len(fold.validation)] for i, fold in enumerate(self._folds)]
-
-    def _epoch(self) -> Float32:
-        size = self._steps * self._batch
-        drawn = [self._rng.permutation(f.train)[:size].reshape(self._steps, self._batch) for f in self._folds]
-        rows = np.stack(drawn, axis=1).astype(np.int32)
-        at_once = max(1, _INDICES_A_CALL // (len(self._folds) * self._batch))
-        parts = [rows[start : start + at_once] for start in range(0, self._steps, at_once)]
-        losses = [self._loop.run(part) * len(part) for part in parts]
-        return np.asarray(sum(losses) / self._steps, np.float32)
-
-    def _errors(self) -> npt.NDArray[np.float64]:
-        return np.array(
-            [
-                self._objective.score(self._problem.y[fold.validation], outputs)
-                for fold, outputs in zip(self._folds, self.unseen(), strict=True)
-            ]
-        )
-
-    def _keep(self, epoch: int, errors: npt.NDArray[np.float64]) -> None:
-        """Keep the weights of networks that became better.
-
-        With several networks each one's epoch is chosen by the others' errors, so that the rows by which it is
-        measured have not chosen its weights.
-        """
-        n = len(errors)
-        judged = (errors.sum() - errors) / (n - 1) if n > 1 else errors
-        better = judged < self._best
-        if not better.any():
-            return
-        self._best[better] = judged[better]
-        self.best_epochs[better] = epoch
-        weights = self._loop.weights()
-        if not self._kept:
-            self._kept = weights
-            return
-        for kept, now in zip(self._kept, weights, strict=True):
-            kept[better] = now[better]
 
 
 def feed(X: Encoded, names: Any) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     from training.store import store
 
     X, y, schema = prepared.X, prepared.y, prepared.schema
-    fitted = fit(schema, X, y, prepared.plan.folds, config, observer.epoch)
+    fitted = fit(schema, X, y, prepared.plan.folds, config, observer.epoch, repeats=max(1, prepared.plan.repeats))
     observer.stage("compare")
     measured = measure(prepared, fitted)
     if prepared.plan.parts is not None and config.refit:

@@ -118,16 +118,6 @@ def test_each_family_learns_and_its_model_is_the_mean_of_its_networks(family):
     assert np.square(answer - y).mean() < np.square(out_of_fold - y).mean()
 
 
-def test_the_epoch_of_a_network_is_chosen_by_the_other_networks_rows(monkeypatch):
-    """Else the rows that measure a network would have chosen its weights."""
-    errors = iter([[1, 5, 5], [9, 1, 1], [1, 4, 4]])
-    monkeypatch.setattr("training.fit._Run._errors", lambda _run: np.array(next(errors), float))
-    config = settings(model="mlp", epochs=3)
-    fitted = fit(SCHEMA, X, y, cross_validation(N, 3, 1, seed=0).folds, config)
-    # The first network is at its worst in epoch 2, by its own rows, and the others are at their best.
-    assert fitted.best_epochs == (2, 3, 3)
-
-
 def test_weights_of_a_given_epoch_need_no_validation_rows():
     everything = (Fold(np.arange(N), np.zeros(0, np.int64)),)
     fitted = fit(SCHEMA, X, y, everything, settings(model="mlp"), stop_at=3)

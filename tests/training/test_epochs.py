@@ -1,0 +1,89 @@
+"""Which epoch each network keeps, by rows that it has not seen. The loop is a fake: what is learnt is not the point."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from training.epochs import Epochs
+from training.folds import cross_validation
+from training.objectives import OBJECTIVES
+
+N = 3000
+RNG = np.random.default_rng(0)
+Y = RNG.normal(size=(N, 1)).astype(np.float32)
+
+
+class ScriptedLoop:
+    """Answers with noise of a size that depends on epoch and network, shared by all networks or each network's own."""
+
+    def __init__(self, folds, shared, own):
+        self.folds, self.shared, self.own = folds, shared, own
+        self.epoch = 0
+        self.common = RNG.normal(size=(N, 1))
+        self.noise = RNG.normal(size=(len(folds), N, 1))
+
+    def run(self, rows):
+        self.epoch += 1
+        return np.ones((2, len(self.folds)), np.float32)
+
+    def outputs(self, rows):
+        found = []
+        for i, indices in enumerate(rows):
+            error = (
+                self.shared[self.epoch - 1] * self.common[indices]
+                + self.own[self.epoch - 1][i] * self.noise[i, indices]
+            )
+            found.append((Y[indices] + error)[None])
+        return np.stack(found).astype(np.float32)
+
+    def weights(self):
+        return [np.full((len(self.folds), 2), self.epoch, np.float32)]
+
+    def set_weights(self, weights):
+        self.put_back = weights
+
+
+def epochs(plan, loop, n_epochs, **fields):
+    return Epochs(
+        loop,
+        SimpleNamespace(y=Y),
+        OBJECTIVES["mse"],
+        plan.folds,
+        **{"repeats": plan.repeats, "epochs": n_epochs, "patience": 99, "steps": 1, "batch": 8, "seed": 0, **fields},
+    )
+
+
+def test_a_network_is_judged_by_the_rows_of_the_others():
+    """Else the rows that measure a network would have chosen its weights."""
+    plan = cross_validation(N, 3, 1, seed=0)
+    own = [[0.1, 0.5, 0.5], [0.9, 0.1, 0.1], [0.1, 0.4, 0.4]]
+    loop = ScriptedLoop(plan.folds, [0, 0, 0], own)
+    run = epochs(plan, loop, 3)
+    run.to_the_end(None, None)
+    # In epoch 2 the first network is at its worst by its own rows, and the others are at their best.
+    assert run.best_epochs[0] == 2
+    assert list(run.best_epochs[1:]) == [3, 3]
+    np.testing.assert_array_equal(loop.put_back[0][:, 0], run.best_epochs)
+
+
+def test_with_repeats_the_mean_of_all_networks_is_judged():
+    """Networks with large errors of their own but small shared ones are bad alone and good together."""
+    plan = cross_validation(N, 3, 4, seed=0)
+    shared, own = [0.6, 0.2], [[0.1] * 12, [0.8] * 12]
+    run = epochs(plan, ScriptedLoop(plan.folds, shared, own), 2)
+    run.to_the_end(None, None)
+    assert set(run.best_epochs) == {2}
+    assert run.history["validation"][1] == pytest.approx(0.2**2 + 0.8**2 / 12, rel=0.1)
+    once = cross_validation(N, 3, 1, seed=0)
+    alone = epochs(once, ScriptedLoop(once.folds, shared, [[0.1] * 3, [0.8] * 3]), 2)
+    alone.to_the_end(None, None)
+    assert set(alone.best_epochs) == {1}
+
+
+def test_it_stops_when_no_network_becomes_better():
+    plan = cross_validation(N, 2, 1, seed=0)
+    run = epochs(plan, ScriptedLoop(plan.folds, [0.5, 0.1] + [0.4] * 20, [[0.0] * 2] * 22), 22, patience=3)
+    run.to_the_end(None, None)
+    assert set(run.best_epochs) == {2}
+    assert len(run.history["train"]) == 5

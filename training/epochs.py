@@ -1,0 +1,169 @@
+"""The epochs of one fit: which of them each network keeps is decided by rows that it has not seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.errors import TruelineError
+from training.folds import Fold
+from training.loops import Loop
+from training.loops.problem import Problem
+from training.objectives import Objective
+
+Float32 = npt.NDArray[np.float32]
+Progress = Callable[[int, int, float], None]
+# Row numbers of one compiled call; more of them save nothing measurable.
+_INDICES_A_CALL = 2_000_000
+
+
+class Epochs:
+    """Runs epochs and keeps the best weights of each network.
+
+    What is served is the mean of all networks, so an epoch is judged by the error that their mean would have, which a
+    single network's error misses by far: networks that have learnt their rows by heart are bad alone and good together.
+    Where the folds are cut several times, every row has several answers of networks that did not see it. Their errors
+    alone and together give the part that averaging removes, and with it the error of as many networks as there are.
+
+    Args:
+        loop: takes the steps.
+        problem: of the loop.
+        objective: gives the error.
+        folds: rows of each network, ``repeats`` times all folds.
+        repeats: times that the folds cover the rows.
+        epochs: at most.
+        patience: epochs without a better error before stopping.
+        steps, batch: of one epoch.
+        seed: of the order of the rows.
+
+    Attributes:
+        best_epochs: int (n_networks,), the 1-based epoch whose weights each network has in the end.
+        history: training and validation error by epoch.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        problem: Problem,
+        objective: Objective,
+        folds: Sequence[Fold],
+        *,
+        repeats: int,
+        epochs: int,
+        patience: int,
+        steps: int,
+        batch: int,
+        seed: int,
+    ) -> None:
+        self._loop, self._problem, self._objective, self._folds = loop, problem, objective, folds
+        self._repeats = repeats
+        self._epochs, self._patience = epochs, patience
+        self._steps, self._batch = steps, batch
+        self._rng = np.random.default_rng(seed)
+        n = len(folds)
+        longest = max((len(fold.validation) for fold in folds), default=0)
+        self._validation = np.stack([np.resize(f.validation, longest) for f in folds]).astype(np.int32)
+        self.best_epochs = np.zeros(n, np.int64)
+        self._best = np.full(n, np.inf)
+        self._kept: list[npt.NDArray[Any]] = []
+        self.history: dict[str, list[float]] = {"train": [], "validation": []}
+
+    def to_the_end(self, progress: Progress | None, stop_at: int | None) -> None:
+        """All epochs, or until none of the networks has become better for ``patience`` of them.
+
+        Args:
+            progress: called after each epoch with epoch, epochs and the root of the validation error.
+            stop_at: keep the weights of this epoch, whatever the validation rows say.
+
+        Raises:
+            TruelineError: the loss was not a number.
+        """
+        for epoch in range(1, (stop_at or self._epochs) + 1):
+            loss, error = self._epoch()
+            if not np.isfinite(loss).all():
+                raise TruelineError(
+                    f"Expected a finite loss. Received: NaN in epoch {epoch}. "
+                    "Lower --set learning_rate, or look for extreme values in the table."
+                )
+            self.history["train"].append(float(error.mean()))
+            if stop_at is None:
+                errors = self._errors()
+                self.history["validation"].append(float(errors.mean()))
+                self._keep(epoch, errors)
+            if progress is not None:
+                progress(epoch, self._epochs, math.sqrt(max(0.0, (self.history["validation"] or [math.nan])[-1])))
+            if stop_at is None and epoch - self.best_epochs.max() >= self._patience:
+                break
+        if stop_at is None:
+            self._loop.set_weights(self._kept)
+        else:
+            self.best_epochs[:] = stop_at
+            self._loop.set_weights(self._loop.weights())
+
+    def unseen(self) -> list[Float32]:
+        """Each network's outputs for its validation rows, float32 (n_members, n_rows, n_outputs)."""
+        if not self._validation.shape[1]:
+            return []
+        outputs = self._loop.outputs(self._validation)
+        return [outputs[i, :, : len(fold.validation)] for i, fold in enumerate(self._folds)]
+
+    def _epoch(self) -> Float32:
+        size = self._steps * self._batch
+        drawn = [self._rng.permutation(f.train)[:size].reshape(self._steps, self._batch) for f in self._folds]
+        rows = np.stack(drawn, axis=1).astype(np.int32)
+        at_once = max(1, _INDICES_A_CALL // (len(self._folds) * self._batch))
+        parts = [rows[start : start + at_once] for start in range(0, self._steps, at_once)]
+        losses = [self._loop.run(part) * len(part) for part in parts]
+        return np.asarray(sum(losses) / self._steps, np.float32)
+
+    def _errors(self) -> npt.NDArray[np.float64]:
+        """What each network's epoch is judged by, (n_networks,).
+
+        With several networks, rows that a network is measured by do not judge it: they would have chosen its weights.
+        """
+        outputs = self.unseen()
+        y, n = self._problem.y, len(self._folds)
+        score = self._objective.score
+        alone = np.array([score(y[f.validation], found) for f, found in zip(self._folds, outputs, strict=True)])
+        if n == 1:
+            return alone
+        sizes = np.array([len(fold.validation) for fold in self._folds], np.float64)
+        others = (alone @ sizes - alone * sizes) / (sizes.sum() - sizes)
+        if self._repeats < 2:
+            return others
+        together = self._together(outputs)
+        # The error of a mean of m networks is c + v / m; two of them tell c and v.
+        removed = (others - together) / (1.0 - 1.0 / self._repeats)
+        return together - removed * (1.0 / self._repeats - 1.0 / n)
+
+    def _together(self, outputs: list[Float32]) -> npt.NDArray[np.float64]:
+        """For each network, the error of the repeats' joint answers to the rows that it saw."""
+        y, per_cut = self._problem.y, len(self._folds) // self._repeats
+        members, _, width = outputs[0].shape
+        rows = np.sort(np.concatenate([fold.validation for fold in self._folds[:per_cut]]))
+        joint = np.zeros((self._repeats * members, len(y), width), np.float32)
+        for i, (fold, found) in enumerate(zip(self._folds, outputs, strict=True)):
+            cut = i // per_cut
+            joint[cut * members : (cut + 1) * members, fold.validation] = found
+        scores = []
+        for fold in self._folds:
+            judging = np.setdiff1d(rows, fold.validation, assume_unique=True)
+            scores.append(self._objective.score(y[judging], joint[:, judging]))
+        return np.array(scores)
+
+    def _keep(self, epoch: int, errors: npt.NDArray[np.float64]) -> None:
+        better = errors < self._best
+        if not better.any():
+            return
+        self._best[better] = errors[better]
+        self.best_epochs[better] = epoch
+        weights = self._loop.weights()
+        if not self._kept:
+            self._kept = weights
+            return
+        for kept, now in zip(self._kept, weights, strict=True):
+            kept[better] = now[better]
