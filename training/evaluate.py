@@ -62,6 +62,22 @@ def verdict(
     )
 
 
+def paired_ratios(
+    y: Float64, network: Float64, baselines: dict[str, Float64], seed: int
+) -> dict[str, tuple[float, float, float]]:
+    """The network's RMSE over each baseline's, as the verdict computes it: ratio and 95% bootstrap interval by name.
+
+    Args:
+        y: float64 (n_samples, n_targets), what came true.
+        network: the network's answers.
+        baselines: each baseline's answers by name; ``mean`` among them.
+        seed: of the bootstrap.
+    """
+    scale = np.square(y - baselines[MEAN]).mean(axis=0)
+    ours = _errors(y, network, scale)
+    return {name: _ratio(ours, _errors(y, value, scale), seed) for name, value in baselines.items()}
+
+
 def coverage(names: tuple[str, ...], y: Float64, answer: Prediction, level: float) -> Coverage:
     """Share of rows inside their intervals, and the intervals' mean width, by target."""
     inside = (answer.lower <= y) & (y <= answer.upper)

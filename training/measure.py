@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.encoding import Encoded
-from artifact.intervals import DEFAULT_LEVEL, Calibration
+from artifact.intervals import DEFAULT_LEVEL, Calibration, Interval
 from artifact.predictor import Prediction, finish, target_offsets
 from artifact.runtimes import Outputs
 from training.baselines import BASELINES, baselines, predict
@@ -20,6 +20,8 @@ from training.prepare import Prepared, take
 
 Float64 = npt.NDArray[np.float64]
 _CHUNK = 16_384
+# At which coverage is measured, for the report; DEFAULT_LEVEL is one of them.
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Measured:
         calibration: of the intervals, from every row that can calibrate.
         baselines: each baseline's answers, float64 (n_rows, n_targets), by name.
         rows_are: how a reader calls them: ``test rows`` or ``rows out of fold``.
+        intervals: by level the intervals of the same rows, ``level`` among them; those of :data:`LEVELS` that so many
+            scores can promise.
     """
 
     rows: npt.NDArray[np.int64]
@@ -43,6 +47,7 @@ class Measured:
     calibration: Calibration
     baselines: dict[str, Float64]
     rows_are: str
+    intervals: dict[float, Interval]
 
 
 def measure(prepared: Prepared, fitted: Fitted) -> Measured:
@@ -64,19 +69,22 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
     calibration = Calibration.fit(y, value, spread)
     first = plan.folds[: len(plan.folds) // plan.repeats]
     others = {name: np.zeros_like(y) for name in BASELINES}
-    level = min(DEFAULT_LEVEL, min(_max_level(len(y) - len(f.validation)) for f in first))
-    lower, upper = np.zeros_like(y), np.zeros_like(y)
+    most = min(_max_level(len(y) - len(f.validation)) for f in first)
+    level = min(DEFAULT_LEVEL, most)
+    intervals = {at: Interval(np.zeros_like(y), np.zeros_like(y)) for at in _levels(most)}
     for fold in first:
         rows = fold.validation
         known = np.setdiff1d(np.arange(len(y)), rows)
         scores = Calibration.fit(y[known], value[known], spread[known])
-        lower[rows], upper[rows] = scores.interval(value[rows], spread[rows], scores.bound(level))
+        for at, (lower, upper) in intervals.items():
+            lower[rows], upper[rows] = scores.interval(value[rows], spread[rows], scores.bound(at))
         for name, found in _baselines(prepared, fold.train, rows):
             others[name][rows] = found
     offsets = target_offsets(prepared.schema)
     shift = 0.0 if offsets is None else offsets
-    answer = Prediction(value + shift, lower + shift, upper + shift, [])
-    return Measured(np.arange(len(y)), y + shift, answer, level, calibration, others, "rows out of fold")
+    shifted = {at: Interval(lower + shift, upper + shift) for at, (lower, upper) in intervals.items()}
+    answer = Prediction(value + shift, *shifted[level], [])
+    return Measured(np.arange(len(y)), y + shift, answer, level, calibration, others, "rows out of fold", shifted)
 
 
 def _held_out(prepared: Prepared, fitted: Fitted) -> Measured:
@@ -90,10 +98,15 @@ def _held_out(prepared: Prepared, fitted: Fitted) -> Measured:
     test = np.sort(parts.test)
     X, y = prepared.rows(test)
     offsets = target_offsets(prepared.schema)
-    answer = finish(answers(fitted.model, X), offsets, calibration, calibration.bound(level), [])
+    outputs = answers(fitted.model, X)
+    by_level = {
+        at: finish(outputs, offsets, calibration, calibration.bound(at), []) for at in _levels(calibration.max_level)
+    }
+    intervals = {at: Interval(found.lower, found.upper) for at, found in by_level.items()}
     seen = np.concatenate([parts.train, parts.validation])
     others = dict(_baselines(prepared, seen, test))
-    return Measured(test, y if offsets is None else y + offsets, answer, level, calibration, others, "test rows")
+    shift = 0.0 if offsets is None else offsets
+    return Measured(test, y + shift, by_level[level], level, calibration, others, "test rows", intervals)
 
 
 def answers(model: object, X: Encoded) -> Outputs:
@@ -121,6 +134,11 @@ def _baselines(
     X, _ = prepared.rows(rows)
     fitted = baselines(prepared.schema, *prepared.rows(train), prepared.config.seed)
     return [(name, predict(model, X) + shift) for name, model in fitted]
+
+
+def _levels(most: float) -> list[float]:
+    """Those at which to measure, where at most ``most`` can be promised, upwards."""
+    return sorted({min(DEFAULT_LEVEL, most), *(level for level in LEVELS if level <= most)})
 
 
 def _max_level(n_samples: int) -> float:
