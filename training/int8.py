@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,10 @@ RMSE_LIMIT = 1.01
 # Products with a smaller weight cost less than turning their input into integers.
 _LEAST_WIDTH = 64
 _ROWS_OF_RANGES = 4096
+_CHUNK = 256
+# Weights have 7 bits: processors without VNNI add two products in 16 bits, which 8 would overflow.
+_LARGEST_WEIGHT = 63
+_DOMAIN = "com.microsoft"
 
 
 def write_int8(
@@ -75,7 +78,8 @@ def quantise(source: Path, target: Path, ranges: list[Encoded], *, skip: int = 0
     """Put the products between hidden layers into 8-bit integers; False, and no file, where there is none.
 
     The range of every activation is fixed here and not taken from each batch: an answer must not depend on the rows
-    beside it. Weights have 7 bits: processors without VNNI add two products in 16 bits, which 8 would overflow.
+    beside it. A weight's scale is of its output column in its network. The sums are exact and become float32 at once:
+    nothing else is rounded.
 
     Args:
         source: a model of float32.
@@ -84,48 +88,94 @@ def quantise(source: Path, target: Path, ranges: list[Encoded], *, skip: int = 0
         skip: how many of the first products stay as they are. Defaults to none.
 
     Raises:
-        TruelineError: ONNX Runtime could not quantise it.
+        TruelineError: ONNX Runtime could not compute the model.
     """
     import onnx
-    from onnxruntime import quantization
 
     model = onnx.load(source)
-    for node in model.graph.node:
-        # A product is told by its name.
-        node.name = node.name or node.output[0]
-    names = hidden_products(model)[skip:]
-    if not names:
+    products = hidden_products(model)[skip:]
+    if not products:
         return False
-    # Says that the graph needs no further preparation, of which quantize_static would warn.
-    mark = model.metadata_props.add()
-    mark.key, mark.value = "onnx.quant.pre_process", "onnxruntime.quant"
-    inputs = [tensor.name for tensor in model.graph.input]
-    feeds: Iterator[dict[str, Any]] = ({name: getattr(rows, name) for name in inputs} for rows in ranges)
-
-    class Reader(quantization.CalibrationDataReader):
-        def get_next(self) -> dict[str, Any] | None:
-            return next(feeds, None)
-
-    try:
-        quantization.quantize_static(
-            model,
-            target,
-            Reader(),
-            quant_format=quantization.QuantFormat.QDQ,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            per_channel=True,
-            reduce_range=True,
-            op_types_to_quantize=["MatMul", "Gemm"],
-            nodes_to_quantize=names,
-        )
-    except Exception as error:  # its errors share no base below Exception
-        raise TruelineError(f"Expected {source.name} to be quantised. Received: {error!r}.") from error
+    weights = {w.name: onnx.numpy_helper.to_array(w) for w in model.graph.initializer}
+    activations = sorted({node.input[0] for node in products})
+    found = dict(zip(activations, _activation_ranges(model, activations, ranges), strict=True))
+    nodes: list[Any] = []
+    for node in model.graph.node:
+        nodes += _in_integers(model, node, found, weights) if node in products else [node]
+    used = {name for node in nodes for name in node.input}
+    kept = [w for w in model.graph.initializer if w.name in used]
+    del model.graph.node[:], model.graph.initializer[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(kept)
+    # The product of integers with scales in one step is ONNX Runtime's own operation.
+    if not any(opset.domain == _DOMAIN for opset in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid(_DOMAIN, 1))
+    onnx.save(model, target)
     return True
 
 
-def hidden_products(model: Any) -> list[str]:
-    """Names of the products with a large constant weight whose input comes from another such product.
+def _in_integers(
+    model: Any, node: Any, ranges: dict[str, tuple[float, float]], weights: dict[str, npt.NDArray[np.float32]]
+) -> list[Any]:
+    """The nodes that take a product's place; their constants are added to the graph."""
+    import onnx
+
+    activation, weight, output = node.input[0], weights[node.input[1]], node.output[0]
+    low, high = ranges[activation]
+    scale = np.float32(max(high - low, 1e-30) / 255)
+    largest = np.abs(weight).max(axis=-2, keepdims=True)
+    scales = (np.where(largest > 0, largest, 1) / _LARGEST_WEIGHT).astype(np.float32)
+    constants = {
+        "scale": scale,
+        "zero": np.uint8(np.clip(round(-low / float(scale)), 0, 255)),
+        "weight": np.rint(weight / scales).astype(np.int8),
+        "scales": scales if weight.ndim > 2 else scales[0],
+    }
+    names = {key: f"{output}:{key}" for key in constants}
+    for key, value in constants.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), names[key]))
+    integers = f"{output}:integers"
+    return [
+        onnx.helper.make_node("QuantizeLinear", [activation, names["scale"], names["zero"]], [integers]),
+        onnx.helper.make_node(
+            "MatMulIntegerToFloat",
+            [integers, names["weight"], names["scale"], names["scales"], names["zero"]],
+            [output],
+            domain=_DOMAIN,
+        ),
+    ]
+
+
+def _activation_ranges(model: Any, names: list[str], ranges: list[Encoded]) -> list[tuple[float, float]]:
+    """Smallest and largest value of tensors of the graph over the rows; 0 always lies between."""
+    import onnx
+    import onnxruntime
+
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    del shown.graph.output[:]
+    shown.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+    try:
+        session = onnxruntime.InferenceSession(shown.SerializeToString(), providers=["CPUExecutionProvider"])
+        inputs = [tensor.name for tensor in session.get_inputs()]
+        seen = [(0.0, 0.0)] * len(names)
+        for rows in ranges:
+            for start in range(0, len(rows), _CHUNK):
+                part = {name: getattr(rows, name)[start : start + _CHUNK] for name in inputs}
+                values = session.run(names, part)
+                seen = [
+                    (min(low, float(v.min())), max(high, float(v.max())))
+                    for (low, high), v in zip(seen, values, strict=True)
+                ]
+    except Exception as error:  # its errors share no base below Exception
+        raise TruelineError(f"Expected {ONNX_MODEL} to compute. Received: {error!r}.") from error
+    return seen
+
+
+def hidden_products(model: Any) -> list[Any]:
+    """Nodes that multiply by a large constant weight what comes from another such product, in their order.
+
+    A weight is (width, units), or (n_networks, width, units); embeddings and heads have a fourth axis.
 
     The first layer stays as it is: its input is features side by side, whose ranges differ, and it costs the most
     accuracy and saves the least time.
@@ -136,10 +186,10 @@ def hidden_products(model: Any) -> list[str]:
     # Nodes of a graph stand in the order of computation, so what feeds a node is known when its turn comes.
     for node in model.graph.node:
         weight = next((weights[name] for name in node.input if name in weights), ())
-        dense = node.op_type in ("MatMul", "Gemm") and len(weight) == 2
+        dense = node.op_type == "MatMul" and len(weight) in (2, 3)
         follows = not behind.isdisjoint(node.input)
-        if dense and follows and min(weight) >= _LEAST_WIDTH:
-            found.append(node.name)
+        if dense and follows and min(weight[-2:]) >= _LEAST_WIDTH:
+            found.append(node)
         if dense or follows:
             behind.update(node.output)
     return found

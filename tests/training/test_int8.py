@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from artifact import manifest as files
+from artifact.encoding import Encoded
 from artifact.golden import read_golden
 from artifact.predictor import Predictor
 from artifact.registry import Registry
@@ -17,7 +18,7 @@ from training.config import TrainConfig
 from training.prepare import Request, prepare
 from training.train import train
 
-WIDE = TrainConfig(epochs=3, hidden=(64, 64), embedding_bins=4, int8=True)
+WIDE = TrainConfig(folds=2, members=2, epochs=3, hidden=(64, 64), embedding_bins=4, int8=True)
 
 
 def table(n=400):
@@ -54,12 +55,26 @@ def test_a_copy_that_answers_well_is_kept_and_its_cost_is_stated(wide):
 def test_the_products_between_hidden_layers_are_of_integers_and_no_others(wide):
     _, folder = wide
     graph = onnx.load(folder / files.INT8_MODEL).graph
-    weights = {w.name: w for w in graph.initializer}
-    (quantised,) = [w for w in weights.values() if tuple(w.dims) == (64, 64)]
-    assert quantised.data_type == onnx.TensorProto.INT8
-    values = onnx.numpy_helper.to_array(quantised)
+    weights = {w.name: onnx.numpy_helper.to_array(w) for w in graph.initializer}
+    (product,) = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+    _, weight, _, scales, _ = (weights.get(name) for name in product.input)
+    # Two networks side by side, each with a scale of its own for every output.
+    assert (weight.dtype, weight.shape, scales.shape) == (np.int8, (2, 64, 64), (2, 1, 64))
     # Seven bits: two products of eight overflow the 16 bits in which processors without VNNI add them.
-    assert abs(values.astype(int)).max() <= 64
+    np.testing.assert_array_equal(abs(weight.astype(int)).max(axis=1), 63)
+    (original,) = [w for w in onnx.load(folder / files.ONNX_MODEL).graph.initializer if tuple(w.dims) == weight.shape]
+    assert (abs(weight - onnx.numpy_helper.to_array(original) / scales) < 0.51).all()
+    assert original.name not in weights
+
+
+def test_the_range_of_an_activation_is_that_of_the_rows(tmp_path):
+    x = onnx.helper.make_tensor_value_info("numeric", onnx.TensorProto.FLOAT, [None, 2])
+    made = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["numeric"], ["y"])], "g", [x], [made])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    rows = np.linspace(-3, 7, 1400, dtype=np.float32).reshape(700, 2)
+    found = int8._activation_ranges(model, ["y"], [Encoded(rows, np.zeros((700, 0), np.int32), [])])
+    assert found == [(-7.0, 3.0)]
 
 
 def test_an_answer_of_the_copy_does_not_depend_on_its_batch(wide):
@@ -82,8 +97,8 @@ def test_a_copy_that_answers_worse_is_left_out_and_the_note_says_by_how_much(wid
     copy = tmp_path / "copy"
     copy.mkdir()
     (copy / files.ONNX_MODEL).write_bytes((folder / files.ONNX_MODEL).read_bytes())
-    X_train, _ = prepared.rows(prepared.parts.train)
-    X, y = prepared.rows(prepared.parts.validation)
+    X_train, _ = prepared.rows(prepared.plan.folds[0].train)
+    X, y = prepared.rows(prepared.plan.folds[0].validation)
     kept, note = int8.write_int8(copy, predictor, read_golden(folder), X_train, X, y)
     assert kept is None
     assert note.startswith("model.int8.onnx was left out: expected answers within")
@@ -92,7 +107,7 @@ def test_a_copy_that_answers_worse_is_left_out_and_the_note_says_by_how_much(wid
 
 
 def test_a_narrow_network_has_nothing_to_quantise_and_the_manifest_says_so(tmp_path):
-    manifest, folder = trained(tmp_path, TrainConfig(epochs=1, hidden=(16, 16), embedding_bins=4, int8=True))
+    manifest, folder = trained(tmp_path, TrainConfig(folds=2, epochs=1, hidden=(16, 16), embedding_bins=4, int8=True))
     assert manifest.int8 is None
     assert manifest.notes[-1] == (
         "model.int8.onnx was left out: no product between hidden layers is 64 x 64 or larger."
@@ -106,7 +121,7 @@ def test_a_network_that_onnx_has_no_form_of_is_stored_for_keras(tmp_path, monkey
         raise NotImplementedError("no such operation:\n  Erfinv")
 
     monkeypatch.setattr("training.export.export_onnx", fails)
-    config = TrainConfig(epochs=1, hidden=(8,), embedding_bins=4, int8=True)
+    config = TrainConfig(folds=2, epochs=1, hidden=(8,), embedding_bins=4, int8=True)
     manifest, folder = trained(tmp_path, config)
     assert files.ONNX_MODEL not in manifest.files
     assert not (folder / files.ONNX_MODEL).exists()
