@@ -21,6 +21,21 @@ Progress = Callable[[int, int, float], None]
 _INDICES_A_CALL = 2_000_000
 
 
+class DivergedError(TruelineError):
+    """Training whose loss was not a number.
+
+    Args:
+        epoch: the 1-based one in which it happened.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        super().__init__(
+            f"Expected a finite loss. Received: NaN in epoch {epoch}. "
+            "Lower --set learning_rate, or look for extreme values in the table."
+        )
+
+
 class Epochs:
     """Runs epochs and keeps the best weights of each network.
 
@@ -42,7 +57,8 @@ class Epochs:
 
     Attributes:
         best_epochs: int (n_networks,), the 1-based epoch whose weights each network has in the end.
-        history: training and validation error by epoch.
+        history: ``train`` and ``validation`` error by epoch, means over the networks as they are judged;
+            ``train_low``, ``train_high`` and so on: the least and the largest of a single network.
     """
 
     def __init__(
@@ -71,6 +87,7 @@ class Epochs:
         self._best = np.full(n, np.inf)
         self._kept: list[npt.NDArray[Any]] = []
         self.history: dict[str, list[float]] = {"train": [], "validation": []}
+        self._alone: npt.NDArray[np.float64] = np.zeros(n)
 
     def to_the_end(self, progress: Progress | None, stop_at: int | None) -> None:
         """All epochs, or until none of the networks has become better for ``patience`` of them.
@@ -80,19 +97,18 @@ class Epochs:
             stop_at: keep the weights of this epoch, whatever the validation rows say.
 
         Raises:
-            TruelineError: the loss was not a number.
+            DivergedError: the loss or the validation error was not a number.
         """
         for epoch in range(1, (stop_at or self._epochs) + 1):
             loss, error = self._epoch()
             if not np.isfinite(loss).all():
-                raise TruelineError(
-                    f"Expected a finite loss. Received: NaN in epoch {epoch}. "
-                    "Lower --set learning_rate, or look for extreme values in the table."
-                )
-            self.history["train"].append(float(error.mean()))
+                raise DivergedError(epoch)
+            self._record("train", error.mean(), error)
             if stop_at is None:
                 errors = self._errors()
-                self.history["validation"].append(float(errors.mean()))
+                if not np.isfinite(errors).all():
+                    raise DivergedError(epoch)
+                self._record("validation", errors.mean(), self._alone)
                 self._keep(epoch, errors)
             if progress is not None:
                 progress(epoch, self._epochs, math.sqrt(max(0.0, (self.history["validation"] or [math.nan])[-1])))
@@ -110,6 +126,10 @@ class Epochs:
             return []
         outputs = self._loop.outputs(self._validation)
         return [outputs[i, :, : len(fold.validation)] for i, fold in enumerate(self._folds)]
+
+    def _record(self, name: str, mean: float, by_network: npt.NDArray[np.floating]) -> None:
+        for key, value in ((name, mean), (f"{name}_low", by_network.min()), (f"{name}_high", by_network.max())):
+            self.history.setdefault(key, []).append(float(value))
 
     def _epoch(self) -> Float32:
         size = self._steps * self._batch
@@ -129,6 +149,7 @@ class Epochs:
         y, n = self._problem.y, len(self._folds)
         score = self._objective.score
         alone = np.array([score(y[f.validation], found) for f, found in zip(self._folds, outputs, strict=True)])
+        self._alone = alone
         if n == 1:
             return alone
         sizes = np.array([len(fold.validation) for fold in self._folds], np.float64)

@@ -72,7 +72,7 @@ def fit(
         stop_at: take the weights of this epoch, whatever the validation rows say. Defaults to None.
 
     Raises:
-        TruelineError: the loss was not a number.
+        DivergedError: the loss was not a number.
     """
     make_deterministic(config.seed)
     family, objective = FAMILIES[config.required("model")], OBJECTIVES["mse"]
