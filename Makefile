@@ -51,6 +51,7 @@ lock: $(VENV)/uv/bin/uv  ## resolve requirements/*.txt and benchmarks/peers/*.tx
 	$(LOCK) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) benchmarks/peers/asgi.in -c requirements/dev.txt -o benchmarks/peers/asgi.txt
 	$(LOCK) benchmarks/peers/bentoml.in -c requirements/dev.txt -o benchmarks/peers/bentoml.txt
+	$(LOCK) benchmarks/peers/boosting.in -c requirements/dev.txt -o benchmarks/peers/boosting.txt
 	@# The other peers bring pins of their own, which exclude each other.
 	for peer in kserve litserve mlflow mlserver ray tensorflow; do \
 		$(LOCK) benchmarks/peers/$$peer.in -o benchmarks/peers/$$peer.txt || exit; done

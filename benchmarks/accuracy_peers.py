@@ -1,6 +1,6 @@
 """The peers of the accuracy benchmark, one process a fit: what a user without Trueline would write.
 
-    python -m benchmarks.accuracy_peers NAME TRAIN.csv TEST.csv TARGET SEED
+    python -m benchmarks.accuracy_peers NAME TRAIN.parquet TEST.parquet TARGET SEED
 
 prints one JSON object: ``rmse`` on the test file and ``seconds`` of fitting, imports not counted.
 """
@@ -48,6 +48,47 @@ def hist_gradient_boosting(texts: list[int], numbers: list[int], seed: int) -> A
     return make_pipeline(prepare, HistGradientBoostingRegressor(random_state=seed))
 
 
+def catboost(texts: list[int], numbers: list[int], seed: int) -> Any:  # noqa: ARG001
+    from catboost import CatBoostRegressor
+
+    return _Filled(CatBoostRegressor(cat_features=texts, random_seed=seed, verbose=0, allow_writing_files=False), texts)
+
+
+def xgboost(texts: list[int], numbers: list[int], seed: int) -> Any:
+    from xgboost import XGBRegressor
+
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    prepare = make_column_transformer((codes, texts), ("passthrough", numbers))
+    return make_pipeline(prepare, XGBRegressor(random_state=seed))
+
+
+def lightgbm(texts: list[int], numbers: list[int], seed: int) -> Any:
+    from lightgbm import LGBMRegressor
+
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    prepare = make_column_transformer((codes, texts), ("passthrough", numbers))
+    return make_pipeline(prepare, LGBMRegressor(random_state=seed, verbose=-1))
+
+
+class _Filled:
+    """CatBoost wants its categories as text, missing ones too."""
+
+    def __init__(self, model: Any, texts: list[int]) -> None:
+        self._model, self._texts = model, texts
+
+    def fit(self, X: Any, y: Any) -> _Filled:
+        self._model.fit(self._named(X), y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self._model.predict(self._named(X))
+
+    def _named(self, X: Any) -> Any:
+        X = X.astype(object)
+        X[:, self._texts] = np.where(X[:, self._texts] == None, "missing", X[:, self._texts])  # noqa: E711
+        return X
+
+
 def keras_tutorial(texts: list[int], numbers: list[int], seed: int) -> Any:
     """Two layers of 64, 100 epochs of batches of 32, ``Model.fit`` as the tutorials call it."""
     import keras
@@ -76,14 +117,19 @@ PEERS: dict[str, Callable[[list[int], list[int], int], Any]] = {
     "sklearn_mlp": sklearn_mlp,
     "hist_gradient_boosting": hist_gradient_boosting,
     "keras_tutorial": keras_tutorial,
+    "xgboost": xgboost,
+    "lightgbm": lightgbm,
+    "catboost": catboost,
 }
+# Those of benchmarks/peers/boosting.txt.
+BOOSTING = ("xgboost", "lightgbm", "catboost")
 
 
 def main(name: str, train_file: str, test_file: str, target: str, seed: int) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if name == "keras_tutorial":
         import keras  # noqa: F401 - start-up is not training
-    frames = [pl.read_csv(path, infer_schema_length=None) for path in (train_file, test_file)]
+    frames = [pl.read_parquet(path) for path in (train_file, test_file)]
     columns = [c for c in frames[0].columns if c != target]
     texts = [j for j, c in enumerate(columns) if frames[0][c].dtype == pl.String]
     numbers = [j for j in range(len(columns)) if j not in texts]
