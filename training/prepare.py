@@ -18,6 +18,7 @@ from training.corrections import Corrections, TargetCorrection
 from training.data import check_columns
 from training.folds import Plan, cross_validation
 from training.infer import check_target_names, fit_categories, infer_features, infer_target
+from training.leakage import empty_rows, leaks
 
 Float64 = npt.NDArray[np.float64]
 
@@ -97,6 +98,8 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
     schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
     notes += _shared(frame.select(*schema.names, *request.targets), plan)
     X = encode_frame(frame, schema.lenient())
+    empty = empty_rows(X)
+    notes += [*([empty] if empty else []), *leaks(schema, X, y, config.seed)]
     return Prepared(frame, schema, X, y - np.array([t.offset for t in targets]), plan, config, notes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from artifact.manifest import Manifest
 from artifact.registry import Registry, check_name
@@ -16,11 +16,12 @@ from training.prepare import Request, prepare
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Hears how the work goes: a stage's name as it begins, each epoch, and the schema once it is known."""
+    """Hears how the work goes: a stage's name as it begins, each epoch, the schema once it is known, later notes."""
 
     stage: Callable[[str], None] = lambda name: None  # noqa: ARG005
     epoch: Callable[[int, int, float], None] = lambda epoch, epochs, rmse: None  # noqa: ARG005
     schema: Callable[[FeatureSchema, list[str]], None] = lambda schema, notes: None  # noqa: ARG005
+    note: Callable[[str], None] = lambda note: None  # noqa: ARG005
 
 
 def train(request: Request, registry: Registry, observer: Observer | None = None) -> Manifest:
@@ -28,7 +29,7 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
 
     Raises:
         DataError: the table or the request is wrong; nothing was written.
-        TruelineError: training or export failed; nothing was written.
+        TruelineError: training diverged twice, or export failed; nothing was written.
         OSError: the disk is full or cannot be written; nothing was written.
     """
     observer = observer or Observer()
@@ -38,23 +39,19 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     table = read_table(request.data, as_text=request.corrections.text_columns())
     prepared = prepare(table, request)
     observer.schema(prepared.schema, prepared.notes)
-    config = prepared.config
 
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
     load_backend()
-    from training.fit import fit
     from training.measure import final_fold, measure
+    from training.retry import fit_or_retry, refit_or_keep
     from training.store import store
 
-    X, y, schema = prepared.X, prepared.y, prepared.schema
-    fitted = fit(schema, X, y, prepared.plan.folds, config, observer.epoch, repeats=max(1, prepared.plan.repeats))
+    prepared, fitted = fit_or_retry(prepared, observer.epoch, observer.note)
     observer.stage("compare")
     measured = measure(prepared, fitted)
-    if prepared.plan.parts is not None and config.refit:
+    if prepared.plan.parts is not None and prepared.config.refit:
         observer.stage("refit")
-        best = fitted.best_epochs[0]
-        again = fit(schema, X, y, final_fold(prepared), config, observer.epoch, stop_at=best)
-        fitted = replace(fitted, model=again.model)
+        prepared, fitted = refit_or_keep(prepared, fitted, final_fold(prepared), observer.epoch, observer.note)
     observer.stage("store")
     return store(registry, request, table, prepared, fitted, measured, started)

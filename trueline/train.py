@@ -116,6 +116,7 @@ def train_command(
             stage=lambda stage: progress.update(task, description=_STAGES[stage], total=None, detail=""),
             epoch=on_epoch,
             schema=on_schema,
+            note=lambda note: progress.console.print(f"Note: {note}"),
         )
         manifest = train(request, store, observer)
     reference = f"{manifest.model_name}:{manifest.model_version}"
