@@ -39,6 +39,7 @@ class Fitted:
         history: training and validation error by epoch, in squared target deviations, means over the networks.
         unseen: of each network, its answers to its validation rows, ``(value, spread)``, each float64
             (n_rows, n_targets) in target units, offsets subtracted.
+        notes: what was chosen or found, one sentence each, for the manifest.
     """
 
     model: Any
@@ -46,6 +47,7 @@ class Fitted:
     epochs: int
     history: dict[str, list[float]]
     unseen: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+    notes: tuple[str, ...] = ()
 
 
 def fit(
@@ -74,6 +76,11 @@ def fit(
     Raises:
         DivergedError: the loss was not a number.
     """
+    if FAMILIES[config.required("model")].solver is not None:
+        # It takes the functions of this module.
+        from training.solvers.network import solve
+
+        return solve(schema, X, y, folds, config, progress)
     make_deterministic(config.seed)
     family, objective = FAMILIES[config.required("model")], OBJECTIVES["mse"]
     n_targets, networks, members = y.shape[1], len(folds), config.required("members")
@@ -121,7 +128,7 @@ def fit(
     bounds = {"minimum": seen.min(axis=0).tolist(), "maximum": seen.max(axis=0).tolist()} if family.bounded else {}
     scaling = TargetScaling(mean.tolist(), std.tolist(), **bounds, name="target")
     return Fitted(
-        model=_whole(schema, rows, core, scaling),
+        model=whole(schema, rows, core, scaling),
         best_epochs=tuple(int(e) for e in run.best_epochs),
         epochs=len(run.history["train"]),
         history=run.history,
@@ -144,7 +151,7 @@ def make_deterministic(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _whole(schema: FeatureSchema, rows: Preprocessed, core: Any, scaling: TargetScaling) -> Any:
+def whole(schema: FeatureSchema, rows: Preprocessed, core: Any, scaling: TargetScaling) -> Any:
     """From a request's rows to answers: preprocessing, the same rows to every network, their mean in target units."""
     tensors: dict[str, Any] = {}
     features: dict[str, Any] = {}

@@ -73,7 +73,7 @@ def store(
             verdict=verdict(y, value, measured.baselines, config.seed, rows_are=measured.rows_are),
             coverage=coverage(names, y, answer, measured.level),
             lineage=_lineage(request, table, prepared, time.perf_counter() - started),
-            notes=(*prepared.notes, *([note] if note else [])),
+            notes=(*prepared.notes, *fitted.notes, *([note] if note else [])),
         )
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
         answers = _write_documents(folder, predictor, prepared, golden)

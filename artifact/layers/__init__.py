@@ -5,11 +5,14 @@ All are written with ``keras.ops``, so that they run on every Keras backend and 
 Importing this module registers them with Keras's deserialiser, by which ``model.keras`` finds them.
 """
 
+from artifact.layers.bounded import SoftBound
 from artifact.layers.categorical import CategoryEmbedding
 from artifact.layers.gradient import StopGradient
 from artifact.layers.numeric import NumericPreprocessing
+from artifact.layers.onehot import OneHot
 from artifact.layers.periodic import DiagonalScale, PeriodicEmbedding
 from artifact.layers.piecewise import PiecewiseLinearEmbedding
+from artifact.layers.polynomial import PolynomialFeatures
 from artifact.layers.stacked import JoinFeatures, MemberScale, StackedDense, StackedHeads
 from artifact.layers.target import TargetScaling
 
@@ -19,8 +22,11 @@ __all__ = [
     "JoinFeatures",
     "MemberScale",
     "NumericPreprocessing",
+    "OneHot",
     "PeriodicEmbedding",
     "PiecewiseLinearEmbedding",
+    "PolynomialFeatures",
+    "SoftBound",
     "StackedDense",
     "StackedHeads",
     "StopGradient",

@@ -26,8 +26,8 @@ class NumericPreprocessing(keras.layers.Layer):
     the scaled columns first.
 
     Args:
-        center: median of each column, (n_numeric,).
-        scale: inter-quartile range of each column, (n_numeric,), above 0.
+        center: median of each column, or its mean, (n_numeric,).
+        scale: inter-quartile range of each column, or its deviation, (n_numeric,), above 0.
         flagged: indices of the columns that get a missing flag.
         squeeze: bound outliers softly; False scales only, so that a model without a hidden layer stays linear.
             Defaults to True.
@@ -50,9 +50,18 @@ class NumericPreprocessing(keras.layers.Layer):
         self.squeeze = squeeze
 
     @classmethod
-    def adapted(cls, X: npt.NDArray[np.float32], flagged: Sequence[int], **kwargs: Any) -> Self:
-        """The layer with its statistics taken from training rows, float32 (n_samples, n_numeric)."""
-        center, scale = robust_statistics(X)
+    def adapted(
+        cls, X: npt.NDArray[np.float32], flagged: Sequence[int], *, standard: bool = False, **kwargs: Any
+    ) -> Self:
+        """The layer with its statistics taken from training rows, float32 (n_samples, n_numeric).
+
+        Args:
+            X: the rows.
+            flagged: see the class.
+            standard: mean and standard deviation in place of median and inter-quartile range. Defaults to False.
+            kwargs: of the class.
+        """
+        center, scale = standard_statistics(X) if standard else robust_statistics(X)
         return cls(center.tolist(), scale.tolist(), flagged, **kwargs)
 
     def call(self, inputs: Any) -> Any:
@@ -93,4 +102,23 @@ def robust_statistics(X: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float6
         spread = high - low if high > low else (column.max() - column.min()) / 2
         # A float32 cannot hold the inverse of a denormal.
         scale[j] = spread if spread > 1e-30 else 1.0
+    return center, scale
+
+
+def standard_statistics(X: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean of each column's present values, and its deviation with missing values at the mean; float64 (n_numeric,).
+
+    As scikit-learn's SimpleImputer and StandardScaler. A constant column is scaled by 1.
+    """
+    n_numeric = X.shape[1]
+    center, scale = np.zeros(n_numeric), np.ones(n_numeric)
+    for j in range(n_numeric):
+        column = X[:, j].astype(np.float64)
+        present = column[~np.isnan(column)]
+        if not len(present):
+            continue
+        center[j] = present.mean()
+        deviation = float(np.sqrt(np.square(present - center[j]).sum() / len(column)))
+        # What summing float32 numbers leaves of a constant is no deviation.
+        scale[j] = deviation if deviation > 1e-30 and deviation > 1e-9 * abs(center[j]) else 1.0
     return center, scale

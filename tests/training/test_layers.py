@@ -3,6 +3,9 @@ import numpy as np
 import onnxruntime
 import pytest
 from keras import ops
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import PolynomialFeatures as SklearnPolynomial
+from sklearn.preprocessing import StandardScaler
 
 from artifact.layers import (
     CategoryEmbedding,
@@ -10,14 +13,18 @@ from artifact.layers import (
     JoinFeatures,
     MemberScale,
     NumericPreprocessing,
+    OneHot,
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
+    PolynomialFeatures,
+    SoftBound,
     StackedDense,
     StackedHeads,
     StopGradient,
     TargetScaling,
 )
 from artifact.layers.categorical import embedding_width
+from artifact.layers.polynomial import n_products
 from training.export import export_onnx
 
 RNG = np.random.default_rng(0)
@@ -41,6 +48,12 @@ LAYERS = [
     (PeriodicEmbedding(2, frequencies=4, dim=3), SAME),
     (DiagonalScale(2), SAME),
     (CategoryEmbedding(2, [4, 6], seed=1), CODES),
+    (NumericPreprocessing.adapted(X, [1], standard=True, squeeze=False), X),
+    (OneHot([4, 6]), CODES),
+    (OneHot([4], most=3), CODES[:, :, :1]),
+    (PolynomialFeatures(3), EACH),
+    (PolynomialFeatures(2, degree=4), SAME),
+    (SoftBound(), SAME),
     (JoinFeatures(2), [EACH, SAME]),
     (StackedDense(2, 8, "silu"), SAME),
     (StackedDense(2, 8, "parametric_mish", ntk=True), EACH),
@@ -181,6 +194,34 @@ def test_other_bucket_is_trained_by_replacement():
 
 def test_embeddings_are_never_wider_than_one_hot():
     assert [embedding_width(n, 32) for n in (2, 3, 10, 100_000)] == [2, 3, 6, 32]
+
+
+def test_products_are_scikit_learns():
+    for degree in (1, 2, 3, 5):
+        found = array(PolynomialFeatures(2, degree)(SAME))[0]
+        expected = SklearnPolynomial(degree, include_bias=False).fit_transform(SAME[0, :, :2])
+        np.testing.assert_allclose(found, np.hstack([expected, SAME[0, :, 2:]]), rtol=1e-4, atol=1e-6)
+        assert n_products(2, degree) == expected.shape[1]
+    with pytest.raises(ValueError, match="'degree'"):
+        PolynomialFeatures(2, 0)
+
+
+def test_rare_codes_count_as_other():
+    codes = np.arange(6, dtype=np.int32).reshape(1, 6, 1)
+    np.testing.assert_array_equal(array(OneHot([6])(codes))[0], np.eye(6))
+    few = array(OneHot([6], most=4)(codes))[0]
+    np.testing.assert_array_equal(few.argmax(axis=1), [0, 1, 2, 3, 1, 1])
+    assert few.shape == (6, 4)
+    with pytest.raises(ValueError, match="'most'"):
+        OneHot([6], most=1)
+
+
+def test_standard_statistics_are_scikit_learns():
+    values = np.array([[1, 7, np.nan], [2, 7, np.nan], [np.nan, 7, np.nan], [9, 7, np.nan]], np.float32)
+    layer = NumericPreprocessing.adapted(values, [0], standard=True, squeeze=False)
+    expected = StandardScaler().fit_transform(SimpleImputer().fit_transform(values[:, :2]))
+    np.testing.assert_allclose(array(layer(values))[:, :2], expected, rtol=1e-6)
+    assert layer.scale[1:] == [1, 1]
 
 
 def test_target_scaling_restores_units_within_bounds():

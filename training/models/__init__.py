@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.config import TrainConfig
-from training.models import linear, mlp, realmlp
+from training.models import elastic_net, lasso, linear, mlp, polynomial, realmlp, ridge, stepwise
 from training.models.inputs import Inputs
-from training.optimizers import Factor
+from training.solvers.task import Solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +23,30 @@ class Family:
         bounded: keep answers within the seen targets; a line is asked to go on.
         ntk: the heads' parametrisation, see :class:`artifact.layers.StackedDense`.
         factor: of the learning rate, by a weight's name; None: 1.
+        solver: finds the weights of one layer of heads on the hidden layer exactly, in place of a loop over epochs;
+            the hidden layer then has no weights, numbers are standardised and categories one-hot. None: trained.
     """
 
     build: Callable[[Inputs, TrainConfig], Any]
     squeeze: bool = True
     bounded: bool = True
     ntk: bool = False
-    factor: Callable[[str], Factor] | None = None
+    factor: Callable[[str], float] | None = None
+    solver: Solver | None = None
+
+
+def _solved(build: Callable[[Inputs, TrainConfig], Any], solver: Solver) -> Family:
+    return Family(build, squeeze=False, bounded=False, solver=solver)
 
 
 FAMILIES: dict[str, Family] = {
     "tabm": Family(mlp.build),
     "mlp": Family(mlp.build),
     "realmlp": Family(realmlp.build, ntk=True, factor=realmlp.factor),
-    "linear": Family(linear.build, squeeze=False, bounded=False),
+    "linear": _solved(linear.build, linear.solve),
+    "ridge": _solved(linear.build, ridge.solve),
+    "lasso": _solved(linear.build, lasso.solve),
+    "elastic-net": _solved(linear.build, elastic_net.solve),
+    "polynomial": _solved(polynomial.build, polynomial.solve),
+    "stepwise": _solved(linear.build, stepwise.solve),
 }

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.encoding import Encoded
-from artifact.layers import CategoryEmbedding, JoinFeatures, NumericPreprocessing, StackedHeads, StopGradient
-from artifact.layers.categorical import embedding_width
+from artifact.layers import CategoryEmbedding, JoinFeatures, NumericPreprocessing, OneHot, StackedHeads, StopGradient
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from artifact.schema import FeatureSchema
 
@@ -34,7 +33,15 @@ class Preprocessed:
     features: dict[str, npt.NDArray[Any]]
 
     @classmethod
-    def of(cls, schema: FeatureSchema, X: Encoded, *, fitted_on: npt.NDArray[np.int64], squeeze: bool) -> Preprocessed:
+    def of(
+        cls,
+        schema: FeatureSchema,
+        X: Encoded,
+        *,
+        fitted_on: npt.NDArray[np.int64],
+        squeeze: bool,
+        standard: bool = False,
+    ) -> Preprocessed:
         """Adapt the preprocessing to rows, and prepare all of them.
 
         Args:
@@ -42,6 +49,7 @@ class Preprocessed:
             X: encoded rows.
             fitted_on: those from which medians, ranges and flags are taken.
             squeeze: see :class:`NumericPreprocessing`.
+            standard: see :meth:`NumericPreprocessing.adapted`. Defaults to False.
         """
         features: dict[str, npt.NDArray[Any]] = {}
         layer = None
@@ -49,7 +57,9 @@ class Preprocessed:
         if n_numeric:
             seen = X.numeric if len(fitted_on) == len(X) else X.numeric[fitted_on]
             flagged = np.flatnonzero(np.isnan(seen).any(axis=0)).tolist()
-            layer = NumericPreprocessing.adapted(seen, flagged, squeeze=squeeze, name="preprocessing")
+            layer = NumericPreprocessing.adapted(
+                seen, flagged, standard=standard, squeeze=squeeze, name="preprocessing"
+            )
             features[NUMERIC_INPUT] = np.concatenate(
                 [
                     np.asarray(keras.ops.convert_to_numpy(layer(X.numeric[start : start + _CHUNK])))
@@ -69,7 +79,7 @@ class Inputs:
         tensors: the Keras inputs by name, only those that the schema has columns for.
         scaled: (n_networks or 1, n_samples, n_numeric) scaled numeric columns, or None.
         flags: (n_networks or 1, n_samples, n_flags) missing flags, or None.
-        embedded: (n_networks, n_samples, width) embedded categories, or None.
+        embedded: (n_networks, n_samples, width) embedded or one-hot categories, or None.
         widths: of each categorical column's embedding.
         Z: the scaled numeric columns of the rows, for layers that adapt to them.
         networks: how many side by side.
@@ -86,7 +96,16 @@ class Inputs:
     n_outputs: int
 
     @classmethod
-    def of(cls, schema: FeatureSchema, rows: Preprocessed, networks: int, n_outputs: int, seed: int) -> Inputs:
+    def of(
+        cls,
+        schema: FeatureSchema,
+        rows: Preprocessed,
+        networks: int,
+        n_outputs: int,
+        seed: int,
+        *,
+        one_hot: int = 0,
+    ) -> Inputs:
         """Make the inputs of the core.
 
         Args:
@@ -95,6 +114,7 @@ class Inputs:
             networks: how many side by side.
             n_outputs: see :class:`training.objectives.Objective`.
             seed: of the layers' random draws.
+            one_hot: most one-hot columns of a category, see :class:`OneHot`; 0 embeds it instead. Defaults to 0.
         """
         tensors: dict[str, Any] = {}
         scaled = flags = embedded = None
@@ -113,17 +133,20 @@ class Inputs:
             count = len(schema.categorical)
             codes = keras.Input(batch_shape=(None, None, count), dtype="int32", name=CATEGORICAL_INPUT)
             tensors[CATEGORICAL_INPUT] = codes
-            layer = CategoryEmbedding(networks, schema.cardinalities, seed=seed, name="categories")
-            embedded = layer(codes)
-            widths = tuple(embedding_width(c, layer.max_dim) for c in schema.cardinalities)
+            layer: Any = (
+                OneHot(schema.cardinalities, one_hot, name="categories")
+                if one_hot
+                else CategoryEmbedding(networks, schema.cardinalities, seed=seed, name="categories")
+            )
+            embedded, widths = layer(codes), tuple(layer.widths)
         return cls(tensors, scaled, flags, embedded, widths, Z, networks, n_outputs)
 
-    def joined(self, numeric: Any = None) -> Any:
+    def joined(self, numeric: Any = None, name: str = "features") -> Any:
         """All parts side by side, (n_networks or 1, n_samples, width); ``numeric`` in place of the scaled columns."""
         parts = [p for p in (self.scaled if numeric is None else numeric, self.flags, self.embedded) if p is not None]
         if len(parts) == 1:
             return parts[0]
-        return JoinFeatures(self.networks, name="features")(parts)
+        return JoinFeatures(self.networks, name=name)(parts)
 
     def all_widths(self, numeric_dim: int = 1) -> list[int]:
         """Columns of each feature in :meth:`joined`, where each number has ``numeric_dim``."""

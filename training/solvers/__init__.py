@@ -1,0 +1,1 @@
+"""Exact solutions of the families without a hidden layer: what they minimise is convex."""
