@@ -1,0 +1,22 @@
+"""Threads for work that is too small to share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from threadpoolctl import threadpool_limits
+
+# Below so many rows OpenMP's threads wait for each other longer than they work, most of all beside other processes.
+_MANY_ROWS = 50_000
+
+
+@contextlib.contextmanager
+def few_threads(n_rows: int) -> Iterator[None]:
+    """Run scikit-learn on one thread for a table of few rows, and on all of them for a large one.
+
+    Args:
+        n_rows: of the table.
+    """
+    with threadpool_limits(1 if n_rows < _MANY_ROWS else None):
+        yield
