@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from artifact.errors import ArtifactError
 
@@ -65,17 +65,22 @@ class Verdict(_Frozen):
 
     Attributes:
         worth_it: ``yes`` better than the best baseline beyond chance, ``no`` worse, ``tie`` neither.
-        beats_mean: the squared error is below the mean's beyond chance; ``promote`` refuses a model that does not.
-        best_baseline: the baseline with the lowest RMSE.
-        rmse_ratio: network's RMSE over the best baseline's; with several targets, of the mean of their ratios.
-        low, high: 95% bootstrap interval of ``rmse_ratio`` over paired test rows.
+        beats_mean: the error is below that of the best constant, of the squared error the mean, beyond chance;
+            ``promote`` refuses a model that does not.
+        best_baseline: the baseline with the lowest error.
+        metric: the error that was compared, a name of :attr:`Manifest.metrics`: ``rmse`` unless the objective asks for
+            another.
+        ratio: network's error over the best baseline's; with several targets, of the mean of their ratios.
+        low, high: 95% bootstrap interval of ``ratio`` over paired test rows.
         sentence: the verdict in plain words.
     """
 
     worth_it: Literal["yes", "no", "tie"]
     beats_mean: bool
     best_baseline: str
-    rmse_ratio: float
+    metric: str = "rmse"
+    # What versions of before other objectives call it.
+    ratio: float = Field(validation_alias=AliasChoices("ratio", "rmse_ratio"))
     low: float
     high: float
     sentence: str

@@ -120,6 +120,8 @@ class Predictor:
     def bound(self, level: float | None = None) -> npt.NDArray[np.float64]:
         """The calibrated score at an interval level, float64 (n_targets,). Defaults to 0.9.
 
+        With interval groups that of each, (n_codes, n_targets); :meth:`row_bounds` takes each row's.
+
         Raises:
             DataError: a level that the calibration cannot promise.
         """
@@ -131,6 +133,23 @@ class Predictor:
                 self._bounds[asked] = found
         return found
 
+    def row_bounds(
+        self, bounds: Sequence[npt.NDArray[np.float64]], sizes: Sequence[int], X: Encoded
+    ) -> npt.NDArray[np.float64]:
+        """What :meth:`finish` and :meth:`ends` take, (n_targets,) or (n_samples, n_targets).
+
+        Args:
+            bounds: from :meth:`bound`; one for all rows, or one for each request.
+            sizes: rows of each request.
+            X: encoded rows of all requests, which tell their interval groups.
+        """
+        if len(bounds) == 1:
+            return self.calibration.of_rows(bounds[0], X.categorical)
+        if self.calibration.groups is None:
+            return np.repeat(np.stack(bounds), sizes, axis=0)
+        request_of = np.repeat(np.arange(len(bounds)), sizes)
+        return np.stack(bounds)[request_of, X.categorical[:, self.calibration.groups.column]]
+
     def finish(self, outputs: Outputs, bound: npt.NDArray[np.float64], warnings: list[RowWarning]) -> Prediction:
         """Add intervals and target offsets to the network's outputs."""
         return finish(outputs, self._offsets, self.calibration, bound, warnings)
@@ -138,11 +157,11 @@ class Predictor:
     def ends(self, outputs: Outputs, bound: npt.NDArray[np.float64]) -> npt.NDArray[np.floating]:
         """The same in one array for few rows: lower, value and upper, float (n_samples, n_targets, 3)."""
         value = outputs.value if self._offsets is None else outputs.value + self._offsets
-        return self.calibration.ends(value, outputs.spread, bound)
+        return self.calibration.ends(value, outputs.spread, bound, outputs.quantiles)
 
     def predict(self, X: Encoded, level: float | None = None) -> Prediction:
         """Predict encoded rows."""
-        bound = self.bound(level)
+        bound = self.row_bounds([self.bound(level)], [len(X)], X)
         return self.finish(self.run(X.numeric, X.categorical), bound, X.warnings)
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]], level: float | None = None) -> Prediction:
@@ -217,5 +236,5 @@ def finish(
 ) -> Prediction:
     """The network's outputs as answers: target offsets added, intervals around them."""
     value: npt.NDArray[np.floating] = outputs.value if offsets is None else outputs.value + offsets
-    lower, upper = calibration.interval(value, outputs.spread, bound)
+    lower, upper = calibration.interval(value, outputs.spread, bound, outputs.quantiles)
     return Prediction(value, lower, upper, warnings)

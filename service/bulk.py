@@ -183,7 +183,7 @@ class BulkRun:
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 outputs = predictor.run(X.numeric, X.categorical)
-                found = predictor.finish(outputs, self._bound, [])
+                found = predictor.finish(outputs, predictor.row_bounds([self._bound], [len(X)], X), [])
             if len(found.value) != len(X):
                 raise ModelError(f"Expected {len(X)} answers. Received: {len(found.value)}.")
         except Exception as error:

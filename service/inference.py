@@ -108,7 +108,7 @@ def _run(
         outputs = predictor.run(X.numeric, X.categorical)
         if len(outputs.value) != len(X):
             raise ModelError(f"Expected {len(X)} answers. Received: {len(outputs.value)}.")
-        bound = bounds[0] if len(bounds) == 1 else np.repeat(np.stack(bounds), sizes, axis=0)
+        bound = predictor.row_bounds(bounds, sizes, X)
         # Infinite outputs are answered for below, not warned of in the log.
         with np.errstate(over="ignore", invalid="ignore"):
             ends = predictor.ends(outputs, bound)

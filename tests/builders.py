@@ -154,7 +154,7 @@ def build_manifest(schema: FeatureSchema, name: str, version: str, *, beats_mean
             worth_it="yes" if beats_mean else "no",
             beats_mean=beats_mean,
             best_baseline="ridge",
-            rmse_ratio=0.8 if beats_mean else 1.2,
+            ratio=0.8 if beats_mean else 1.2,
             low=0.7,
             high=0.9,
             sentence="The network's error is 20% below ridge's.",

@@ -1,47 +1,63 @@
-"""The simpler models that a network has to beat, fitted on the rows that the network saw."""
+"""The simpler models that a network has to beat, fitted on the rows that the network saw, for the same objective."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyRegressor
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import RidgeCV
-from sklearn.multioutput import MultiOutputRegressor
+from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, RidgeCV, TweedieRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from artifact.encoding import Encoded
 from artifact.schema import FeatureSchema
+from training.config import TrainConfig
+from training.objectives.kinds import KINDS
+from training.threads import few_threads
 
 Float64 = npt.NDArray[np.float64]
 
-MEAN, RIDGE, BOOSTING = "mean", "ridge", "hist_gradient_boosting"
-BASELINES = (MEAN, RIDGE, BOOSTING)
+MEAN, MEDIAN, RIDGE, GLM, BOOSTING = "mean", "median", "ridge", "glm", "hist_gradient_boosting"
 # HistGradientBoosting takes at most 255 categories a feature; a wider one is left to it as a number.
 _MAX_CATEGORIES = 255
+_LOSSES = {"poisson": "poisson", "tweedie": "poisson", "gamma": "gamma"}
 
 
-def baselines(schema: FeatureSchema, X: Encoded, y: Float64, seed: int) -> Iterator[tuple[str, Any]]:
+def baseline_names(config: TrainConfig) -> tuple[str, str, str]:
+    """The baselines of an objective: a constant, a line (of a rate's logarithm or of log odds), boosted trees."""
+    kind = KINDS[config.objective]
+    return MEDIAN if kind.metric == "mae" else MEAN, GLM if kind.plain_scale else RIDGE, BOOSTING
+
+
+def baselines(
+    schema: FeatureSchema, X: Encoded, y: Float64, config: TrainConfig, weight: Float64 | None = None
+) -> Iterator[tuple[str, Any]]:
     """Fit each baseline, one after another.
 
     Args:
         schema: of the rows.
         X: encoded training and validation rows.
         y: float64 (n_samples, n_targets).
-        seed: of those that draw.
+        config: gives the objective, and the seed of those that draw.
+        weight: float64 (n_samples,) of each row, or None. Defaults to None.
 
     Yields:
         Name and fitted model; its ``predict(matrix(X))`` gives float64 (n_samples, n_targets).
     """
     features = matrix(X)
-    for name, model in _models(schema, seed):
-        yield name, model.fit(features, y)
+    for name, make in zip(baseline_names(config), _makers(schema, config), strict=True):
+        model = PerTarget(make, y, weight)
+        with few_threads(len(features)):
+            model.fit(features)
+        yield name, model
 
 
 def matrix(X: Encoded) -> Float64:
@@ -51,20 +67,81 @@ def matrix(X: Encoded) -> Float64:
 
 def predict(model: Any, X: Encoded) -> Float64:
     """A baseline's answers, float64 (n_samples, n_targets)."""
-    return np.asarray(model.predict(matrix(X)), np.float64).reshape(len(X), -1)
+    with few_threads(len(X)):
+        return np.asarray(model.predict(matrix(X)), np.float64).reshape(len(X), -1)
 
 
-def _models(schema: FeatureSchema, seed: int) -> Iterator[tuple[str, Any]]:
+class PerTarget:
+    """One scikit-learn model a target.
+
+    Args:
+        make: makes an unfitted one; a classifier answers with the probability of 1.
+        y: float64 (n_samples, n_targets).
+        weight: float64 (n_samples,) of each row, or None.
+    """
+
+    def __init__(self, make: Callable[[], Any], y: Float64, weight: Float64 | None) -> None:
+        self._make, self._y, self._weight = make, y, weight
+        self._models: list[Any] = []
+
+    def fit(self, X: Float64) -> PerTarget:
+        """Fit on float64 (n_samples, n_columns)."""
+        for column in self._y.T:
+            model = self._make()
+            if hasattr(model, "predict_proba") and column.min() == column.max():
+                # A classifier refuses a single class, which few rows may be left with.
+                model = DummyRegressor()
+            last = f"{model.steps[-1][0]}__sample_weight" if hasattr(model, "steps") else "sample_weight"
+            with warnings.catch_warnings():
+                # As good as it became; a baseline is no reason to fail.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                self._models.append(model.fit(X, column, **({} if self._weight is None else {last: self._weight})))
+        return self
+
+    def predict(self, X: Float64) -> Float64:
+        """Answers within the seen targets, where a rate's exponential could leave them: (n_samples, n_targets)."""
+        return np.column_stack([self._answer(model, X, j) for j, model in enumerate(self._models)])
+
+    def _answer(self, model: Any, X: Float64, j: int) -> Float64:
+        if hasattr(model, "predict_proba"):
+            return np.asarray(model.predict_proba(X)[:, 1])
+        with np.errstate(over="ignore"):
+            found = np.asarray(model.predict(X), np.float64)
+        last = model.steps[-1][1] if hasattr(model, "steps") else model
+        is_rate = isinstance(last, PoissonRegressor | GammaRegressor | TweedieRegressor)
+        return np.clip(found, self._y[:, j].min(), self._y[:, j].max()) if is_rate else found
+
+
+def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[], Any]]:
+    constant, line, _ = baseline_names(config)
     n_numeric, cardinalities = len(schema.numeric_columns), schema.cardinalities
     numeric = list(range(n_numeric))
     codes = list(range(n_numeric, n_numeric + len(cardinalities)))
-    yield MEAN, DummyRegressor()
-    prepare = ColumnTransformer(
-        [
-            ("numeric", make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), numeric),
-            ("categorical", OneHotEncoder(handle_unknown="ignore", sparse_output=False, max_categories=200), codes),
-        ]
-    )
-    yield RIDGE, make_pipeline(prepare, RidgeCV(alphas=np.logspace(-3, 4, 15)))
+    yield lambda: DummyRegressor(strategy=constant)
+
+    def linear() -> Any:
+        scaled = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+        encoded = OneHotEncoder(handle_unknown="ignore", sparse_output=False, max_categories=200)
+        prepare = ColumnTransformer([("numeric", scaled, numeric), ("categorical", encoded, codes)])
+        return make_pipeline(prepare, _line(config))
+
+    yield linear
     few = [code for code, count in zip(codes, cardinalities, strict=True) if count <= _MAX_CATEGORIES]
-    yield BOOSTING, MultiOutputRegressor(HistGradientBoostingRegressor(categorical_features=few, random_state=seed))
+    trees: dict[str, Any] = {"categorical_features": few, "random_state": config.seed}
+    if line == GLM and config.objective == "logistic":
+        yield lambda: HistGradientBoostingClassifier(**trees)
+        return
+    loss = "absolute_error" if constant == MEDIAN else _LOSSES.get(config.objective, "squared_error")
+    yield lambda: HistGradientBoostingRegressor(loss=loss, **trees)
+
+
+def _line(config: TrainConfig) -> Any:
+    if config.objective == "logistic":
+        return LogisticRegression(max_iter=1000)
+    if config.objective == "poisson":
+        return PoissonRegressor(alpha=1e-3, max_iter=1000)
+    if config.objective == "gamma":
+        return GammaRegressor(alpha=1e-3, max_iter=1000)
+    if config.objective == "tweedie":
+        return TweedieRegressor(power=config.tweedie_power, alpha=1e-3, link="log", max_iter=1000)
+    return RidgeCV(alphas=np.logspace(-3, 4, 15))

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from artifact.errors import DataError, unknown_name
+from training.objectives.kinds import Name as Objective
 from training.presets import resolved
 
 T = TypeVar("T")
+Level = Annotated[float, Field(gt=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Family = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise"]
@@ -33,6 +35,19 @@ class TrainConfig(BaseModel):
 
     preset: Preset = Field(default="balanced", description="What None stands for: fast, balanced or best.")
     model: Family | None = Field(default=None, description="Model family; default by preset.")
+    objective: Objective = Field(default="mse", description="What is minimised, and so what an answer is.")
+    quantiles: tuple[Level, ...] = Field(
+        default=(0.05, 0.25, 0.5, 0.75, 0.95),
+        min_length=3,
+        max_length=99,
+        description="Levels of objective quantile: ascending, 0.5 in the middle.",
+    )
+    huber_delta: float = Field(
+        default=1.0, gt=0, le=100, description="Error, in target deviations, above which huber counts it as it is."
+    )
+    tweedie_power: float = Field(
+        default=1.5, gt=1, lt=2, description="Power of tweedie: near 1 counts, near 2 amounts."
+    )
     seed: int = Field(default=0, ge=0, description="Seed of the split, the weights, dropout and shuffling.")
     folds: int | None = Field(
         default=None,
@@ -111,6 +126,9 @@ class TrainConfig(BaseModel):
         held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
         if held > 0.8:
             raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held:.3g}.")
+        ascending = list(self.quantiles) == sorted(set(self.quantiles))
+        if len(self.quantiles) % 2 == 0 or not ascending or self.quantiles[len(self.quantiles) // 2] != 0.5:
+            raise ValueError(f"Expected ascending quantiles with 0.5 in the middle. Received: {self.quantiles}.")
         return self
 
     @classmethod

@@ -13,7 +13,7 @@ from artifact.errors import TruelineError
 from training.folds import Fold
 from training.loops import Loop
 from training.loops.problem import Problem
-from training.objectives import Objective
+from training.objectives.base import Objective
 
 Float32 = npt.NDArray[np.float32]
 Progress = Callable[[int, int, float], None]
@@ -93,7 +93,7 @@ class Epochs:
         """All epochs, or until none of the networks has become better for ``patience`` of them.
 
         Args:
-            progress: called after each epoch with epoch, epochs and the root of the validation error.
+            progress: called after each epoch with epoch, epochs and the validation error, as the objective shows it.
             stop_at: keep the weights of this epoch, whatever the validation rows say.
 
         Raises:
@@ -111,7 +111,7 @@ class Epochs:
                 self._record("validation", errors.mean(), self._alone)
                 self._keep(epoch, errors)
             if progress is not None:
-                progress(epoch, self._epochs, math.sqrt(max(0.0, (self.history["validation"] or [math.nan])[-1])))
+                progress(epoch, self._epochs, self._objective.shown((self.history["validation"] or [math.nan])[-1]))
             if stop_at is None and epoch - self.best_epochs.max() >= self._patience:
                 break
         if stop_at is None:
@@ -146,20 +146,20 @@ class Epochs:
         With several networks, rows that a network is measured by do not judge it: they would have chosen its weights.
         """
         outputs = self.unseen()
-        y, n = self._problem.y, len(self._folds)
-        score = self._objective.score
-        alone = np.array([score(y[f.validation], found) for f, found in zip(self._folds, outputs, strict=True)])
+        n = len(self._folds)
+        pairs = zip(self._folds, outputs, strict=True)
+        alone: npt.NDArray[np.float64] = np.array([self._score(f.validation, found) for f, found in pairs])
         self._alone = alone
         if n == 1:
             return alone
         sizes = np.array([len(fold.validation) for fold in self._folds], np.float64)
         others = (alone @ sizes - alone * sizes) / (sizes.sum() - sizes)
         if self._repeats < 2:
-            return others
+            return np.asarray(others)
         together = self._together(outputs)
         # The error of a mean of m networks is c + v / m; two of them tell c and v.
         removed = (others - together) / (1.0 - 1.0 / self._repeats)
-        return together - removed * (1.0 / self._repeats - 1.0 / n)
+        return np.asarray(together - removed * (1.0 / self._repeats - 1.0 / n))
 
     def _together(self, outputs: list[Float32]) -> npt.NDArray[np.float64]:
         """For each network, the error of the repeats' joint answers to the rows that it saw."""
@@ -173,8 +173,12 @@ class Epochs:
         scores = []
         for fold in self._folds:
             judging = np.setdiff1d(rows, fold.validation, assume_unique=True)
-            scores.append(self._objective.score(y[judging], joint[:, judging]))
+            scores.append(self._score(judging, joint[:, judging]))
         return np.array(scores)
+
+    def _score(self, rows: npt.NDArray[np.int64], outputs: Float32) -> float:
+        weight = self._problem.weight
+        return self._objective.score(self._problem.y[rows], outputs, None if weight is None else weight[rows])
 
     def _keep(self, epoch: int, errors: npt.NDArray[np.float64]) -> None:
         better = errors < self._best

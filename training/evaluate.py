@@ -9,33 +9,50 @@ import numpy.typing as npt
 
 from artifact.manifest import Coverage, Verdict
 from artifact.predictor import Prediction
-from training.baselines import BOOSTING, MEAN, RIDGE
+from training.baselines import BOOSTING, GLM, MEAN, MEDIAN, RIDGE
+from training.config import TrainConfig
+from training.metrics import row_errors
+from training.objectives.kinds import KINDS
 
 Float64 = npt.NDArray[np.float64]
 
 _RESAMPLES = 2000
 _CHUNK = 2_000_000
-_PLAIN_NAMES = {MEAN: "predicting the mean", RIDGE: "ridge regression", BOOSTING: "gradient boosting"}
+_PLAIN_NAMES = {
+    MEAN: "predicting the mean",
+    MEDIAN: "predicting the median",
+    RIDGE: "ridge regression",
+    GLM: "a generalised linear model",
+    BOOSTING: "gradient boosting",
+}
 
 
 def verdict(
-    y: Float64, network: Float64, baselines: dict[str, Float64], seed: int, *, rows_are: str = "test rows"
+    y: Float64,
+    network: Float64,
+    baselines: dict[str, Float64],
+    config: TrainConfig,
+    *,
+    rows_are: str = "test rows",
+    weight: Float64 | None = None,
 ) -> Verdict:
-    """Compare the network with the baselines, row by row.
+    """Compare the network with the baselines, row by row, by the objective's own error.
 
     Args:
         y: float64 (n_samples, n_targets), the test rows' targets.
         network: the network's answers to them.
-        baselines: each baseline's answers by name; ``mean`` among them.
-        seed: of the bootstrap.
+        baselines: each baseline's answers by name; a constant, ``mean`` or ``median``, among them.
+        config: its objective gives the error, its seed that of the bootstrap.
         rows_are: how the sentence calls the rows. Defaults to ``test rows``.
+        weight: float64 (n_samples,) of each row, or None. Defaults to None.
     """
-    scale = np.square(y - baselines[MEAN]).mean(axis=0)
-    errors = {name: _errors(y, value, scale) for name, value in baselines.items()}
+    kind, root = KINDS[config.objective], _is_root(config)
+    constant = MEAN if MEAN in baselines else MEDIAN
+    errors = _by_row(y, baselines, config, weight)
     best = min(errors, key=lambda name: float(errors[name].mean()))
-    ours = _errors(y, network, scale)
-    ratio, low, high = _ratio(ours, errors[best], seed)
-    _, _, against_mean = _ratio(ours, errors[MEAN], seed, upper=95)
+    ours = _by_row(y, {"": network, constant: baselines[constant]}, config, weight)[""]
+    ratio, low, high = _ratio(ours, errors[best], config.seed, root=root)
+    _, _, against_mean = _ratio(ours, errors[constant], config.seed, root=root, upper=95)
     beats_mean = against_mean < 1
     worth_it: Literal["yes", "no", "tie"] = (
         "yes" if high < 1 and beats_mean else "no" if low > 1 or not beats_mean else "tie"
@@ -44,18 +61,21 @@ def verdict(
     change = f"{abs(1 - ratio):.1%} {'lower' if ratio < 1 else 'higher'}"
     interval = f"95% interval {low - 1:+.1%} to {high - 1:+.1%}, {len(y):,} {rows_are}"
     if not beats_mean:
-        sentence = f"No: the network does not beat predicting the mean beyond chance ({len(y):,} {rows_are})."
+        sentence = f"No: the network does not beat {_PLAIN_NAMES[constant]} beyond chance ({len(y):,} {rows_are})."
     elif worth_it == "yes":
-        sentence = f"Yes: the network's RMSE is {change} than that of {plain}, the best baseline ({interval})."
+        sentence = f"Yes: the network's {kind.plain} is {change} than that of {plain}, the best baseline ({interval})."
     elif worth_it == "no":
-        sentence = f"No: {plain} does better; the network's RMSE is {change} ({interval})."
+        sentence = f"No: {plain} does better; the network's {kind.plain} is {change} ({interval})."
     else:
-        sentence = f"Undecided: the network's RMSE is {change} than that of {plain}, within chance ({interval})."
+        sentence = (
+            f"Undecided: the network's {kind.plain} is {change} than that of {plain}, within chance ({interval})."
+        )
     return Verdict(
         worth_it=worth_it,
         beats_mean=beats_mean,
         best_baseline=best,
-        rmse_ratio=ratio,
+        metric=kind.metric,
+        ratio=ratio,
         low=low,
         high=high,
         sentence=sentence,
@@ -63,39 +83,55 @@ def verdict(
 
 
 def paired_ratios(
-    y: Float64, network: Float64, baselines: dict[str, Float64], seed: int
+    y: Float64,
+    network: Float64,
+    baselines: dict[str, Float64],
+    config: TrainConfig,
+    *,
+    weight: Float64 | None = None,
 ) -> dict[str, tuple[float, float, float]]:
-    """The network's RMSE over each baseline's, as the verdict computes it: ratio and 95% bootstrap interval by name.
+    """The network's error over each baseline's, as the verdict computes it: ratio and 95% bootstrap interval by name.
 
     Args:
         y: float64 (n_samples, n_targets), what came true.
         network: the network's answers.
-        baselines: each baseline's answers by name; ``mean`` among them.
-        seed: of the bootstrap.
+        baselines: each baseline's answers by name; a constant, ``mean`` or ``median``, among them.
+        config: its objective gives the error, its seed that of the bootstrap.
+        weight: float64 (n_samples,) of each row, or None. Defaults to None.
     """
-    scale = np.square(y - baselines[MEAN]).mean(axis=0)
-    ours = _errors(y, network, scale)
-    return {name: _ratio(ours, _errors(y, value, scale), seed) for name, value in baselines.items()}
+    errors = _by_row(y, {**baselines, "": network}, config, weight)
+    ours = errors.pop("")
+    return {name: _ratio(ours, theirs, config.seed, root=_is_root(config)) for name, theirs in errors.items()}
 
 
-def coverage(names: tuple[str, ...], y: Float64, answer: Prediction, level: float) -> Coverage:
-    """Share of rows inside their intervals, and the intervals' mean width, by target."""
+def coverage(
+    names: tuple[str, ...], y: Float64, answer: Prediction, level: float, weight: Float64 | None = None
+) -> Coverage:
+    """Share of rows inside their intervals, and the intervals' mean width, by target; both of weighted rows."""
     inside = (answer.lower <= y) & (y <= answer.upper)
     width = (answer.upper - answer.lower).astype(np.float64)
     return Coverage(
         level=level,
-        covered={name: float(inside[:, j].mean()) for j, name in enumerate(names)},
-        mean_width={name: float(width[:, j].mean()) for j, name in enumerate(names)},
+        covered={name: float(np.average(inside[:, j], weights=weight)) for j, name in enumerate(names)},
+        mean_width={name: float(np.average(width[:, j], weights=weight)) for j, name in enumerate(names)},
     )
 
 
-def _errors(y: Float64, value: Float64, scale: Float64) -> Float64:
-    """Squared error of each row, over the mean's, averaged over the targets: (n_samples,)."""
-    return np.asarray((np.square(y - value) / np.maximum(scale, np.finfo(float).tiny)).mean(axis=1))
+def _is_root(config: TrainConfig) -> bool:
+    return KINDS[config.objective].metric == "rmse"
 
 
-def _ratio(ours: Float64, theirs: Float64, seed: int, upper: float = 97.5) -> tuple[float, float, float]:
-    """RMSE ratio with its bootstrap percentiles, rows drawn in pairs."""
+def _by_row(y: Float64, answers: dict[str, Float64], config: TrainConfig, weight: Float64 | None) -> dict[str, Float64]:
+    """Error of each row by name, over the constant's mean, averaged over the targets, weighted: (n_samples,)."""
+    metric, constant = KINDS[config.objective].metric, answers[MEAN if MEAN in answers else MEDIAN]
+    scale = np.average(row_errors(metric, y, constant, config.tweedie_power), axis=0, weights=weight)
+    scale = np.maximum(scale, np.finfo(float).tiny)
+    found = {n: (row_errors(metric, y, a, config.tweedie_power) / scale).mean(axis=1) for n, a in answers.items()}
+    return found if weight is None else {name: errors * weight / weight.mean() for name, errors in found.items()}
+
+
+def _ratio(ours: Float64, theirs: Float64, seed: int, *, root: bool, upper: float = 97.5) -> tuple[float, float, float]:
+    """Ratio of mean errors, or of their roots, with its bootstrap percentiles, rows drawn in pairs."""
     rng = np.random.default_rng(seed)
     n = len(ours)
     pairs = np.stack([ours, theirs], axis=1)
@@ -107,6 +143,7 @@ def _ratio(ours: Float64, theirs: Float64, seed: int, upper: float = 97.5) -> tu
         ]
     )
     floor = np.finfo(float).tiny
-    ratios = np.sqrt(sums[:, 0] / np.maximum(sums[:, 1], floor))
+    power = 0.5 if root else 1.0
+    ratios = (sums[:, 0] / np.maximum(sums[:, 1], floor)) ** power
     low, high = np.percentile(ratios, [2.5, upper])
-    return float(np.sqrt(ours.mean() / max(theirs.mean(), floor))), float(low), float(high)
+    return float((ours.mean() / max(theirs.mean(), floor)) ** power), float(low), float(high)

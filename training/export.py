@@ -63,7 +63,7 @@ def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> 
         return Exported(open_runtime(folder, "keras"), note)
     runtime = open_runtime(folder, "onnx")
     arrays = {name: np.asarray(keras.ops.convert_to_numpy(tensor)) for name, tensor in answers.items()}
-    check_parity(Outputs(arrays["value"], arrays["spread"]), runtime.run(X.numeric, X.categorical), schema)
+    check_parity(Outputs(**arrays), runtime.run(X.numeric, X.categorical), schema)
     return Exported(runtime, None)
 
 
@@ -82,10 +82,14 @@ def check_parity(expected: Outputs, found: Outputs, schema: FeatureSchema) -> No
         TruelineError: they differ by more than 1e-5 of a target's standard deviation.
     """
     std = np.array([t.std for t in schema.targets])
-    for name in ("value", "spread"):
-        ours, theirs = getattr(expected, name), getattr(found, name)
+    for name, ours in expected._asdict().items():
+        theirs = getattr(found, name)
+        if ours is None and theirs is None:
+            continue
+        if ours is None or theirs is None:
+            raise TruelineError(f"Expected '{name}' of both model.onnx and model.keras, or of neither. Received: one.")
         # A spread is an exponential: its error grows with it.
-        scale = np.maximum(std, ours) if name == "spread" else std
+        scale = np.maximum(std, ours) if name == "spread" else std[:, None] if name == "quantiles" else std
         allowed = PARITY * scale + 8 * np.spacing(np.abs(ours))
         difference = np.abs(ours.astype(np.float64) - theirs)
         if not (difference <= allowed).all():

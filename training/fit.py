@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
-from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
+from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT, Outputs
 from artifact.schema import FeatureSchema
 from training.config import TrainConfig
 from training.epochs import Epochs, Progress
@@ -21,7 +21,8 @@ from training.loops import open_loop
 from training.loops.problem import Problem
 from training.models import FAMILIES
 from training.models.inputs import Inputs, Preprocessed, heads
-from training.objectives import OBJECTIVES
+from training.objectives import objective_of
+from training.objectives.kinds import scale_of
 from training.optimizers import build_optimizer
 
 Float32 = npt.NDArray[np.float32]
@@ -32,13 +33,12 @@ class Fitted:
     """Fitted networks, as one model.
 
     Attributes:
-        model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value", "spread"}`` in target units, the mean of the
-            networks.
+        model: Keras model, ``{"numeric", "categorical"}`` -> what :class:`TargetScaling` gives, in target units, by
+            all networks together.
         best_epochs: of each network, the 1-based epoch whose weights it holds.
         epochs: epochs that ran.
         history: training and validation error by epoch, in squared target deviations, means over the networks.
-        unseen: of each network, its answers to its validation rows, ``(value, spread)``, each float64
-            (n_rows, n_targets) in target units, offsets subtracted.
+        unseen: of each network, its answers to its validation rows, in target units, offsets subtracted.
         notes: what was chosen or found, one sentence each, for the manifest.
     """
 
@@ -46,7 +46,7 @@ class Fitted:
     best_epochs: tuple[int, ...]
     epochs: int
     history: dict[str, list[float]]
-    unseen: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+    unseen: list[Outputs]
     notes: tuple[str, ...] = ()
 
 
@@ -60,6 +60,7 @@ def fit(
     *,
     repeats: int = 1,
     stop_at: int | None = None,
+    weight: npt.NDArray[np.float64] | None = None,
 ) -> Fitted:
     """Fit one network a fold, all in the same compiled steps.
 
@@ -69,9 +70,10 @@ def fit(
         y: float64 (n_samples, n_targets), offsets subtracted.
         folds: rows that train each network, and rows that choose its epoch.
         config: resolved settings.
-        progress: called after each epoch with epoch, epochs and the validation RMSE in target deviations.
+        progress: called after each epoch with epoch, epochs and the validation error, as the objective shows it.
         repeats: times that the folds cover the rows. Defaults to 1.
         stop_at: take the weights of this epoch, whatever the validation rows say. Defaults to None.
+        weight: float64 (n_samples,) of each row, their mean 1; None for equal ones. Defaults to None.
 
     Raises:
         DivergedError: the loss was not a number.
@@ -82,11 +84,11 @@ def fit(
 
         return solve(schema, X, y, folds, config, progress)
     make_deterministic(config.seed)
-    family, objective = FAMILIES[config.required("model")], OBJECTIVES["mse"]
+    family, objective = FAMILIES[config.required("model")], objective_of(config)
     n_targets, networks, members = y.shape[1], len(folds), config.required("members")
     trained = np.unique(np.concatenate([fold.train for fold in folds]))
     rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=family.squeeze)
-    mean, std = y[trained].mean(axis=0), y[trained].std(axis=0)
+    mean, std = scale_of(config.objective, y[trained], None if weight is None else weight[trained])
     n_values, n_spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
     inputs = Inputs.of(schema, rows, networks, n_values + n_spreads, config.seed)
     hidden = family.build(inputs, config)
@@ -102,7 +104,7 @@ def fit(
         members=members,
         features=rows.features,
         y=((y - mean) / std).astype(np.float32),
-        weight=None,
+        weight=None if weight is None else weight.astype(np.float32),
         loss=objective.loss,
         error=objective.error,
         optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor),
@@ -125,8 +127,11 @@ def fit(
     run.to_the_end(progress, stop_at)
     # A network's answers stay within what it has seen; a line is asked to go on.
     seen = y[trained]
-    bounds = {"minimum": seen.min(axis=0).tolist(), "maximum": seen.max(axis=0).tolist()} if family.bounded else {}
-    scaling = TargetScaling(mean.tolist(), std.tolist(), **bounds, name="target")
+    # An exponential that goes on is no line: rates stay within it, too.
+    bounded = family.bounded or objective.kind.link == "log"
+    bounds = {"minimum": seen.min(axis=0).tolist(), "maximum": seen.max(axis=0).tolist()} if bounded else {}
+    link: dict[str, Any] = {"link": objective.kind.link, "n_quantiles": objective.n_quantiles}
+    scaling = TargetScaling(mean.tolist(), std.tolist(), **bounds, **link, name="target")
     return Fitted(
         model=whole(schema, rows, core, scaling),
         best_epochs=tuple(int(e) for e in run.best_epochs),
@@ -168,10 +173,8 @@ def _to_each(tensor: Any) -> Any:
     return keras.ops.expand_dims(tensor, 0)
 
 
-def _in_units(scaling: TargetScaling, outputs: Float32) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    found = scaling(outputs)
-    value, spread = (np.asarray(keras.ops.convert_to_numpy(found[name]), np.float64) for name in ("value", "spread"))
-    return value, spread
+def _in_units(scaling: TargetScaling, outputs: Float32) -> Outputs:
+    return Outputs(**{name: np.asarray(keras.ops.convert_to_numpy(t)) for name, t in scaling(outputs).items()})
 
 
 def _penalty(config: TrainConfig, core: Any) -> Callable[[list[Any]], Any] | None:

@@ -13,9 +13,10 @@ from artifact.encoding import Encoded
 from artifact.intervals import DEFAULT_LEVEL, Calibration, Interval
 from artifact.predictor import Prediction, finish, target_offsets
 from artifact.runtimes import Outputs
-from training.baselines import BASELINES, baselines, predict
+from training.baselines import baseline_names, baselines, predict
 from training.fit import Fitted, feed
 from training.folds import Fold
+from training.objectives.kinds import KINDS
 from training.prepare import Prepared, take
 
 Float64 = npt.NDArray[np.float64]
@@ -32,22 +33,26 @@ class Measured:
         rows: their indices, ascending.
         y: float64 (n_rows, n_targets), what came true, in target units.
         answer: what was predicted, with intervals at ``level`` from scores of other rows.
+        outputs: the same before offsets and intervals, with spreads or quantiles.
         level: of the intervals.
         calibration: of the intervals, from every row that can calibrate.
         baselines: each baseline's answers, float64 (n_rows, n_targets), by name.
         rows_are: how a reader calls them: ``test rows`` or ``rows out of fold``.
         intervals: by level the intervals of the same rows, ``level`` among them; those of :data:`LEVELS` that so many
             scores can promise.
+        weight: float64 (n_rows,) of each row, or None.
     """
 
     rows: npt.NDArray[np.int64]
     y: Float64
     answer: Prediction
+    outputs: Outputs
     level: float
     calibration: Calibration
     baselines: dict[str, Float64]
     rows_are: str
     intervals: dict[float, Interval]
+    weight: Float64 | None = None
 
 
 def measure(prepared: Prepared, fitted: Fitted) -> Measured:
@@ -62,63 +67,101 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
     of these networks, so its errors are at most about theirs.
     """
     plan, y = prepared.plan, prepared.y
-    value, spread = np.zeros_like(y), np.zeros_like(y)
-    for fold, (fold_value, fold_spread) in zip(plan.folds, fitted.unseen, strict=True):
-        value[fold.validation] += fold_value / plan.repeats
-        spread[fold.validation] += fold_spread / plan.repeats
-    calibration = Calibration.fit(y, value, spread)
+    everything = np.arange(len(y))
+    outputs = _joint(prepared, fitted)
+    calibration = _calibrated(prepared, outputs, everything)
     first = plan.folds[: len(plan.folds) // plan.repeats]
-    others = {name: np.zeros_like(y) for name in BASELINES}
-    most = min(_max_level(len(y) - len(f.validation)) for f in first)
+    others = {name: np.zeros_like(y) for name in baseline_names(prepared.config)}
+    known = [np.setdiff1d(everything, fold.validation) for fold in first]
+    by_fold = [_calibrated(prepared, _rows(outputs, rows), rows) for rows in known]
+    most = min(scores.max_level for scores in by_fold)
     level = min(DEFAULT_LEVEL, most)
     intervals = {at: Interval(np.zeros_like(y), np.zeros_like(y)) for at in _levels(most)}
-    for fold in first:
+    for fold, scores in zip(first, by_fold, strict=True):
         rows = fold.validation
-        known = np.setdiff1d(np.arange(len(y)), rows)
-        scores = Calibration.fit(y[known], value[known], spread[known])
+        found = _rows(outputs, rows)
         for at, (lower, upper) in intervals.items():
-            lower[rows], upper[rows] = scores.interval(value[rows], spread[rows], scores.bound(at))
-        for name, found in _baselines(prepared, fold.train, rows):
-            others[name][rows] = found
+            bound = scores.of_rows(scores.bound(at), prepared.X.categorical[rows])
+            lower[rows], upper[rows] = scores.interval(found.value, found.spread, bound, found.quantiles)
+        for name, answers_of in _baselines(prepared, fold.train, rows):
+            others[name][rows] = answers_of
     offsets = target_offsets(prepared.schema)
     shift = 0.0 if offsets is None else offsets
     shifted = {at: Interval(lower + shift, upper + shift) for at, (lower, upper) in intervals.items()}
-    answer = Prediction(value + shift, *shifted[level], [])
-    return Measured(np.arange(len(y)), y + shift, answer, level, calibration, others, "rows out of fold", shifted)
+    answer = Prediction(outputs.value + shift, *shifted[level], [])
+    return Measured(
+        everything, y + shift, answer, outputs, level, calibration, others, "rows out of fold", shifted, prepared.weight
+    )
 
 
 def _held_out(prepared: Prepared, fitted: Fitted) -> Measured:
     parts = prepared.plan.parts
     if parts is None:
         raise TypeError("Expected held-out parts. Received: folds.")
-    calibrating, y_calibration = prepared.rows(parts.calibration)
-    found = answers(fitted.model, calibrating)
-    calibration = Calibration.fit(y_calibration, found.value, found.spread)
+    calibrating, _ = prepared.rows(parts.calibration)
+    calibration = _calibrated(prepared, answers(fitted.model, calibrating), parts.calibration)
     level = min(DEFAULT_LEVEL, calibration.max_level)
     test = np.sort(parts.test)
     X, y = prepared.rows(test)
     offsets = target_offsets(prepared.schema)
     outputs = answers(fitted.model, X)
     by_level = {
-        at: finish(outputs, offsets, calibration, calibration.bound(at), []) for at in _levels(calibration.max_level)
+        at: finish(outputs, offsets, calibration, calibration.of_rows(calibration.bound(at), X.categorical), [])
+        for at in _levels(calibration.max_level)
     }
     intervals = {at: Interval(found.lower, found.upper) for at, found in by_level.items()}
     seen = np.concatenate([parts.train, parts.validation])
     others = dict(_baselines(prepared, seen, test))
-    shift = 0.0 if offsets is None else offsets
-    return Measured(test, y + shift, by_level[level], level, calibration, others, "test rows", intervals)
+    y = y if offsets is None else y + offsets
+    weight = prepared.weights(test)
+    return Measured(test, y, by_level[level], outputs, level, calibration, others, "test rows", intervals, weight)
 
 
 def answers(model: object, X: Encoded) -> Outputs:
-    """A fitted Keras model's answers, float32 (n_samples, n_targets) each, a chunk of rows at a time."""
+    """A fitted Keras model's answers to rows, a chunk of them at a time."""
     call: Callable[..., dict[str, object]] = model  # type: ignore[assignment]
     names = [tensor.name for tensor in model.inputs]  # type: ignore[attr-defined]
-    found: dict[str, list[npt.NDArray[np.float32]]] = {"value": [], "spread": []}
+    found: dict[str, list[npt.NDArray[np.float32]]] = {}
     for start in range(0, len(X), _CHUNK):
         part = take(X, np.arange(start, min(start + _CHUNK, len(X))))
         for name, tensor in call(feed(part, names), training=False).items():
-            found[name].append(np.asarray(keras.ops.convert_to_numpy(tensor)))
-    return Outputs(np.concatenate(found["value"]), np.concatenate(found["spread"]))
+            found.setdefault(name, []).append(np.asarray(keras.ops.convert_to_numpy(tensor)))
+    return Outputs(**{name: np.concatenate(parts) for name, parts in found.items()})
+
+
+def _joint(prepared: Prepared, fitted: Fitted) -> Outputs:
+    """Each row's answer by the networks that did not see it, one of each repeat, as the model joins its networks."""
+    plan, n = prepared.plan, len(prepared.y)
+    per_cut = len(plan.folds) // plan.repeats
+    cuts: list[dict[str, npt.NDArray[np.float64]]] = []
+    for start in range(0, len(plan.folds), per_cut):
+        whole: dict[str, npt.NDArray[np.float64]] = {}
+        pairs = zip(plan.folds[start : start + per_cut], fitted.unseen[start : start + per_cut], strict=True)
+        for fold, found in pairs:
+            for name, values in found._asdict().items():
+                if values is not None:
+                    whole.setdefault(name, np.zeros((n, *values.shape[1:])))[fold.validation] = values
+        cuts.append(whole)
+    joint = {name: np.mean([cut[name] for cut in cuts], axis=0) for name in cuts[0]}
+    if KINDS[prepared.config.objective].link == "normal":
+        variances = np.mean([np.square(cut["spread"]) for cut in cuts], axis=0)
+        joint["spread"] = np.sqrt(variances + np.var([cut["value"] for cut in cuts], axis=0))
+    return Outputs(**joint)
+
+
+def _rows(outputs: Outputs, rows: npt.NDArray[np.int64]) -> Outputs:
+    return Outputs(*[None if values is None else values[rows] for values in outputs])  # type: ignore[arg-type]
+
+
+def _calibrated(prepared: Prepared, outputs: Outputs, rows: npt.NDArray[np.int64]) -> Calibration:
+    """Fitted on ``outputs`` for ``rows``, which nothing else has seen."""
+    return Calibration.fit(
+        prepared.y[rows],
+        *outputs,
+        weight=prepared.weights(rows),
+        grouping=prepared.grouping(rows),
+        support=KINDS[prepared.config.objective].support,
+    )
 
 
 def final_fold(prepared: Prepared) -> tuple[Fold, ...]:
@@ -132,14 +175,10 @@ def _baselines(
     offsets = target_offsets(prepared.schema)
     shift = 0.0 if offsets is None else offsets
     X, _ = prepared.rows(rows)
-    fitted = baselines(prepared.schema, *prepared.rows(train), prepared.config.seed)
+    fitted = baselines(prepared.schema, *prepared.rows(train), prepared.config, prepared.weights(train))
     return [(name, predict(model, X) + shift) for name, model in fitted]
 
 
 def _levels(most: float) -> list[float]:
     """Those at which to measure, where at most ``most`` can be promised, upwards."""
     return sorted({min(DEFAULT_LEVEL, most), *(level for level in LEVELS if level <= most)})
-
-
-def _max_level(n_samples: int) -> float:
-    return n_samples / (n_samples + 1)

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.encoding import Encoded
-from artifact.errors import DataError
+from artifact.errors import DataError, unknown_name
+from artifact.intervals import Grouping
 from artifact.schema import Feature, FeatureSchema
 from training import split
 from training.columns import encode_frame
@@ -19,6 +20,8 @@ from training.data import check_columns
 from training.folds import Plan, cross_validation
 from training.infer import check_target_names, fit_categories, infer_features, infer_target
 from training.leakage import empty_rows, leaks
+from training.objectives.kinds import KINDS, check_target
+from training.weights import weights_of
 
 Float64 = npt.NDArray[np.float64]
 
@@ -35,6 +38,8 @@ class Request:
         corrections: of the inferred schema.
         group: column whose rows stay in one part, or None; it is no feature.
         time: column that orders the rows, or None: the newest rows test.
+        weight: column that says how much each row counts, or None; it is no feature.
+        interval_groups: categorical feature whose categories get intervals of their own, or None.
     """
 
     data: str
@@ -44,11 +49,18 @@ class Request:
     corrections: Corrections = field(default_factory=Corrections)
     group: str | None = None
     time: str | None = None
+    weight: str | None = None
+    interval_groups: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A table ready to fit: the schema, all rows encoded by it, targets less their offsets, folds and notes."""
+    """A table ready to fit: the schema, all rows encoded by it, targets less their offsets, folds and notes.
+
+    Attributes:
+        weight: float64 (n_samples,), of each row, their mean 1; None for equal ones.
+        group_column: of the encoded categories, whose categories get intervals of their own; None for none.
+    """
 
     frame: pl.DataFrame
     schema: FeatureSchema
@@ -57,6 +69,18 @@ class Prepared:
     plan: Plan
     config: TrainConfig
     notes: list[str]
+    weight: Float64 | None = None
+    group_column: int | None = None
+
+    def weights(self, indices: npt.NDArray[np.int64]) -> Float64 | None:
+        return None if self.weight is None else self.weight[indices]
+
+    def grouping(self, indices: npt.NDArray[np.int64]) -> Grouping | None:
+        """Which interval group each of some rows is in."""
+        if self.group_column is None:
+            return None
+        codes = self.X.categorical[indices, self.group_column]
+        return Grouping(self.group_column, self.schema.cardinalities[self.group_column], codes)
 
     def rows(self, indices: npt.NDArray[np.int64]) -> tuple[Encoded, Float64]:
         return take(self.X, indices), self.y[indices]
@@ -70,7 +94,7 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
     """
     notes: list[str] = []
     check_target_names(list(request.targets), table)
-    check_columns(table, [c for c in (request.group, request.time) if c], "column")
+    check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
     unknown = [name for name in request.corrections.targets if name not in request.targets]
     if unknown:
         raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
@@ -80,9 +104,12 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
         if column.max() == column.min():
             raise DataError(f"Expected '{name}' to vary. Received: {column[0]} in each of {len(column)} rows.")
     config = request.config.resolved(frame.height)
+    for name, column in zip(request.targets, y.T, strict=True):
+        check_target(config.objective, name, column)
     plan = _plan(frame, request, config)
+    weight = weights_of(frame, request.weight, request.targets, plan) if request.weight else None
     seen = plan.seen()
-    candidates = [c for c in frame.columns if c not in request.targets and c != request.group]
+    candidates = [c for c in frame.columns if c not in (*request.targets, request.group, request.weight)]
     inferred = infer_features(frame, candidates, request.corrections)
     notes += inferred.notes
     frame = inferred.frame
@@ -95,17 +122,38 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
         infer_target(name, y_train[:, j], corrections.get(name, TargetCorrection()))
         for j, name in enumerate(request.targets)
     ]
+    if KINDS[config.objective].plain_scale:
+        # Rates and probabilities are what they are: their 0 must stay where it is.
+        targets = [target.model_copy(update={"offset": 0.0}) for target in targets]
     schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
+    group_column = _group_column(schema, request.interval_groups) if request.interval_groups else None
     notes += _shared(frame.select(*schema.names, *request.targets), plan)
     X = encode_frame(frame, schema.lenient())
     empty = empty_rows(X)
     notes += [*([empty] if empty else []), *leaks(schema, X, y, config.seed)]
-    return Prepared(frame, schema, X, y - np.array([t.offset for t in targets]), plan, config, notes)
+    offsets = np.array([t.offset for t in targets])
+    return Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
 
 
 def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
     """Some rows, without their warnings."""
     return Encoded(X.numeric[indices], X.categorical[indices])
+
+
+def _group_column(schema: FeatureSchema, name: str) -> int:
+    """Column of the encoded categories."""
+    names = [feature.name for feature in schema.categorical]
+    if name not in names:
+        if name in schema.names:
+            kind = schema.feature(name).kind
+            raise DataError(
+                f"Expected --interval-groups to be a feature of kind 'category'. Received: '{name}', a {kind}. "
+                'Say kind = "category" in schema.toml, or choose one of: '
+                + (", ".join(f"'{n}'" for n in names) or "there are none")
+                + "."
+            )
+        raise DataError(unknown_name("categorical feature", name, names))
+    return names.index(name)
 
 
 def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.DataFrame:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from artifact.errors import TruelineError
-from training.epochs import DivergedError
-from training.fit import Fitted, Progress, fit
+from training.epochs import DivergedError, Progress
+from training.fit import Fitted, fit
 from training.folds import Fold
 from training.prepare import Prepared
 
@@ -79,5 +79,13 @@ def _fit(
     prepared: Prepared, folds: tuple[Fold, ...], progress: Progress, *, repeats: int = 1, stop_at: int | None = None
 ) -> Fitted:
     return fit(
-        prepared.schema, prepared.X, prepared.y, folds, prepared.config, progress, repeats=repeats, stop_at=stop_at
+        prepared.schema,
+        prepared.X,
+        prepared.y,
+        folds,
+        prepared.config,
+        progress,
+        repeats=repeats,
+        stop_at=stop_at,
+        weight=prepared.weight,
     )

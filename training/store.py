@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from artifact import manifest as files
 from artifact.encoding import Encoder
 from artifact.golden import Golden
 from artifact.manifest import Lineage, Manifest
-from artifact.predictor import Predictor
+from artifact.predictor import Predictor, target_offsets
 from artifact.profile import Profile
 from artifact.registry import Registry
 from training import lineage
@@ -58,6 +59,7 @@ def store(
     golden = golden_rows(prepared.frame, schema, config.seed)
     y, answer = measured.y, measured.answer
     value = answer.value.astype(np.float64)
+    metrics = partial(by_target, names, y, config=config, weight=measured.weight)
     with registry.create(request.name) as (version, folder):
         runtime, note = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
         manifest = Manifest(
@@ -65,13 +67,13 @@ def store(
             model_version=version,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             family=config.required("model"),
-            objective="mse",
+            objective=config.objective,
             parameters=int(sum(np.prod(w.shape) for w in fitted.model.trainable_weights)),
             schema_digest=schema.digest(),
-            metrics=by_target(names, y, value),
-            baselines={name: by_target(names, y, other) for name, other in measured.baselines.items()},
-            verdict=verdict(y, value, measured.baselines, config.seed, rows_are=measured.rows_are),
-            coverage=coverage(names, y, answer, measured.level),
+            metrics=metrics(value, outputs=measured.outputs, offsets=target_offsets(schema)),
+            baselines={name: metrics(other) for name, other in measured.baselines.items()},
+            verdict=verdict(y, value, measured.baselines, config, rows_are=measured.rows_are, weight=measured.weight),
+            coverage=coverage(names, y, answer, measured.level, measured.weight),
             lineage=_lineage(request, table, prepared, time.perf_counter() - started),
             notes=(*prepared.notes, *fitted.notes, *([note] if note else [])),
         )
@@ -118,6 +120,7 @@ def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, seconds:
     config = prepared.config
     settings = config.model_dump(mode="json")
     settings.update(targets=list(request.targets), group=request.group, time=request.time)
+    settings.update(weight=request.weight, interval_groups=request.interval_groups)
     settings["schema"] = request.corrections.model_dump(mode="json", exclude_defaults=True)
     return Lineage(
         data=request.data,

@@ -38,6 +38,7 @@ _STAGES = {
 @click.option("--name", help="Name of the model. Defaults to the file's name.")
 @click.option("--preset", help="fast, balanced or best. Defaults to balanced.")
 @click.option("--model", "family", help="Model family: tabm, realmlp, mlp or linear. Defaults to the preset's.")
+@click.option("--objective", help="mse, mae, huber, quantile, gaussian, poisson, gamma, tweedie or logistic.")
 @click.option("--cv", type=click.IntRange(min=1), metavar="K", help="Folds, trained side by side; 1: rows held out.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting; may be given again.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings from a TOML file.")
@@ -46,6 +47,8 @@ _STAGES = {
 )
 @click.option("--group", metavar="COL", help="Rows with the same value here stay in one part; it is no feature.")
 @click.option("--time", metavar="COL", help="Orders the rows: the oldest train, the newest test.")
+@click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
+@click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
 @click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
@@ -56,12 +59,15 @@ def train_command(
     name: str | None,
     preset: str | None,
     family: str | None,
+    objective: str | None,
     cv: int | None,
     settings: tuple[str, ...],
     config: Path | None,
     schema_file: Path | None,
     group: str | None,
     time: str | None,
+    weight: str | None,
+    interval_groups: str | None,
     seed: int | None,
     promote: bool,
     force: bool,
@@ -79,13 +85,13 @@ def train_command(
     from artifact.registry import check_name
     from training.config import TrainConfig, parse_setting
     from training.corrections import Corrections
+    from training.objectives import KINDS
     from training.prepare import Request
     from training.train import Observer, train
 
     chosen = dict(parse_setting(s) for s in settings)
-    chosen.update(
-        {k: v for k, v in (("preset", preset), ("model", family), ("folds", cv), ("seed", seed)) if v is not None}
-    )
+    given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "seed": seed}
+    chosen.update({name: value for name, value in given.items() if value is not None})
     request = Request(
         data=data,
         targets=tuple(part.strip() for part in target.split(",")),
@@ -94,8 +100,11 @@ def train_command(
         corrections=Corrections.read(schema_file) if schema_file else Corrections(),
         group=group,
         time=time,
+        weight=weight,
+        interval_groups=interval_groups,
     )
     check_name(request.name)
+    shown = KINDS[request.config.objective].shown
     store = registry()
     console = stderr()
     detail = TextColumn("{task.fields[detail]}")
@@ -103,8 +112,8 @@ def train_command(
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Starting", total=None, detail="")
 
-        def on_epoch(epoch: int, epochs: int, rmse: float) -> None:
-            detail = f"epoch {epoch} of {epochs}, validation RMSE {rmse:.4f} deviations"
+        def on_epoch(epoch: int, epochs: int, error: float) -> None:
+            detail = f"epoch {epoch} of {epochs}, validation {shown} {error:.4f}"
             progress.update(task, total=epochs, completed=epoch, detail=detail)
 
         def on_schema(schema: FeatureSchema, notes: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""From the standardised answers of all networks and members to one answer in the target's unit, inside the graph."""
+"""From the outputs of all networks and members to one answer in the target's unit, inside the graph."""
 
 from __future__ import annotations
 
@@ -11,18 +11,52 @@ from keras import ops
 
 # Spreads are kept within e^-7 and e^4 standard deviations: an answer needs a width that is above 0 and finite.
 _LOG_SPREAD = (-7.0, 4.0)
+# Of a rate's logarithm, and of a probability: what float32 tells apart, in the loss as in the answer.
+LOG_RATE = (-15.0, 15.0)
+PROBABILITY = (1e-5, 1 - 1e-5)
+# Between neighbouring quantiles, in standard deviations: above what float32 loses when the mean is added.
+_LEAST_GAP = 1e-4
+LINKS = ("identity", "normal", "log", "logistic", "quantile")
+
+
+def ascending(raw: Any, n_quantiles: int) -> Any:
+    """Quantiles that cannot cross: the median, and from it outwards sums of gaps above 0 (softplus).
+
+    **Shape**: (..., n_targets * n_quantiles), one dimension of any size -> (..., n_targets, n_quantiles).
+    """
+    lead = [-1 if size is None else int(size) for size in raw.shape[:-1]]
+    raw = ops.reshape(raw, (*lead, int(raw.shape[-1]) // n_quantiles, n_quantiles))
+    middle = n_quantiles // 2
+    # As a product, not as a cumulated sum: every runtime has it, in both directions.
+    outwards = np.zeros((n_quantiles, n_quantiles), np.float32)
+    for k in range(n_quantiles):
+        outwards[middle + 1 : k + 1, k] = 1.0
+        outwards[k:middle, k] = -1.0
+    return raw[..., middle : middle + 1] + ops.matmul(ops.softplus(raw) + _LEAST_GAP, outwards)
 
 
 @keras.saving.register_keras_serializable(package="trueline")
 class TargetScaling(keras.layers.Layer):
-    """Average over networks and members, undo the standardisation of the target, and split off the spread.
+    """Average over networks and members, apply the link, and undo the standardisation of the target.
 
-    **Shape**: float32 (n_networks * n_members, n_samples, 2 * n_targets), standardised values then log spreads ->
-    ``{"value", "spread"}``, each float32 (n_samples, n_targets) in the target's unit, its offset not yet added.
+    What the outputs are, by ``link``:
+
+    - ``identity``: values, then log spreads; the answers are their means.
+    - ``normal``: means, then log standard deviations, of normal distributions. The answer is mean and standard
+      deviation of their mixture, (Lakshminarayanan et al. 2017): the spread has the members' disagreement in it.
+    - ``log``: logarithms of rates, then log spreads.
+    - ``logistic``: log odds. With probability p the spread is 2 p (1 - p), what a 0 or 1 is off from p on average.
+    - ``quantile``: ``n_quantiles`` a target as :func:`ascending` takes them; the value is the middle one.
+
+    **Shape**: float32 (n_networks * n_members, n_samples, n_outputs) -> ``{"value", "spread"}``, each float32
+    (n_samples, n_targets) in the target's unit, its offset not yet added; of quantiles ``{"value", "quantiles"}``, the
+    latter (n_samples, n_targets, n_quantiles).
 
     Args:
-        mean, std: of each target over the training rows, its offset subtracted, (n_targets,).
+        mean, std: what was subtracted from and what divided each target, (n_targets,).
         minimum, maximum: values are kept within these, (n_targets,), offset subtracted; None for no bounds.
+        link: see above. Defaults to ``identity``.
+        n_quantiles: of each target, an odd number. Defaults to 0.
     """
 
     def __init__(
@@ -31,28 +65,61 @@ class TargetScaling(keras.layers.Layer):
         std: Sequence[float],
         minimum: Sequence[float] | None = None,
         maximum: Sequence[float] | None = None,
+        link: str = "identity",
+        n_quantiles: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if link not in LINKS:
+            raise ValueError(f"Expected 'link' to be one of {', '.join(LINKS)}. Received: link={link!r}.")
         self.mean = [float(v) for v in mean]
         self.std = [float(v) for v in std]
         self.minimum = None if minimum is None else [float(v) for v in minimum]
         self.maximum = None if maximum is None else [float(v) for v in maximum]
+        self.link = link
+        self.n_quantiles = int(n_quantiles)
 
     def call(self, inputs: Any) -> dict[str, Any]:
+        if self.link == "quantile":
+            return self._quantiles(inputs)
         n_targets = len(self.mean)
-        std = np.asarray(self.std, np.float32)
-        value = ops.mean(inputs[:, :, :n_targets], axis=0) * std + np.asarray(self.mean, np.float32)
-        if self.minimum is not None and self.maximum is not None:
-            value = ops.clip(value, np.asarray(self.minimum, np.float32), np.asarray(self.maximum, np.float32))
-        spread = ops.mean(ops.exp(ops.clip(inputs[:, :, n_targets:], *_LOG_SPREAD)), axis=0) * std
-        return {"value": value, "spread": spread}
+        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+        values = inputs[:, :, :n_targets]
+        if self.link == "logistic":
+            value = ops.clip(ops.mean(ops.sigmoid(values), axis=0), *PROBABILITY)
+            return {"value": value, "spread": 2.0 * value * (1.0 - value)}
+        spreads = ops.exp(ops.clip(inputs[:, :, n_targets:], *_LOG_SPREAD))
+        if self.link == "log":
+            values = ops.exp(ops.clip(values, *LOG_RATE))
+        value = ops.mean(values, axis=0)
+        if self.link == "normal":
+            disagreement = ops.mean(ops.square(values - value), axis=0)
+            spread = ops.sqrt(ops.mean(ops.square(spreads), axis=0) + disagreement)
+        else:
+            spread = ops.mean(spreads, axis=0)
+        return {"value": self._bounded(value * std + mean), "spread": spread * std}
+
+    def _quantiles(self, inputs: Any) -> dict[str, Any]:
+        mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+        found = ops.mean(ascending(inputs, self.n_quantiles), axis=0) * std[:, None] + mean[:, None]
+        middle = self.n_quantiles // 2
+        value = self._bounded(found[:, :, middle])
+        # All of them move with the median: an interval keeps its width.
+        return {"value": value, "quantiles": found + ops.expand_dims(value - found[:, :, middle], -1)}
+
+    def _bounded(self, value: Any) -> Any:
+        if self.minimum is None or self.maximum is None:
+            return value
+        return ops.clip(value, np.asarray(self.minimum, np.float32), np.asarray(self.maximum, np.float32))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> dict[str, tuple[int | None, ...]]:
         shape = (input_shape[1], len(self.mean))
+        if self.link == "quantile":
+            return {"value": shape, "quantiles": (*shape, self.n_quantiles)}
         return {"value": shape, "spread": shape}
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
         config.update(mean=self.mean, std=self.std, minimum=self.minimum, maximum=self.maximum)
+        config.update(link=self.link, n_quantiles=self.n_quantiles)
         return config

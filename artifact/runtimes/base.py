@@ -16,6 +16,7 @@ NUMERIC_INPUT = "numeric"
 CATEGORICAL_INPUT = "categorical"
 VALUE_OUTPUT = "value"
 SPREAD_OUTPUT = "spread"
+QUANTILES_OUTPUT = "quantiles"
 
 # How far an answer may be from the one at training, in its target's standard deviations. ONNX Runtime on a processor
 # sums in another order than the one that trained; Keras and a GPU have other exponentials, too.
@@ -29,10 +30,12 @@ class Outputs(NamedTuple):
     Attributes:
         value: float32 (n_samples, n_targets).
         spread: float32 (n_samples, n_targets) above 0, or None where the network predicts none.
+        quantiles: float32 (n_samples, n_targets, n_quantiles) ascending, the middle one is ``value``; or None likewise.
     """
 
     value: Float32
-    spread: Float32 | None
+    spread: Float32 | None = None
+    quantiles: Float32 | None = None
 
 
 class Runtime(Protocol):

@@ -15,6 +15,7 @@ from artifact.runtimes import buckets
 from artifact.runtimes.base import (
     CATEGORICAL_INPUT,
     NUMERIC_INPUT,
+    QUANTILES_OUTPUT,
     SPREAD_OUTPUT,
     VALUE_OUTPUT,
     Device,
@@ -92,7 +93,7 @@ class KerasRuntime:
             feed = {name: buckets.filled(array[start:stop], bucket) for name, array in taken.items()}
             parts.append({name: answer[: stop - start] for name, answer in self._calls[bucket](feed).items()})
         whole = parts[0] if len(parts) == 1 else {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
-        return Outputs(whole[VALUE_OUTPUT], whole.get(SPREAD_OUTPUT))
+        return Outputs(whole[VALUE_OUTPUT], whole.get(SPREAD_OUTPUT), whole.get(QUANTILES_OUTPUT))
 
     def computed_rows(self, n_rows: int) -> int:
         return buckets.computed_rows(n_rows)

@@ -14,6 +14,7 @@ from artifact.errors import ArtifactError, DataError
 from artifact.runtimes.base import (
     CATEGORICAL_INPUT,
     NUMERIC_INPUT,
+    QUANTILES_OUTPUT,
     SPREAD_OUTPUT,
     VALUE_OUTPUT,
     Device,
@@ -68,7 +69,9 @@ class OnnxRuntime:
         outputs = {o.name for o in self._session.get_outputs()}
         if VALUE_OUTPUT not in outputs:
             raise ArtifactError(f"Expected an output '{VALUE_OUTPUT}' of {path}. Received: {sorted(outputs)}.")
-        self._outputs = [VALUE_OUTPUT, SPREAD_OUTPUT] if SPREAD_OUTPUT in outputs else [VALUE_OUTPUT]
+        self._outputs = [name for name in (VALUE_OUTPUT, SPREAD_OUTPUT, QUANTILES_OUTPUT) if name in outputs]
+        # Outputs takes them in this order; without a spread the quantiles would come in its place.
+        self._outputs_of = Outputs if self._outputs[-1] != QUANTILES_OUTPUT else self._named
         # Made at the first run, which shows how wide the outputs are.
         self._bound: BoundRuns | None = None
 
@@ -78,7 +81,7 @@ class OnnxRuntime:
         if self._bound is not None and 0 < n <= BOUND_ROWS:
             given = [numeric] if self._takes_numeric else []
             found = self._bound.run([*given, categorical] if self._takes_categorical else given)
-            return Outputs(found[0], found[1] if len(found) > 1 else None)
+            return self._outputs_of(*found)
         feed: dict[str, Any] = {}
         if self._takes_numeric:
             feed[NUMERIC_INPUT] = _filled(numeric)
@@ -88,10 +91,13 @@ class OnnxRuntime:
         if self._bound is None and self.device == "cpu" and feed:
             outputs = dict(zip(self._outputs, found, strict=True))
             self._bound = BoundRuns(self._session, feed, outputs, multiple=_ROW_MULTIPLE)
-        return Outputs(found[0][:n], found[1][:n] if len(found) > 1 else None)
+        return self._outputs_of(*[array[:n] for array in found])
 
     def computed_rows(self, n_rows: int) -> int:
         return n_rows + -n_rows % _ROW_MULTIPLE
+
+    def _named(self, *found: Float32) -> Outputs:
+        return Outputs(**dict(zip(self._outputs, found, strict=True)))
 
 
 def _open(ort: Any, path: Path, options: Any, device: Device) -> tuple[Any, str]:

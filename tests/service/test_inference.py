@@ -85,7 +85,7 @@ def test_legal_extremes_have_a_finite_answer(predictor):
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_no_answer_is_ever_nan(predictor, broken):
     def run(numeric, categorical):
-        value, spread = constant(numeric, categorical)
+        value, spread, _ = constant(numeric, categorical)
         value[1] = broken
         return Outputs(value, spread)
 

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from training.config import TrainConfig
 from training.epochs import Epochs
 from training.folds import cross_validation
-from training.objectives import OBJECTIVES
+from training.objectives import objective_of
 
 N = 3000
 RNG = np.random.default_rng(0)
@@ -47,8 +48,8 @@ class ScriptedLoop:
 def epochs(plan, loop, n_epochs, **fields):
     return Epochs(
         loop,
-        SimpleNamespace(y=Y),
-        OBJECTIVES["mse"],
+        SimpleNamespace(weight=None, y=Y),
+        objective_of(TrainConfig()),
         plan.folds,
         **{"repeats": plan.repeats, "epochs": n_epochs, "patience": 99, "steps": 1, "batch": 8, "seed": 0, **fields},
     )

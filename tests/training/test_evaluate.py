@@ -27,17 +27,17 @@ def answers(error: float) -> np.ndarray:
     ("error", "worth_it", "says"), [(0.3, "yes", "Yes"), (0.7, "no", "No"), (0.5, "tie", "Undecided")]
 )
 def test_the_verdict_follows_the_paired_errors(error, worth_it, says):
-    found = verdict(Y, answers(error), OTHERS, seed=0)
+    found = verdict(Y, answers(error), OTHERS, TrainConfig())
     assert found.worth_it == worth_it
     assert found.sentence.startswith(says)
     assert found.best_baseline == "ridge"
     assert found.beats_mean
-    assert found.low < found.rmse_ratio < found.high
-    assert found.rmse_ratio == pytest.approx(error / 0.5, rel=0.1)
+    assert found.low < found.ratio < found.high
+    assert found.ratio == pytest.approx(error / 0.5, rel=0.1)
 
 
 def test_a_network_that_is_the_mean_does_not_beat_it():
-    found = verdict(Y, np.full_like(Y, 0.01), {"mean": np.zeros_like(Y)}, seed=0)
+    found = verdict(Y, np.full_like(Y, 0.01), {"mean": np.zeros_like(Y)}, TrainConfig())
     assert not found.beats_mean
     assert found.worth_it == "no"
     assert "does not beat predicting the mean" in found.sentence
@@ -47,7 +47,7 @@ def test_targets_of_any_scale_count_alike():
     scale = np.array([1e-9, 1e9])
     both = np.hstack([Y, Y]) * scale
     others = {name: np.hstack([v, v]) * scale for name, v in OTHERS.items()}
-    assert verdict(both, np.hstack([Y, Y]) * 0.9 * scale, others, 0).rmse_ratio == pytest.approx(0.2, rel=0.1)
+    assert verdict(both, np.hstack([Y, Y]) * 0.9 * scale, others, TrainConfig()).ratio == pytest.approx(0.2, rel=0.1)
 
 
 def test_metrics_by_hand():
@@ -77,7 +77,7 @@ def test_baselines_learn_from_numbers_and_categories():
     prepared = prepare(*mixed_request())
     X, y = prepared.rows(prepared.plan.folds[0].train)
     X_test, y_test = prepared.rows(prepared.plan.folds[0].validation)
-    fitted = baselines(prepared.schema, X, y, 0)
+    fitted = baselines(prepared.schema, X, y, TrainConfig())
     errors = {name: float(np.abs(predict(model, X_test) - y_test).mean()) for name, model in fitted}
     assert list(errors) == [MEAN, RIDGE, BOOSTING]
     assert errors[RIDGE] < 0.05
@@ -97,7 +97,7 @@ def test_baselines_take_wide_categories_and_missing_numbers():
         np.where(RNG.random((500, 1)) < 0.2, np.nan, 1.0).astype(np.float32),
         RNG.integers(2, n_codes, (500, 1)).astype(np.int32),
     )
-    for _, model in baselines(schema, X, RNG.normal(size=(500, 1)), 0):
+    for _, model in baselines(schema, X, RNG.normal(size=(500, 1)), TrainConfig()):
         assert np.isfinite(predict(model, X)).all()
 
 

@@ -18,7 +18,7 @@ from training.loops import open_loop
 from training.loops.problem import Problem
 from training.models import FAMILIES
 from training.models.inputs import Inputs, Preprocessed, heads
-from training.objectives import OBJECTIVES
+from training.objectives import objective_of
 from training.optimizers import SCHEDULES, RateSchedule, build_optimizer
 
 RNG = np.random.default_rng(0)
@@ -53,8 +53,8 @@ def problem(config: TrainConfig, networks: int, **fields) -> Problem:
         "features": rows.features,
         "y": y.astype(np.float32),
         "weight": None,
-        "loss": OBJECTIVES["mse"].loss,
-        "error": OBJECTIVES["mse"].error,
+        "loss": objective_of(TrainConfig()).loss,
+        "error": objective_of(TrainConfig()).error,
         "optimizer": build_optimizer(config, 100),
         "clip_norm": 1.0,
     }
@@ -110,7 +110,7 @@ def test_each_family_learns_and_its_model_is_the_mean_of_its_networks(family):
     plan = cross_validation(N, 3, 1, seed=0)
     fitted = fit(SCHEMA, X, y, plan.folds, settings(model=family, epochs=40))
     out_of_fold = np.zeros_like(y)
-    for fold, (value, spread) in zip(plan.folds, fitted.unseen, strict=True):
+    for fold, (value, spread, _) in zip(plan.folds, fitted.unseen, strict=True):
         assert (spread > 0).all()
         out_of_fold[fold.validation] = value
     assert np.square(out_of_fold - y).mean() < 0.3 * y.var()

@@ -1,0 +1,31 @@
+"""Objectives by name. Their facts are in ``kinds``; their losses need Keras, which is loaded when one is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from training.objectives.kinds import KINDS
+
+if TYPE_CHECKING:
+    from training.config import TrainConfig
+    from training.objectives.base import Objective
+
+__all__ = ["KINDS", "objective_of"]
+
+
+def objective_of(config: TrainConfig) -> Objective:
+    """The objective of a configuration."""
+    from training.objectives import logistic, normal, point, quantile, rates
+
+    builders = {
+        "mse": point.mse,
+        "mae": point.mae,
+        "huber": point.huber,
+        "quantile": quantile.quantile,
+        "gaussian": normal.gaussian,
+        "poisson": rates.poisson,
+        "gamma": rates.gamma,
+        "tweedie": rates.tweedie,
+        "logistic": logistic.logistic,
+    }
+    return builders[config.objective](config)

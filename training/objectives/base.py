@@ -1,0 +1,90 @@
+"""Objective: what the networks' outputs mean, and what is minimised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from training.objectives.kinds import KINDS, Kind
+
+Array = npt.NDArray[Any]
+# Targets (n_networks, 1, n_samples, n_targets) and outputs (n_networks, n_members, n_samples, n_outputs), tensors ->
+# (n_networks, n_members, n_samples).
+Loss = Callable[[Any, Any], Any]
+# The same in NumPy: targets (n_samples, n_targets) and outputs of one network (n_members, n_samples, n_outputs) ->
+# the error of each row by the members' joint answer, (n_samples,).
+Errors = Callable[[Array, Array], Array]
+LOG_SPREAD = (-7.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What is minimised. Targets come less what :func:`training.objectives.kinds.scale_of` subtracts, and divided.
+
+    Attributes:
+        name: as ``--objective`` takes it.
+        loss: of each answer, what is minimised.
+        error: of each answer, what a person is shown while it trains, in the unit of ``score``.
+        errors: of each row, by which the epoch is chosen.
+        outputs_a_target: values of each target. Defaults to 1.
+        has_spread: a log spread follows each value. Defaults to True.
+        n_quantiles: of each target. Defaults to 0.
+    """
+
+    name: str
+    loss: Loss
+    error: Loss
+    errors: Errors
+    outputs_a_target: int = 1
+    has_spread: bool = True
+    n_quantiles: int = 0
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.name]
+
+    def n_values(self, n_targets: int) -> int:
+        """Outputs that answer."""
+        return n_targets * self.outputs_a_target
+
+    def n_spreads(self, n_targets: int) -> int:
+        """Outputs for the answers' spreads."""
+        return n_targets if self.has_spread else 0
+
+    def score(self, y: Array, outputs: Array, weight: Array | None = None) -> float:
+        """Mean error of one network's rows, by which its epoch is chosen.
+
+        Args:
+            y: (n_samples, n_targets).
+            outputs: (n_members, n_samples, n_outputs).
+            weight: (n_samples,), or None; weights of 0 throughout count as equal.
+        """
+        errors = self.errors(y, outputs.astype(np.float64))
+        if weight is not None and not weight.any():
+            weight = None
+        return float(np.average(errors, weights=weight))
+
+    def shown(self, score: float) -> float:
+        """A score as a person is shown it: of squared errors the root."""
+        return float(np.sqrt(max(score, 0.0))) if self.kind.shown == "RMSE" else score
+
+
+def laplace(residual: Any, log_spread: Any) -> Any:
+    """Likelihood of a spread ``s``: ``|y - value| / s + log s``, the value taken as given.
+
+    It is smallest where ``s`` is the mean absolute error as a function of the row, which is what conformal scores are
+    divided by (Lei et al. 2018).
+    """
+    log_spread = ops.clip(log_spread, *LOG_SPREAD)
+    return ops.stop_gradient(ops.abs(residual)) * ops.exp(-log_spread) + log_spread
+
+
+def split(y: Any, outputs: Any) -> tuple[Any, Any]:
+    """Values and log spreads of the outputs, each (..., n_targets)."""
+    n_targets = y.shape[-1]
+    return outputs[..., :n_targets], outputs[..., n_targets:]

@@ -1,0 +1,92 @@
+"""What each objective asks of a target and promises of an answer. No Keras here: a wrong table is told at once."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.errors import DataError
+
+Float64 = npt.NDArray[np.float64]
+Name = Literal["mse", "mae", "huber", "quantile", "gaussian", "poisson", "gamma", "tweedie", "logistic"]
+
+
+class Kind(NamedTuple):
+    """An objective as the rest of training sees it.
+
+    Attributes:
+        link: of :class:`artifact.layers.TargetScaling`.
+        metric: the error by which networks and baselines are compared, by its name among the metrics.
+        plain: the same in a sentence.
+        shown: what is shown of each epoch, in words; a square root where it ends in ``RMSE``.
+        takes: target values it takes, in words; empty for all.
+        support: what values can be, or None for no end.
+        plain_scale: targets are only divided by a scale, their zero stays: rates and 0/1.
+    """
+
+    link: str
+    metric: str
+    plain: str
+    shown: str
+    takes: str = ""
+    support: tuple[float | None, float | None] = (None, None)
+    plain_scale: bool = False
+
+
+_RATE = (0.0, None)
+KINDS: dict[str, Kind] = {
+    "mse": Kind("identity", "rmse", "RMSE", "RMSE"),
+    "mae": Kind("identity", "mae", "MAE", "MAE"),
+    "huber": Kind("identity", "mae", "MAE", "Huber loss"),
+    "quantile": Kind("quantile", "mae", "MAE", "pinball loss"),
+    "gaussian": Kind("normal", "rmse", "RMSE", "negative log-likelihood"),
+    "poisson": Kind("log", "mean_poisson_deviance", "Poisson deviance", "deviance", "0 or more", _RATE, True),
+    "gamma": Kind("log", "mean_gamma_deviance", "gamma deviance", "deviance", "above 0", _RATE, True),
+    "tweedie": Kind("log", "mean_tweedie_deviance", "Tweedie deviance", "deviance", "0 or more", _RATE, True),
+    "logistic": Kind("logistic", "log_loss", "log loss", "log loss", "0 or 1", (0.0, 1.0), True),
+}
+
+
+def check_target(objective: str, name: str, y: Float64) -> None:
+    """Refuse a target that the objective does not take.
+
+    Args:
+        objective: its name.
+        name: of the target.
+        y: float64 (n_samples,), its values.
+
+    Raises:
+        DataError: a value outside what the objective takes; the message has the first.
+    """
+    takes = KINDS[objective].takes
+    fits = {"": np.isfinite(y), "0 or more": y >= 0, "above 0": y > 0, "0 or 1": (y == 0) | (y == 1)}[takes]
+    if not fits.all():
+        raise DataError(
+            f"Expected '{name}' to be {takes} in each row for objective '{objective}'. Received: {y[~fits][0]:g}, in "
+            f"{int((~fits).sum())} of {len(y)} rows. Leave these rows out, or take another --objective: mse takes all."
+        )
+    if objective in ("poisson", "tweedie") and not y.any():
+        raise DataError(f"Expected '{name}' to be above 0 in some row. Received: 0 in each of {len(y)} rows.")
+
+
+def scale_of(objective: str, y: Float64, weight: Float64 | None) -> tuple[Float64, Float64]:
+    """What is subtracted from and what divides each target before it is learnt, each float64 (n_targets,).
+
+    Mean and standard deviation; of rates 0 and the mean, of probabilities 0 and 1.
+
+    Args:
+        objective: its name.
+        y: float64 (n_samples, n_targets), of the training rows.
+        weight: float64 (n_samples,) of each row, not all 0, or None.
+    """
+    n_targets = y.shape[1]
+    kind = KINDS[objective]
+    mean = np.asarray(np.average(y, axis=0, weights=weight), np.float64)
+    if kind.link == "logistic":
+        return np.zeros(n_targets), np.ones(n_targets)
+    if kind.plain_scale:
+        return np.zeros(n_targets), np.where(mean > 0, mean, 1.0)
+    std = np.sqrt(np.average(np.square(y - mean), axis=0, weights=weight))
+    return mean, np.where(std > 0, std, 1.0)
