@@ -15,6 +15,8 @@ from training.presets import resolved
 T = TypeVar("T")
 Level = Annotated[float, Field(gt=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, le=10)]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Family = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise"]
 Preset = Literal["fast", "balanced", "best"]
@@ -71,15 +73,22 @@ class TrainConfig(BaseModel):
     initializer: Initializer = Field(
         default="he_normal", description="Draw of the hidden layers' weights (mlp and tabm)."
     )
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="Share of hidden units dropped in training.")
+    dropout: Share | tuple[Share, ...] | None = Field(
+        default=None, description="Share of hidden units dropped in training; several: one for each repeat in turn."
+    )
     embedding_bins: int | None = Field(
         default=None, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (mlp and tabm)."
     )
     embedding_dim: int | None = Field(default=None, ge=1, le=128, description="Width of each number's embedding.")
+    embedding_activation: Activation | None = Field(
+        default=None, description="Activation of each number's embedding; default none (mlp and tabm)."
+    )
     optimizer: Optimizer = Field(default="adamw", description="Optimiser.")
     momentum: float | None = Field(default=None, ge=0, lt=1, description="Momentum, or Adam's first beta.")
     beta_2: float | None = Field(default=None, gt=0, lt=1, description="Adam's second beta.")
-    learning_rate: float | None = Field(default=None, gt=0, le=10, description="Peak learning rate.")
+    learning_rate: Rate | tuple[Rate, ...] | None = Field(
+        default=None, description="Peak learning rate; several: one for each repeat in turn."
+    )
     schedule: Schedule | None = Field(default=None, description="Learning rate over the steps.")
     warmup: float | None = Field(default=None, ge=0, lt=1, description="Share of the steps over which the rate rises.")
     weight_decay: float | None = Field(default=None, ge=0, le=1, description="Decoupled weight decay.")

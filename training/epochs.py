@@ -16,6 +16,7 @@ from training.loops.problem import Problem
 from training.objectives.base import Objective
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Progress = Callable[[int, int, float], None]
 # Row numbers of one compiled call; more of them save nothing measurable.
 _INDICES_A_CALL = 2_000_000
@@ -83,6 +84,8 @@ class Epochs:
         n = len(folds)
         longest = max((len(fold.validation) for fold in folds), default=0)
         self._validation = np.stack([np.resize(f.validation, longest) for f in folds]).astype(np.int32)
+        # Without folds all networks have the same rows, and what is judged is what is served.
+        self._shared = all(fold.validation is folds[0].validation for fold in folds)
         self.best_epochs = np.zeros(n, np.int64)
         self._best = np.full(n, np.inf)
         self._kept: list[npt.NDArray[Any]] = []
@@ -148,18 +151,21 @@ class Epochs:
         outputs = self.unseen()
         n = len(self._folds)
         pairs = zip(self._folds, outputs, strict=True)
-        alone: npt.NDArray[np.float64] = np.array([self._score(f.validation, found) for f, found in pairs])
+        alone: Float64 = np.array([self._score(fold.validation, found) for fold, found in pairs])
         self._alone = alone
         if n == 1:
             return alone
+        if self._shared:
+            return np.full(n, self._score(self._folds[0].validation, np.concatenate(outputs)), np.float64)
         sizes = np.array([len(fold.validation) for fold in self._folds], np.float64)
-        others = (alone @ sizes - alone * sizes) / (sizes.sum() - sizes)
+        others: Float64 = (alone @ sizes - alone * sizes) / (sizes.sum() - sizes)
         if self._repeats < 2:
             return np.asarray(others)
         together = self._together(outputs)
         # The error of a mean of m networks is c + v / m; two of them tell c and v.
         removed = (others - together) / (1.0 - 1.0 / self._repeats)
-        return np.asarray(together - removed * (1.0 / self._repeats - 1.0 / n))
+        judged: Float64 = together - removed * (1.0 / self._repeats - 1.0 / n)
+        return judged
 
     def _together(self, outputs: list[Float32]) -> npt.NDArray[np.float64]:
         """For each network, the error of the repeats' joint answers to the rows that it saw."""

@@ -14,13 +14,14 @@ from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT, Outputs
 from artifact.schema import FeatureSchema
+from training.choice import choose_repeats, networks_of
 from training.config import TrainConfig
 from training.epochs import Epochs, Progress
 from training.folds import Fold
 from training.loops import open_loop
 from training.loops.problem import Problem
 from training.models import FAMILIES
-from training.models.inputs import Inputs, Preprocessed, heads
+from training.models.inputs import Inputs, Preprocessed, heads, of_each
 from training.objectives import objective_of
 from training.objectives.kinds import scale_of
 from training.optimizers import build_optimizer
@@ -40,6 +41,7 @@ class Fitted:
         history: training and validation error by epoch, in squared target deviations, means over the networks.
         unseen: of each network, its answers to its validation rows, in target units, offsets subtracted.
         notes: what was chosen or found, one sentence each, for the manifest.
+        networks: numbers of the folds whose networks are in the model, and in ``unseen``; empty for all.
     """
 
     model: Any
@@ -48,6 +50,7 @@ class Fitted:
     history: dict[str, list[float]]
     unseen: list[Outputs]
     notes: tuple[str, ...] = ()
+    networks: tuple[int, ...] = ()
 
 
 def fit(
@@ -78,26 +81,29 @@ def fit(
     Raises:
         DivergedError: the loss was not a number.
     """
-    if FAMILIES[config.required("model")].solver is not None:
+    family, objective = FAMILIES[config.required("model")], objective_of(config)
+    if family.solver is not None and config.objective == "mse":
         # It takes the functions of this module.
         from training.solvers.network import solve
 
-        return solve(schema, X, y, folds, config, progress)
+        return solve(schema, X, y, folds, config, progress, weight=weight)
     make_deterministic(config.seed)
-    family, objective = FAMILIES[config.required("model")], objective_of(config)
     n_targets, networks, members = y.shape[1], len(folds), config.required("members")
     trained = np.unique(np.concatenate([fold.train for fold in folds]))
     rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=family.squeeze)
     mean, std = scale_of(config.objective, y[trained], None if weight is None else weight[trained])
     n_values, n_spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
-    inputs = Inputs.of(schema, rows, networks, n_values + n_spreads, config.seed)
-    hidden = family.build(inputs, config)
-    core = keras.Model(
-        inputs.tensors, heads(hidden, networks, members, n_values, n_spreads, ntk=family.ntk), name=config.model
-    )
+
+    def core_of(networks: int, repeats: int) -> Any:
+        inputs = Inputs.of(schema, rows, networks, n_values + n_spreads, config.seed, repeats=repeats)
+        outputs = heads(family.build(inputs, config), networks, members, n_values, n_spreads, ntk=family.ntk)
+        return keras.Model(inputs.tensors, outputs, name=config.model)
+
+    core = core_of(networks, repeats)
     fewest = min(len(fold.train) for fold in folds)
     batch = min(config.required("batch_size"), fewest)
     steps = fewest // batch
+    rates = of_each(config.required("learning_rate"), networks, repeats)
     problem = Problem(
         core=core,
         networks=networks,
@@ -107,7 +113,7 @@ def fit(
         weight=None if weight is None else weight.astype(np.float32),
         loss=objective.loss,
         error=objective.error,
-        optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor),
+        optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor, rates),
         clip_norm=config.clip_norm or None,
         penalty=_penalty(config, core),
     )
@@ -125,6 +131,16 @@ def fit(
         seed=config.seed,
     )
     run.to_the_end(progress, stop_at)
+    outputs = run.unseen()
+    kept: tuple[int, ...] = ()
+    if repeats > 1 and stop_at is None:
+        chosen = choose_repeats(folds, repeats, outputs, problem.y, objective, problem.weight)
+        if len(chosen) < repeats:
+            kept = tuple(int(i) for i in networks_of(chosen, networks, repeats))
+            smaller = core_of(len(kept), len(chosen))
+            for variable, values in zip(smaller.trainable_variables, loop.weights(), strict=True):
+                variable.assign(values[list(kept)])
+            core, outputs = smaller, [outputs[i] for i in kept]
     # A network's answers stay within what it has seen; a line is asked to go on.
     seen = y[trained]
     # An exponential that goes on is no line: rates stay within it, too.
@@ -137,7 +153,8 @@ def fit(
         best_epochs=tuple(int(e) for e in run.best_epochs),
         epochs=len(run.history["train"]),
         history=run.history,
-        unseen=[_in_units(scaling, outputs) for outputs in run.unseen()],
+        unseen=[_in_units(scaling, found) for found in outputs],
+        networks=kept,
     )
 
 

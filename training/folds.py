@@ -38,9 +38,9 @@ class Plan(NamedTuple):
     parts: Parts | None
 
     @classmethod
-    def held_out(cls, parts: Parts) -> Plan:
-        """One network, and rows that only measure and calibrate."""
-        return cls((Fold(parts.train, parts.validation),), 0, parts)
+    def held_out(cls, parts: Parts, networks: int = 1) -> Plan:
+        """Networks of the same rows, and rows that only measure and calibrate."""
+        return cls((Fold(parts.train, parts.validation),) * networks, 0, parts)
 
     def seen(self) -> Indices:
         """Every row that some network sees, from which preprocessing takes its statistics."""

@@ -134,9 +134,10 @@ def _joint(prepared: Prepared, fitted: Fitted) -> Outputs:
     plan, n = prepared.plan, len(prepared.y)
     per_cut = len(plan.folds) // plan.repeats
     cuts: list[dict[str, npt.NDArray[np.float64]]] = []
-    for start in range(0, len(plan.folds), per_cut):
+    folds = [plan.folds[i] for i in fitted.networks] if fitted.networks else plan.folds
+    for start in range(0, len(folds), per_cut):
         whole: dict[str, npt.NDArray[np.float64]] = {}
-        pairs = zip(plan.folds[start : start + per_cut], fitted.unseen[start : start + per_cut], strict=True)
+        pairs = zip(folds[start : start + per_cut], fitted.unseen[start : start + per_cut], strict=True)
         for fold, found in pairs:
             for name, values in found._asdict().items():
                 if values is not None:
@@ -164,9 +165,10 @@ def _calibrated(prepared: Prepared, outputs: Outputs, rows: npt.NDArray[np.int64
     )
 
 
-def final_fold(prepared: Prepared) -> tuple[Fold, ...]:
-    """All rows, for a network that is trained once more after it was measured."""
-    return (Fold(np.arange(len(prepared.y)), np.zeros(0, np.int64)),)
+def final_fold(prepared: Prepared, fitted: Fitted) -> tuple[Fold, ...]:
+    """All rows, for networks that are trained once more after they were measured."""
+    networks = len(fitted.networks or fitted.unseen)
+    return (Fold(np.arange(len(prepared.y)), np.zeros(0, np.int64)),) * networks
 
 
 def _baselines(

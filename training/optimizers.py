@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -16,19 +16,24 @@ from training.config import TrainConfig
 # Biases, embeddings and learned scales carry no size that decay should pull to 0.
 NO_DECAY = ("bias", "table", "slope", "scale", "factor", "mix", "phase", "frequency")
 
-Factor = float | npt.NDArray[np.float32]
 
-
-def build_optimizer(config: TrainConfig, n_steps: int, factors: Callable[[str], Factor] | None = None) -> Any:
+def build_optimizer(
+    config: TrainConfig,
+    n_steps: int,
+    factors: Callable[[str], float] | None = None,
+    rates: Sequence[float] | None = None,
+) -> Any:
     """The optimiser that the settings name.
 
     Args:
         config: resolved.
         n_steps: that the schedule spans.
-        factors: of the learning rate, by a weight's name; an array (n_networks,) gives each network its own.
-            Defaults to 1 for every weight.
+        factors: of the learning rate, by a weight's name. Defaults to 1 for every weight.
+        rates: peak learning rate of each network. Defaults to the setting's for all.
     """
-    rate = _schedule(config, max(1, n_steps))
+    peaks = np.asarray(rates if rates is not None else [_one(config.required("learning_rate"))], np.float32)
+    peak = float(peaks.max())
+    rate = RateSchedule(peak, max(1, n_steps), config.required("schedule"), config.required("warmup"))
     name = config.optimizer
     kinds: dict[str, tuple[type[Any], dict[str, Any]]] = {
         "sgd": (keras.optimizers.SGD, {}),
@@ -48,15 +53,17 @@ def build_optimizer(config: TrainConfig, n_steps: int, factors: Callable[[str], 
         arguments["weight_decay"] = 0.0
     optimizer = type(f"Scaled{kind.__name__}", (_Scaled, kind), {})(learning_rate=rate, **arguments)
     optimizer.factors = factors
+    optimizer.shares = None if (peaks == peak).all() else peaks / peak
     if arguments.get("weight_decay"):
         optimizer.exclude_from_weight_decay(var_names=list(NO_DECAY))
     return optimizer
 
 
 class _Scaled:
-    """Mixed into a Keras optimiser: multiplies the learning rate by each weight's factor."""
+    """Mixed into a Keras optimiser: multiplies the learning rate by each weight's factor and each network's share."""
 
-    factors: Callable[[str], Factor] | None = None
+    factors: Callable[[str], float] | None = None
+    shares: npt.NDArray[np.float32] | None = None
 
     def build(self, variables: list[Any]) -> None:
         super().build(variables)  # type: ignore[misc]
@@ -64,17 +71,16 @@ class _Scaled:
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         factor = self._factor_of[self._get_variable_index(variable)]  # type: ignore[attr-defined]
-        if isinstance(factor, np.ndarray):
-            learning_rate = learning_rate * np.reshape(factor, (-1,) + (1,) * (len(variable.shape) - 1))
-        elif factor != 1.0:
+        if factor != 1.0:
             learning_rate = learning_rate * factor
+        if self.shares is not None:
+            # Every weight has the networks as its leading axis.
+            learning_rate = learning_rate * np.reshape(self.shares, (-1,) + (1,) * (len(variable.shape) - 1))
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
 
 
-def _schedule(config: TrainConfig, n_steps: int) -> Any:
-    return RateSchedule(
-        config.required("learning_rate"), n_steps, config.required("schedule"), config.required("warmup")
-    )
+def _one(rate: float | tuple[float, ...]) -> float:
+    return max(rate) if isinstance(rate, tuple) else rate
 
 
 @keras.saving.register_keras_serializable(package="trueline")

@@ -183,14 +183,15 @@ def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
     if n_folds > 1 and not request.time:
         n_folds = min(n_folds, frame.height // 2)
         return cross_validation(frame.height, n_folds, config.required("repeats"), config.seed, groups)
+    networks = config.required("repeats")
     shares = split.fractions(frame.height)
     for name in shares:
         shares[name] = getattr(config, f"{name}_fraction") or shares[name]
     if request.time:
-        return Plan.held_out(split.split_time(frame[request.time], shares))
+        return Plan.held_out(split.split_time(frame[request.time], shares), networks)
     if groups is not None:
-        return Plan.held_out(split.split_groups(groups, shares, config.seed))
-    return Plan.held_out(split.split_random(frame.height, shares, config.seed))
+        return Plan.held_out(split.split_groups(groups, shares, config.seed), networks)
+    return Plan.held_out(split.split_random(frame.height, shares, config.seed), networks)
 
 
 def _shared(rows: pl.DataFrame, plan: Plan) -> list[str]:

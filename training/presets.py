@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 # From this many rows on held-out parts cost little and folds cost much.
-_MANY_ROWS = 50_000
+MANY_ROWS = 50_000
+# Below this many rows a batch is small and the rows are seen often.
+FEW_ROWS = 3_000
 
 _FAMILY = {"fast": "mlp", "balanced": "tabm", "best": "tabm"}
-_FOLDS = {"fast": 4, "balanced": 5, "best": 8}
+_EMBEDDED: dict[str, Any] = {
+    "hidden": (128, 128),
+    "activation": "silu",
+    "embedding_activation": "relu",
+    "embedding_bins": 48,
+    "embedding_dim": 16,
+}
+# Of dropout, the repeats take one after another: those that suit the table are served.
 _FAMILIES: dict[str, dict[str, Any]] = {
-    "mlp": {"hidden": (128, 128), "activation": "silu", "dropout": 0.1, "members": 1, "learning_rate": 2e-3},
-    "tabm": {"hidden": (128, 128), "activation": "silu", "dropout": 0.1, "members": 4, "learning_rate": 4e-3},
+    "mlp": {**_EMBEDDED, "dropout": (0.1, 0.0, 0.2), "members": 1, "learning_rate": 1.6e-2},
+    "tabm": {**_EMBEDDED, "dropout": (0.1, 0.0, 0.2), "members": 4, "learning_rate": 1.2e-2},
     "realmlp": {
         "hidden": (256, 256, 256),
         "activation": "parametric_mish",
@@ -29,9 +38,8 @@ _FAMILIES: dict[str, dict[str, Any]] = {
     "linear": {"hidden": (1,), "activation": "relu", "dropout": 0.0, "members": 1, "learning_rate": 1e-2},
 }
 # Solved, not trained: these settings mean nothing to them.
-_FAMILIES |= {name: _FAMILIES["linear"] for name in ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")}
+_FAMILIES |= dict.fromkeys(("ridge", "lasso", "elastic-net", "polynomial", "stepwise"), _FAMILIES["linear"])
 _COMMON: dict[str, Any] = {
-    "repeats": 1,
     "embedding_bins": 32,
     "embedding_dim": 8,
     "momentum": 0.9,
@@ -41,8 +49,14 @@ _COMMON: dict[str, Any] = {
     "weight_decay": 1e-2,
     "clip_norm": 1.0,
 }
-# Steps of one network that are enough; small tables repeat their rows at most as often as the last number.
-_EFFORT = {"fast": (4_000, 150), "balanced": (8_000, 300), "best": (12_000, 400)}
+# Folds and repeats by preset: for few rows, up to MANY_ROWS, and networks without folds for more.
+_NETWORKS = {
+    "fast": ((4, 2), (4, 1), 1),
+    "balanced": ((5, 3), (4, 2), 2),
+    "best": ((8, 3), (5, 3), 4),
+}
+# Steps of one network that are enough, and how often it may see its rows at most.
+_EFFORT = {"fast": (1_600, 200), "balanced": (2_600, 400), "best": (5_000, 600)}
 
 
 def resolved(preset: str, family: str | None, n_rows: int) -> dict[str, Any]:
@@ -54,19 +68,22 @@ def resolved(preset: str, family: str | None, n_rows: int) -> dict[str, Any]:
         n_rows: of the table.
     """
     model = family or _FAMILY[preset]
-    folds = _FOLDS[preset] if n_rows < _MANY_ROWS else 1
-    batch_size = _by_rows(n_rows, ((2_000, 32), (_MANY_ROWS, 128), (500_000, 512)), 1024)
+    few, some, many = _NETWORKS[preset]
+    folds, repeats = few if n_rows < FEW_ROWS else some if n_rows < MANY_ROWS else (1, many)
+    batch_size = _by_rows(n_rows, ((FEW_ROWS, 32), (MANY_ROWS, 256), (500_000, 512)), 1024)
     steps, most = _EFFORT[preset]
-    epochs = min(most, max(8, round(steps / max(1, n_rows // batch_size))))
+    # Few rows in small batches take many steps and little time: they are seen as often as may be.
+    epochs = most if n_rows < FEW_ROWS else min(most, max(8, round(steps / (n_rows // batch_size))))
     return {
         **_COMMON,
         **_FAMILIES[model],
         "model": model,
         "folds": folds,
-        "refit": n_rows < _MANY_ROWS,
+        "repeats": repeats,
+        "refit": n_rows < MANY_ROWS,
         "batch_size": min(batch_size, n_rows),
         "epochs": epochs,
-        "patience": max(8, epochs // 3),
+        "patience": max(8, epochs // 2),
     }
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from artifact.errors import TruelineError
+from training.config import TrainConfig
 from training.epochs import DivergedError, Progress
 from training.fit import Fitted, fit
-from training.folds import Fold
+from training.folds import Fold, Plan
+from training.models.inputs import of_each
 from training.prepare import Prepared
 
 # Of the rate that diverged.
@@ -31,11 +33,12 @@ def fit_or_retry(prepared: Prepared, progress: Progress, tell: Tell) -> tuple[Pr
     Raises:
         TruelineError: it diverged both times.
     """
-    repeats = max(1, prepared.plan.repeats)
+    repeats = prepared.plan.repeats or len(prepared.plan.folds)
     try:
         return prepared, _fit(prepared, prepared.plan.folds, progress, repeats=repeats)
     except DivergedError as error:
-        rate, epoch = prepared.config.required("learning_rate"), error.epoch
+        given, epoch = prepared.config.required("learning_rate"), error.epoch
+    rate = max(given) if isinstance(given, tuple) else given
     lower = FACTOR * rate
     note = f"The loss was not a number in epoch {epoch}; trained again at a learning rate of {lower:g}, not {rate:g}."
     tell(note)
@@ -64,7 +67,8 @@ def refit_or_keep(
         tell: called with a sentence if the measured network stays.
     """
     try:
-        again = _fit(prepared, all_rows, progress, stop_at=fitted.best_epochs[0])
+        alone = replace(prepared, config=for_networks(prepared.config, fitted, prepared.plan))
+        again = _fit(alone, all_rows, progress, repeats=len(all_rows), stop_at=fitted.best_epochs[0])
     except DivergedError as error:
         note = (
             f"Training on all rows diverged in epoch {error.epoch}; "
@@ -73,6 +77,17 @@ def refit_or_keep(
         tell(note)
         return replace(prepared, notes=[*prepared.notes, note]), fitted
     return prepared, replace(fitted, model=again.model)
+
+
+def for_networks(config: TrainConfig, fitted: Fitted, plan: Plan) -> TrainConfig:
+    """The settings of the networks that were chosen, one of each in their order."""
+    n = len(plan.folds)
+    chosen = fitted.networks or tuple(range(n))
+    update = {}
+    for name in ("dropout", "learning_rate"):
+        values = of_each(config.required(name), n, plan.repeats or n)
+        update[name] = tuple(values[i] for i in chosen)
+    return config.model_copy(update=update)
 
 
 def _fit(

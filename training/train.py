@@ -52,6 +52,6 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     measured = measure(prepared, fitted)
     if prepared.plan.parts is not None and prepared.config.refit:
         observer.stage("refit")
-        prepared, fitted = refit_or_keep(prepared, fitted, final_fold(prepared), observer.epoch, observer.note)
+        prepared, fitted = refit_or_keep(prepared, fitted, final_fold(prepared, fitted), observer.epoch, observer.note)
     observer.stage("store")
     return store(registry, request, table, prepared, fitted, measured, started)

@@ -13,7 +13,7 @@ from artifact.layers.onehot import OneHot
 from artifact.layers.periodic import DiagonalScale, PeriodicEmbedding
 from artifact.layers.piecewise import PiecewiseLinearEmbedding
 from artifact.layers.polynomial import PolynomialFeatures
-from artifact.layers.stacked import JoinFeatures, MemberScale, StackedDense, StackedHeads
+from artifact.layers.stacked import JoinFeatures, MemberScale, StackedDense, StackedDropout, StackedHeads
 from artifact.layers.target import TargetScaling
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "PolynomialFeatures",
     "SoftBound",
     "StackedDense",
+    "StackedDropout",
     "StackedHeads",
     "StopGradient",
     "TargetScaling",

@@ -83,6 +83,41 @@ class StackedDense(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="trueline")
+class StackedDropout(keras.layers.Layer):
+    """Dropout at a rate of each network's own; while training only (Srivastava et al. 2014).
+
+    **Shape**: (n_networks, n_samples, width) -> the same.
+
+    Args:
+        rates: of each network, in [0, 1).
+        seed: of the draws. Defaults to None.
+    """
+
+    def __init__(self, rates: Sequence[float], seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not all(0 <= rate < 1 for rate in rates):
+            raise ValueError(f"Expected 'rates' in [0, 1). Received: rates={list(rates)}.")
+        self.rates = [float(rate) for rate in rates]
+        self.seed = seed
+        self._generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training or not any(self.rates):
+            return inputs
+        rates = np.asarray(self.rates, np.float32)[:, None, None]
+        kept = keras.random.uniform(ops.shape(inputs), seed=self._generator) >= rates
+        return ops.where(kept, inputs * (1.0 / (1.0 - rates)), 0.0)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = super().get_config()
+        config.update(rates=self.rates, seed=self.seed)
+        return config
+
+
+@keras.saving.register_keras_serializable(package="trueline")
 class JoinFeatures(keras.layers.Layer):
     """Features side by side, those that are the same for every network given to each.
 

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from training.choice import choose_repeats, networks_of
 from training.config import TrainConfig
 from training.epochs import Epochs
-from training.folds import cross_validation
+from training.folds import Plan, cross_validation
 from training.objectives import objective_of
+from training.split import split_random
 
 N = 3000
 RNG = np.random.default_rng(0)
@@ -48,7 +50,7 @@ class ScriptedLoop:
 def epochs(plan, loop, n_epochs, **fields):
     return Epochs(
         loop,
-        SimpleNamespace(weight=None, y=Y),
+        SimpleNamespace(y=Y, weight=None),
         objective_of(TrainConfig()),
         plan.folds,
         **{"repeats": plan.repeats, "epochs": n_epochs, "patience": 99, "steps": 1, "batch": 8, "seed": 0, **fields},
@@ -88,3 +90,23 @@ def test_it_stops_when_no_network_becomes_better():
     run.to_the_end(None, None)
     assert set(run.best_epochs) == {2}
     assert len(run.history["train"]) == 5
+
+
+def test_networks_of_the_same_rows_are_judged_together():
+    parts = split_random(N, {"test": 0.1, "calibration": 0.1, "validation": 0.3}, 0)
+    plan = Plan.held_out(parts, 3)
+    run = epochs(plan, ScriptedLoop(plan.folds, [0.5, 0.1], [[0.1] * 3, [0.6] * 3]), 2, repeats=3)
+    run.to_the_end(None, None)
+    assert list(run.best_epochs) == [2, 2, 2]
+    assert run.history["validation"][1] == pytest.approx(0.1**2 + 0.6**2 / 3, rel=0.2)
+
+
+def test_repeats_that_suit_the_table_are_chosen():
+    plan = cross_validation(N, 3, 3, seed=0)
+    own = [[0.1] * 3 + [3.0] * 3 + [0.1] * 3]
+    loop = ScriptedLoop(plan.folds, [0.1], own)
+    loop.epoch = 1
+    rows = np.stack([np.resize(fold.validation, N) for fold in plan.folds])
+    outputs = [found[:, : N // 3] for found in loop.outputs(rows)]
+    assert choose_repeats(plan.folds, 3, outputs, Y, objective_of(TrainConfig())) == (0, 2)
+    np.testing.assert_array_equal(networks_of((0, 2), 9, 3), [0, 1, 2, 6, 7, 8])

@@ -83,6 +83,7 @@ class Inputs:
         widths: of each categorical column's embedding.
         Z: the scaled numeric columns of the rows, for layers that adapt to them.
         networks: how many side by side.
+        repeats: times that their folds cover the rows; networks of one repeat have the same settings.
         n_outputs: width of the output.
     """
 
@@ -94,6 +95,7 @@ class Inputs:
     Z: npt.NDArray[np.float32]
     networks: int
     n_outputs: int
+    repeats: int = 1
 
     @classmethod
     def of(
@@ -104,6 +106,7 @@ class Inputs:
         n_outputs: int,
         seed: int,
         *,
+        repeats: int = 1,
         one_hot: int = 0,
     ) -> Inputs:
         """Make the inputs of the core.
@@ -114,6 +117,7 @@ class Inputs:
             networks: how many side by side.
             n_outputs: see :class:`training.objectives.Objective`.
             seed: of the layers' random draws.
+            repeats: times that the folds cover the rows. Defaults to 1.
             one_hot: most one-hot columns of a category, see :class:`OneHot`; 0 embeds it instead. Defaults to 0.
         """
         tensors: dict[str, Any] = {}
@@ -139,7 +143,7 @@ class Inputs:
                 else CategoryEmbedding(networks, schema.cardinalities, seed=seed, name="categories")
             )
             embedded, widths = layer(codes), tuple(layer.widths)
-        return cls(tensors, scaled, flags, embedded, widths, Z, networks, n_outputs)
+        return cls(tensors, scaled, flags, embedded, widths, Z, networks, n_outputs, repeats)
 
     def joined(self, numeric: Any = None, name: str = "features") -> Any:
         """All parts side by side, (n_networks or 1, n_samples, width); ``numeric`` in place of the scaled columns."""
@@ -148,11 +152,22 @@ class Inputs:
             return parts[0]
         return JoinFeatures(self.networks, name=name)(parts)
 
+    def of_each(self, setting: float | tuple[float, ...] | None) -> list[float]:
+        """A setting of each network: one for all, or several for the repeats in turn."""
+        return of_each(setting, self.networks, self.repeats)
+
     def all_widths(self, numeric_dim: int = 1) -> list[int]:
         """Columns of each feature in :meth:`joined`, where each number has ``numeric_dim``."""
         flags = 0 if self.flags is None else int(self.flags.shape[-1])
         numbers = 0 if self.scaled is None else int(self.scaled.shape[-1])
         return [numeric_dim] * numbers + [1] * flags + list(self.widths)
+
+
+def of_each(setting: float | tuple[float, ...] | None, networks: int, repeats: int) -> list[float]:
+    """A setting of each network: one for all, or several for the repeats in turn."""
+    values = setting if isinstance(setting, tuple) else (setting or 0.0,)
+    per_cut = max(1, networks // max(1, repeats))
+    return [float(values[(i // per_cut) % len(values)]) for i in range(networks)]
 
 
 def heads(hidden: Any, networks: int, members: int, n_values: int, n_spreads: int, *, ntk: bool = False) -> Any:

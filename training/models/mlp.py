@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
-from artifact.layers import MemberScale, PiecewiseLinearEmbedding, StackedDense
+from artifact.layers import MemberScale, PiecewiseLinearEmbedding, StackedDense, StackedDropout
 from training.config import TrainConfig
 from training.models.inputs import Inputs
 
@@ -20,13 +18,14 @@ def build(inputs: Inputs, config: TrainConfig) -> Any:
     bins, dim, members = config.required("embedding_bins"), config.required("embedding_dim"), config.required("members")
     x, widths = inputs.joined(), inputs.all_widths()
     if inputs.scaled is not None and bins:
-        embedding = PiecewiseLinearEmbedding.adapted(inputs.networks, inputs.Z, bins, dim=dim, name="embedding")
+        embedding = PiecewiseLinearEmbedding.adapted(
+            inputs.networks, inputs.Z, bins, dim=dim, activation=config.embedding_activation, name="embedding"
+        )
         x, widths = inputs.joined(embedding(inputs.scaled)), inputs.all_widths(dim)
     if members > 1:
         x = MemberScale(inputs.networks, members, widths, name="members")(x)
     for i, width in enumerate(config.required("hidden")):
         layer = StackedDense(inputs.networks, width, config.activation, config.initializer, name=f"hidden_{i}")
         x = layer(x)
-        if config.dropout:
-            x = keras.layers.Dropout(config.dropout, seed=config.seed + i, name=f"dropout_{i}")(x)
+        x = StackedDropout(inputs.of_each(config.dropout), seed=config.seed + i, name=f"dropout_{i}")(x)
     return x

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
-from artifact.layers import DiagonalScale, PeriodicEmbedding, StackedDense
+from artifact.layers import DiagonalScale, PeriodicEmbedding, StackedDense, StackedDropout
 from training.config import TrainConfig
 from training.models.inputs import Inputs
 
@@ -37,8 +35,7 @@ def build(inputs: Inputs, config: TrainConfig) -> Any:
     x = DiagonalScale(networks, name="selection")(inputs.joined(numeric))
     for i, width in enumerate(config.required("hidden")):
         x = StackedDense(networks, width, config.activation, ntk=True, name=f"hidden_{i}")(x)
-        if config.dropout:
-            x = keras.layers.Dropout(config.dropout, seed=config.seed + i, name=f"dropout_{i}")(x)
+        x = StackedDropout(inputs.of_each(config.dropout), seed=config.seed + i, name=f"dropout_{i}")(x)
     return x
 
 

@@ -1,0 +1,72 @@
+"""Chooses which repeats of the networks are served together, by rows that they have not seen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from training.folds import Fold
+from training.objectives.base import Objective
+
+# More subsets than of so many repeats are searched one repeat at a time.
+_ALL_SUBSETS = 6
+
+
+def choose_repeats(
+    folds: Sequence[Fold],
+    repeats: int,
+    outputs: Sequence[npt.NDArray[np.float32]],
+    y: npt.NDArray[np.float32],
+    objective: Objective,
+    weight: npt.NDArray[np.float32] | None = None,
+) -> tuple[int, ...]:
+    """The repeats whose joint answers are best; repeats may differ in their settings, and some suit a table better.
+
+    Args:
+        folds: of all networks, ``repeats`` times all folds.
+        repeats: how many.
+        outputs: of each network for its validation rows, (n_members, n_rows, n_outputs).
+        y: float32 (n_samples, n_targets), as the loss takes them.
+        objective: gives the error.
+        weight: float32 (n_samples,) of each row. Defaults to None.
+
+    Returns:
+        Ascending numbers of the chosen repeats, at least one.
+    """
+    per_cut = len(folds) // repeats
+    rows = np.sort(np.concatenate([fold.validation for fold in folds[:per_cut]]))
+    place = np.zeros(len(y), np.int64)
+    place[rows] = np.arange(len(rows))
+    joint: list[npt.NDArray[np.float32]] = []
+    for cut in range(repeats):
+        members, _, width = outputs[cut * per_cut].shape
+        answers = np.zeros((members, len(rows), width), np.float32)
+        for i in range(cut * per_cut, (cut + 1) * per_cut):
+            answers[:, place[folds[i].validation]] = outputs[i]
+        joint.append(answers)
+
+    def error(chosen: tuple[int, ...]) -> float:
+        outputs_of = np.concatenate([joint[cut] for cut in chosen])
+        return objective.score(y[rows], outputs_of, None if weight is None else weight[rows])
+
+    if repeats <= _ALL_SUBSETS:
+        subsets = [c for size in range(repeats, 0, -1) for c in itertools.combinations(range(repeats), size)]
+        # More networks come first: of equals they are taken.
+        return min(subsets, key=error)
+    chosen = tuple(range(repeats))
+    while len(chosen) > 1:
+        fewer = [tuple(c for c in chosen if c != left) for left in chosen]
+        best = min(fewer, key=error)
+        if error(best) >= error(chosen):
+            break
+        chosen = best
+    return chosen
+
+
+def networks_of(chosen: Sequence[int], n_networks: int, repeats: int) -> npt.NDArray[np.int64]:
+    """Numbers of the networks of some repeats."""
+    per_cut = n_networks // repeats
+    return np.concatenate([np.arange(cut * per_cut, (cut + 1) * per_cut) for cut in chosen])
