@@ -81,8 +81,11 @@ class Systems:
         whole: Float64 = np.asarray(np.linalg.qr(rows, mode="r"), np.float64)
         # The first row holds the means; below it the columns have none.
         R, right = whole[1:, 1 : 1 + self.n_columns], whole[1:, 1 + self.n_columns :]
-        R = R if columns is None else R[:, columns]
-        return np.asarray(np.linalg.lstsq(R, right, rcond=COLLINEAR)[0], np.float64)
+        chosen = np.arange(self.n_columns) if columns is None else columns
+        weights = np.linalg.lstsq(R[:, chosen], right, rcond=COLLINEAR)[0]
+        # A column that never varies has no weight at all, not what rounding leaves of one.
+        varies = np.diagonal(self.gram[i])[chosen] > 0
+        return np.asarray(np.where(varies[:, None], weights, 0.0))
 
     def intercepts(self, weights: Float64) -> Float64:
         """Of weights (n_systems, ..., n_columns, n_targets): (n_systems, ..., n_targets)."""

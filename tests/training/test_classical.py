@@ -1,0 +1,179 @@
+"""The families without a hidden layer against scikit-learn's pipelines on the same table, through the whole path."""
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Lasso, LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
+
+from artifact.errors import DataError
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from training.config import TrainConfig
+from training.fit import feed, fit
+from training.folds import Fold
+from training.prepare import Prepared, Request, prepare
+from training.train import train
+
+RNG = np.random.default_rng(0)
+N = 260
+SIZE = RNG.gamma(3, 30, N)
+TABLE = pl.DataFrame(
+    {
+        "size": [None if i % 11 == 0 else float(v) for i, v in enumerate(SIZE)],
+        "twice": 2 * SIZE + 1,
+        "age": RNG.integers(0, 90, N),
+        "same": RNG.choice([7.0, 7.0 + 1e-6], N),
+        "town": [None if i % 17 == 0 else str(t) for i, t in enumerate(RNG.choice(["York", "Hull", "Bath"], N))],
+        "garden": RNG.random(N) < 0.3,
+    }
+).with_columns(
+    price=1e6 + 900.0 * pl.col("twice") - 300 * pl.col("age") + 9000 * pl.col("garden") + RNG.normal(0, 8000, N),
+    rent=2.0 * pl.col("twice") + 0.05 * pl.col("age") ** 2 + 40 * (pl.col("town") == "Bath").fill_null(value=False),
+)
+TARGETS = ("price", "rent")
+NUMBERS, WORDS = ["size", "twice", "age", "same", "garden"], ["town"]
+
+
+def prepared(**settings) -> Prepared:
+    return prepare(TABLE, Request("table.csv", TARGETS, "t", TrainConfig(folds=3, **settings)))
+
+
+def matrix() -> np.ndarray:
+    frame = TABLE.select(*NUMBERS, pl.col("town").fill_null("?"))
+    return np.array(frame.with_columns(pl.col(NUMBERS).cast(pl.Float64)).rows(), dtype=object)
+
+
+def columns(numeric) -> ColumnTransformer:
+    words = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
+    return ColumnTransformer([("numbers", numeric, [0, 1, 2, 3, 4]), ("words", words, [5])])
+
+
+def standard() -> ColumnTransformer:
+    return columns(make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()))
+
+
+def pipelines() -> dict:
+    return {
+        "linear": ({}, make_pipeline(standard(), LinearRegression())),
+        "ridge": ({"alpha": 4.0}, make_pipeline(standard(), Ridge(alpha=4.0))),
+        "lasso": ({"alpha": 30.0}, make_pipeline(standard(), Lasso(alpha=30.0, tol=1e-9, max_iter=100_000))),
+    }
+
+
+def targets() -> np.ndarray:
+    return TABLE.select(TARGETS).to_numpy()
+
+
+def answers(given: Prepared, model) -> np.ndarray:
+    found = np.asarray(model(feed(given.X, [t.name for t in model.inputs]))["value"], np.float64)
+    return found + np.array([t.offset for t in given.schema.targets])
+
+
+@pytest.mark.parametrize("model", ["linear", "ridge", "lasso"])
+def test_answers_are_scikit_learns(model):
+    settings, pipeline = pipelines()[model]
+    given = prepared(model=model, **settings)
+    fitted = fit(given.schema, given.X, given.y, given.plan.folds, given.config)
+    X, y, std = matrix(), targets(), targets().std(axis=0)
+    expected = pipeline.fit(X, y).predict(X)
+    # Deviations of the target: rent's answers pass through 0.
+    assert np.abs((answers(given, fitted.model) - expected) / std).max() < 1e-4
+    offsets = np.array([t.offset for t in given.schema.targets])
+    for fold, unseen in zip(given.plan.folds, fitted.unseen, strict=True):
+        # Statistics of the scaling are those of all rows.
+        fold_model = pipeline[-1].fit(pipeline[0].transform(X)[fold.train], y[fold.train])
+        others = fold_model.predict(pipeline[0].transform(X)[fold.validation])
+        assert np.abs((np.asarray(unseen.value, np.float64) + offsets - others) / std).max() < 1e-3
+        assert (unseen.spread > 0).all()
+
+
+def test_coefficients_are_told_in_the_tables_units():
+    given = prepared(model="lasso", alpha=30.0)
+    note = next(n for n in fit(given.schema, given.X, given.y, given.plan.folds, given.config).notes if "price" in n)
+    pipeline = pipelines()["lasso"][1].fit(matrix(), targets())
+    scaler = pipeline[0].named_transformers_["numbers"][-1]
+    slope = pipeline[-1].coef_[0] / np.hstack([scaler.scale_, np.ones(pipeline[-1].coef_.shape[1] - 6)])
+    told = dict(part.rsplit(" ", 1) for part in note.rstrip(".").split(": ", 1)[1].split(", "))
+    assert float(told["age"]) == pytest.approx(slope[2], rel=1e-3)
+    assert float(told["twice"]) == pytest.approx(slope[1], rel=1e-3)
+    intercept = pipeline[-1].intercept_[0] - slope[:6] @ scaler.mean_
+    assert float(told["intercept"]) == pytest.approx(intercept, rel=1e-3)
+
+
+def test_polynomial_is_scikit_learns():
+    numbers = TABLE.select("twice", "age", "garden", "rent")
+    given = prepare(numbers, Request("table.csv", ("rent",), "t", TrainConfig(model="polynomial", folds=3, degree=3)))
+    fitted = fit(given.schema, given.X, given.y, given.plan.folds, given.config)
+    alpha = float(fitted.notes[0].split("alpha ")[1].split(" ")[0])
+    X = numbers.select(pl.exclude("rent").cast(pl.Float64)).to_numpy()
+    y = numbers["rent"].to_numpy()
+    # The numbers, once in the schema's order, are those of the pipeline.
+    steps = (StandardScaler(), PolynomialFeatures(3, include_bias=False), StandardScaler(), Ridge(alpha=alpha))
+    expected = make_pipeline(*steps).fit(X, y).predict(X)
+    assert np.abs(answers(given, fitted.model)[:, 0] - expected).max() < 1e-3 * y.std()
+
+
+def test_products_that_would_be_too_many_leave_the_categories_alone_or_are_refused():
+    rng = np.random.default_rng(1)
+    wide = pl.DataFrame({f"x{i}": rng.normal(size=80) for i in range(30)} | {"y": rng.normal(size=80)})
+    words = wide.with_columns(town=pl.Series(rng.integers(0, 25, 80).astype(str)) + "t")
+    request = Request("table.csv", ("y",), "t", TrainConfig(model="polynomial", folds=2))
+    given = prepare(words, request)
+    model = fit(given.schema, given.X, given.y, given.plan.folds, given.config).model
+    core = model.get_layer("polynomial")
+    layer = core.get_layer("products")
+    assert (layer.columns, layer.degree) == (30, 2)
+    given = prepare(wide, Request("table.csv", ("y",), "t", TrainConfig(model="polynomial", folds=2, degree=3)))
+    with pytest.raises(DataError, match="lower --set degree"):
+        fit(given.schema, given.X, given.y, given.plan.folds, given.config)
+
+
+def test_stepwise_keeps_a_category_as_a_whole():
+    given = prepared(model="stepwise", criterion="bic")
+    fitted = fit(given.schema, given.X, given.y, given.plan.folds, given.config)
+    assert "kept" in fitted.notes[0]
+    kernel = fitted.model.get_layer("stepwise").get_layer("values").get_weights()[0][0, 0]
+    town = kernel[-5:]
+    assert town.any()
+    assert not kernel[3].any()
+    # "other" is not among the rows.
+    assert not town[1].any()
+
+
+def test_held_out_rows_choose_and_all_rows_are_refit():
+    given = prepared(model="ridge")
+    fold = Fold(np.arange(200), np.arange(200, N))
+    fitted = fit(given.schema, given.X, given.y, [fold], given.config)
+    again = fit(given.schema, given.X, given.y, [Fold(np.arange(N), np.zeros(0, np.int64))], given.config, stop_at=3)
+    assert len(fitted.unseen) == 1
+    assert again.unseen == []
+    std = targets().std(axis=0)
+    assert np.abs((answers(given, fitted.model) - answers(given, again.model)) / std).mean() < 0.05
+
+
+@pytest.mark.parametrize("model", ["elastic-net", "polynomial"])
+def test_a_version_is_stored_and_predicts_the_same(model, tmp_path):
+    data = tmp_path / "houses.csv"
+    TABLE.drop("rent").write_csv(data)
+    registry = Registry(tmp_path)
+    manifest = train(Request(str(data), ("price",), "houses", TrainConfig(model=model, folds=3)), registry)
+    assert manifest.family == model
+    assert any(n.startswith(f"{model} took alpha") for n in manifest.notes)
+    assert 0.8 < manifest.coverage.covered["price"] <= 1
+    folder = registry.resolve("houses").path
+    assert (folder / "model.onnx").exists()
+    for runtime in ("onnx", "keras"):
+        # Answers the golden rows as the network did.
+        Predictor.load(folder, runtime=runtime)
+    assert manifest.metrics["price"]["rmse"] < 0.3 * TABLE["price"].std()
+
+
+def test_a_wrong_family_lists_the_right_ones():
+    with pytest.raises(DataError, match="'elastic-net', 'polynomial' or 'stepwise'"):
+        TrainConfig.build(None, {"model": "lars"})
+    with pytest.raises(DataError, match="'forward' or 'backward'"):
+        TrainConfig.build(None, {"direction": "sideways"})
