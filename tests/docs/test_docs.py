@@ -17,7 +17,7 @@ from service.app import ROUTES
 from service.metrics import Metrics
 from service.settings import PREFIX, Settings
 from tests.processes import ROOT
-from training.config import TrainConfig
+from training.config import Preset, TrainConfig
 from training.corrections import FeatureCorrection, TargetCorrection
 from trueline.main import COMMANDS, cli
 
@@ -136,7 +136,7 @@ def test_every_command_is_documented_with_its_options_an_example_and_no_others(n
 
 
 def test_every_setting_of_training_is_documented_with_its_default():
-    rows = table(section(TRAINING, "## Settings"))
+    rows = table(section(TRAINING, "## Settings").partition("### ")[0])
     assert list(rows) == list(TrainConfig.model_fields)
     for name, field in TrainConfig.model_fields.items():
         shown = json.dumps(field.default) if isinstance(field.default, tuple) else str(field.default)
@@ -145,8 +145,36 @@ def test_every_setting_of_training_is_documented_with_its_default():
         limits = [getattr(m, bound, None) for m in field.metadata for bound in ("ge", "gt", "le", "lt", "max_length")]
         for limit in (found for found in limits if found is not None):
             assert f"{limit:,}" in rows[name][1], (name, limit)
-        for choice in typing.get_args(field.annotation) if name in ("model", "activation") else ():
-            assert f"`{choice}`" in f"`{rows[name][1]}`", choice
+        for choice in literals(field.annotation):
+            assert f"`{choice}`" in f"`{rows[name][1]}`", (name, choice)
+
+
+def literals(annotation: object) -> list[str]:
+    """The words that a setting takes."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return list(typing.get_args(annotation))
+    return [word for part in typing.get_args(annotation) for word in literals(part)]
+
+
+def test_the_presets_and_the_families_defaults_are_documented_as_they_are():
+    text = section(TRAINING, "### Presets")
+    presets, families = text.split("The families' own defaults:")
+    for preset, (model, few, some, many, steps, passes) in table(presets).items():
+        small, middle, large = (TrainConfig(preset=preset).resolved(n) for n in (1_000, 20_000, 1_000_000))
+        assert (model, int(passes)) == (small.model, small.epochs)
+        assert few == f"{small.folds} x {small.repeats}"
+        assert some == f"{middle.folds} x {middle.repeats}"
+        assert (1, int(many)) == (large.folds, large.repeats)
+        a_pass = 20_000 // middle.batch_size
+        assert middle.epochs == round(int(steps.replace(",", "")) / a_pass)
+    assert set(table(presets)) == set(typing.get_args(Preset))
+    rows = table(families)
+    for j, family in enumerate(("tabm", "realmlp", "mlp")):
+        chosen = TrainConfig(model=family).resolved(1_000)
+        for name, cells in rows.items():
+            value = getattr(chosen, name)
+            shown = f"{value:g}" if isinstance(value, int | float) else json.dumps(value).strip('"')
+            assert cells[j] in (shown, "-"), (family, name)
 
 
 def test_every_key_of_schema_toml_is_documented_with_its_values():
