@@ -153,7 +153,7 @@ class Epochs:
         pairs = zip(self._folds, outputs, strict=True)
         alone: Float64 = np.array([self._score(fold.validation, found) for fold, found in pairs])
         self._alone = alone
-        if n == 1:
+        if n == 1 or not np.isfinite(alone).all():
             return alone
         if self._shared:
             return np.full(n, self._score(self._folds[0].validation, np.concatenate(outputs)), np.float64)

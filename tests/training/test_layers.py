@@ -19,6 +19,7 @@ from artifact.layers import (
     PolynomialFeatures,
     SoftBound,
     StackedDense,
+    StackedDropout,
     StackedHeads,
     StopGradient,
     TargetScaling,
@@ -58,6 +59,7 @@ LAYERS = [
     (StackedDense(2, 8, "silu"), SAME),
     (StackedDense(2, 8, "parametric_mish", ntk=True), EACH),
     (MemberScale(2, 3, [1, 2]), EACH),
+    (StackedDropout([0.1, 0.5], seed=1), EACH),
     (MemberScale(2, 4, [1, 1, 1], draw="sign"), SAME),
     (StackedHeads(2, 4, 2), RNG.normal(size=(2, 4 * 64, 8)).astype(np.float32)),
     (StackedHeads(2, 4, 2, ntk=True), RNG.normal(size=(2, 4 * 64, 8)).astype(np.float32)),
@@ -232,3 +234,15 @@ def test_target_scaling_restores_units_within_bounds():
     assert spread[0] == pytest.approx(10)
     assert (spread > 0).all()
     assert np.isfinite(spread).all()
+
+
+def test_dropout_has_a_rate_of_each_network_and_none_outside_training():
+    layer = StackedDropout([0.0, 0.5], seed=0)
+    x = np.ones((2, 500, 8), np.float32)
+    np.testing.assert_array_equal(array(layer(x)), x)
+    dropped = array(layer(x, training=True))
+    np.testing.assert_array_equal(dropped[0], x[0])
+    assert 0.45 < (dropped[1] == 0).mean() < 0.55
+    assert dropped[1].max() == 2
+    with pytest.raises(ValueError, match="rates"):
+        StackedDropout([1.0])
