@@ -17,6 +17,7 @@ from artifact.display import extent, metric, number
 from artifact.manifest import Manifest
 from artifact.predictor import Prediction
 from artifact.schema import FeatureSchema
+from training.objectives.kinds import KINDS
 
 Float64 = npt.NDArray[np.float64]
 
@@ -44,15 +45,15 @@ def write_report(
         folder: made by this function.
         manifest: without file hashes.
         schema: gives the targets.
-        history: squared error by epoch, of training and validation rows.
-        y: float64 (n_samples, n_targets), the test rows' targets.
+        history: error by epoch, of training and validation rows, see :class:`training.epochs.Epochs`.
+        y: float64 (n_samples, n_targets), what came true in the rows that measured.
         answer: the model's answers to them.
     """
     folder.mkdir()
-    pictures = {"learning.png": _learning(history)}
+    pictures = {"learning.png": _learning(history, KINDS[manifest.objective].shown)}
     for j, target in enumerate(schema.targets):
         name = "predictions.png" if len(schema.targets) == 1 else f"predictions-{j}.png"
-        pictures[name] = _predictions(target.name, target.unit, y[:, j], answer, j)
+        pictures[name] = _predictions(target.name, target.unit, y[:, j], answer, j, _measured_on(manifest))
     for name, figure in pictures.items():
         figure.savefig(folder / name, dpi=110)
     content: dict[str, Any] = manifest.model_dump(mode="json", exclude={"files"})
@@ -61,21 +62,24 @@ def write_report(
     (folder / "report.html").write_text(_page(folder, manifest, schema, list(pictures)), encoding="utf-8")
 
 
-def _learning(history: dict[str, list[float]]) -> Figure:
+def _learning(history: dict[str, list[float]], shown: str) -> Figure:
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.subplots()
     for name, values in history.items():
-        axes.plot(range(1, len(values) + 1), np.sqrt(values), label=name)
+        axes.plot(range(1, len(values) + 1), np.sqrt(values) if shown == "RMSE" else values, label=name)
     best = int(np.argmin(history["validation"])) + 1
     axes.axvline(best, color="0.6", linestyle=":", label=f"kept: epoch {best}")
-    axes.set(xlabel="epoch", ylabel="RMSE, target deviations", title="Learning", yscale="log")
+    axes.set(xlabel="epoch", ylabel=f"{shown}, scaled target", title="Learning")
+    # A likelihood can be below 0.
+    if min(min(values, default=1.0) for values in history.values()) > 0:
+        axes.set_yscale("log")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(StrMethodFormatter("{x:g}"))
     axes.legend()
     return figure
 
 
-def _predictions(name: str, unit: str | None, y: Float64, answer: Prediction, j: int) -> Figure:
+def _predictions(name: str, unit: str | None, y: Float64, answer: Prediction, j: int, rows: str) -> Figure:
     value = answer.value[:, j].astype(np.float64)
     shown = np.random.default_rng(0).permutation(len(y))[:3000]
     figure = Figure(figsize=(8, 3.8), layout="constrained")
@@ -84,13 +88,17 @@ def _predictions(name: str, unit: str | None, y: Float64, answer: Prediction, j:
     left.plot(value[shown], y[shown], ".", markersize=3, alpha=0.5)
     low, high = float(min(y.min(), value.min())), float(max(y.max(), value.max()))
     left.plot([low, high], [low, high], color="0.3", linewidth=1)
-    left.set(xlabel=f"predicted {label}", ylabel="actual", title="Actual against predicted, test rows")
+    left.set(xlabel=f"predicted {label}", ylabel="actual", title=f"Actual against predicted, {rows}")
     right.hist(y - value, bins=50)
     right.set(xlabel="actual - predicted", ylabel="rows", title="Residuals")
     for axis in (left.xaxis, left.yaxis, right.xaxis):
         axis.set_major_locator(MaxNLocator(5))
         axis.set_major_formatter(EngFormatter(sep=""))
     return figure
+
+
+def _measured_on(manifest: Manifest) -> str:
+    return "test rows" if "test" in manifest.lineage.parts else "rows out of fold"
 
 
 def _page(folder: Path, manifest: Manifest, schema: FeatureSchema, pictures: list[str]) -> str:
@@ -101,14 +109,16 @@ def _page(folder: Path, manifest: Manifest, schema: FeatureSchema, pictures: lis
     ]
     for target in schema.targets:
         unit = f" ({target.unit})" if target.unit else ""
-        parts.append(f"<h2>{html.escape(target.name + unit)}: test rows</h2>")
+        parts.append(f"<h2>{html.escape(target.name + unit)}: {_measured_on(manifest)}</h2>")
         rows = {manifest.family: manifest.metrics[target.name]}
         rows.update({name: m[target.name] for name, m in manifest.baselines.items()})
-        body = [[name, *(metric(m, metrics[m]) for m in _SHOWN)] for name, metrics in rows.items()]
-        parts.append(_table(["model", *_SHOWN], body))
+        # Those of the objective follow; a baseline has not all of them.
+        own = [m for m in rows[manifest.family] if m not in (*_SHOWN, "mse", "msle")]
+        body = [[name, *(metric(m, metrics.get(m)) for m in (*_SHOWN, *own))] for name, metrics in rows.items()]
+        parts.append(_table(["model", *_SHOWN, *own], body))
         share = manifest.coverage.covered[target.name]
         parts.append(
-            f"<p>{manifest.coverage.level:.0%} intervals cover {share:.1%} of the test rows; "
+            f"<p>{manifest.coverage.level:.0%} intervals cover {share:.1%} of these rows; "
             f"their mean width is {number(manifest.coverage.mean_width[target.name])}.</p>"
         )
     for name in pictures:

@@ -31,8 +31,9 @@ def evaluate_command(model: str, data: str, level: float | None, runtime: Runtim
 
     from artifact.display import metric, number
     from artifact.errors import DataError
-    from artifact.predictor import Predictor
+    from artifact.predictor import Predictor, target_offsets
     from training.columns import encode_frame
+    from training.config import TrainConfig
     from training.data import check_columns, read_table
     from training.evaluate import coverage
     from training.metrics import by_target
@@ -49,9 +50,22 @@ def evaluate_command(model: str, data: str, level: float | None, runtime: Runtim
         raise DataError(f"Expected numbers in {', '.join(targets)}. Received: {str(error).splitlines()[0]}") from error
     if table.height < 2:
         raise DataError(f"Expected at least 2 rows with a target. Received: {table.height}.")
-    answer = predictor.predict(encode_frame(table, schema), level)
+    X = encode_frame(table, schema)
+    outputs = predictor.run(X.numeric, X.categorical)
+    answer = predictor.finish(outputs, predictor.row_bounds([predictor.bound(level)], [len(X)], X), X.warnings)
     y = table.select(targets).to_numpy()
-    metrics = by_target(schema.target_names, y, answer.value.astype("float64"))
+    trained = predictor.manifest.lineage.config
+    config = TrainConfig.build(
+        settings={k: trained[k] for k in ("objective", "quantiles", "tweedie_power") if k in trained}
+    )
+    metrics = by_target(
+        schema.target_names,
+        y,
+        answer.value.astype("float64"),
+        config=config,
+        outputs=outputs,
+        offsets=target_offsets(schema),
+    )
     covered = coverage(schema.target_names, y, answer, level or predictor.default_level)
     if as_json:
         reference = {"model_name": found.name, "model_version": found.version, "rows": table.height}

@@ -10,6 +10,8 @@ from artifact.display import extent, metric, number
 from artifact.manifest import Manifest
 from artifact.schema import FeatureSchema
 
+_HEADERS = {"rmse": "RMSE", "mae": "MAE", "r2": "R2"}
+
 
 def schema_table(schema: FeatureSchema, *, limit: int | None = 50) -> Table:
     """The features with their kinds, ranges and policies; at most ``limit`` of them."""
@@ -25,10 +27,12 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
     """For each target the metrics beside the baselines', then its intervals; last the verdict."""
     for target, metrics in manifest.metrics.items():
         title = f"{target}: {measured_on(manifest)}"
-        table = Table("model", "RMSE", "MAE", "R2", title=title, title_justify="left")
+        own = [m for m in metrics if m == manifest.verdict.metric or m == "nll"]
+        shown = ["rmse", "mae", "r2", *(m for m in own if m not in ("rmse", "mae"))]
+        table = Table("model", *(_HEADERS.get(m, m) for m in shown), title=title, title_justify="left")
         rows = {manifest.family: metrics, **{name: m[target] for name, m in manifest.baselines.items()}}
         for model, found in rows.items():
-            table.add_row(model, *(metric(m, found.get(m)) for m in ("rmse", "mae", "r2")))
+            table.add_row(model, *(metric(m, found.get(m)) for m in shown))
         yield table
         covered, width = manifest.coverage.covered[target], manifest.coverage.mean_width[target]
         level = manifest.coverage.level

@@ -10,21 +10,22 @@ from keras import ops
 from training.config import TrainConfig
 from training.objectives.base import LOG_SPREAD, Array, Objective, split
 
+# Of beta-NLL: 0 is the likelihood alone, 1 gives the mean the gradient of the squared error. Measured: decision 13.
+_BETA = 0.5
+
 
 def gaussian(config: TrainConfig) -> Objective:  # noqa: ARG001 - the objectives share a signature
-    """Mean by the squared error, standard deviation by the negative log-likelihood of what the mean leaves.
+    """Negative log-likelihood, each row's times its own ``sigma ** (2 * beta)`` taken as given (Seitzer et al. 2022).
 
-    The likelihood alone lets a network give up on rows that are hard to predict: it widens their deviation, and their
-    gradient vanishes (Seitzer et al. 2022). Here the mean does not see the deviation at all, which is their beta-NLL
-    at beta = 1 with a deviation that does not bend the features. Measured beside beta = 0.5: decision 13.
+    The likelihood alone lets a network give up on rows that are hard to predict: it widens their deviation, and with it
+    the gradient of their mean vanishes.
     """
 
     def loss(y: Any, outputs: Any) -> Any:
         mean, log_std = split(y, outputs)
         log_std = ops.clip(log_std, *LOG_SPREAD)
-        residual = ops.square(y - mean)
-        nll = 0.5 * ops.stop_gradient(residual) * ops.exp(-2 * log_std) + log_std
-        return ops.mean(residual + nll, axis=-1)
+        nll = 0.5 * ops.square(y - mean) * ops.exp(-2 * log_std) + log_std
+        return ops.mean(nll * ops.stop_gradient(ops.exp(2 * _BETA * log_std)), axis=-1)
 
     return Objective("gaussian", loss, _nll, _mixture_nll)
 

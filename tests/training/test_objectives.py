@@ -1,0 +1,222 @@
+"""Every objective learns what it names, refuses a target that it does not take, and is served as it was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import numpy as np
+import polars as pl
+import pytest
+from prometheus_client import CollectorRegistry
+from scipy.special import expit
+from sklearn import metrics as reference
+
+from artifact.errors import DataError
+from artifact.layers import TargetScaling
+from artifact.manifest import Manifest
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from service.app import App
+from service.metrics import Metrics
+from service.settings import Settings
+from service.worker import Worker
+from tests.service.conftest import no_inner_app
+from training.config import TrainConfig
+from training.metrics import row_errors
+from training.objectives import KINDS, objective_of
+from training.objectives.kinds import check_target
+from training.prepare import Request, prepare
+from training.train import train
+
+RNG = np.random.default_rng(0)
+N = 1500
+X = RNG.uniform(-2, 2, N)
+RATE = np.exp(0.6 * X + 1)
+NORMAL = 2 * X + RNG.normal(size=N) * np.exp(0.5 * X)
+# Where the truth is asked for: away from the ends, where a small network has seen little.
+AT = np.linspace(-1.5, 1.5, 13)
+TARGETS = {
+    "mae": NORMAL,
+    "huber": NORMAL,
+    "quantile": NORMAL,
+    "gaussian": NORMAL,
+    "poisson": RNG.poisson(RATE),
+    "gamma": RNG.gamma(4, RATE / 4),
+    "tweedie": RNG.gamma(2, RATE) * (RNG.random(N) < 0.5),
+    "logistic": (RNG.random(N) < expit(2 * X)).astype(int),
+}
+VALUES = {
+    "quantile": 2 * AT,
+    "gaussian": 2 * AT,
+    "mae": 2 * AT,
+    "huber": 2 * AT,
+    **dict.fromkeys(("poisson", "gamma", "tweedie"), np.exp(0.6 * AT + 1)),
+    "logistic": expit(2 * AT),
+}
+
+
+class Learnt(NamedTuple):
+    manifest: Manifest
+    registry: Registry
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def learn(tmp_path_factory):
+    """Trains a small model of an objective, once."""
+    found: dict[str, Learnt] = {}
+
+    def learnt(objective: str) -> Learnt:
+        if objective not in found:
+            home = tmp_path_factory.mktemp(objective)
+            group = RNG.choice(["a", "b"], N)
+            weight = np.ones(N)
+            pl.DataFrame({"x": X, "g": group, "w": weight, "y": TARGETS[objective]}).write_csv(home / "d.csv")
+            config = TrainConfig(
+                objective=objective, model="mlp", folds=2, epochs=20, hidden=(32,), embedding_bins=0, dropout=0.0
+            )
+            request = Request(str(home / "d.csv"), ("y",), "m", config, weight="w", interval_groups="g")
+            registry = Registry(home)
+            manifest = train(request, registry)
+            found[objective] = Learnt(manifest, registry, registry.resolve("m").path)
+        return found[objective]
+
+    return learnt
+
+
+def rows(x: np.ndarray) -> list[dict]:
+    return [{"x": float(value), "g": "a"} for value in x]
+
+
+@pytest.mark.parametrize("objective", TARGETS)
+def test_the_truth_is_found_and_covered_and_reported_as_itself(learn, objective):
+    manifest, _, folder = learn(objective)
+    # Loading compares the ONNX file's answers to the golden rows with those of training.
+    found = Predictor.load(folder).predict_rows(rows(AT))
+    truth = VALUES[objective]
+    scale = {"poisson": truth, "gamma": truth, "tweedie": truth}.get(objective, np.ones_like(truth))
+    allowed = {"logistic": 0.12, "tweedie": 0.35}.get(objective, 0.5 if scale[0] == 1 else 0.25)
+    assert np.abs((found.value[:, 0] - truth) / scale).max() < allowed
+    assert manifest.objective == objective
+    assert manifest.coverage.covered["y"] == pytest.approx(0.9, abs=0.03)
+    kind = KINDS[objective]
+    assert manifest.verdict.metric == kind.metric
+    assert kind.plain in manifest.verdict.sentence or "does not beat" in manifest.verdict.sentence
+    assert manifest.metrics["y"][kind.metric] is not None
+    constant = "median" if kind.metric == "mae" else "mean"
+    assert manifest.metrics["y"][kind.metric] < manifest.baselines[constant]["y"][kind.metric]
+    low, high = kind.support
+    assert low is None or found.lower.min() >= low
+    assert high is None or found.upper.max() <= high
+
+
+def test_gaussian_spreads_are_the_rows_own_standard_deviations(learn):
+    manifest, _, folder = learn("gaussian")
+    predictor = Predictor.load(folder)
+    X_at = predictor.encoder.encode_rows(rows(AT))
+    spread = predictor.run(X_at.numeric, X_at.categorical).spread
+    np.testing.assert_allclose(spread[:, 0], np.exp(0.5 * AT), rtol=0.3)
+    best = np.mean(0.5 * X) + 0.5 * np.log(2 * np.pi * np.e)
+    assert manifest.metrics["y"]["nll"] == pytest.approx(best, abs=0.1)
+    assert "nll" not in manifest.baselines["mean"]["y"]
+
+
+def test_quantiles_are_those_of_the_truth_and_never_cross(learn):
+    manifest, _, folder = learn("quantile")
+    predictor = Predictor.load(folder)
+    wild = np.concatenate([AT, [-2, 2, 1e6, -1e6]])
+    X_at = predictor.encoder.encode_rows(rows(wild))
+    outputs = predictor.run(X_at.numeric, X_at.categorical)
+    assert outputs.spread is None
+    assert (np.diff(outputs.quantiles[:, 0], axis=-1) > 0).all()
+    np.testing.assert_allclose(outputs.quantiles[:, 0, 2], outputs.value[:, 0], rtol=1e-6)
+    normal = np.array([-1.6449, -0.6745, 0, 0.6745, 1.6449])
+    truth = 2 * AT[:, None] + np.exp(0.5 * AT)[:, None] * normal
+    assert np.abs((outputs.quantiles[: len(AT), 0] - truth) / np.exp(0.5 * AT)[:, None]).max() < 0.6
+    assert {f"pinball_{q:g}" for q in (0.05, 0.25, 0.5, 0.75, 0.95)} <= set(manifest.metrics["y"])
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("objective", ["quantile", "gaussian"])
+async def test_the_service_answers_at_any_level(learn, objective):
+    _, registry, folder = learn(objective)
+    registry.promote("m", force=True)
+    predictor = Predictor.load(folder)
+    worker = Worker(Settings(), registry, Metrics(CollectorRegistry()))
+    await worker.start()
+    transport = httpx.ASGITransport(app=App(worker, no_inner_app, inner_paths=[], inner_mounts=[]))
+    asked = rows(AT[:3])
+    widths = []
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        for level in (0.5, 0.95):
+            got = await http.post("/predict", json={"rows": asked, "interval": level})
+            assert got.status_code == 200, got.text
+            expected = predictor.predict_rows(asked, level)
+            for name in ("value", "lower", "upper"):
+                answers = [row[name] for row in got.json()["predictions"]]
+                assert answers == getattr(expected, name)[:, 0].tolist()
+            widths.append(expected.upper - expected.lower)
+    await worker.stop()
+    assert (widths[1] > widths[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("objective", "values", "says"),
+    [
+        ("poisson", [1, -2, 3], "0 or more"),
+        ("poisson", [0, 0, 0], "above 0 in some row"),
+        ("tweedie", [1, 0, -0.5], "0 or more"),
+        ("gamma", [1, 0, 3], "above 0"),
+        ("logistic", [0, 1, 0.5], "0 or 1"),
+    ],
+)
+def test_a_target_that_does_not_fit_is_told_at_once(objective, values, says):
+    with pytest.raises(DataError, match=f"Expected 'y' to be {says}"):
+        check_target(objective, "y", np.array(values, float))
+    table = pl.DataFrame({"x": np.arange(60.0), "y": np.resize(values, 60)})
+    with pytest.raises(DataError, match="Expected 'y' to"):
+        prepare(table, Request("m", ("y",), "m", TrainConfig(objective=objective)))
+
+
+@pytest.mark.parametrize("quantiles", [(0.1, 0.9), (0.5, 0.1, 0.9), (0.1, 0.4, 0.9), (0.5, 0.5, 0.5), (0.1, 0.5)])
+def test_quantiles_have_the_median_in_their_middle(quantiles):
+    with pytest.raises(DataError, match="quantiles"):
+        TrainConfig.build(settings={"objective": "quantile", "quantiles": quantiles})
+    with pytest.raises(DataError, match="'mse', 'mae'"):
+        TrainConfig.build(settings={"objective": "msr"})
+
+
+@pytest.mark.parametrize("objective", KINDS)
+def test_a_score_is_the_error_of_the_members_joint_answer(objective):
+    config = TrainConfig(objective=objective)
+    given = objective_of(config)
+    y = RNG.integers(0, 2, (40, 2)).astype(float) if objective == "logistic" else RNG.gamma(2, 1, (40, 2))
+    width = given.n_values(2) + given.n_spreads(2)
+    outputs = RNG.normal(size=(3, 40, width)).astype(np.float32)
+    scaling = TargetScaling([0.0, 0.0], [1.0, 1.0], link=given.kind.link, n_quantiles=given.n_quantiles)
+    value = np.asarray(scaling(outputs)["value"], np.float64)
+    score = given.score(y, outputs)
+    if objective in ("mse", "mae", "poisson", "gamma", "tweedie", "logistic"):
+        expected = np.mean(row_errors(given.kind.metric, y, value, config.tweedie_power))
+        assert score == pytest.approx(expected, rel=1e-4)
+    weight = np.zeros(40)
+    weight[:10] = 2.0
+    assert given.score(y, outputs, weight) == pytest.approx(given.score(y[:10], outputs[:, :10]), rel=1e-6)
+    # One member, one network: what a person is shown is the same error.
+    alone = np.asarray(given.error(y[None, None].astype(np.float32), outputs[None, :1]))
+    assert np.mean(alone) == pytest.approx(given.score(y, outputs[:1]), rel=1e-3)
+
+
+@pytest.mark.parametrize("power", [1, 1.5, 2])
+def test_deviances_are_scikit_learns(power):
+    y, value = RNG.gamma(2, 1, 50), RNG.gamma(2, 1, 50)
+    name = {1: "mean_poisson_deviance", 2: "mean_gamma_deviance"}.get(power, "mean_tweedie_deviance")
+    expected = reference.mean_tweedie_deviance(y, value, power=power)
+    assert np.mean(row_errors(name, y, value, power)) == pytest.approx(expected)
