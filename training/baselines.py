@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,26 +16,36 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, RidgeCV, TweedieRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
 from artifact.encoding import Encoded
 from artifact.schema import FeatureSchema
 from training.config import TrainConfig
 from training.objectives.kinds import KINDS
+from training.penalised import Penalised
 from training.threads import few_threads
 
 Float64 = npt.NDArray[np.float64]
 
 MEAN, MEDIAN, RIDGE, GLM, BOOSTING = "mean", "median", "ridge", "glm", "hist_gradient_boosting"
+LASSO, ELASTIC_NET, POLYNOMIAL = "lasso", "elastic_net", "polynomial"
+# Squares and products of more numbers than these take longer than a baseline may; of so many rows they are enough.
+_MOST_NUMBERS, _MOST_ROWS = 20, 100_000
 # HistGradientBoosting takes at most 255 categories a feature; a wider one is left to it as a number.
 _MAX_CATEGORIES = 255
 _LOSSES = {"poisson": "poisson", "tweedie": "poisson", "gamma": "gamma"}
 
 
-def baseline_names(config: TrainConfig) -> tuple[str, str, str]:
-    """The baselines of an objective: a constant, a line (of a rate's logarithm or of log odds), boosted trees."""
+def baseline_names(config: TrainConfig, schema: FeatureSchema) -> tuple[str, ...]:
+    """The baselines of an objective: a constant, lines (of a rate's logarithm or of log odds one), boosted trees.
+
+    A polynomial is among them up to 20 numeric columns.
+    """
     kind = KINDS[config.objective]
-    return MEDIAN if kind.metric == "mae" else MEAN, GLM if kind.plain_scale else RIDGE, BOOSTING
+    lines = [GLM] if kind.plain_scale else [RIDGE, LASSO, ELASTIC_NET]
+    if not kind.plain_scale and 0 < len(schema.numeric_columns) <= _MOST_NUMBERS:
+        lines.append(POLYNOMIAL)
+    return (MEDIAN if kind.metric == "mae" else MEAN, *lines, BOOSTING)
 
 
 def baselines(
@@ -53,7 +64,7 @@ def baselines(
         Name and fitted model; its ``predict(matrix(X))`` gives float64 (n_samples, n_targets).
     """
     features = matrix(X)
-    for name, make in zip(baseline_names(config), _makers(schema, config), strict=True):
+    for name, make in zip(baseline_names(config, schema), _makers(schema, config), strict=True):
         model = PerTarget(make, y, weight)
         with few_threads(len(features)):
             model.fit(features)
@@ -113,29 +124,37 @@ class PerTarget:
 
 
 def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[], Any]]:
-    constant, line, _ = baseline_names(config)
+    constant, *lines, _ = baseline_names(config, schema)
     n_numeric, cardinalities = len(schema.numeric_columns), schema.cardinalities
     numeric = list(range(n_numeric))
     codes = list(range(n_numeric, n_numeric + len(cardinalities)))
     yield lambda: DummyRegressor(strategy=constant)
 
-    def linear() -> Any:
-        scaled = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    def linear(line: str) -> Any:
+        steps = [SimpleImputer(strategy="median", add_indicator=True), StandardScaler()]
+        if line == POLYNOMIAL:
+            steps += [PolynomialFeatures(2, include_bias=False), StandardScaler()]
+        scaled = make_pipeline(*steps)
         encoded = OneHotEncoder(handle_unknown="ignore", sparse_output=False, max_categories=200)
         prepare = ColumnTransformer([("numeric", scaled, numeric), ("categorical", encoded, codes)])
-        return make_pipeline(prepare, _line(config))
+        return make_pipeline(prepare, _line(line, config))
 
-    yield linear
+    for line in lines:
+        yield partial(linear, line)
     few = [code for code, count in zip(codes, cardinalities, strict=True) if count <= _MAX_CATEGORIES]
     trees: dict[str, Any] = {"categorical_features": few, "random_state": config.seed}
-    if line == GLM and config.objective == "logistic":
+    if config.objective == "logistic":
         yield lambda: HistGradientBoostingClassifier(**trees)
         return
     loss = "absolute_error" if constant == MEDIAN else _LOSSES.get(config.objective, "squared_error")
     yield lambda: HistGradientBoostingRegressor(loss=loss, **trees)
 
 
-def _line(config: TrainConfig) -> Any:
+def _line(line: str, config: TrainConfig) -> Any:
+    if line in (LASSO, ELASTIC_NET):
+        return Penalised(line, seed=config.seed)
+    if line == POLYNOMIAL:
+        return Penalised("ridge", _MOST_ROWS, config.seed)
     if config.objective == "logistic":
         return LogisticRegression(max_iter=1000)
     if config.objective == "poisson":

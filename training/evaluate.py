@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from artifact.manifest import Coverage, Verdict
 from artifact.predictor import Prediction
-from training.baselines import BOOSTING, GLM, MEAN, MEDIAN, RIDGE
+from training.baselines import BOOSTING, ELASTIC_NET, GLM, LASSO, MEAN, MEDIAN, POLYNOMIAL, RIDGE
 from training.config import TrainConfig
 from training.metrics import row_errors
 from training.objectives.kinds import KINDS
@@ -21,6 +21,9 @@ _PLAIN_NAMES = {
     MEAN: "predicting the mean",
     MEDIAN: "predicting the median",
     RIDGE: "ridge regression",
+    LASSO: "lasso",
+    ELASTIC_NET: "elastic net",
+    POLYNOMIAL: "polynomial regression",
     GLM: "a generalised linear model",
     BOOSTING: "gradient boosting",
 }

@@ -71,7 +71,7 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
     outputs = _joint(prepared, fitted)
     calibration = _calibrated(prepared, outputs, everything)
     first = plan.folds[: len(plan.folds) // plan.repeats]
-    others = {name: np.zeros_like(y) for name in baseline_names(prepared.config)}
+    others = {name: np.zeros_like(y) for name in baseline_names(prepared.config, prepared.schema)}
     known = [np.setdiff1d(everything, fold.validation) for fold in first]
     by_fold = [_calibrated(prepared, _rows(outputs, rows), rows) for rows in known]
     most = min(scores.max_level for scores in by_fold)

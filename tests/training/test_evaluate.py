@@ -6,7 +6,19 @@ import pytest
 
 from artifact.encoding import Encoded
 from artifact.schema import Feature, FeatureSchema, Target
-from training.baselines import BOOSTING, MEAN, RIDGE, baselines, predict
+from training.baselines import (
+    BOOSTING,
+    ELASTIC_NET,
+    GLM,
+    LASSO,
+    MEAN,
+    MEDIAN,
+    POLYNOMIAL,
+    RIDGE,
+    baseline_names,
+    baselines,
+    predict,
+)
 from training.config import TrainConfig
 from training.evaluate import verdict
 from training.golden import N_ROWS, golden_rows
@@ -79,7 +91,7 @@ def test_baselines_learn_from_numbers_and_categories():
     X_test, y_test = prepared.rows(prepared.plan.folds[0].validation)
     fitted = baselines(prepared.schema, X, y, TrainConfig())
     errors = {name: float(np.abs(predict(model, X_test) - y_test).mean()) for name, model in fitted}
-    assert list(errors) == [MEAN, RIDGE, BOOSTING]
+    assert list(errors) == [MEAN, RIDGE, LASSO, ELASTIC_NET, POLYNOMIAL, BOOSTING]
     assert errors[RIDGE] < 0.05
     assert errors[BOOSTING] < errors[MEAN] / 2
 
@@ -131,3 +143,17 @@ def test_nothing_of_the_test_part_reaches_the_categories():
     request = replace(request, config=TrainConfig(folds=1))
     prepared = prepare(frame.with_columns(c=pl.Series(c)), request)
     assert "only in test" not in prepared.schema.feature("c").categories
+
+
+def test_a_polynomial_of_many_numbers_is_no_baseline():
+    few, many = (
+        FeatureSchema(
+            features=tuple(Feature(name=f"x{i}", kind="number", minimum=0, maximum=1) for i in range(n)),
+            targets=(Target(name="t", minimum=0, maximum=1, std=1),),
+        )
+        for n in (20, 21)
+    )
+    assert POLYNOMIAL in baseline_names(TrainConfig(), few)
+    assert baseline_names(TrainConfig(), many) == (MEAN, RIDGE, LASSO, ELASTIC_NET, BOOSTING)
+    assert baseline_names(TrainConfig(objective="poisson"), few) == (MEAN, GLM, BOOSTING)
+    assert baseline_names(TrainConfig(objective="mae"), few)[0] == MEDIAN

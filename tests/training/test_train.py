@@ -61,7 +61,7 @@ def test_the_network_learns_and_the_record_says_how_well(trained):
     manifest = trained.manifest
     assert manifest.verdict.beats_mean
     assert manifest.metrics["price"]["r2"] > 0.5
-    assert list(manifest.baselines) == ["mean", "ridge", "hist_gradient_boosting"]
+    assert list(manifest.baselines) == ["mean", "ridge", "lasso", "elastic_net", "polynomial", "hist_gradient_boosting"]
     assert manifest.coverage.level == 0.9
     assert 0.7 <= manifest.coverage.covered["price"] <= 1
 
