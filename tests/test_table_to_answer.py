@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from artifact.predictor import Predictor
 from artifact.registry import Registry
 from service.app import App
 from service.metrics import Metrics
@@ -88,21 +89,26 @@ def test_a_served_version_answers_as_the_training_process(tmp_path_factory, kind
     home = tmp_path_factory.mktemp("home")
     frame = table(kinds, n_categories, target, seed)
     frame.write_parquet(home / "table.parquet")
-    config = TrainConfig(epochs=1, hidden=(8,), embedding_bins=4, seed=seed)
+    # Rows held out and no refit, so that what training measured is what is served.
+    config = TrainConfig(
+        model="mlp", folds=1, repeats=1, refit=False, epochs=1, hidden=(8,), embedding_bins=4, seed=seed
+    )
     request = Request(str(home / "table.parquet"), ("y",), "m", config)
     manifest = train(request, Registry(home))
     Registry(home).promote("m", force=True)
     prepared = prepare(frame, request)
-    test = prepared.frame[prepared.parts.test]
+    test = prepared.frame[np.sort(prepared.plan.parts.test)]
     rows = records(test, prepared.schema.lenient())
     by_rows = asyncio.run(served(home, {"rows": rows}))
     columns = {name: [row[name] for row in rows] for name in prepared.schema.names}
     by_columns = asyncio.run(served(home, {"columns": columns}))
     value = np.array([p["value"] for p in by_rows["predictions"]])
     assert by_columns["columns"]["value"] == value.tolist()
+    # What came over HTTP are the bits of the version on training's own encoding of the rows.
+    indices = np.sort(prepared.plan.parts.test)
+    answer = Predictor.load(Registry(home).resolve("m").path).predict(prepared.rows(indices)[0])
+    for name in ("value", "lower", "upper"):
+        np.testing.assert_array_equal([p[name] for p in by_rows["predictions"]], getattr(answer, name)[:, 0])
+    # Training measured the network itself, before anything was saved: what serves is it, within the export's parity.
     rmse = float(np.sqrt(np.mean(np.square(value - test["y"].to_numpy()))))
-    # Training measured this on its own encoding of the rows, before anything was saved: equal, it saw the same bits.
-    assert rmse == pytest.approx(manifest.metrics["y"]["rmse"], rel=1e-12)
-    lower, upper = (np.array([p[end] for p in by_rows["predictions"]]) for end in ("lower", "upper"))
-    covered = float(np.mean((lower <= test["y"].to_numpy()) & (test["y"].to_numpy() <= upper)))
-    assert covered == manifest.coverage.covered["y"]
+    assert rmse == pytest.approx(manifest.metrics["y"]["rmse"], rel=1e-5, abs=2e-5 * prepared.schema.targets[0].std)

@@ -18,7 +18,7 @@ from training.config import TrainConfig
 from training.prepare import Request, prepare
 from training.train import train
 
-WIDE = TrainConfig(folds=2, members=2, epochs=3, hidden=(64, 64), embedding_bins=4, int8=True)
+WIDE = TrainConfig(folds=2, repeats=1, members=2, epochs=3, hidden=(64, 64), embedding_bins=4, int8=True)
 
 
 def table(n=400):
@@ -107,7 +107,9 @@ def test_a_copy_that_answers_worse_is_left_out_and_the_note_says_by_how_much(wid
 
 
 def test_a_narrow_network_has_nothing_to_quantise_and_the_manifest_says_so(tmp_path):
-    manifest, folder = trained(tmp_path, TrainConfig(folds=2, epochs=1, hidden=(16, 16), embedding_bins=4, int8=True))
+    manifest, folder = trained(
+        tmp_path, TrainConfig(folds=2, repeats=1, epochs=1, hidden=(16, 16), embedding_bins=4, int8=True)
+    )
     assert manifest.int8 is None
     assert manifest.notes[-1] == (
         "model.int8.onnx was left out: no product between hidden layers is 64 x 64 or larger."
@@ -121,7 +123,7 @@ def test_a_network_that_onnx_has_no_form_of_is_stored_for_keras(tmp_path, monkey
         raise NotImplementedError("no such operation:\n  Erfinv")
 
     monkeypatch.setattr("training.export.export_onnx", fails)
-    config = TrainConfig(folds=2, epochs=1, hidden=(8,), embedding_bins=4, int8=True)
+    config = TrainConfig(folds=2, repeats=1, epochs=1, hidden=(8,), embedding_bins=4, int8=True)
     manifest, folder = trained(tmp_path, config)
     assert files.ONNX_MODEL not in manifest.files
     assert not (folder / files.ONNX_MODEL).exists()

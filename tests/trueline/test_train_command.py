@@ -17,7 +17,7 @@ from artifact.registry import Registry
 from tests.training.conftest import mixed_table
 from trueline.train import default_name
 
-QUICK = ("--set", "epochs=2", "--set", "hidden=[8]", "--set", "embedding_bins=4")
+QUICK = ("--preset", "fast", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2", "--set", "hidden=[8]")
 
 
 def trueline(home: Path, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:

@@ -26,14 +26,18 @@ class TensorFlowLoop:
         self._y = tf.constant(problem.y)
         self._weight = None if problem.weight is None else tf.constant(problem.weight)
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
-        self._run = tf.function(self._steps, input_signature=[rows])
-        self._answer = tf.function(self._forward, input_signature=[tf.TensorSpec((problem.networks, None), tf.int32)])
+        # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
+        self._run = tf.function(self._steps, input_signature=[rows]).get_concrete_function()
+        self._answer: Any = None
 
     def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         return np.asarray(self._run(tf.constant(rows)).numpy() / len(rows), np.float32)
 
     def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
+        if self._answer is None:
+            signature = [tf.TensorSpec((self._problem.networks, None), tf.int32)]
+            self._answer = tf.function(self._forward, input_signature=signature).get_concrete_function()
         return evaluated(lambda part: self._answer(tf.constant(part)), rows, size)
 
     def weights(self) -> list[npt.NDArray[Any]]:
