@@ -81,7 +81,7 @@ def store(
         answers = _write_documents(folder, predictor, prepared, golden)
         if config.int8:
             manifest = _with_int8(folder, predictor, answers, prepared)
-        write_report(folder / files.REPORT, manifest, schema, fitted.history, y, answer)
+        write_report(folder / files.REPORT, manifest, predictor, prepared, fitted, measured)
         sealed = manifest.write(folder)
         # As the service will: checksums, schema, golden rows.
         Predictor.load(folder, device="cpu")

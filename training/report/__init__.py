@@ -1,0 +1,5 @@
+"""The report of a version: one JSON, one HTML page with its pictures inside, and the pictures as PNG."""
+
+from training.report.write import write_report
+
+__all__ = ["write_report"]

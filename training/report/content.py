@@ -1,0 +1,183 @@
+"""What the report says, as figures: the page, the pictures and the JSON show the same."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.manifest import Manifest
+from artifact.predictor import Predictor
+from artifact.schema import FeatureSchema
+from training.evaluate import paired_ratios
+from training.fit import Fitted
+from training.measure import Measured
+from training.prepare import Prepared
+from training.report.dependence import Dependence, partial_dependence
+from training.report.importance import Importance, permutation_importance
+from training.report.sample import Sample
+
+Float64 = npt.NDArray[np.float64]
+
+# The network is asked on this many of the measured rows at most.
+_MAX_ROWS = 2_000
+# Standard deviations of a 95% interval.
+_Z = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Intervals of one level on the measured rows.
+
+    Attributes:
+        level: asked for.
+        covered, low, high: share of the rows inside, and its 95% interval by Wilson, each float64 (n_targets,).
+        width: mean width in target units, float64 (n_targets,).
+    """
+
+    level: float
+    covered: Float64
+    low: Float64
+    high: Float64
+    width: Float64
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All figures of a report.
+
+    Attributes:
+        manifest: without file hashes.
+        schema: of features and targets.
+        history: error by epoch, see :class:`training.epochs.Epochs`; empty where nothing was learnt by epochs.
+        best_epochs: of each network.
+        y, value: float64 (n_samples, n_targets), what came true and what was answered.
+        rows_are: how a reader calls these rows.
+        ratios: the network's error over each baseline's, by the verdict's metric, with its 95% interval.
+        levels: intervals, level by level.
+        importance: of the features.
+        dependence: of the most important ones.
+    """
+
+    manifest: Manifest
+    schema: FeatureSchema
+    history: dict[str, list[float]]
+    best_epochs: tuple[int, ...]
+    y: Float64
+    value: Float64
+    rows_are: str
+    ratios: dict[str, tuple[float, float, float]]
+    levels: tuple[Level, ...]
+    importance: Importance
+    dependence: list[Dependence]
+
+
+def gather(manifest: Manifest, predictor: Predictor, prepared: Prepared, fitted: Fitted, measured: Measured) -> Content:
+    """Compute what is not known yet."""
+    seed = prepared.config.seed
+    y, value = measured.y, measured.answer.value.astype(np.float64)
+    chosen = np.random.default_rng(seed).permutation(len(y))[:_MAX_ROWS]
+    sample = Sample(prepared.rows(measured.rows[chosen])[0], y[chosen], measured.rows_are)
+    importance = permutation_importance(predictor, sample, seed)
+    return Content(
+        manifest=manifest,
+        schema=predictor.schema,
+        history=fitted.history,
+        best_epochs=fitted.best_epochs,
+        y=y,
+        value=value,
+        rows_are=measured.rows_are,
+        ratios=paired_ratios(y, value, measured.baselines, prepared.config, weight=measured.weight),
+        levels=tuple(_level(at, y, *ends, measured.weight) for at, ends in sorted(measured.intervals.items())),
+        importance=importance,
+        dependence=partial_dependence(predictor, sample, importance.features),
+    )
+
+
+def _level(
+    level: float,
+    y: Float64,
+    lower: npt.NDArray[np.floating],
+    upper: npt.NDArray[np.floating],
+    weight: Float64 | None,
+) -> Level:
+    # Weighted rows count as fewer: as many as would vary as much (Kish 1965).
+    n = len(y) if weight is None else float(weight.sum() ** 2 / np.square(weight).sum())
+    share = np.average((lower <= y) & (y <= upper), axis=0, weights=weight)
+    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z * np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
+    width = np.average(upper.astype(np.float64) - lower, axis=0, weights=weight)
+    return Level(level, share, np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1), width)
+
+
+def document(content: Content) -> dict[str, Any]:
+    """The content as JSON: the manifest's fields, then the report's own."""
+    targets = content.schema.target_names
+    residuals = content.y - content.value
+    shares = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+    found: dict[str, Any] = content.manifest.model_dump(mode="json", exclude={"files", "digest"})
+    found["rows_are"] = content.rows_are
+    found["schema"] = content.schema.model_dump(mode="json")
+    found["history"] = content.history
+    found["best_epochs"] = list(content.best_epochs)
+    found["error_ratios"] = {
+        name: {"ratio": ratio, "low": low, "high": high} for name, (ratio, low, high) in content.ratios.items()
+    }
+    found["residual_quantiles"] = {
+        name: {f"{share:g}": float(np.quantile(residuals[:, j], share)) for share in shares}
+        for j, name in enumerate(targets)
+    }
+    found["coverage_by_level"] = {
+        name: [
+            {
+                "level": at.level,
+                "covered": float(at.covered[j]),
+                "low": float(at.low[j]),
+                "high": float(at.high[j]),
+                "mean_width": float(at.width[j]),
+            }
+            for at in content.levels
+        ]
+        for j, name in enumerate(targets)
+    }
+    found["importance"] = _importance(content.importance, targets)
+    found["dependence"] = [_dependence(one, targets) for one in content.dependence]
+    return {name: _finite(value) for name, value in found.items()}
+
+
+def _importance(importance: Importance, targets: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "rows": importance.rows,
+        "repeats": importance.repeats,
+        "features_of": importance.of,
+        "rmse_increase": {
+            name: {target: importance.increase[i, :, j].tolist() for j, target in enumerate(targets)}
+            for i, name in enumerate(importance.features)
+        },
+    }
+
+
+def _dependence(one: Dependence, targets: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "feature": one.feature,
+        "kind": one.kind,
+        "at": list(one.labels) or one.at.tolist(),
+        "rows": one.rows,
+        "answers": {
+            name: {"mean": one.mean[:, j].tolist(), "p10": one.low[:, j].tolist(), "p90": one.high[:, j].tolist()}
+            for j, name in enumerate(targets)
+        },
+        "data": {"count": one.count.tolist(), "edges": one.edges.tolist()},
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN and no infinity: None."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,113 @@
+"""What all pictures of the report share: size, colours, numbers on the axes, long names cut."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from artifact.display import number
+
+WIDTH = 8.0
+BLUE, ORANGE, GREY = "#2f6fb3", "#d9772b", "#8a94a3"
+_STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8a94a3",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e8ed",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    # A name is shown as it is: '$' in it starts no formula.
+    "text.parse_math": False,
+}
+
+
+class Picture(NamedTuple):
+    """One drawn picture.
+
+    Attributes:
+        name: of its file.
+        section: of the page: ``learning``, ``predictions``, ``intervals``, ``importance`` or ``dependence``.
+        alt: what it shows, for who cannot see it.
+        png: its bytes.
+    """
+
+    name: str
+    section: str
+    alt: str
+    png: bytes
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The pictures' own look, and nobody else's."""
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        yield
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as bytes, without the date and version that would make equal pictures differ."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def plain_numbers(*axes: Any, bins: int = 5) -> None:
+    """Few ticks with numbers as the page writes them; ``axes`` are a plot's x or y axes."""
+    for axis in axes:
+        axis.set_major_locator(MaxNLocator(bins))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+
+
+def dates(axis: Any) -> None:
+    """Seconds since 1970 as days."""
+    axis.set_major_locator(MaxNLocator(3))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _day(value)))
+
+
+def tick(value: float) -> str:
+    """A number beside an axis.
+
+    Example:
+        >>> tick(250000.0), tick(2e-12), tick(0.30000000000000004)
+        ('250,000', '2e-12', '0.3')
+    """
+    return number(value) if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def _day(seconds: float) -> str:
+    try:
+        return str(datetime.fromtimestamp(seconds, UTC).date())
+    except (OverflowError, OSError, ValueError):
+        return tick(seconds)
+
+
+def cut(text: str, limit: int) -> str:
+    """A name that fits beside an axis."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def labelled(name: str, unit: str | None, limit: int = 40) -> str:
+    """A name with its unit."""
+    return cut(name, limit) + (f" ({cut(unit, 12)})" if unit else "")
+
+
+def no_data(axes: Axes, text: str) -> None:
+    """An empty plot that says why."""
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, color=GREY)
+    axes.set_axis_off()

@@ -1,0 +1,121 @@
+"""Permutation importance: by how much the RMSE grows when one feature's values are shuffled among the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.encoding import Encoded
+from artifact.predictor import Predictor
+from training.report.sample import Columns, Sample, affordable, columns_of, values
+
+Float64 = npt.NDArray[np.float64]
+
+REPEATS = 5
+_FEWEST_REPEATS = 2
+_FEWEST_ROWS = 200
+# Of more features only those are shuffled with which the answers vary most.
+_MAX_FEATURES = 40
+_FEWEST_FEATURES = 10
+_BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """What shuffling each feature costs.
+
+    Attributes:
+        features: the shuffled ones, the most important first.
+        increase: float64 (n_features, n_repeats, n_targets), growth of the RMSE in target units.
+        rows: how many rows were answered.
+        of: how many features the schema has.
+    """
+
+    features: tuple[str, ...]
+    increase: Float64
+    rows: int
+    of: int
+
+    @property
+    def repeats(self) -> int:
+        return int(self.increase.shape[1])
+
+
+def permutation_importance(predictor: Predictor, sample: Sample, seed: int) -> Importance:
+    """Shuffle feature by feature and answer again; the encoded columns of one feature move together.
+
+    Args:
+        predictor: of the stored network.
+        sample: rows with what came true.
+        seed: of the shuffles.
+    """
+    columns = columns_of(predictor.schema)
+    n_features, n_rows, repeats = _within(affordable(predictor), len(columns), len(sample.y))
+    X = Encoded(sample.X.numeric[:n_rows], sample.X.categorical[:n_rows])
+    y = sample.y[:n_rows]
+    before = values(predictor, X)
+    names = list(columns)
+    if n_features < len(names):
+        names = _screened(X, before, columns)[:n_features]
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(n_rows) for _ in range(repeats)]
+    base = _rmse(y, before)
+    increase = np.stack(
+        [np.stack([_rmse(y, values(predictor, _shuffled(X, columns[n], o))) - base for o in orders]) for n in names]
+    )
+    scale = np.array([target.std for target in predictor.schema.targets])
+    order = np.argsort(-(increase.mean(axis=1) / scale).mean(axis=1), kind="stable")
+    return Importance(tuple(names[i] for i in order), increase[order], n_rows, len(columns))
+
+
+def _within(answers: int, n_features: int, n_rows: int) -> tuple[int, int, int]:
+    """Features, rows and repeats that the answers suffice for: fewer rows first, then features, then repeats."""
+    features, repeats = min(n_features, _MAX_FEATURES), REPEATS
+    rows = min(n_rows, max(_FEWEST_ROWS, answers // (features * repeats)))
+    features = min(features, max(_FEWEST_FEATURES, answers // (rows * repeats)))
+    repeats = min(repeats, max(_FEWEST_REPEATS, answers // (rows * features)))
+    return features, rows, repeats
+
+
+def _screened(X: Encoded, answers: Float64, columns: dict[str, Columns]) -> list[str]:
+    """Features, those first whose values alone explain most of the answers: (n_samples, n_targets)."""
+    spread = np.maximum(answers.std(axis=0), np.finfo(float).tiny)
+    z = (answers - answers.mean(axis=0)) / spread
+    scores = {}
+    for name, (numeric, categorical) in columns.items():
+        found = [_between(_binned(X.numeric[:, i]), z) for i in numeric]
+        found += [_between(X.categorical[:, i], z) for i in categorical]
+        scores[name] = max(found)
+    return sorted(scores, key=lambda name: -scores[name])
+
+
+def _binned(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Deciles, and one bin for missing values."""
+    bins = np.full(len(values), _BINS)
+    present = np.isfinite(values)
+    if present.any():
+        edges = np.quantile(values[present], np.linspace(0, 1, _BINS + 1)[1:-1])
+        bins[present] = np.searchsorted(edges, values[present], side="right")
+    return bins
+
+
+def _between(groups: npt.NDArray[np.integer], z: Float64) -> float:
+    """Share of the variance of standardised answers that lies between groups of rows, mean over the targets."""
+    counts = np.maximum(np.bincount(groups), 1)
+    sums = np.stack([np.bincount(groups, weights=column) for column in z.T])
+    return float((np.square(sums) / counts).sum(axis=1).mean() / len(z))
+
+
+def _shuffled(X: Encoded, columns: Columns, order: npt.NDArray[np.int64]) -> Encoded:
+    numeric, categorical = X.numeric.copy(), X.categorical.copy()
+    for i in columns.numeric:
+        numeric[:, i] = numeric[order, i]
+    for i in columns.categorical:
+        categorical[:, i] = categorical[order, i]
+    return Encoded(numeric, categorical)
+
+
+def _rmse(y: Float64, value: Float64) -> Float64:
+    return np.asarray(np.sqrt(np.square(y - value).mean(axis=0)))

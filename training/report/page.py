@@ -1,0 +1,188 @@
+"""The report as one page: what a person reads to decide whether to promote a version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from artifact.display import extent, metric, number
+from artifact.schema import Feature
+from training.objectives.kinds import KINDS
+from training.report.content import Content
+from training.report.drawing import Picture
+from training.report.html import document, image, table, text
+from training.report.pictures import MAX_TARGETS
+
+_METRICS = {
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R2",
+    "explained_variance": "explained variance",
+    "mape": "MAPE",
+    "rmsle": "RMSLE",
+}
+# Of more features the others stand folded.
+_MAX_FEATURES = 50
+_SECTIONS = {
+    "against": "Against simpler models",
+    "learning": "Learning",
+    "predictions": "Predictions and residuals",
+    "intervals": "Intervals",
+    "uses": "What the network uses",
+    "features": "Features",
+    "notes": "Notes",
+    "lineage": "Lineage",
+}
+
+
+def page(content: Content, pictures: list[Picture]) -> str:
+    """The page as HTML, pictures inside; it needs no script and no other file."""
+    manifest = content.manifest
+    title = f"{manifest.model_name}:{manifest.model_version}"
+    return document(title, _parts(content, title, pictures))
+
+
+def _parts(content: Content, title: str, pictures: list[Picture]) -> Iterator[str]:
+    manifest = content.manifest
+    lineage, verdict = manifest.lineage, manifest.verdict
+    yield f"<h1>{text(title)}</h1>"
+    yield (
+        f'<p class="soft">Predicts {text(", ".join(manifest.metrics))}; {text(manifest.family)} of '
+        f"{manifest.parameters:,} parameters, trained {text(manifest.created_at)} on {text(lineage.data)} "
+        f"({lineage.rows:,} rows) in {number(lineage.seconds)} s.</p>"
+    )
+    links = "".join(f'<a href="#{key}">{text(name)}</a>' for key, name in _SECTIONS.items())
+    yield f"<nav>{links}</nav>"
+    yield (f'<p class="verdict {verdict.worth_it}"><b>Is a network worth it here?</b>{text(verdict.sentence)}</p>')
+    if not verdict.beats_mean:
+        yield "<p>The service is kept from it: <code>trueline promote</code> refuses this version unless forced.</p>"
+    if manifest.notes:
+        yield f'<p class="soft">{len(manifest.notes)} <a href="#notes">notes</a> on what training met.</p>'
+    yield from _against(content)
+    yield from _pictured(content, pictures)
+    yield from _features(content)
+    yield _heading("notes")
+    notes = "".join(f"<li>{text(note)}</li>" for note in manifest.notes)
+    yield f"<ul>{notes}</ul>" if notes else "<p>Nothing was dropped, repaired or warned about.</p>"
+    yield from _lineage(content)
+
+
+def _heading(key: str) -> str:
+    return f'<h2 id="{key}">{text(_SECTIONS[key])}</h2>'
+
+
+def _against(content: Content) -> Iterator[str]:
+    manifest = content.manifest
+    yield _heading("against")
+    same = f"{len(content.y):,} {text(content.rows_are)}"
+    yield f"<p>All on the same {same}, each answered by models that have not seen it.</p>"
+    kind = KINDS[manifest.objective].plain
+    several = len(manifest.metrics) > 1
+    over = ", mean over the targets" if several else ""
+    yield table(
+        [f"the network's {kind} over that of{over}", "ratio", "95% interval", "so the network is"],
+        [
+            [name, _ratio(ratio), f"{_ratio(low)} to {_ratio(high)}", _reading(low, high)]
+            for name, (ratio, low, high) in content.ratios.items()
+        ],
+    )
+    yield '<p class="soft">The interval is a bootstrap over pairs of errors on the same row; below 1 is better.</p>'
+    for target in content.schema.targets:
+        unit = f" ({target.unit})" if target.unit else ""
+        yield f"<h3>{text(target.name + unit)}</h3>"
+        rows = {manifest.family: manifest.metrics[target.name]}
+        rows.update({name: found[target.name] for name, found in manifest.baselines.items()})
+        # The objective's own follow; a baseline has not all of them.
+        own = [m for m in manifest.metrics[target.name] if m not in (*_METRICS, "mse", "msle")]
+        known = {**_METRICS, **dict(zip(own, own, strict=True))}
+        body = [[name, *(metric(m, found.get(m)) for m in known)] for name, found in rows.items()]
+        yield table(["model", *known.values()], body, ours=manifest.family)
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3f}" if value < 100 else number(value)
+
+
+def _reading(low: float, high: float) -> str:
+    return "better" if high < 1 else "worse" if low > 1 else "equal within chance"
+
+
+def _pictured(content: Content, pictures: list[Picture]) -> Iterator[str]:
+    by_section: dict[str, list[Picture]] = {}
+    for picture in pictures:
+        by_section.setdefault(picture.section, []).append(picture)
+    yield _heading("learning")
+    learning = by_section.get("learning", [])
+    yield "".join(map(image, learning)) or "<p>This model is not trained by epochs.</p>"
+    yield _heading("predictions")
+    if len(content.schema.targets) > MAX_TARGETS:
+        yield f"<p>Pictures show the first {MAX_TARGETS} targets; report.json has the figures of all.</p>"
+    yield from map(image, by_section.get("predictions", []))
+    yield _heading("intervals")
+    coverage = content.manifest.coverage
+    for name, share in coverage.covered.items():
+        yield (
+            f"<p>{coverage.level:.0%} intervals of {text(name)} cover {share:.1%} of the {text(content.rows_are)}; "
+            f"their mean width is {number(coverage.mean_width[name])}.</p>"
+        )
+    yield from map(image, by_section.get("intervals", []))
+    yield _heading("uses")
+    found = content.importance
+    limited = (
+        f" Of {found.of:,} features these are the {len(found.features)} that the predictions vary with most."
+        if len(found.features) < found.of
+        else ""
+    )
+    yield (
+        f"<p>How much the error grows when a feature's values are shuffled among {found.rows:,} of the "
+        f"{text(content.rows_are)} ({found.repeats} times; the lines are from the least to the largest).{limited} The "
+        "stored model answers, which has seen such rows in training: it shows what the model relies on, not what "
+        "another model could do without. Of features that say the same, each may look dispensable.</p>"
+    )
+    yield from map(image, by_section.get("importance", []))
+    if content.dependence:
+        yield (
+            f"<p>What is predicted as one feature takes each value and the others stay as they are, for "
+            f"{content.dependence[0].rows:,} rows. Line: mean; band: the middle 80% of rows; grey: how many rows have "
+            "such a value. Values that never occur together are combined too.</p>"
+        )
+    yield from map(image, by_section.get("dependence", []))
+
+
+def _features(content: Content) -> Iterator[str]:
+    features = content.schema.features
+    yield _heading("features")
+    yield _feature_table(features[:_MAX_FEATURES])
+    if len(features) > _MAX_FEATURES:
+        rest = _feature_table(features[_MAX_FEATURES:])
+        yield f"<details><summary>{len(features) - _MAX_FEATURES:,} more features</summary>{rest}</details>"
+
+
+def _feature_table(features: tuple[Feature, ...]) -> str:
+    header = ["feature", "kind", "unit", "range or categories", "missing", "description"]
+    cells = [(f.name, f.kind, f.unit, extent(f, limit=6), f.missing, f.description) for f in features]
+    kept = [i for i in range(len(header)) if any(row[i] for row in cells)]
+    return table([header[i] for i in kept], [[row[i] or "" for i in kept] for row in cells], words=True)
+
+
+def _lineage(content: Content) -> Iterator[str]:
+    lineage = content.manifest.lineage
+    yield _heading("lineage")
+    parts = ", ".join(f"{name.replace('_', ' ')} {size:,}" for name, size in lineage.parts.items())
+    yield table(
+        ["what", "was"],
+        [
+            ["data", lineage.data],
+            ["sha256 of its values", lineage.data_fingerprint],
+            ["table", f"{lineage.rows:,} rows, {lineage.columns:,} columns"],
+            ["rows by part", parts],
+            ["seed", lineage.seed],
+            ["git commit", lineage.git_commit or "none"],
+            ["computed on", f"{lineage.backend}, {lineage.device}"],
+            ["schema digest", content.manifest.schema_digest],
+        ],
+        words=True,
+    )
+    for name, found in (("Settings", lineage.config), ("Packages", lineage.packages)):
+        rows = [[key, value if isinstance(value, str) else json.dumps(value)] for key, value in found.items()]
+        yield f"<h3>{name}</h3>{table(['name', 'value'], rows, words=True)}"
