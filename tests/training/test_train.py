@@ -139,7 +139,7 @@ def test_files_that_disagree_are_refused(trained):
 def test_the_report_is_whole(trained):
     page = (trained.folder / "report" / "report.html").read_text()
     assert trained.manifest.verdict.sentence[:20] in page
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 5
     for name in ("area", "postcode", "hist_gradient_boosting", "Lineage"):
         assert name in page
     content = json.loads((trained.folder / "report" / "report.json").read_text())
