@@ -62,6 +62,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     data = home / "houses.csv"
     mixed_table().write_csv(data)
     registry = Registry(home)
-    config = TrainConfig(model="mlp", folds=3, epochs=15, hidden=(32,), embedding_bins=8)
+    config = TrainConfig(model="mlp", folds=3, repeats=1, epochs=15, hidden=(32,), embedding_bins=8)
     manifest = train(Request(str(data), ("price",), "houses", config), registry)
     return Trained(registry, manifest, registry.resolve("houses").path, data)

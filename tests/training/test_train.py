@@ -26,7 +26,7 @@ from training.folds import Plan
 from training.prepare import Request, prepare
 from training.train import Observer, train
 
-QUICK = TrainConfig(model="mlp", folds=2, epochs=1, hidden=(8,), embedding_bins=4)
+QUICK = TrainConfig(model="mlp", folds=2, repeats=1, epochs=1, hidden=(8,), embedding_bins=4)
 
 
 def train_frame(frame: pl.DataFrame, tmp_path, targets=("y",), **fields):
@@ -114,7 +114,7 @@ def test_a_row_gets_the_same_bits_in_any_batch(trained):
 
 def test_same_data_seed_and_machine_give_the_same_bits(trained, tmp_path):
     registry = Registry(tmp_path)
-    config = TrainConfig(model="mlp", folds=3, epochs=15, hidden=(32,), embedding_bins=8)
+    config = TrainConfig(model="mlp", folds=3, repeats=1, epochs=15, hidden=(32,), embedding_bins=8)
     again = train(Request(str(trained.data), ("price",), "houses", config), registry)
     rows = read_golden(trained.folder).rows
     first = Predictor.load(trained.folder).predict_rows(rows)
@@ -287,7 +287,7 @@ from training.config import TrainConfig
 from training.folds import Plan
 from training.prepare import Request
 from training.train import train
-config = TrainConfig(epochs=3, hidden=(16,), embedding_bins=4)
+config = TrainConfig(folds=2, repeats=1, epochs=3, hidden=(16,), embedding_bins=4)
 manifest = train(Request(sys.argv[1], ("price",), "houses", config), Registry(Path(sys.argv[2])))
 print(manifest.lineage.backend, manifest.verdict.beats_mean)
 """
