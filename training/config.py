@@ -30,6 +30,10 @@ Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam", "lio
 Schedule = Literal["constant", "linear", "cosine", "exponential", "step", "coslog4"]
 
 
+# Families whose solution is that of least squares.
+_SQUARED_ERROR = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
+
+
 class TrainConfig(BaseModel):
     """Settings of one training run; None is chosen by preset, family and rows, see :meth:`resolved`."""
 
@@ -132,6 +136,11 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.objective != "mse" and self.model in _SQUARED_ERROR:
+            raise ValueError(
+                f"Expected objective=mse for model={self.model}. Received: objective={self.objective}. "
+                "Take --model linear, or a network."
+            )
         held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
         if held > 0.8:
             raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held:.3g}.")

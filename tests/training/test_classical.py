@@ -177,3 +177,23 @@ def test_a_wrong_family_lists_the_right_ones():
         TrainConfig.build(None, {"model": "lars"})
     with pytest.raises(DataError, match="'forward' or 'backward'"):
         TrainConfig.build(None, {"direction": "sideways"})
+
+
+def test_another_objective_is_refused_where_only_squares_are_solved_for():
+    with pytest.raises(
+        DataError, match=r"objective=mse for model=lasso\. Received: objective=mae\. Take --model linear"
+    ):
+        TrainConfig.build(None, {"model": "lasso", "objective": "mae"})
+    assert TrainConfig.build(None, {"model": "linear", "objective": "mae"}).objective == "mae"
+
+
+def test_a_weight_of_a_row_is_scikit_learns():
+    given = prepared(model="ridge", alpha=4.0)
+    weight = RNG.uniform(0, 2, N)
+    weight[:40] = 0
+    fitted = fit(given.schema, given.X, given.y, given.plan.folds, given.config, weight=weight)
+    pipeline = pipelines()["ridge"][1]
+    X, y = matrix(), targets()
+    Z = pipeline[0].fit_transform(X)
+    expected = pipeline[-1].fit(Z, y, sample_weight=weight).predict(Z)
+    assert np.abs((answers(given, fitted.model) - expected) / y.std(axis=0)).max() < 1e-4
