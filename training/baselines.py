@@ -64,6 +64,10 @@ def baselines(
         Name and fitted model; its ``predict(matrix(X))`` gives float64 (n_samples, n_targets).
     """
     features = matrix(X)
+    if weight is not None:
+        # Rows that count for nothing could be all that a fold of a search has.
+        counted = weight > 0
+        features, y, weight = features[counted], y[counted], weight[counted]
     for name, make in zip(baseline_names(config, schema), _makers(schema, config), strict=True):
         model = PerTarget(make, y, weight)
         with few_threads(len(features)):

@@ -22,9 +22,11 @@ LINKS = ("identity", "normal", "log", "logistic", "quantile")
 def ascending(raw: Any, n_quantiles: int) -> Any:
     """Quantiles that cannot cross: the median, and from it outwards sums of gaps above 0 (softplus).
 
-    **Shape**: (..., n_targets * n_quantiles), one dimension of any size -> (..., n_targets, n_quantiles).
+    **Shape**: (..., n_targets * n_quantiles) -> (..., n_targets, n_quantiles).
     """
-    lead = [-1 if size is None else int(size) for size in raw.shape[:-1]]
+    # Of unknown sizes a reshape may work out one, and takes the others from the tensor.
+    unknown = [i for i, size in enumerate(raw.shape[:-1]) if size is None]
+    lead = [-1 if [i] == unknown[-1:] else size for i, size in enumerate(ops.shape(raw)[:-1])]
     raw = ops.reshape(raw, (*lead, int(raw.shape[-1]) // n_quantiles, n_quantiles))
     middle = n_quantiles // 2
     # As a product, not as a cumulated sum: every runtime has it, in both directions.

@@ -64,6 +64,13 @@ LAYERS = [
     (StackedHeads(2, 4, 2), RNG.normal(size=(2, 4 * 64, 8)).astype(np.float32)),
     (StackedHeads(2, 4, 2, ntk=True), RNG.normal(size=(2, 4 * 64, 8)).astype(np.float32)),
     (TargetScaling([3.0], [2.0], [0.0], [5.0]), RNG.normal(size=(6, 64, 2)).astype(np.float32)),
+    (TargetScaling([3.0, 1.0], [2.0, 1.0], link="normal"), RNG.normal(size=(6, 64, 4)).astype(np.float32)),
+    (TargetScaling([0.0], [2.0], [0.0], [5.0], link="log"), RNG.normal(size=(6, 64, 2)).astype(np.float32)),
+    (TargetScaling([0.0], [1.0], link="logistic"), RNG.normal(size=(6, 64, 1)).astype(np.float32)),
+    (
+        TargetScaling([3.0, 1.0], [2.0, 1.0], [0.0, 0.0], [5.0, 5.0], link="quantile", n_quantiles=3),
+        RNG.normal(size=(6, 64, 6)).astype(np.float32),
+    ),
 ]
 
 
@@ -246,3 +253,24 @@ def test_dropout_has_a_rate_of_each_network_and_none_outside_training():
     assert dropped[1].max() == 2
     with pytest.raises(ValueError, match="rates"):
         StackedDropout([1.0])
+
+
+def test_a_mixture_of_networks_has_their_disagreement_in_its_spread():
+    """Two networks sure of themselves and at odds (Lakshminarayanan et al. 2017)."""
+    outputs = np.array([[[-1.0, np.log(0.5)]], [[1.0, np.log(0.5)]]], np.float32)
+    found = TargetScaling([10.0], [2.0], link="normal")(outputs)
+    assert array(found["value"]).item() == 10
+    assert array(found["spread"]).item() == pytest.approx(2 * np.sqrt(0.25 + 1))
+
+
+def test_quantiles_move_with_their_median_when_it_is_kept_in_bounds():
+    layer = TargetScaling([0.0], [1.0], [0.0], [5.0], link="quantile", n_quantiles=3)
+    found = layer(np.array([[[0.0, 9.0, 0.0]]], np.float32))
+    quantiles = array(found["quantiles"])[0, 0]
+    assert array(found["value"]).item() == quantiles[1] == 5
+    np.testing.assert_allclose(np.diff(quantiles), np.log(2) + 1e-4, rtol=1e-5)
+
+
+def test_an_unknown_link_lists_those_there_are():
+    with pytest.raises(ValueError, match="identity, normal, log, logistic, quantile"):
+        TargetScaling([0.0], [1.0], link="probit")
