@@ -1,0 +1,142 @@
+"""Tables that hurt: each is learnt from, told of or refused; none yields a silent predictor of the mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artifact.errors import TruelineError
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from tests.training.test_train import QUICK, train_frame
+from training.columns import records
+from training.config import TrainConfig
+from training.prepare import Request, prepare
+from training.train import Observer, train
+
+N = 300
+SOLVED = TrainConfig(model="linear", folds=2, epochs=30, learning_rate=0.05)
+DIVERGES = TrainConfig(
+    model="mlp", folds=2, epochs=6, hidden=(4,), optimizer="sgd", clip_norm=0, momentum=0, weight_decay=0,
+    embedding_bins=0, activation="relu", dropout=0,
+)  # fmt: skip
+
+
+def rng_of(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def notes_of(frame: pl.DataFrame, **fields) -> list[str]:
+    return prepare(frame, Request("-", ("y",), "m", QUICK, **fields)).notes
+
+
+@pytest.mark.parametrize("scale", [1e12, 1e-12])
+def test_targets_far_from_one_are_learnt(scale, tmp_path):
+    x = rng_of().normal(size=N)
+    frame = pl.DataFrame({"x": x, "y": scale * (x + rng_of(1).normal(size=N) / 3)})
+    registry, manifest = train_frame(frame, tmp_path, config=SOLVED)
+    assert manifest.metrics["y"]["r2"] > 0.8
+    assert manifest.verdict.beats_mean
+    value = Predictor.load(registry.resolve("m").path).predict_rows(records(frame.head(20), _schema(registry))).value
+    assert np.abs(value).max() > 0.5 * scale
+
+
+def _schema(registry: Registry):
+    return Predictor.load(registry.resolve("m").path).schema
+
+
+def test_heavy_tails_and_a_constant_feature(tmp_path):
+    x, z = rng_of().standard_cauchy((2, N)) * 1e6
+    z[0] = 1e30
+    frame = pl.DataFrame({"x": x, "z": z, "one": [1.0] * N, "y": np.arctan(x / 1e6) + rng_of(1).normal(size=N) / 10})
+    registry, manifest = train_frame(frame, tmp_path, config=QUICK.model_copy(update={"epochs": 15}))
+    assert any("'one' is left out: it is constant" in note for note in manifest.notes)
+    assert manifest.verdict.beats_mean
+    assert np.isfinite(Predictor.load(registry.resolve("m").path).predict_rows([{"x": 1e30, "z": -1e30}]).value).all()
+
+
+def test_a_thousand_columns(tmp_path):
+    X = rng_of().normal(size=(120, 1000))
+    frame = pl.DataFrame({f"f{i}": X[:, i] for i in range(1000)}).with_columns(y=pl.col("f7") * 2)
+    registry, manifest = train_frame(frame, tmp_path)
+    assert len(_schema(registry).features) == 1000
+    assert any("'f7' alone tells 'y'" in note for note in manifest.notes)
+
+
+def test_forty_rows(tmp_path):
+    x = rng_of().normal(size=40)
+    _, manifest = train_frame(pl.DataFrame({"x": x, "y": x + rng_of(1).normal(size=40) / 2}), tmp_path, config=SOLVED)
+    assert manifest.metrics["y"]["r2"] > 0.4
+
+
+def test_a_hundred_thousand_categories_become_those_that_rows_repeat():
+    names = [f"c{i}" for i in range(100_000)]
+    usual = rng_of().choice(["a", "b"], 100_000)
+    frame = pl.DataFrame({"c": names + usual.tolist(), "y": rng_of(1).normal(size=200_000)})
+    prepared = prepare(frame, Request("-", ("y",), "m", QUICK))
+    assert set(prepared.schema.feature("c").categories) == {"a", "b"}
+    with pytest.raises(TruelineError, match="identifier"):
+        prepare(frame.head(100_000), Request("-", ("y",), "m", QUICK))
+
+
+@pytest.mark.parametrize("copy", [lambda y: y, lambda y: -np.exp(y), lambda y: np.abs(y) * np.sign(y) + 1e-6])
+def test_a_copy_of_the_target_is_named(copy):
+    y = rng_of().normal(size=N)
+    notes = notes_of(pl.DataFrame({"x": rng_of(1).normal(size=N), "paid": copy(y), "y": y}))
+    assert ["'paid' alone tells 'y'" in note and "drop = true" in note for note in notes] == [True]
+
+
+def test_a_category_that_tells_the_target_is_named_and_good_features_are_not():
+    y = rng_of().integers(0, 4, N).astype(float)
+    x = rng_of(1).normal(size=N)
+    frame = pl.DataFrame({"band": [f"b{int(v)}" for v in y], "good": y + x / 3, "noise": x, "y": y})
+    notes = notes_of(frame)
+    assert len(notes) == 1
+    assert "'band' alone tells 'y'" in notes[0]
+
+
+def test_rows_without_any_value_are_told():
+    y = rng_of().normal(size=N)
+    x = pl.Series([None if i < 5 else float(v) for i, v in enumerate(rng_of(1).normal(size=N))])
+    c = pl.Series([None if i < 5 else "ab"[i % 2] for i in range(N)])
+    notes = notes_of(pl.DataFrame({"x": x, "c": c, "y": y}))
+    assert any("5 of 300 rows have no value in any feature" in note for note in notes)
+
+
+def _steep(tmp_path):
+    x, z = rng_of().normal(size=(2, 200))
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"x": x, "z": z, "y": 3 * x - 2 * z + rng_of(1).normal(size=200)}).write_parquet(path)
+    return str(path)
+
+
+def test_a_loss_of_nan_is_retried_at_a_tenth_of_the_rate_and_told(tmp_path, monkeypatch):
+    from training import retry
+    from training.epochs import DivergedError
+
+    rates, fit = [], retry.fit
+
+    def diverging(schema, X, y, folds, config, *args, **fields):
+        rates.append(config.learning_rate)
+        if len(rates) == 1:
+            raise DivergedError(3)
+        return fit(schema, X, y, folds, config, *args, **fields)
+
+    monkeypatch.setattr(retry, "fit", diverging)
+    heard: list[str] = []
+    config = QUICK.model_copy(update={"learning_rate": 0.04})
+    request = Request(_steep(tmp_path), ("y",), "m", config)
+    manifest = train(request, Registry(tmp_path / "home"), Observer(note=heard.append))
+    assert rates == [0.04, pytest.approx(0.004)]
+    assert heard[0] in manifest.notes
+    assert "not a number in epoch 3" in heard[0]
+    assert manifest.lineage.config["learning_rate"] == pytest.approx(0.004)
+
+
+def test_a_loss_that_stays_nan_is_refused_and_nothing_is_written(tmp_path):
+    # Steps of a penalty this large overshoot by more each time, at a tenth of the rate too.
+    config = DIVERGES.model_copy(update={"learning_rate": 10.0, "l2": 1e6})
+    with pytest.raises(TruelineError, match=r"at a learning rate of 10, or at 1\. Received: NaN in epoch"):
+        train_frame(pl.read_parquet(_steep(tmp_path)), tmp_path, config=config)
+    assert not list((tmp_path / "home").glob("models/*/*"))
