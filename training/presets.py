@@ -9,7 +9,8 @@ MANY_ROWS = 50_000
 # Below this many rows a batch is small and the rows are seen often.
 FEW_ROWS = 3_000
 
-_FAMILY = {"fast": "mlp", "balanced": "tabm", "best": "tabm"}
+# For few rows, and for more.
+_FAMILY = {"fast": ("mlp", "mlp"), "balanced": ("mlp", "tabm"), "best": ("mlp", "tabm")}
 _EMBEDDED: dict[str, Any] = {
     "hidden": (128, 128),
     "activation": "silu",
@@ -37,6 +38,14 @@ _FAMILIES: dict[str, dict[str, Any]] = {
     },
     "linear": {"hidden": (1,), "activation": "relu", "dropout": 0.0, "members": 1, "learning_rate": 1e-2},
 }
+# Few rows differ most in what suits them, and networks on them cost least: each repeat is another try.
+_FEW: dict[str, Any] = {
+    "embedding_activation": None,
+    "embedding_bins": 32,
+    "embedding_dim": 8,
+    "dropout": (0.1, 0.0, 0.1, 0.0),
+    "learning_rate": (4e-3, 2e-2, 1e-2, 8e-3),
+}
 # Solved, not trained: these settings mean nothing to them.
 _FAMILIES |= dict.fromkeys(("ridge", "lasso", "elastic-net", "polynomial", "stepwise"), _FAMILIES["linear"])
 _COMMON: dict[str, Any] = {
@@ -52,11 +61,11 @@ _COMMON: dict[str, Any] = {
 # Folds and repeats by preset: for few rows, up to MANY_ROWS, and networks without folds for more.
 _NETWORKS = {
     "fast": ((4, 2), (4, 1), 1),
-    "balanced": ((5, 3), (4, 2), 2),
-    "best": ((8, 3), (5, 3), 4),
+    "balanced": ((5, 4), (4, 2), 2),
+    "best": ((8, 4), (5, 3), 4),
 }
-# Steps of one network that are enough, and how often it may see its rows at most.
-_EFFORT = {"fast": (1_600, 200), "balanced": (2_600, 400), "best": (5_000, 600)}
+# Steps of one network that are enough, for few rows and for more, and how often it may see its rows at most.
+_EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_600, 400), "best": (16_000, 5_000, 600)}
 
 
 def resolved(preset: str, family: str | None, n_rows: int) -> dict[str, Any]:
@@ -67,16 +76,18 @@ def resolved(preset: str, family: str | None, n_rows: int) -> dict[str, Any]:
         family: as the user named it, or None for the preset's.
         n_rows: of the table.
     """
-    model = family or _FAMILY[preset]
-    few, some, many = _NETWORKS[preset]
-    folds, repeats = few if n_rows < FEW_ROWS else some if n_rows < MANY_ROWS else (1, many)
+    few = n_rows < FEW_ROWS
+    model = family or _FAMILY[preset][0 if few else 1]
+    of_few, of_some, of_many = _NETWORKS[preset]
+    folds, repeats = of_few if few else of_some if n_rows < MANY_ROWS else (1, of_many)
     batch_size = _by_rows(n_rows, ((FEW_ROWS, 32), (MANY_ROWS, 256), (500_000, 512)), 1024)
-    steps, most = _EFFORT[preset]
-    # Few rows in small batches take many steps and little time: they are seen as often as may be.
-    epochs = most if n_rows < FEW_ROWS else min(most, max(8, round(steps / (n_rows // batch_size))))
+    steps_of_few, steps, most = _EFFORT[preset]
+    a_pass = max(1, n_rows // batch_size)
+    epochs = min(most, max(8, round((steps_of_few if few else steps) / a_pass)))
     return {
         **_COMMON,
         **_FAMILIES[model],
+        **(_FEW if few and model in ("mlp", "tabm") else {}),
         "model": model,
         "folds": folds,
         "repeats": repeats,

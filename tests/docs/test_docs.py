@@ -159,18 +159,19 @@ def literals(annotation: object) -> list[str]:
 def test_the_presets_and_the_families_defaults_are_documented_as_they_are():
     text = section(TRAINING, "### Presets")
     presets, families = text.split("The families' own defaults:")
-    for preset, (model, few, some, many, steps, passes) in table(presets).items():
-        small, middle, large = (TrainConfig(preset=preset).resolved(n) for n in (1_000, 20_000, 1_000_000))
-        assert (model, int(passes)) == (small.model, small.epochs)
+    for preset, (model, model_of_more, few, some, many, steps_of_few, steps, passes) in table(presets).items():
+        small, middle, large = (TrainConfig(preset=preset).resolved(n) for n in (2_500, 20_000, 1_000_000))
+        assert (model, model_of_more) == (small.model, middle.model)
         assert few == f"{small.folds} x {small.repeats}"
         assert some == f"{middle.folds} x {middle.repeats}"
         assert (1, int(many)) == (large.folds, large.repeats)
-        a_pass = 20_000 // middle.batch_size
-        assert middle.epochs == round(int(steps.replace(",", "")) / a_pass)
+        for config, shown, n in ((small, steps_of_few, 2_500), (middle, steps, 20_000)):
+            assert config.epochs == round(int(shown.replace(",", "")) / (n // config.batch_size))
+        assert TrainConfig(preset=preset).resolved(40).epochs == int(passes)
     assert set(table(presets)) == set(typing.get_args(Preset))
     rows = table(families)
     for j, family in enumerate(("tabm", "realmlp", "mlp")):
-        chosen = TrainConfig(model=family).resolved(1_000)
+        chosen = TrainConfig(model=family).resolved(20_000)
         for name, cells in rows.items():
             value = getattr(chosen, name)
             shown = f"{value:g}" if isinstance(value, int | float) else json.dumps(value).strip('"')
