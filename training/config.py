@@ -195,7 +195,8 @@ FAMILY_NAMES: tuple[str, ...] = get_args(Family)
 def setting_sentence(error: ValidationError) -> str:
     """What pydantic found wrong with one setting, as rule and value."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    # A union's own names for its choices say nothing to a reader.
+    where = ".".join(str(part) for i, part in enumerate(first["loc"]) if i == 0 or isinstance(part, int))
     rule = first["msg"].removeprefix("Value error, ").rstrip(".")
     if not where:
         return f"{rule}."
