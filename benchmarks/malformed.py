@@ -138,7 +138,8 @@ def report(found: Run, requests: int) -> str:
         f"| refused with 4xx; answered; closed without an answer | | {outcomes.by_status(4):,}; "
         f"{outcomes.by_status(2):,}; {sum(n for (_, status), n in outcomes.statuses.items() if not status):,} |",
         f"| whole requests without an answer in time | 0 | {len(outcomes.late)} |",
-        f"| growth of the worker's median memory, second fifth to last | at most {MOST_GROWTH // size} MiB, same process | "
+        f"| growth of the worker's median memory, second fifth to last | at most {MOST_GROWTH // size} MiB, "
+        "same process | "
         f"{found.grown / size:+.1f} MiB, {same} |",
         f"| its size before, median in each fifth of the time, after | | {sizes} MiB |",
         f"| its largest size | | {max(found.between) / size:.0f} MiB |",

@@ -149,6 +149,9 @@ def _loop(n_rows: int, networks: int) -> None:
             error=squared,
             optimizer=keras.optimizers.Adam(),
             clip_norm=None,
+            batch=BATCH,
+            # As many as the tutorials' hundred epochs of a table of this size take.
+            n_steps=100 * (n_rows // BATCH),
         )
     )
     rng, steps = np.random.default_rng(0), n_rows // BATCH

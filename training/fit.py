@@ -116,6 +116,8 @@ def fit(
         optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor, rates),
         clip_norm=config.clip_norm or None,
         penalty=_penalty(config, core),
+        batch=batch,
+        n_steps=steps * (stop_at or config.required("epochs")),
     )
     loop = open_loop(problem)
     run = Epochs(

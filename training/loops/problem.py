@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,11 @@ from keras import ops
 # Loss of each answer: targets (n_networks, 1, n_samples, n_targets) and outputs
 # (n_networks, n_members, n_samples, n_outputs) -> (n_networks, n_members, n_samples).
 Loss = Callable[[Any, Any], Any]
+
+
+# Weights times rows of a step, and steps of a run, at which XLA's 2 to 3 s of compiling come back.
+_SMALL_STEP = 1_000_000
+_MANY_STEPS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class Problem:
         optimizer: Keras's.
         clip_norm: the gradient of each network is scaled down to this norm; None: it is left.
         penalty: what is added to the loss, from the trainable variables; None: nothing.
+        batch: rows of one step and network.
+        n_steps: of the whole run.
     """
 
     core: Any
@@ -46,6 +54,17 @@ class Problem:
     optimizer: Any
     clip_norm: float | None
     penalty: Callable[[list[Any]], Any] | None = None
+    batch: int = 0
+    n_steps: int = 0
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a step is so little work, and steps are so many, that compiling them to machine code pays.
+
+        By the sizes alone, not by a clock: the same run is computed in the same way each time.
+        """
+        products = self.batch * self.members * sum(math.prod(v.shape) for v in self.core.trainable_variables)
+        return 0 < products <= _SMALL_STEP and self.n_steps >= _MANY_STEPS
 
     def losses(self, y: Any, weight: Any, outputs: Any) -> Any:
         """Mean loss, then mean error, of each network, (2, n_networks).

@@ -1,4 +1,4 @@
-"""The loop on TensorFlow: a ``tf.while_loop`` over steps inside one graph."""
+"""The loop on TensorFlow: a ``tf.while_loop`` over steps inside one graph, compiled by XLA where steps are small."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class TensorFlowLoop:
         self._weight = None if problem.weight is None else tf.constant(problem.weight)
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
         # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
-        self._run = tf.function(self._steps, input_signature=[rows]).get_concrete_function()
+        steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.is_small)
+        self._run = steps.get_concrete_function()
         self._answer: Any = None
 
     def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
