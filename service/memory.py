@@ -2,8 +2,8 @@
 
 glibc raises its own thresholds whenever a large block is freed, up to 32 MiB, and then keeps that much and twice as
 much in every arena: after bombs and bulk requests a worker held 100 to 200 MiB that nothing used. Thresholds that are
-set stay. Arenas it makes for each thread, up to eight a core, and what one holds no other can use; two are enough for an
-event loop and the threads beside it.
+set stay. Arenas it makes for each thread, up to eight a core, and what one holds no other can use; two are enough for
+an event loop and the threads beside it.
 """
 
 from __future__ import annotations
