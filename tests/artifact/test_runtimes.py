@@ -39,9 +39,9 @@ def test_an_answer_does_not_depend_on_its_batch(tmp_path):
     runtime = runtime_of(tmp_path, schema, hidden=(128, 128))
     whole = runtime.run(X.numeric, X.categorical)
     for size in (1, 2, 3, 7, 36):
-        value, spread = runtime.run(X.numeric[:size], X.categorical[:size])
-        np.testing.assert_array_equal(value, whole.value[:size])
-        np.testing.assert_array_equal(spread, whole.spread[:size])
+        found = runtime.run(X.numeric[:size], X.categorical[:size])
+        np.testing.assert_array_equal(found.value, whole.value[:size])
+        np.testing.assert_array_equal(found.spread, whole.spread[:size])
 
 
 def test_a_network_without_spread_answers_none(tmp_path):
