@@ -36,21 +36,12 @@ def choose_repeats(
     Returns:
         Ascending numbers of the chosen repeats, at least one.
     """
-    per_cut = len(folds) // repeats
-    rows = np.sort(np.concatenate([fold.validation for fold in folds[:per_cut]]))
-    place = np.zeros(len(y), np.int64)
-    place[rows] = np.arange(len(rows))
-    joint: list[npt.NDArray[np.float32]] = []
-    for cut in range(repeats):
-        members, _, width = outputs[cut * per_cut].shape
-        answers = np.zeros((members, len(rows), width), np.float32)
-        for i in range(cut * per_cut, (cut + 1) * per_cut):
-            answers[:, place[folds[i].validation]] = outputs[i]
-        joint.append(answers)
+    rows = left_out(folds, repeats)
+    answers = joint(folds, repeats, outputs, len(y))
 
     def error(chosen: tuple[int, ...]) -> float:
-        outputs_of = np.concatenate([joint[cut] for cut in chosen])
-        return objective.score(y[rows], outputs_of, None if weight is None else weight[rows])
+        together = np.concatenate([answers[cut][:, rows] for cut in chosen])
+        return objective.score(y[rows], together, None if weight is None else weight[rows])
 
     if repeats <= _ALL_SUBSETS:
         subsets = [c for size in range(repeats, 0, -1) for c in itertools.combinations(range(repeats), size)]
@@ -64,6 +55,33 @@ def choose_repeats(
             break
         chosen = best
     return chosen
+
+
+def left_out(folds: Sequence[Fold], repeats: int) -> npt.NDArray[np.int64]:
+    """Every row that the folds of one repeat leave out, ascending."""
+    return np.sort(np.concatenate([fold.validation for fold in folds[: len(folds) // repeats]]))
+
+
+def joint(
+    folds: Sequence[Fold], repeats: int, outputs: Sequence[npt.NDArray[np.float32]], n_rows: int
+) -> npt.NDArray[np.float32]:
+    """What each repeat answers to the rows that its folds leave out; 0 for other rows.
+
+    Args:
+        folds: of all networks, ``repeats`` times all folds.
+        repeats: how many.
+        outputs: of each network for its validation rows, (n_members, n_rows of its fold, n_outputs).
+        n_rows: of the table.
+
+    Returns:
+        float32 (repeats, n_members, n_rows, n_outputs).
+    """
+    per_cut = len(folds) // repeats
+    members, _, width = outputs[0].shape
+    answers = np.zeros((repeats, members, n_rows, width), np.float32)
+    for i, (fold, found) in enumerate(zip(folds, outputs, strict=True)):
+        answers[i // per_cut][:, fold.validation] = found
+    return answers
 
 
 def networks_of(chosen: Sequence[int], n_networks: int, repeats: int) -> npt.NDArray[np.int64]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import TruelineError
+from training.choice import joint, left_out
 from training.folds import Fold
 from training.loops import Loop
 from training.loops.problem import Problem
@@ -169,17 +170,12 @@ class Epochs:
 
     def _together(self, outputs: list[Float32]) -> npt.NDArray[np.float64]:
         """For each network, the error of the repeats' joint answers to the rows that it saw."""
-        y, per_cut = self._problem.y, len(self._folds) // self._repeats
-        members, _, width = outputs[0].shape
-        rows = np.sort(np.concatenate([fold.validation for fold in self._folds[:per_cut]]))
-        joint = np.zeros((self._repeats * members, len(y), width), np.float32)
-        for i, (fold, found) in enumerate(zip(self._folds, outputs, strict=True)):
-            cut = i // per_cut
-            joint[cut * members : (cut + 1) * members, fold.validation] = found
+        rows = left_out(self._folds, self._repeats)
+        answers = np.concatenate(joint(self._folds, self._repeats, outputs, len(self._problem.y)))
         scores = []
         for fold in self._folds:
             judging = np.setdiff1d(rows, fold.validation, assume_unique=True)
-            scores.append(self._score(judging, joint[:, judging]))
+            scores.append(self._score(judging, answers[:, judging]))
         return np.array(scores)
 
     def _score(self, rows: npt.NDArray[np.int64], outputs: Float32) -> float:

@@ -95,7 +95,7 @@ def fit(
     n_values, n_spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
 
     def core_of(networks: int, repeats: int) -> Any:
-        inputs = Inputs.of(schema, rows, networks, n_values + n_spreads, config.seed, repeats=repeats)
+        inputs = Inputs.of(schema, rows, networks, config.seed, repeats=repeats)
         outputs = heads(family.build(inputs, config), networks, members, n_values, n_spreads, ntk=family.ntk)
         return keras.Model(inputs.tensors, outputs, name=config.model)
 

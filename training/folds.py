@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.errors import DataError
-from training.split import Indices, Parts
+from training.split import Indices, Parts, group_codes
 
 
 class Fold(NamedTuple):
@@ -69,7 +69,7 @@ def cross_validation(n_rows: int, n_folds: int, repeats: int, seed: int, groups:
     """
     codes = np.arange(n_rows, dtype=np.int64)
     if groups is not None:
-        codes = groups.cast(pl.String).fill_null("\0missing").rank("dense").to_numpy().astype(np.int64) - 1
+        codes = group_codes(groups)
     counts = np.bincount(codes)
     if len(counts) < n_folds:
         what = f"groups in '{groups.name}'" if groups is not None else "rows"

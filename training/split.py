@@ -86,7 +86,7 @@ def split_groups(groups: pl.Series, shares: dict[str, float], seed: int) -> Part
     Raises:
         DataError: too few groups to fill the parts.
     """
-    codes = groups.cast(pl.String).fill_null("\0missing").rank("dense").to_numpy().astype(np.int64) - 1
+    codes = group_codes(groups)
     counts = np.bincount(codes)
     shuffled = np.random.default_rng(seed).permutation(len(counts))
     sizes = part_sizes(len(groups), shares)
@@ -101,6 +101,11 @@ def split_groups(groups: pl.Series, shares: dict[str, float], seed: int) -> Part
     part_of_row = owner[codes]
     rows = [np.flatnonzero(part_of_row == part).astype(np.int64) for part in range(4)]
     return _checked(Parts(rows[0], rows[3], rows[2], rows[1]), f"only {len(counts)} groups in '{groups.name}'")
+
+
+def group_codes(groups: pl.Series) -> Indices:
+    """A number from 0 for each row's group; a missing group is one of its own."""
+    return groups.cast(pl.String).fill_null("\0missing").rank("dense").to_numpy().astype(np.int64) - 1
 
 
 def _cut(order: Indices, sizes: dict[str, int]) -> Parts:

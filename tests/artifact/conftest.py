@@ -1,5 +1,31 @@
+"""What the artifact tests share: a registry, and a whole version to be damaged."""
+
+import shutil
+
+import pytest
 from hypothesis import settings
+
+from artifact.registry import Registry
+from tests.builders import write_version
 
 # The same examples on every machine, however slow it is, and nothing written beside the code.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return Registry(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("version")
+    write_version(folder, "v1")
+    return folder
+
+
+@pytest.fixture
+def folder(built, tmp_path):
+    """A copy of a whole version, to be damaged."""
+    return shutil.copytree(built, tmp_path / "v1")

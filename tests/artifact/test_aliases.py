@@ -2,46 +2,15 @@ import errno
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from artifact import aliases as module
 from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError
-from artifact.registry import Registry
-from tests.builders import build_manifest, build_schema
+from tests.artifact.versions import add, champion, promoted, run_python
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path / "home")
-
-
-def add(registry, name="houses", **options):
-    """A version with a manifest and no model: enough for whatever only moves versions about."""
-    with registry.create(name) as (version, folder):
-        build_manifest(build_schema(), name, version, **options).write(folder)
-    return version
-
-
-def promoted(registry, count, name="houses"):
-    """As many versions, promoted in order."""
-    versions = [add(registry, name) for _ in range(count)]
-    for version in versions:
-        registry.promote(f"{name}:{version}")
-    return versions
-
-
-def champion(registry, name="houses"):
-    alias = registry.alias(name)
-    return alias and alias.version
-
-
-def run_python(script, *arguments, **options):
-    return subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, **options)
 
 
 def test_a_full_disk_at_promotion_leaves_the_champion(registry, monkeypatch):

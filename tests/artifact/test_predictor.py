@@ -18,19 +18,6 @@ from tests.builders import build_manifest, build_schema, plain_features, sample_
 FILES = (files.MANIFEST, files.SCHEMA, files.ONNX_MODEL, files.CALIBRATION, files.PROFILE, files.GOLDEN)
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("version")
-    write_version(folder, "v1")
-    return folder
-
-
-@pytest.fixture
-def folder(built, tmp_path):
-    """A copy of a whole version, to be damaged."""
-    return shutil.copytree(built, tmp_path / "v1")
-
-
 def rewrite(folder, name, change):
     """Change a JSON file and make the manifest agree with it, as a faulty writer would."""
     content = json.loads((folder / name).read_bytes())

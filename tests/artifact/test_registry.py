@@ -14,38 +14,10 @@ from artifact.errors import ArtifactError, DataError, NotFoundError
 from artifact.manifest import MANIFEST
 from artifact.predictor import Predictor
 from artifact.registry import CHALLENGER, Registry, check_name
+from tests.artifact.versions import add, champion, promoted, run_python
 from tests.builders import build_manifest, build_schema, build_version, sample_rows
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def registry(tmp_path):
-    return Registry(tmp_path / "home")
-
-
-def add(registry, name="houses", **options):
-    """A version with a manifest and no model: enough for whatever only moves versions about."""
-    with registry.create(name) as (version, folder):
-        build_manifest(build_schema(), name, version, **options).write(folder)
-    return version
-
-
-def promoted(registry, count, name="houses"):
-    """As many versions, promoted in order."""
-    versions = [add(registry, name) for _ in range(count)]
-    for version in versions:
-        registry.promote(f"{name}:{version}")
-    return versions
-
-
-def champion(registry, name="houses"):
-    alias = registry.alias(name)
-    return alias and alias.version
-
-
-def run_python(script, *arguments, **options):
-    return subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, **options)
 
 
 # Create

@@ -26,18 +26,6 @@ from tests.processes import ROOT
 REAL = ort.InferenceSession
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("version")
-    write_version(folder, "v1")
-    return folder
-
-
-@pytest.fixture
-def folder(built, tmp_path):
-    return shutil.copytree(built, tmp_path / "v1")
-
-
 class FakeGpu:
     """An onnxruntime that lists CUDA; its sessions compute on the CPU and say what they were asked for.
 

@@ -84,7 +84,6 @@ class Inputs:
         Z: the scaled numeric columns of the rows, for layers that adapt to them.
         networks: how many side by side.
         repeats: times that their folds cover the rows; networks of one repeat have the same settings.
-        n_outputs: width of the output.
     """
 
     tensors: dict[str, Any]
@@ -94,7 +93,6 @@ class Inputs:
     widths: tuple[int, ...]
     Z: npt.NDArray[np.float32]
     networks: int
-    n_outputs: int
     repeats: int = 1
 
     @classmethod
@@ -103,7 +101,6 @@ class Inputs:
         schema: FeatureSchema,
         rows: Preprocessed,
         networks: int,
-        n_outputs: int,
         seed: int,
         *,
         repeats: int = 1,
@@ -115,7 +112,6 @@ class Inputs:
             schema: gives the categories.
             rows: prepared.
             networks: how many side by side.
-            n_outputs: see :class:`training.objectives.Objective`.
             seed: of the layers' random draws.
             repeats: times that the folds cover the rows. Defaults to 1.
             one_hot: most one-hot columns of a category, see :class:`OneHot`; 0 embeds it instead. Defaults to 0.
@@ -143,7 +139,7 @@ class Inputs:
                 else CategoryEmbedding(networks, schema.cardinalities, seed=seed, name="categories")
             )
             embedded, widths = layer(codes), tuple(layer.widths)
-        return cls(tensors, scaled, flags, embedded, widths, Z, networks, n_outputs, repeats)
+        return cls(tensors, scaled, flags, embedded, widths, Z, networks, repeats)
 
     def joined(self, numeric: Any = None, name: str = "features") -> Any:
         """All parts side by side, (n_networks or 1, n_samples, width); ``numeric`` in place of the scaled columns."""

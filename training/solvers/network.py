@@ -131,7 +131,7 @@ class _Net:
     @classmethod
     def of(cls, schema: FeatureSchema, X: Encoded, trained: Indices, config: TrainConfig, n_targets: int) -> _Net:
         rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=False, standard=True)
-        inputs = Inputs.of(schema, rows, 1, 2 * n_targets, config.seed, one_hot=most_codes(schema))
+        inputs = Inputs.of(schema, rows, 1, config.seed, one_hot=most_codes(schema))
         plain = inputs.joined(name="plain")
         if plain.shape[-1] > MOST_COLUMNS:
             raise DataError(
