@@ -31,6 +31,37 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Ancestor(_Frozen):
+    """A version whose weights live on in another, and the table that trained it."""
+
+    model_name: str
+    model_version: str
+    data_fingerprint: str
+
+
+class Init(_Frozen):
+    """The earlier version that training started from.
+
+    Attributes:
+        model_name, model_version: of the earlier version.
+        agreed: weights that were taken over, for all features or for some, as ``layer/weight``.
+        anew: weights of which nothing was.
+        features_anew: features that the earlier version did not have, or had with other values or of another kind.
+        features_left: features of the earlier version that this one does not have.
+        seen: share of the rows that measured this version which the earlier one had seen, as its golden rows tell.
+        ancestors: the earlier version and those that it started from in turn, the nearest first.
+    """
+
+    model_name: str
+    model_version: str
+    agreed: tuple[str, ...]
+    anew: tuple[str, ...]
+    features_anew: tuple[str, ...] = ()
+    features_left: tuple[str, ...] = ()
+    seen: float = 0.0
+    ancestors: tuple[Ancestor, ...] = ()
+
+
 class Lineage(_Frozen):
     """Where a version came from: enough to train it again.
 
@@ -44,6 +75,7 @@ class Lineage(_Frozen):
         config: the full training configuration.
         seconds: wall time of ``train``.
         backend, device: Keras's backend and what it ran on.
+        init: the earlier version that training started from, or None.
     """
 
     data: str
@@ -58,6 +90,7 @@ class Lineage(_Frozen):
     seconds: float
     backend: str
     device: str
+    init: Init | None = None
 
 
 class Verdict(_Frozen):

@@ -29,6 +29,7 @@ from training.measure import Measured
 from training.metrics import by_target
 from training.prepare import Prepared, Request
 from training.report import write_report
+from training.transfer.told import sentence
 
 
 def store(
@@ -74,8 +75,8 @@ def store(
             baselines={name: metrics(other) for name, other in measured.baselines.items()},
             verdict=verdict(y, value, measured.baselines, config, rows_are=measured.rows_are, weight=measured.weight),
             coverage=coverage(names, y, answer, measured.level, measured.weight),
-            lineage=_lineage(request, table, prepared, time.perf_counter() - started),
-            notes=(*prepared.notes, *fitted.notes, *([note] if note else [])),
+            lineage=_lineage(request, table, prepared, fitted, time.perf_counter() - started),
+            notes=(*prepared.notes, *_started(fitted), *fitted.notes, *([note] if note else [])),
         )
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
         answers = _write_documents(folder, predictor, prepared, golden)
@@ -114,13 +115,17 @@ def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, gol
     return answers
 
 
-def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, seconds: float) -> Lineage:
+def _started(fitted: Fitted) -> list[str]:
+    return [] if fitted.init is None else [sentence(fitted.init)]
+
+
+def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, fitted: Fitted, seconds: float) -> Lineage:
     import keras
 
     config = prepared.config
     settings = config.model_dump(mode="json")
     settings.update(targets=list(request.targets), group=request.group, time=request.time)
-    settings.update(weight=request.weight, interval_groups=request.interval_groups)
+    settings.update(weight=request.weight, interval_groups=request.interval_groups, init=request.init)
     settings["schema"] = request.corrections.model_dump(mode="json", exclude_defaults=True)
     return Lineage(
         data=request.data,
@@ -135,4 +140,5 @@ def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, seconds:
         seconds=round(seconds, 3),
         backend=keras.backend.backend(),
         device=lineage.device(),
+        init=None if fitted.init is None else fitted.init.model_copy(update={"seen": round(prepared.seen, 4)}),
     )
