@@ -21,14 +21,22 @@ def by_name(schema: FeatureSchema) -> dict[str, Feature]:
 
 
 def with_known(earlier: FeatureSchema, corrections: Corrections, columns: Sequence[str]) -> Corrections:
-    """Corrections by which no column is left out for what few rows show: the earlier version knows what it is worth.
+    """Corrections by which the earlier version's columns stay what they were.
+
+    None is left out for what few rows show of it, for the earlier version knows what it is worth; categories stay
+    categories, also where they look like numbers.
 
     Args:
         earlier: schema of the earlier version.
         corrections: what the user says.
         columns: of the new table.
     """
-    known = {name: FeatureCorrection() for name in earlier.names if name in columns}
+    categories = {f.name for f in earlier.categorical}
+    known = {
+        name: FeatureCorrection(kind="category" if name in categories else None)
+        for name in earlier.names
+        if name in columns
+    }
     return corrections.model_copy(update={"features": {**known, **corrections.features}})
 
 
