@@ -3,7 +3,8 @@
 Steps per second of Trueline's loop beside ``keras.Model.fit`` as tutorials call it: the same network (13 features, two
 layers of 64 with relu), loss, optimiser (Adam) and batch (32 rows), each in a process of its own, in turns. Then the
 wall time of 64 such networks side by side beside that of one. The loop shuffles and hands in its rows as training does;
-what is compiled once is compiled before the clock starts, on both sides. ``KERAS_BACKEND`` chooses the backend, ``--device`` the device; the line above the table names both.
+what is compiled once is compiled before the clock starts, on both sides. ``KERAS_BACKEND`` chooses the backend,
+``--device`` the device; the line above the table names both.
 """
 
 from __future__ import annotations

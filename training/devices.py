@@ -16,6 +16,8 @@ from training.driver import driver
 TAKES = "auto, cpu, gpu, or GPUs by number: gpu:0, gpu:0,1"
 # From so many rows on, steps are large enough for several GPUs to share the networks unasked.
 SEVERAL_FROM_ROWS = 500_000
+# JAX says "gpu" of each of them, and announces to say which.
+_GPU_PLATFORMS = ("gpu", "cuda", "rocm")
 _EXTRA = {"tensorflow": "trueline[gpu]", "jax": "trueline[gpu-jax]"}
 
 
@@ -146,7 +148,7 @@ def _jax(asked: Asked, *, several: bool) -> tuple[Device, ...]:
         everything = list(jax.devices())
     except RuntimeError as error:
         raise DataError(f"Expected JAX to start for --device {asked.kind}. Received: {error}") from error
-    seen = {_ordinal(d): d for d in everything if d.platform == "gpu"}
+    seen = {_ordinal(d): d for d in everything if d.platform in _GPU_PLATFORMS}
     numbers = _numbers(asked, sorted(seen), f"JAX {jax.__version__}", "jax", several=several)
     taken = [seen[i] for i in numbers] or jax.devices("cpu")[:1]
     if taken[0] != everything[0]:
@@ -155,7 +157,7 @@ def _jax(asked: Asked, *, several: bool) -> tuple[Device, ...]:
         return (CPU,)
     jax.config.update("jax_default_matmul_precision", "highest")
     return tuple(
-        Device(f"gpu:{i}", str(d.device_kind), _capability(d), f"gpu:{d.id}")
+        Device(f"gpu:{i}", str(d.device_kind), _capability(d), f"{d.platform}:{d.id}")
         for i, d in zip(numbers, taken, strict=True)
     )
 
