@@ -53,8 +53,8 @@ def check_that_two_devices_train_the_same_networks() -> None:
     from training.loops import open_loop
 
     assert len(jax.devices("cpu")) == 2
-    for networks, axis, part in ((4, "networks", 2), (3, "batch", 3)):
-        config = settings(model="tabm", dropout=0.2)
+    for model, networks, axis, part in (("tabm", 4, "networks", 2), ("mlp", 3, "batch", 3)):
+        config = settings(model=model, dropout=0.2)
         rows = np.random.default_rng(0).integers(0, N, (6, networks, 16)).astype(np.int32)
         found = []
         for devices in (TWO[:1], TWO):
@@ -82,28 +82,20 @@ def check_that_two_devices_train_the_same_networks() -> None:
         assert loop._run._cache_size() == 1
 
 
-def check_that_a_fit_says_that_it_was_shared() -> None:
-    from tests.training.test_fit import SCHEMA, N, X, settings, y
+def check_that_a_shared_fit_learns_in_both_precisions_and_says_so() -> None:
+    from tests.training.test_precision import check_that_mixed_precision_learns_as_much
     from training import fit
-    from training.folds import cross_validation
 
     fit.take_devices = lambda *asked: TWO
-    plan = cross_validation(N, 4, 1, seed=0)
-    fitted = fit.fit(SCHEMA, X, y, plan.folds, settings(model="mlp", epochs=30))
-    assert fitted.computed == ("jax", "cpu:0, cpu:1", "float32", "4 networks shared among 2 devices")
-    out_of_fold = np.zeros_like(y)
-    for fold, (value, _, _) in zip(plan.folds, fitted.unseen, strict=True):
-        out_of_fold[fold.validation] = value
-    assert np.square(out_of_fold - y).mean() < 0.3 * y.var()
-    answer = np.asarray(fitted.model({"numeric": X.numeric, "categorical": X.categorical})["value"])
-    assert np.square(answer - y).mean() < np.square(out_of_fold - y).mean()
+    fitted = check_that_mixed_precision_learns_as_much("mlp")
+    shared = "batches of 16 rows shared among 2 devices"
+    assert fitted.computed == ("jax", "cpu:0, cpu:1", "mixed_bfloat16", shared)
 
 
 def check_that_real_jax_refuses_and_is_set_up() -> None:
     import jax
 
     from artifact.errors import DataError
-    from tests.training.test_precision import check_that_mixed_precision_learns_as_much
     from training.backend import load_backend
     from training.devices import take_devices
     from training.precision import products_in
@@ -116,7 +108,6 @@ def check_that_real_jax_refuses_and_is_set_up() -> None:
     assert jax.config.jax_default_matmul_precision is None
     assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert "--xla_gpu_deterministic_ops=true" in os.environ["XLA_FLAGS"]
-    check_that_mixed_precision_learns_as_much("mlp")
 
 
 def test_two_devices_of_jax_train_the_same_networks_as_one():
@@ -126,7 +117,7 @@ def test_two_devices_of_jax_train_the_same_networks_as_one():
         "from tests.training import test_distribution as t\n"
         "t.check_that_two_devices_train_the_same_networks()\n"
         "t.check_that_real_jax_refuses_and_is_set_up()\n"
-        "t.check_that_a_fit_says_that_it_was_shared()\n"
+        "t.check_that_a_shared_fit_learns_in_both_precisions_and_says_so()\n"
     )
     jax = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", code]
