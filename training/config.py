@@ -19,6 +19,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=10)]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Family = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise"]
+Part = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise", "trees"]
 Preset = Literal["fast", "balanced", "best"]
 Activation = Literal[
     "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "parametric_mish"
@@ -41,6 +42,9 @@ class TrainConfig(BaseModel):
 
     preset: Preset = Field(default="balanced", description="What None stands for: fast, balanced or best.")
     model: Family | None = Field(default=None, description="Model family; default by preset.")
+    mix: tuple[Part, ...] | None = Field(
+        default=None, description="Families, trees among them, that are fitted and mixed; empty: the model alone."
+    )
     objective: Objective = Field(default="mse", description="What is minimised, and so what an answer is.")
     quantiles: tuple[Level, ...] = Field(
         default=(0.05, 0.25, 0.5, 0.75, 0.95),
@@ -141,6 +145,13 @@ class TrainConfig(BaseModel):
                 f"Expected objective=mse for model={self.model}. Received: objective={self.objective}. "
                 "Take --model linear, or a network."
             )
+        if self.mix:
+            if len(set(self.mix)) < len(self.mix) or set(self.mix) == {"trees"}:
+                raise ValueError(f"Expected different families in 'mix', a network among them. Received: {self.mix}.")
+            if self.model not in (None, self.mix[0]):
+                raise ValueError(f"Expected --model or 'mix'. Received: model={self.model} and mix={self.mix}.")
+            if self.objective != "mse" and set(self.mix) & set(_SQUARED_ERROR):
+                raise ValueError(f"Expected networks in 'mix' for objective={self.objective}. Received: {self.mix}.")
         held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
         if held > 0.8:
             raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held:.3g}.")
@@ -171,9 +182,9 @@ class TrainConfig(BaseModel):
         except ValidationError as error:
             raise DataError(setting_sentence(error)) from error
 
-    def resolved(self, n_rows: int) -> Self:
-        """Every None filled in for a table of that many rows, see :mod:`training.presets`."""
-        chosen = resolved(self.preset, self.model, n_rows)
+    def resolved(self, n_rows: int, n_numeric: int = 0) -> Self:
+        """Every None filled in for a table of so many rows and numeric columns, see :mod:`training.presets`."""
+        chosen = resolved(self.preset, self.model, n_rows, mix=self.mix, objective=self.objective, n_numeric=n_numeric)
         given = {name for name, value in self if value is not None}
         return self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
 

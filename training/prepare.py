@@ -126,6 +126,7 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
         # Rates and probabilities are what they are: their 0 must stay where it is.
         targets = [target.model_copy(update={"offset": 0.0}) for target in targets]
     schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
+    config = request.config.resolved(frame.height, len(schema.numeric_columns))
     group_column = _group_column(schema, request.interval_groups) if request.interval_groups else None
     notes += _shared(frame.select(*schema.names, *request.targets), plan)
     X = encode_frame(frame, schema.lenient())

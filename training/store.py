@@ -66,7 +66,7 @@ def store(
             model_name=request.name,
             model_version=version,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            family=config.required("model"),
+            family=fitted.model.name,
             objective=config.objective,
             parameters=int(sum(np.prod(w.shape) for w in fitted.model.trainable_weights)),
             schema_digest=schema.digest(),

@@ -44,14 +44,23 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
     load_backend()
     from training.measure import final_fold, measure
+    from training.mix import fit_mix, refit_mix
     from training.retry import fit_or_retry, refit_or_keep
     from training.store import store
 
-    prepared, fitted = fit_or_retry(prepared, observer.epoch, observer.note)
+    mixed = fit_mix(prepared, request.config, observer.epoch, observer.note) if prepared.config.mix else None
+    if mixed is None:
+        prepared, fitted = fit_or_retry(prepared, observer.epoch, observer.note)
+    else:
+        prepared, fitted = mixed.prepared, mixed.fitted
     observer.stage("compare")
     measured = measure(prepared, fitted)
     if prepared.plan.parts is not None and prepared.config.refit:
         observer.stage("refit")
-        prepared, fitted = refit_or_keep(prepared, fitted, final_fold(prepared, fitted), observer.epoch, observer.note)
+        if mixed is None:
+            all_rows = final_fold(prepared, fitted)
+            prepared, fitted = refit_or_keep(prepared, fitted, all_rows, observer.epoch, observer.note)
+        else:
+            prepared, fitted = refit_mix(mixed, observer.epoch, observer.note)
     observer.stage("store")
     return store(registry, request, table, prepared, fitted, measured, started)
