@@ -69,10 +69,13 @@ _COMMON: dict[str, Any] = {
 _NETWORKS = {
     "fast": ((4, 2), (4, 1), 1),
     "balanced": ((5, 4), (4, 2), 2),
-    "best": ((8, 4), (5, 3), 4),
+    "best": ((5, 4), (5, 2), 4),
 }
 # Steps of one network that are enough, for few rows and for more, and how often it may see its rows at most.
-_EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_600, 400), "best": (16_000, 5_000, 600)}
+_EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_200, 400), "best": (10_000, 3_500, 400)}
+# RealMLP's own batch of few rows, and passes: beyond them it learns its rows by heart. One network of it is work enough
+# for a fold.
+_REALMLP_BATCH, _REALMLP_EPOCHS, _REALMLP_REPEATS = 128, 256, 1
 
 
 def resolved(
@@ -104,6 +107,9 @@ def resolved(
     batch_size = _by_rows(n_rows, ((FEW_ROWS, 32), (MANY_ROWS, 256), (500_000, 512)), 1024)
     steps_of_few, steps, most = _EFFORT[preset]
     a_pass = max(1, n_rows // batch_size)
+    if model == "realmlp":
+        batch_size, most, repeats = max(batch_size, _REALMLP_BATCH), min(most, _REALMLP_EPOCHS), _REALMLP_REPEATS
+        a_pass = max(1, n_rows // batch_size)
     epochs = min(most, max(8, round((steps_of_few if few else steps) / a_pass)))
     bins = int(np.clip(_ALL_BINS // max(1, n_numeric), _LEAST_BINS, _MOST_BINS)) if n_numeric else _LEAST_BINS
     return {
