@@ -43,7 +43,9 @@ class Lineage(_Frozen):
         packages: name to version of what computed the weights.
         config: the full training configuration.
         seconds: wall time of ``train``.
-        backend, device: Keras's backend and what it ran on.
+        backend, device: Keras's backend and what it ran on, GPUs by the names that the driver gives them.
+        precision: of the products in a training step; the stored weights are float32.
+        distribution: how several devices shared the work.
     """
 
     data: str
@@ -58,6 +60,15 @@ class Lineage(_Frozen):
     seconds: float
     backend: str
     device: str
+    # Versions of before GPUs were chosen do not have these.
+    precision: str = "float32"
+    distribution: str = "one device"
+
+    @property
+    def computed(self) -> str:
+        """What computed the weights, in words."""
+        several = "" if self.distribution == "one device" else f", {self.distribution}"
+        return f"{self.backend} on {self.device}, {self.precision}{several}"
 
 
 class Verdict(_Frozen):

@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from artifact.errors import DataError, unknown_name
+from training.devices import Asked
 from training.objectives.kinds import Name as Objective
 from training.presets import resolved
 
@@ -29,6 +30,7 @@ Initializer = Literal[
 ]
 Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam", "lion", "muon"]
 Schedule = Literal["constant", "linear", "cosine", "exponential", "step", "coslog4"]
+Precision = Literal["auto", "float32", "tf32", "mixed_bfloat16"]
 
 
 # Families whose solution is that of least squares.
@@ -137,6 +139,14 @@ class TrainConfig(BaseModel):
     int8: bool = Field(
         default=False, description="Store a copy of the network in 8-bit integers too, where its answers stay near."
     )
+    device: str = Field(default="auto", description="What computes: auto, cpu, gpu, or GPUs by number.")
+    precision: Precision = Field(default="auto", description="Of the products in a training step.")
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, device: str) -> str:
+        Asked.parse(device)
+        return device
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -16,8 +16,10 @@ from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT, Outputs
 from artifact.schema import FeatureSchema
 from training.choice import choose_repeats, networks_of
 from training.config import TrainConfig
+from training.devices import take_devices
 from training.epochs import Epochs, Progress
 from training.folds import Fold
+from training.lineage import Computed
 from training.loops import open_loop
 from training.loops.problem import Problem
 from training.models import FAMILIES
@@ -42,6 +44,7 @@ class Fitted:
         unseen: of each network, its answers to its validation rows, in target units, offsets subtracted.
         notes: what was chosen or found, one sentence each, for the manifest.
         networks: numbers of the folds whose networks are in the model, and in ``unseen``; empty for all.
+        computed: what computed the weights; None: they were solved for.
     """
 
     model: Any
@@ -51,6 +54,7 @@ class Fitted:
     unseen: list[Outputs]
     notes: tuple[str, ...] = ()
     networks: tuple[int, ...] = ()
+    computed: Computed | None = None
 
 
 def fit(
@@ -79,6 +83,7 @@ def fit(
         weight: float64 (n_samples,) of each row, their mean 1; None for equal ones. Defaults to None.
 
     Raises:
+        DataError: the backend does not see the devices that the settings name.
         DivergedError: the loss was not a number.
     """
     family, objective = FAMILIES[config.required("model")], objective_of(config)
@@ -118,6 +123,8 @@ def fit(
         penalty=_penalty(config, core),
         batch=batch,
         n_steps=steps * (stop_at or config.required("epochs")),
+        devices=take_devices(config.device, len(X)),
+        asked_precision=config.precision,
     )
     loop = open_loop(problem)
     run = Epochs(
@@ -157,6 +164,7 @@ def fit(
         history=run.history,
         unseen=[_in_units(scaling, found) for found in outputs],
         networks=kept,
+        computed=problem.computed,
     )
 
 

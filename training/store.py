@@ -74,7 +74,7 @@ def store(
             baselines={name: metrics(other) for name, other in measured.baselines.items()},
             verdict=verdict(y, value, measured.baselines, config, rows_are=measured.rows_are, weight=measured.weight),
             coverage=coverage(names, y, answer, measured.level, measured.weight),
-            lineage=_lineage(request, table, prepared, time.perf_counter() - started),
+            lineage=_lineage(request, table, prepared, fitted, time.perf_counter() - started),
             notes=(*prepared.notes, *fitted.notes, *([note] if note else [])),
         )
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
@@ -114,9 +114,7 @@ def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, gol
     return answers
 
 
-def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, seconds: float) -> Lineage:
-    import keras
-
+def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, fitted: Fitted, seconds: float) -> Lineage:
     config = prepared.config
     settings = config.model_dump(mode="json")
     settings.update(targets=list(request.targets), group=request.group, time=request.time)
@@ -133,6 +131,5 @@ def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, seconds:
         packages=lineage.packages(),
         config=settings,
         seconds=round(seconds, 3),
-        backend=keras.backend.backend(),
-        device=lineage.device(),
+        **(fitted.computed or lineage.Computed.solved())._asdict(),
     )

@@ -16,12 +16,13 @@ from training.prepare import Request, prepare
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Hears how the work goes: a stage's name as it begins, each epoch, the schema once it is known, later notes."""
+    """Hears how the work goes: stages as they begin, what computes, each epoch, the schema when known, later notes."""
 
     stage: Callable[[str], None] = lambda name: None  # noqa: ARG005
     epoch: Callable[[int, int, float], None] = lambda epoch, epochs, rmse: None  # noqa: ARG005
     schema: Callable[[FeatureSchema, list[str]], None] = lambda schema, notes: None  # noqa: ARG005
     note: Callable[[str], None] = lambda note: None  # noqa: ARG005
+    devices: Callable[[str], None] = lambda devices: None  # noqa: ARG005
 
 
 def train(request: Request, registry: Registry, observer: Observer | None = None) -> Manifest:
@@ -42,7 +43,8 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
 
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
-    load_backend()
+    devices = load_backend(prepared.config.device, prepared.frame.height)
+    observer.devices(", ".join(map(str, devices)))
     from training.measure import final_fold, measure
     from training.mix import fit_mix, refit_mix
     from training.retry import fit_or_retry, refit_or_keep

@@ -50,6 +50,7 @@ _STAGES = {
 @click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
 @click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
+@click.option("--device", metavar="WHAT", help="auto, cpu, gpu, or GPUs by number: gpu:0,1. Defaults to auto.")
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
 @click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
 @json_option
@@ -69,6 +70,7 @@ def train_command(
     weight: str | None,
     interval_groups: str | None,
     seed: int | None,
+    device: str | None,
     promote: bool,
     force: bool,
     as_json: bool,
@@ -91,6 +93,7 @@ def train_command(
 
     chosen = dict(parse_setting(s) for s in settings)
     given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "seed": seed}
+    given["device"] = device
     chosen.update({name: value for name, value in given.items() if value is not None})
     request = Request(
         data=data,
@@ -126,8 +129,10 @@ def train_command(
             epoch=on_epoch,
             schema=on_schema,
             note=lambda note: progress.console.print(f"Note: {note}"),
+            devices=lambda devices: progress.console.print(f"Computing on {devices}."),
         )
         manifest = train(request, store, observer)
+        progress.console.print(f"Trained by {manifest.lineage.computed}.")
     reference = f"{manifest.model_name}:{manifest.model_version}"
     out = stdout()
     for part in result_tables(manifest):

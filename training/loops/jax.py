@@ -1,4 +1,8 @@
-"""The loop on JAX: a ``lax.scan`` over steps inside one compiled function."""
+"""The loop on JAX: a ``lax.scan`` over steps inside one compiled function, shared among devices if there are several.
+
+Only the tensors that come in are laid out; XLA cuts every operation between them accordingly, and adds up what has to
+be added up.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from training.distribution import BATCH, NETWORKS
 from training.loops.problem import Problem, chunks, evaluated
+from training.precision import layers_in, products_in
 
 
 class JaxLoop:
@@ -20,35 +26,51 @@ class JaxLoop:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._problem = problem
+        self._problem, self._precision, self._distribution = problem, problem.precision, problem.distribution
         core, optimizer = problem.core, problem.optimizer
         optimizer.build(core.trainable_variables)
-        self._features = {name: jnp.asarray(problem.features[name]) for name in problem.inputs}
-        self._y = jnp.asarray(problem.y)
-        self._weight = None if problem.weight is None else jnp.asarray(problem.weight)
+        self._features = {name: self._put(problem.features[name]) for name in problem.inputs}
+        self._y = self._put(problem.y)
+        self._weight = None if problem.weight is None else self._put(problem.weight)
         # Copies: the first call donates them, and Keras's variables must keep theirs.
         self._state: Any = tuple(
-            [jnp.array(v.value, copy=True) for v in group]
+            [self._put(jnp.array(v.value, copy=True), *self._cut(v.shape)) for v in group]
             for group in (core.trainable_variables, core.non_trainable_variables, optimizer.variables)
         )
-        self._run = jax.jit(self._steps, donate_argnums=0)
+        # The state must come out as it went in, or the second call would be compiled anew.
+        shared: dict[str, Any] = {}
+        if self._distribution.axis:
+            shared["out_shardings"] = (jax.tree.map(lambda value: value.sharding, self._state), None)
+        self._run = jax.jit(self._steps, donate_argnums=0, **shared)
         self._answer = jax.jit(self._forward)
 
     def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        self._state, losses = self._run(self._state, jnp.asarray(rows))
+        with products_in(self._precision):
+            self._state, losses = self._run(self._state, self._put(rows, None, NETWORKS, BATCH))
         return np.asarray(losses)
 
     def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
-        return evaluated(lambda part: self._answer(self._state, jnp.asarray(part)), rows, size)
+        # A part must be as many rows for each device.
+        size = -(-size // self._distribution.n_devices) * self._distribution.n_devices
+        return evaluated(lambda part: self._answer(self._state, self._put(part, NETWORKS, BATCH)), rows, size)
 
     def weights(self) -> list[npt.NDArray[Any]]:
         return [np.array(value) for value in self._state[0]]
 
     def set_weights(self, weights: list[npt.NDArray[Any]]) -> None:
-        self._state = ([jnp.asarray(w) for w in weights], *self._state[1:])
+        self._state = ([self._put(w, *self._cut(w.shape)) for w in weights], *self._state[1:])
         for variable, value in zip(self._problem.core.trainable_variables, weights, strict=True):
             variable.assign(value)
+
+    def _put(self, values: Any, *axes: str | None) -> Any:
+        """On the device, or cut along the axes that the distribution cuts by; a copy on each without axes."""
+        layout = self._distribution.layout(*axes)
+        return jnp.asarray(values) if layout is None else jax.device_put(values, layout)
+
+    def _cut(self, shape: tuple[int, ...]) -> tuple[str, ...]:
+        """Weights and what the optimiser keeps of each have the networks as their leading axis."""
+        return (NETWORKS,) if shape and shape[0] == self._problem.networks and len(shape) > 1 else ()
 
     def _steps(self, state: Any, rows: Any) -> Any:
         state, losses = jax.lax.scan(self._step, state, rows)
@@ -63,7 +85,8 @@ class JaxLoop:
 
     def _loss(self, trainable: Any, others: Any, rows: Any) -> Any:
         problem = self._problem
-        outputs, others = problem.core.stateless_call(trainable, others, self._gathered(rows), training=True)
+        with layers_in(problem.core, self._precision):
+            outputs, others = problem.core.stateless_call(trainable, others, self._gathered(rows), training=True)
         weight = None if self._weight is None else self._weight[rows]
         losses = problem.losses(self._y[rows], weight, outputs)
         total = losses[0].sum()

@@ -12,6 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from training.devices import Device
+from training.distribution import Distribution
+from training.lineage import Computed
+from training.precision import precision_of
+
 # Loss of each answer: targets (n_networks, 1, n_samples, n_targets) and outputs
 # (n_networks, n_members, n_samples, n_outputs) -> (n_networks, n_members, n_samples).
 Loss = Callable[[Any, Any], Any]
@@ -24,7 +29,7 @@ _MANY_STEPS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Networks side by side on one device.
+    """Networks side by side.
 
     Attributes:
         core: Keras model, features (n_networks, n_samples, width) by input name ->
@@ -41,6 +46,8 @@ class Problem:
         penalty: what is added to the loss, from the trainable variables; None: nothing.
         batch: rows of one step and network.
         n_steps: of the whole run.
+        devices: that compute; none for the CPU.
+        asked_precision: the setting ``precision``.
     """
 
     core: Any
@@ -56,15 +63,42 @@ class Problem:
     penalty: Callable[[list[Any]], Any] | None = None
     batch: int = 0
     n_steps: int = 0
+    devices: tuple[Device, ...] = ()
+    asked_precision: str = "float32"
 
     @property
-    def is_small(self) -> bool:
-        """Whether a step is so little work, and steps are so many, that compiling them to machine code pays.
+    def products(self) -> int:
+        """Of weights and rows in one step of all networks."""
+        return self.batch * self.members * sum(int(math.prod(v.shape)) for v in self.core.trainable_variables)
 
-        By the sizes alone, not by a clock: the same run is computed in the same way each time.
+    @property
+    def pays_compiling(self) -> bool:
+        """Whether steps are so many, and each so little work, that compiling them to machine code pays.
+
+        On a GPU a step of any size is mostly the launching of its operations, which compiling joins. By the sizes
+        alone, not by a clock: the same run is computed in the same way each time.
         """
-        products = self.batch * self.members * sum(math.prod(v.shape) for v in self.core.trainable_variables)
-        return 0 < products <= _SMALL_STEP and self.n_steps >= _MANY_STEPS
+        on_gpu = any(device.is_gpu for device in self.devices)
+        return self.n_steps >= _MANY_STEPS and self.products > 0 and (on_gpu or self.products <= _SMALL_STEP)
+
+    @property
+    def precision(self) -> str:
+        return precision_of(self.asked_precision, self.devices, self.products)
+
+    @property
+    def distribution(self) -> Distribution:
+        return Distribution.of(self.devices, self.networks, self.batch)
+
+    @property
+    def computed(self) -> Computed:
+        """For the log and the lineage."""
+        shared = self.distribution
+        return Computed(
+            keras.backend.backend(),
+            ", ".join(str(d) for d in self.devices[: shared.n_devices]) or "cpu:0",
+            self.precision,
+            shared.sentence(self.networks, self.batch),
+        )
 
     def losses(self, y: Any, weight: Any, outputs: Any) -> Any:
         """Mean loss, then mean error, of each network, (2, n_networks).

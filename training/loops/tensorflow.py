@@ -9,6 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from training.loops.problem import Problem, chunks, evaluated
+from training.precision import layers_in, products_in
 
 
 class TensorFlowLoop:
@@ -20,6 +21,7 @@ class TensorFlowLoop:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
+        self._precision = problem.precision
         self._variables = problem.core.trainable_variables
         problem.optimizer.build(self._variables)
         self._features = {name: tf.constant(problem.features[name]) for name in problem.inputs}
@@ -27,12 +29,13 @@ class TensorFlowLoop:
         self._weight = None if problem.weight is None else tf.constant(problem.weight)
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
         # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
-        steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.is_small)
+        steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.pays_compiling)
         self._run = steps.get_concrete_function()
         self._answer: Any = None
 
     def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        return np.asarray(self._run(tf.constant(rows)).numpy() / len(rows), np.float32)
+        with products_in(self._precision):
+            return np.asarray(self._run(tf.constant(rows)).numpy() / len(rows), np.float32)
 
     def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
@@ -57,7 +60,7 @@ class TensorFlowLoop:
     def _step(self, rows: Any) -> Any:
         problem = self._problem
         weight = None if self._weight is None else tf.gather(self._weight, rows)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, layers_in(problem.core, self._precision):
             outputs = problem.core(self._gathered(rows), training=True)
             losses = problem.losses(tf.gather(self._y, rows), weight, outputs)
             # The networks share no weight, so the gradient of the sum is each network's own.

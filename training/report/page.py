@@ -178,7 +178,7 @@ def _lineage(content: Content) -> Iterator[str]:
             ["rows by part", parts],
             ["seed", lineage.seed],
             ["git commit", lineage.git_commit or "none"],
-            ["computed on", f"{lineage.backend}, {lineage.device}"],
+            ["computed by", lineage.computed],
             ["schema digest", content.manifest.schema_digest],
         ],
         words=True,
