@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ from training.folds import Plan, cross_validation
 from training.infer import check_target_names, fit_categories, infer_features, infer_target
 from training.leakage import empty_rows, leaks
 from training.objectives.kinds import KINDS, check_target
+from training.transfer.earlier import Earlier
+from training.transfer.features import in_terms_of, with_known
+from training.transfer.seen import seen_note, share_seen
+from training.transfer.settings import settings_from
 from training.weights import weights_of
 
 Float64 = npt.NDArray[np.float64]
@@ -40,6 +44,7 @@ class Request:
         time: column that orders the rows, or None: the newest rows test.
         weight: column that says how much each row counts, or None; it is no feature.
         interval_groups: categorical feature whose categories get intervals of their own, or None.
+        init: ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS`` of an earlier version to start from, or None.
     """
 
     data: str
@@ -51,6 +56,7 @@ class Request:
     time: str | None = None
     weight: str | None = None
     interval_groups: str | None = None
+    init: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,8 @@ class Prepared:
     Attributes:
         weight: float64 (n_samples,), of each row, their mean 1; None for equal ones.
         group_column: of the encoded categories, whose categories get intervals of their own; None for none.
+        earlier: version to start from, or None.
+        seen: share of the rows that measure which the earlier version has seen, as it looks.
     """
 
     frame: pl.DataFrame
@@ -71,6 +79,8 @@ class Prepared:
     notes: list[str]
     weight: Float64 | None = None
     group_column: int | None = None
+    earlier: Earlier | None = None
+    seen: float = 0.0
 
     def weights(self, indices: npt.NDArray[np.int64]) -> Float64 | None:
         return None if self.weight is None else self.weight[indices]
@@ -86,8 +96,13 @@ class Prepared:
         return take(self.X, indices), self.y[indices]
 
 
-def prepare(table: pl.DataFrame, request: Request) -> Prepared:
+def prepare(table: pl.DataFrame, request: Request, earlier: Earlier | None = None) -> Prepared:
     """Decide the schema, encode the rows and split them.
+
+    Args:
+        table: as it was read.
+        request: what to train.
+        earlier: version to start from, whose settings and terms are kept. Defaults to None.
 
     Raises:
         DataError: see :func:`train`.
@@ -103,17 +118,24 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
     for name, column in zip(request.targets, y.T, strict=True):
         if column.max() == column.min():
             raise DataError(f"Expected '{name}' to vary. Received: {column[0]} in each of {len(column)} rows.")
-    config = request.config.resolved(frame.height)
+    config = (
+        request.config.resolved(frame.height)
+        if earlier is None
+        else settings_from(earlier, request.config, frame.height)
+    )
     for name, column in zip(request.targets, y.T, strict=True):
         check_target(config.objective, name, column)
     plan = _plan(frame, request, config)
     weight = weights_of(frame, request.weight, request.targets, plan) if request.weight else None
     seen = plan.seen()
     candidates = [c for c in frame.columns if c not in (*request.targets, request.group, request.weight)]
-    inferred = infer_features(frame, candidates, request.corrections)
+    told = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
+    inferred = infer_features(frame, candidates, told)
     notes += inferred.notes
     frame = inferred.frame
     features = fit_categories(inferred.features, frame[seen], request.corrections)
+    if earlier is not None:
+        features = in_terms_of(earlier.schema, features, request.corrections)
     if request.time:
         features = _without_days(features, request.time, notes)
     corrections = request.corrections.targets
@@ -126,14 +148,23 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
         # Rates and probabilities are what they are: their 0 must stay where it is.
         targets = [target.model_copy(update={"offset": 0.0}) for target in targets]
     schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
-    config = request.config.resolved(frame.height, len(schema.numeric_columns))
+    if earlier is None:
+        # Once more, now that the columns are known.
+        config = request.config.resolved(frame.height, len(schema.numeric_columns))
     group_column = _group_column(schema, request.interval_groups) if request.interval_groups else None
     notes += _shared(frame.select(*schema.names, *request.targets), plan)
     X = encode_frame(frame, schema.lenient())
     empty = empty_rows(X)
     notes += [*([empty] if empty else []), *leaks(schema, X, y, config.seed)]
     offsets = np.array([t.offset for t in targets])
-    return Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
+    prepared = Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
+    return prepared if earlier is None else _starting(prepared, earlier)
+
+
+def _starting(prepared: Prepared, earlier: Earlier) -> Prepared:
+    """With the version to start from, and a note on what that means for the figures."""
+    seen = share_seen(earlier, prepared.frame, prepared.schema, prepared.plan)
+    return replace(prepared, earlier=earlier, seen=seen, notes=[*prepared.notes, seen_note(earlier, seen)])
 
 
 def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:

@@ -29,6 +29,7 @@ from training.measure import Measured
 from training.metrics import by_target
 from training.prepare import Prepared, Request
 from training.report import write_report
+from training.transfer.told import sentence
 
 
 def store(
@@ -75,7 +76,7 @@ def store(
             verdict=verdict(y, value, measured.baselines, config, rows_are=measured.rows_are, weight=measured.weight),
             coverage=coverage(names, y, answer, measured.level, measured.weight),
             lineage=_lineage(request, table, prepared, fitted, time.perf_counter() - started),
-            notes=(*prepared.notes, *fitted.notes, *([note] if note else [])),
+            notes=(*prepared.notes, *_started(fitted), *fitted.notes, *([note] if note else [])),
         )
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
         answers = _write_documents(folder, predictor, prepared, golden)
@@ -114,11 +115,15 @@ def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, gol
     return answers
 
 
+def _started(fitted: Fitted) -> list[str]:
+    return [] if fitted.init is None else [sentence(fitted.init)]
+
+
 def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, fitted: Fitted, seconds: float) -> Lineage:
     config = prepared.config
     settings = config.model_dump(mode="json")
     settings.update(targets=list(request.targets), group=request.group, time=request.time)
-    settings.update(weight=request.weight, interval_groups=request.interval_groups)
+    settings.update(weight=request.weight, interval_groups=request.interval_groups, init=request.init)
     settings["schema"] = request.corrections.model_dump(mode="json", exclude_defaults=True)
     return Lineage(
         data=request.data,
@@ -132,4 +137,5 @@ def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, fitted: 
         config=settings,
         seconds=round(seconds, 3),
         **(fitted.computed or lineage.Computed.solved())._asdict(),
+        init=None if fitted.init is None else fitted.init.model_copy(update={"seen": round(prepared.seen, 4)}),
     )

@@ -10,8 +10,11 @@ from artifact.manifest import Manifest
 from artifact.registry import Registry, check_name
 from artifact.schema import FeatureSchema
 from training.backend import load_backend
-from training.data import read_table
+from training.data import fingerprint, read_table
 from training.prepare import Request, prepare
+from training.transfer.earlier import Earlier
+from training.transfer.features import text_columns
+from training.transfer.told import sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,14 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     check_name(request.name)
     started = time.perf_counter()
     observer.stage("read")
-    table = read_table(request.data, as_text=request.corrections.text_columns())
-    prepared = prepare(table, request)
+    earlier = None if request.init is None else Earlier.find(registry, request.init)
+    texts = request.corrections.text_columns()
+    if earlier is not None:
+        texts = text_columns(earlier.schema, request.corrections)
+    table = read_table(request.data, as_text=texts)
+    if earlier is not None:
+        earlier.refuse_its_own(fingerprint(table))
+    prepared = prepare(table, request, earlier)
     observer.schema(prepared.schema, prepared.notes)
 
     observer.stage("fit")
@@ -55,6 +64,8 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
         prepared, fitted = fit_or_retry(prepared, observer.epoch, observer.note)
     else:
         prepared, fitted = mixed.prepared, mixed.fitted
+    if fitted.init is not None:
+        observer.note(sentence(fitted.init))
     observer.stage("compare")
     measured = measure(prepared, fitted)
     if prepared.plan.parts is not None and prepared.config.refit:

@@ -49,6 +49,7 @@ _STAGES = {
 @click.option("--time", metavar="COL", help="Orders the rows: the oldest train, the newest test.")
 @click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
 @click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
+@click.option("--init", metavar="MODEL", help="Start from an earlier version: NAME, NAME:VERSION or NAME:champion.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
 @click.option("--device", metavar="WHAT", help="auto, cpu, gpu, or GPUs by number: gpu:0,1. Defaults to auto.")
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
@@ -69,6 +70,7 @@ def train_command(
     time: str | None,
     weight: str | None,
     interval_groups: str | None,
+    init: str | None,
     seed: int | None,
     device: str | None,
     promote: bool,
@@ -90,6 +92,7 @@ def train_command(
     from training.objectives import KINDS
     from training.prepare import Request
     from training.train import Observer, train
+    from training.transfer.settings import objective_of_run
 
     chosen = dict(parse_setting(s) for s in settings)
     given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "seed": seed}
@@ -105,10 +108,11 @@ def train_command(
         time=time,
         weight=weight,
         interval_groups=interval_groups,
+        init=init,
     )
     check_name(request.name)
-    shown = KINDS[request.config.objective].shown
     store = registry()
+    shown = KINDS[objective_of_run(store, request.init, request.config)].shown
     console = stderr()
     detail = TextColumn("{task.fields[detail]}")
     columns = (TextColumn("{task.description}"), BarColumn(), detail, TimeRemainingColumn())

@@ -87,6 +87,34 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
     assert not list(tmp_path.glob("trueline/staging/*"))
 
 
+def test_a_version_from_an_earlier_one(data, tmp_path):
+    earlier = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", "--json", *QUICK)
+    assert earlier.returncode == 0, earlier.stderr
+    version = json.loads(earlier.stdout.splitlines()[-1])["model_version"]
+    new = tmp_path / "new.csv"
+    mixed_table(120, seed=3).with_columns(floor=pl.int_range(120) % 5).write_csv(new)
+    options = ("--target", "price", "--name", "h", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2")
+    done = trueline(tmp_path, "train", str(new), "--init", "h", *options, "--json")
+    assert done.returncode == 0, done.stderr
+    assert f"Note: Started from h:{version}: " in done.stderr
+    assert "weights agree; new to it, or other than it knew them: 'floor'." in done.stderr
+    assert f"The figures hold for rows that h:{version} has not seen" in done.stderr
+    shown = trueline(tmp_path, "show", "h:" + json.loads(done.stdout.splitlines()[-1])["model_version"], "--json")
+    init = json.loads(shown.stdout.splitlines()[-1])["lineage"]["init"]
+    assert (init["model_version"], init["features_anew"]) == (version, ["floor"])
+    for reference, more, sentence in (
+        ("h:1", (), "Unknown version '1' of 'h'"),
+        ("g", (), "Unknown model 'g'. There are: 'h'."),
+        (f"h:{version}", ("--model", "lasso"), "Expected --model among tabm, mlp, realmlp with --init."),
+    ):
+        refused = trueline(tmp_path, "train", str(new), "--init", reference, *more, *options)
+        assert refused.returncode == 2
+        assert sentence in refused.stderr
+    same = trueline(tmp_path, "train", str(data), "--init", f"h:{version}", *options)
+    assert same.returncode == 2
+    assert f"Received: the table that trained h:{version}" in same.stderr
+
+
 @pytest.mark.parametrize(
     ("data", "name"),
     [
