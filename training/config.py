@@ -6,9 +6,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from artifact.errors import DataError, unknown_name
+from training.augment.pairing import Kind as Augment
+from training.augment.pairing import paired, several
 from training.objectives.kinds import Name as Objective
 from training.presets import resolved
 
@@ -17,6 +19,8 @@ Level = Annotated[float, Field(gt=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=10)]
+Noise = Annotated[float, Field(ge=0, le=3)]
+Alpha = Annotated[float, Field(ge=0, le=10)]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Family = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise"]
 Preset = Literal["fast", "balanced", "best"]
@@ -80,6 +84,18 @@ class TrainConfig(BaseModel):
     dropout: Share | tuple[Share, ...] | None = Field(
         default=None, description="Share of hidden units dropped in training; several: one for each repeat in turn."
     )
+    augment: tuple[Augment, ...] = Field(
+        default=(), description="What changes the rows that train half of the repeats; its effect is measured."
+    )
+    noise: Noise | tuple[Noise, ...] = Field(
+        default=0.1, description="Deviation of augment noise, of scaled numbers; several: one for each pair of repeats."
+    )
+    mixup: Alpha | tuple[Alpha, ...] = Field(
+        default=0.2, description="Alpha of the mixtures' Beta distribution; several: one for each pair of repeats."
+    )
+    mixup_with: Literal["near", "any"] = Field(
+        default="near", description="Which rows are mixed: those with a similar target, or any two."
+    )
     embedding_bins: int | None = Field(
         default=None, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (mlp and tabm)."
     )
@@ -134,6 +150,29 @@ class TrainConfig(BaseModel):
         default=False, description="Store a copy of the network in 8-bit integers too, where its answers stay near."
     )
 
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+
+    @model_validator(mode="after")
+    def _check_augment(self) -> Self:
+        solved = self.model in _SQUARED_ERROR or (self.model == "linear" and self.objective == "mse")
+        if self.augment and solved:
+            raise ValueError(
+                f"Expected no augment for model={self.model}, which is solved for on the rows as they are. "
+                f"Received: augment={','.join(self.augment)}. Take a network: --model mlp, tabm or realmlp."
+            )
+        for kind in get_args(Augment):
+            amount = getattr(self, kind)
+            if kind in self.augment and not any(several(amount)):
+                raise ValueError(f"Expected {kind} above 0 with augment={kind}. Received: {kind}={amount}.")
+            if kind not in self.augment and amount != type(self).model_fields[kind].default:
+                raise ValueError(f"Expected --augment {kind} with {kind}={amount}. Received: no such augment.")
+        return self
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.objective != "mse" and self.model in _SQUARED_ERROR:
@@ -175,7 +214,8 @@ class TrainConfig(BaseModel):
         """Every None filled in for a table of that many rows, see :mod:`training.presets`."""
         chosen = resolved(self.preset, self.model, n_rows)
         given = {name for name, value in self if value is not None}
-        return self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
+        filled = self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
+        return filled.model_copy(update=paired(self.augment, dict(filled))) if self.augment else filled
 
     def required(self, name: str) -> Any:
         """A setting that :meth:`resolved` fills in.

@@ -12,8 +12,11 @@ import numpy.typing as npt
 
 from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
+from artifact.manifest import Augmentation as Effect
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT, Outputs
 from artifact.schema import FeatureSchema
+from training.augment.effect import effect_of
+from training.augment.step import Augmentation
 from training.choice import choose_repeats, networks_of
 from training.config import TrainConfig
 from training.epochs import Epochs, Progress
@@ -42,6 +45,7 @@ class Fitted:
         unseen: of each network, its answers to its validation rows, in target units, offsets subtracted.
         notes: what was chosen or found, one sentence each, for the manifest.
         networks: numbers of the folds whose networks are in the model, and in ``unseen``; empty for all.
+        augmentation: what it was worth, or None where there was none to measure.
     """
 
     model: Any
@@ -51,6 +55,7 @@ class Fitted:
     unseen: list[Outputs]
     notes: tuple[str, ...] = ()
     networks: tuple[int, ...] = ()
+    augmentation: Effect | None = None
 
 
 def fit(
@@ -118,6 +123,7 @@ def fit(
         penalty=_penalty(config, core),
         batch=batch,
         n_steps=steps * (stop_at or config.required("epochs")),
+        augment=Augmentation.of(config, rows, networks, repeats),
     )
     loop = open_loop(problem)
     run = Epochs(
@@ -134,6 +140,7 @@ def fit(
     )
     run.to_the_end(progress, stop_at)
     outputs = run.unseen()
+    chosen: tuple[int, ...] = tuple(range(repeats))
     kept: tuple[int, ...] = ()
     if repeats > 1 and stop_at is None:
         chosen = choose_repeats(folds, repeats, outputs, problem.y, objective, problem.weight)
@@ -142,7 +149,7 @@ def fit(
             smaller = core_of(len(kept), len(chosen))
             for variable, values in zip(smaller.trainable_variables, loop.weights(), strict=True):
                 variable.assign(values[list(kept)])
-            core, outputs = smaller, [outputs[i] for i in kept]
+            core = smaller
     # A network's answers stay within what it has seen; a line is asked to go on.
     seen = y[trained]
     # An exponential that goes on is no line: rates stay within it, too.
@@ -150,13 +157,19 @@ def fit(
     bounds = {"minimum": seen.min(axis=0).tolist(), "maximum": seen.max(axis=0).tolist()} if bounded else {}
     link: dict[str, Any] = {"link": objective.kind.link, "n_quantiles": objective.n_quantiles}
     scaling = TargetScaling(mean.tolist(), std.tolist(), **bounds, **link, name="target")
+    unseen = [_in_units(scaling, found) for found in outputs]
+    effect = None
+    if config.augment and stop_at is None:
+        effect = effect_of(config, folds, repeats, unseen, y, chosen, weight)
     return Fitted(
         model=whole(schema, rows, core, scaling),
         best_epochs=tuple(int(e) for e in run.best_epochs),
         epochs=len(run.history["train"]),
         history=run.history,
-        unseen=[_in_units(scaling, found) for found in outputs],
+        unseen=[unseen[i] for i in kept] if kept else unseen,
+        notes=(effect.sentence,) if effect else (),
         networks=kept,
+        augmentation=effect,
     )
 
 

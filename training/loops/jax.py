@@ -6,9 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import numpy.typing as npt
 
+from training.augment.step import Batch
 from training.loops.problem import Problem, chunks, evaluated
 
 
@@ -26,10 +28,11 @@ class JaxLoop:
         self._features = {name: jnp.asarray(problem.features[name]) for name in problem.inputs}
         self._y = jnp.asarray(problem.y)
         self._weight = None if problem.weight is None else jnp.asarray(problem.weight)
+        self._drawing = [] if problem.augment is None else problem.augment.state
         # Copies: the first call donates them, and Keras's variables must keep theirs.
         self._state: Any = tuple(
             [jnp.array(v.value, copy=True) for v in group]
-            for group in (core.trainable_variables, core.non_trainable_variables, optimizer.variables)
+            for group in (core.trainable_variables, core.non_trainable_variables, optimizer.variables, self._drawing)
         )
         self._run = jax.jit(self._steps, donate_argnums=0)
         self._answer = jax.jit(self._forward)
@@ -55,17 +58,26 @@ class JaxLoop:
         return state, losses.mean(axis=0)
 
     def _step(self, state: Any, rows: Any) -> Any:
-        trainable, others, slots = state
+        trainable, others, slots, drawn = state
+        batch, drawn = self._batch(drawn, rows)
         gradient = jax.value_and_grad(self._loss, has_aux=True)
-        (_, (losses, others)), gradients = gradient(trainable, others, rows)
+        (_, (losses, others)), gradients = gradient(trainable, others, batch)
         trainable, slots = self._problem.optimizer.stateless_apply(slots, self._problem.clipped(gradients), trainable)
-        return (trainable, others, slots), losses
+        return (trainable, others, slots, drawn), losses
 
-    def _loss(self, trainable: Any, others: Any, rows: Any) -> Any:
-        problem = self._problem
-        outputs, others = problem.core.stateless_call(trainable, others, self._gathered(rows), training=True)
+    def _batch(self, drawn: Any, rows: Any) -> tuple[Batch, Any]:
         weight = None if self._weight is None else self._weight[rows]
-        losses = problem.losses(self._y[rows], weight, outputs)
+        batch = Batch(self._gathered(rows), self._y[rows], weight)
+        if self._problem.augment is None:
+            return batch, drawn
+        with keras.StatelessScope(state_mapping=list(zip(self._drawing, drawn, strict=True))) as scope:
+            batch = self._problem.augment(batch)
+        return batch, [scope.get_current_value(variable) for variable in self._drawing]
+
+    def _loss(self, trainable: Any, others: Any, batch: Batch) -> Any:
+        problem = self._problem
+        outputs, others = problem.core.stateless_call(trainable, others, batch.features, training=True)
+        losses = problem.losses(batch.y, batch.weight, outputs)
         total = losses[0].sum()
         if problem.penalty is not None:
             total += problem.penalty(trainable)

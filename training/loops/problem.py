@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from training.augment.step import Augmentation
+
 # Loss of each answer: targets (n_networks, 1, n_samples, n_targets) and outputs
 # (n_networks, n_members, n_samples, n_outputs) -> (n_networks, n_members, n_samples).
 Loss = Callable[[Any, Any], Any]
@@ -41,6 +43,7 @@ class Problem:
         penalty: what is added to the loss, from the trainable variables; None: nothing.
         batch: rows of one step and network.
         n_steps: of the whole run.
+        augment: what changes the rows of a step before the networks see them; None: nothing.
     """
 
     core: Any
@@ -56,6 +59,7 @@ class Problem:
     penalty: Callable[[list[Any]], Any] | None = None
     batch: int = 0
     n_steps: int = 0
+    augment: Augmentation | None = None
 
     @property
     def is_small(self) -> bool:

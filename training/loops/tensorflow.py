@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from training.augment.step import Batch
 from training.loops.problem import Problem, chunks, evaluated
 
 
@@ -57,9 +58,12 @@ class TensorFlowLoop:
     def _step(self, rows: Any) -> Any:
         problem = self._problem
         weight = None if self._weight is None else tf.gather(self._weight, rows)
+        batch = Batch(self._gathered(rows), tf.gather(self._y, rows), weight)
+        if problem.augment is not None:
+            batch = problem.augment(batch)
         with tf.GradientTape() as tape:
-            outputs = problem.core(self._gathered(rows), training=True)
-            losses = problem.losses(tf.gather(self._y, rows), weight, outputs)
+            outputs = problem.core(batch.features, training=True)
+            losses = problem.losses(batch.y, batch.weight, outputs)
             # The networks share no weight, so the gradient of the sum is each network's own.
             total = tf.reduce_sum(losses[0])
             if problem.penalty is not None:
