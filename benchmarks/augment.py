@@ -3,8 +3,8 @@
 For each table and split a model is trained without augmentation and one with each way of it, on the split's training
 rows, as ``trueline train --augment`` trains them. Each way is measured as that command measures it: by the rows out of
 fold, networks with it beside networks without it on the same folds; a way is better or worse where the 95% interval of
-that ratio lies below or above 1. What was chosen to serve is then scored on the split's test rows, beside what is served
-without augmentation. ``DIR`` holds ``housing.csv`` and ``uci/``, as for :mod:`benchmarks.accuracy`.
+that ratio lies below or above 1. What was chosen to serve is then scored on the split's test rows, beside what is
+served without augmentation. ``DIR`` holds ``housing.csv`` and ``uci/``, as for :mod:`benchmarks.accuracy`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from training.data import read_table
 from training.prepare import Request, prepare
 
 WAYS: dict[str, dict[str, Any]] = {
+    "noise 0.01": {"augment": "noise", "noise": 0.01},
     "noise 0.03": {"augment": "noise", "noise": 0.03},
     "noise 0.1": {"augment": "noise", "noise": 0.1},
-    "noise 0.3": {"augment": "noise", "noise": 0.3},
     "mixup 0.2 near": {"augment": "mixup", "mixup": 0.2, "mixup_with": "near"},
     "mixup 1 near": {"augment": "mixup", "mixup": 1.0, "mixup_with": "near"},
     "mixup 0.2 any": {"augment": "mixup", "mixup": 0.2, "mixup_with": "any"},
     "mixup 1 any": {"augment": "mixup", "mixup": 1.0, "mixup_with": "any"},
-    "both": {"augment": "noise,mixup"},
+    "noise 0.03, mixup 0.2 near": {"augment": "noise,mixup", "noise": 0.03, "mixup": 0.2, "mixup_with": "near"},
 }
 Run = dict[str, Any]
 
@@ -77,8 +77,8 @@ def _of_split(
         run = found[-1]
         change = f"{run['ratio'] - 1:+7.1%} ({run['low'] - 1:+.1%} to {run['high'] - 1:+.1%})" if way else ""
         print(
-            f"{name:18} split {number:2}  {way or 'without':15} test RMSE {run['rmse']:10,.4g}  {run['seconds']:5.0f} s  "
-            f"{change} {run['served']}",
+            f"{name:18} split {number:2}  {way or 'without':26} test RMSE {run['rmse']:10,.4g}  "
+            f"{run['seconds']:5.0f} s  {change} {run['served']}",
             flush=True,
         )
     return found

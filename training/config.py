@@ -85,10 +85,10 @@ class TrainConfig(BaseModel):
         default=None, description="Share of hidden units dropped in training; several: one for each repeat in turn."
     )
     augment: tuple[Augment, ...] = Field(
-        default=(), description="What changes the rows that train half of the repeats; its effect is measured."
+        default=(), description="Changes of the rows that train half of the networks; the effect is measured."
     )
     noise: Noise | tuple[Noise, ...] = Field(
-        default=0.1, description="Deviation of augment noise, of scaled numbers; several: one for each pair of repeats."
+        default=0.03, description="Deviation of augment noise, of scaled numbers; several: one for each pair of repeats."
     )
     mixup: Alpha | tuple[Alpha, ...] = Field(
         default=0.2, description="Alpha of the mixtures' Beta distribution; several: one for each pair of repeats."

@@ -40,7 +40,7 @@ _STAGES = {
 @click.option("--model", "family", help="Model family: tabm, realmlp, mlp or linear. Defaults to the preset's.")
 @click.option("--objective", help="mse, mae, huber, quantile, gaussian, poisson, gamma, tweedie or logistic.")
 @click.option("--cv", type=click.IntRange(min=1), metavar="K", help="Folds, trained side by side; 1: rows held out.")
-@click.option("--augment", metavar="NAME[,NAME]", help="noise, mixup or both, on half of the networks; measured.")
+@click.option("--augment", metavar="NAME[,NAME]", help="noise, mixup or both, for twins of the networks; measured.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting; may be given again.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings from a TOML file.")
 @click.option(

@@ -56,7 +56,8 @@ class Augmentation:
         near: mix rows with similar targets.
         n_numeric: scaled columns of the ``numeric`` input; the flags follow.
         flagged: the columns that have a flag, in the flags' order.
-        seed: of the draws, which are its own: a network without augmentation learns the same bits beside one with it.
+        seed: of the draws, which are its own: a network without augmentation learns the same bits beside one with it,
+            where XLA compiles TensorFlow's steps the same but for rounding.
 
     Attributes:
         state: variables that the draws advance.

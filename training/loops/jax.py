@@ -71,7 +71,8 @@ class JaxLoop:
         if self._problem.augment is None:
             return batch, drawn
         with keras.StatelessScope(state_mapping=list(zip(self._drawing, drawn, strict=True))) as scope:
-            batch = self._problem.augment(batch)
+            # Apart: XLA then computes the rest as it does without it, to the bit.
+            batch = jax.lax.optimization_barrier(self._problem.augment(batch))
         return batch, [scope.get_current_value(variable) for variable in self._drawing]
 
     def _loss(self, trainable: Any, others: Any, batch: Batch) -> Any:

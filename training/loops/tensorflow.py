@@ -26,6 +26,12 @@ class TensorFlowLoop:
         self._features = {name: tf.constant(problem.features[name]) for name in problem.inputs}
         self._y = tf.constant(problem.y)
         self._weight = None if problem.weight is None else tf.constant(problem.weight)
+        # Not inlined: the graph's optimiser then computes the rest as it does without it, to the bit.
+        self._augmented = (
+            tf.function(problem.augment, autograph=False, experimental_attributes={"_noinline": True})
+            if problem.augment is not None
+            else None
+        )
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
         # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
         steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.is_small)
@@ -59,8 +65,8 @@ class TensorFlowLoop:
         problem = self._problem
         weight = None if self._weight is None else tf.gather(self._weight, rows)
         batch = Batch(self._gathered(rows), tf.gather(self._y, rows), weight)
-        if problem.augment is not None:
-            batch = problem.augment(batch)
+        if self._augmented is not None:
+            batch = self._augmented(batch)
         with tf.GradientTape() as tape:
             outputs = problem.core(batch.features, training=True)
             losses = problem.losses(batch.y, batch.weight, outputs)
