@@ -88,7 +88,8 @@ class TrainConfig(BaseModel):
         default=(), description="Changes of the rows that train half of the networks; the effect is measured."
     )
     noise: Noise | tuple[Noise, ...] = Field(
-        default=0.03, description="Deviation of augment noise, of scaled numbers; several: one for each pair of repeats."
+        default=0.03,
+        description="Deviation of augment noise, of scaled numbers; several: one for each pair of repeats.",
     )
     mixup: Alpha | tuple[Alpha, ...] = Field(
         default=0.2, description="Alpha of the mixtures' Beta distribution; several: one for each pair of repeats."

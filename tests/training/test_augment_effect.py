@@ -107,7 +107,15 @@ def test_networks_without_augmentation_are_those_that_train_without_it_and_all_i
     plan = cross_validation(120, 2, 2, 0, alike=2)
     both = {"augment": "noise,mixup", "noise": 0.3, "mixup": 1.0}
     runs = [
-        fit(SCHEMA, X, y, plan.folds, settings(model="mlp", dropout=0.1, repeats=1, **more), repeats=2, stop_at=4)
+        fit(
+            SCHEMA,
+            X,
+            y,
+            plan.folds,
+            settings(model="mlp", dropout=0.1, learning_rate=0.01, repeats=1, **more),
+            repeats=2,
+            stop_at=4,
+        )
         for more in ({}, both, both, {**both, "seed": 1})
     ]
     plain, first, again, other = ([found.value for found in run.unseen] for run in runs)
