@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from artifact.errors import DataError, unknown_name
 from training.augment.pairing import Kind as Augment
-from training.augment.pairing import paired, several
+from training.augment.pairing import check_augment, names_of, paired
 from training.objectives.kinds import Name as Objective
 from training.presets import resolved
 
@@ -154,25 +154,7 @@ class TrainConfig(BaseModel):
     @field_validator("augment", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-
-    @model_validator(mode="after")
-    def _check_augment(self) -> Self:
-        solved = self.model in _SQUARED_ERROR or (self.model == "linear" and self.objective == "mse")
-        if self.augment and solved:
-            raise ValueError(
-                f"Expected no augment for model={self.model}, which is solved for on the rows as they are. "
-                f"Received: augment={','.join(self.augment)}. Take a network: --model mlp, tabm or realmlp."
-            )
-        for kind in get_args(Augment):
-            amount = getattr(self, kind)
-            if kind in self.augment and not any(several(amount)):
-                raise ValueError(f"Expected {kind} above 0 with augment={kind}. Received: {kind}={amount}.")
-            if kind not in self.augment and amount != type(self).model_fields[kind].default:
-                raise ValueError(f"Expected --augment {kind} with {kind}={amount}. Received: no such augment.")
-        return self
+        return names_of(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -181,6 +163,8 @@ class TrainConfig(BaseModel):
                 f"Expected objective=mse for model={self.model}. Received: objective={self.objective}. "
                 "Take --model linear, or a network."
             )
+        solved = self.model in _SQUARED_ERROR or (self.model == "linear" and self.objective == "mse")
+        check_augment(self.augment, dict(self), self.model if solved else None, type(self).model_fields)
         held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
         if held > 0.8:
             raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held:.3g}.")

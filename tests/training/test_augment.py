@@ -181,6 +181,23 @@ def test_a_network_without_augmentation_learns_the_same_bits_beside_one_with_it(
     assert any(not np.array_equal(a[1], b[1]) for a, b in zip(first[0], other[0], strict=True))
 
 
+def test_small_steps_that_xla_compiles_are_augmented_too():
+    """There a network without augmentation is the same but for rounding."""
+    config = settings(model="mlp", learning_rate=0.01)
+    rows = np.random.default_rng(1).integers(0, 120, (4, 2, 16)).astype(np.int32)
+    learnt = []
+    for augment in (None, augmentation(0.2, 1.0, near=True, flagged=[0])):
+        keras.utils.set_random_seed(0)
+        given = problem(config, 2, augment=augment, batch=16, n_steps=10_000)
+        assert given.is_small
+        loop = open_loop(given)
+        loop.run(rows)
+        learnt.append(loop.weights())
+    for a, b in zip(*learnt, strict=True):
+        np.testing.assert_allclose(a[0], b[0], atol=1e-5)
+    assert max(np.abs(a[1] - b[1]).max() for a, b in zip(*learnt, strict=True)) > 1e-3
+
+
 def test_each_step_of_a_loop_draws_anew():
     """The rate is as good as 0, so that nothing but the draws differs between steps; answers have no draws."""
     config = settings(model="mlp", dropout=0.0, learning_rate=1e-12, weight_decay=0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Kind = Literal["noise", "mixup"]
 # Repeats that share a cut into folds: one without augmentation, one with it.
@@ -34,6 +34,40 @@ def paired(kinds: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any]:
     for kind in kinds:
         found[kind] = tuple(amount for value in several(settings[kind]) for amount in (0.0, value))
     return found
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """``noise, mixup`` as its names, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def check_augment(
+    kinds: Sequence[str], settings: Mapping[str, Any], solved: str | None, fields: Mapping[str, Any]
+) -> None:
+    """Refuse settings that would change nothing.
+
+    Args:
+        kinds: of augmentation.
+        settings: with an amount or several of each kind there is.
+        solved: the model family, if it is solved for and not trained; else None.
+        fields: with the default of each amount.
+
+    Raises:
+        ValueError: augmentation of a family that is solved, of amount 0, or an amount without its augmentation.
+    """
+    if kinds and solved:
+        raise ValueError(
+            f"Expected no augment for model={solved}, which is solved for on the rows as they are. "
+            f"Received: augment={','.join(kinds)}. Take a network: --model mlp, tabm or realmlp."
+        )
+    for kind in get_args(Kind):
+        amount = settings[kind]
+        if kind in kinds and not any(several(amount)):
+            raise ValueError(f"Expected {kind} above 0 with augment={kind}. Received: {kind}={amount}.")
+        if kind not in kinds and amount != fields[kind].default:
+            raise ValueError(
+                f"Expected --augment {kind} with {kind}={amount}. Received: augment={','.join(kinds) or 'none'}."
+            )
 
 
 def several(setting: float | Sequence[float]) -> tuple[float, ...]:
