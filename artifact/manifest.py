@@ -155,6 +155,29 @@ class Int8(_Frozen):
     rmse_limit: float
 
 
+class Augmentation(_Frozen):
+    """What augmentation of the training rows was worth, by rows that neither kind of network has seen.
+
+    Attributes:
+        amounts: what was added, in words: ``noise 0.1, mixup 0.2``.
+        metric: the error that was compared, see :attr:`Verdict.metric`.
+        ratio: error of the networks with it over that of as many without it.
+        low, high: 95% bootstrap interval of ``ratio`` over pairs of errors on the same row.
+        rows: that measured it.
+        served: which kind is in the model.
+        sentence: the same in plain words.
+    """
+
+    amounts: str
+    metric: str
+    ratio: float
+    low: float
+    high: float
+    rows: int
+    served: Literal["with", "without", "both"]
+    sentence: str
+
+
 class Manifest(_Frozen):
     """One immutable version.
 
@@ -168,6 +191,7 @@ class Manifest(_Frozen):
         digest: sha256 of all the rest of ``manifest.json``; empty until it is written.
         notes: what training dropped, repaired or warned about, one sentence each.
         int8: of ``model.int8.onnx``, or None where the version has none.
+        augmentation: what it was worth, or None where there was none to measure.
         files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
     """
 
@@ -186,6 +210,7 @@ class Manifest(_Frozen):
     lineage: Lineage
     notes: tuple[str, ...] = ()
     int8: Int8 | None = None
+    augmentation: Augmentation | None = None
     files: dict[str, str] = {}
     digest: str = ""
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from artifact.errors import DataError, unknown_name
+from training.augment.pairing import Kind as Augment
+from training.augment.pairing import check_augment, names_of, paired
 from training.devices import Asked
 from training.objectives.kinds import Name as Objective
 from training.presets import resolved
@@ -18,6 +20,8 @@ Level = Annotated[float, Field(gt=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=10)]
+Noise = Annotated[float, Field(ge=0, le=3)]
+Alpha = Annotated[float, Field(ge=0, le=10)]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Family = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise"]
 Part = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise", "trees"]
@@ -86,6 +90,19 @@ class TrainConfig(BaseModel):
     dropout: Share | tuple[Share, ...] | None = Field(
         default=None, description="Share of hidden units dropped in training; several: one for each repeat in turn."
     )
+    augment: tuple[Augment, ...] = Field(
+        default=(), description="Changes of the rows that train half of the networks; the effect is measured."
+    )
+    noise: Noise | tuple[Noise, ...] = Field(
+        default=0.03,
+        description="Deviation of augment noise, of scaled numbers; several: one for each pair of repeats.",
+    )
+    mixup: Alpha | tuple[Alpha, ...] = Field(
+        default=0.2, description="Alpha of the mixtures' Beta distribution; several: one for each pair of repeats."
+    )
+    mixup_with: Literal["near", "any"] = Field(
+        default="near", description="Which rows are mixed: those with a similar target, or any two."
+    )
     embedding_bins: int | None = Field(
         default=None, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (mlp and tabm)."
     )
@@ -148,6 +165,11 @@ class TrainConfig(BaseModel):
         Asked.parse(device)
         return device
 
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return names_of(value) if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.objective != "mse" and self.model in _SQUARED_ERROR:
@@ -162,6 +184,8 @@ class TrainConfig(BaseModel):
                 raise ValueError(f"Expected --model or 'mix'. Received: model={self.model} and mix={self.mix}.")
             if self.objective != "mse" and set(self.mix) & set(_SQUARED_ERROR):
                 raise ValueError(f"Expected networks in 'mix' for objective={self.objective}. Received: {self.mix}.")
+        solved = self.model in _SQUARED_ERROR or (self.model == "linear" and self.objective == "mse")
+        check_augment(self.augment, dict(self), self.model if solved else None, type(self).model_fields)
         held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
         if held > 0.8:
             raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held:.3g}.")
@@ -196,7 +220,8 @@ class TrainConfig(BaseModel):
         """Every None filled in for a table of so many rows and numeric columns, see :mod:`training.presets`."""
         chosen = resolved(self.preset, self.model, n_rows, mix=self.mix, objective=self.objective, n_numeric=n_numeric)
         given = {name for name, value in self if value is not None}
-        return self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
+        filled = self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
+        return filled.model_copy(update=paired(self.augment, dict(filled))) if self.augment else filled
 
     def required(self, name: str) -> Any:
         """A setting that :meth:`resolved` fills in.

@@ -12,9 +12,12 @@ import numpy.typing as npt
 
 from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
+from artifact.manifest import Augmentation as Effect
 from artifact.manifest import Init
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT, Outputs
 from artifact.schema import FeatureSchema
+from training.augment.effect import effect_of
+from training.augment.step import Augmentation
 from training.choice import choose_repeats, networks_of
 from training.config import TrainConfig
 from training.devices import take_devices
@@ -51,6 +54,7 @@ class Fitted:
         networks: numbers of the folds whose networks are in the model, and in ``unseen``; empty for all.
         computed: what computed the weights; None: they were solved for.
         init: what was taken from an earlier version, or None.
+        augmentation: what it was worth, or None where there was none to measure.
     """
 
     model: Any
@@ -62,6 +66,7 @@ class Fitted:
     networks: tuple[int, ...] = ()
     computed: Computed | None = None
     init: Init | None = None
+    augmentation: Effect | None = None
 
 
 def fit(
@@ -147,6 +152,7 @@ def fit(
         n_steps=steps * (stop_at or config.required("epochs")),
         devices=take_devices(config.device, len(X)),
         asked_precision=config.precision,
+        augment=Augmentation.of(config, rows, networks, repeats),
     )
     loop = open_loop(problem)
     run = Epochs(
@@ -164,6 +170,7 @@ def fit(
     )
     run.to_the_end(progress, stop_at)
     outputs = run.unseen()
+    chosen: tuple[int, ...] = tuple(range(repeats))
     kept: tuple[int, ...] = ()
     if repeats > 1 and stop_at is None:
         chosen = choose_repeats(folds, repeats, outputs, problem.y, objective, problem.weight)
@@ -172,16 +179,22 @@ def fit(
             smaller = core_of(len(kept), len(chosen))
             for variable, values in zip(smaller.trainable_variables, loop.weights(), strict=True):
                 variable.assign(values[list(kept)])
-            core, outputs = smaller, [outputs[i] for i in kept]
+            core = smaller
+    unseen = [_in_units(scaling, found) for found in outputs]
+    effect = None
+    if config.augment and stop_at is None:
+        effect = effect_of(config, folds, repeats, unseen, y, chosen, weight)
     return Fitted(
         model=whole(schema, rows, core, scaling),
         best_epochs=tuple(int(e) for e in run.best_epochs),
         epochs=len(run.history["train"]),
         history=run.history,
-        unseen=[_in_units(scaling, found) for found in outputs],
+        unseen=[unseen[i] for i in kept] if kept else unseen,
+        notes=(effect.sentence,) if effect else (),
         networks=kept,
         computed=problem.computed,
         init=init,
+        augmentation=effect,
     )
 
 

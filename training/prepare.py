@@ -13,6 +13,7 @@ from artifact.errors import DataError, unknown_name
 from artifact.intervals import Grouping
 from artifact.schema import Feature, FeatureSchema
 from training import split
+from training.augment.pairing import ALIKE
 from training.columns import encode_frame
 from training.config import TrainConfig
 from training.corrections import Corrections, TargetCorrection
@@ -214,7 +215,8 @@ def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
     # Rows that come later must not train what is measured on earlier ones.
     if n_folds > 1 and not request.time:
         n_folds = min(n_folds, frame.height // 2)
-        return cross_validation(frame.height, n_folds, config.required("repeats"), config.seed, groups)
+        alike = ALIKE if config.augment else 1
+        return cross_validation(frame.height, n_folds, config.required("repeats"), config.seed, groups, alike=alike)
     networks = config.required("repeats")
     shares = split.fractions(frame.height)
     for name in shares:

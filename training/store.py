@@ -77,6 +77,7 @@ def store(
             coverage=coverage(names, y, answer, measured.level, measured.weight),
             lineage=_lineage(request, table, prepared, fitted, time.perf_counter() - started),
             notes=(*prepared.notes, *_started(fitted), *fitted.notes, *([note] if note else [])),
+            augmentation=fitted.augmentation,
         )
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
         answers = _write_documents(folder, predictor, prepared, golden)

@@ -40,6 +40,7 @@ _STAGES = {
 @click.option("--model", "family", help="Model family: tabm, realmlp, mlp or linear. Defaults to the preset's.")
 @click.option("--objective", help="mse, mae, huber, quantile, gaussian, poisson, gamma, tweedie or logistic.")
 @click.option("--cv", type=click.IntRange(min=1), metavar="K", help="Folds, trained side by side; 1: rows held out.")
+@click.option("--augment", metavar="NAME[,NAME]", help="noise, mixup or both, for twins of the networks; measured.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting; may be given again.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings from a TOML file.")
 @click.option(
@@ -63,6 +64,7 @@ def train_command(
     family: str | None,
     objective: str | None,
     cv: int | None,
+    augment: str | None,
     settings: tuple[str, ...],
     config: Path | None,
     schema_file: Path | None,
@@ -95,7 +97,7 @@ def train_command(
     from training.transfer.settings import objective_of_run
 
     chosen = dict(parse_setting(s) for s in settings)
-    given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "seed": seed}
+    given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "augment": augment, "seed": seed}
     given["device"] = device
     chosen.update({name: value for name, value in given.items() if value is not None})
     request = Request(

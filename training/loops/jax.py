@@ -10,9 +10,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import numpy.typing as npt
 
+from training.augment.step import Batch
 from training.distribution import BATCH, NETWORKS
 from training.loops.problem import Problem, chunks, evaluated
 from training.precision import layers_in, products_in
@@ -32,10 +34,11 @@ class JaxLoop:
         self._features = {name: self._put(problem.features[name]) for name in problem.inputs}
         self._y = self._put(problem.y)
         self._weight = None if problem.weight is None else self._put(problem.weight)
+        self._drawing = [] if problem.augment is None else problem.augment.state
         # Copies: the first call donates them, and Keras's variables must keep theirs.
         self._state: Any = tuple(
             [self._put(jnp.array(v.value, copy=True), *self._cut(v.shape)) for v in group]
-            for group in (core.trainable_variables, core.non_trainable_variables, optimizer.variables)
+            for group in (core.trainable_variables, core.non_trainable_variables, optimizer.variables, self._drawing)
         )
         # The state must come out as it went in, or the second call would be compiled anew.
         shared: dict[str, Any] = {}
@@ -77,18 +80,28 @@ class JaxLoop:
         return state, losses.mean(axis=0)
 
     def _step(self, state: Any, rows: Any) -> Any:
-        trainable, others, slots = state
+        trainable, others, slots, drawn = state
+        batch, drawn = self._batch(drawn, rows)
         gradient = jax.value_and_grad(self._loss, has_aux=True)
-        (_, (losses, others)), gradients = gradient(trainable, others, rows)
+        (_, (losses, others)), gradients = gradient(trainable, others, batch)
         trainable, slots = self._problem.optimizer.stateless_apply(slots, self._problem.clipped(gradients), trainable)
-        return (trainable, others, slots), losses
+        return (trainable, others, slots, drawn), losses
 
-    def _loss(self, trainable: Any, others: Any, rows: Any) -> Any:
+    def _batch(self, drawn: Any, rows: Any) -> tuple[Batch, Any]:
+        weight = None if self._weight is None else self._weight[rows]
+        batch = Batch(self._gathered(rows), self._y[rows], weight)
+        if self._problem.augment is None:
+            return batch, drawn
+        with keras.StatelessScope(state_mapping=list(zip(self._drawing, drawn, strict=True))) as scope:
+            # Apart: XLA then computes the rest as it does without it, to the bit.
+            batch = jax.lax.optimization_barrier(self._problem.augment(batch))
+        return batch, [scope.get_current_value(variable) for variable in self._drawing]
+
+    def _loss(self, trainable: Any, others: Any, batch: Batch) -> Any:
         problem = self._problem
         with layers_in(problem.core, self._precision):
-            outputs, others = problem.core.stateless_call(trainable, others, self._gathered(rows), training=True)
-        weight = None if self._weight is None else self._weight[rows]
-        losses = problem.losses(self._y[rows], weight, outputs)
+            outputs, others = problem.core.stateless_call(trainable, others, batch.features, training=True)
+        losses = problem.losses(batch.y, batch.weight, outputs)
         total = losses[0].sum()
         if problem.penalty is not None:
             total += problem.penalty(trainable)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from training.augment.step import Augmentation
 from training.devices import Device
 from training.distribution import Distribution
 from training.lineage import Computed
@@ -48,6 +49,7 @@ class Problem:
         n_steps: of the whole run.
         devices: that compute; none for the CPU.
         asked_precision: the setting ``precision``.
+        augment: what changes the rows of a step before the networks see them; None: nothing.
     """
 
     core: Any
@@ -65,6 +67,7 @@ class Problem:
     n_steps: int = 0
     devices: tuple[Device, ...] = ()
     asked_precision: str = "float32"
+    augment: Augmentation | None = None
 
     @property
     def products(self) -> int:

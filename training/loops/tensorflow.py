@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from training.augment.step import Batch
 from training.loops.problem import Problem, chunks, evaluated
 from training.precision import layers_in, products_in
 
@@ -27,6 +28,12 @@ class TensorFlowLoop:
         self._features = {name: tf.constant(problem.features[name]) for name in problem.inputs}
         self._y = tf.constant(problem.y)
         self._weight = None if problem.weight is None else tf.constant(problem.weight)
+        # Not inlined: the graph's optimiser then computes the rest as it does without it, to the bit.
+        self._augmented = (
+            tf.function(problem.augment, autograph=False, experimental_attributes={"_noinline": True})
+            if problem.augment is not None
+            else None
+        )
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
         # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
         steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.pays_compiling)
@@ -60,9 +67,12 @@ class TensorFlowLoop:
     def _step(self, rows: Any) -> Any:
         problem = self._problem
         weight = None if self._weight is None else tf.gather(self._weight, rows)
+        batch = Batch(self._gathered(rows), tf.gather(self._y, rows), weight)
+        if self._augmented is not None:
+            batch = self._augmented(batch)
         with tf.GradientTape() as tape, layers_in(problem.core, self._precision):
-            outputs = problem.core(self._gathered(rows), training=True)
-            losses = problem.losses(tf.gather(self._y, rows), weight, outputs)
+            outputs = problem.core(batch.features, training=True)
+            losses = problem.losses(batch.y, batch.weight, outputs)
             # The networks share no weight, so the gradient of the sum is each network's own.
             total = tf.reduce_sum(losses[0])
             if problem.penalty is not None:
