@@ -31,7 +31,7 @@ Schedule = Literal["constant", "linear", "cosine", "exponential", "step", "coslo
 
 
 # Families whose solution is that of least squares.
-_SQUARED_ERROR = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
+SQUARED_ERROR = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
 
 
 class TrainConfig(BaseModel):
@@ -136,7 +136,7 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.objective != "mse" and self.model in _SQUARED_ERROR:
+        if self.objective != "mse" and self.model in SQUARED_ERROR:
             raise ValueError(
                 f"Expected objective=mse for model={self.model}. Received: objective={self.objective}. "
                 "Take --model linear, or a network."

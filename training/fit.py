@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -19,12 +20,15 @@ from training.config import TrainConfig
 from training.epochs import Epochs, Progress
 from training.folds import Fold
 from training.loops import open_loop
-from training.loops.problem import Problem
+from training.loops.problem import Problem, Table
 from training.models import FAMILIES
 from training.models.inputs import Inputs, Preprocessed, heads, of_each
 from training.objectives import objective_of
 from training.objectives.kinds import scale_of
 from training.optimizers import build_optimizer
+from training.stream.chunks import Chunks
+from training.stream.epochs import StreamedEpochs
+from training.stream.stream import Stream
 
 Float32 = npt.NDArray[np.float32]
 
@@ -64,6 +68,7 @@ def fit(
     repeats: int = 1,
     stop_at: int | None = None,
     weight: npt.NDArray[np.float64] | None = None,
+    stream: Stream | None = None,
 ) -> Fitted:
     """Fit one network a fold, all in the same compiled steps.
 
@@ -77,6 +82,7 @@ def fit(
         repeats: times that the folds cover the rows. Defaults to 1.
         stop_at: take the weights of this epoch, whatever the validation rows say. Defaults to None.
         weight: float64 (n_samples,) of each row, their mean 1; None for equal ones. Defaults to None.
+        stream: all rows that train, of which the folds' are a sample; None where those are all. Defaults to None.
 
     Raises:
         DivergedError: the loss was not a number.
@@ -92,6 +98,10 @@ def fit(
     trained = np.unique(np.concatenate([fold.train for fold in folds]))
     rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=family.squeeze)
     mean, std = scale_of(config.objective, y[trained], None if weight is None else weight[trained])
+    seen = y[trained]
+    if stream is not None:
+        mean, std = stream.scale(config.objective)
+        seen = np.stack(stream.ends())
     n_values, n_spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
 
     def core_of(networks: int, repeats: int) -> Any:
@@ -100,17 +110,23 @@ def fit(
         return keras.Model(inputs.tensors, outputs, name=config.model)
 
     core = core_of(networks, repeats)
+    weight32 = None if weight is None else weight.astype(np.float32)
+    table = Table(rows.features, ((y - mean) / std).astype(np.float32), weight32)
+    chunks = None if stream is None else Chunks(stream, rows.layer, table, folds[0].validation, mean, std)
+    if chunks is not None:
+        # From here on rows are those of the loop's table.
+        table, folds = chunks.first, (chunks.fold,) * networks
     fewest = min(len(fold.train) for fold in folds)
     batch = min(config.required("batch_size"), fewest)
-    steps = fewest // batch
+    steps = fewest // batch if chunks is None else chunks.steps(batch)
     rates = of_each(config.required("learning_rate"), networks, repeats)
     problem = Problem(
         core=core,
         networks=networks,
         members=members,
-        features=rows.features,
-        y=((y - mean) / std).astype(np.float32),
-        weight=None if weight is None else weight.astype(np.float32),
+        features=table.features,
+        y=table.y,
+        weight=table.weight,
         loss=objective.loss,
         error=objective.error,
         optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor, rates),
@@ -118,9 +134,10 @@ def fit(
         penalty=_penalty(config, core),
         batch=batch,
         n_steps=steps * (stop_at or config.required("epochs")),
+        streamed=chunks is not None,
     )
     loop = open_loop(problem)
-    run = Epochs(
+    run = (Epochs if chunks is None else partial(StreamedEpochs, chunks))(
         loop,
         problem,
         objective,
@@ -144,7 +161,6 @@ def fit(
                 variable.assign(values[list(kept)])
             core, outputs = smaller, [outputs[i] for i in kept]
     # A network's answers stay within what it has seen; a line is asked to go on.
-    seen = y[trained]
     # An exponential that goes on is no line: rates stay within it, too.
     bounded = family.bounded or objective.kind.link == "log"
     bounds = {"minimum": seen.min(axis=0).tolist(), "maximum": seen.max(axis=0).tolist()} if bounded else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from training.leakage import empty_rows, leaks
 from training.objectives.kinds import KINDS, check_target
 from training.weights import weights_of
 
+if TYPE_CHECKING:
+    from training.stream.stream import Stream
+
 Float64 = npt.NDArray[np.float64]
 
 
@@ -40,6 +44,7 @@ class Request:
         time: column that orders the rows, or None: the newest rows test.
         weight: column that says how much each row counts, or None; it is no feature.
         interval_groups: categorical feature whose categories get intervals of their own, or None.
+        stream: read Parquet batch by batch, or hold the table in memory; None: by its size.
     """
 
     data: str
@@ -51,6 +56,7 @@ class Request:
     time: str | None = None
     weight: str | None = None
     interval_groups: str | None = None
+    stream: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Prepared:
     Attributes:
         weight: float64 (n_samples,), of each row, their mean 1; None for equal ones.
         group_column: of the encoded categories, whose categories get intervals of their own; None for none.
+        stream: all training rows, of which those in memory are a sample; None where all rows are in memory.
     """
 
     frame: pl.DataFrame
@@ -71,6 +78,12 @@ class Prepared:
     notes: list[str]
     weight: Float64 | None = None
     group_column: int | None = None
+    stream: Stream | None = None
+
+    def sizes(self) -> dict[str, int]:
+        """Rows by what they do, for the lineage."""
+        found = self.plan.sizes()
+        return found if self.stream is None else {**found, "train": self.stream.n_train, "sample": found["train"]}
 
     def weights(self, indices: npt.NDArray[np.int64]) -> Float64 | None:
         return None if self.weight is None else self.weight[indices]
@@ -93,11 +106,7 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
         DataError: see :func:`train`.
     """
     notes: list[str] = []
-    check_target_names(list(request.targets), table)
-    check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
-    unknown = [name for name in request.corrections.targets if name not in request.targets]
-    if unknown:
-        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
+    check_request(table, request)
     frame = _usable(table, list(request.targets), notes)
     y = frame.select(request.targets).cast(pl.Float64).to_numpy().astype(np.float64)
     for name, column in zip(request.targets, y.T, strict=True):
@@ -115,7 +124,7 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
     frame = inferred.frame
     features = fit_categories(inferred.features, frame[seen], request.corrections)
     if request.time:
-        features = _without_days(features, request.time, notes)
+        features = without_days(features, request.time, notes)
     corrections = request.corrections.targets
     y_train = y[seen]
     targets = [
@@ -126,7 +135,7 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
         # Rates and probabilities are what they are: their 0 must stay where it is.
         targets = [target.model_copy(update={"offset": 0.0}) for target in targets]
     schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
-    group_column = _group_column(schema, request.interval_groups) if request.interval_groups else None
+    group_column = group_column_of(schema, request.interval_groups) if request.interval_groups else None
     notes += _shared(frame.select(*schema.names, *request.targets), plan)
     X = encode_frame(frame, schema.lenient())
     empty = empty_rows(X)
@@ -135,13 +144,32 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
     return Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
 
 
+def check_request(table: pl.DataFrame, request: Request) -> None:
+    """Check that what is asked for fits together and names columns that there are.
+
+    Raises:
+        DataError: it does not.
+    """
+    check_target_names(list(request.targets), table)
+    check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
+    unknown = [name for name in request.corrections.targets if name not in request.targets]
+    if unknown:
+        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
+    if request.time and request.group:
+        raise DataError("Expected --group or --time. Received: both.")
+
+
 def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
     """Some rows, without their warnings."""
     return Encoded(X.numeric[indices], X.categorical[indices])
 
 
-def _group_column(schema: FeatureSchema, name: str) -> int:
-    """Column of the encoded categories."""
+def group_column_of(schema: FeatureSchema, name: str) -> int:
+    """Column of the encoded categories whose categories get intervals of their own.
+
+    Raises:
+        DataError: no such feature, or none of categories.
+    """
     names = [feature.name for feature in schema.categorical]
     if name not in names:
         if name in schema.names:
@@ -156,7 +184,12 @@ def _group_column(schema: FeatureSchema, name: str) -> int:
     return names.index(name)
 
 
-def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.DataFrame:
+def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
+    """Check that targets are numbers.
+
+    Raises:
+        DataError: one is not; the message has some of its values.
+    """
     for name in targets:
         column = table[name]
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
@@ -165,18 +198,25 @@ def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.Dat
                 f"Expected a target of numbers. Received: '{name}' of type {column.dtype}"
                 + (f", such as {shown}." if shown else ", which is empty.")
             )
+
+
+def left_out_note(n_rows: int, usable: int) -> str:
+    """A sentence about rows without a target."""
+    return f"{n_rows - usable} of {n_rows} rows are left out: no value of the target."
+
+
+def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.DataFrame:
+    check_targets(table, targets)
     bad = [pl.col(t).is_null() | ~pl.col(t).cast(pl.Float64).is_finite() for t in targets]
     frame = table.filter(~pl.any_horizontal(bad))
     if frame.height < table.height:
-        notes.append(f"{table.height - frame.height} of {table.height} rows are left out: no value of the target.")
+        notes.append(left_out_note(table.height, frame.height))
     if frame.height < split.MIN_ROWS:
         raise DataError(f"Expected at least {split.MIN_ROWS} rows with a target. Received: {frame.height}.")
     return frame
 
 
 def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
-    if request.time and request.group:
-        raise DataError("Expected --group or --time. Received: both.")
     groups = frame[request.group] if request.group else None
     n_folds = config.required("folds")
     # Rows that come later must not train what is measured on earlier ones.
@@ -203,10 +243,15 @@ def _shared(rows: pl.DataFrame, plan: Plan) -> list[str]:
     else:
         shared = int(rows.is_duplicated().sum())
         measured, where, kind = rows.height, "more than once", "rows"
+    return shared_notes(shared, measured, kind, where)
+
+
+def shared_notes(shared: int, measured: int, kind: str = "test rows", where: str = "in another part too") -> list[str]:
+    """A sentence about rows that stand more than once, if there are any."""
     return [f"{shared} of {measured} {kind} stand, equal in every column, {where}."] if shared else []
 
 
-def _without_days(features: list[Feature], name: str, notes: list[str]) -> list[Feature]:
+def without_days(features: list[Feature], name: str, notes: list[str]) -> list[Feature]:
     """The time column tells where in the year, week or day a row lies; how late it is lies outside what was seen."""
     kept = []
     for feature in features:

@@ -68,6 +68,10 @@ _NETWORKS = {
 _EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_600, 400), "best": (16_000, 5_000, 600)}
 
 
+# Passes that are the fewest: of many rows each has as many steps as small tables get in all.
+_FEWEST_PASSES = ((500_000, 8), (2_000_000, 4), (8_000_000, 2))
+
+
 def resolved(preset: str, family: str | None, n_rows: int) -> dict[str, Any]:
     """Every setting that a preset decides.
 
@@ -83,7 +87,7 @@ def resolved(preset: str, family: str | None, n_rows: int) -> dict[str, Any]:
     batch_size = _by_rows(n_rows, ((FEW_ROWS, 32), (MANY_ROWS, 256), (500_000, 512)), 1024)
     steps_of_few, steps, most = _EFFORT[preset]
     a_pass = max(1, n_rows // batch_size)
-    epochs = min(most, max(8, round((steps_of_few if few else steps) / a_pass)))
+    epochs = min(most, max(_by_rows(n_rows, _FEWEST_PASSES, 1), round((steps_of_few if few else steps) / a_pass)))
     return {
         **_COMMON,
         **_FAMILIES[model],

@@ -103,4 +103,5 @@ def _fit(
         repeats=repeats,
         stop_at=stop_at,
         weight=prepared.weight,
+        stream=prepared.stream,
     )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from artifact.manifest import Manifest
 from artifact.registry import Registry, check_name
 from artifact.schema import FeatureSchema
 from training.backend import load_backend
-from training.data import read_table
-from training.prepare import Request, prepare
+from training.data import TableFacts, read_table
+from training.prepare import Prepared, Request, prepare
+from training.stream.bounds import Bounds
+from training.stream.choose import parquet_source
+from training.stream.prepare import prepared_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,16 @@ class Observer:
     note: Callable[[str], None] = lambda note: None  # noqa: ARG005
 
 
-def train(request: Request, registry: Registry, observer: Observer | None = None) -> Manifest:
+def train(
+    request: Request, registry: Registry, observer: Observer | None = None, bounds: Bounds | None = None
+) -> Manifest:
     """Train a model and store it as a new version.
+
+    Args:
+        request: what to train.
+        registry: where to.
+        observer: hears how the work goes. Defaults to none.
+        bounds: what a streamed table may hold in memory. Defaults to :class:`Bounds`'s.
 
     Raises:
         DataError: the table or the request is wrong; nothing was written.
@@ -36,10 +48,31 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     check_name(request.name)
     started = time.perf_counter()
     observer.stage("read")
-    table = read_table(request.data, as_text=request.corrections.text_columns())
-    prepared = prepare(table, request)
-    observer.schema(prepared.schema, prepared.notes)
+    with _ready(request, bounds or Bounds()) as (prepared, table):
+        observer.schema(prepared.schema, prepared.notes)
+        return _trained(request, registry, observer, prepared, table, started)
 
+
+@contextmanager
+def _ready(request: Request, bounds: Bounds) -> Iterator[tuple[Prepared, TableFacts]]:
+    """The table ready to fit, and what the lineage says of it; in memory or streamed."""
+    source = parquet_source(request.data, request.stream)
+    if source is not None:
+        with prepared_stream(request, source, bounds) as found:
+            yield found
+        return
+    yield _held(request)
+
+
+def _held(request: Request) -> tuple[Prepared, TableFacts]:
+    """Of the table as it was read only the facts are left."""
+    table = read_table(request.data, as_text=request.corrections.text_columns())
+    return prepare(table, request), TableFacts.of(table)
+
+
+def _trained(
+    request: Request, registry: Registry, observer: Observer, prepared: Prepared, table: TableFacts, started: float
+) -> Manifest:
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
     load_backend()

@@ -49,6 +49,7 @@ _STAGES = {
 @click.option("--time", metavar="COL", help="Orders the rows: the oldest train, the newest test.")
 @click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
 @click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
+@click.option("--stream/--no-stream", default=None, help="Read Parquet batch by batch. Defaults to large tables only.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
 @click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
@@ -68,6 +69,7 @@ def train_command(
     time: str | None,
     weight: str | None,
     interval_groups: str | None,
+    stream: bool | None,
     seed: int | None,
     promote: bool,
     force: bool,
@@ -102,6 +104,7 @@ def train_command(
         time=time,
         weight=weight,
         interval_groups=interval_groups,
+        stream=stream,
     )
     check_name(request.name)
     shown = KINDS[request.config.objective].shown

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from training.loops.problem import Problem, chunks, evaluated
+from training.loops.problem import Problem, Table, chunks, evaluated
 
 
 class JaxLoop:
@@ -23,9 +23,7 @@ class JaxLoop:
         self._problem = problem
         core, optimizer = problem.core, problem.optimizer
         optimizer.build(core.trainable_variables)
-        self._features = {name: jnp.asarray(problem.features[name]) for name in problem.inputs}
-        self._y = jnp.asarray(problem.y)
-        self._weight = None if problem.weight is None else jnp.asarray(problem.weight)
+        self.replace(problem.table)
         # Copies: the first call donates them, and Keras's variables must keep theirs.
         self._state: Any = tuple(
             [jnp.array(v.value, copy=True) for v in group]
@@ -35,12 +33,16 @@ class JaxLoop:
         self._answer = jax.jit(self._forward)
 
     def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        self._state, losses = self._run(self._state, jnp.asarray(rows))
+        self._state, losses = self._run(self._state, jnp.asarray(rows), self._table)
         return np.asarray(losses)
 
     def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
-        return evaluated(lambda part: self._answer(self._state, jnp.asarray(part)), rows, size)
+        return evaluated(lambda part: self._answer(self._state, jnp.asarray(part), self._table), rows, size)
+
+    def replace(self, table: Table) -> None:
+        # An argument of what is compiled, and no constant of it: another table of its shapes can take its place.
+        self._table = jax.tree.map(jnp.asarray, table)
 
     def weights(self) -> list[npt.NDArray[Any]]:
         return [np.array(value) for value in self._state[0]]
@@ -50,30 +52,32 @@ class JaxLoop:
         for variable, value in zip(self._problem.core.trainable_variables, weights, strict=True):
             variable.assign(value)
 
-    def _steps(self, state: Any, rows: Any) -> Any:
-        state, losses = jax.lax.scan(self._step, state, rows)
+    def _steps(self, state: Any, rows: Any, table: Table) -> Any:
+        state, losses = jax.lax.scan(lambda state, some: self._step(state, _gathered(some, table)), state, rows)
         return state, losses.mean(axis=0)
 
-    def _step(self, state: Any, rows: Any) -> Any:
+    def _step(self, state: Any, rows: Table) -> Any:
         trainable, others, slots = state
         gradient = jax.value_and_grad(self._loss, has_aux=True)
         (_, (losses, others)), gradients = gradient(trainable, others, rows)
         trainable, slots = self._problem.optimizer.stateless_apply(slots, self._problem.clipped(gradients), trainable)
         return (trainable, others, slots), losses
 
-    def _loss(self, trainable: Any, others: Any, rows: Any) -> Any:
+    def _loss(self, trainable: Any, others: Any, rows: Table) -> Any:
         problem = self._problem
-        outputs, others = problem.core.stateless_call(trainable, others, self._gathered(rows), training=True)
-        weight = None if self._weight is None else self._weight[rows]
-        losses = problem.losses(self._y[rows], weight, outputs)
+        outputs, others = problem.core.stateless_call(trainable, others, rows.features, training=True)
+        losses = problem.losses(rows.y, rows.weight, outputs)
         total = losses[0].sum()
         if problem.penalty is not None:
             total += problem.penalty(trainable)
         return total, (losses, others)
 
-    def _forward(self, state: Any, rows: Any) -> Any:
-        outputs, _ = self._problem.core.stateless_call(state[0], state[1], self._gathered(rows), training=False)
+    def _forward(self, state: Any, rows: Any, table: Table) -> Any:
+        features = _gathered(rows, table).features
+        outputs, _ = self._problem.core.stateless_call(state[0], state[1], features, training=False)
         return self._problem.by_member(outputs)
 
-    def _gathered(self, rows: Any) -> dict[str, Any]:
-        return {name: values[rows] for name, values in self._features.items()}
+
+def _gathered(rows: Any, table: Table) -> Table:
+    found: Table = jax.tree.map(lambda values: values[rows], table)
+    return found

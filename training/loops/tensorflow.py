@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training.loops.problem import Problem, chunks, evaluated
+from training.loops.problem import Problem, Table, chunks, evaluated
 
 
 class TensorFlowLoop:
@@ -22,9 +22,10 @@ class TensorFlowLoop:
         self._problem = problem
         self._variables = problem.core.trainable_variables
         problem.optimizer.build(self._variables)
-        self._features = {name: tf.constant(problem.features[name]) for name in problem.inputs}
-        self._y = tf.constant(problem.y)
-        self._weight = None if problem.weight is None else tf.constant(problem.weight)
+        held = _replaceable if problem.streamed else tf.constant
+        self._features = {name: held(problem.features[name]) for name in problem.inputs}
+        self._y = held(problem.y)
+        self._weight = None if problem.weight is None else held(problem.weight)
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
         # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
         steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.is_small)
@@ -40,6 +41,13 @@ class TensorFlowLoop:
             signature = [tf.TensorSpec((self._problem.networks, None), tf.int32)]
             self._answer = tf.function(self._forward, input_signature=signature).get_concrete_function()
         return evaluated(lambda part: self._answer(tf.constant(part)), rows, size)
+
+    def replace(self, table: Table) -> None:
+        for name, variable in self._features.items():
+            variable.assign(table.features[name])
+        self._y.assign(table.y)
+        if self._weight is not None:
+            self._weight.assign(table.weight)
 
     def weights(self) -> list[npt.NDArray[Any]]:
         return [np.array(variable.numpy()) for variable in self._variables]
@@ -73,3 +81,7 @@ class TensorFlowLoop:
 
     def _gathered(self, rows: Any) -> dict[str, Any]:
         return {name: tf.gather(values, rows) for name, values in self._features.items()}
+
+
+def _replaceable(values: npt.NDArray[Any]) -> Any:
+    return tf.Variable(values, trainable=False)
