@@ -113,10 +113,11 @@ def fit(
     weight32 = None if weight is None else weight.astype(np.float32)
     table = Table(rows.features, ((y - mean) / std).astype(np.float32), weight32)
     chunks = None if stream is None else Chunks(stream, rows.layer, table, folds[0].validation, mean, std)
+    # Of the loop's table, which is all rows or the first chunk.
+    held = list(folds) if chunks is None else [chunks.fold] * networks
     if chunks is not None:
-        # From here on rows are those of the loop's table.
-        table, folds = chunks.first, (chunks.fold,) * networks
-    fewest = min(len(fold.train) for fold in folds)
+        table = chunks.first
+    fewest = min(len(fold.train) for fold in held)
     batch = min(config.required("batch_size"), fewest)
     steps = fewest // batch if chunks is None else chunks.steps(batch)
     rates = of_each(config.required("learning_rate"), networks, repeats)
@@ -141,7 +142,7 @@ def fit(
         loop,
         problem,
         objective,
-        folds,
+        held,
         repeats=repeats,
         epochs=config.required("epochs"),
         patience=config.required("patience"),
@@ -153,7 +154,7 @@ def fit(
     outputs = run.unseen()
     kept: tuple[int, ...] = ()
     if repeats > 1 and stop_at is None:
-        chosen = choose_repeats(folds, repeats, outputs, problem.y, objective, problem.weight)
+        chosen = choose_repeats(held, repeats, outputs, problem.y, objective, problem.weight)
         if len(chosen) < repeats:
             kept = tuple(int(i) for i in networks_of(chosen, networks, repeats))
             smaller = core_of(len(kept), len(chosen))

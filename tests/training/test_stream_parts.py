@@ -126,6 +126,19 @@ def test_texts_are_counted_and_the_rarest_forgotten():
     assert {("a", 3), ("b", 3)} <= set(counts.counts.rows())
 
 
+def test_texts_that_are_kept_do_not_keep_their_batch_alive():
+    draw = Draw(10)
+    for start in range(0, 20_000, 1_000):
+        numbers = np.arange(start, start + 1_000, dtype=np.uint64)
+        draw.add(hashed(numbers, 0), pl.DataFrame({"c": [f"{i:0>200}" for i in numbers]}))
+    held = 0
+    for part in (part for frame in draw._frames for part in frame["c"].get_chunks()):
+        _, _, *texts = part.to_arrow(compat_level=pl.CompatLevel.newest()).buffers()
+        held += sum(buffer.size for buffer in texts if buffer is not None)
+    # Polars alone would hold the texts of each batch, 200,000 bytes of each.
+    assert held < 2 * 20 * 210
+
+
 def test_moments_are_those_of_all_rows():
     values, weight = RNG.normal(1e6, 1, (1_000, 2)), RNG.random(1_000)
     plain, weighted = Moments(2), Moments(2)

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from training.stream.alone import alone
+
 UInt64 = npt.NDArray[np.uint64]
 # Different values up to which their number is exact; above, its standard error is 1/128.
 EXACT = 16_384
@@ -29,10 +31,10 @@ class Distinct:
 
     @property
     def count(self) -> int:
-        """Exact up to :data:`EXACT`."""
+        """Exact up to :data:`EXACT`; above, to three digits."""
         if len(self._kept) < EXACT:
             return len(self._kept)
-        return round((EXACT - 1) * _SPACE / float(self._kept[-1]))
+        return int(float(f"{(EXACT - 1) * _SPACE / float(self._kept[-1]):.3g}"))
 
 
 class TextCounts:
@@ -54,7 +56,7 @@ class TextCounts:
         """Count a batch in; with ``sign`` -1 out again."""
         found = column.drop_nulls().value_counts().with_columns(pl.col("count").cast(pl.Int64) * sign)
         both = pl.concat([self._counts, found.select(self._name, "count")])
-        self._counts = both.group_by(self._name).agg(pl.col("count").sum())
+        self._counts = alone(both.group_by(self._name).agg(pl.col("count").sum()))
         # Twice as many in between: else each batch would sort them.
         if self._counts.height > 2 * self._most:
             self._counts = self._counts.top_k(self._most, by=["count", self._name])

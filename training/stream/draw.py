@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.errors import DataError
+from training.stream.alone import alone
 
 Keys = npt.NDArray[Any]
 # Rows with one key stay together; so many times the rows asked for are the most that is held for that.
@@ -47,7 +48,7 @@ class Draw:
         if not len(keys):
             return
         self._keys.append(keys)
-        self._frames.append(frame)
+        self._frames.append(alone(frame))
         self._held += len(keys)
         if self._held > 2 * self._n_rows:
             self._reduce()
@@ -70,7 +71,7 @@ class Draw:
         keys, frame = np.concatenate(self._keys), pl.concat(self._frames)
         self._bound = np.partition(keys, self._n_rows - 1)[self._n_rows - 1]
         near = keys <= self._bound
-        self._keys, self._frames = [keys[near]], [frame.filter(pl.Series(near))]
+        self._keys, self._frames = [keys[near]], [alone(frame.filter(pl.Series(near)))]
         self._held = int(near.sum())
         if self._held > _MOST_TIMES * self._n_rows:
             raise DataError(

@@ -141,8 +141,8 @@ def _schema(request: Request, scanned: Scanned, moments: Moments, notes: list[st
     features: list[Feature] = []
     notes += [f"Column '{name}' is left out, as schema.toml says." for name, given in said.items() if given.drop]
     for name, summary in scanned.summaries.items():
-        notes += summary.notes()
         reason = summary.why_useless()
+        notes += summary.notes()
         if reason and (name not in said or not summary.present):
             notes.append(f"Column '{name}' is left out: {reason}.")
         else:

@@ -11,6 +11,7 @@ from artifact.schema import Feature
 from artifact.values import DAY
 from training.corrections import FeatureCorrection
 from training.infer import Facts, corrected, date_parts, frequent, infinite_note, is_usable, observed, why_useless
+from training.stream.alone import alone_column
 from training.stream.distinct import Distinct, TextCounts
 
 # Values kept of a column that is missing in nearly every row, should the sample have none.
@@ -45,6 +46,7 @@ class ColumnSummary:
             return
         first = present.head(_FEW)
         if self._first is None or len(self._first) < _FEW:
+            first = alone_column(first) if first.dtype == pl.String else first
             self._first = first if self._first is None else pl.concat([self._first, first]).head(_FEW)
         if not is_usable(column.dtype):
             return
@@ -60,8 +62,14 @@ class ColumnSummary:
             self._has_hours = bool(np.mod(seconds, DAY).any())
 
     def notes(self) -> list[str]:
-        """Sentences on what was repaired."""
-        return [infinite_note(self.name, self.infinite)] if self.infinite else []
+        """Sentences on what was repaired, or could not be counted."""
+        found = [infinite_note(self.name, self.infinite)] if self.infinite else []
+        if self.counts.forgotten:
+            found.append(
+                f"Column '{self.name}' has about {self._distinct.count} different texts, too many to count them all; "
+                "some of its rarer categories may have been missed."
+            )
+        return found
 
     def why_useless(self) -> str | None:
         """Why the column cannot inform a prediction, or None."""
