@@ -265,7 +265,7 @@ def test_arrow_dictionaries_and_wide_types_are_read_as_in_memory(tmp_path):
         {
             "c": pa.array(["a", "b", None] * 40).dictionary_encode(),
             "u": pa.array(range(120), pa.uint64()),
-            "d": pa.array([1, 2, 3] * 40).cast(pa.decimal128(9, 2)),
+            "d": pa.array([1, 2, 3] * 40).cast(pa.decimal128(21, 2)),
             "y": pa.array(np.arange(120) ** 2 % 17, pa.int8()),
         }
     )

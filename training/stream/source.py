@@ -88,12 +88,17 @@ class ParquetSource:
         names = self.columns if columns is None else list(columns)
         start = 0
         for file in self._files:
-            self._check(file)
+            _check(file)
             began = start
-            for rows in _gathered(_read(file, n_rows, names), n_rows):
-                yield start, self._typed(rows, names)
-                start += rows.num_rows
-            self._check(file)
+            try:
+                for rows in _gathered(_read(file, n_rows, names), n_rows):
+                    yield start, self._typed(rows, names)
+                    start += rows.num_rows
+            except DataError:
+                # A file that is written to reads as a damaged one.
+                _check(file)
+                raise
+            _check(file)
             if start - began != file.rows:
                 raise _changed(file.path)
 
@@ -104,14 +109,6 @@ class ParquetSource:
             column, dtype = typed_column(frame[name]), self.types[name]
             columns.append(column if column.dtype == dtype else column.cast(dtype))
         return pl.DataFrame(columns)
-
-    def _check(self, file: _File) -> None:
-        try:
-            now = _state(file.path)
-        except OSError as error:
-            raise _changed(file.path) from error
-        if now != file.state:
-            raise _changed(file.path)
 
 
 def paths_of(data: str) -> list[Path]:
@@ -165,6 +162,15 @@ def _parquet(path: Path) -> Any:
 def _state(path: Path) -> tuple[int, int]:
     found = os.stat(path)  # noqa: PTH116
     return found.st_size, found.st_mtime_ns
+
+
+def _check(file: _File) -> None:
+    try:
+        now = _state(file.path)
+    except OSError as error:
+        raise _changed(file.path) from error
+    if now != file.state:
+        raise _changed(file.path)
 
 
 def _changed(path: Path) -> DataError:
