@@ -83,6 +83,31 @@ def test_schema_notes_and_fingerprint_are_those_of_the_table_in_memory(tmp_path)
     assert ours.sizes() | {"sample": 0} == {**theirs.sizes(), "sample": 0}
 
 
+def test_no_row_is_in_two_parts_and_categories_are_those_that_networks_see(tmp_path):
+    n = 600
+    frame = mixed_table(n).with_columns(price=pl.int_range(n) + 1000.0, rare=pl.format("c{}", pl.int_range(n) % 150))
+    asked = request(written(frame, tmp_path / "t.parquet"), config=TrainConfig(model="mlp", folds=1, seed=3))
+    with prepared_stream(asked, ParquetSource(paths_of(asked.data)), SMALL) as (ours, _):
+        trains = np.concatenate([ours.stream.spool.read(i).y[:, 0] for i in range(ours.stream.spool.n_chunks)])
+    parts = ours.plan.parts
+    offset = ours.schema.targets[0].offset
+    held = [(ours.y[rows, 0] + offset).tolist() for rows in parts[1:]]
+    assert sorted([*trains, *(price for part in held for price in part)]) == frame["price"].to_list()
+    assert set(ours.y[parts.train, 0] + offset) <= set(trains)
+    seen = frame.filter(pl.col("price").is_in([*trains, *held[0]]))
+    counts = seen["rare"].value_counts()
+    assert set(ours.schema.feature("rare").categories) == set(counts.filter(pl.col("count") >= 3)["rare"])
+    assert 0 < len(ours.schema.feature("rare").categories) < 150
+    assert ours.schema.targets[0].std == pytest.approx(seen["price"].std(ddof=0))
+    assert (ours.schema.targets[0].minimum, ours.schema.targets[0].maximum) == (
+        seen["price"].min(),
+        seen["price"].max(),
+    )
+    train = pl.Series(trains)
+    mean, std = ours.stream.scale("mse")
+    assert (mean[0] + offset, std[0]) == (pytest.approx(train.mean()), pytest.approx(train.std(ddof=0)))
+
+
 def test_duplicates_and_empty_rows_are_counted_in_all_rows(tmp_path):
     frame = pl.concat([mixed_table(200), mixed_table(200)])
     blank = {name: None for name in frame.columns if name != "price"}
