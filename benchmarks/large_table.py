@@ -38,11 +38,12 @@ _GIB = 1024**3
 
 
 class Run(NamedTuple):
-    """What one training took: rows, peak bytes of all its processes together, seconds, RMSE of other rows."""
+    """What one training took: rows, peak bytes of all its processes together, seconds, those of a processor, RMSE."""
 
     rows: int
     peak: int
     seconds: float
+    processor: float
     rmse: float
     boosting: float | None
 
@@ -66,11 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         test = _table(folder, _TEST_ROWS, seed=1)
         runs = [_run(folder, n_rows, test, options, Path(temporary)) for n_rows in options.rows]
     print(f"{datetime.now(UTC):%Y-%m-%d}, {describe()}; --preset {options.preset}", *options.set, sep=" --set ")
-    print("\n| rows | peak memory | seconds | RMSE of other rows | HistGradientBoosting on all rows |")
-    print("| --- | --- | --- | --- | --- |")
+    print("\n| rows | peak memory | seconds | of a processor | RMSE of other rows | HistGradientBoosting on all rows |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for run in runs:
         boosting = "-" if run.boosting is None else f"{run.boosting:.4f}"
-        print(f"| {run.rows:,} | {run.peak / _GIB:.2f} GiB | {run.seconds:,.0f} | {run.rmse:.4f} | {boosting} |")
+        took = f"{run.seconds:,.0f} | {run.processor:,.0f}"
+        print(f"| {run.rows:,} | {run.peak / _GIB:.2f} GiB | {took} | {run.rmse:.4f} | {boosting} |")
     return _judge(runs)
 
 
@@ -102,9 +104,9 @@ def _run(folder: Path, n_rows: int, test: Path, options: argparse.Namespace, hom
     settings = [part for setting in options.set for part in ("--set", setting)]
     mode = "--no-stream" if options.no_stream else "--stream"
     command = [sys.executable, "-m", "trueline", "train", str(data), "--target", "y", "--name", f"rows-{n_rows}"]
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), _processor()
     peak = _watched([*command, "--preset", options.preset, mode, "--json", *settings], environment)
-    seconds = time.perf_counter() - began
+    seconds, busy = time.perf_counter() - began, _processor() - busy
     evaluate = [sys.executable, "-m", "trueline", "evaluate", f"rows-{n_rows}", str(test), "--json"]
     done = subprocess.run(evaluate, env=environment, capture_output=True, text=True, check=True)
     rmse = json.loads(done.stdout.splitlines()[-1])["metrics"]["y"]["rmse"]
@@ -113,7 +115,7 @@ def _run(folder: Path, n_rows: int, test: Path, options: argparse.Namespace, hom
         # In a process of its own: its memory is not Trueline's.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             boosting = pool.submit(_boosting, data, test).result()
-    return Run(n_rows, peak, seconds, rmse, boosting)
+    return Run(n_rows, peak, seconds, busy, rmse, boosting)
 
 
 def _watched(command: list[str], environment: dict[str, str]) -> int:
@@ -129,6 +131,12 @@ def _watched(command: list[str], environment: dict[str, str]) -> int:
         raise SystemExit(f"Expected {' '.join(command)} to end well. Received: exit code {code}.")
     # The largest single process as the kernel saw it, should a poll have missed the moment.
     return max(peak[0], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+
+
+def _processor() -> float:
+    """Seconds of processors that the children have taken that ended."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
 
 
 def _watch(pid: int, peak: list[int], stop: threading.Event) -> None:

@@ -69,7 +69,7 @@ _EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_600, 400), "best"
 
 
 # Passes that are the fewest: of many rows each has as many steps as small tables get in all.
-_FEWEST_PASSES = ((500_000, 8), (2_000_000, 4), (8_000_000, 2))
+_FEWEST_PASSES = ((500_000, 8), (2_000_000, 2))
 
 
 def resolved(preset: str, family: str | None, n_rows: int) -> dict[str, Any]:
