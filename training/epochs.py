@@ -144,7 +144,7 @@ class Epochs:
         """Take steps, (n_steps, n_networks, batch); the sums of loss and error over them, (2, n_networks)."""
         at_once = max(1, _INDICES_A_CALL // (len(self._folds) * self._batch))
         parts = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
-        return np.sum([self._loop.run(part) * len(part) for part in parts], axis=0)
+        return np.asarray(np.sum([self._loop.run(part) * len(part) for part in parts], axis=0))
 
     def _errors(self) -> npt.NDArray[np.float64]:
         """What each network's epoch is judged by, (n_networks,).

@@ -70,7 +70,13 @@ def check_target(objective: str, name: str, y: Float64) -> None:
 def takes(objective: str, y: Float64) -> npt.NDArray[np.bool_]:
     """Which values of a target the objective takes, bool (n_samples,)."""
     words = KINDS[objective].takes
-    return {"": np.isfinite(y), "0 or more": y >= 0, "above 0": y > 0, "0 or 1": (y == 0) | (y == 1)}[words]
+    fits: dict[str, npt.NDArray[np.bool_]] = {
+        "": np.isfinite(y),
+        "0 or more": y >= 0,
+        "above 0": y > 0,
+        "0 or 1": (y == 0) | (y == 1),
+    }
+    return fits[words]
 
 
 def refused_target(objective: str, name: str, first: float, count: int, n_rows: int) -> DataError:

@@ -90,8 +90,8 @@ class HeldOut:
             planned = (planned if self._time else start) + sizes[name]
             end = min(planned, len(keys))
             if end < len(keys) and end > start and keys[end] == keys[end - 1]:
-                side = "left" if self._time else "right"
-                end = max(start, int(np.searchsorted(keys, keys[end - 1], side)))
+                ends = np.flatnonzero(keys == keys[end - 1])
+                end = max(start, int(ends[0] if self._time else ends[-1] + 1))
             parts[name] = np.arange(start, end, dtype=np.int64)
             start = end
         return parts, keys[start - 1] if start else None

@@ -113,7 +113,7 @@ class Spool:
 
     def _read(self, chunk: int, name: str, n: int) -> npt.NDArray[Any]:
         values = np.empty((n, self._widths[name]), self._types[name])
-        left, at = memoryview(values).cast("B") if values.size else memoryview(b""), self._at(chunk, name, 0)
+        left, at = values.data.cast("B") if values.size else memoryview(b""), self._at(chunk, name, 0)
         while len(left):
             got = os.preadv(self._file.fileno(), [left], at)
             if not got:
@@ -149,7 +149,7 @@ def _temporary(n_bytes: int) -> IO[bytes]:
 
 
 def _write(file: IO[bytes], part: npt.NDArray[Any], at: int) -> None:
-    left = memoryview(part).cast("B")
+    left = part.data.cast("B")
     while len(left):
         done = os.pwrite(file.fileno(), left, at)
         left, at = left[done:], at + done

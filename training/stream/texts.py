@@ -28,8 +28,7 @@ def text_types(source: ParquetSource, batch_rows: int, as_text: Collection[str] 
     # A column whose first values are words is read no further: most end in the first batch.
     for _, batch in source.batches(batch_rows, texts) if texts else ():
         for name, left in open_.items():
-            present = present_texts(batch[name]) if left else ()
-            if len(present):
+            if left and len(present := present_texts(batch[name])):
                 has_value.add(name)
                 left[:] = [dtype for dtype in left if text_fits(present, dtype)]
         if not any(open_.values()):
