@@ -38,7 +38,7 @@ Precision = Literal["auto", "float32", "tf32", "mixed_bfloat16"]
 
 
 # Families whose solution is that of least squares.
-_SQUARED_ERROR = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
+SQUARED_ERROR = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
 
 
 class TrainConfig(BaseModel):
@@ -172,7 +172,7 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.objective != "mse" and self.model in _SQUARED_ERROR:
+        if self.objective != "mse" and self.model in SQUARED_ERROR:
             raise ValueError(
                 f"Expected objective=mse for model={self.model}. Received: objective={self.objective}. "
                 "Take --model linear, or a network."
@@ -182,9 +182,9 @@ class TrainConfig(BaseModel):
                 raise ValueError(f"Expected different families in 'mix', a network among them. Received: {self.mix}.")
             if self.model not in (None, self.mix[0]):
                 raise ValueError(f"Expected --model or 'mix'. Received: model={self.model} and mix={self.mix}.")
-            if self.objective != "mse" and set(self.mix) & set(_SQUARED_ERROR):
+            if self.objective != "mse" and set(self.mix) & set(SQUARED_ERROR):
                 raise ValueError(f"Expected networks in 'mix' for objective={self.objective}. Received: {self.mix}.")
-        solved = self.model in _SQUARED_ERROR or (self.model == "linear" and self.objective == "mse")
+        solved = self.model in SQUARED_ERROR or (self.model == "linear" and self.objective == "mse")
         check_augment(self.augment, dict(self), self.model if solved else None, type(self).model_fields)
         held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
         if held > 0.8:

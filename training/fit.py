@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -25,13 +26,16 @@ from training.epochs import Epochs, Progress
 from training.folds import Fold
 from training.lineage import Computed
 from training.loops import open_loop
-from training.loops.problem import Problem
+from training.loops.problem import Problem, Table
 from training.models import FAMILIES, Family
 from training.models.inputs import Inputs, Preprocessed, heads, of_each
 from training.objectives import objective_of
 from training.objectives.base import Objective
 from training.objectives.kinds import scale_of
 from training.optimizers import build_optimizer
+from training.stream.chunks import Chunks
+from training.stream.epochs import StreamedEpochs
+from training.stream.stream import Stream
 from training.transfer.earlier import Earlier
 from training.transfer.start import Start
 
@@ -82,6 +86,7 @@ def fit(
     weight: npt.NDArray[np.float64] | None = None,
     earlier: Earlier | None = None,
     networks_of_start: tuple[int, ...] = (),
+    stream: Stream | None = None,
 ) -> Fitted:
     """Fit one network a fold, all in the same compiled steps.
 
@@ -98,6 +103,7 @@ def fit(
         weight: float64 (n_samples,) of each row, their mean 1; None for equal ones. Defaults to None.
         earlier: version whose weights training starts from, where they agree; None: from random ones. Defaults to None.
         networks_of_start: see :meth:`Start.into`. Defaults to all in order.
+        stream: all rows that train, of which the folds' are a sample; None where those are all. Defaults to None.
 
     Raises:
         DataError: the backend does not see the devices that the settings name.
@@ -119,6 +125,10 @@ def fit(
     rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=family.squeeze, keep=keep)
     edges = {} if start is None else start.edges(rows.layer, config)
     mean, std = scale_of(config.objective, y[trained], None if weight is None else weight[trained])
+    seen = y[trained]
+    if stream is not None:
+        mean, std = stream.scale(config.objective)
+        seen = np.stack(stream.ends())
     n_values, n_spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
 
     def core_of(networks: int, repeats: int) -> Any:
@@ -127,22 +137,29 @@ def fit(
         return keras.Model(inputs.tensors, outputs, name=config.model)
 
     core = core_of(networks, repeats)
-    scaling = _scaling(family, objective, y[trained], mean, std)
+    scaling = _scaling(family, objective, seen, mean, std)
     init = None
     if start is not None:
         scaling = start.scaling(scaling)
         init = start.into(core, rows.layer, scaling, config, networks_of_start)
-    fewest = min(len(fold.train) for fold in folds)
+    weight32 = None if weight is None else weight.astype(np.float32)
+    table = Table(rows.features, ((y - mean) / std).astype(np.float32), weight32)
+    chunks = None if stream is None else Chunks(stream, rows.layer, table, folds[0].validation, mean, std)
+    # Of the loop's table, which is all rows or the first chunk.
+    held = list(folds) if chunks is None else [chunks.fold] * networks
+    if chunks is not None:
+        table = chunks.first
+    fewest = min(len(fold.train) for fold in held)
     batch = min(config.required("batch_size"), fewest)
-    steps = fewest // batch
+    steps = fewest // batch if chunks is None else chunks.steps(batch)
     rates = of_each(config.required("learning_rate"), networks, repeats)
     problem = Problem(
         core=core,
         networks=networks,
         members=members,
-        features=rows.features,
-        y=((y - mean) / std).astype(np.float32),
-        weight=None if weight is None else weight.astype(np.float32),
+        features=table.features,
+        y=table.y,
+        weight=table.weight,
         loss=objective.loss,
         error=objective.error,
         optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor, rates),
@@ -153,13 +170,14 @@ def fit(
         devices=take_devices(config.device, len(X)),
         asked_precision=config.precision,
         augment=Augmentation.of(config, rows, networks, repeats),
+        streamed=chunks is not None,
     )
     loop = open_loop(problem)
-    run = Epochs(
+    run = (Epochs if chunks is None else partial(StreamedEpochs, chunks))(
         loop,
         problem,
         objective,
-        folds,
+        held,
         repeats=repeats,
         epochs=config.required("epochs"),
         patience=config.required("patience"),
@@ -173,7 +191,7 @@ def fit(
     chosen: tuple[int, ...] = tuple(range(repeats))
     kept: tuple[int, ...] = ()
     if repeats > 1 and stop_at is None:
-        chosen = choose_repeats(folds, repeats, outputs, problem.y, objective, problem.weight)
+        chosen = choose_repeats(held, repeats, outputs, problem.y, objective, problem.weight)
         if len(chosen) < repeats:
             kept = tuple(int(i) for i in networks_of(chosen, networks, repeats))
             smaller = core_of(len(kept), len(chosen))

@@ -78,6 +78,10 @@ _EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_200, 400), "best"
 _REALMLP_BATCH, _REALMLP_EPOCHS, _REALMLP_REPEATS = 128, 256, 1
 
 
+# Passes that are the fewest: of many rows each has as many steps as small tables get in all.
+_FEWEST_PASSES = ((500_000, 8), (2_000_000, 2))
+
+
 def resolved(
     preset: str,
     family: str | None,
@@ -110,7 +114,7 @@ def resolved(
     if model == "realmlp":
         batch_size, most, repeats = max(batch_size, _REALMLP_BATCH), min(most, _REALMLP_EPOCHS), _REALMLP_REPEATS
         a_pass = max(1, n_rows // batch_size)
-    epochs = min(most, max(8, round((steps_of_few if few else steps) / a_pass)))
+    epochs = min(most, max(_by_rows(n_rows, _FEWEST_PASSES, 1), round((steps_of_few if few else steps) / a_pass)))
     bins = int(np.clip(_ALL_BINS // max(1, n_numeric), _LEAST_BINS, _MOST_BINS)) if n_numeric else _LEAST_BINS
     return {
         **_COMMON,

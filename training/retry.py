@@ -118,4 +118,5 @@ def _fit(
         weight=prepared.weight,
         earlier=prepared.earlier,
         networks_of_start=networks_of_start,
+        stream=prepared.stream,
     )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from artifact.errors import DataError
 from artifact.manifest import Manifest
 from artifact.registry import Registry, check_name
 from artifact.schema import FeatureSchema
 from training.backend import load_backend
-from training.data import fingerprint, read_table
-from training.prepare import Request, prepare
+from training.data import TableFacts, read_table
+from training.prepare import Prepared, Request, prepare
+from training.stream.bounds import Bounds
+from training.stream.choose import parquet_source
+from training.stream.prepare import prepared_stream
 from training.transfer.earlier import Earlier
 from training.transfer.features import text_columns
 from training.transfer.told import sentence
@@ -28,8 +33,16 @@ class Observer:
     devices: Callable[[str], None] = lambda devices: None  # noqa: ARG005
 
 
-def train(request: Request, registry: Registry, observer: Observer | None = None) -> Manifest:
+def train(
+    request: Request, registry: Registry, observer: Observer | None = None, bounds: Bounds | None = None
+) -> Manifest:
     """Train a model and store it as a new version.
+
+    Args:
+        request: what to train.
+        registry: where to.
+        observer: hears how the work goes. Defaults to none.
+        bounds: what a streamed table may hold in memory. Defaults to :class:`Bounds`'s.
 
     Raises:
         DataError: the table or the request is wrong; nothing was written.
@@ -41,15 +54,42 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     started = time.perf_counter()
     observer.stage("read")
     earlier = None if request.init is None else Earlier.find(registry, request.init)
+    with _ready(request, bounds or Bounds(), earlier) as (prepared, table):
+        observer.schema(prepared.schema, prepared.notes)
+        return _trained(request, registry, observer, prepared, table, started)
+
+
+@contextmanager
+def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Prepared, TableFacts]]:
+    """The table ready to fit, and what the lineage says of it; in memory or streamed."""
+    source = parquet_source(request.data, request.stream)
+    if source is None:
+        yield _held(request, earlier)
+        return
+    if earlier is not None:
+        raise DataError(
+            f"Expected a table held in memory with --init. Received: {request.data}, which is streamed. "
+            "Give fewer rows, --no-stream, or leave --init out."
+        )
+    with prepared_stream(request, source, bounds) as found:
+        yield found
+
+
+def _held(request: Request, earlier: Earlier | None) -> tuple[Prepared, TableFacts]:
+    """Of the table as it was read only the facts are left."""
     texts = request.corrections.text_columns()
     if earlier is not None:
         texts = text_columns(earlier.schema, request.corrections)
     table = read_table(request.data, as_text=texts)
+    facts = TableFacts.of(table)
     if earlier is not None:
-        earlier.refuse_its_own(fingerprint(table))
-    prepared = prepare(table, request, earlier)
-    observer.schema(prepared.schema, prepared.notes)
+        earlier.refuse_its_own(facts.fingerprint)
+    return prepare(table, request, earlier), facts
 
+
+def _trained(
+    request: Request, registry: Registry, observer: Observer, prepared: Prepared, table: TableFacts, started: float
+) -> Manifest:
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
     devices = load_backend(prepared.config.device, prepared.frame.height)

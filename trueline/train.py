@@ -51,6 +51,7 @@ _STAGES = {
 @click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
 @click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
 @click.option("--init", metavar="MODEL", help="Start from an earlier version: NAME, NAME:VERSION or NAME:champion.")
+@click.option("--stream/--no-stream", default=None, help="Read Parquet batch by batch. Defaults to large tables only.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
 @click.option("--device", metavar="WHAT", help="auto, cpu, gpu, or GPUs by number: gpu:0,1. Defaults to auto.")
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
@@ -73,6 +74,7 @@ def train_command(
     weight: str | None,
     interval_groups: str | None,
     init: str | None,
+    stream: bool | None,
     seed: int | None,
     device: str | None,
     promote: bool,
@@ -111,6 +113,7 @@ def train_command(
         weight=weight,
         interval_groups=interval_groups,
         init=init,
+        stream=stream,
     )
     check_name(request.name)
     store = registry()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from training.augment.step import Batch
-from training.loops.problem import Problem, chunks, evaluated
+from training.loops.problem import Problem, Table, chunks, evaluated
 from training.precision import layers_in, products_in
 
 
@@ -25,9 +25,10 @@ class TensorFlowLoop:
         self._precision = problem.precision
         self._variables = problem.core.trainable_variables
         problem.optimizer.build(self._variables)
-        self._features = {name: tf.constant(problem.features[name]) for name in problem.inputs}
-        self._y = tf.constant(problem.y)
-        self._weight = None if problem.weight is None else tf.constant(problem.weight)
+        held = _replaceable if problem.streamed else tf.constant
+        self._features = {name: held(problem.features[name]) for name in problem.inputs}
+        self._y = held(problem.y)
+        self._weight = None if problem.weight is None else held(problem.weight)
         # Not inlined: the graph's optimiser then computes the rest as it does without it, to the bit.
         self._augmented = (
             tf.function(problem.augment, autograph=False, experimental_attributes={"_noinline": True})
@@ -50,6 +51,13 @@ class TensorFlowLoop:
             signature = [tf.TensorSpec((self._problem.networks, None), tf.int32)]
             self._answer = tf.function(self._forward, input_signature=signature).get_concrete_function()
         return evaluated(lambda part: self._answer(tf.constant(part)), rows, size)
+
+    def replace(self, table: Table) -> None:
+        for name, variable in self._features.items():
+            variable.assign(table.features[name])
+        self._y.assign(table.y)
+        if self._weight is not None:
+            self._weight.assign(table.weight)
 
     def weights(self) -> list[npt.NDArray[Any]]:
         return [np.array(variable.numpy()) for variable in self._variables]
@@ -86,3 +94,7 @@ class TensorFlowLoop:
 
     def _gathered(self, rows: Any) -> dict[str, Any]:
         return {name: tf.gather(values, rows) for name, values in self._features.items()}
+
+
+def _replaceable(values: npt.NDArray[Any]) -> Any:
+    return tf.Variable(values, trainable=False)
