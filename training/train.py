@@ -43,15 +43,19 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
     load_backend()
+    from training.distil import distil
     from training.measure import final_fold, measure
     from training.retry import fit_or_retry, refit_or_keep
     from training.store import store
 
     prepared, fitted = fit_or_retry(prepared, observer.epoch, observer.note)
+    observer.stage("distil")
+    served = distil(prepared, fitted, progress=observer.epoch)
     observer.stage("compare")
-    measured = measure(prepared, fitted)
+    measured = measure(prepared, served)
     if prepared.plan.parts is not None and prepared.config.refit:
         observer.stage("refit")
         prepared, fitted = refit_or_keep(prepared, fitted, final_fold(prepared, fitted), observer.epoch, observer.note)
+        served = distil(prepared, fitted, progress=observer.epoch, measured=True)
     observer.stage("store")
-    return store(registry, request, table, prepared, fitted, measured, started)
+    return store(registry, request, table, prepared, served, measured, started)

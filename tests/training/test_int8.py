@@ -127,7 +127,7 @@ def test_a_network_that_onnx_has_no_form_of_is_stored_for_keras(tmp_path, monkey
         path.write_bytes(b"half")
         raise NotImplementedError("no such operation:\n  Erfinv")
 
-    def refuses(model, path):
+    def refuses(model, path, **options):
         raise UnsupportedError("no such layer")
 
     monkeypatch.setattr("training.export.write_onnx", refuses)

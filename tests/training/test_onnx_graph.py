@@ -55,9 +55,9 @@ def network(rows: Prepared, networks: int = 2) -> keras.Model:
     return whole(rows.schema, ready, core, scaling)
 
 
-def check(model: keras.Model, rows: Prepared, path) -> onnx.ModelProto:
+def check(model: keras.Model, rows: Prepared, path, *, exact: bool = False) -> onnx.ModelProto:
     """Write a model, and hold every output to Keras's own."""
-    write_onnx(model, path)
+    write_onnx(model, path, exact=exact)
     X = rows.X
     answers = model(feed(X, [t.name for t in model.inputs]), training=False)
     expected = Outputs(**{name: np.asarray(keras.ops.convert_to_numpy(t)) for name, t in answers.items()})
@@ -108,7 +108,8 @@ def test_objectives_answer_as_keras(objective, members, tmp_path):
 @pytest.mark.parametrize("bins", [0, 6])
 def test_any_columns_answer_as_keras(drop, bins, networks, tmp_path):
     rows = prepared(drop, model="mlp", embedding_bins=bins, embedding_activation="relu" if networks == 1 else None)
-    check(network(rows, networks), rows, tmp_path / "m.onnx")
+    for exact in (False, True):
+        check(network(rows, networks), rows, tmp_path / "m.onnx", exact=exact)
 
 
 @pytest.mark.parametrize("activation", typing.get_args(Activation))

@@ -14,6 +14,8 @@ from training.onnx_graph.parts import NODE, Float64, Plain
 # What a product of a few rows costs beside its weights, in weights.
 _CALL = 1_000
 _ENDLESS = 1e30
+# Weights of a product that only spreads columns out over their bins.
+_SPREAD_OUT = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,14 @@ class Bins:
     def _flat(self, graph: Graph) -> Plain:
         """The bins side by side, (n, columns * bins), with the matrix that embeds them."""
         columns, bins = self.low.shape
+        if not graph.exact and columns * self.low.size <= _SPREAD_OUT:
+            # One product gives each bin its column, scaled; it subtracts after the scaling, and so rounds more.
+            slopes = np.zeros((columns, columns, bins))
+            slopes[np.arange(columns), np.arange(columns)] = self.inverse
+            moved = graph.matmul(self.tensor, slopes.reshape(columns, -1), "embedding")
+            moved = graph.add("Add", moved, -(self.low * self.inverse).reshape(-1))
+            bounded = graph.add("Max", moved, self.floor.reshape(-1))
+            return Plain(graph.add("Min", bounded, self.ceiling.reshape(-1)), 1, self._matrix())
         x = graph.add("Unsqueeze", self.tensor, np.array([2], np.int64))
         filled = graph.reshape(self._filled(graph, x, column_axis=1), -1, columns * bins)
         return Plain(filled, 1, self._matrix())

@@ -24,17 +24,18 @@ class _Beside:
     heads: tuple[hidden.Heads, ...]
 
 
-def write_onnx(model: Any, path: Path) -> None:
+def write_onnx(model: Any, path: Path, *, exact: bool = False) -> None:
     """Write a model as :func:`training.fit.whole` makes them.
 
     Args:
         model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value", "spread" or "quantiles"}``.
         path: file to write.
+        exact: see :class:`Graph`; some more operations. Defaults to False.
 
     Raises:
         UnsupportedError: a layer, or a use of one, that is not known here; no file was written.
     """
-    graph = Graph()
+    graph = Graph(exact)
     given = [_input(graph, tensor) for tensor in model.inputs]
     found = _walk(graph, model, given)
     if not isinstance(found, dict):

@@ -22,6 +22,9 @@ class UnsupportedError(Exception):
 class Graph:
     """Nodes in the order of computation. Tensors are float32 unless told otherwise.
 
+    Args:
+        exact: round as the layers do where fewer operations would round otherwise. Defaults to True.
+
     Example:
         >>> graph = Graph()
         >>> x = graph.input("x", 3)
@@ -29,7 +32,8 @@ class Graph:
         >>> graph.write(path)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, exact: bool = True) -> None:
+        self.exact = exact
         self._nodes: list[Any] = []
         self._constants: dict[tuple[Any, ...], str] = {}
         self._initializers: list[Any] = []

@@ -13,7 +13,7 @@ import numpy as np
 
 from training.onnx_graph.activations import activated, mish
 from training.onnx_graph.graph import Graph, UnsupportedError
-from training.onnx_graph.parts import Features, Float64, Part, Plain
+from training.onnx_graph.parts import Features, Float64, Part, Plain, wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +94,29 @@ def products(graph: Graph, features: Layer, W: Float64, bias: Float64) -> tuple[
 
 def _of_all(graph: Graph, features: Features, W: Float64, bias: Float64) -> str:
     """What all networks make of features that are the same for all, (n, networks * units)."""
-    weights, start = [], 0
+    tensors: list[str] = []
+    weights: list[Float64] = []
+    total, start = None, 0
     for part in features.parts:
-        weights.append((part, W[:, start : start + part.width]))
+        of_part = W[:, start : start + part.width]
         start += part.width
-    total = None
-    # A table of categories takes the bias in, so it comes before what does not.
-    for part, of_part in sorted(weights, key=lambda pair: isinstance(pair[0], Plain)):
-        found, bias = part.product(graph, of_part, bias)
-        total = found if total is None else graph.add("Add", total, found)
+        if isinstance(part, Plain):
+            # One product of all of them, below.
+            tensors.append(part.tensor)
+            weights.append(wide(of_part if part.identity else part.matrix @ of_part))
+        else:
+            found, bias = part.product(graph, of_part, bias)
+            total = found if total is None else graph.add("Add", total, found)
+    if not tensors:
+        if total is None:
+            raise UnsupportedError("a layer of no features")
+        return str(graph.add("Add", total, bias.reshape(-1))) if bias.any() else total
+    x = tensors[0] if len(tensors) == 1 else graph.add("Concat", *tensors, axis=1)
     if total is None:
-        raise UnsupportedError("a layer of no features")
-    return str(graph.add("Add", total, bias.reshape(-1))) if bias.any() else total
+        return str(graph.add("Add", graph.matmul(x, np.concatenate(weights)), bias.reshape(-1)))
+    if bias.any():
+        total = graph.add("Add", total, bias.reshape(-1))
+    return str(graph.add("Gemm", x, graph.constant(np.concatenate(weights), "weight"), total))
 
 
 def _ready(graph: Graph, features: Features, networks: int, units: int) -> Features:

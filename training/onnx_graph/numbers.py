@@ -30,8 +30,9 @@ def preprocessing(graph: Graph, layer: Any, tensor: str) -> Features:
     numbers = Plain.of(z, 1, width)
     parts = [numbers.scaled(np.full((1, width), factor)) if layer.squeeze else numbers]
     if layer.flagged:
-        chosen = graph.add("Gather", missing, np.array(layer.flagged, np.int64), axis=1)
-        parts.append(Plain.of(graph.add("Cast", chosen, to=1), 1, len(layer.flagged)))
+        # Of all columns: those without a flag get weights of 0, which costs less than choosing.
+        flags = graph.add("Cast", missing, to=1)
+        parts.append(Plain(flags, 1, np.eye(width)[None, :, layer.flagged]))
     return Features(tuple(parts))
 
 

@@ -33,6 +33,8 @@ def answers(graph: Graph, layer: Any, heads: Sequence[Heads]) -> dict[str, str]:
         spread = graph.add("Mul", graph.add("Mul", value, np.float32(2)), graph.add("Sub", np.float32(1), value))
         return {"value": value, "spread": spread}
     values, log_spreads = _so_many(heads, 2)
+    if layer.link == "identity" and values.count == len(std) == 1:
+        return _alone(graph, layer, values, log_spreads)
     if layer.link == "identity":
         # What the link does not bend is in the target's unit from the start.
         values = values.scaled(std, mean)
@@ -56,6 +58,17 @@ def answers(graph: Graph, layer: Any, heads: Sequence[Heads]) -> dict[str, str]:
         value = graph.add("Add", value, mean) if mean.any() else value
     else:
         value = graph.matmul(of_values, by_value(np.ones(len(std))), "head")
+    return {"value": _bounded(graph, layer, value), "spread": spread}
+
+
+def _alone(graph: Graph, layer: Any, values: Heads, log_spreads: Heads) -> dict[str, str]:
+    """One network's answers for one target: nothing to average, the unit is in the heads."""
+    mean, std = np.asarray(layer.mean), np.asarray(layer.std)
+    unit = float(np.log(std[0]))
+    low, high = (bound + unit for bound in keras_target._LOG_SPREAD)
+    value = values.scaled(std, mean).computed(graph)
+    spread = log_spreads.scaled(np.ones(1), np.full(1, unit)).computed(graph)
+    spread = graph.add("Exp", graph.add("Clip", spread, *_float32((low, high))))
     return {"value": _bounded(graph, layer, value), "spread": spread}
 
 
