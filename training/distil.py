@@ -39,22 +39,22 @@ Teacher = Callable[[Encoded], list[Outputs]]
 # ``distil=auto`` serves the student if its error out of fold is at most so many times the ensemble's.
 MOST_COST = 1.01
 # Rows without labels for each row of the table, and at most.
-_MADE, _MOST_MADE = 3, 60_000
-_STEPS = 1_000
+_MADE, _MOST_MADE = 1, 60_000
+_STEPS = 1_500
 _CHUNK = 4_096
 _STUDENT: dict[str, Any] = {
     "model": "mlp",
     "members": 1,
-    "hidden": (64, 64),
+    "hidden": (96, 64),
     "activation": "silu",
     "dropout": 0.0,
-    "embedding_bins": 24,
+    "embedding_bins": 32,
     "embedding_dim": 8,
     "embedding_activation": None,
     "optimizer": "adamw",
     "momentum": 0.9,
     "beta_2": 0.999,
-    "learning_rate": 2e-2,
+    "learning_rate": 3e-2,
     "schedule": "cosine",
     "warmup": 0.05,
     "weight_decay": 0.0,
