@@ -153,6 +153,10 @@ class TrainConfig(BaseModel):
     validation_fraction: Fraction | None = Field(
         default=None, description="Without folds: share that chooses the epoch; default by rows."
     )
+    distil: Literal["auto"] | bool | None = Field(
+        default=None,
+        description="Serve one small network taught by the ensemble; auto: where its error is at most 1% above.",
+    )
     int8: bool = Field(
         default=False, description="Store a copy of the network in 8-bit integers too, where its answers stay near."
     )

@@ -68,7 +68,7 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
     """
     plan, y = prepared.plan, prepared.y
     everything = np.arange(len(y))
-    outputs = joint(prepared, fitted)
+    outputs = joint_unseen(prepared, fitted)
     calibration = _calibrated(prepared, outputs, everything)
     first = plan.folds[: len(plan.folds) // plan.repeats]
     others = {name: np.zeros_like(y) for name in baseline_names(prepared.config, prepared.schema)}
@@ -129,7 +129,7 @@ def answers(model: object, X: Encoded) -> Outputs:
     return Outputs(**{name: np.concatenate(parts) for name, parts in found.items()})
 
 
-def joint(prepared: Prepared, fitted: Fitted) -> Outputs:
+def joint_unseen(prepared: Prepared, fitted: Fitted) -> Outputs:
     """Each row's answer by the networks that did not see it, one of each repeat, as the model joins its networks."""
     plan, n = prepared.plan, len(prepared.y)
     per_cut = len(plan.folds) // plan.repeats

@@ -17,7 +17,7 @@ from training.config import TrainConfig
 from training.epochs import Progress
 from training.fit import Fitted
 from training.folds import Fold, Plan
-from training.measure import answers, final_fold, joint
+from training.measure import answers, final_fold, joint_unseen
 from training.objectives.kinds import KINDS
 from training.prepare import Prepared
 from training.retry import fit_or_retry, refit_or_keep
@@ -142,7 +142,7 @@ def _part(prepared: Prepared, given: TrainConfig, name: str, progress: Progress,
     own = replace(prepared, config=config, plan=_fewer(plan, config))
     own, fitted = fit_or_retry(own, progress, tell)
     if plan.parts is None:
-        return Part(name, fitted.model, joint(own, fitted), fitted, own)
+        return Part(name, fitted.model, joint_unseen(own, fitted), fitted, own)
     X, _ = prepared.rows(plan.folds[0].validation)
     return Part(name, fitted.model, answers(fitted.model, X), fitted, own)
 

@@ -94,6 +94,7 @@ def _trained(
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
     devices = load_backend(prepared.config.device, prepared.frame.height)
     observer.devices(", ".join(map(str, devices)))
+    from training.distil import distil
     from training.measure import final_fold, measure
     from training.mix import fit_mix, refit_mix
     from training.retry import fit_or_retry, refit_or_keep
@@ -106,8 +107,10 @@ def _trained(
         prepared, fitted = mixed.prepared, mixed.fitted
     if fitted.init is not None:
         observer.note(sentence(fitted.init))
+    observer.stage("distil")
+    served = distil(prepared, fitted, progress=observer.epoch)
     observer.stage("compare")
-    measured = measure(prepared, fitted)
+    measured = measure(prepared, served)
     if prepared.plan.parts is not None and prepared.config.refit:
         observer.stage("refit")
         if mixed is None:
@@ -115,5 +118,6 @@ def _trained(
             prepared, fitted = refit_or_keep(prepared, fitted, all_rows, observer.epoch, observer.note)
         else:
             prepared, fitted = refit_mix(mixed, observer.epoch, observer.note)
+        served = distil(prepared, fitted, progress=observer.epoch, measured=True)
     observer.stage("store")
-    return store(registry, request, table, prepared, fitted, measured, started)
+    return store(registry, request, table, prepared, served, measured, started)

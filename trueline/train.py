@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _STAGES = {
     "read": "Reading",
     "fit": "Training",
+    "distil": "Teaching a small network",
     "compare": "Comparing with simpler models",
     "refit": "Training on all rows",
     "store": "Storing",
