@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import onnx
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -74,6 +75,9 @@ def test_saved_and_exported_it_answers_the_same(grown, tmp_path):
     np.testing.assert_array_equal(first, second)
     exported = write_model(found.model, tmp_path, schema, X)
     assert exported.note is None
+    operations = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
+    assert operations.count("TreeEnsembleRegressor") == 1
+    assert len(operations) < 8
     answers = open_runtime(tmp_path, "onnx").run(X.numeric, X.categorical).value
     np.testing.assert_allclose(answers, first, rtol=1e-5, atol=1e-4)
 

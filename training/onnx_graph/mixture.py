@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -62,7 +63,8 @@ def trees(graph: Graph, layer: Any, inputs: Sequence[Any]) -> str:
 def mixture(graph: Graph, layer: Any, answers: Sequence[Answers]) -> Answers:
     """:class:`Mixture`: answers side by side, and their mean as a product."""
     weights = np.asarray(layer.weights_of)
-    width = int(layer.output["value"].shape[-1])
+    # Values and spreads are (n, n_targets); quantiles have an axis more.
+    width = int(min(keras.tree.flatten(layer.output), key=lambda tensor: len(tensor.shape)).shape[-1])
     found = {"value": _mean(graph, [a["value"] for a in answers], weights, width)}
     for name in ANSWERS[1:]:
         having = [i for i, a in enumerate(answers) if name in a]
