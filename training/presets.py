@@ -89,7 +89,7 @@ def resolved(preset: str, family: str | None, n_rows: int) -> dict[str, Any]:
         **_FAMILIES[model],
         **(_FEW if few and model in ("mlp", "tabm") else {}),
         "model": model,
-        "distil": "auto" if preset == "fast" else False,
+        "distil": False,
         "folds": folds,
         "repeats": repeats,
         "refit": n_rows < MANY_ROWS,
