@@ -143,11 +143,11 @@ def joint_unseen(prepared: Prepared, fitted: Fitted) -> Outputs:
                 if values is not None:
                     whole.setdefault(name, np.zeros((n, *values.shape[1:])))[fold.validation] = values
         cuts.append(whole)
-    joint = {name: np.mean([cut[name] for cut in cuts], axis=0) for name in cuts[0]}
+    together = {name: np.mean([cut[name] for cut in cuts], axis=0) for name in cuts[0]}
     if KINDS[prepared.config.objective].link == "normal":
         variances = np.mean([np.square(cut["spread"]) for cut in cuts], axis=0)
-        joint["spread"] = np.sqrt(variances + np.var([cut["value"] for cut in cuts], axis=0))
-    return Outputs(**joint)
+        together["spread"] = np.sqrt(variances + np.var([cut["value"] for cut in cuts], axis=0))
+    return Outputs(**together)
 
 
 def _rows(outputs: Outputs, rows: npt.NDArray[np.int64]) -> Outputs:

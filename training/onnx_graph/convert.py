@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
-from training.onnx_graph import hidden, numbers, target
+from training.onnx_graph import hidden, mixture, numbers, target
 from training.onnx_graph.categories import Codes, Embedded, one_hot
 from training.onnx_graph.graph import Graph, UnsupportedError
 from training.onnx_graph.parts import Features
@@ -129,4 +129,6 @@ _WRITERS: dict[str, Callable[..., Any]] = {
     "StackedHeads": _heads,
     "Concatenate": _beside,
     "TargetScaling": _answers,
+    "BoostedTrees": mixture.trees,
+    "Mixture": mixture.mixture,
 }
