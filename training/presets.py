@@ -123,7 +123,7 @@ def resolved(
         **(_FEW if few and model in ("mlp", "tabm") else {}),
         "model": model,
         "mix": tuple(mix),
-        "distil": "auto" if preset == "fast" else False,
+        "distil": False,
         "folds": folds,
         "repeats": repeats,
         "refit": n_rows < MANY_ROWS,
