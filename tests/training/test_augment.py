@@ -218,7 +218,6 @@ def test_jax_augments_alike():
         "from tests.training import test_augment as t\n"
         "t.test_a_network_without_augmentation_learns_the_same_bits_beside_one_with_it(True)\n"
         "t.test_each_step_of_a_loop_draws_anew()\n"
-        "t.test_mixup_takes_shares_of_the_beta_distribution_alike_of_numbers_and_targets(0.2)\n"
         "t.test_near_rows_are_near_by_their_targets_and_any_rows_are_not()\n"
     )
     environment = {**os.environ, "KERAS_BACKEND": "jax"}

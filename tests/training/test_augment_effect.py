@@ -116,12 +116,11 @@ def test_networks_without_augmentation_are_those_that_train_without_it_and_all_i
             repeats=2,
             stop_at=4,
         )
-        for more in ({}, both, both, {**both, "seed": 1})
+        for more in ({}, both, both)
     ]
-    plain, first, again, other = ([found.value for found in run.unseen] for run in runs)
+    plain, first, again = ([found.value for found in run.unseen] for run in runs)
     for i in range(4):
         np.testing.assert_array_equal(first[i], again[i])
-        assert not np.array_equal(first[i], other[i])
         assert np.array_equal(first[i], plain[i]) == (i < 2)
 
 
