@@ -1,4 +1,4 @@
-"""Boosted trees as a part of a mix: grown by scikit-learn out of fold, then once on all rows, kept as a layer."""
+"""Boosted trees as a part of a mix: grown by scikit-learn out of fold, kept as a layer."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ _SETTINGS: dict[str, Any] = {
     "early_stopping": False,
 }
 _MOST_TREES, _STEP = 800, 50
+# Below so many rows the trees of all folds are served: on few rows their mean errs less than trees of all rows.
+_FEW_ROWS = 3_000
 # Fewer trees are taken where they cost at most this share of the error: a row walks through each of them.
 _WORTH = 0.002
 
@@ -40,7 +42,7 @@ class Grown:
     """Trees that were measured.
 
     Attributes:
-        model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value"}``, grown on all rows.
+        model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value"}``, which all rows have grown.
         unseen: of each fold, answers to its validation rows by trees that did not see them, float32
             (n_rows, n_targets), offsets subtracted.
         iterations: trees of a target.
@@ -65,14 +67,16 @@ def grow(
     config: TrainConfig,
     weight: Float64 | None = None,
 ) -> Grown:
-    """Grow trees without each fold, choose how many of them by its rows, and grow as many on all rows.
+    """Grow trees without each fold, and choose how many of them by its rows.
+
+    The mean of all folds' trees is the model of few rows; for more, as many trees are grown once more on all rows.
 
     Args:
         schema: of the rows.
         X: encoded rows.
         y: float64 (n_samples, n_targets), offsets subtracted.
         folds: of one cut of the rows, or one of held-out rows.
-        all_rows: that the final trees are grown on.
+        all_rows: that the final trees may be grown on.
         config: gives the objective and the seed.
         weight: float64 (n_samples,) of each row, or None. Defaults to None.
     """
@@ -92,16 +96,19 @@ def grow(
 
     counts = list(range(_STEP, _MOST_TREES + 1, _STEP))
     stages: list[npt.NDArray[np.float64]] = []
+    forests: list[list[Any]] = []
     for fold in folds:
         models = grown(fold.train, _MOST_TREES)
+        forests.append(models)
         stages.append(np.stack([_staged(model, features[fold.validation], counts) for model in models], axis=-1))
     iterations = _enough(stages, [scaled[fold.validation] for fold in folds], counts, config)
     at = counts.index(iterations)
-    final = grown(all_rows, iterations)
+    if len(folds) == 1 or len(all_rows) >= _FEW_ROWS:
+        forests = [grown(all_rows, iterations)]
     seen = y[all_rows]
     bounds = seen.min(axis=0), seen.max(axis=0)
     return Grown(
-        model=_model(schema, final, mean, std, bounds),
+        model=_model(schema, forests, iterations, mean, std, bounds),
         unseen=[np.clip(found[at] * std + mean, *bounds).astype(np.float32) for found in stages],
         iterations=iterations,
     )
@@ -128,14 +135,25 @@ def _enough(stages: Sequence[Float64], y: Sequence[Float64], counts: Sequence[in
 
 
 def _model(
-    schema: FeatureSchema, models: Sequence[Any], mean: Float64, std: Float64, bounds: tuple[Float64, Float64]
+    schema: FeatureSchema,
+    forests: Sequence[Sequence[Any]],
+    iterations: int,
+    mean: Float64,
+    std: Float64,
+    bounds: tuple[Float64, Float64],
 ) -> Any:
+    """The mean of forests, each one scikit-learn model a target."""
     tensors: dict[str, Any] = {}
     if schema.numeric_columns:
         tensors[NUMERIC_INPUT] = keras.Input((len(schema.numeric_columns),), dtype="float32", name=NUMERIC_INPUT)
     if schema.categorical:
         tensors[CATEGORICAL_INPUT] = keras.Input((len(schema.categorical),), dtype="int32", name=CATEGORICAL_INPUT)
-    parts = [(j, nodes) for j, model in enumerate(models) for nodes in _trees_of(model)]
+    parts = [
+        (j, nodes._replace(value=(nodes.value / len(forests)).astype(np.float32)))
+        for models in forests
+        for j, model in enumerate(models)
+        for nodes in _trees_of(model, iterations)
+    ]
     sizes = [len(nodes.value) for _, nodes in parts]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     moved = [
@@ -159,12 +177,12 @@ def _model(
     return keras.Model(tensors, {"value": value}, name="trees")
 
 
-def _trees_of(model: HistGradientBoostingRegressor) -> list[Nodes]:
-    """The trees, as scikit-learn keeps them; what boosting starts from is a tree of one leaf."""
+def _trees_of(model: HistGradientBoostingRegressor, iterations: int) -> list[Nodes]:
+    """The first trees, as scikit-learn keeps them; what boosting starts from is a tree of one leaf."""
     start = np.zeros(1, np.int32)
     baseline = np.asarray(model._baseline_prediction, np.float32).reshape(1)
     found = [Nodes(start, np.zeros(1, np.float32), start, start, start, baseline)]
-    for (tree,) in model._predictors:
+    for (tree,) in model._predictors[:iterations]:
         nodes = tree.nodes
         leaf = nodes["is_leaf"].astype(bool)
         itself = np.arange(len(nodes), dtype=np.int32)

@@ -17,6 +17,7 @@ from training.export import write_model
 from training.fit import feed
 from training.folds import Fold, cross_validation
 from training.objectives.kinds import KINDS
+from training.threads import few_threads
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,15 +45,33 @@ def grown():
 
 
 def test_the_layer_answers_as_scikit_learn_does(grown):
-    _, X, y, _, found = grown
+    _, X, y, folds, found = grown
+    np.testing.assert_allclose(answered(found, X), by_scikit_learn(X, y, found, [f.train for f in folds]), atol=2e-4)
+
+
+def test_of_many_rows_one_forest_of_all_rows_is_served(grown, monkeypatch):
+    schema, X, y, folds, _ = grown
+    monkeypatch.setattr(trees, "_FEW_ROWS", 100)
+    found = trees.grow(schema, X, y, folds, np.arange(len(X)), TrainConfig())
+    np.testing.assert_allclose(answered(found, X), by_scikit_learn(X, y, found, [np.arange(len(X))]), atol=2e-4)
+
+
+def answered(found, X):
+    return keras.ops.convert_to_numpy(found.model(feed(X, [t.name for t in found.model.inputs]))["value"])
+
+
+def by_scikit_learn(X, y, found, parts):
+    """The mean of scikit-learn's own answers, grown on each part of the rows, within the seen targets."""
     scaled = (y - y.mean(axis=0)) / y.std(axis=0)
     settings = trees._SETTINGS | {"max_iter": found.iterations, "random_state": 0}
     columns = np.hstack([X.numeric, X.categorical]).astype(np.float64)
-    models = [HistGradientBoostingRegressor(**settings).fit(columns, column) for column in scaled.T]
-    expected = np.stack([model.predict(columns) for model in models], axis=1) * y.std(axis=0) + y.mean(axis=0)
-    expected = np.clip(expected, y.min(axis=0), y.max(axis=0))
-    answers = keras.ops.convert_to_numpy(found.model(feed(X, [t.name for t in found.model.inputs]))["value"])
-    np.testing.assert_allclose(answers, expected, rtol=0, atol=2e-5 * y.std(axis=0).max())
+    with few_threads(len(X)):
+        of_parts = [
+            [HistGradientBoostingRegressor(**settings).fit(columns[rows], c[rows]).predict(columns) for c in scaled.T]
+            for rows in parts
+        ]
+    expected = np.mean(of_parts, axis=0).T * y.std(axis=0) + y.mean(axis=0)
+    return np.clip(expected, y.min(axis=0), y.max(axis=0))
 
 
 def test_a_value_at_a_threshold_goes_the_way_it_went_in_float64():
@@ -61,8 +80,9 @@ def test_a_value_at_a_threshold_goes_the_way_it_went_in_float64():
     high = np.nextafter(low, np.float32(2))
     column = np.repeat([low, high], 50)[:, None].astype(np.float64)
     model = HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=5, learning_rate=1.0)
-    model.fit(column, np.repeat([0.0, 1.0], 50))
-    _, tree = trees._trees_of(model)
+    with few_threads(len(column)):
+        model.fit(column, np.repeat([0.0, 1.0], 50))
+    _, tree = trees._trees_of(model, 1)
     assert low <= tree.threshold[0] < high
 
 
