@@ -18,7 +18,7 @@ FEW_ROWS = 3_000
 # For few rows, and for more.
 _FAMILY = {"fast": ("mlp", "mlp"), "balanced": ("mlp", "tabm"), "best": ("mlp", "tabm")}
 # What is mixed, for few rows, up to MANY_ROWS, and more; solved families for the squared error alone.
-_MIX = {"best": (("mlp", "realmlp", "ridge", "trees"), ("tabm", "realmlp", "trees"), ("tabm", "trees"))}
+_MIX = {"best": (("mlp", "ridge", "trees"), ("tabm", "realmlp", "trees"), ("tabm", "trees"))}
 _SOLVED = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
 _EMBEDDED: dict[str, Any] = {
     "hidden": (128, 128),
@@ -72,7 +72,7 @@ _NETWORKS = {
     "best": ((5, 4), (5, 2), 4),
 }
 # Steps of one network that are enough, for few rows and for more, and how often it may see its rows at most.
-_EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_200, 400), "best": (10_000, 3_500, 400)}
+_EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_200, 400), "best": (20_000, 3_500, 800)}
 # RealMLP's own batch of few rows, and passes: beyond them it learns its rows by heart. One network of it is work enough
 # for a fold.
 _REALMLP_BATCH, _REALMLP_EPOCHS, _REALMLP_REPEATS = 128, 256, 1
