@@ -74,6 +74,9 @@ class TrainConfig(BaseModel):
     repeats: int | None = Field(
         default=None, ge=1, le=20, description="Times that the rows are cut into folds, each time in another way."
     )
+    served_repeats: int | None = Field(
+        default=None, ge=1, le=20, description="Repeats that are served at most; fewer answer sooner."
+    )
     refit: bool | None = Field(
         default=None, description="With held-out rows: train once more on all rows after measuring; default by rows."
     )

@@ -191,7 +191,7 @@ def fit(
     chosen: tuple[int, ...] = tuple(range(repeats))
     kept: tuple[int, ...] = ()
     if repeats > 1 and stop_at is None:
-        chosen = choose_repeats(held, repeats, outputs, problem.y, objective, problem.weight)
+        chosen = choose_repeats(held, repeats, outputs, problem.y, objective, problem.weight, config.served_repeats)
         if len(chosen) < repeats:
             kept = tuple(int(i) for i in networks_of(chosen, networks, repeats))
             smaller = core_of(len(kept), len(chosen))

@@ -71,6 +71,8 @@ _NETWORKS = {
     "balanced": ((5, 4), (4, 2), 2),
     "best": ((5, 4), (5, 2), 4),
 }
+# Repeats that are served at most, likewise; others only helped to choose.
+_SERVED = {"best": (4, 1, 4)}
 # Steps of one network that are enough, for few rows and for more, and how often it may see its rows at most.
 _EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_200, 400), "best": (20_000, 3_500, 800)}
 # RealMLP's own batch of few rows, and passes: beyond them it learns its rows by heart. One network of it is work enough
@@ -124,6 +126,7 @@ def resolved(
         "model": model,
         "mix": tuple(mix),
         "distil": False,
+        "served_repeats": _SERVED[preset][0 if few else 1 if n_rows < MANY_ROWS else 2] if preset in _SERVED else None,
         "folds": folds,
         "repeats": repeats,
         "refit": n_rows < MANY_ROWS,
