@@ -18,7 +18,7 @@ FEW_ROWS = 3_000
 # For few rows, and for more.
 _FAMILY = {"fast": ("mlp", "mlp"), "balanced": ("mlp", "tabm"), "best": ("mlp", "tabm")}
 # What is mixed, for few rows, up to MANY_ROWS, and more; solved families for the squared error alone.
-_MIX = {"best": (("mlp", "ridge", "trees"), ("tabm", "realmlp", "trees"), ("tabm", "trees"))}
+_MIX = {"best": (("mlp", "ridge", "trees"), ("tabm", "trees"), ("tabm", "trees"))}
 _SOLVED = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
 _EMBEDDED: dict[str, Any] = {
     "hidden": (128, 128),
