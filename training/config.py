@@ -224,10 +224,18 @@ class TrainConfig(BaseModel):
             raise DataError(setting_sentence(error)) from error
 
     def resolved(self, n_rows: int, n_numeric: int = 0) -> Self:
-        """Every None filled in for a table of so many rows and numeric columns, see :mod:`training.presets`."""
+        """Every None filled in for a table of so many rows and numeric columns, see :mod:`training.presets`.
+
+        Raises:
+            DataError: settings that do not go together.
+        """
         chosen = resolved(self.preset, self.model, n_rows, mix=self.mix, objective=self.objective, n_numeric=n_numeric)
         given = {name for name, value in self if value is not None}
         filled = self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
+        if filled.mix and filled.distil is True:
+            raise DataError(
+                f"Expected one family for distil=true. Received: mix={', '.join(filled.mix)}. Name one: --model tabm."
+            )
         return filled.model_copy(update=paired(self.augment, dict(filled))) if self.augment else filled
 
     def required(self, name: str) -> Any:

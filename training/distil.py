@@ -87,10 +87,10 @@ def distil(
 
     Returns:
         The student, with a note of what it costs; or ``fitted`` with a note where it costs too much, where there is
-        no ensemble, or where ``distil`` is false.
+        no ensemble of one family, or where ``distil`` is false.
     """
     wanted = prepared.config.distil
-    if not wanted or not is_ensemble(prepared, fitted):
+    if not wanted or prepared.config.mix or not is_ensemble(prepared, fitted):
         return fitted
     if teacher is None:
         teacher = networks_of(prepared, fitted)

@@ -136,15 +136,22 @@ def _part(prepared: Prepared, given: TrainConfig, name: str, progress: Progress,
             value[fold.validation] = found
         rows, _ = _judging(prepared)
         return Part(name, grown.model, Outputs(value[rows]), None, prepared)
-    config = given.model_copy(update={"model": name, "mix": ()}).resolved(
-        len(prepared.y), len(prepared.schema.numeric_columns)
-    )
+    config = _settings(prepared, given, name)
     own = replace(prepared, config=config, plan=_fewer(plan, config))
     own, fitted = fit_or_retry(own, progress, tell)
     if plan.parts is None:
         return Part(name, fitted.model, joint_unseen(own, fitted), fitted, own)
     X, _ = prepared.rows(plan.folds[0].validation)
     return Part(name, fitted.model, answers(fitted.model, X), fitted, own)
+
+
+def _settings(prepared: Prepared, given: TrainConfig, name: str) -> TrainConfig:
+    """A family's own, for what was left open."""
+    if name == prepared.config.model:
+        return prepared.config.model_copy(update={"mix": ()})
+    n_rows = len(prepared.y) if prepared.stream is None else prepared.stream.n_train
+    family = given.model_copy(update={"model": name, "mix": ()})
+    return family.resolved(n_rows, len(prepared.schema.numeric_columns))
 
 
 def _grown(prepared: Prepared, folds: Sequence[Fold], everything: npt.NDArray[np.int64]) -> Any:

@@ -17,6 +17,7 @@ from training.columns import encode_frame
 from training.config import TrainConfig
 from training.fit import feed
 from training.prepare import Request
+from training.stream.bounds import Bounds
 from training.train import train
 
 QUICK = {"epochs": 4, "hidden": [16], "embedding_bins": 4, "folds": 2, "repeats": 1}
@@ -109,11 +110,24 @@ def test_several_targets_mix(tmp_path):
         ({"mix": ["mlp", "mlp"]}, "different families"),
         ({"mix": ["mlp", "trees"], "model": "tabm"}, "Expected --model or 'mix'"),
         ({"mix": ["mlp", "ridge"], "objective": "mae"}, "objective=mae"),
+        ({"mix": ["mlp", "ridge"], "distil": True}, "one family for distil=true"),
     ],
 )
 def test_a_mix_that_cannot_be_is_refused(settings, says):
     with pytest.raises(DataError, match=says):
-        TrainConfig.build(None, settings)
+        TrainConfig.build(None, settings).resolved(100)
+
+
+def test_a_streamed_table_mixes_too(tmp_path):
+    path = tmp_path / "table.parquet"
+    mixed_table(600).write_parquet(path, row_group_size=50)
+    registry = Registry(tmp_path / "home")
+    config = TrainConfig.build(None, QUICK | {"folds": 1, "mix": ["mlp", "trees"]})
+    bounds = Bounds(batch_rows=64, chunk_rows=100)
+    manifest = train(Request(str(path), ("price",), "m", config, stream=True), registry, bounds=bounds)
+    assert "trees" in mixed_note(manifest)
+    assert manifest.verdict.beats_mean
+    Predictor.load(registry.resolve("m").path)
 
 
 def test_best_mixes_unless_a_family_is_named():
