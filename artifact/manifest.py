@@ -31,6 +31,37 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Ancestor(_Frozen):
+    """A version whose weights live on in another, and the table that trained it."""
+
+    model_name: str
+    model_version: str
+    data_fingerprint: str
+
+
+class Init(_Frozen):
+    """The earlier version that training started from.
+
+    Attributes:
+        model_name, model_version: of the earlier version.
+        agreed: weights that were taken over, for all features or for some, as ``layer/weight``.
+        anew: weights of which nothing was.
+        features_anew: features that the earlier version did not have, or had with other values or of another kind.
+        features_left: features of the earlier version that this one does not have.
+        seen: share of the rows that measured this version which the earlier one had seen, as its golden rows tell.
+        ancestors: the earlier version and those that it started from in turn, the nearest first.
+    """
+
+    model_name: str
+    model_version: str
+    agreed: tuple[str, ...]
+    anew: tuple[str, ...]
+    features_anew: tuple[str, ...] = ()
+    features_left: tuple[str, ...] = ()
+    seen: float = 0.0
+    ancestors: tuple[Ancestor, ...] = ()
+
+
 class Lineage(_Frozen):
     """Where a version came from: enough to train it again.
 
@@ -46,6 +77,7 @@ class Lineage(_Frozen):
         backend, device: Keras's backend and what it ran on, GPUs by the names that the driver gives them.
         precision: of the products in a training step; the stored weights are float32.
         distribution: how several devices shared the work.
+        init: the earlier version that training started from, or None.
     """
 
     data: str
@@ -63,6 +95,7 @@ class Lineage(_Frozen):
     # Versions of before GPUs were chosen do not have these.
     precision: str = "float32"
     distribution: str = "one device"
+    init: Init | None = None
 
     @property
     def computed(self) -> str:
@@ -122,6 +155,29 @@ class Int8(_Frozen):
     rmse_limit: float
 
 
+class Augmentation(_Frozen):
+    """What augmentation of the training rows was worth, by rows that neither kind of network has seen.
+
+    Attributes:
+        amounts: what was added, in words: ``noise 0.1, mixup 0.2``.
+        metric: the error that was compared, see :attr:`Verdict.metric`.
+        ratio: error of the networks with it over that of as many without it.
+        low, high: 95% bootstrap interval of ``ratio`` over pairs of errors on the same row.
+        rows: that measured it.
+        served: which kind is in the model.
+        sentence: the same in plain words.
+    """
+
+    amounts: str
+    metric: str
+    ratio: float
+    low: float
+    high: float
+    rows: int
+    served: Literal["with", "without", "both"]
+    sentence: str
+
+
 class Manifest(_Frozen):
     """One immutable version.
 
@@ -135,6 +191,7 @@ class Manifest(_Frozen):
         digest: sha256 of all the rest of ``manifest.json``; empty until it is written.
         notes: what training dropped, repaired or warned about, one sentence each.
         int8: of ``model.int8.onnx``, or None where the version has none.
+        augmentation: what it was worth, or None where there was none to measure.
         files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
     """
 
@@ -153,6 +210,7 @@ class Manifest(_Frozen):
     lineage: Lineage
     notes: tuple[str, ...] = ()
     int8: Int8 | None = None
+    augmentation: Augmentation | None = None
     files: dict[str, str] = {}
     digest: str = ""
 

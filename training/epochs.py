@@ -56,6 +56,7 @@ class Epochs:
         patience: epochs without a better error before stopping.
         steps, batch: of one epoch.
         seed: of the order of the rows.
+        has_start: whether the weights before the first epoch are some that may be kept, as epoch 0. Defaults to False.
 
     Attributes:
         best_epochs: int (n_networks,), the 1-based epoch whose weights each network has in the end.
@@ -76,7 +77,9 @@ class Epochs:
         steps: int,
         batch: int,
         seed: int,
+        has_start: bool = False,
     ) -> None:
+        self._has_start = has_start
         self._loop, self._problem, self._objective, self._folds = loop, problem, objective, folds
         self._repeats = repeats
         self._epochs, self._patience = epochs, patience
@@ -98,12 +101,16 @@ class Epochs:
 
         Args:
             progress: called after each epoch with epoch, epochs and the validation error, as the objective shows it.
-            stop_at: keep the weights of this epoch, whatever the validation rows say.
+            stop_at: keep the weights of this epoch, whatever the validation rows say; 0: those before the first.
 
         Raises:
             DivergedError: the loss or the validation error was not a number.
         """
-        for epoch in range(1, (stop_at or self._epochs) + 1):
+        if self._has_start and stop_at is None:
+            errors = self._errors()
+            if np.isfinite(errors).all():
+                self._keep(0, errors)
+        for epoch in range(1, (self._epochs if stop_at is None else stop_at) + 1):
             loss, error = self._epoch()
             if not np.isfinite(loss).all():
                 raise DivergedError(epoch)
@@ -138,11 +145,13 @@ class Epochs:
     def _epoch(self) -> Float32:
         size = self._steps * self._batch
         drawn = [self._rng.permutation(f.train)[:size].reshape(self._steps, self._batch) for f in self._folds]
-        rows = np.stack(drawn, axis=1).astype(np.int32)
+        return np.asarray(self._taken(np.stack(drawn, axis=1).astype(np.int32)) / self._steps, np.float32)
+
+    def _taken(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+        """Take steps, (n_steps, n_networks, batch); the sums of loss and error over them, (2, n_networks)."""
         at_once = max(1, _INDICES_A_CALL // (len(self._folds) * self._batch))
-        parts = [rows[start : start + at_once] for start in range(0, self._steps, at_once)]
-        losses = [self._loop.run(part) * len(part) for part in parts]
-        return np.asarray(sum(losses) / self._steps, np.float32)
+        parts = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
+        return np.asarray(np.sum([self._loop.run(part) * len(part) for part in parts], axis=0))
 
     def _errors(self) -> npt.NDArray[np.float64]:
         """What each network's epoch is judged by, (n_networks,).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -12,8 +13,12 @@ import numpy.typing as npt
 
 from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
+from artifact.manifest import Augmentation as Effect
+from artifact.manifest import Init
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT, Outputs
 from artifact.schema import FeatureSchema
+from training.augment.effect import effect_of
+from training.augment.step import Augmentation
 from training.choice import choose_repeats, networks_of
 from training.config import TrainConfig
 from training.devices import take_devices
@@ -21,14 +26,21 @@ from training.epochs import Epochs, Progress
 from training.folds import Fold
 from training.lineage import Computed
 from training.loops import open_loop
-from training.loops.problem import Problem
-from training.models import FAMILIES
+from training.loops.problem import Problem, Table
+from training.models import FAMILIES, Family
 from training.models.inputs import Inputs, Preprocessed, heads, of_each
 from training.objectives import objective_of
+from training.objectives.base import Objective
 from training.objectives.kinds import scale_of
 from training.optimizers import build_optimizer
+from training.stream.chunks import Chunks
+from training.stream.epochs import StreamedEpochs
+from training.stream.stream import Stream
+from training.transfer.earlier import Earlier
+from training.transfer.start import Start
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,8 @@ class Fitted:
         notes: what was chosen or found, one sentence each, for the manifest.
         networks: numbers of the folds whose networks are in the model, and in ``unseen``; empty for all.
         computed: what computed the weights; None: they were solved for.
+        init: what was taken from an earlier version, or None.
+        augmentation: what it was worth, or None where there was none to measure.
     """
 
     model: Any
@@ -55,6 +69,8 @@ class Fitted:
     notes: tuple[str, ...] = ()
     networks: tuple[int, ...] = ()
     computed: Computed | None = None
+    init: Init | None = None
+    augmentation: Effect | None = None
 
 
 def fit(
@@ -68,6 +84,9 @@ def fit(
     repeats: int = 1,
     stop_at: int | None = None,
     weight: npt.NDArray[np.float64] | None = None,
+    earlier: Earlier | None = None,
+    networks_of_start: tuple[int, ...] = (),
+    stream: Stream | None = None,
 ) -> Fitted:
     """Fit one network a fold, all in the same compiled steps.
 
@@ -79,12 +98,18 @@ def fit(
         config: resolved settings.
         progress: called after each epoch with epoch, epochs and the validation error, as the objective shows it.
         repeats: times that the folds cover the rows. Defaults to 1.
-        stop_at: take the weights of this epoch, whatever the validation rows say. Defaults to None.
+        stop_at: take the weights of this epoch, whatever the validation rows say; 0: those of the start. Defaults to
+            None.
         weight: float64 (n_samples,) of each row, their mean 1; None for equal ones. Defaults to None.
+        earlier: version whose weights training starts from, where they agree; None: from random ones. Defaults to None.
+        networks_of_start: see :meth:`Start.into`. Defaults to all in order.
+        stream: all rows that train, of which the folds' are a sample; None where those are all. Defaults to None.
 
     Raises:
         DataError: the backend does not see the devices that the settings name.
         DivergedError: the loss was not a number.
+        DataError: nothing of the earlier version agrees.
+        ArtifactError: its network cannot be read.
     """
     family, objective = FAMILIES[config.required("model")], objective_of(config)
     if family.solver is not None and config.objective == "mse":
@@ -95,27 +120,46 @@ def fit(
     make_deterministic(config.seed)
     n_targets, networks, members = y.shape[1], len(folds), config.required("members")
     trained = np.unique(np.concatenate([fold.train for fold in folds]))
-    rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=family.squeeze)
+    start = None if earlier is None else Start.open(earlier, schema)
+    keep = None if start is None else start.statistics
+    rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=family.squeeze, keep=keep)
+    edges = {} if start is None else start.edges(rows.layer, config)
     mean, std = scale_of(config.objective, y[trained], None if weight is None else weight[trained])
+    seen = y[trained]
+    if stream is not None:
+        mean, std = stream.scale(config.objective)
+        seen = np.stack(stream.ends())
     n_values, n_spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
 
     def core_of(networks: int, repeats: int) -> Any:
-        inputs = Inputs.of(schema, rows, networks, config.seed, repeats=repeats)
+        inputs = Inputs.of(schema, rows, networks, config.seed, repeats=repeats, edges=edges)
         outputs = heads(family.build(inputs, config), networks, members, n_values, n_spreads, ntk=family.ntk)
         return keras.Model(inputs.tensors, outputs, name=config.model)
 
     core = core_of(networks, repeats)
-    fewest = min(len(fold.train) for fold in folds)
+    scaling = _scaling(family, objective, seen, mean, std)
+    init = None
+    if start is not None:
+        scaling = start.scaling(scaling)
+        init = start.into(core, rows.layer, scaling, config, networks_of_start)
+    weight32 = None if weight is None else weight.astype(np.float32)
+    table = Table(rows.features, ((y - mean) / std).astype(np.float32), weight32)
+    chunks = None if stream is None else Chunks(stream, rows.layer, table, folds[0].validation, mean, std)
+    # Of the loop's table, which is all rows or the first chunk.
+    held = list(folds) if chunks is None else [chunks.fold] * networks
+    if chunks is not None:
+        table = chunks.first
+    fewest = min(len(fold.train) for fold in held)
     batch = min(config.required("batch_size"), fewest)
-    steps = fewest // batch
+    steps = fewest // batch if chunks is None else chunks.steps(batch)
     rates = of_each(config.required("learning_rate"), networks, repeats)
     problem = Problem(
         core=core,
         networks=networks,
         members=members,
-        features=rows.features,
-        y=((y - mean) / std).astype(np.float32),
-        weight=None if weight is None else weight.astype(np.float32),
+        features=table.features,
+        y=table.y,
+        weight=table.weight,
         loss=objective.loss,
         error=objective.error,
         optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor, rates),
@@ -125,46 +169,50 @@ def fit(
         n_steps=steps * (stop_at or config.required("epochs")),
         devices=take_devices(config.device, len(X)),
         asked_precision=config.precision,
+        augment=Augmentation.of(config, rows, networks, repeats),
+        streamed=chunks is not None,
     )
     loop = open_loop(problem)
-    run = Epochs(
+    run = (Epochs if chunks is None else partial(StreamedEpochs, chunks))(
         loop,
         problem,
         objective,
-        folds,
+        held,
         repeats=repeats,
         epochs=config.required("epochs"),
         patience=config.required("patience"),
         steps=steps,
         batch=batch,
         seed=config.seed,
+        has_start=init is not None,
     )
     run.to_the_end(progress, stop_at)
     outputs = run.unseen()
+    chosen: tuple[int, ...] = tuple(range(repeats))
     kept: tuple[int, ...] = ()
     if repeats > 1 and stop_at is None:
-        chosen = choose_repeats(folds, repeats, outputs, problem.y, objective, problem.weight)
+        chosen = choose_repeats(held, repeats, outputs, problem.y, objective, problem.weight, config.served_repeats)
         if len(chosen) < repeats:
             kept = tuple(int(i) for i in networks_of(chosen, networks, repeats))
             smaller = core_of(len(kept), len(chosen))
             for variable, values in zip(smaller.trainable_variables, loop.weights(), strict=True):
                 variable.assign(values[list(kept)])
-            core, outputs = smaller, [outputs[i] for i in kept]
-    # A network's answers stay within what it has seen; a line is asked to go on.
-    seen = y[trained]
-    # An exponential that goes on is no line: rates stay within it, too.
-    bounded = family.bounded or objective.kind.link == "log"
-    bounds = {"minimum": seen.min(axis=0).tolist(), "maximum": seen.max(axis=0).tolist()} if bounded else {}
-    link: dict[str, Any] = {"link": objective.kind.link, "n_quantiles": objective.n_quantiles}
-    scaling = TargetScaling(mean.tolist(), std.tolist(), **bounds, **link, name="target")
+            core = smaller
+    unseen = [_in_units(scaling, found) for found in outputs]
+    effect = None
+    if config.augment and stop_at is None:
+        effect = effect_of(config, folds, repeats, unseen, y, chosen, weight)
     return Fitted(
         model=whole(schema, rows, core, scaling),
         best_epochs=tuple(int(e) for e in run.best_epochs),
         epochs=len(run.history["train"]),
         history=run.history,
-        unseen=[_in_units(scaling, found) for found in outputs],
+        unseen=[unseen[i] for i in kept] if kept else unseen,
+        notes=(effect.sentence,) if effect else (),
         networks=kept,
         computed=problem.computed,
+        init=init,
+        augmentation=effect,
     )
 
 
@@ -194,6 +242,17 @@ def whole(schema: FeatureSchema, rows: Preprocessed, core: Any, scaling: TargetS
         tensors[CATEGORICAL_INPUT] = keras.Input((len(schema.categorical),), dtype="int32", name=CATEGORICAL_INPUT)
         features[CATEGORICAL_INPUT] = _to_each(tensors[CATEGORICAL_INPUT])
     return keras.Model(tensors, scaling(core(features)), name=core.name)
+
+
+def _scaling(
+    family: Family, objective: Objective, y: npt.NDArray[np.float64], mean: Float64, std: Float64
+) -> TargetScaling:
+    """From the networks' outputs to target units; a network's answers stay within ``y``, what it has seen."""
+    # A line is asked to go on. An exponential that goes on is no line: rates stay within what was seen, too.
+    bounded = family.bounded or objective.kind.link == "log"
+    bounds = {"minimum": y.min(axis=0).tolist(), "maximum": y.max(axis=0).tolist()} if bounded else {}
+    link: dict[str, Any] = {"link": objective.kind.link, "n_quantiles": objective.n_quantiles}
+    return TargetScaling(mean.tolist(), std.tolist(), **bounds, **link, name="target")
 
 
 def _to_each(tensor: Any) -> Any:

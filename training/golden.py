@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +34,11 @@ def golden_rows(frame: pl.DataFrame, schema: FeatureSchema, seed: int) -> list[d
             feature, value = edits[i % len(edits)]
             row[feature.name] = value
     return rows
+
+
+def usual_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of golden rows those that stand as they did in the table."""
+    return [row for i, row in enumerate(rows) if i % _UNUSUAL_SHARE]
 
 
 def _unusual(feature: Feature) -> list[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from artifact.errors import DataError, unknown_name
 from artifact.intervals import Grouping
 from artifact.schema import Feature, FeatureSchema
 from training import split
+from training.augment.pairing import ALIKE
 from training.columns import encode_frame
 from training.config import TrainConfig
 from training.corrections import Corrections, TargetCorrection
@@ -21,7 +23,14 @@ from training.folds import Plan, cross_validation
 from training.infer import check_target_names, fit_categories, infer_features, infer_target
 from training.leakage import empty_rows, leaks
 from training.objectives.kinds import KINDS, check_target
+from training.transfer.earlier import Earlier
+from training.transfer.features import in_terms_of, with_known
+from training.transfer.seen import seen_note, share_seen
+from training.transfer.settings import settings_from
 from training.weights import weights_of
+
+if TYPE_CHECKING:
+    from training.stream.stream import Stream
 
 Float64 = npt.NDArray[np.float64]
 
@@ -40,6 +49,8 @@ class Request:
         time: column that orders the rows, or None: the newest rows test.
         weight: column that says how much each row counts, or None; it is no feature.
         interval_groups: categorical feature whose categories get intervals of their own, or None.
+        init: ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS`` of an earlier version to start from, or None.
+        stream: read Parquet batch by batch, or hold the table in memory; None: by its size.
     """
 
     data: str
@@ -51,6 +62,8 @@ class Request:
     time: str | None = None
     weight: str | None = None
     interval_groups: str | None = None
+    init: str | None = None
+    stream: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,9 @@ class Prepared:
     Attributes:
         weight: float64 (n_samples,), of each row, their mean 1; None for equal ones.
         group_column: of the encoded categories, whose categories get intervals of their own; None for none.
+        earlier: version to start from, or None.
+        seen: share of the rows that measure which the earlier version has seen, as it looks.
+        stream: all training rows, of which those in memory are a sample; None where all rows are in memory.
     """
 
     frame: pl.DataFrame
@@ -71,6 +87,14 @@ class Prepared:
     notes: list[str]
     weight: Float64 | None = None
     group_column: int | None = None
+    earlier: Earlier | None = None
+    seen: float = 0.0
+    stream: Stream | None = None
+
+    def sizes(self) -> dict[str, int]:
+        """Rows by what they do, for the lineage."""
+        found = self.plan.sizes()
+        return found if self.stream is None else {**found, "train": self.stream.n_train, "sample": found["train"]}
 
     def weights(self, indices: npt.NDArray[np.int64]) -> Float64 | None:
         return None if self.weight is None else self.weight[indices]
@@ -86,36 +110,44 @@ class Prepared:
         return take(self.X, indices), self.y[indices]
 
 
-def prepare(table: pl.DataFrame, request: Request) -> Prepared:
+def prepare(table: pl.DataFrame, request: Request, earlier: Earlier | None = None) -> Prepared:
     """Decide the schema, encode the rows and split them.
+
+    Args:
+        table: as it was read.
+        request: what to train.
+        earlier: version to start from, whose settings and terms are kept. Defaults to None.
 
     Raises:
         DataError: see :func:`train`.
     """
     notes: list[str] = []
-    check_target_names(list(request.targets), table)
-    check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
-    unknown = [name for name in request.corrections.targets if name not in request.targets]
-    if unknown:
-        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
+    check_request(table, request)
     frame = _usable(table, list(request.targets), notes)
     y = frame.select(request.targets).cast(pl.Float64).to_numpy().astype(np.float64)
     for name, column in zip(request.targets, y.T, strict=True):
         if column.max() == column.min():
             raise DataError(f"Expected '{name}' to vary. Received: {column[0]} in each of {len(column)} rows.")
-    config = request.config.resolved(frame.height)
+    config = (
+        request.config.resolved(frame.height)
+        if earlier is None
+        else settings_from(earlier, request.config, frame.height)
+    )
     for name, column in zip(request.targets, y.T, strict=True):
         check_target(config.objective, name, column)
     plan = _plan(frame, request, config)
     weight = weights_of(frame, request.weight, request.targets, plan) if request.weight else None
     seen = plan.seen()
     candidates = [c for c in frame.columns if c not in (*request.targets, request.group, request.weight)]
-    inferred = infer_features(frame, candidates, request.corrections)
+    told = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
+    inferred = infer_features(frame, candidates, told)
     notes += inferred.notes
     frame = inferred.frame
     features = fit_categories(inferred.features, frame[seen], request.corrections)
+    if earlier is not None:
+        features = in_terms_of(earlier.schema, features, request.corrections)
     if request.time:
-        features = _without_days(features, request.time, notes)
+        features = without_days(features, request.time, notes)
     corrections = request.corrections.targets
     y_train = y[seen]
     targets = [
@@ -126,13 +158,38 @@ def prepare(table: pl.DataFrame, request: Request) -> Prepared:
         # Rates and probabilities are what they are: their 0 must stay where it is.
         targets = [target.model_copy(update={"offset": 0.0}) for target in targets]
     schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
-    group_column = _group_column(schema, request.interval_groups) if request.interval_groups else None
+    if earlier is None:
+        # Once more, now that the columns are known.
+        config = request.config.resolved(frame.height, len(schema.numeric_columns))
+    group_column = group_column_of(schema, request.interval_groups) if request.interval_groups else None
     notes += _shared(frame.select(*schema.names, *request.targets), plan)
     X = encode_frame(frame, schema.lenient())
     empty = empty_rows(X)
     notes += [*([empty] if empty else []), *leaks(schema, X, y, config.seed)]
     offsets = np.array([t.offset for t in targets])
-    return Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
+    prepared = Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
+    return prepared if earlier is None else _starting(prepared, earlier)
+
+
+def _starting(prepared: Prepared, earlier: Earlier) -> Prepared:
+    """With the version to start from, and a note on what that means for the figures."""
+    seen = share_seen(earlier, prepared.frame, prepared.schema, prepared.plan)
+    return replace(prepared, earlier=earlier, seen=seen, notes=[*prepared.notes, seen_note(earlier, seen)])
+
+
+def check_request(table: pl.DataFrame, request: Request) -> None:
+    """Check that what is asked for fits together and names columns that there are.
+
+    Raises:
+        DataError: it does not.
+    """
+    check_target_names(list(request.targets), table)
+    check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
+    unknown = [name for name in request.corrections.targets if name not in request.targets]
+    if unknown:
+        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
+    if request.time and request.group:
+        raise DataError("Expected --group or --time. Received: both.")
 
 
 def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
@@ -140,8 +197,12 @@ def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
     return Encoded(X.numeric[indices], X.categorical[indices])
 
 
-def _group_column(schema: FeatureSchema, name: str) -> int:
-    """Column of the encoded categories."""
+def group_column_of(schema: FeatureSchema, name: str) -> int:
+    """Column of the encoded categories whose categories get intervals of their own.
+
+    Raises:
+        DataError: no such feature, or none of categories.
+    """
     names = [feature.name for feature in schema.categorical]
     if name not in names:
         if name in schema.names:
@@ -156,7 +217,12 @@ def _group_column(schema: FeatureSchema, name: str) -> int:
     return names.index(name)
 
 
-def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.DataFrame:
+def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
+    """Check that targets are numbers.
+
+    Raises:
+        DataError: one is not; the message has some of its values.
+    """
     for name in targets:
         column = table[name]
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
@@ -165,24 +231,32 @@ def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.Dat
                 f"Expected a target of numbers. Received: '{name}' of type {column.dtype}"
                 + (f", such as {shown}." if shown else ", which is empty.")
             )
+
+
+def left_out_note(n_rows: int, usable: int) -> str:
+    """A sentence about rows without a target."""
+    return f"{n_rows - usable} of {n_rows} rows are left out: no value of the target."
+
+
+def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.DataFrame:
+    check_targets(table, targets)
     bad = [pl.col(t).is_null() | ~pl.col(t).cast(pl.Float64).is_finite() for t in targets]
     frame = table.filter(~pl.any_horizontal(bad))
     if frame.height < table.height:
-        notes.append(f"{table.height - frame.height} of {table.height} rows are left out: no value of the target.")
+        notes.append(left_out_note(table.height, frame.height))
     if frame.height < split.MIN_ROWS:
         raise DataError(f"Expected at least {split.MIN_ROWS} rows with a target. Received: {frame.height}.")
     return frame
 
 
 def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
-    if request.time and request.group:
-        raise DataError("Expected --group or --time. Received: both.")
     groups = frame[request.group] if request.group else None
     n_folds = config.required("folds")
     # Rows that come later must not train what is measured on earlier ones.
     if n_folds > 1 and not request.time:
         n_folds = min(n_folds, frame.height // 2)
-        return cross_validation(frame.height, n_folds, config.required("repeats"), config.seed, groups)
+        alike = ALIKE if config.augment else 1
+        return cross_validation(frame.height, n_folds, config.required("repeats"), config.seed, groups, alike=alike)
     networks = config.required("repeats")
     shares = split.fractions(frame.height)
     for name in shares:
@@ -203,10 +277,15 @@ def _shared(rows: pl.DataFrame, plan: Plan) -> list[str]:
     else:
         shared = int(rows.is_duplicated().sum())
         measured, where, kind = rows.height, "more than once", "rows"
+    return shared_notes(shared, measured, kind, where)
+
+
+def shared_notes(shared: int, measured: int, kind: str = "test rows", where: str = "in another part too") -> list[str]:
+    """A sentence about rows that stand more than once, if there are any."""
     return [f"{shared} of {measured} {kind} stand, equal in every column, {where}."] if shared else []
 
 
-def _without_days(features: list[Feature], name: str, notes: list[str]) -> list[Feature]:
+def without_days(features: list[Feature], name: str, notes: list[str]) -> list[Feature]:
     """The time column tells where in the year, week or day a row lies; how late it is lies outside what was seen."""
     kept = []
     for feature in features:

@@ -68,7 +68,14 @@ def refit_or_keep(
     """
     try:
         alone = replace(prepared, config=for_networks(prepared.config, fitted, prepared.plan))
-        again = _fit(alone, all_rows, progress, repeats=len(all_rows), stop_at=fitted.best_epochs[0])
+        again = _fit(
+            alone,
+            all_rows,
+            progress,
+            repeats=len(all_rows),
+            stop_at=fitted.best_epochs[0],
+            networks_of_start=fitted.networks,
+        )
     except DivergedError as error:
         note = (
             f"Training on all rows diverged in epoch {error.epoch}; "
@@ -84,14 +91,20 @@ def for_networks(config: TrainConfig, fitted: Fitted, plan: Plan) -> TrainConfig
     n = len(plan.folds)
     chosen = fitted.networks or tuple(range(n))
     update = {}
-    for name in ("dropout", "learning_rate"):
+    for name in ("dropout", "learning_rate", *config.augment):
         values = of_each(config.required(name), n, plan.repeats or n)
         update[name] = tuple(values[i] for i in chosen)
     return config.model_copy(update=update)
 
 
 def _fit(
-    prepared: Prepared, folds: tuple[Fold, ...], progress: Progress, *, repeats: int = 1, stop_at: int | None = None
+    prepared: Prepared,
+    folds: tuple[Fold, ...],
+    progress: Progress,
+    *,
+    repeats: int = 1,
+    stop_at: int | None = None,
+    networks_of_start: tuple[int, ...] = (),
 ) -> Fitted:
     return fit(
         prepared.schema,
@@ -103,4 +116,7 @@ def _fit(
         repeats=repeats,
         stop_at=stop_at,
         weight=prepared.weight,
+        earlier=prepared.earlier,
+        networks_of_start=networks_of_start,
+        stream=prepared.stream,
     )

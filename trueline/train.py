@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _STAGES = {
     "read": "Reading",
     "fit": "Training",
+    "distil": "Teaching a small network",
     "compare": "Comparing with simpler models",
     "refit": "Training on all rows",
     "store": "Storing",
@@ -40,6 +41,7 @@ _STAGES = {
 @click.option("--model", "family", help="Model family: tabm, realmlp, mlp or linear. Defaults to the preset's.")
 @click.option("--objective", help="mse, mae, huber, quantile, gaussian, poisson, gamma, tweedie or logistic.")
 @click.option("--cv", type=click.IntRange(min=1), metavar="K", help="Folds, trained side by side; 1: rows held out.")
+@click.option("--augment", metavar="NAME[,NAME]", help="noise, mixup or both, for twins of the networks; measured.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting; may be given again.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings from a TOML file.")
 @click.option(
@@ -49,6 +51,8 @@ _STAGES = {
 @click.option("--time", metavar="COL", help="Orders the rows: the oldest train, the newest test.")
 @click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
 @click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
+@click.option("--init", metavar="MODEL", help="Start from an earlier version: NAME, NAME:VERSION or NAME:champion.")
+@click.option("--stream/--no-stream", default=None, help="Read Parquet batch by batch. Defaults to large tables only.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
 @click.option("--device", metavar="WHAT", help="auto, cpu, gpu, or GPUs by number: gpu:0,1. Defaults to auto.")
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
@@ -62,6 +66,7 @@ def train_command(
     family: str | None,
     objective: str | None,
     cv: int | None,
+    augment: str | None,
     settings: tuple[str, ...],
     config: Path | None,
     schema_file: Path | None,
@@ -69,6 +74,8 @@ def train_command(
     time: str | None,
     weight: str | None,
     interval_groups: str | None,
+    init: str | None,
+    stream: bool | None,
     seed: int | None,
     device: str | None,
     promote: bool,
@@ -90,9 +97,10 @@ def train_command(
     from training.objectives import KINDS
     from training.prepare import Request
     from training.train import Observer, train
+    from training.transfer.settings import objective_of_run
 
     chosen = dict(parse_setting(s) for s in settings)
-    given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "seed": seed}
+    given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "augment": augment, "seed": seed}
     given["device"] = device
     chosen.update({name: value for name, value in given.items() if value is not None})
     request = Request(
@@ -105,10 +113,12 @@ def train_command(
         time=time,
         weight=weight,
         interval_groups=interval_groups,
+        init=init,
+        stream=stream,
     )
     check_name(request.name)
-    shown = KINDS[request.config.objective].shown
     store = registry()
+    shown = KINDS[objective_of_run(store, request.init, request.config)].shown
     console = stderr()
     detail = TextColumn("{task.fields[detail]}")
     columns = (TextColumn("{task.description}"), BarColumn(), detail, TimeRemainingColumn())

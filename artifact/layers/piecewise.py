@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from keras import ops
 
 # Narrower bins would turn the last bit of a scaled value, which runtimes round differently, into a visible one.
-_MIN_BIN = 0.01
+_MIN_BIN = 0.002
 # Quantiles of more rows than this are no more accurate than bins need.
 _MAX_ROWS = 200_000
 
@@ -52,11 +52,29 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):
         self.activation = activation
 
     @classmethod
-    def adapted(cls, networks: int, Z: npt.NDArray[np.float32], n_bins: int, **kwargs: Any) -> Self:
-        """The layer with its edges at the quantiles of the scaled training rows, float32 (n_samples, n_columns)."""
+    def adapted(
+        cls,
+        networks: int,
+        Z: npt.NDArray[np.float32],
+        n_bins: int,
+        known: Mapping[int, Sequence[float]] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """The layer with its edges at the quantiles of training rows.
+
+        Args:
+            networks: how many.
+            Z: the scaled rows, float32 (n_samples, n_columns).
+            n_bins: at most, of each column.
+            known: edges of columns that have them already, by column. Defaults to none.
+            kwargs: of the class.
+        """
         Z = Z[:: -(-len(Z) // _MAX_ROWS)]
         edges = []
-        for column in Z.T:
+        for j, column in enumerate(Z.T):
+            if known and j in known:
+                edges.append(list(known[j]))
+                continue
             cut = [float(column.min())]
             for edge in np.quantile(column, np.linspace(0, 1, n_bins + 1)[1:]).astype(np.float32):
                 if edge - cut[-1] >= _MIN_BIN:

@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from artifact.errors import DataError
 from artifact.registry import Registry
 from tests.training.conftest import mixed_table
+from trueline.main import cli
 from trueline.train import default_name
 
 QUICK = ("--preset", "fast", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2", "--set", "hidden=[8]")
@@ -87,6 +90,34 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
     assert not list(tmp_path.glob("trueline/staging/*"))
 
 
+def test_a_version_from_an_earlier_one(data, tmp_path):
+    earlier = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", "--json", *QUICK)
+    assert earlier.returncode == 0, earlier.stderr
+    version = json.loads(earlier.stdout.splitlines()[-1])["model_version"]
+    new = tmp_path / "new.csv"
+    mixed_table(120, seed=3).with_columns(floor=pl.int_range(120) % 5).write_csv(new)
+    options = ("--target", "price", "--name", "h", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2")
+    done = trueline(tmp_path, "train", str(new), "--init", "h", *options, "--json")
+    assert done.returncode == 0, done.stderr
+    assert f"Note: Started from h:{version}: " in done.stderr
+    assert "weights agree; new to it, or other than it knew them: 'floor'." in done.stderr
+    assert f"The figures hold for rows that h:{version} has not seen" in done.stderr
+    shown = trueline(tmp_path, "show", "h:" + json.loads(done.stdout.splitlines()[-1])["model_version"], "--json")
+    init = json.loads(shown.stdout.splitlines()[-1])["lineage"]["init"]
+    assert (init["model_version"], init["features_anew"]) == (version, ["floor"])
+    for reference, more, sentence in (
+        ("h:1", (), "Unknown version '1' of 'h'"),
+        ("g", (), "Unknown model 'g'. There are: 'h'."),
+        (f"h:{version}", ("--model", "lasso"), "Expected --model among tabm, mlp, realmlp with --init."),
+    ):
+        refused = trueline(tmp_path, "train", str(new), "--init", reference, *more, *options)
+        assert refused.returncode == 2
+        assert sentence in refused.stderr
+    same = trueline(tmp_path, "train", str(data), "--init", f"h:{version}", *options)
+    assert same.returncode == 2
+    assert f"Received: the table that trained h:{version}" in same.stderr
+
+
 @pytest.mark.parametrize(
     ("data", "name"),
     [
@@ -99,3 +130,17 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
 )
 def test_a_models_default_name_is_its_files(data, name):
     assert default_name(data) == name
+
+
+@pytest.mark.parametrize(("flags", "asked"), [(["--stream"], True), (["--no-stream"], False), ([], None)])
+def test_a_table_is_streamed_as_asked(flags, asked, data, tmp_path, monkeypatch):
+    seen = []
+
+    def stop(request, *_args):
+        seen.append(request.stream)
+        raise DataError("Enough.")
+
+    monkeypatch.setattr("training.train.train", stop)
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    CliRunner().invoke(cli, ["train", str(data), "--target", "price", *flags])
+    assert seen == [asked]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from training.augment.step import Augmentation
 from training.devices import Device
 from training.distribution import Distribution
 from training.lineage import Computed
@@ -25,6 +26,20 @@ Loss = Callable[[Any, Any], Any]
 # Weights times rows of a step, and steps of a run, at which XLA's 2 to 3 s of compiling come back.
 _SMALL_STEP = 1_000_000
 _MANY_STEPS = 5_000
+
+
+class Table(NamedTuple):
+    """Rows as a loop takes them.
+
+    Attributes:
+        features: by input name, (n_samples, width).
+        y: float32 (n_samples, n_targets), as the loss takes them.
+        weight: float32 (n_samples,), or None.
+    """
+
+    features: dict[str, npt.NDArray[Any]]
+    y: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,8 @@ class Problem:
         n_steps: of the whole run.
         devices: that compute; none for the CPU.
         asked_precision: the setting ``precision``.
+        augment: what changes the rows of a step before the networks see them; None: nothing.
+        streamed: whether :meth:`training.loops.Loop.replace` will be called.
     """
 
     core: Any
@@ -65,6 +82,8 @@ class Problem:
     n_steps: int = 0
     devices: tuple[Device, ...] = ()
     asked_precision: str = "float32"
+    augment: Augmentation | None = None
+    streamed: bool = False
 
     @property
     def products(self) -> int:
@@ -124,6 +143,11 @@ class Problem:
         norm = ops.sqrt(sum(squares[1:], squares[0]))
         factor = ops.minimum(1.0, self.clip_norm / (norm + 1e-6))
         return [g * ops.reshape(factor, (self.networks,) + (1,) * (len(g.shape) - 1)) for g in dense]
+
+    @property
+    def table(self) -> Table:
+        """The rows, of the features that the core takes."""
+        return Table({name: self.features[name] for name in self.inputs}, self.y, self.weight)
 
     @property
     def inputs(self) -> list[str]:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training.loops.problem import Problem, chunks, evaluated
+from training.augment.step import Batch
+from training.loops.problem import Problem, Table, chunks, evaluated
 from training.precision import layers_in, products_in
 
 
@@ -24,9 +25,16 @@ class TensorFlowLoop:
         self._precision = problem.precision
         self._variables = problem.core.trainable_variables
         problem.optimizer.build(self._variables)
-        self._features = {name: tf.constant(problem.features[name]) for name in problem.inputs}
-        self._y = tf.constant(problem.y)
-        self._weight = None if problem.weight is None else tf.constant(problem.weight)
+        held = _replaceable if problem.streamed else tf.constant
+        self._features = {name: held(problem.features[name]) for name in problem.inputs}
+        self._y = held(problem.y)
+        self._weight = None if problem.weight is None else held(problem.weight)
+        # Not inlined: the graph's optimiser then computes the rest as it does without it, to the bit.
+        self._augmented = (
+            tf.function(problem.augment, autograph=False, experimental_attributes={"_noinline": True})
+            if problem.augment is not None
+            else None
+        )
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
         # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
         steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.pays_compiling)
@@ -44,6 +52,13 @@ class TensorFlowLoop:
             self._answer = tf.function(self._forward, input_signature=signature).get_concrete_function()
         return evaluated(lambda part: self._answer(tf.constant(part)), rows, size)
 
+    def replace(self, table: Table) -> None:
+        for name, variable in self._features.items():
+            variable.assign(table.features[name])
+        self._y.assign(table.y)
+        if self._weight is not None:
+            self._weight.assign(table.weight)
+
     def weights(self) -> list[npt.NDArray[Any]]:
         return [np.array(variable.numpy()) for variable in self._variables]
 
@@ -60,9 +75,12 @@ class TensorFlowLoop:
     def _step(self, rows: Any) -> Any:
         problem = self._problem
         weight = None if self._weight is None else tf.gather(self._weight, rows)
+        batch = Batch(self._gathered(rows), tf.gather(self._y, rows), weight)
+        if self._augmented is not None:
+            batch = self._augmented(batch)
         with tf.GradientTape() as tape, layers_in(problem.core, self._precision):
-            outputs = problem.core(self._gathered(rows), training=True)
-            losses = problem.losses(tf.gather(self._y, rows), weight, outputs)
+            outputs = problem.core(batch.features, training=True)
+            losses = problem.losses(batch.y, batch.weight, outputs)
             # The networks share no weight, so the gradient of the sum is each network's own.
             total = tf.reduce_sum(losses[0])
             if problem.penalty is not None:
@@ -76,3 +94,7 @@ class TensorFlowLoop:
 
     def _gathered(self, rows: Any) -> dict[str, Any]:
         return {name: tf.gather(values, rows) for name, values in self._features.items()}
+
+
+def _replaceable(values: npt.NDArray[Any]) -> Any:
+    return tf.Variable(values, trainable=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -41,6 +42,7 @@ class Preprocessed:
         fitted_on: npt.NDArray[np.int64],
         squeeze: bool,
         standard: bool = False,
+        keep: Callable[[Any], Any] | None = None,
     ) -> Preprocessed:
         """Adapt the preprocessing to rows, and prepare all of them.
 
@@ -50,6 +52,7 @@ class Preprocessed:
             fitted_on: those from which medians, ranges and flags are taken.
             squeeze: see :class:`NumericPreprocessing`.
             standard: see :meth:`NumericPreprocessing.adapted`. Defaults to False.
+            keep: puts an earlier version's statistics in the adapted layer's place. Defaults to None.
         """
         features: dict[str, npt.NDArray[Any]] = {}
         layer = None
@@ -60,15 +63,17 @@ class Preprocessed:
             layer = NumericPreprocessing.adapted(
                 seen, flagged, standard=standard, squeeze=squeeze, name="preprocessing"
             )
-            features[NUMERIC_INPUT] = np.concatenate(
-                [
-                    np.asarray(keras.ops.convert_to_numpy(layer(X.numeric[start : start + _CHUNK])))
-                    for start in range(0, len(X), _CHUNK)
-                ]
-            )
+            layer = layer if keep is None else keep(layer)
+            features[NUMERIC_INPUT] = scaled(layer, X.numeric)
         if schema.categorical:
             features[CATEGORICAL_INPUT] = X.categorical
         return cls(layer, n_numeric, features)
+
+
+def scaled(layer: Any, numeric: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Numbers as :class:`NumericPreprocessing` gives them, (n_samples, n_numeric + n_flags), part by part."""
+    parts = [layer(numeric[start : start + _CHUNK]) for start in range(0, len(numeric), _CHUNK)]
+    return np.concatenate([np.asarray(keras.ops.convert_to_numpy(part)) for part in parts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class Inputs:
         Z: the scaled numeric columns of the rows, for layers that adapt to them.
         networks: how many side by side.
         repeats: times that their folds cover the rows; networks of one repeat have the same settings.
+        edges: bin edges of numeric columns that have them already, by column; the others' are fitted to ``Z``.
     """
 
     tensors: dict[str, Any]
@@ -94,6 +100,7 @@ class Inputs:
     Z: npt.NDArray[np.float32]
     networks: int
     repeats: int = 1
+    edges: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -105,6 +112,7 @@ class Inputs:
         *,
         repeats: int = 1,
         one_hot: int = 0,
+        edges: Mapping[int, Sequence[float]] | None = None,
     ) -> Inputs:
         """Make the inputs of the core.
 
@@ -115,6 +123,7 @@ class Inputs:
             seed: of the layers' random draws.
             repeats: times that the folds cover the rows. Defaults to 1.
             one_hot: most one-hot columns of a category, see :class:`OneHot`; 0 embeds it instead. Defaults to 0.
+            edges: see the class. Defaults to none.
         """
         tensors: dict[str, Any] = {}
         scaled = flags = embedded = None
@@ -139,7 +148,7 @@ class Inputs:
                 else CategoryEmbedding(networks, schema.cardinalities, seed=seed, name="categories")
             )
             embedded, widths = layer(codes), tuple(layer.widths)
-        return cls(tensors, scaled, flags, embedded, widths, Z, networks, repeats)
+        return cls(tensors, scaled, flags, embedded, widths, Z, networks, repeats, edges or {})
 
     def joined(self, numeric: Any = None, name: str = "features") -> Any:
         """All parts side by side, (n_networks or 1, n_samples, width); ``numeric`` in place of the scaled columns."""

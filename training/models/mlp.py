@@ -19,7 +19,13 @@ def build(inputs: Inputs, config: TrainConfig) -> Any:
     x, widths = inputs.joined(), inputs.all_widths()
     if inputs.scaled is not None and bins:
         embedding = PiecewiseLinearEmbedding.adapted(
-            inputs.networks, inputs.Z, bins, dim=dim, activation=config.embedding_activation, name="embedding"
+            inputs.networks,
+            inputs.Z,
+            bins,
+            known=inputs.edges,
+            dim=dim,
+            activation=config.embedding_activation,
+            name="embedding",
         )
         x, widths = inputs.joined(embedding(inputs.scaled)), inputs.all_widths(dim)
     if members > 1:

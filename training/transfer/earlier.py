@@ -1,0 +1,94 @@
+"""An earlier version to start from: what it was, whether it can be started from, and which tables it has seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from artifact import manifest as files
+from artifact.errors import ArtifactError, DataError
+from artifact.manifest import Ancestor, Manifest
+from artifact.registry import Registry
+from artifact.schema import FeatureSchema
+
+# Families that learn step by step; the others have one solution, wherever they start.
+TRAINED = ("tabm", "mlp", "realmlp")
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A version whose files are whole.
+
+    Attributes:
+        folder: of the version.
+        manifest: of the version.
+        schema: of its rows.
+    """
+
+    folder: Path
+    manifest: Manifest
+    schema: FeatureSchema
+
+    @classmethod
+    def find(cls, registry: Registry, reference: str) -> Self:
+        """The version meant by ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS``.
+
+        Raises:
+            NotFoundError: no such model, version or alias; the message lists those there are.
+            ArtifactError: a file of it is missing, changed or unreadable.
+            DataError: a version of a family that is solved for.
+        """
+        found = registry.resolve(reference)
+        manifest = Manifest.read(found.path)
+        manifest.check_files(found.path)
+        try:
+            schema = FeatureSchema.model_validate_json((found.path / files.SCHEMA).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise ArtifactError(f"Expected a readable schema in {found.path}. Received: {error}.") from error
+        earlier = cls(found.path, manifest, schema)
+        if manifest.family not in TRAINED:
+            raise DataError(
+                f"Expected an earlier version of a family that is trained ({', '.join(TRAINED)}). "
+                f"Received: {earlier.reference}, of family {manifest.family}. Train without --init."
+            )
+        return earlier
+
+    @property
+    def reference(self) -> str:
+        return f"{self.manifest.model_name}:{self.manifest.model_version}"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its settings, as JSON holds them."""
+        return self.manifest.lineage.config
+
+    @property
+    def ancestors(self) -> tuple[Ancestor, ...]:
+        """This version and those that it started from, the nearest first."""
+        lineage = self.manifest.lineage
+        own = Ancestor(
+            model_name=self.manifest.model_name,
+            model_version=self.manifest.model_version,
+            data_fingerprint=lineage.data_fingerprint,
+        )
+        return (own, *(lineage.init.ancestors if lineage.init is not None else ()))
+
+    def refuse_its_own(self, fingerprint: str) -> None:
+        """Refuse a table that trained the earlier version or one that it started from.
+
+        Its networks have seen all of the table's rows, so no network would be left to measure them, and the intervals
+        would be too narrow.
+
+        Raises:
+            DataError: the fingerprint is that of such a table.
+        """
+        for ancestor in self.ancestors:
+            if ancestor.data_fingerprint == fingerprint:
+                raise DataError(
+                    f"Expected rows that {self.reference} has not seen. Received: the table that trained "
+                    f"{ancestor.model_name}:{ancestor.model_version}, so that every figure and interval would flatter. "
+                    "Give it the new rows alone, or train without --init."
+                )

@@ -1,0 +1,77 @@
+"""Features of a new table in the terms of an earlier version: its categories, its offsets; which are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from artifact.schema import Feature, FeatureSchema
+from training.corrections import Corrections, FeatureCorrection
+from training.infer import FEATURE_OFFSET_RATIO, MAX_CATEGORIES
+
+_NUMBERS = {"number", "integer"}
+
+
+def alike(one: Feature | None, other: Feature) -> bool:
+    """Whether two features of one name are of one kind; whole numbers are numbers."""
+    return one is not None and (one.kind == other.kind or {one.kind, other.kind} == _NUMBERS)
+
+
+def by_name(schema: FeatureSchema) -> dict[str, Feature]:
+    return {feature.name: feature for feature in schema.features}
+
+
+def with_known(earlier: FeatureSchema, corrections: Corrections, columns: Sequence[str]) -> Corrections:
+    """Corrections by which the earlier version's columns stay what they were.
+
+    None is left out for what few rows show of it, for the earlier version knows what it is worth; categories stay
+    categories, also where they look like numbers.
+
+    Args:
+        earlier: schema of the earlier version.
+        corrections: what the user says.
+        columns: of the new table.
+    """
+    categories = {f.name for f in earlier.categorical}
+    known = {
+        name: FeatureCorrection(kind="category" if name in categories else None)
+        for name in earlier.names
+        if name in columns
+    }
+    return corrections.model_copy(update={"features": {**known, **corrections.features}})
+
+
+def text_columns(earlier: FeatureSchema, corrections: Corrections) -> list[str]:
+    """Columns that stay text: those that the user calls categories, and those that were categories before."""
+    given = {name for name, correction in corrections.features.items() if correction.kind is not None}
+    return [*corrections.text_columns(), *(f.name for f in earlier.categorical if f.name not in given)]
+
+
+def in_terms_of(earlier: FeatureSchema, features: Sequence[Feature], corrections: Corrections) -> list[Feature]:
+    """New features that keep what the earlier version knows.
+
+    Categories: the earlier ones in their order, then new ones, so that a category which few new rows show stays known.
+    Offsets: the earlier one, unless so far away that float32 would not tell the new values apart.
+
+    Args:
+        earlier: its schema.
+        features: of the new table.
+        corrections: what the user says; categories that are listed stand.
+    """
+    known = by_name(earlier)
+    listed = {name for name, correction in corrections.features.items() if correction.categories is not None}
+    return [_kept(known.get(f.name), f, listed=f.name in listed) for f in features]
+
+
+def _kept(old: Feature | None, new: Feature, *, listed: bool) -> Feature:
+    if old is None or not alike(old, new):
+        return new
+    if new.kind == "category":
+        if listed:
+            return new
+        added = [c for c in new.categories if c not in old.categories][: max(0, MAX_CATEGORIES - len(old.categories))]
+        return new.model_copy(update={"categories": (*old.categories, *added)})
+    if new.minimum is None or new.maximum is None or old.offset == new.offset:
+        return new
+    away = abs((new.minimum + new.maximum) / 2 - old.offset)
+    near = away <= FEATURE_OFFSET_RATIO * (new.maximum - new.minimum)
+    return new.model_copy(update={"offset": old.offset}) if near else new
