@@ -189,7 +189,7 @@ def test_small_steps_that_xla_compiles_are_augmented_too():
     for augment in (None, augmentation(0.2, 1.0, near=True, flagged=[0])):
         keras.utils.set_random_seed(0)
         given = problem(config, 2, augment=augment, batch=16, n_steps=10_000)
-        assert given.is_small
+        assert given.pays_compiling
         loop = open_loop(given)
         loop.run(rows)
         learnt.append(loop.weights())
