@@ -74,7 +74,9 @@ class Lineage(_Frozen):
         packages: name to version of what computed the weights.
         config: the full training configuration.
         seconds: wall time of ``train``.
-        backend, device: Keras's backend and what it ran on.
+        backend, device: Keras's backend and what it ran on, GPUs by the names that the driver gives them.
+        precision: of the products in a training step; the stored weights are float32.
+        distribution: how several devices shared the work.
         init: the earlier version that training started from, or None.
     """
 
@@ -90,7 +92,16 @@ class Lineage(_Frozen):
     seconds: float
     backend: str
     device: str
+    # Versions of before GPUs were chosen do not have these.
+    precision: str = "float32"
+    distribution: str = "one device"
     init: Init | None = None
+
+    @property
+    def computed(self) -> str:
+        """What computed the weights, in words."""
+        several = "" if self.distribution == "one device" else f", {self.distribution}"
+        return f"{self.backend} on {self.device}, {self.precision}{several}"
 
 
 class Verdict(_Frozen):
@@ -144,6 +155,29 @@ class Int8(_Frozen):
     rmse_limit: float
 
 
+class Augmentation(_Frozen):
+    """What augmentation of the training rows was worth, by rows that neither kind of network has seen.
+
+    Attributes:
+        amounts: what was added, in words: ``noise 0.1, mixup 0.2``.
+        metric: the error that was compared, see :attr:`Verdict.metric`.
+        ratio: error of the networks with it over that of as many without it.
+        low, high: 95% bootstrap interval of ``ratio`` over pairs of errors on the same row.
+        rows: that measured it.
+        served: which kind is in the model.
+        sentence: the same in plain words.
+    """
+
+    amounts: str
+    metric: str
+    ratio: float
+    low: float
+    high: float
+    rows: int
+    served: Literal["with", "without", "both"]
+    sentence: str
+
+
 class Manifest(_Frozen):
     """One immutable version.
 
@@ -157,6 +191,7 @@ class Manifest(_Frozen):
         digest: sha256 of all the rest of ``manifest.json``; empty until it is written.
         notes: what training dropped, repaired or warned about, one sentence each.
         int8: of ``model.int8.onnx``, or None where the version has none.
+        augmentation: what it was worth, or None where there was none to measure.
         files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
     """
 
@@ -175,6 +210,7 @@ class Manifest(_Frozen):
     lineage: Lineage
     notes: tuple[str, ...] = ()
     int8: Int8 | None = None
+    augmentation: Augmentation | None = None
     files: dict[str, str] = {}
     digest: str = ""
 

@@ -107,7 +107,14 @@ def _trueline(
     answer = predictor.predict(X)
     y = frame[table.target].cast(pl.Float64).to_numpy()
     error = np.abs(answer.value[:, 0] - y)
+    spread = predictor.run(X.numeric, X.categorical).spread
+    likelihood = {}
+    if predictor.manifest.objective == "gaussian" and spread is not None:
+        std = spread[:, 0].astype(np.float64)
+        nll = 0.5 * np.square(error / std) + np.log(std) + 0.5 * np.log(2 * np.pi)
+        likelihood["nll"] = float(nll.mean())
     return {
+        **likelihood,
         "rmse": float(np.sqrt(np.mean(np.square(error)))),
         "seconds": result["seconds"],
         "wall_seconds": wall,
@@ -163,6 +170,9 @@ def _print_table(table: Table, runs: Runs) -> None:
             f"{name}: 90% intervals cover {covered:.1%}, {narrower:.1%} narrower than constant width; "
             f"its report claims an RMSE of {_figure(claimed)}; one row takes {one:.3f} ms."
         )
+        if "nll" in found[0]:
+            nll = statistics.mean(run["nll"] for run in found)
+            print(f"{name}: negative log-likelihood {nll:.3f}; asked: at most {_figure(table.nll)}.")
 
 
 def _figure(value: float | None) -> str:

@@ -3,7 +3,8 @@
 Steps per second of Trueline's loop beside ``keras.Model.fit`` as tutorials call it: the same network (13 features, two
 layers of 64 with relu), loss, optimiser (Adam) and batch (32 rows), each in a process of its own, in turns. Then the
 wall time of 64 such networks side by side beside that of one. The loop shuffles and hands in its rows as training does;
-what is compiled once is compiled before the clock starts, on both sides. ``KERAS_BACKEND`` chooses the backend.
+what is compiled once is compiled before the clock starts, on both sides. ``KERAS_BACKEND`` chooses the backend,
+``--device`` the device; the line above the table names both.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="of each; defaults to 5")
     parser.add_argument("--epochs", type=int, default=4, help="of a round; defaults to 4")
     parser.add_argument("--rows", type=int, default=16_000, help="of the table; defaults to 16,000")
+    parser.add_argument("--device", default="auto", help="as `trueline train` takes it; defaults to auto")
     options = parser.parse_args(arguments)
     if min(options.rounds, options.epochs) < 1 or options.rows < BATCH:
         parser.error(f"Expected at least 1 round, 1 epoch and {BATCH} rows. Received: {options}.")
@@ -46,12 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     context = multiprocessing.get_context("spawn")
     pools = {
-        name: ProcessPoolExecutor(1, context, initializer=build, initargs=(options.rows, *more))
+        name: ProcessPoolExecutor(1, context, initializer=build, initargs=(options.rows, options.device, *more))
         for name, (build, more) in kinds.items()
     }
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for pool in pools.values():  # one after another: they share the cores
-        backend, device = pool.submit(_described).result()
+        backend, device = pool.submit(_described, options.device).result()
     for _ in range(options.rounds):
         for name, pool in pools.items():
             seconds[name].append(pool.submit(_timed, options.epochs).result())
@@ -91,16 +93,12 @@ def _table(n_rows: int) -> tuple[Any, Any]:
     return X, (X[:, :1] * 2 + np.sin(X[:, 1:2])).astype(np.float32)
 
 
-def _quiet() -> None:
-    from training.backend import load_backend
-
-    load_backend()
-
-
-def _fit(n_rows: int) -> None:
+def _fit(n_rows: int, device: str) -> None:
     """``fit`` as a tutorial calls it, on arrays in memory."""
     global _epoch
-    _quiet()
+    from training.backend import load_backend
+
+    load_backend(device)
     import keras
 
     X, y = _table(n_rows // BATCH * BATCH)
@@ -115,10 +113,12 @@ def _fit(n_rows: int) -> None:
     _epoch = epoch
 
 
-def _loop(n_rows: int, networks: int) -> None:
+def _loop(n_rows: int, device: str, networks: int) -> None:
     """Trueline's loop on the same network, deterministic as training is."""
     global _epoch
-    _quiet()
+    from training.backend import load_backend
+
+    devices = load_backend(device)
     import keras
     from keras import ops
 
@@ -152,6 +152,8 @@ def _loop(n_rows: int, networks: int) -> None:
             batch=BATCH,
             # As many as the tutorials' hundred epochs of a table of this size take.
             n_steps=100 * (n_rows // BATCH),
+            devices=devices,
+            asked_precision="auto",
         )
     )
     rng, steps = np.random.default_rng(0), n_rows // BATCH
@@ -164,12 +166,12 @@ def _loop(n_rows: int, networks: int) -> None:
     _epoch = epoch
 
 
-def _described() -> tuple[str, str]:
+def _described(device: str) -> tuple[str, str]:
     import keras
 
-    from training.lineage import device
+    from training.devices import take_devices
 
-    return keras.backend.backend(), device()
+    return keras.backend.backend(), ", ".join(map(str, take_devices(device)))
 
 
 def _timed(epochs: int) -> float:

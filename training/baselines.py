@@ -29,8 +29,11 @@ Float64 = npt.NDArray[np.float64]
 
 MEAN, MEDIAN, RIDGE, GLM, BOOSTING = "mean", "median", "ridge", "glm", "hist_gradient_boosting"
 LASSO, ELASTIC_NET, POLYNOMIAL = "lasso", "elastic_net", "polynomial"
+_LINES = (RIDGE, GLM, LASSO, ELASTIC_NET, POLYNOMIAL)
 # Squares and products of more numbers than these take longer than a baseline may; of so many rows they are enough.
 _MOST_NUMBERS, _MOST_ROWS = 20, 100_000
+# A line on more rows is the same line; one-hot columns of them all would be gigabytes.
+_MOST_ROWS_OF_LINES = 100_000
 # HistGradientBoosting takes at most 255 categories a feature; a wider one is left to it as a number.
 _MAX_CATEGORIES = 255
 _LOSSES = {"poisson": "poisson", "tweedie": "poisson", "gamma": "gamma"}
@@ -68,11 +71,20 @@ def baselines(
         # Rows that count for nothing could be all that a fold of a search has.
         counted = weight > 0
         features, y, weight = features[counted], y[counted], weight[counted]
+    fewer = _fewer(len(features), config.seed)
     for name, make in zip(baseline_names(config, schema), _makers(schema, config), strict=True):
-        model = PerTarget(make, y, weight)
+        rows = fewer if name in _LINES else slice(None)
+        model = PerTarget(make, y[rows], None if weight is None else weight[rows])
         with few_threads(len(features)):
-            model.fit(features)
+            model.fit(features[rows])
         yield name, model
+
+
+def _fewer(n_rows: int, seed: int) -> Any:
+    """Rows that fit a line."""
+    if n_rows <= _MOST_ROWS_OF_LINES:
+        return slice(None)
+    return np.sort(np.random.default_rng(seed).choice(n_rows, _MOST_ROWS_OF_LINES, replace=False))
 
 
 def matrix(X: Encoded) -> Float64:

@@ -22,6 +22,7 @@ def choose_repeats(
     y: npt.NDArray[np.float32],
     objective: Objective,
     weight: npt.NDArray[np.float32] | None = None,
+    most: int | None = None,
 ) -> tuple[int, ...]:
     """The repeats whose joint answers are best; repeats may differ in their settings, and some suit a table better.
 
@@ -32,6 +33,7 @@ def choose_repeats(
         y: float32 (n_samples, n_targets), as the loss takes them.
         objective: gives the error.
         weight: float32 (n_samples,) of each row. Defaults to None.
+        most: repeats that may be chosen. Defaults to all.
 
     Returns:
         Ascending numbers of the chosen repeats, at least one.
@@ -44,14 +46,18 @@ def choose_repeats(
         return objective.score(y[rows], together, None if weight is None else weight[rows])
 
     if repeats <= _ALL_SUBSETS:
-        subsets = [c for size in range(repeats, 0, -1) for c in itertools.combinations(range(repeats), size)]
+        subsets = [
+            c
+            for size in range(min(repeats, most or repeats), 0, -1)
+            for c in itertools.combinations(range(repeats), size)
+        ]
         # More networks come first: of equals they are taken.
         return min(subsets, key=error)
     chosen = tuple(range(repeats))
     while len(chosen) > 1:
         fewer = [tuple(c for c in chosen if c != left) for left in chosen]
         best = min(fewer, key=error)
-        if error(best) >= error(chosen):
+        if error(best) >= error(chosen) and len(chosen) <= (most or repeats):
             break
         chosen = best
     return chosen

@@ -6,9 +6,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from artifact.errors import DataError, unknown_name
+from training.augment.pairing import Kind as Augment
+from training.augment.pairing import check_augment, names_of, paired
+from training.devices import Asked
 from training.objectives.kinds import Name as Objective
 from training.presets import resolved
 
@@ -17,8 +20,11 @@ Level = Annotated[float, Field(gt=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=10)]
+Noise = Annotated[float, Field(ge=0, le=3)]
+Alpha = Annotated[float, Field(ge=0, le=10)]
 Width = Annotated[int, Field(ge=1, le=8192)]
 Family = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise"]
+Part = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise", "trees"]
 Preset = Literal["fast", "balanced", "best"]
 Activation = Literal[
     "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "parametric_mish"
@@ -28,10 +34,11 @@ Initializer = Literal[
 ]
 Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam", "lion", "muon"]
 Schedule = Literal["constant", "linear", "cosine", "exponential", "step", "coslog4"]
+Precision = Literal["auto", "float32", "tf32", "mixed_bfloat16"]
 
 
 # Families whose solution is that of least squares.
-_SQUARED_ERROR = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
+SQUARED_ERROR = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
 
 
 class TrainConfig(BaseModel):
@@ -41,6 +48,9 @@ class TrainConfig(BaseModel):
 
     preset: Preset = Field(default="balanced", description="What None stands for: fast, balanced or best.")
     model: Family | None = Field(default=None, description="Model family; default by preset.")
+    mix: tuple[Part, ...] | None = Field(
+        default=None, description="Families, trees among them, that are fitted and mixed; empty: the model alone."
+    )
     objective: Objective = Field(default="mse", description="What is minimised, and so what an answer is.")
     quantiles: tuple[Level, ...] = Field(
         default=(0.05, 0.25, 0.5, 0.75, 0.95),
@@ -64,6 +74,9 @@ class TrainConfig(BaseModel):
     repeats: int | None = Field(
         default=None, ge=1, le=20, description="Times that the rows are cut into folds, each time in another way."
     )
+    served_repeats: int | None = Field(
+        default=None, ge=1, le=20, description="Repeats that are served at most; fewer answer sooner."
+    )
     refit: bool | None = Field(
         default=None, description="With held-out rows: train once more on all rows after measuring; default by rows."
     )
@@ -79,6 +92,19 @@ class TrainConfig(BaseModel):
     )
     dropout: Share | tuple[Share, ...] | None = Field(
         default=None, description="Share of hidden units dropped in training; several: one for each repeat in turn."
+    )
+    augment: tuple[Augment, ...] = Field(
+        default=(), description="Changes of the rows that train half of the networks; the effect is measured."
+    )
+    noise: Noise | tuple[Noise, ...] = Field(
+        default=0.03,
+        description="Deviation of augment noise, of scaled numbers; several: one for each pair of repeats.",
+    )
+    mixup: Alpha | tuple[Alpha, ...] = Field(
+        default=0.2, description="Alpha of the mixtures' Beta distribution; several: one for each pair of repeats."
+    )
+    mixup_with: Literal["near", "any"] = Field(
+        default="near", description="Which rows are mixed: those with a similar target, or any two."
     )
     embedding_bins: int | None = Field(
         default=None, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (mlp and tabm)."
@@ -130,17 +156,43 @@ class TrainConfig(BaseModel):
     validation_fraction: Fraction | None = Field(
         default=None, description="Without folds: share that chooses the epoch; default by rows."
     )
+    distil: Literal["auto"] | bool | None = Field(
+        default=None,
+        description="Serve one small network taught by the ensemble; auto: where its error is at most 1% above.",
+    )
     int8: bool = Field(
         default=False, description="Store a copy of the network in 8-bit integers too, where its answers stay near."
     )
+    device: str = Field(default="auto", description="What computes: auto, cpu, gpu, or GPUs by number.")
+    precision: Precision = Field(default="auto", description="Of the products in a training step.")
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, device: str) -> str:
+        Asked.parse(device)
+        return device
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return names_of(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.objective != "mse" and self.model in _SQUARED_ERROR:
+        if self.objective != "mse" and self.model in SQUARED_ERROR:
             raise ValueError(
                 f"Expected objective=mse for model={self.model}. Received: objective={self.objective}. "
                 "Take --model linear, or a network."
             )
+        if self.mix:
+            if len(set(self.mix)) < len(self.mix) or set(self.mix) == {"trees"}:
+                raise ValueError(f"Expected different families in 'mix', a network among them. Received: {self.mix}.")
+            if self.model not in (None, self.mix[0]):
+                raise ValueError(f"Expected --model or 'mix'. Received: model={self.model} and mix={self.mix}.")
+            if self.objective != "mse" and set(self.mix) & set(SQUARED_ERROR):
+                raise ValueError(f"Expected networks in 'mix' for objective={self.objective}. Received: {self.mix}.")
+        solved = self.model in SQUARED_ERROR or (self.model == "linear" and self.objective == "mse")
+        check_augment(self.augment, dict(self), self.model if solved else None, type(self).model_fields)
         held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
         if held > 0.8:
             raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held:.3g}.")
@@ -171,11 +223,20 @@ class TrainConfig(BaseModel):
         except ValidationError as error:
             raise DataError(setting_sentence(error)) from error
 
-    def resolved(self, n_rows: int) -> Self:
-        """Every None filled in for a table of that many rows, see :mod:`training.presets`."""
-        chosen = resolved(self.preset, self.model, n_rows)
+    def resolved(self, n_rows: int, n_numeric: int = 0) -> Self:
+        """Every None filled in for a table of so many rows and numeric columns, see :mod:`training.presets`.
+
+        Raises:
+            DataError: settings that do not go together.
+        """
+        chosen = resolved(self.preset, self.model, n_rows, mix=self.mix, objective=self.objective, n_numeric=n_numeric)
         given = {name for name, value in self if value is not None}
-        return self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
+        filled = self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
+        if filled.mix and filled.distil is True:
+            raise DataError(
+                f"Expected one family for distil=true. Received: mix={', '.join(filled.mix)}. Name one: --model tabm."
+            )
+        return filled.model_copy(update=paired(self.augment, dict(filled))) if self.augment else filled
 
     def required(self, name: str) -> Any:
         """A setting that :meth:`resolved` fills in.

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,8 @@ DATASETS = ("diabetes", "california_housing")
 NULL_TOKENS = ("", "na", "n/a", "nan", "-nan", "null", "none", "?", "-", ".")
 _SEPARATORS = ",;\t|"
 _LEADING_ZERO = r"^[+-]?0\d"
+# What a column of text may be instead, the first that fits.
+TEXT_TYPES: tuple[Any, ...] = (pl.Int64(), pl.Float64(), pl.Boolean(), pl.Datetime("us"))
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -79,13 +81,42 @@ def fingerprint(frame: pl.DataFrame) -> str:
         column = frame[name]
         digest.update(f"{name}\0{column.dtype}\0".encode())
         digest.update(np.packbits(column.is_null().to_numpy()).tobytes())
-        if column.dtype.is_temporal():
-            column = column.to_physical()
-        if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-            digest.update(column.cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8").tobytes())
-        else:
-            digest.update("\0".join(map(str, column)).encode("utf-8", "surrogatepass"))
+        hashed_values(digest, column)
     return digest.hexdigest()
+
+
+def hashed_values(digest: Any, column: pl.Series, *, first: bool = True) -> None:
+    """Take the values of a column into its fingerprint.
+
+    Args:
+        digest: of hashlib.
+        column: the values, or a part of them.
+        first: False for a later part. Defaults to True.
+    """
+    if column.dtype.is_temporal():
+        column = column.to_physical()
+    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+        digest.update(column.cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8").tobytes())
+    else:
+        digest.update((("" if first else "\0") + "\0".join(map(str, column))).encode("utf-8", "surrogatepass"))
+
+
+class TableFacts(NamedTuple):
+    """What the lineage says of a table.
+
+    Attributes:
+        fingerprint: see :func:`fingerprint`.
+        rows, columns: as it was read.
+    """
+
+    fingerprint: str
+    rows: int
+    columns: int
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> TableFacts:
+        """Of a table in memory."""
+        return cls(fingerprint(frame), frame.height, frame.width)
 
 
 def _read_file(path: Path) -> pl.DataFrame:
@@ -138,6 +169,12 @@ def typed(frame: pl.DataFrame, as_text: Collection[str] = ()) -> pl.DataFrame:
 
 
 def _typed_column(column: pl.Series) -> pl.Series:
+    column = typed_column(column)
+    return typed_text(column) if column.dtype == pl.String else column
+
+
+def typed_column(column: pl.Series) -> pl.Series:
+    """A column as Int64, Float64, Boolean, String or Datetime, by its type alone; other types as they came."""
     dtype = column.dtype
     if dtype.is_integer():
         return column.cast(pl.Int64, strict=False) if dtype != pl.UInt64 else column.cast(pl.Float64)
@@ -145,9 +182,7 @@ def _typed_column(column: pl.Series) -> pl.Series:
         return column.cast(pl.Float64).fill_nan(None)
     if isinstance(dtype, (pl.Categorical, pl.Enum)):
         column = column.cast(pl.String)
-    if isinstance(dtype, (pl.Datetime, pl.Date)):
-        return _utc(column)
-    return _typed_text(column) if column.dtype == pl.String else column
+    return _utc(column) if isinstance(dtype, (pl.Datetime, pl.Date)) else column
 
 
 def _utc(column: pl.Series) -> pl.Series:
@@ -156,26 +191,44 @@ def _utc(column: pl.Series) -> pl.Series:
     return column.cast(pl.Datetime("us"))
 
 
-def _typed_text(column: pl.Series) -> pl.Series:
+def typed_text(column: pl.Series) -> pl.Series:
     """A column of text as what all its values say it is, else as it is."""
-    values = column.str.strip_chars()
-    present = values.filter(values.is_not_null() & ~values.str.to_lowercase().is_in(NULL_TOKENS))
+    present = present_texts(column)
     if not len(present):
         return pl.Series(column.name, [None] * len(column), dtype=pl.String)
-    if not present.str.contains(_LEADING_ZERO).any():
-        for dtype in (pl.Int64, pl.Float64):
-            if present.cast(dtype, strict=False).null_count() == 0:
-                # polars reads "nan" as a number
-                numbers = values.cast(dtype, strict=False)
-                return numbers.fill_nan(None) if dtype == pl.Float64 else numbers
-    lowered = present.str.to_lowercase()
-    if lowered.is_in(["true", "false"]).all():
+    for dtype in TEXT_TYPES[:-1]:
+        if text_fits(present, dtype):
+            return text_as(column, dtype)
+    moments = _moments(column.str.strip_chars()) if _DATE.match(present[0]) else None
+    return column if moments is None else moments
+
+
+def present_texts(column: pl.Series) -> pl.Series:
+    """The texts that are a value where the column is none of words, without spaces around them."""
+    values = column.str.strip_chars()
+    return values.filter(values.is_not_null() & ~values.str.to_lowercase().is_in(NULL_TOKENS))
+
+
+def text_fits(present: pl.Series, dtype: Any) -> bool:
+    """Whether all of some texts, at least one, can be read as one of :data:`TEXT_TYPES`."""
+    if dtype.is_numeric():
+        return not present.str.contains(_LEADING_ZERO).any() and present.cast(dtype, strict=False).null_count() == 0
+    if dtype == pl.Boolean:
+        return bool(present.str.to_lowercase().is_in(["true", "false"]).all())
+    return _DATE.match(present[0]) is not None and _moments(present) is not None
+
+
+def text_as(column: pl.Series, dtype: Any) -> pl.Series:
+    """A column of text as a type that :func:`text_fits`; as it is, if that is text."""
+    values = column.str.strip_chars()
+    if dtype.is_numeric():
+        # polars reads "nan" as a number
+        numbers = values.cast(dtype, strict=False)
+        return numbers.fill_nan(None) if dtype == pl.Float64 else numbers
+    if dtype == pl.Boolean:
         return values.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
-    if _DATE.match(present[0]):
-        moments = _moments(values)
-        if moments is not None:
-            return moments
-    return column
+    moments = _moments(values) if dtype.is_temporal() else None
+    return column if moments is None else moments
 
 
 def _moments(values: pl.Series) -> pl.Series | None:

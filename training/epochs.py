@@ -145,11 +145,13 @@ class Epochs:
     def _epoch(self) -> Float32:
         size = self._steps * self._batch
         drawn = [self._rng.permutation(f.train)[:size].reshape(self._steps, self._batch) for f in self._folds]
-        rows = np.stack(drawn, axis=1).astype(np.int32)
+        return np.asarray(self._taken(np.stack(drawn, axis=1).astype(np.int32)) / self._steps, np.float32)
+
+    def _taken(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+        """Take steps, (n_steps, n_networks, batch); the sums of loss and error over them, (2, n_networks)."""
         at_once = max(1, _INDICES_A_CALL // (len(self._folds) * self._batch))
-        parts = [rows[start : start + at_once] for start in range(0, self._steps, at_once)]
-        losses = [self._loop.run(part) * len(part) for part in parts]
-        return np.asarray(sum(losses) / self._steps, np.float32)
+        parts = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
+        return np.asarray(np.sum([self._loop.run(part) * len(part) for part in parts], axis=0))
 
     def _errors(self) -> npt.NDArray[np.float64]:
         """What each network's epoch is judged by, (n_networks,).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -12,21 +13,29 @@ import numpy.typing as npt
 
 from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
+from artifact.manifest import Augmentation as Effect
 from artifact.manifest import Init
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT, Outputs
 from artifact.schema import FeatureSchema
+from training.augment.effect import effect_of
+from training.augment.step import Augmentation
 from training.choice import choose_repeats, networks_of
 from training.config import TrainConfig
+from training.devices import take_devices
 from training.epochs import Epochs, Progress
 from training.folds import Fold
+from training.lineage import Computed
 from training.loops import open_loop
-from training.loops.problem import Problem
+from training.loops.problem import Problem, Table
 from training.models import FAMILIES, Family
 from training.models.inputs import Inputs, Preprocessed, heads, of_each
 from training.objectives import objective_of
 from training.objectives.base import Objective
 from training.objectives.kinds import scale_of
 from training.optimizers import build_optimizer
+from training.stream.chunks import Chunks
+from training.stream.epochs import StreamedEpochs
+from training.stream.stream import Stream
 from training.transfer.earlier import Earlier
 from training.transfer.start import Start
 
@@ -47,7 +56,9 @@ class Fitted:
         unseen: of each network, its answers to its validation rows, in target units, offsets subtracted.
         notes: what was chosen or found, one sentence each, for the manifest.
         networks: numbers of the folds whose networks are in the model, and in ``unseen``; empty for all.
+        computed: what computed the weights; None: they were solved for.
         init: what was taken from an earlier version, or None.
+        augmentation: what it was worth, or None where there was none to measure.
     """
 
     model: Any
@@ -57,7 +68,9 @@ class Fitted:
     unseen: list[Outputs]
     notes: tuple[str, ...] = ()
     networks: tuple[int, ...] = ()
+    computed: Computed | None = None
     init: Init | None = None
+    augmentation: Effect | None = None
 
 
 def fit(
@@ -73,6 +86,7 @@ def fit(
     weight: npt.NDArray[np.float64] | None = None,
     earlier: Earlier | None = None,
     networks_of_start: tuple[int, ...] = (),
+    stream: Stream | None = None,
 ) -> Fitted:
     """Fit one network a fold, all in the same compiled steps.
 
@@ -89,8 +103,10 @@ def fit(
         weight: float64 (n_samples,) of each row, their mean 1; None for equal ones. Defaults to None.
         earlier: version whose weights training starts from, where they agree; None: from random ones. Defaults to None.
         networks_of_start: see :meth:`Start.into`. Defaults to all in order.
+        stream: all rows that train, of which the folds' are a sample; None where those are all. Defaults to None.
 
     Raises:
+        DataError: the backend does not see the devices that the settings name.
         DivergedError: the loss was not a number.
         DataError: nothing of the earlier version agrees.
         ArtifactError: its network cannot be read.
@@ -109,6 +125,10 @@ def fit(
     rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=family.squeeze, keep=keep)
     edges = {} if start is None else start.edges(rows.layer, config)
     mean, std = scale_of(config.objective, y[trained], None if weight is None else weight[trained])
+    seen = y[trained]
+    if stream is not None:
+        mean, std = stream.scale(config.objective)
+        seen = np.stack(stream.ends())
     n_values, n_spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
 
     def core_of(networks: int, repeats: int) -> Any:
@@ -117,22 +137,29 @@ def fit(
         return keras.Model(inputs.tensors, outputs, name=config.model)
 
     core = core_of(networks, repeats)
-    scaling = _scaling(family, objective, y[trained], mean, std)
+    scaling = _scaling(family, objective, seen, mean, std)
     init = None
     if start is not None:
         scaling = start.scaling(scaling)
         init = start.into(core, rows.layer, scaling, config, networks_of_start)
-    fewest = min(len(fold.train) for fold in folds)
+    weight32 = None if weight is None else weight.astype(np.float32)
+    table = Table(rows.features, ((y - mean) / std).astype(np.float32), weight32)
+    chunks = None if stream is None else Chunks(stream, rows.layer, table, folds[0].validation, mean, std)
+    # Of the loop's table, which is all rows or the first chunk.
+    held = list(folds) if chunks is None else [chunks.fold] * networks
+    if chunks is not None:
+        table = chunks.first
+    fewest = min(len(fold.train) for fold in held)
     batch = min(config.required("batch_size"), fewest)
-    steps = fewest // batch
+    steps = fewest // batch if chunks is None else chunks.steps(batch)
     rates = of_each(config.required("learning_rate"), networks, repeats)
     problem = Problem(
         core=core,
         networks=networks,
         members=members,
-        features=rows.features,
-        y=((y - mean) / std).astype(np.float32),
-        weight=None if weight is None else weight.astype(np.float32),
+        features=table.features,
+        y=table.y,
+        weight=table.weight,
         loss=objective.loss,
         error=objective.error,
         optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor, rates),
@@ -140,13 +167,17 @@ def fit(
         penalty=_penalty(config, core),
         batch=batch,
         n_steps=steps * (stop_at or config.required("epochs")),
+        devices=take_devices(config.device, len(X)),
+        asked_precision=config.precision,
+        augment=Augmentation.of(config, rows, networks, repeats),
+        streamed=chunks is not None,
     )
     loop = open_loop(problem)
-    run = Epochs(
+    run = (Epochs if chunks is None else partial(StreamedEpochs, chunks))(
         loop,
         problem,
         objective,
-        folds,
+        held,
         repeats=repeats,
         epochs=config.required("epochs"),
         patience=config.required("patience"),
@@ -157,23 +188,31 @@ def fit(
     )
     run.to_the_end(progress, stop_at)
     outputs = run.unseen()
+    chosen: tuple[int, ...] = tuple(range(repeats))
     kept: tuple[int, ...] = ()
     if repeats > 1 and stop_at is None:
-        chosen = choose_repeats(folds, repeats, outputs, problem.y, objective, problem.weight)
+        chosen = choose_repeats(held, repeats, outputs, problem.y, objective, problem.weight, config.served_repeats)
         if len(chosen) < repeats:
             kept = tuple(int(i) for i in networks_of(chosen, networks, repeats))
             smaller = core_of(len(kept), len(chosen))
             for variable, values in zip(smaller.trainable_variables, loop.weights(), strict=True):
                 variable.assign(values[list(kept)])
-            core, outputs = smaller, [outputs[i] for i in kept]
+            core = smaller
+    unseen = [_in_units(scaling, found) for found in outputs]
+    effect = None
+    if config.augment and stop_at is None:
+        effect = effect_of(config, folds, repeats, unseen, y, chosen, weight)
     return Fitted(
         model=whole(schema, rows, core, scaling),
         best_epochs=tuple(int(e) for e in run.best_epochs),
         epochs=len(run.history["train"]),
         history=run.history,
-        unseen=[_in_units(scaling, found) for found in outputs],
+        unseen=[unseen[i] for i in kept] if kept else unseen,
+        notes=(effect.sentence,) if effect else (),
         networks=kept,
+        computed=problem.computed,
         init=init,
+        augmentation=effect,
     )
 
 

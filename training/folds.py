@@ -54,7 +54,9 @@ class Plan(NamedTuple):
         return {"train": rows, "out_of_fold": rows, "folds": len(self.folds) // self.repeats, "repeats": self.repeats}
 
 
-def cross_validation(n_rows: int, n_folds: int, repeats: int, seed: int, groups: pl.Series | None = None) -> Plan:
+def cross_validation(
+    n_rows: int, n_folds: int, repeats: int, seed: int, groups: pl.Series | None = None, *, alike: int = 1
+) -> Plan:
     """Networks that each leave out one fold; every row is left out once in each repeat.
 
     Args:
@@ -63,6 +65,7 @@ def cross_validation(n_rows: int, n_folds: int, repeats: int, seed: int, groups:
         repeats: at least 1; each cuts the rows in another way.
         seed: of the cuts.
         groups: rows of one group lie in one fold; a missing group is one of its own. Defaults to None.
+        alike: repeats in a row that share a cut. Defaults to 1.
 
     Raises:
         DataError: fewer groups than folds.
@@ -77,8 +80,11 @@ def cross_validation(n_rows: int, n_folds: int, repeats: int, seed: int, groups:
             f"Expected at least {n_folds} {what} for {n_folds} folds. Received: {len(counts)}. Set fewer --set folds=."
         )
     rng = np.random.default_rng(seed)
-    folds = []
-    for _ in range(repeats):
+    folds: list[Fold] = []
+    for repeat in range(repeats):
+        if repeat % alike:
+            folds += folds[-n_folds:]
+            continue
         fold_of = _balanced(counts, n_folds, rng)[codes]
         folds += [
             Fold(np.flatnonzero(fold_of != k).astype(np.int64), np.flatnonzero(fold_of == k).astype(np.int64))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -70,14 +70,20 @@ def fit_categories(features: list[Feature], frame: pl.DataFrame, corrections: Co
 
 def infer_target(name: str, y: npt.NDArray[np.float64], correction: TargetCorrection) -> Target:
     """Describe a target by its training rows, float64 (n_samples,)."""
-    mean, std = float(y.mean()), float(y.std())
+    return described_target(name, float(y.mean()), float(y.std()), (float(y.min()), float(y.max())), correction)
+
+
+def described_target(
+    name: str, mean: float, std: float, ends: tuple[float, float], correction: TargetCorrection
+) -> Target:
+    """A target of the training rows' mean, standard deviation, smallest and largest value."""
     is_far = abs(mean) > TARGET_OFFSET_RATIO * std
     return Target(
         name=name,
         unit=correction.unit,
         description=correction.description,
-        minimum=float(y.min()),
-        maximum=float(y.max()),
+        minimum=ends[0],
+        maximum=ends[1],
         std=std,
         # A whole number reads better; a mean that rounds to 0 has to stay as it is.
         offset=(float(np.round(mean)) or mean) if is_far else 0.0,
@@ -86,13 +92,27 @@ def infer_target(name: str, y: npt.NDArray[np.float64], correction: TargetCorrec
 
 def _cleaned(column: pl.Series, kind: Kind | None, notes: list[str]) -> pl.Series:
     """The column as its kind's dtype, infinities as missing."""
+    column, count = finite(column, kind)
+    if count:
+        notes.append(infinite_note(column.name, count))
+    return column
+
+
+def finite(column: pl.Series, kind: Kind | None) -> tuple[pl.Series, int]:
+    """The column as its kind's dtype with infinities as missing, and how many they were.
+
+    Raises:
+        DataError: values that do not fit the kind.
+    """
     if kind is not None:
         column = _cast(column, kind)
-    if column.dtype == pl.Float64 and column.is_infinite().any():
-        count = int(column.is_infinite().sum())
-        notes.append(f"Column '{column.name}' holds {count} infinite values; they count as missing.")
-        column = column.set(column.is_infinite().fill_null(value=False), None)
-    return column
+    count = int(column.is_infinite().sum()) if column.dtype == pl.Float64 else 0
+    return (column.set(column.is_infinite().fill_null(value=False), None) if count else column), count
+
+
+def infinite_note(name: str, count: int) -> str:
+    """A sentence about infinities in a column."""
+    return f"Column '{name}' holds {count} infinite values; they count as missing."
 
 
 _DTYPES: dict[Kind, Any] = {
@@ -116,40 +136,99 @@ def _cast(column: pl.Series, kind: Kind) -> pl.Series:
         ) from error
 
 
+class Facts(NamedTuple):
+    """What decides whether a column can inform a prediction.
+
+    Attributes:
+        dtype: polars type.
+        rows, present: of the table, and those that have a value.
+        distinct: different values.
+        first: the first value, or None.
+        low, high: of integers, else 0.
+    """
+
+    dtype: Any
+    rows: int
+    present: int
+    distinct: int
+    first: Any
+    low: int
+    high: int
+
+
+def is_usable(dtype: Any) -> bool:
+    """Whether values of a type can be a feature."""
+    plain = dtype.is_numeric() or dtype in (pl.Boolean, pl.String) or dtype.is_temporal()
+    return plain and dtype not in (pl.Time, pl.Duration)
+
+
 def _why_useless(column: pl.Series) -> str | None:
-    """Why a column cannot inform a prediction, or None."""
     present = column.drop_nulls()
-    if not len(present):
+    distinct, low, high = 0, 0, 0
+    if len(present) and is_usable(column.dtype):
+        distinct = present.n_unique()
+        if column.dtype == pl.Int64:
+            low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
+    first = present[0] if len(present) else None
+    return why_useless(Facts(column.dtype, len(column), len(present), distinct, first, low, high))
+
+
+def why_useless(facts: Facts) -> str | None:
+    """Why a column cannot inform a prediction, or None."""
+    dtype, distinct, present = facts.dtype, facts.distinct, facts.present
+    if not present:
         return "it is empty"
-    if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.String) or column.dtype.is_temporal()):
-        return f"values of type {column.dtype} have no place in a row of a request"
-    if column.dtype in (pl.Time, pl.Duration):
-        return f"values of type {column.dtype} are not read; give a number instead"
-    distinct = present.n_unique()
-    if distinct == 1 and len(present) == len(column):
-        return f"it is constant ({present[0]!r})"
-    if column.dtype == pl.String and distinct > 20 and distinct > 0.9 * len(present):
-        return f"it looks like an identifier ({distinct} different texts in {len(present)} rows)"
-    if column.dtype == pl.Int64 and len(column) >= 20 and distinct >= 0.95 * len(column):
+    if not is_usable(dtype):
+        if dtype in (pl.Time, pl.Duration):
+            return f"values of type {dtype} are not read; give a number instead"
+        return f"values of type {dtype} have no place in a row of a request"
+    if distinct == 1 and present == facts.rows:
+        return f"it is constant ({facts.first!r})"
+    if dtype == pl.String and distinct > 20 and distinct > 0.9 * present:
+        return f"it looks like an identifier ({distinct} different texts in {present} rows)"
+    if (
+        dtype == pl.Int64
+        and facts.rows >= 20
+        and distinct >= 0.95 * facts.rows
         # Rows that were dropped leave gaps, rows that stand twice repeat a number; it counts them all the same.
-        low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
-        if high - low + 1 <= 1.1 * distinct:
-            return f"it looks like an identifier (it counts the rows from {low} to {high})"
+        and facts.high - facts.low + 1 <= 1.1 * distinct
+    ):
+        return f"it looks like an identifier (it counts the rows from {facts.low} to {facts.high})"
     return None
 
 
 def _feature(column: pl.Series, correction: FeatureCorrection) -> Feature:
-    kind = correction.kind or _kind(column)
+    return corrected(observed(column, correction.kind), correction)
+
+
+def observed(column: pl.Series, kind: Kind | None) -> dict[str, Any]:
+    """The fields of a feature as a column shows them.
+
+    Args:
+        column: cleaned, with a value in some row.
+        kind: as the user says, or None: by its type.
+    """
+    kind = kind or _kind(column)
     fields: dict[str, Any] = {"name": column.name, "kind": kind}
     present = column.drop_nulls()
     fields["missing"] = "impute" if column.null_count() else "refuse"
     fields["example"] = _example(present, kind)
     if kind == "datetime":
         seconds = present.cast(pl.Datetime("us")).to_physical().to_numpy().astype(np.float64) / 1e6
-        fields.update(_range(seconds), offset=float(np.median(seconds).round()), parts=_parts(seconds))
+        parts = date_parts(float(seconds.max() - seconds.min()), has_hours=bool(np.mod(seconds, DAY).any()))
+        fields.update(_range(seconds), offset=float(np.median(seconds).round()), parts=parts)
     elif kind != "category":
         values = present.cast(pl.Float64).to_numpy()
         fields.update(_range(values), offset=0.0 if kind == "boolean" else _offset(values))
+    return fields
+
+
+def corrected(fields: dict[str, Any], correction: FeatureCorrection) -> Feature:
+    """A feature of what the table shows and what the user says, which wins.
+
+    Raises:
+        DataError: they do not fit together.
+    """
     given = correction.model_dump(exclude_none=True, exclude={"drop", "kind", "categories"})
     try:
         return Feature(**{**fields, **given})
@@ -176,15 +255,19 @@ def _offset(values: npt.NDArray[np.float64]) -> float:
     return center if spread > 0 and abs(center) > FEATURE_OFFSET_RATIO * spread else 0.0
 
 
-def _parts(seconds: npt.NDArray[np.float64]) -> tuple[DatetimePart, ...]:
-    """Days always; the position in a cycle where the table spans it at least twice."""
-    span = float(seconds.max() - seconds.min())
+def date_parts(span: float, *, has_hours: bool) -> tuple[DatetimePart, ...]:
+    """Days always; the position in a cycle where the table spans it at least twice.
+
+    Args:
+        span: of all moments, seconds.
+        has_hours: some moment is not midnight.
+    """
     parts: list[DatetimePart] = ["days"]
     if span >= 2 * 365 * DAY:
         parts += ["season_sin", "season_cos"]
     if span >= 14 * DAY:
         parts += ["weekday_sin", "weekday_cos"]
-    if span >= 2 * DAY and np.mod(seconds, DAY).any():
+    if span >= 2 * DAY and has_hours:
         parts += ["hour_sin", "hour_cos"]
     return tuple(p for p in get_args(DatetimePart) if p in parts)
 
@@ -204,9 +287,18 @@ def _with_categories(feature: Feature, column: pl.Series, corrections: Correctio
     correction = corrections.features.get(feature.name)
     if correction is not None and correction.categories is not None:
         return feature.model_copy(update={"categories": correction.categories})
-    counts = column.drop_nulls().value_counts().sort(["count", feature.name], descending=[True, False])
-    kept = counts.filter(pl.col("count") >= MIN_CATEGORY_ROWS).head(MAX_CATEGORIES)[feature.name].to_list()
-    return feature.model_copy(update={"categories": tuple(kept)})
+    return feature.model_copy(update={"categories": frequent(column.drop_nulls().value_counts(), feature.name)})
+
+
+def frequent(counts: pl.DataFrame, name: str) -> tuple[str, ...]:
+    """The categories that enough rows show, the most frequent first.
+
+    Args:
+        counts: ``count`` of rows by category, which is in column ``name``.
+        name: of the feature.
+    """
+    ordered = counts.sort(["count", name], descending=[True, False])
+    return tuple(ordered.filter(pl.col("count") >= MIN_CATEGORY_ROWS).head(MAX_CATEGORIES)[name].to_list())
 
 
 def check_target_names(names: list[str], frame: pl.DataFrame) -> None:

@@ -29,6 +29,8 @@ _CHUNK = 256
 # Weights have 7 bits: processors without VNNI add two products in 16 bits, which 8 would overflow.
 _LARGEST_WEIGHT = 63
 _DOMAIN = "com.microsoft"
+# Names of weights, as training.onnx_graph gives them, that are of no hidden layer.
+_NO_LAYER = ("embedding", "head")
 
 
 def write_int8(
@@ -175,7 +177,8 @@ def _activation_ranges(model: Any, names: list[str], ranges: list[Encoded]) -> l
 def hidden_products(model: Any) -> list[Any]:
     """Nodes that multiply by a large constant weight what comes from another such product, in their order.
 
-    A weight is (width, units), or (n_networks, width, units); embeddings and heads have a fourth axis.
+    A weight is (width, units), or (n_networks, width, units); embeddings and heads say so in their name, or have a
+    fourth axis.
 
     The first layer stays as it is: its input is features side by side, whose ranges differ, and it costs the most
     accuracy and saves the least time.
@@ -185,10 +188,11 @@ def hidden_products(model: Any) -> list[Any]:
     found = []
     # Nodes of a graph stand in the order of computation, so what feeds a node is known when its turn comes.
     for node in model.graph.node:
-        weight = next((weights[name] for name in node.input if name in weights), ())
-        dense = node.op_type == "MatMul" and len(weight) in (2, 3)
+        name = next((name for name in node.input if name in weights), "")
+        weight = () if name.startswith(_NO_LAYER) else weights.get(name, ())
+        dense = node.op_type in ("MatMul", "Gemm") and len(weight) in (2, 3)
         follows = not behind.isdisjoint(node.input)
-        if dense and follows and min(weight[-2:]) >= _LEAST_WIDTH:
+        if dense and follows and node.op_type == "MatMul" and min(weight[-2:]) >= _LEAST_WIDTH:
             found.append(node)
         if dense or follows:
             behind.update(node.output)

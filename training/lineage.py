@@ -1,10 +1,11 @@
-"""Where a version came from: packages, commit, backend."""
+"""Where a version came from: packages, commit, what computed it."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
 from importlib import metadata
+from typing import NamedTuple, Self
 
 PACKAGES = (
     "trueline",
@@ -46,10 +47,24 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def device() -> str:
-    """What the backend computes on, for example ``cpu`` or ``gpu:0``."""
-    import keras
+class Computed(NamedTuple):
+    """What computed the weights, in words, for the log and the lineage.
 
-    devices = keras.distribution.list_devices()
-    gpus = [d for d in devices if not d.startswith("cpu")]
-    return ", ".join(gpus or devices[:1])
+    Attributes:
+        backend: Keras's.
+        device: for example ``cpu:0`` or ``gpu:0 (NVIDIA H100 80GB HBM3)``; several with commas between.
+        precision: of the products in a training step.
+        distribution: how several devices shared the work.
+    """
+
+    backend: str
+    device: str
+    precision: str
+    distribution: str
+
+    @classmethod
+    def solved(cls) -> Self:
+        """Of the families that are solved for: NumPy's double precision, on the processor whatever else there is."""
+        import keras
+
+        return cls(keras.backend.backend(), "cpu:0", "float64", "one device")

@@ -68,7 +68,7 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
     """
     plan, y = prepared.plan, prepared.y
     everything = np.arange(len(y))
-    outputs = _joint(prepared, fitted)
+    outputs = joint_unseen(prepared, fitted)
     calibration = _calibrated(prepared, outputs, everything)
     first = plan.folds[: len(plan.folds) // plan.repeats]
     others = {name: np.zeros_like(y) for name in baseline_names(prepared.config, prepared.schema)}
@@ -129,7 +129,7 @@ def answers(model: object, X: Encoded) -> Outputs:
     return Outputs(**{name: np.concatenate(parts) for name, parts in found.items()})
 
 
-def _joint(prepared: Prepared, fitted: Fitted) -> Outputs:
+def joint_unseen(prepared: Prepared, fitted: Fitted) -> Outputs:
     """Each row's answer by the networks that did not see it, one of each repeat, as the model joins its networks."""
     plan, n = prepared.plan, len(prepared.y)
     per_cut = len(plan.folds) // plan.repeats
@@ -143,11 +143,11 @@ def _joint(prepared: Prepared, fitted: Fitted) -> Outputs:
                 if values is not None:
                     whole.setdefault(name, np.zeros((n, *values.shape[1:])))[fold.validation] = values
         cuts.append(whole)
-    joint = {name: np.mean([cut[name] for cut in cuts], axis=0) for name in cuts[0]}
+    together = {name: np.mean([cut[name] for cut in cuts], axis=0) for name in cuts[0]}
     if KINDS[prepared.config.objective].link == "normal":
         variances = np.mean([np.square(cut["spread"]) for cut in cuts], axis=0)
-        joint["spread"] = np.sqrt(variances + np.var([cut["value"] for cut in cuts], axis=0))
-    return Outputs(**joint)
+        together["spread"] = np.sqrt(variances + np.var([cut["value"] for cut in cuts], axis=0))
+    return Outputs(**together)
 
 
 def _rows(outputs: Outputs, rows: npt.NDArray[np.int64]) -> Outputs:

@@ -28,7 +28,7 @@ def build_optimizer(
     Args:
         config: resolved.
         n_steps: that the schedule spans.
-        factors: of the learning rate, by a weight's name. Defaults to 1 for every weight.
+        factors: of the learning rate, by a weight's path, ``layer/name``. Defaults to 1 for every weight.
         rates: peak learning rate of each network. Defaults to the setting's for all.
     """
     peaks = np.asarray(rates if rates is not None else [_one(config.required("learning_rate"))], np.float32)
@@ -67,7 +67,7 @@ class _Scaled:
 
     def build(self, variables: list[Any]) -> None:
         super().build(variables)  # type: ignore[misc]
-        self._factor_of = [1.0 if self.factors is None else self.factors(v.name) for v in variables]
+        self._factor_of = [1.0 if self.factors is None else self.factors(v.path) for v in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         factor = self._factor_of[self._get_variable_index(variable)]  # type: ignore[attr-defined]

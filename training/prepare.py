@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from artifact.errors import DataError, unknown_name
 from artifact.intervals import Grouping
 from artifact.schema import Feature, FeatureSchema
 from training import split
+from training.augment.pairing import ALIKE
 from training.columns import encode_frame
 from training.config import TrainConfig
 from training.corrections import Corrections, TargetCorrection
@@ -26,6 +28,9 @@ from training.transfer.features import in_terms_of, with_known
 from training.transfer.seen import seen_note, share_seen
 from training.transfer.settings import settings_from
 from training.weights import weights_of
+
+if TYPE_CHECKING:
+    from training.stream.stream import Stream
 
 Float64 = npt.NDArray[np.float64]
 
@@ -45,6 +50,7 @@ class Request:
         weight: column that says how much each row counts, or None; it is no feature.
         interval_groups: categorical feature whose categories get intervals of their own, or None.
         init: ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS`` of an earlier version to start from, or None.
+        stream: read Parquet batch by batch, or hold the table in memory; None: by its size.
     """
 
     data: str
@@ -57,6 +63,7 @@ class Request:
     weight: str | None = None
     interval_groups: str | None = None
     init: str | None = None
+    stream: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class Prepared:
         group_column: of the encoded categories, whose categories get intervals of their own; None for none.
         earlier: version to start from, or None.
         seen: share of the rows that measure which the earlier version has seen, as it looks.
+        stream: all training rows, of which those in memory are a sample; None where all rows are in memory.
     """
 
     frame: pl.DataFrame
@@ -81,6 +89,12 @@ class Prepared:
     group_column: int | None = None
     earlier: Earlier | None = None
     seen: float = 0.0
+    stream: Stream | None = None
+
+    def sizes(self) -> dict[str, int]:
+        """Rows by what they do, for the lineage."""
+        found = self.plan.sizes()
+        return found if self.stream is None else {**found, "train": self.stream.n_train, "sample": found["train"]}
 
     def weights(self, indices: npt.NDArray[np.int64]) -> Float64 | None:
         return None if self.weight is None else self.weight[indices]
@@ -108,11 +122,7 @@ def prepare(table: pl.DataFrame, request: Request, earlier: Earlier | None = Non
         DataError: see :func:`train`.
     """
     notes: list[str] = []
-    check_target_names(list(request.targets), table)
-    check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
-    unknown = [name for name in request.corrections.targets if name not in request.targets]
-    if unknown:
-        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
+    check_request(table, request)
     frame = _usable(table, list(request.targets), notes)
     y = frame.select(request.targets).cast(pl.Float64).to_numpy().astype(np.float64)
     for name, column in zip(request.targets, y.T, strict=True):
@@ -137,7 +147,7 @@ def prepare(table: pl.DataFrame, request: Request, earlier: Earlier | None = Non
     if earlier is not None:
         features = in_terms_of(earlier.schema, features, request.corrections)
     if request.time:
-        features = _without_days(features, request.time, notes)
+        features = without_days(features, request.time, notes)
     corrections = request.corrections.targets
     y_train = y[seen]
     targets = [
@@ -148,7 +158,10 @@ def prepare(table: pl.DataFrame, request: Request, earlier: Earlier | None = Non
         # Rates and probabilities are what they are: their 0 must stay where it is.
         targets = [target.model_copy(update={"offset": 0.0}) for target in targets]
     schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
-    group_column = _group_column(schema, request.interval_groups) if request.interval_groups else None
+    if earlier is None:
+        # Once more, now that the columns are known.
+        config = request.config.resolved(frame.height, len(schema.numeric_columns))
+    group_column = group_column_of(schema, request.interval_groups) if request.interval_groups else None
     notes += _shared(frame.select(*schema.names, *request.targets), plan)
     X = encode_frame(frame, schema.lenient())
     empty = empty_rows(X)
@@ -164,13 +177,32 @@ def _starting(prepared: Prepared, earlier: Earlier) -> Prepared:
     return replace(prepared, earlier=earlier, seen=seen, notes=[*prepared.notes, seen_note(earlier, seen)])
 
 
+def check_request(table: pl.DataFrame, request: Request) -> None:
+    """Check that what is asked for fits together and names columns that there are.
+
+    Raises:
+        DataError: it does not.
+    """
+    check_target_names(list(request.targets), table)
+    check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
+    unknown = [name for name in request.corrections.targets if name not in request.targets]
+    if unknown:
+        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
+    if request.time and request.group:
+        raise DataError("Expected --group or --time. Received: both.")
+
+
 def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
     """Some rows, without their warnings."""
     return Encoded(X.numeric[indices], X.categorical[indices])
 
 
-def _group_column(schema: FeatureSchema, name: str) -> int:
-    """Column of the encoded categories."""
+def group_column_of(schema: FeatureSchema, name: str) -> int:
+    """Column of the encoded categories whose categories get intervals of their own.
+
+    Raises:
+        DataError: no such feature, or none of categories.
+    """
     names = [feature.name for feature in schema.categorical]
     if name not in names:
         if name in schema.names:
@@ -185,7 +217,12 @@ def _group_column(schema: FeatureSchema, name: str) -> int:
     return names.index(name)
 
 
-def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.DataFrame:
+def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
+    """Check that targets are numbers.
+
+    Raises:
+        DataError: one is not; the message has some of its values.
+    """
     for name in targets:
         column = table[name]
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
@@ -194,24 +231,32 @@ def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.Dat
                 f"Expected a target of numbers. Received: '{name}' of type {column.dtype}"
                 + (f", such as {shown}." if shown else ", which is empty.")
             )
+
+
+def left_out_note(n_rows: int, usable: int) -> str:
+    """A sentence about rows without a target."""
+    return f"{n_rows - usable} of {n_rows} rows are left out: no value of the target."
+
+
+def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.DataFrame:
+    check_targets(table, targets)
     bad = [pl.col(t).is_null() | ~pl.col(t).cast(pl.Float64).is_finite() for t in targets]
     frame = table.filter(~pl.any_horizontal(bad))
     if frame.height < table.height:
-        notes.append(f"{table.height - frame.height} of {table.height} rows are left out: no value of the target.")
+        notes.append(left_out_note(table.height, frame.height))
     if frame.height < split.MIN_ROWS:
         raise DataError(f"Expected at least {split.MIN_ROWS} rows with a target. Received: {frame.height}.")
     return frame
 
 
 def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
-    if request.time and request.group:
-        raise DataError("Expected --group or --time. Received: both.")
     groups = frame[request.group] if request.group else None
     n_folds = config.required("folds")
     # Rows that come later must not train what is measured on earlier ones.
     if n_folds > 1 and not request.time:
         n_folds = min(n_folds, frame.height // 2)
-        return cross_validation(frame.height, n_folds, config.required("repeats"), config.seed, groups)
+        alike = ALIKE if config.augment else 1
+        return cross_validation(frame.height, n_folds, config.required("repeats"), config.seed, groups, alike=alike)
     networks = config.required("repeats")
     shares = split.fractions(frame.height)
     for name in shares:
@@ -232,10 +277,15 @@ def _shared(rows: pl.DataFrame, plan: Plan) -> list[str]:
     else:
         shared = int(rows.is_duplicated().sum())
         measured, where, kind = rows.height, "more than once", "rows"
+    return shared_notes(shared, measured, kind, where)
+
+
+def shared_notes(shared: int, measured: int, kind: str = "test rows", where: str = "in another part too") -> list[str]:
+    """A sentence about rows that stand more than once, if there are any."""
     return [f"{shared} of {measured} {kind} stand, equal in every column, {where}."] if shared else []
 
 
-def _without_days(features: list[Feature], name: str, notes: list[str]) -> list[Feature]:
+def without_days(features: list[Feature], name: str, notes: list[str]) -> list[Feature]:
     """The time column tells where in the year, week or day a row lies; how late it is lies outside what was seen."""
     kept = []
     for feature in features:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 # From this many rows on held-out parts cost little and folds cost much.
 MANY_ROWS = 50_000
+# Bins of all numbers together, and of each at least and at most: the finer, the more a step costs, and the more of
+# what only few values share is learnt.
+_ALL_BINS, _LEAST_BINS, _MOST_BINS = 640, 48, 192
 # Below this many rows a batch is small and the rows are seen often.
 FEW_ROWS = 3_000
 
 # For few rows, and for more.
 _FAMILY = {"fast": ("mlp", "mlp"), "balanced": ("mlp", "tabm"), "best": ("mlp", "tabm")}
+# What is mixed, for few rows, up to MANY_ROWS, and more; solved families for the squared error alone.
+_MIX = {"best": (("mlp", "ridge", "trees"), ("tabm", "trees"), ("tabm", "trees"))}
+_SOLVED = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
 _EMBEDDED: dict[str, Any] = {
     "hidden": (128, 128),
     "activation": "silu",
     "embedding_activation": "relu",
-    "embedding_bins": 48,
     "embedding_dim": 16,
 }
 # Of dropout, the repeats take one after another: those that suit the table are served.
@@ -47,9 +55,8 @@ _FEW: dict[str, Any] = {
     "learning_rate": (4e-3, 2e-2, 1e-2, 8e-3),
 }
 # Solved, not trained: these settings mean nothing to them.
-_FAMILIES |= dict.fromkeys(("ridge", "lasso", "elastic-net", "polynomial", "stepwise"), _FAMILIES["linear"])
+_FAMILIES |= dict.fromkeys(_SOLVED, _FAMILIES["linear"])
 _COMMON: dict[str, Any] = {
-    "embedding_bins": 32,
     "embedding_dim": 8,
     "momentum": 0.9,
     "beta_2": 0.999,
@@ -62,33 +69,64 @@ _COMMON: dict[str, Any] = {
 _NETWORKS = {
     "fast": ((4, 2), (4, 1), 1),
     "balanced": ((5, 4), (4, 2), 2),
-    "best": ((8, 4), (5, 3), 4),
+    "best": ((5, 4), (5, 2), 4),
 }
+# Repeats that are served at most, likewise; others only helped to choose.
+_SERVED = {"best": (4, 1, 4)}
 # Steps of one network that are enough, for few rows and for more, and how often it may see its rows at most.
-_EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_600, 400), "best": (16_000, 5_000, 600)}
+_EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_200, 400), "best": (20_000, 3_500, 800)}
+# RealMLP's own batch of few rows, and passes: beyond them it learns its rows by heart. One network of it is work enough
+# for a fold.
+_REALMLP_BATCH, _REALMLP_EPOCHS, _REALMLP_REPEATS = 128, 256, 1
 
 
-def resolved(preset: str, family: str | None, n_rows: int) -> dict[str, Any]:
+# Passes that are the fewest: of many rows each has as many steps as small tables get in all.
+_FEWEST_PASSES = ((500_000, 8), (2_000_000, 2))
+
+
+def resolved(
+    preset: str,
+    family: str | None,
+    n_rows: int,
+    *,
+    mix: Sequence[str] | None = None,
+    objective: str = "mse",
+    n_numeric: int = 0,
+) -> dict[str, Any]:
     """Every setting that a preset decides.
 
     Args:
         preset: ``fast``, ``balanced`` or ``best``.
         family: as the user named it, or None for the preset's.
         n_rows: of the table.
+        mix: families as the user named them, or None for the preset's where no family is named. Defaults to None.
+        n_numeric: columns of numbers, among which bins are shared out; 0: not known. Defaults to 0.
+        objective: of solved families only ``mse`` is asked. Defaults to ``mse``.
     """
     few = n_rows < FEW_ROWS
-    model = family or _FAMILY[preset][0 if few else 1]
+    if mix is None:
+        mix = () if family else _MIX.get(preset, ((), (), ()))[0 if few else 1 if n_rows < MANY_ROWS else 2]
+        mix = tuple(name for name in mix if objective == "mse" or name not in _SOLVED)
+    model = family or (mix[0] if mix else _FAMILY[preset][0 if few else 1])
     of_few, of_some, of_many = _NETWORKS[preset]
     folds, repeats = of_few if few else of_some if n_rows < MANY_ROWS else (1, of_many)
     batch_size = _by_rows(n_rows, ((FEW_ROWS, 32), (MANY_ROWS, 256), (500_000, 512)), 1024)
     steps_of_few, steps, most = _EFFORT[preset]
     a_pass = max(1, n_rows // batch_size)
-    epochs = min(most, max(8, round((steps_of_few if few else steps) / a_pass)))
+    if model == "realmlp":
+        batch_size, most, repeats = max(batch_size, _REALMLP_BATCH), min(most, _REALMLP_EPOCHS), _REALMLP_REPEATS
+        a_pass = max(1, n_rows // batch_size)
+    epochs = min(most, max(_by_rows(n_rows, _FEWEST_PASSES, 1), round((steps_of_few if few else steps) / a_pass)))
+    bins = int(np.clip(_ALL_BINS // max(1, n_numeric), _LEAST_BINS, _MOST_BINS)) if n_numeric else _LEAST_BINS
     return {
         **_COMMON,
+        "embedding_bins": bins,
         **_FAMILIES[model],
         **(_FEW if few and model in ("mlp", "tabm") else {}),
         "model": model,
+        "mix": tuple(mix),
+        "distil": False,
+        "served_repeats": _SERVED[preset][0 if few else 1 if n_rows < MANY_ROWS else 2] if preset in _SERVED else None,
         "folds": folds,
         "repeats": repeats,
         "refit": n_rows < MANY_ROWS,

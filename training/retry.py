@@ -91,7 +91,7 @@ def for_networks(config: TrainConfig, fitted: Fitted, plan: Plan) -> TrainConfig
     n = len(plan.folds)
     chosen = fitted.networks or tuple(range(n))
     update = {}
-    for name in ("dropout", "learning_rate"):
+    for name in ("dropout", "learning_rate", *config.augment):
         values = of_each(config.required(name), n, plan.repeats or n)
         update[name] = tuple(values[i] for i in chosen)
     return config.model_copy(update=update)
@@ -118,4 +118,5 @@ def _fit(
         weight=prepared.weight,
         earlier=prepared.earlier,
         networks_of_start=networks_of_start,
+        stream=prepared.stream,
     )

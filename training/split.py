@@ -77,7 +77,7 @@ def split_time(moments: pl.Series, shares: dict[str, float]) -> Parts:
         cuts.append(int(last_of_moment[end - 1]) if end else 0)
     test, calibration, validation = cuts
     parts = Parts(order[:validation], order[validation:calibration], order[calibration:test], order[test:])
-    return _checked(parts, f"too few different moments in '{moments.name}'")
+    return checked(parts, f"too few different moments in '{moments.name}'")
 
 
 def split_groups(groups: pl.Series, shares: dict[str, float], seed: int) -> Parts:
@@ -100,7 +100,7 @@ def split_groups(groups: pl.Series, shares: dict[str, float], seed: int) -> Part
             at += 1
     part_of_row = owner[codes]
     rows = [np.flatnonzero(part_of_row == part).astype(np.int64) for part in range(4)]
-    return _checked(Parts(rows[0], rows[3], rows[2], rows[1]), f"only {len(counts)} groups in '{groups.name}'")
+    return checked(Parts(rows[0], rows[3], rows[2], rows[1]), f"only {len(counts)} groups in '{groups.name}'")
 
 
 def group_codes(groups: pl.Series) -> Indices:
@@ -113,10 +113,19 @@ def _cut(order: Indices, sizes: dict[str, int]) -> Parts:
     calibration = test + sizes["calibration"]
     validation = calibration + sizes["validation"]
     parts = Parts(order[validation:], order[calibration:validation], order[test:calibration], order[:test])
-    return _checked(parts, f"only {len(order)} rows")
+    return checked(parts, f"only {len(order)} rows")
 
 
-def _checked(parts: Parts, why: str) -> Parts:
+def checked(parts: Parts, why: str) -> Parts:
+    """The parts.
+
+    Args:
+        parts: rows of each.
+        why: one may be too small, for the error.
+
+    Raises:
+        DataError: one is too small.
+    """
     # Groups and equal moments move between parts; intervals on fewer than nine scores promise a lower level.
     smallest = {"train": 10, **MIN_PART, "calibration": 5}
     for name, rows in parts._asdict().items():

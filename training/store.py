@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from artifact import manifest as files
 from artifact.encoding import Encoder
@@ -19,7 +18,7 @@ from artifact.predictor import Predictor, target_offsets
 from artifact.profile import Profile
 from artifact.registry import Registry
 from training import lineage
-from training.data import fingerprint
+from training.data import TableFacts
 from training.evaluate import coverage, verdict
 from training.export import write_model
 from training.fit import Fitted
@@ -29,13 +28,14 @@ from training.measure import Measured
 from training.metrics import by_target
 from training.prepare import Prepared, Request
 from training.report import write_report
+from training.report.sample import values as answered
 from training.transfer.told import sentence
 
 
 def store(
     registry: Registry,
     request: Request,
-    table: pl.DataFrame,
+    table: TableFacts,
     prepared: Prepared,
     fitted: Fitted,
     measured: Measured,
@@ -46,7 +46,7 @@ def store(
     Args:
         registry: where to.
         request: what was asked for.
-        table: as it was read.
+        table: what the lineage says of it.
         prepared: its rows.
         fitted: the networks.
         measured: what unseen rows showed.
@@ -67,7 +67,7 @@ def store(
             model_name=request.name,
             model_version=version,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            family=config.required("model"),
+            family=fitted.model.name,
             objective=config.objective,
             parameters=int(sum(np.prod(w.shape) for w in fitted.model.trainable_weights)),
             schema_digest=schema.digest(),
@@ -77,6 +77,7 @@ def store(
             coverage=coverage(names, y, answer, measured.level, measured.weight),
             lineage=_lineage(request, table, prepared, fitted, time.perf_counter() - started),
             notes=(*prepared.notes, *_started(fitted), *fitted.notes, *([note] if note else [])),
+            augmentation=fitted.augmentation,
         )
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
         answers = _write_documents(folder, predictor, prepared, golden)
@@ -104,7 +105,8 @@ def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, gol
     schema = predictor.schema
     answers = predictor.golden(golden)
     X_train, _ = prepared.rows(prepared.plan.folds[0].train)
-    values = predictor.predict(X_train).value
+    # Part by part: of a million rows at once the activations alone would be 20 GiB.
+    values = answered(predictor, X_train)
     for name, content in (
         (files.SCHEMA, schema),
         (files.CALIBRATION, predictor.calibration),
@@ -119,9 +121,7 @@ def _started(fitted: Fitted) -> list[str]:
     return [] if fitted.init is None else [sentence(fitted.init)]
 
 
-def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, fitted: Fitted, seconds: float) -> Lineage:
-    import keras
-
+def _lineage(request: Request, table: TableFacts, prepared: Prepared, fitted: Fitted, seconds: float) -> Lineage:
     config = prepared.config
     settings = config.model_dump(mode="json")
     settings.update(targets=list(request.targets), group=request.group, time=request.time)
@@ -129,16 +129,15 @@ def _lineage(request: Request, table: pl.DataFrame, prepared: Prepared, fitted: 
     settings["schema"] = request.corrections.model_dump(mode="json", exclude_defaults=True)
     return Lineage(
         data=request.data,
-        data_fingerprint=fingerprint(table),
-        rows=table.height,
-        columns=table.width,
-        parts=prepared.plan.sizes(),
+        data_fingerprint=table.fingerprint,
+        rows=table.rows,
+        columns=table.columns,
+        parts=prepared.sizes(),
         seed=config.seed,
         git_commit=lineage.git_commit(),
         packages=lineage.packages(),
         config=settings,
         seconds=round(seconds, 3),
-        backend=keras.backend.backend(),
-        device=lineage.device(),
+        **(fitted.computed or lineage.Computed.solved())._asdict(),
         init=None if fitted.init is None else fitted.init.model_copy(update={"seen": round(prepared.seen, 4)}),
     )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from artifact.errors import DataError
 from artifact.manifest import Manifest
 from artifact.registry import Registry, check_name
 from artifact.schema import FeatureSchema
 from training.backend import load_backend
-from training.data import fingerprint, read_table
-from training.prepare import Request, prepare
+from training.data import TableFacts, read_table
+from training.prepare import Prepared, Request, prepare
+from training.stream.bounds import Bounds
+from training.stream.choose import parquet_source
+from training.stream.prepare import prepared_stream
 from training.transfer.earlier import Earlier
 from training.transfer.features import text_columns
 from training.transfer.told import sentence
@@ -19,16 +24,25 @@ from training.transfer.told import sentence
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Hears how the work goes: a stage's name as it begins, each epoch, the schema once it is known, later notes."""
+    """Hears how the work goes: stages as they begin, what computes, each epoch, the schema when known, later notes."""
 
     stage: Callable[[str], None] = lambda name: None  # noqa: ARG005
     epoch: Callable[[int, int, float], None] = lambda epoch, epochs, rmse: None  # noqa: ARG005
     schema: Callable[[FeatureSchema, list[str]], None] = lambda schema, notes: None  # noqa: ARG005
     note: Callable[[str], None] = lambda note: None  # noqa: ARG005
+    devices: Callable[[str], None] = lambda devices: None  # noqa: ARG005
 
 
-def train(request: Request, registry: Registry, observer: Observer | None = None) -> Manifest:
+def train(
+    request: Request, registry: Registry, observer: Observer | None = None, bounds: Bounds | None = None
+) -> Manifest:
     """Train a model and store it as a new version.
+
+    Args:
+        request: what to train.
+        registry: where to.
+        observer: hears how the work goes. Defaults to none.
+        bounds: what a streamed table may hold in memory. Defaults to :class:`Bounds`'s.
 
     Raises:
         DataError: the table or the request is wrong; nothing was written.
@@ -40,29 +54,70 @@ def train(request: Request, registry: Registry, observer: Observer | None = None
     started = time.perf_counter()
     observer.stage("read")
     earlier = None if request.init is None else Earlier.find(registry, request.init)
+    with _ready(request, bounds or Bounds(), earlier) as (prepared, table):
+        observer.schema(prepared.schema, prepared.notes)
+        return _trained(request, registry, observer, prepared, table, started)
+
+
+@contextmanager
+def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Prepared, TableFacts]]:
+    """The table ready to fit, and what the lineage says of it; in memory or streamed."""
+    source = parquet_source(request.data, request.stream)
+    if source is None:
+        yield _held(request, earlier)
+        return
+    if earlier is not None:
+        raise DataError(
+            f"Expected a table held in memory with --init. Received: {request.data}, which is streamed. "
+            "Give fewer rows, --no-stream, or leave --init out."
+        )
+    with prepared_stream(request, source, bounds) as found:
+        yield found
+
+
+def _held(request: Request, earlier: Earlier | None) -> tuple[Prepared, TableFacts]:
+    """Of the table as it was read only the facts are left."""
     texts = request.corrections.text_columns()
     if earlier is not None:
         texts = text_columns(earlier.schema, request.corrections)
     table = read_table(request.data, as_text=texts)
+    facts = TableFacts.of(table)
     if earlier is not None:
-        earlier.refuse_its_own(fingerprint(table))
-    prepared = prepare(table, request, earlier)
-    observer.schema(prepared.schema, prepared.notes)
+        earlier.refuse_its_own(facts.fingerprint)
+    return prepare(table, request, earlier), facts
 
+
+def _trained(
+    request: Request, registry: Registry, observer: Observer, prepared: Prepared, table: TableFacts, started: float
+) -> Manifest:
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
-    load_backend()
+    devices = load_backend(prepared.config.device, prepared.frame.height)
+    observer.devices(", ".join(map(str, devices)))
+    from training.distil import distil
     from training.measure import final_fold, measure
+    from training.mix import fit_mix, refit_mix
     from training.retry import fit_or_retry, refit_or_keep
     from training.store import store
 
-    prepared, fitted = fit_or_retry(prepared, observer.epoch, observer.note)
+    mixed = fit_mix(prepared, request.config, observer.epoch, observer.note) if prepared.config.mix else None
+    if mixed is None:
+        prepared, fitted = fit_or_retry(prepared, observer.epoch, observer.note)
+    else:
+        prepared, fitted = mixed.prepared, mixed.fitted
     if fitted.init is not None:
         observer.note(sentence(fitted.init))
+    observer.stage("distil")
+    served = distil(prepared, fitted, progress=observer.epoch)
     observer.stage("compare")
-    measured = measure(prepared, fitted)
+    measured = measure(prepared, served)
     if prepared.plan.parts is not None and prepared.config.refit:
         observer.stage("refit")
-        prepared, fitted = refit_or_keep(prepared, fitted, final_fold(prepared, fitted), observer.epoch, observer.note)
+        if mixed is None:
+            all_rows = final_fold(prepared, fitted)
+            prepared, fitted = refit_or_keep(prepared, fitted, all_rows, observer.epoch, observer.note)
+        else:
+            prepared, fitted = refit_mix(mixed, observer.epoch, observer.note)
+        served = distil(prepared, fitted, progress=observer.epoch, measured=True)
     observer.stage("store")
-    return store(registry, request, table, prepared, fitted, measured, started)
+    return store(registry, request, table, prepared, served, measured, started)

@@ -73,7 +73,7 @@ def show_command(model: str, as_json: bool) -> None:
     lineage = manifest.lineage
     out.print(
         f"Trained {manifest.created_at} on {lineage.rows:,} rows of {lineage.data} in {lineage.seconds:.0f} s "
-        f"({lineage.backend}, {lineage.device}, seed {lineage.seed})."
+        f"({lineage.computed}, seed {lineage.seed})."
     )
     for note in manifest.notes:
         out.print(f"Note: {note}")

@@ -24,7 +24,7 @@ def schema_table(schema: FeatureSchema, *, limit: int | None = 50) -> Table:
 
 
 def result_tables(manifest: Manifest) -> Iterator[Table | str]:
-    """For each target the metrics beside the baselines', then its intervals; last the verdict."""
+    """For each target the metrics beside the baselines', then its intervals; last the augmentation and the verdict."""
     for target, metrics in manifest.metrics.items():
         title = f"{target}: {measured_on(manifest)}"
         own = [m for m in metrics if m == manifest.verdict.metric or m == "nll"]
@@ -37,6 +37,8 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
         covered, width = manifest.coverage.covered[target], manifest.coverage.mean_width[target]
         level = manifest.coverage.level
         yield f"{level:.0%} intervals cover {covered:.1%} of these rows; mean width {number(width)}."
+    if manifest.augmentation is not None:
+        yield manifest.augmentation.sentence
     yield f"Is a network worth it here? {manifest.verdict.sentence}"
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _STAGES = {
     "read": "Reading",
     "fit": "Training",
+    "distil": "Teaching a small network",
     "compare": "Comparing with simpler models",
     "refit": "Training on all rows",
     "store": "Storing",
@@ -40,6 +41,7 @@ _STAGES = {
 @click.option("--model", "family", help="Model family: tabm, realmlp, mlp or linear. Defaults to the preset's.")
 @click.option("--objective", help="mse, mae, huber, quantile, gaussian, poisson, gamma, tweedie or logistic.")
 @click.option("--cv", type=click.IntRange(min=1), metavar="K", help="Folds, trained side by side; 1: rows held out.")
+@click.option("--augment", metavar="NAME[,NAME]", help="noise, mixup or both, for twins of the networks; measured.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting; may be given again.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings from a TOML file.")
 @click.option(
@@ -50,7 +52,9 @@ _STAGES = {
 @click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
 @click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
 @click.option("--init", metavar="MODEL", help="Start from an earlier version: NAME, NAME:VERSION or NAME:champion.")
+@click.option("--stream/--no-stream", default=None, help="Read Parquet batch by batch. Defaults to large tables only.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
+@click.option("--device", metavar="WHAT", help="auto, cpu, gpu, or GPUs by number: gpu:0,1. Defaults to auto.")
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
 @click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
 @json_option
@@ -62,6 +66,7 @@ def train_command(
     family: str | None,
     objective: str | None,
     cv: int | None,
+    augment: str | None,
     settings: tuple[str, ...],
     config: Path | None,
     schema_file: Path | None,
@@ -70,7 +75,9 @@ def train_command(
     weight: str | None,
     interval_groups: str | None,
     init: str | None,
+    stream: bool | None,
     seed: int | None,
+    device: str | None,
     promote: bool,
     force: bool,
     as_json: bool,
@@ -93,7 +100,8 @@ def train_command(
     from training.transfer.settings import objective_of_run
 
     chosen = dict(parse_setting(s) for s in settings)
-    given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "seed": seed}
+    given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "augment": augment, "seed": seed}
+    given["device"] = device
     chosen.update({name: value for name, value in given.items() if value is not None})
     request = Request(
         data=data,
@@ -106,6 +114,7 @@ def train_command(
         weight=weight,
         interval_groups=interval_groups,
         init=init,
+        stream=stream,
     )
     check_name(request.name)
     store = registry()
@@ -130,8 +139,10 @@ def train_command(
             epoch=on_epoch,
             schema=on_schema,
             note=lambda note: progress.console.print(f"Note: {note}"),
+            devices=lambda devices: progress.console.print(f"Computing on {devices}."),
         )
         manifest = train(request, store, observer)
+        progress.console.print(f"Trained by {manifest.lineage.computed}.")
     reference = f"{manifest.model_name}:{manifest.model_version}"
     out = stdout()
     for part in result_tables(manifest):

@@ -9,6 +9,7 @@ from artifact.layers.bounded import SoftBound
 from artifact.layers.categorical import CategoryEmbedding
 from artifact.layers.gradient import StopGradient
 from artifact.layers.members import MemberScale, StackedHeads
+from artifact.layers.mixture import Mixture
 from artifact.layers.numeric import NumericPreprocessing
 from artifact.layers.onehot import OneHot
 from artifact.layers.periodic import DiagonalScale, PeriodicEmbedding
@@ -16,12 +17,15 @@ from artifact.layers.piecewise import PiecewiseLinearEmbedding
 from artifact.layers.polynomial import PolynomialFeatures
 from artifact.layers.stacked import JoinFeatures, StackedDense, StackedDropout
 from artifact.layers.target import TargetScaling
+from artifact.layers.trees import BoostedTrees
 
 __all__ = [
+    "BoostedTrees",
     "CategoryEmbedding",
     "DiagonalScale",
     "JoinFeatures",
     "MemberScale",
+    "Mixture",
     "NumericPreprocessing",
     "OneHot",
     "PeriodicEmbedding",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from keras import ops
 
 # Narrower bins would turn the last bit of a scaled value, which runtimes round differently, into a visible one.
-_MIN_BIN = 0.01
+_MIN_BIN = 0.002
 # Quantiles of more rows than this are no more accurate than bins need.
 _MAX_ROWS = 200_000
 

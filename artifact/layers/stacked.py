@@ -106,7 +106,8 @@ class StackedDropout(keras.layers.Layer):
             return inputs
         rates = np.asarray(self.rates, np.float32)[:, None, None]
         kept = keras.random.uniform(ops.shape(inputs), seed=self._generator) >= rates
-        return ops.where(kept, inputs * (1.0 / (1.0 - rates)), 0.0)
+        # In the inputs' type: JAX would widen 16 bits to the factors' 32.
+        return ops.where(kept, inputs * ops.cast(1.0 / (1.0 - rates), inputs.dtype), 0.0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape

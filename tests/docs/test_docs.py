@@ -161,7 +161,8 @@ def test_the_presets_and_the_families_defaults_are_documented_as_they_are():
     presets, families = text.split("The families' own defaults:")
     for preset, (model, model_of_more, few, some, many, steps_of_few, steps, passes) in table(presets).items():
         small, middle, large = (TrainConfig(preset=preset).resolved(n) for n in (2_500, 20_000, 1_000_000))
-        assert (model, model_of_more) == (small.model, middle.model)
+        mixed = tuple(", ".join(config.mix) or config.model for config in (small, middle))
+        assert (model, model_of_more) == mixed
         assert few == f"{small.folds} x {small.repeats}"
         assert some == f"{middle.folds} x {middle.repeats}"
         assert (1, int(many)) == (large.folds, large.repeats)

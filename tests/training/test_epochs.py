@@ -103,10 +103,11 @@ def test_networks_of_the_same_rows_are_judged_together():
 
 def test_repeats_that_suit_the_table_are_chosen():
     plan = cross_validation(N, 3, 3, seed=0)
-    own = [[0.1] * 3 + [3.0] * 3 + [0.1] * 3]
+    own = [[0.12] * 3 + [3.0] * 3 + [0.1] * 3]
     loop = ScriptedLoop(plan.folds, [0.1], own)
     loop.epoch = 1
     rows = np.stack([np.resize(fold.validation, N) for fold in plan.folds])
     outputs = [found[:, : N // 3] for found in loop.outputs(rows)]
     assert choose_repeats(plan.folds, 3, outputs, Y, objective_of(TrainConfig())) == (0, 2)
+    assert choose_repeats(plan.folds, 3, outputs, Y, objective_of(TrainConfig()), most=1) == (2,)
     np.testing.assert_array_equal(networks_of((0, 2), 9, 3), [0, 1, 2, 6, 7, 8])

@@ -96,6 +96,14 @@ def test_baselines_learn_from_numbers_and_categories():
     assert errors[BOOSTING] < errors[MEAN] / 2
 
 
+def test_lines_are_fitted_on_a_draw_of_many_rows_and_trees_on_all(monkeypatch):
+    monkeypatch.setattr("training.baselines._MOST_ROWS_OF_LINES", 50)
+    prepared = prepare(*mixed_request())
+    X, y = prepared.rows(np.arange(200))
+    rows = {name: len(model._y) for name, model in baselines(prepared.schema, X, y, TrainConfig())}
+    assert rows == {MEAN: 200, BOOSTING: 200} | dict.fromkeys((RIDGE, LASSO, ELASTIC_NET, POLYNOMIAL), 50)
+
+
 def test_baselines_take_wide_categories_and_missing_numbers():
     n_codes = 400
     schema = FeatureSchema(

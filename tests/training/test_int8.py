@@ -15,6 +15,7 @@ from artifact.registry import Registry
 from artifact.runtimes import open_runtime
 from training import int8
 from training.config import TrainConfig
+from training.onnx_graph import UnsupportedError
 from training.prepare import Request, prepare
 from training.train import train
 
@@ -56,15 +57,18 @@ def test_the_products_between_hidden_layers_are_of_integers_and_no_others(wide):
     _, folder = wide
     graph = onnx.load(folder / files.INT8_MODEL).graph
     weights = {w.name: onnx.numpy_helper.to_array(w) for w in graph.initializer}
-    (product,) = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
-    _, weight, _, scales, _ = (weights.get(name) for name in product.input)
-    # Two networks side by side, each with a scale of its own for every output.
-    assert (weight.dtype, weight.shape, scales.shape) == (np.int8, (2, 64, 64), (2, 1, 64))
-    # Seven bits: two products of eight overflow the 16 bits in which processors without VNNI add them.
-    np.testing.assert_array_equal(abs(weight.astype(int)).max(axis=1), 63)
-    (original,) = [w for w in onnx.load(folder / files.ONNX_MODEL).graph.initializer if tuple(w.dims) == weight.shape]
-    assert (abs(weight - onnx.numpy_helper.to_array(original) / scales) < 0.51).all()
-    assert original.name not in weights
+    products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+    originals = [w for w in onnx.load(folder / files.ONNX_MODEL).graph.initializer if tuple(w.dims) == (64, 64)]
+    # One of each network.
+    assert len(products) == len(originals) == 2
+    for product, original in zip(products, originals, strict=True):
+        _, weight, _, scales, _ = (weights.get(name) for name in product.input)
+        # A scale of its own for every output.
+        assert (weight.dtype, weight.shape, scales.shape) == (np.int8, (64, 64), (64,))
+        # Seven bits: two products of eight overflow the 16 bits in which processors without VNNI add them.
+        np.testing.assert_array_equal(abs(weight.astype(int)).max(axis=0), 63)
+        assert (abs(weight - onnx.numpy_helper.to_array(original) / scales) < 0.51).all()
+        assert original.name not in weights
 
 
 def test_the_range_of_an_activation_is_that_of_the_rows(tmp_path):
@@ -123,6 +127,10 @@ def test_a_network_that_onnx_has_no_form_of_is_stored_for_keras(tmp_path, monkey
         path.write_bytes(b"half")
         raise NotImplementedError("no such operation:\n  Erfinv")
 
+    def refuses(model, path, **options):
+        raise UnsupportedError("no such layer")
+
+    monkeypatch.setattr("training.export.write_onnx", refuses)
     monkeypatch.setattr("training.export.export_onnx", fails)
     config = TrainConfig(folds=2, repeats=1, epochs=1, hidden=(8,), embedding_bins=4, int8=True)
     manifest, folder = trained(tmp_path, config)

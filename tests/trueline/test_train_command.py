@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from artifact.errors import DataError
 from artifact.registry import Registry
 from tests.training.conftest import mixed_table
+from trueline.main import cli
 from trueline.train import default_name
 
 QUICK = ("--preset", "fast", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2", "--set", "hidden=[8]")
@@ -116,3 +119,17 @@ def test_a_version_from_an_earlier_one(data, tmp_path):
 )
 def test_a_models_default_name_is_its_files(data, name):
     assert default_name(data) == name
+
+
+@pytest.mark.parametrize(("flags", "asked"), [(["--stream"], True), (["--no-stream"], False), ([], None)])
+def test_a_table_is_streamed_as_asked(flags, asked, data, tmp_path, monkeypatch):
+    seen = []
+
+    def stop(request, *_args):
+        seen.append(request.stream)
+        raise DataError("Enough.")
+
+    monkeypatch.setattr("training.train.train", stop)
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    CliRunner().invoke(cli, ["train", str(data), "--target", "price", *flags])
+    assert seen == [asked]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from artifact.errors import TruelineError
 
 if TYPE_CHECKING:
-    from training.loops.problem import Problem
+    from training.loops.problem import Problem, Table
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -38,6 +38,13 @@ class Loop(Protocol):
 
         Returns:
             float32 (n_networks, n_members, n_samples, n_outputs).
+        """
+
+    def replace(self, table: Table) -> None:
+        """Go on with other rows in place of those of a problem that is streamed, without compiling anew.
+
+        Args:
+            table: of the same shapes; it is the loop's from now on and must not be written to.
         """
 
     def weights(self) -> list[npt.NDArray[Any]]:

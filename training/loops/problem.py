@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from keras import ops
+
+from training.augment.step import Augmentation
+from training.devices import Device
+from training.distribution import Distribution
+from training.lineage import Computed
+from training.precision import precision_of
 
 # Loss of each answer: targets (n_networks, 1, n_samples, n_targets) and outputs
 # (n_networks, n_members, n_samples, n_outputs) -> (n_networks, n_members, n_samples).
@@ -22,9 +28,23 @@ _SMALL_STEP = 1_000_000
 _MANY_STEPS = 5_000
 
 
+class Table(NamedTuple):
+    """Rows as a loop takes them.
+
+    Attributes:
+        features: by input name, (n_samples, width).
+        y: float32 (n_samples, n_targets), as the loss takes them.
+        weight: float32 (n_samples,), or None.
+    """
+
+    features: dict[str, npt.NDArray[Any]]
+    y: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Networks side by side on one device.
+    """Networks side by side.
 
     Attributes:
         core: Keras model, features (n_networks, n_samples, width) by input name ->
@@ -41,6 +61,10 @@ class Problem:
         penalty: what is added to the loss, from the trainable variables; None: nothing.
         batch: rows of one step and network.
         n_steps: of the whole run.
+        devices: that compute; none for the CPU.
+        asked_precision: the setting ``precision``.
+        augment: what changes the rows of a step before the networks see them; None: nothing.
+        streamed: whether :meth:`training.loops.Loop.replace` will be called.
     """
 
     core: Any
@@ -56,15 +80,44 @@ class Problem:
     penalty: Callable[[list[Any]], Any] | None = None
     batch: int = 0
     n_steps: int = 0
+    devices: tuple[Device, ...] = ()
+    asked_precision: str = "float32"
+    augment: Augmentation | None = None
+    streamed: bool = False
 
     @property
-    def is_small(self) -> bool:
-        """Whether a step is so little work, and steps are so many, that compiling them to machine code pays.
+    def products(self) -> int:
+        """Of weights and rows in one step of all networks."""
+        return self.batch * self.members * sum(int(math.prod(v.shape)) for v in self.core.trainable_variables)
 
-        By the sizes alone, not by a clock: the same run is computed in the same way each time.
+    @property
+    def pays_compiling(self) -> bool:
+        """Whether steps are so many, and each so little work, that compiling them to machine code pays.
+
+        On a GPU a step of any size is mostly the launching of its operations, which compiling joins. By the sizes
+        alone, not by a clock: the same run is computed in the same way each time.
         """
-        products = self.batch * self.members * sum(math.prod(v.shape) for v in self.core.trainable_variables)
-        return 0 < products <= _SMALL_STEP and self.n_steps >= _MANY_STEPS
+        on_gpu = any(device.is_gpu for device in self.devices)
+        return self.n_steps >= _MANY_STEPS and self.products > 0 and (on_gpu or self.products <= _SMALL_STEP)
+
+    @property
+    def precision(self) -> str:
+        return precision_of(self.asked_precision, self.devices, self.products)
+
+    @property
+    def distribution(self) -> Distribution:
+        return Distribution.of(self.devices, self.networks, self.batch)
+
+    @property
+    def computed(self) -> Computed:
+        """For the log and the lineage."""
+        shared = self.distribution
+        return Computed(
+            keras.backend.backend(),
+            ", ".join(str(d) for d in self.devices[: shared.n_devices]) or "cpu:0",
+            self.precision,
+            shared.sentence(self.networks, self.batch),
+        )
 
     def losses(self, y: Any, weight: Any, outputs: Any) -> Any:
         """Mean loss, then mean error, of each network, (2, n_networks).
@@ -90,6 +143,11 @@ class Problem:
         norm = ops.sqrt(sum(squares[1:], squares[0]))
         factor = ops.minimum(1.0, self.clip_norm / (norm + 1e-6))
         return [g * ops.reshape(factor, (self.networks,) + (1,) * (len(g.shape) - 1)) for g in dense]
+
+    @property
+    def table(self) -> Table:
+        """The rows, of the features that the core takes."""
+        return Table({name: self.features[name] for name in self.inputs}, self.y, self.weight)
 
     @property
     def inputs(self) -> list[str]:

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training.loops.problem import Problem, chunks, evaluated
+from training.augment.step import Batch
+from training.loops.problem import Problem, Table, chunks, evaluated
+from training.precision import layers_in, products_in
 
 
 class TensorFlowLoop:
@@ -20,19 +22,28 @@ class TensorFlowLoop:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
+        self._precision = problem.precision
         self._variables = problem.core.trainable_variables
         problem.optimizer.build(self._variables)
-        self._features = {name: tf.constant(problem.features[name]) for name in problem.inputs}
-        self._y = tf.constant(problem.y)
-        self._weight = None if problem.weight is None else tf.constant(problem.weight)
+        held = _replaceable if problem.streamed else tf.constant
+        self._features = {name: held(problem.features[name]) for name in problem.inputs}
+        self._y = held(problem.y)
+        self._weight = None if problem.weight is None else held(problem.weight)
+        # Not inlined: the graph's optimiser then computes the rest as it does without it, to the bit.
+        self._augmented = (
+            tf.function(problem.augment, autograph=False, experimental_attributes={"_noinline": True})
+            if problem.augment is not None
+            else None
+        )
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
         # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
-        steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.is_small)
+        steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.pays_compiling)
         self._run = steps.get_concrete_function()
         self._answer: Any = None
 
     def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        return np.asarray(self._run(tf.constant(rows)).numpy() / len(rows), np.float32)
+        with products_in(self._precision):
+            return np.asarray(self._run(tf.constant(rows)).numpy() / len(rows), np.float32)
 
     def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
@@ -40,6 +51,13 @@ class TensorFlowLoop:
             signature = [tf.TensorSpec((self._problem.networks, None), tf.int32)]
             self._answer = tf.function(self._forward, input_signature=signature).get_concrete_function()
         return evaluated(lambda part: self._answer(tf.constant(part)), rows, size)
+
+    def replace(self, table: Table) -> None:
+        for name, variable in self._features.items():
+            variable.assign(table.features[name])
+        self._y.assign(table.y)
+        if self._weight is not None:
+            self._weight.assign(table.weight)
 
     def weights(self) -> list[npt.NDArray[Any]]:
         return [np.array(variable.numpy()) for variable in self._variables]
@@ -57,9 +75,12 @@ class TensorFlowLoop:
     def _step(self, rows: Any) -> Any:
         problem = self._problem
         weight = None if self._weight is None else tf.gather(self._weight, rows)
-        with tf.GradientTape() as tape:
-            outputs = problem.core(self._gathered(rows), training=True)
-            losses = problem.losses(tf.gather(self._y, rows), weight, outputs)
+        batch = Batch(self._gathered(rows), tf.gather(self._y, rows), weight)
+        if self._augmented is not None:
+            batch = self._augmented(batch)
+        with tf.GradientTape() as tape, layers_in(problem.core, self._precision):
+            outputs = problem.core(batch.features, training=True)
+            losses = problem.losses(batch.y, batch.weight, outputs)
             # The networks share no weight, so the gradient of the sum is each network's own.
             total = tf.reduce_sum(losses[0])
             if problem.penalty is not None:
@@ -73,3 +94,7 @@ class TensorFlowLoop:
 
     def _gathered(self, rows: Any) -> dict[str, Any]:
         return {name: tf.gather(values, rows) for name, values in self._features.items()}
+
+
+def _replaceable(values: npt.NDArray[Any]) -> Any:
+    return tf.Variable(values, trainable=False)

@@ -22,7 +22,7 @@ class Family:
         squeeze: bound the scaled numbers softly, see :class:`artifact.layers.NumericPreprocessing`.
         bounded: keep answers within the seen targets; a line is asked to go on.
         ntk: the heads' parametrisation, see :class:`artifact.layers.StackedDense`.
-        factor: of the learning rate, by a weight's name; None: 1.
+        factor: of the learning rate, by a weight's path, ``layer/name``; None: 1.
         solver: finds the weights of one layer of heads on the hidden layer exactly, in place of a loop over epochs;
             the hidden layer then has no weights, numbers are standardised and categories one-hot. None: trained.
     """

@@ -64,15 +64,16 @@ class Preprocessed:
                 seen, flagged, standard=standard, squeeze=squeeze, name="preprocessing"
             )
             layer = layer if keep is None else keep(layer)
-            features[NUMERIC_INPUT] = np.concatenate(
-                [
-                    np.asarray(keras.ops.convert_to_numpy(layer(X.numeric[start : start + _CHUNK])))
-                    for start in range(0, len(X), _CHUNK)
-                ]
-            )
+            features[NUMERIC_INPUT] = scaled(layer, X.numeric)
         if schema.categorical:
             features[CATEGORICAL_INPUT] = X.categorical
         return cls(layer, n_numeric, features)
+
+
+def scaled(layer: Any, numeric: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Numbers as :class:`NumericPreprocessing` gives them, (n_samples, n_numeric + n_flags), part by part."""
+    parts = [layer(numeric[start : start + _CHUNK]) for start in range(0, len(numeric), _CHUNK)]
+    return np.concatenate([np.asarray(keras.ops.convert_to_numpy(part)) for part in parts])
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ _FACTORS = {
     "embedding_kernel": 0.1,
     "embedding_bias": 0.1,
 }
+# The paper has no spread. At its learning rate the logarithm would move by some units a step, and stay at its bound.
+_SPREAD_FACTOR = 0.02
 
 
 def build(inputs: Inputs, config: TrainConfig) -> Any:
@@ -39,6 +41,7 @@ def build(inputs: Inputs, config: TrainConfig) -> Any:
     return x
 
 
-def factor(name: str) -> float:
-    """Factor of the learning rate of the weight of that name."""
-    return _FACTORS.get(name, 1.0)
+def factor(path: str) -> float:
+    """Factor of the learning rate of a weight, ``layer/name``."""
+    layer, _, name = path.rpartition("/")
+    return _FACTORS.get(name, 1.0) * (_SPREAD_FACTOR if layer.endswith("log_spreads") else 1.0)

@@ -60,15 +60,32 @@ def check_target(objective: str, name: str, y: Float64) -> None:
     Raises:
         DataError: a value outside what the objective takes; the message has the first.
     """
-    takes = KINDS[objective].takes
-    fits = {"": np.isfinite(y), "0 or more": y >= 0, "above 0": y > 0, "0 or 1": (y == 0) | (y == 1)}[takes]
-    if not fits.all():
-        raise DataError(
-            f"Expected '{name}' to be {takes} in each row for objective '{objective}'. Received: {y[~fits][0]:g}, in "
-            f"{int((~fits).sum())} of {len(y)} rows. Leave these rows out, or take another --objective: mse takes all."
-        )
+    bad = y[~takes(objective, y)]
+    if len(bad):
+        raise refused_target(objective, name, float(bad[0]), len(bad), len(y))
     if objective in ("poisson", "tweedie") and not y.any():
         raise DataError(f"Expected '{name}' to be above 0 in some row. Received: 0 in each of {len(y)} rows.")
+
+
+def takes(objective: str, y: Float64) -> npt.NDArray[np.bool_]:
+    """Which values of a target the objective takes, bool (n_samples,)."""
+    words = KINDS[objective].takes
+    fits: dict[str, npt.NDArray[np.bool_]] = {
+        "": np.isfinite(y),
+        "0 or more": y >= 0,
+        "above 0": y > 0,
+        "0 or 1": (y == 0) | (y == 1),
+    }
+    return fits[words]
+
+
+def refused_target(objective: str, name: str, first: float, count: int, n_rows: int) -> DataError:
+    """The error about values that the objective does not take, of which ``first`` is one of ``count``."""
+    return DataError(
+        f"Expected '{name}' to be {KINDS[objective].takes} in each row for objective '{objective}'. "
+        f"Received: {first:g}, in {count} of {n_rows} rows. "
+        "Leave these rows out, or take another --objective: mse takes all."
+    )
 
 
 def scale_of(objective: str, y: Float64, weight: Float64 | None) -> tuple[Float64, Float64]:
@@ -81,12 +98,15 @@ def scale_of(objective: str, y: Float64, weight: Float64 | None) -> tuple[Float6
         y: float64 (n_samples, n_targets), of the training rows.
         weight: float64 (n_samples,) of each row, not all 0, or None.
     """
-    n_targets = y.shape[1]
-    kind = KINDS[objective]
     mean = np.asarray(np.average(y, axis=0, weights=weight), np.float64)
+    return scaled_by(objective, mean, np.sqrt(np.average(np.square(y - mean), axis=0, weights=weight)))
+
+
+def scaled_by(objective: str, mean: Float64, std: Float64) -> tuple[Float64, Float64]:
+    """As :func:`scale_of`, of the training rows' mean and standard deviation, each float64 (n_targets,)."""
+    kind, n_targets = KINDS[objective], len(mean)
     if kind.link == "logistic":
         return np.zeros(n_targets), np.ones(n_targets)
     if kind.plain_scale:
         return np.zeros(n_targets), np.where(mean > 0, mean, 1.0)
-    std = np.sqrt(np.average(np.square(y - mean), axis=0, weights=weight))
     return mean, np.where(std > 0, std, 1.0)

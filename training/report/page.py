@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from artifact.display import extent, metric, number
+from artifact.manifest import Augmentation
 from artifact.schema import Feature
 from training.objectives.kinds import KINDS
 from training.report.content import Content
@@ -112,6 +113,8 @@ def _pictured(content: Content, pictures: list[Picture]) -> Iterator[str]:
     for picture in pictures:
         by_section.setdefault(picture.section, []).append(picture)
     yield _heading("learning")
+    if content.manifest.augmentation is not None:
+        yield from _augmented(content.manifest.augmentation)
     learning = by_section.get("learning", [])
     yield "".join(map(image, learning)) or "<p>This model is not trained by epochs.</p>"
     yield _heading("predictions")
@@ -149,6 +152,15 @@ def _pictured(content: Content, pictures: list[Picture]) -> Iterator[str]:
     yield from map(image, by_section.get("dependence", []))
 
 
+def _augmented(found: Augmentation) -> Iterator[str]:
+    yield f"<p>{text(found.sentence)}</p>"
+    interval = f"{_ratio(found.low)} to {_ratio(found.high)}"
+    yield table(
+        ["augmentation", f"{found.metric} with it over that without", "95% interval", "so with it is", "served"],
+        [[found.amounts, _ratio(found.ratio), interval, _reading(found.low, found.high), found.served]],
+    )
+
+
 def _features(content: Content) -> Iterator[str]:
     features = content.schema.features
     yield _heading("features")
@@ -178,7 +190,7 @@ def _lineage(content: Content) -> Iterator[str]:
             ["rows by part", parts],
             ["seed", lineage.seed],
             ["git commit", lineage.git_commit or "none"],
-            ["computed on", f"{lineage.backend}, {lineage.device}"],
+            ["computed by", lineage.computed],
             ["schema digest", content.manifest.schema_digest],
         ],
         words=True,

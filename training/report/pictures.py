@@ -76,7 +76,9 @@ def _learning(content: Content, kept: str) -> Figure:
     for i, epoch in enumerate(sorted(set(content.best_epochs))):
         axes.axvline(epoch, color=GREY, linestyle=":", linewidth=1.2, label=f"kept: {kept}" if not i else None)
     networks = len(content.best_epochs)
-    title = "By epoch" + (f", mean and range of {networks} networks" if networks > 1 else "")
+    # Of a mix, its first family's.
+    of = f" of {content.manifest.lineage.config['model']}" if content.manifest.family == "mix" else ""
+    title = f"By epoch{of}" + (f", mean and range of {networks} networks" if networks > 1 else "")
     axes.set(xlabel="epoch", ylabel=f"{shown}, scaled target", title=title)
     if all(value > 0 for values in history.values() for value in values):
         axes.set_yscale("log")

@@ -31,6 +31,10 @@ def settings_from(earlier: Earlier, given: TrainConfig, n_rows: int) -> TrainCon
     Raises:
         DataError: a family that is solved for, or settings that do not go together.
     """
+    if given.mix:
+        raise DataError(
+            f"Expected one family with --init. Received: mix={', '.join(given.mix)}. Leave 'mix' out, or --init."
+        )
     kept = kept_settings(earlier, given)
     try:
         merged = TrainConfig.model_validate({**given.model_dump(exclude_unset=True), **kept})

@@ -1,0 +1,78 @@
+"""One answer from those of several models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+ANSWERS = ("value", "spread", "quantiles")
+
+
+@keras.saving.register_keras_serializable(package="trueline")
+class Mixture(keras.layers.Layer):
+    """The weighted mean of several models' answers.
+
+    Models that answer with a value alone, as trees do, have no part in spreads and quantiles. Where spreads are
+    standard deviations, the mixture's is that of the mixture of normal distributions, in which the models' disagreement
+    is a part (Lakshminarayanan et al. 2017).
+
+    **Shape**: list of ``{"value", "spread" or "quantiles"}``, float32 (n_samples, n_targets) and (n_samples, n_targets,
+    n_quantiles) -> one such.
+
+    Args:
+        weights: of each model, above 0, their sum 1.
+        normal: spreads are standard deviations. Defaults to False.
+    """
+
+    def __init__(self, weights: Sequence[float], normal: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.weights_of = [float(w) for w in weights]
+        if min(self.weights_of) <= 0 or abs(sum(self.weights_of) - 1) > 1e-6:
+            raise ValueError(f"Expected weights above 0 whose sum is 1. Received: {self.weights_of}.")
+        self.normal = bool(normal)
+
+    def call(self, inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return mixed(inputs, self.weights_of, normal=self.normal)
+
+    def compute_output_shape(self, input_shape: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return max(input_shape, key=len)
+
+    def get_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = super().get_config()
+        config.update(weights=self.weights_of, normal=self.normal)
+        return config
+
+
+def mixed(answers: Sequence[dict[str, Any]], weights: Sequence[float], *, normal: bool) -> dict[str, Any]:
+    """Mix tensors, or arrays, as :class:`Mixture` does.
+
+    Args:
+        answers: of each model, ``{"value", "spread" or "quantiles"}``.
+        weights: of each model, their sum 1.
+        normal: spreads are standard deviations.
+    """
+    found = {"value": _sum([a["value"] for a in answers], weights)}
+    for name in ANSWERS[1:]:
+        having = [(a, w) for a, w in zip(answers, weights, strict=True) if name in a]
+        if not having:
+            continue
+        whole = sum(w for _, w in having)
+        shares = [w / whole for _, w in having]
+        if name == "spread" and normal:
+            # A model without a spread is as uncertain as the others, about its own value.
+            variance = _sum([ops.square(a[name]) for a, _ in having], shares)
+            apart = _sum([ops.square(a["value"] - found["value"]) for a in answers], weights)
+            found[name] = ops.sqrt(variance + apart)
+        else:
+            found[name] = _sum([a[name] for a, _ in having], shares)
+    return found
+
+
+def _sum(parts: Sequence[Any], weights: Sequence[float]) -> Any:
+    total = parts[0] * weights[0]
+    for part, weight in zip(parts[1:], weights[1:], strict=True):
+        total = total + part * weight
+    return total

@@ -1,0 +1,128 @@
+"""What augmentation is worth on real tables: ``python -m benchmarks.augment --data DIR``.
+
+For each table and split a model is trained without augmentation and one with each way of it, on the split's training
+rows, as ``trueline train --augment`` trains them. Each way is measured as that command measures it: by the rows out of
+fold, networks with it beside networks without it on the same folds; a way is better or worse where the 95% interval of
+that ratio lies below or above 1. What was chosen to serve is then scored on the split's test rows, beside what is
+served without augmentation. ``DIR`` holds ``housing.csv`` and ``uci/``, as for :mod:`benchmarks.accuracy`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from artifact.encoding import Encoded
+from benchmarks.accuracy_tables import TABLES, splits
+from benchmarks.machine import describe
+from training.backend import load_backend
+from training.columns import encode_frame
+from training.config import TrainConfig
+from training.data import read_table
+from training.prepare import Request, prepare
+
+WAYS: dict[str, dict[str, Any]] = {
+    "noise 0.01": {"augment": "noise", "noise": 0.01},
+    "noise 0.03": {"augment": "noise", "noise": 0.03},
+    "noise 0.1": {"augment": "noise", "noise": 0.1},
+    "mixup 0.2 near": {"augment": "mixup", "mixup": 0.2, "mixup_with": "near"},
+    "mixup 1 near": {"augment": "mixup", "mixup": 1.0, "mixup_with": "near"},
+    "mixup 0.2 any": {"augment": "mixup", "mixup": 0.2, "mixup_with": "any"},
+    "mixup 1 any": {"augment": "mixup", "mixup": 1.0, "mixup_with": "any"},
+    "noise 0.03, mixup 0.2 near": {"augment": "noise,mixup", "noise": 0.03, "mixup": 0.2, "mixup_with": "near"},
+}
+Run = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds housing.csv and uci/")
+    parser.add_argument("--tables", nargs="*", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--splits", type=int, default=2, help="at most so many splits a table (default 2)")
+    parser.add_argument("--rows", type=int, default=0, help="at most so many training rows, drawn by the split")
+    parser.add_argument("--preset", default="fast", help="of trueline train (default fast)")
+    parser.add_argument("--ways", nargs="*", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--json", type=Path, help="keep every measurement in this file")
+    options = parser.parse_args()
+    load_backend()
+    runs: list[Run] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.tables:
+            for number, train, test in splits(TABLES[name], options.data, Path(folder), options.splits):
+                frames = [read_table(str(path)) for path in (train, test)]
+                if 0 < options.rows < frames[0].height:
+                    frames[0] = frames[0].sample(options.rows, seed=number)
+                runs += _of_split(name, TABLES[name].target, number, frames, options)
+    _print_table(runs)
+    if options.json:
+        options.json.write_text(json.dumps({"machine": describe(), "runs": runs}, indent=2) + "\n")
+
+
+def _of_split(
+    name: str, target: str, number: int, frames: list[pl.DataFrame], options: argparse.Namespace
+) -> list[Run]:
+    """Without augmentation, then each way."""
+    found = []
+    for way in ("", *options.ways):
+        settings = {"preset": options.preset, "seed": number, **WAYS.get(way, {})}
+        found.append({"table": name, "split": number, "way": way, **_measured(target, frames, settings)})
+        run = found[-1]
+        change = f"{run['ratio'] - 1:+7.1%} ({run['low'] - 1:+.1%} to {run['high'] - 1:+.1%})" if way else ""
+        print(
+            f"{name:18} split {number:2}  {way or 'without':26} test RMSE {run['rmse']:10,.4g}  "
+            f"{run['seconds']:5.0f} s  {change} {run['served']}",
+            flush=True,
+        )
+    return found
+
+
+def _measured(target: str, frames: list[pl.DataFrame], settings: dict[str, Any]) -> Run:
+    import keras
+
+    from training.measure import answers
+    from training.retry import fit_or_retry
+
+    keras.backend.clear_session()
+    started = time.perf_counter()
+    prepared = prepare(frames[0], Request("-", (target,), "m", TrainConfig.build(None, settings)))
+    _, fitted = fit_or_retry(prepared, lambda *_: None, print)
+    seconds = time.perf_counter() - started
+    X = encode_frame(frames[1], prepared.schema.lenient())
+    value = answers(fitted.model, Encoded(X.numeric, X.categorical)).value + [t.offset for t in prepared.schema.targets]
+    error = value[:, 0] - frames[1][target].cast(pl.Float64).to_numpy()
+    effect = fitted.augmentation
+    return {
+        "rmse": float(np.sqrt(np.mean(np.square(error)))),
+        "seconds": seconds,
+        "ratio": effect.ratio if effect else 1.0,
+        "low": effect.low if effect else 1.0,
+        "high": effect.high if effect else 1.0,
+        "served": effect.served if effect else "",
+    }
+
+
+def _print_table(runs: list[Run]) -> None:
+    """A line for each way and table: its effect out of fold, and what is served on the test rows."""
+    plain = {(run["table"], run["split"]): run["rmse"] for run in runs if not run["way"]}
+    print(f"\n{describe()}\n")
+    print("| table | way | out of fold, of without | better, worse, within chance | served, of without, on test rows |")
+    print("| --- | --- | --- | --- | --- |")
+    for table, way in dict.fromkeys((run["table"], run["way"]) for run in runs if run["way"]):
+        found = [run for run in runs if (run["table"], run["way"]) == (table, way)]
+        ratio = statistics.geometric_mean(run["ratio"] for run in found)
+        better, worse = (sum(run["high"] < 1 for run in found), sum(run["low"] > 1 for run in found))
+        served = statistics.geometric_mean(run["rmse"] / plain[table, run["split"]] for run in found)
+        counts = f"{better}, {worse}, {len(found) - better - worse}"
+        print(f"| {table} | {way} | {ratio - 1:+.1%} | {counts} | {served - 1:+.1%} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What one row costs, and what making it cheaper costs in accuracy: the ensemble beside its student.
+
+    python -m benchmarks.latency --data DIR
+
+``DIR`` holds ``housing.csv``. Each preset is trained twice on four fifths of it, with ``distil=false`` and
+``distil=true``, and asked for the rest. Times are of one forward pass by ONNX Runtime on one core, through the
+Predictor: the median of a block of calls, of the quickest of many blocks, for others may use the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import polars as pl
+
+from artifact import manifest as files
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from benchmarks.accuracy_tables import TABLES, splits
+from benchmarks.machine import describe
+from training.columns import encode_frame
+from training.data import read_table
+
+PRESETS = ("fast", "balanced", "best")
+# What is asked of one row, in milliseconds.
+LIMITS = {"fast": 0.02, "balanced": 0.2, "best": 0.2}
+SIZES = (1, 4, 64)
+_BLOCKS, _CALLS = 60, 50
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds housing.csv")
+    parser.add_argument("--presets", nargs="*", choices=PRESETS, default=list(PRESETS))
+    parser.add_argument("--set", dest="settings", action="append", default=[], help="a setting of trueline train")
+    options = parser.parse_args()
+    table = TABLES["housing"]
+    print(f"{describe()}\n\n| preset | distil | RMSE | weights | operations | 1 row, ms | asked | 4 rows | 64 rows |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        _, train, test = next(iter(splits(table, options.data, Path(folder), 1)))
+        for preset in options.presets:
+            for distil in ("false", "true"):
+                settings = [*options.settings, f"distil={distil}"]
+                found = measured(trained(train, table.target, Path(folder), preset, settings), test, table.target)
+                times = [f"{found[f'rows_{n}']:.3f}" for n in SIZES]
+                cells = [preset, distil, f"{found['rmse']:,.0f}", f"{found['weights']:,}", str(found["operations"])]
+                print(f"| {' | '.join([*cells, times[0], f'{LIMITS[preset]:g}', *times[1:]])} |", flush=True)
+
+
+def trained(train: Path, target: str, home: Path, preset: str, settings: list[str]) -> Path:
+    """The folder of a version that is trained as a user trains it."""
+    command = [sys.executable, "-m", "trueline", "train", str(train), "--target", target, "--name", "m"]
+    command += ["--preset", preset, "--json"]
+    for setting in settings:
+        command += ["--set", setting]
+    environment = {**os.environ, "BENTOML_HOME": str(home)}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    version = json.loads(done.stdout.splitlines()[-1])["model_version"]
+    return Registry(home).resolve(f"m:{version}").path
+
+
+def measured(folder: Path, test: Path, target: str) -> dict[str, Any]:
+    """RMSE on the test rows, weights, operations of the graph, and milliseconds by number of rows."""
+    predictor = Predictor.load(folder)
+    frame = read_table(str(test), as_text=[f.name for f in predictor.schema.categorical])
+    X = encode_frame(frame, predictor.schema)
+    error = predictor.predict(X).value[:, 0] - frame[target].cast(pl.Float64).to_numpy()
+    found: dict[str, Any] = {
+        "rmse": float(np.sqrt(np.mean(np.square(error)))),
+        "weights": predictor.manifest.parameters,
+        "operations": len(onnx.load(folder / files.ONNX_MODEL).graph.node),
+    }
+    for n in SIZES:
+        found[f"rows_{n}"] = milliseconds(predictor, X.numeric[:n], X.categorical[:n])
+    return found
+
+
+def milliseconds(predictor: Predictor, numeric: np.ndarray, categorical: np.ndarray) -> float:
+    """Of one call: the quickest block's median."""
+    predictor.run(numeric, categorical)
+    medians = []
+    for _ in range(_BLOCKS):
+        times = []
+        for _ in range(_CALLS):
+            started = time.perf_counter()
+            predictor.run(numeric, categorical)
+            times.append(time.perf_counter() - started)
+        medians.append(statistics.median(times))
+    return min(medians) * 1e3
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What mixed precision costs in accuracy: ``python -m benchmarks.precision``.
+
+The same networks (``--preset fast``, the same folds, weights and order of the rows) trained in float32 and in
+``mixed_bfloat16``, on tables that scikit-learn carries or makes; RMSE of each row by a network that did not see it. A
+processor rounds to 16 bits as a GPU does, so accuracy can be measured without one; speed cannot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from benchmarks.machine import describe
+
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.precision", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="of each; defaults to 3")
+    parser.add_argument("--epochs", type=int, help="defaults to the preset's")
+    parser.add_argument("--device", default="auto", help="as `trueline train` takes it; defaults to auto")
+    options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        parser.error(f"Expected at least 1 seed. Received: {options.seeds}.")
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = [
+            (name, model, [_ratio(data, model, seed, options) for seed in range(options.seeds)])
+            for name, data in _tables(Path(scratch))
+            for model in ("mlp", "tabm", "realmlp")
+        ]
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {describe()}; {options.seeds} seeds.\n")
+    print("| table | model | RMSE in float32 | in mixed_bfloat16 | ratio, lowest - highest |")
+    print("| --- " * 5 + "|")
+    for name, model, found in rows:
+        whole, mixed = (statistics.mean(pair[i] for pair in found) for i in (0, 1))
+        ratios = [b / a for a, b in found]
+        print(f"| {name} | {model} | {whole:.4g} | {mixed:.4g} | {min(ratios):.3f} - {max(ratios):.3f} |")
+    return 0
+
+
+def _tables(folder: Path) -> Iterator[tuple[str, str]]:
+    """Name and data, as ``trueline train`` reads it; the target is the column ``target``."""
+    from sklearn.datasets import make_friedman1
+
+    yield "diabetes", "dataset:diabetes"
+    X, y = make_friedman1(2_000, n_features=10, noise=1.0, random_state=0)
+    frame = pl.DataFrame({f"x{j}": X[:, j] for j in range(X.shape[1])}).with_columns(target=pl.Series(y))
+    frame.write_parquet(folder / "friedman1.parquet")
+    yield "friedman1, 2,000 rows", str(folder / "friedman1.parquet")
+
+
+def _ratio(data: str, model: str, seed: int, options: argparse.Namespace) -> tuple[float, float]:
+    """RMSE of both precisions."""
+    whole, mixed = (_rmse(data, model, seed, precision, options) for precision in PRECISIONS)
+    return whole, mixed
+
+
+def _rmse(data: str, model: str, seed: int, precision: str, options: argparse.Namespace) -> float:
+    from training.backend import load_backend
+    from training.config import TrainConfig
+    from training.data import read_table
+    from training.prepare import Request, prepare
+
+    given = {} if options.epochs is None else {"epochs": options.epochs}
+    config = TrainConfig.build(
+        None,
+        {"preset": "fast", "model": model, "seed": seed, "precision": precision, "device": options.device, **given},
+    )
+    prepared = prepare(read_table(data), Request(data, ("target",), "m", config))
+    load_backend(config.device, prepared.frame.height)
+    from training.retry import fit_or_retry
+
+    prepared, fitted = fit_or_retry(prepared, lambda *_: None, print)
+    folds = [prepared.plan.folds[i] for i in fitted.networks or range(len(prepared.plan.folds))]
+    errors = [found.value - prepared.y[fold.validation] for fold, found in zip(folds, fitted.unseen, strict=True)]
+    return float(np.sqrt(np.square(np.concatenate(errors)).mean()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

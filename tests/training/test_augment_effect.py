@@ -1,0 +1,178 @@
+"""What augmentation was worth: pairs of repeats that differ in nothing else, compared by rows that neither has seen."""
+
+import json
+
+import numpy as np
+import pytest
+
+from artifact.errors import DataError
+from artifact.runtimes import Outputs
+from tests.training.conftest import mixed_table
+from tests.training.test_fit import SCHEMA, X, settings, y
+from tests.training.test_train import train_frame
+from training.augment.effect import effect_of
+from training.config import TrainConfig
+from training.fit import Fitted, fit
+from training.folds import Plan, cross_validation
+from training.retry import for_networks
+from training.split import split_random
+from trueline.tables import result_tables
+
+N = 600
+RNG = np.random.default_rng(0)
+Y = RNG.normal(size=(N, 1))
+
+
+def test_each_repeat_gets_a_neighbour_that_differs_in_augmentation_alone():
+    plain = TrainConfig().resolved(1000)
+    config = TrainConfig(augment="noise,mixup", noise=[0.05, 0.3]).resolved(1000)
+    assert config.repeats == 2 * plain.repeats
+    assert config.noise == (0.0, 0.05, 0.0, 0.3)
+    assert config.mixup == (0.0, 0.2)
+    for name in ("dropout", "learning_rate"):
+        assert getattr(config, name)[::2] == getattr(config, name)[1::2] == getattr(plain, name)
+    assert config.resolved(1000) == config
+    again = TrainConfig(**json.loads(config.model_dump_json()))
+    assert again.resolved(1000) == config
+    one = TrainConfig(augment="mixup", preset="fast").resolved(20_000)
+    assert (one.repeats, one.mixup, one.noise) == (2, (0.0, 0.2), TrainConfig().noise)
+
+
+def test_neighbours_have_the_same_folds_and_the_others_those_they_had():
+    plain, pairs = cross_validation(N, 3, 2, 0), cross_validation(N, 3, 4, 0, alike=2)
+    for i in range(3):
+        for at, expected in ((i, i), (3 + i, i), (6 + i, 3 + i), (9 + i, 3 + i)):
+            np.testing.assert_array_equal(pairs.folds[at].validation, plain.folds[expected].validation)
+            np.testing.assert_array_equal(pairs.folds[at].train, plain.folds[expected].train)
+
+
+def answers(plan: Plan, errors: list[float]) -> list[Outputs]:
+    """Of networks whose errors have these deviations, by repeat."""
+    own, common = np.repeat(errors, len(plan.folds) // len(errors)), RNG.normal(size=Y.shape)
+    found = [
+        (Y + e * (common + RNG.normal(0, 0.3, Y.shape)))[fold.validation]
+        for e, fold in zip(own, plan.folds, strict=True)
+    ]
+    return [Outputs(value.astype(np.float32), None) for value in found]
+
+
+@pytest.mark.parametrize(
+    ("with_it", "served", "says", "who"),
+    [
+        (0.8, (1,), "lower than without (95%", "the networks with it are served"),
+        (1.25, (0,), "higher than without (95%", "the networks without it are served"),
+        (1.0, (0, 1), "than without, within chance (95%", "networks of both kinds are served"),
+    ],
+)
+def test_the_effect_is_a_paired_ratio_of_errors_out_of_fold(with_it, served, says, who):
+    plan = cross_validation(N, 3, 2, 0, alike=2)
+    config = TrainConfig(augment="noise", noise=(0.0, 0.1))
+    found = effect_of(config, plan.folds, 2, answers(plan, [1.0, with_it]), Y, served)
+    assert found.ratio == pytest.approx(with_it, rel=0.06)
+    # The shared part of the errors cancels: unpaired the interval would be some 12% wide on each side.
+    assert 0.02 < found.high - found.low < 0.12
+    assert (found.metric, found.rows, found.amounts) == ("rmse", N, "noise 0.1")
+    assert found.sentence.startswith("Augmentation (noise 0.1): RMSE ")
+    assert says in found.sentence
+    assert found.sentence.endswith(f"600 rows out of fold); {who}.")
+
+
+def test_as_many_networks_of_each_kind_are_compared_and_weights_count():
+    plan = cross_validation(N, 3, 3, 0, alike=3)
+    config = TrainConfig(augment="noise", noise=(0.0, 0.1, 0.3))
+    outputs = answers(plan, [1.0, 0.5, 9.0])
+    assert effect_of(config, plan.folds, 3, outputs, Y, (1,)).ratio == pytest.approx(0.5, rel=0.06)
+    half = np.where(np.arange(N) < N // 2, 2.0, 0.0)
+    pairs = zip(outputs, plan.folds, strict=True)
+    spoilt = [Outputs(found.value + 50 * (half[fold.validation] == 0)[:, None], None) for found, fold in pairs]
+    mixed = outputs[:3] + spoilt[3:]
+    assert effect_of(config, plan.folds, 3, mixed, Y, (1,), half).ratio == pytest.approx(0.5, rel=0.1)
+    assert effect_of(config, plan.folds, 3, mixed, Y, (1,)).ratio > 5
+    everyone = TrainConfig(augment="noise", noise=0.1)
+    assert effect_of(everyone, plan.folds, 3, outputs, Y, (1,)) is None
+
+
+def test_with_held_out_rows_the_validation_rows_tell():
+    parts = split_random(N, {"test": 0.1, "calibration": 0.1, "validation": 0.5}, 0)
+    plan = Plan.held_out(parts, 2)
+    config = TrainConfig(augment="mixup", mixup=(0.0, 0.4), objective="mae")
+    found = effect_of(config, plan.folds, 2, answers(plan, [1.0, 0.5]), Y, (1,))
+    assert found.rows == len(parts.validation)
+    assert found.ratio == pytest.approx(0.5, rel=0.06)
+    assert found.sentence.startswith("Augmentation (mixup 0.4): MAE ")
+    assert f"{len(parts.validation)} validation rows" in found.sentence
+
+
+def test_networks_without_augmentation_are_those_that_train_without_it_and_all_is_the_same_again():
+    plan = cross_validation(120, 2, 2, 0, alike=2)
+    both = {"augment": "noise,mixup", "noise": 0.3, "mixup": 1.0}
+    runs = [
+        fit(
+            SCHEMA,
+            X,
+            y,
+            plan.folds,
+            settings(model="mlp", dropout=0.1, learning_rate=0.01, repeats=1, **more),
+            repeats=2,
+            stop_at=4,
+        )
+        for more in ({}, both, both)
+    ]
+    plain, first, again = ([found.value for found in run.unseen] for run in runs)
+    for i in range(4):
+        np.testing.assert_array_equal(first[i], again[i])
+        assert np.array_equal(first[i], plain[i]) == (i < 2)
+
+
+def test_networks_that_are_trained_once_more_keep_their_own_amounts():
+    config = TrainConfig(augment="noise", noise=0.2, repeats=2, preset="fast").resolved(1000)
+    plan = Plan.held_out(split_random(N, {"test": 0.1, "calibration": 0.1, "validation": 0.1}, 0), 4)
+    fitted = Fitted(None, (1, 1, 1, 1), 1, {}, [], networks=(0, 3))
+    chosen = for_networks(config, fitted, plan)
+    assert chosen.noise == (0.0, 0.2)
+    assert chosen.learning_rate == (config.learning_rate[0], config.learning_rate[3])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"augment": "blur"}, "'noise' or 'mixup'. Received: augment.0='blur'"),
+        ({"augment": ["noise", "cutout"]}, "'noise' or 'mixup'. Received: augment.1='cutout'"),
+        ({"augment": "noise", "model": "ridge"}, "Expected no augment for model=ridge, which is solved for"),
+        ({"augment": "mixup", "model": "linear"}, "Received: augment=mixup. Take a network: --model mlp"),
+        ({"augment": "noise", "noise": 0}, "Expected noise above 0 with augment=noise"),
+        ({"augment": "noise", "mixup": 0.5}, "Expected --augment mixup with mixup=0.5"),
+        ({"noise": 0.5}, "Expected --augment noise with noise=0.5"),
+        ({"augment": "noise", "noise": -1}, "noise"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(given, message):
+    with pytest.raises(DataError, match=message.replace("(", r"\(")):
+        TrainConfig.build(None, given)
+
+
+def test_augment_takes_names_with_commas_or_a_list():
+    assert TrainConfig.build(None, {"augment": "noise, mixup"}).augment == ("noise", "mixup")
+    assert TrainConfig.build(None, {"augment": ["mixup"]}).augment == ("mixup",)
+    assert TrainConfig.build(None, {"augment": ""}).augment == ()
+    # Trained by epochs, not solved.
+    assert TrainConfig(model="linear", objective="mae", augment="noise").augment == ("noise",)
+
+
+def test_notes_result_and_report_say_what_it_was_worth(tmp_path):
+    config = TrainConfig(
+        model="mlp", folds=2, repeats=1, epochs=3, hidden=(8,), embedding_bins=4, augment="noise,mixup", noise=0.05
+    )
+    registry, manifest = train_frame(mixed_table(120), tmp_path, ("price",), config=config)
+    found = manifest.augmentation
+    assert found.amounts == "noise 0.05, mixup 0.2"
+    assert (found.rows, found.metric) == (120, "rmse")
+    assert manifest.lineage.parts["repeats"] == 2
+    assert manifest.lineage.config["noise"] == [0.0, 0.05]
+    assert found.sentence in manifest.notes
+    assert found.sentence in list(result_tables(manifest))
+    report = registry.resolve("m").path / "report"
+    assert json.loads((report / "report.json").read_text())["augmentation"]["ratio"] == found.ratio
+    page = (report / "report.html").read_text()
+    assert page.count(found.sentence) == 2
+    assert f"<td>{found.ratio:.3f}</td>" in page

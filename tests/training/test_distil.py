@@ -1,0 +1,166 @@
+"""One small network in place of many: taught by answers, measured on rows that neither it nor its teacher saw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artifact.encoding import Encoded
+from artifact.layers import TargetScaling
+from artifact.runtimes import Outputs
+from training import distil as distilling
+from training.config import TrainConfig
+from training.distil import distil, is_ensemble, networks_of
+from training.fit import fit
+from training.measure import answers, measure
+from training.prepare import Prepared, Request, prepare
+from training.raw import raw_of
+from training.unlabelled import near_rows
+
+CONFIG = TrainConfig(model="mlp", folds=3, repeats=2, hidden=(32,), embedding_bins=8, epochs=8, distil=True)
+
+
+def table(n: int = 600) -> pl.DataFrame:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, n))
+    town = rng.choice(["Leeds", "York"], n)
+    noise = rng.normal(0, 0.3, n)
+    return pl.DataFrame({"a": a, "b": b, "town": town, "y": np.sin(2 * a) + a * b + (town == "York") + noise})
+
+
+@pytest.fixture(scope="module")
+def taught():
+    prepared = prepare(table(), Request("", ("y",), "m", CONFIG))
+    fitted = fit(prepared.schema, prepared.X, prepared.y, prepared.plan.folds, prepared.config, repeats=2)
+    return prepared, fitted, distil(prepared, fitted)
+
+
+def test_the_student_is_small_and_answers_as_its_teachers_do(taught):
+    prepared, fitted, student = taught
+    ours, theirs = answers(student.model, prepared.X), answers(fitted.model, prepared.X)
+    assert np.std(ours.value - theirs.value) < 0.3 * np.std(theirs.value)
+    assert np.corrcoef(np.log(ours.spread[:, 0]), np.log(theirs.spread[:, 0]))[0, 1] > 0.7
+    (shape,) = {w.shape[0] for w in student.model.trainable_weights}
+    assert shape == 1
+
+
+def test_the_note_says_what_it_costs_by_rows_out_of_fold(taught):
+    prepared, _, student = taught
+    measured = measure(prepared, student)
+    rmse = np.sqrt(np.mean(np.square(measured.outputs.value - prepared.y))) / prepared.y.std()
+    assert student.notes[-1].startswith("Distilled: one network of ")
+    assert f"RMSE out of fold {rmse:.4g} target deviations" in student.notes[-1]
+    assert len(student.unseen) == len(student.networks) == 3
+
+
+def test_a_fold_is_answered_by_a_student_that_never_heard_of_its_targets(taught):
+    """Other targets of one fold, and teachers that did not see them: its student answers the same to the last bit."""
+    prepared, fitted, student = taught
+    teacher = networks_of(prepared, fitted)
+
+    def other(X: Encoded) -> list[Outputs]:
+        found = teacher(X)
+        # As if the targets of the first fold had taught every other network something else.
+        return [found[0], *(Outputs(o.value + 5, o.spread) for o in found[1:])]
+
+    changed = distil(prepared, fitted, other)
+    np.testing.assert_array_equal(changed.unseen[0].value, student.unseen[0].value)
+    assert abs(changed.unseen[1].value - student.unseen[1].value).mean() > 1
+
+
+def test_made_rows_of_a_fold_do_not_teach_its_student(taught, monkeypatch):
+    prepared, fitted, _ = taught
+    drawn = []
+    students = distilling._Students.of(prepared, fitted, networks_of(prepared, fitted), False)
+    n = students.targets.shape[1]
+    monkeypatch.setattr(students.loop, "run", lambda rows: drawn.append(rows) or np.ones((2, 4), np.float32))
+    students.train(None)
+    seen = np.concatenate(drawn).transpose(1, 0, 2).reshape(4, -1)
+    for k in range(3):
+        assert set(students.fold_of[seen[k] - k * n]) == {0, 1, 2} - {k}
+    assert set(students.fold_of[seen[3] - 3 * n]) == {0, 1, 2}
+
+
+def test_auto_keeps_an_ensemble_that_a_student_does_not_reach(taught, monkeypatch):
+    prepared, fitted, student = taught
+    asked = replace(prepared, config=prepared.config.model_copy(update={"distil": "auto"}))
+    monkeypatch.setattr(distilling, "_STEPS", 20)
+    kept = distil(asked, fitted)
+    assert kept.model is fitted.model
+    assert kept.notes[-1].startswith("Not distilled: one network of ")
+    off = replace(prepared, config=prepared.config.model_copy(update={"distil": False}))
+    assert distil(off, fitted) is fitted
+    assert student.model is not fitted.model
+
+
+def test_one_network_has_nothing_to_teach(taught):
+    prepared, fitted, _ = taught
+    alone = replace(prepared, plan=prepared.plan._replace(folds=prepared.plan.folds[:1], repeats=1))
+    assert not is_ensemble(alone, replace(fitted, networks=()))
+    line = replace(prepared, config=prepared.config.model_copy(update={"model": "ridge"}))
+    assert not is_ensemble(line, fitted)
+
+
+@pytest.mark.parametrize(
+    ("link", "width", "n_quantiles"), [("identity", 4, 0), ("normal", 4, 0), ("log", 4, 0), ("quantile", 6, 3)]
+)
+def test_raw_answers_are_what_the_layer_makes_answers_of(link, width, n_quantiles):
+    raw = np.random.default_rng(0).normal(size=(50, width)).astype(np.float32)
+    scaling = TargetScaling([0.0, 3.0], [2.0, 5.0], link=link, n_quantiles=n_quantiles)
+    if link == "log":
+        scaling = TargetScaling([0.0, 0.0], [2.0, 5.0], link=link)
+    found = Outputs(**{name: np.asarray(t) for name, t in scaling(raw[None]).items()})
+    back = raw_of(found, scaling)
+    again = Outputs(**{name: np.asarray(t) for name, t in scaling(back[None]).items()})
+    for a, b in zip(found, again, strict=True):
+        if a is not None:
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_a_probability_is_taught_by_its_odds():
+    scaling = TargetScaling([0.0], [1.0], link="logistic")
+    raw = np.array([[-3.0], [0.0], [2.0]], np.float32)
+    found = Outputs(**{name: np.asarray(t) for name, t in scaling(raw[None]).items()})
+    np.testing.assert_allclose(raw_of(found, scaling), raw, atol=1e-5)
+
+
+def test_made_rows_lie_between_near_rows():
+    rng = np.random.default_rng(0)
+    numeric = np.sort(rng.normal(size=(200, 1)).astype(np.float32), axis=0)
+    X = Encoded(numeric, rng.integers(2, 5, (200, 1)).astype(np.int32))
+    made, parents = near_rows(X, numeric, 1000, rng)
+    assert len(made) == len(parents) == 1000
+    assert made.numeric.dtype == np.float32
+    away = abs(made.numeric - numeric[parents])[:, 0]
+    assert 0.2 < (away > 0).mean() < 0.6
+    assert away.mean() < 0.1 * numeric.std()
+    assert set(np.unique(made.categorical)) == {2, 3, 4}
+    changed = (made.categorical[:, 0] != X.categorical[parents, 0]).mean()
+    assert 0.1 < changed < 0.4
+
+
+def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
+    config = CONFIG.model_copy(update={"folds": 1, "repeats": 2, "epochs": 2})
+    prepared: Prepared = prepare(table(), Request("", ("y",), "m", config))
+    # As one repeat of two networks, of which none is dropped.
+    fitted = fit(prepared.schema, prepared.X, prepared.y, prepared.plan.folds, prepared.config, repeats=1)
+    monkeypatch.setattr(distilling, "_STEPS", 20)
+    asked = []
+
+    def teacher(X: Encoded) -> list[Outputs]:
+        asked.append(X)
+        return networks_of(prepared, fitted)(X)
+
+    student = distil(prepared, fitted, teacher)
+    parts = prepared.plan.parts
+    assert parts is not None
+    held = prepared.X.numeric[np.concatenate([parts.test, parts.calibration, parts.validation])]
+    seen = {tuple(row) for row in asked[0].numeric.tolist()}
+    assert not seen & {tuple(row) for row in held.tolist()}
+    assert student.notes[-1].startswith("Distilled: one network of ")
+    distil(prepared, fitted, teacher, measured=True)
+    seen = {tuple(row) for row in asked[1].numeric.tolist()}
+    assert {tuple(row) for row in held.tolist()} <= seen

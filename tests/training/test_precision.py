@@ -1,0 +1,124 @@
+"""Mixed precision: what computes in 16 bits and what does not, near the float32 result, and stored as float32."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from artifact.runtimes import open_runtime
+from tests.training.test_fit import SCHEMA, N, X, problem, settings, y
+from training.devices import Device
+from training.export import write_model
+from training.fit import Fitted, feed, fit
+from training.folds import cross_validation
+from training.precision import LARGE_STEP, layers_in, precision_of, products_in
+
+AMPERE = Device("gpu:0", "NVIDIA A100-SXM4-80GB", (8, 0), "gpu:0")
+VOLTA = Device("gpu:0", "Tesla V100-SXM2-32GB", (7, 0), "gpu:0")
+UNKNOWN = Device("gpu:0", "some other GPU", None, "gpu:0")
+CPU = Device("cpu:0")
+MIXED = "mixed_bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("asked", "devices", "products", "precision"),
+    [
+        ("auto", (), LARGE_STEP, "float32"),
+        ("auto", (CPU,), LARGE_STEP, "float32"),
+        ("auto", (VOLTA,), LARGE_STEP, "float32"),
+        ("auto", (UNKNOWN,), LARGE_STEP, "float32"),
+        ("auto", (AMPERE,), LARGE_STEP, MIXED),
+        ("auto", (AMPERE,), LARGE_STEP - 1, "tf32"),
+        ("auto", (AMPERE, VOLTA), LARGE_STEP, "float32"),
+        ("float32", (AMPERE,), LARGE_STEP, "float32"),
+        ("tf32", (AMPERE,), 1, "tf32"),
+        ("tf32", (CPU,), 1, "float32"),
+        (MIXED, (CPU,), 1, MIXED),
+        (MIXED, (VOLTA,), 1, MIXED),
+    ],
+)
+def test_auto_takes_what_pays(asked, devices, products, precision):
+    assert precision_of(asked, devices, products) == precision
+
+
+def test_a_step_of_any_size_is_compiled_on_a_gpu_if_there_are_many():
+    config = settings(model="mlp", hidden=(256, 256))
+    sizes = {"batch": 64, "n_steps": 5_000}
+    assert problem(config, 2, **sizes).products > 1_000_000
+    assert not problem(config, 2, **sizes).pays_compiling
+    assert problem(config, 2, **sizes, devices=(AMPERE,)).pays_compiling
+    assert not problem(config, 2, batch=64, n_steps=4_999, devices=(AMPERE,)).pays_compiling
+
+
+def test_only_hidden_layers_compute_in_16_bits_and_only_while_a_step_is_traced():
+    core = problem(settings(model="tabm"), 2).core
+    x = np.ones((2, 8, core.get_layer("hidden_0").input.shape[-1]), np.float32)
+
+    def found() -> dict[str, str]:
+        return {layer.name: layer.dtype_policy.name for layer in core.layers}
+
+    before = found()
+    assert set(before.values()) == {"float32"}
+    with layers_in(core, MIXED):
+        inside = found()
+        hidden = core.get_layer("dropout_0")(core.get_layer("hidden_0")(x), training=True)
+        assert keras.backend.standardize_dtype(hidden.dtype) == "bfloat16"
+        assert keras.backend.standardize_dtype(core.get_layer("values")(hidden).dtype) == "float32"
+    assert [name for name, policy in inside.items() if policy == MIXED] == ["hidden_0", "dropout_0"]
+    assert found() == before
+    with pytest.raises(KeyError), layers_in(core, MIXED):
+        raise KeyError
+    with layers_in(core, "tf32"):
+        assert found() == before
+
+
+def test_tf32_is_let_in_for_the_steps_alone():
+    import tensorflow as tf
+
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    before = enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        for precision, inside in (("float32", False), ("tf32", True), (MIXED, True)):
+            with products_in(precision):
+                assert enabled() is inside
+            assert enabled() is False
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def check_that_mixed_precision_learns_as_much(family: str) -> Fitted:
+    """Fit in both; returns what mixed precision gave."""
+    folds = cross_validation(N, 3, 1, seed=0).folds
+    errors = {}
+    for precision in ("float32", MIXED):
+        fitted = fit(SCHEMA, X, y, folds, settings(model=family, epochs=40, precision=precision))
+        assert fitted.computed is not None
+        assert fitted.computed.precision == precision
+        unseen = [fitted.unseen[i].value - y[fold.validation] for i, fold in enumerate(folds)]
+        errors[precision] = float(np.sqrt(np.square(np.concatenate(unseen)).mean()))
+    assert errors[MIXED] == pytest.approx(errors["float32"], rel=0.15)
+    # The steps were taken in 16 bits: their rounding shows.
+    assert errors[MIXED] != errors["float32"]
+    layers = [*fitted.model.layers, *fitted.model.get_layer(family).layers]
+    assert {layer.dtype_policy.name for layer in layers} == {"float32"}
+    assert {keras.backend.standardize_dtype(v.dtype) for v in fitted.model.trainable_variables} == {"float32"}
+    return fitted
+
+
+@pytest.mark.parametrize("family", ["mlp", "tabm", "realmlp"])
+def test_mixed_precision_learns_as_much(family):
+    check_that_mixed_precision_learns_as_much(family)
+
+
+def test_what_mixed_precision_trained_is_stored_as_float32_and_onnx_answers_the_same(tmp_path):
+    config = settings(model="mlp", epochs=3, precision=MIXED)
+    model = fit(SCHEMA, X, y, cross_validation(N, 3, 1, seed=0).folds, config).model
+    # Raises where both differ.
+    assert write_model(model, tmp_path, SCHEMA, X).note is None
+    stored = open_runtime(tmp_path, "onnx").run(X.numeric, X.categorical)
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    answers = loaded(feed(X, [t.name for t in loaded.inputs]))
+    assert {layer.dtype_policy.name for layer in loaded.layers} == {"float32"}
+    np.testing.assert_allclose(np.asarray(answers["value"]), stored.value, rtol=0, atol=1e-5)

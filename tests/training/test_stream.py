@@ -1,0 +1,313 @@
+"""Tables that are streamed: the same schema, notes and nearly the same model as in memory; what hurts is told."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from artifact.errors import DataError
+from artifact.predictor import Predictor
+from artifact.registry import Registry
+from tests.training.conftest import mixed_table
+from training.config import TrainConfig
+from training.corrections import Corrections
+from training.data import TableFacts, read_table
+from training.prepare import Prepared, Request, prepare
+from training.stream.bounds import Bounds
+from training.stream.prepare import prepared_stream
+from training.stream.source import ParquetSource, paths_of
+from training.train import train
+
+SMALL = Bounds(batch_rows=64, chunk_rows=100)
+HELD_OUT = TrainConfig(model="mlp", folds=1)
+
+
+def request(path: Path | str, targets=("price",), config=HELD_OUT, **fields) -> Request:
+    return Request(str(path), targets, "m", config, **fields)
+
+
+def streamed(asked: Request, bounds: Bounds = SMALL) -> tuple[Prepared, TableFacts]:
+    with prepared_stream(asked, ParquetSource(paths_of(asked.data)), bounds) as found:
+        return found
+
+
+def written(frame: pl.DataFrame, path: Path, group_rows: int = 50) -> Path:
+    frame.write_parquet(path, row_group_size=group_rows)
+    return path
+
+
+def awkward_table(n: int = 600) -> pl.DataFrame:
+    """Columns and rows that each have a sentence of their own, and texts that are something else."""
+    i = pl.int_range(n)
+    return mixed_table(n).with_columns(
+        price=pl.when(i % 40 == 7).then(None).otherwise(pl.col("price")),
+        counter=i + 5,
+        account=pl.format("A-{}", i * 977 % 100_003),
+        country=pl.lit("UK"),
+        nothing=pl.lit(None, dtype=pl.Float64),
+        ratio=pl.when(i % 50 == 0).then(float("inf")).otherwise((i * 37 % 101) / 10),
+        as_number=pl.format("{}.5", i * 7 % 13),
+        as_flag=pl.when(i % 2 == 0).then(pl.lit("TRUE")).otherwise(pl.lit("?")),
+        as_day=pl.format("2024-0{}-11", i % 9 + 1),
+        late=pl.when(i > n - 9).then(pl.lit("new")).otherwise(pl.lit("old")),
+        leak=pl.col("price") * 2,
+        spare=pl.lit(1.0) * (i % 5),
+    )
+
+
+def test_schema_notes_and_fingerprint_are_those_of_the_table_in_memory(tmp_path):
+    said = {"features": {"rooms": {"unit": "1", "maximum": 99}, "spare": {"drop": True}, "late": {"kind": "category"}}}
+    asked = request(written(awkward_table(), tmp_path / "t.parquet"), corrections=Corrections.model_validate(said))
+    ours, facts = streamed(asked)
+    table = read_table(asked.data, as_text=["late"])
+    theirs = prepare(table, asked)
+    assert facts == TableFacts.of(table)
+    assert ours.schema.names == theirs.schema.names
+    for one, other in zip(ours.schema.features, theirs.schema.features, strict=True):
+        # The categories are counted in other held-out rows' absence, so their order may differ.
+        alike = {"example", "categories"} if one.kind == "category" else set()
+        assert one.model_dump(exclude=alike) == other.model_dump(exclude=alike)
+        assert set(one.categories) == set(other.categories)
+    assert "new" in ours.schema.feature("late").categories
+    leak = [note for note in ours.notes if note.startswith("Column 'leak' alone")]
+    assert leak
+    strip = [{note for note in p.notes if not note.startswith("Column 'leak' alone")} for p in (ours, theirs)]
+    assert strip[0] == strip[1]
+    assert ours.sizes() | {"sample": 0} == {**theirs.sizes(), "sample": 0}
+
+
+def test_no_row_is_in_two_parts_and_categories_are_those_that_networks_see(tmp_path):
+    n = 600
+    frame = mixed_table(n).with_columns(price=pl.int_range(n) + 1000.0, rare=pl.format("c{}", pl.int_range(n) % 150))
+    asked = request(written(frame, tmp_path / "t.parquet"), config=TrainConfig(model="mlp", folds=1, seed=3))
+    with prepared_stream(asked, ParquetSource(paths_of(asked.data)), SMALL) as (ours, _):
+        trains = np.concatenate([ours.stream.spool.read(i).y[:, 0] for i in range(ours.stream.spool.n_chunks)])
+    parts = ours.plan.parts
+    offset = ours.schema.targets[0].offset
+    held = [(ours.y[rows, 0] + offset).tolist() for rows in parts[1:]]
+    assert sorted([*trains, *(price for part in held for price in part)]) == frame["price"].to_list()
+    assert set(ours.y[parts.train, 0] + offset) <= set(trains)
+    seen = frame.filter(pl.col("price").is_in([*trains, *held[0]]))
+    counts = seen["rare"].value_counts()
+    assert set(ours.schema.feature("rare").categories) == set(counts.filter(pl.col("count") >= 3)["rare"])
+    assert 0 < len(ours.schema.feature("rare").categories) < 150
+    assert ours.schema.targets[0].std == pytest.approx(seen["price"].std(ddof=0))
+    assert (ours.schema.targets[0].minimum, ours.schema.targets[0].maximum) == (
+        seen["price"].min(),
+        seen["price"].max(),
+    )
+    train = pl.Series(trains)
+    mean, std = ours.stream.scale("mse")
+    assert (mean[0] + offset, std[0]) == (pytest.approx(train.mean()), pytest.approx(train.std(ddof=0)))
+
+
+def test_duplicates_and_empty_rows_are_counted_in_all_rows(tmp_path):
+    frame = pl.concat([mixed_table(200), mixed_table(200)])
+    blank = {name: None for name in frame.columns if name != "price"}
+    frame = pl.concat([frame, pl.DataFrame([{**blank, "price": 7.0}] * 3, schema=frame.schema)])
+    ours, _ = streamed(
+        request(written(frame, tmp_path / "t.parquet")), Bounds(64, 100, sample_rows=20, least_sample=20)
+    )
+    assert any("in another part too" in note for note in ours.notes)
+    assert any("3 of 403 rows have no value in any feature" in note for note in ours.notes)
+    assert any("a sample of " in note for note in ours.notes)
+    assert ours.sizes()["train"] > ours.sizes()["sample"]
+
+
+def rmse_of(prepared: Prepared) -> float:
+    """Of the test rows by networks that are fitted to the others."""
+    from training.measure import answers
+    from training.retry import fit_or_retry
+
+    _, fitted = fit_or_retry(prepared, lambda *_: None, lambda _: None)
+    X, y = prepared.rows(prepared.plan.parts.test)
+    return float(np.sqrt(np.mean(np.square(answers(fitted.model, X).value - y))))
+
+
+def test_a_streamed_model_is_about_as_good_and_is_stored_whole(tmp_path):
+    path = written(mixed_table(3000), tmp_path / "t.parquet", 170)
+    config = TrainConfig(model="mlp", folds=1, refit=False, repeats=1, epochs=12, hidden=(32,), embedding_bins=8)
+    registry, asked = Registry(tmp_path), request(path, config=config, stream=True)
+    bounds = Bounds(batch_rows=256, chunk_rows=500, sample_rows=1_000)
+    ours = train(asked, registry, bounds=bounds)
+    rmse = ours.metrics["price"]["rmse"]
+    held = prepare(read_table(asked.data), asked)
+    assert rmse < 1.2 * rmse_of(held)
+    assert ours.metrics["price"]["r2"] > 0.85
+    assert (ours.lineage.rows, ours.lineage.parts["train"]) == (3000, held.sizes()["train"])
+    assert 0.8 <= ours.coverage.covered["price"] <= 1
+    predictor = Predictor.load(registry.resolve("m").path)
+    assert predictor.predict_rows([predictor.schema.example_row()]).value.shape == (1, 1)
+    # The same table and seed give the same network, although a thread reads ahead.
+    with prepared_stream(asked, ParquetSource([path]), bounds) as (prepared, _):
+        assert rmse_of(prepared) == pytest.approx(rmse, rel=1e-6)
+
+
+def test_weights_two_targets_and_several_networks_are_streamed(tmp_path):
+    frame = mixed_table(1200).with_columns(
+        counts=pl.int_range(1200) % 3, year=2000.0 + pl.col("rooms") / 1e3, weight=pl.int_range(1200) % 4
+    )
+    path = written(frame, tmp_path / "t.parquet")
+    config = TrainConfig(model="tabm", folds=1, repeats=2, epochs=2, hidden=(8,), embedding_bins=4, members=2)
+    asked = request(path, ("price", "year"), config, weight="weight", stream=True)
+    ours, _ = streamed(asked)
+    assert ours.schema.targets[1].offset == 2000
+    assert "weight" not in ours.schema.names
+    assert ours.weight is not None
+    everything = np.concatenate([ours.stream.spool.sizes.cumsum()[-1:], [len(r) for r in ours.plan.parts[1:]]])
+    assert everything.sum() == 1200
+    registry = Registry(tmp_path)
+    manifest = train(asked, registry, bounds=SMALL)
+    assert list(manifest.metrics) == ["price", "year"]
+    answer = Predictor.load(registry.resolve("m").path).predict_rows(
+        [
+            dict.fromkeys(ours.schema.names[:1], 1.0)
+            | {"rooms": 3, "postcode": "00", "town": None, "garden": True, "sold": "2022-01-01", "counts": 1}
+        ]
+    )
+    assert abs(answer.value[0, 1] - 2000) < 0.1
+
+
+def test_time_holds_the_newest_out_and_groups_stay_together(tmp_path):
+    path = written(mixed_table(900), tmp_path / "t.parquet")
+    ours, _ = streamed(request(path, time="sold"))
+    parts = ours.plan.parts
+    latest = [ours.frame["sold"].gather(rows).max() for rows in parts]
+    assert latest == sorted(latest)
+    assert ours.frame["sold"].gather(parts.test).min() > ours.frame["sold"].gather(parts.calibration).max()
+    assert "days" not in ours.schema.feature("sold").parts
+    ours, _ = streamed(request(path, group="area"))
+    homes = [set(ours.frame["area"].gather(rows).to_list()) for rows in ours.plan.parts]
+    assert sum(map(len, homes)) == len(set().union(*homes))
+    assert "area" not in ours.schema.names
+    # 82 of 900 rows share the missing area; more of one group than can be held is refused.
+    with pytest.raises(DataError, match="groups in 'one' of at most"):
+        one = written(mixed_table(900).with_columns(one=pl.lit("a")), tmp_path / "one.parquet")
+        streamed(
+            request(
+                one,
+                group="one",
+                config=TrainConfig(
+                    model="mlp", folds=1, test_fraction=0.01, calibration_fraction=0.01, validation_fraction=0.01
+                ),
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (TrainConfig(model="ridge"), "model=ridge, which is solved"),
+        (TrainConfig(model="linear"), "model=linear"),
+        (TrainConfig(folds=4), "4 folds"),
+        (TrainConfig(refit=True), "refit=true"),
+    ],
+)
+def test_what_needs_all_rows_in_memory_is_refused(config, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        streamed(request(written(mixed_table(60), tmp_path / "t.parquet"), config=config))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"price": pl.lit("a")}, "target of numbers.*'a'"),
+        ({"price": pl.lit(1.0)}, "'price' to vary. Received: 1.0 in each of 60"),
+        ({"price": pl.lit(None, dtype=pl.Float64)}, "at least 30 rows with a target. Received: 0"),
+        ({"w": pl.lit(-1.0)}, "finite and at least 0. Received: -1, in 60 of 60"),
+        ({"w": pl.lit("x")}, "--weight to be a column of numbers"),
+        ({"w": pl.lit(0.0)}, "weight above 0"),
+    ],
+)
+def test_a_wrong_table_is_refused_as_in_memory(change, message, tmp_path):
+    path = written(mixed_table(60).with_columns(w=pl.lit(1.0)).with_columns(**change), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=message):
+        streamed(request(path, weight="w"))
+
+
+def test_empty_row_groups_and_files_of_numbers_of_two_types(tmp_path):
+    frame = mixed_table(200)
+    table = frame.to_arrow()
+    with pq.ParquetWriter(tmp_path / "a.parquet", table.schema) as writer:
+        for rows in (table[:0], table[:90], table[90:90], table[90:]):
+            writer.write_table(rows)
+    written(frame.with_columns(pl.col("rooms").cast(pl.Float64) + 0.5), tmp_path / "b.parquet")
+    asked = request(tmp_path / "*.parquet")
+    ours, facts = streamed(asked)
+    assert facts == TableFacts.of(read_table(asked.data))
+    assert ours.schema.feature("rooms").kind == "number"
+    assert ours.schema.feature("rooms").maximum == 7.5
+    written(frame.with_columns(rooms=pl.lit("four")), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"'rooms' to be of one type.*Int64 in .*a.parquet, String in .*b.parquet"):
+        streamed(asked)
+    written(frame.drop("rooms"), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=r"other columns in .*b.parquet"):
+        streamed(asked)
+
+
+def test_a_damaged_row_group_is_named(tmp_path):
+    path = tmp_path / "t.parquet"
+    frame = mixed_table(400)
+    pq.write_table(frame.to_arrow(), path, row_group_size=100, use_dictionary=False, compression="zstd")
+    chunk = pq.ParquetFile(path).metadata.row_group(2).column(0)
+    damaged = bytearray(path.read_bytes())
+    start = chunk.data_page_offset
+    damaged[start : start + chunk.total_compressed_size] = os.urandom(chunk.total_compressed_size)
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"t.parquet to be readable as parquet. Received, in row group 3 of 4"):
+        streamed(request(path))
+    path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="to be readable as parquet"):
+        streamed(request(path))
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
+    path = written(mixed_table(300), tmp_path / "t.parquet")
+    source = ParquetSource([path])
+    batches = source.batches(64)
+    next(batches)
+    written(mixed_table(300, seed=1), path)
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(DataError, match="to stay as it is while it is read"):
+        list(batches)
+    path.unlink()
+    with pytest.raises(DataError, match="to stay as it is"):
+        list(source.batches(64))
+
+
+def test_a_date_column_with_values_in_a_handful_of_rows(tmp_path):
+    """The sample has none of them; the schema knows them all the same."""
+    n = 2000
+    when = [datetime(2024, 3, 1) if i == 1990 else datetime(2024, 3, 9, 5) if i == 1991 else None for i in range(n)]
+    frame = mixed_table(n).with_columns(when=pl.Series(when, dtype=pl.Datetime("us")))
+    ours, _ = streamed(
+        request(written(frame, tmp_path / "t.parquet")), Bounds(64, 400, sample_rows=30, least_sample=30)
+    )
+    feature = ours.schema.feature("when")
+    assert feature.missing == "impute"
+    assert feature.maximum - feature.minimum == (8 * 24 + 5) * 3600
+    assert feature.parts == ("days", "hour_sin", "hour_cos")
+
+
+def test_arrow_dictionaries_and_wide_types_are_read_as_in_memory(tmp_path):
+    table = pa.table(
+        {
+            "c": pa.array(["a", "b", None] * 40).dictionary_encode(),
+            "u": pa.array(range(120), pa.uint64()),
+            "d": pa.array([1, 2, 3] * 40).cast(pa.decimal128(21, 2)),
+            "y": pa.array(np.arange(120) ** 2 % 17, pa.int8()),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=33)
+    asked = request(tmp_path / "t.parquet", ("y",))
+    ours, facts = streamed(asked)
+    frame = read_table(asked.data)
+    assert facts == TableFacts.of(frame)
+    assert ours.schema.names == prepare(frame, asked).schema.names

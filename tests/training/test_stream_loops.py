@@ -1,0 +1,73 @@
+"""A loop goes on with another table in place of its first, on each backend, without compiling anew."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from artifact.layers import StackedHeads
+from training.loops import open_loop
+from training.loops.problem import Problem, Table
+
+N, BATCH = 40, 8
+
+
+def table(seed: int, *, weighted: bool) -> Table:
+    rng = np.random.default_rng(seed)
+    weight = rng.random(N).astype(np.float32) if weighted else None
+    X = rng.normal(size=(N, 3)).astype(np.float32)
+    return Table({"numeric": X}, rng.normal(size=(N, 1)).astype(np.float32), weight)
+
+
+def loop_of(rows: Table):
+    keras.utils.set_random_seed(0)
+    numeric = keras.Input(batch_shape=(None, None, 3), dtype="float32", name="numeric")
+    core = keras.Model({"numeric": numeric}, StackedHeads(1, 1, 1)(numeric))
+
+    def squared(y, outputs):
+        return ops.mean(ops.square(y - outputs), axis=-1)
+
+    return open_loop(
+        Problem(
+            core=core, networks=1, members=1, features=rows.features, y=rows.y, weight=rows.weight, loss=squared,
+            error=squared, optimizer=keras.optimizers.SGD(0.1), clip_norm=None, batch=BATCH, streamed=True,
+        )
+    )  # fmt: skip
+
+
+def check(weighted: bool) -> None:
+    """Steps on a table that took another's place are those of a loop that was opened on it."""
+    first, second = table(1, weighted=weighted), table(2, weighted=weighted)
+    steps = np.arange(N, dtype=np.int32).reshape(-1, 1, BATCH)
+    replaced, opened = loop_of(first), loop_of(second)
+    answers = replaced.outputs(steps.reshape(1, -1))
+    replaced.replace(second)
+    assert not np.allclose(replaced.outputs(steps.reshape(1, -1)), answers)
+    for _ in range(2):
+        np.testing.assert_allclose(replaced.run(steps), opened.run(steps), rtol=1e-6)
+    for one, other in zip(replaced.weights(), opened.weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    replaced.replace(first)
+    replaced.run(steps)
+    if keras.backend.backend() == "jax":
+        assert replaced._run._cache_size() == 1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_table_takes_the_others_place(weighted):
+    check(weighted)
+
+
+def test_on_jax_too():
+    program = "from tests.training.test_stream_loops import check; check(True)"
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 0, done.stderr

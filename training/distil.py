@@ -1,0 +1,305 @@
+"""One small network in place of an ensemble, taught by its answers, and what that costs on rows that neither saw.
+
+Bucila et al. 2006, "Model compression"; Hinton et al. 2015, "Distilling the knowledge in a neural network".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from artifact.encoding import Encoded
+from artifact.layers import TargetScaling
+from artifact.runtimes import Outputs
+from training.config import TrainConfig
+from training.epochs import Progress
+from training.fit import Fitted, feed, make_deterministic, whole
+from training.loops import open_loop
+from training.loops.problem import Problem
+from training.measure import joint_unseen
+from training.models import FAMILIES
+from training.models.inputs import Inputs, Preprocessed, heads
+from training.objectives import objective_of
+from training.objectives.base import Objective
+from training.optimizers import build_optimizer
+from training.prepare import Prepared, take
+from training.raw import raw_of
+from training.unlabelled import near_rows
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+# What teaches: to rows the answers of each fold's networks, which did not see it, and last those of all together.
+Teacher = Callable[[Encoded], list[Outputs]]
+# ``distil=auto`` serves the student if its error out of fold is at most so many times the ensemble's.
+MOST_COST = 1.01
+# Rows without labels for each row of the table, and at most.
+_MADE, _MOST_MADE = 1, 60_000
+_STEPS = 1_500
+_CHUNK = 4_096
+_STUDENT: dict[str, Any] = {
+    "model": "mlp",
+    "members": 1,
+    "hidden": (96, 64),
+    "activation": "silu",
+    "dropout": 0.0,
+    "embedding_bins": 32,
+    "embedding_dim": 8,
+    "embedding_activation": None,
+    "optimizer": "adamw",
+    "momentum": 0.9,
+    "beta_2": 0.999,
+    "learning_rate": 3e-2,
+    "schedule": "cosine",
+    "warmup": 0.05,
+    "weight_decay": 0.0,
+    "clip_norm": 1.0,
+    "l1": 0.0,
+    "l2": 0.0,
+}
+
+
+def distil(
+    prepared: Prepared,
+    fitted: Fitted,
+    teacher: Teacher | None = None,
+    progress: Progress | None = None,
+    *,
+    measured: bool = False,
+) -> Fitted:
+    """Teach one small network what an ensemble answers; serve it where its error is near enough.
+
+    With folds, a student of each fold is taught only by the networks that did not see the fold, on the other folds'
+    rows and rows made of these, and answers the fold: neither it nor its teacher has seen what measures it. One more,
+    taught by all networks on all rows, is what is served. All are trained side by side.
+
+    Args:
+        prepared: rows, plan and settings, ``distil`` among them.
+        fitted: the ensemble.
+        teacher: answers for it. Defaults to the networks of ``fitted``, of each fold those of the first repeat.
+        progress: called after each of the steps' tenths with its number, ten and the error in target deviations.
+        measured: whether the held-out rows, where there are some, have done their work and may teach too.
+
+    Returns:
+        The student, with a note of what it costs; or ``fitted`` with a note where it costs too much, where there is
+        no ensemble of one family, or where ``distil`` is false.
+    """
+    wanted = prepared.config.distil
+    if not wanted or prepared.config.mix or not is_ensemble(prepared, fitted):
+        return fitted
+    if teacher is None:
+        teacher = networks_of(prepared, fitted)
+    make_deterministic(prepared.config.seed)
+    students = _Students.of(prepared, fitted, teacher, measured)
+    students.train(progress)
+    found = students.fitted()
+    sizes = [sum(int(np.prod(w.shape)) for w in f.model.trainable_weights) for f in (found, fitted)]
+    what = f"one network of {sizes[0]:,} weights in place of {_count(prepared, fitted)} of {sizes[1]:,}"
+    if prepared.plan.parts is not None:
+        return replace(found, notes=(*fitted.notes, f"Distilled: {what}."))
+    objective = objective_of(prepared.config)
+    ours, theirs = (_error(prepared, f, objective, students.scaling) for f in (found, fitted))
+    cost = ours / theirs if min(ours, theirs) > 0 else 1 + (ours - theirs)
+    shown = objective.kind.shown
+    sentence = f"{shown} out of fold {ours:.4g} target deviations, {abs(cost - 1):.1%} "
+    sentence += f"{'above' if cost >= 1 else 'below'} the ensemble's"
+    if wanted == "auto" and cost > MOST_COST:
+        note = f"Not distilled: {what} would have a {sentence}; {MOST_COST - 1:.0%} is allowed."
+        return replace(fitted, notes=(*fitted.notes, note))
+    return replace(found, notes=(*fitted.notes, f"Distilled: {what}; {sentence}."))
+
+
+def is_ensemble(prepared: Prepared, fitted: Fitted) -> bool:
+    """Whether there is more than one network or member to put a student in the place of."""
+    config = prepared.config
+    solved = FAMILIES[config.required("model")].solver is not None and config.objective == "mse"
+    return not solved and (_networks(prepared, fitted) > 1 or config.required("members") > 1)
+
+
+def networks_of(prepared: Prepared, fitted: Fitted) -> Teacher:
+    """The teacher of networks that were fitted side by side."""
+    target = fitted.model.get_layer("target")
+    raw = keras.Model(fitted.model.inputs, target.input)
+    names = [tensor.name for tensor in fitted.model.inputs]
+    members, folds = prepared.config.required("members"), _folds(prepared)
+
+    def answers(X: Encoded) -> list[Outputs]:
+        parts = []
+        for start in range(0, len(X), _CHUNK):
+            part = take(X, np.arange(start, min(start + _CHUNK, len(X))))
+            parts.append(np.asarray(ops.convert_to_numpy(raw(feed(part, names), training=False))))
+        outputs = np.concatenate(parts, axis=1)
+        chosen = [outputs[k * members : (k + 1) * members] for k in range(folds)]
+        return [
+            Outputs(**{name: np.asarray(ops.convert_to_numpy(t)) for name, t in target(found).items()})
+            for found in (*chosen, outputs)
+        ]
+
+    return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Students:
+    """Students side by side: one of each fold, and last the one that is served.
+
+    Attributes:
+        core_of: makes so many networks.
+        rows: prepared rows of the table, then those made from them.
+        fold_of: of each row, the fold that it comes from.
+        targets: float32 (n_students, n_rows, n_outputs), what each is taught.
+    """
+
+    prepared: Prepared
+    teacher_of: Fitted
+    core_of: Callable[[int], Any]
+    rows: Preprocessed
+    fold_of: Int64
+    targets: Float32
+    weight: Float32 | None
+    scaling: Any
+    problem: Problem
+    loop: Any
+    steps: int
+
+    @classmethod
+    def of(cls, prepared: Prepared, fitted: Fitted, teacher: Teacher, measured: bool) -> _Students:
+        schema, plan, config = prepared.schema, prepared.plan, student_config(prepared.config)
+        rng = np.random.default_rng(config.seed)
+        known = np.arange(len(prepared.y)) if plan.parts is None or measured else np.sort(plan.folds[0].train)
+        fold_of = np.zeros(len(prepared.y), np.int64)
+        for k in range(_folds(prepared)):
+            fold_of[plan.folds[_first(fitted) + k].validation] = k
+        real = take(prepared.X, known)
+        scaled = Preprocessed.of(schema, real, fitted_on=np.arange(len(real)), squeeze=True)
+        pool, parents = _pool(real, scaled, fold_of[known], rng)
+        rows = Preprocessed.of(schema, pool, fitted_on=np.arange(len(real)), squeeze=True)
+        scaling = fitted.model.get_layer("target")
+        targets = np.stack([raw_of(found, scaling) for found in teacher(pool)])
+        weight = None if prepared.weight is None else prepared.weight[known][parents].astype(np.float32)
+        students, n_targets, objective = len(targets), prepared.y.shape[1], objective_of(config)
+
+        def core_of(networks: int) -> Any:
+            inputs = Inputs.of(schema, rows, networks, config.seed)
+            hidden = FAMILIES["mlp"].build(inputs, config)
+            values, spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
+            return keras.Model(inputs.tensors, heads(hidden, networks, 1, values, spreads), name="student")
+
+        batch = min(config.required("batch_size"), len(real) // 2)
+        core = core_of(students)
+        problem = Problem(
+            core=core,
+            networks=students,
+            members=1,
+            # Each student has its own answers to the same rows: they stand one after another.
+            features={name: np.tile(values, (students, 1)) for name, values in rows.features.items()},
+            y=targets.reshape(-1, targets.shape[-1]),
+            weight=None if weight is None else np.tile(weight, students),
+            loss=_loss,
+            error=_loss,
+            optimizer=build_optimizer(config, _STEPS, None, [config.required("learning_rate")] * students),
+            clip_norm=config.clip_norm,
+            batch=batch,
+            n_steps=_STEPS,
+        )
+        loop = open_loop(problem)
+        return cls(
+            prepared, fitted, core_of, rows, fold_of[known][parents], targets, weight, scaling, problem, loop, _STEPS
+        )
+
+    def train(self, progress: Progress | None) -> None:
+        """Take the steps; each student draws from rows that are not of its fold."""
+        students, n = len(self.targets), self.targets.shape[1]
+        rng = np.random.default_rng(self.prepared.config.seed)
+        size = self.steps // 10 * self.problem.batch
+        allowed = [np.flatnonzero(self.fold_of != k) if k < students - 1 else np.arange(n) for k in range(students)]
+        for tenth in range(10):
+            drawn = [
+                np.concatenate([rng.permutation(rows) for _ in range(-(-size // len(rows)))])[:size] + k * n
+                for k, rows in enumerate(allowed)
+            ]
+            shape = (students, -1, self.problem.batch)
+            losses = self.loop.run(np.stack(drawn).reshape(shape).transpose(1, 0, 2).astype(np.int32))
+            if progress is not None:
+                progress(tenth + 1, 10, float(np.sqrt(losses[0].mean())))
+        self.loop.set_weights(self.loop.weights())
+
+    def fitted(self) -> Fitted:
+        """The last student as the model, the others' answers to their folds as what measures it."""
+        plan, teacher_of = self.prepared.plan, self.teacher_of
+        folds, n = _folds(self.prepared), self.targets.shape[1]
+        unseen, chosen = list(teacher_of.unseen), teacher_of.networks
+        if folds:
+            first = _first(teacher_of)
+            chosen = tuple(range(first, first + folds))
+            rows = [plan.folds[i].validation for i in chosen]
+            longest = max(map(len, rows))
+            asked = [np.resize(part, longest) + k * n for k, part in enumerate(rows)]
+            found = self.loop.outputs(np.stack([*asked, asked[0]]).astype(np.int32))
+            unseen = [_in_units(self.scaling, found[k, :, : len(part)]) for k, part in enumerate(rows)]
+        core = self.core_of(1)
+        for variable, values in zip(core.trainable_variables, self.loop.weights(), strict=True):
+            variable.assign(values[-1:])
+        scaling = TargetScaling.from_config(self.scaling.get_config())
+        model = whole(self.prepared.schema, self.rows, core, scaling)
+        return replace(teacher_of, model=model, unseen=unseen, networks=chosen)
+
+
+def student_config(config: TrainConfig) -> TrainConfig:
+    """The settings of a student of networks with these settings."""
+    return config.model_copy(update=_STUDENT)
+
+
+def _pool(
+    real: Encoded, scaled: Preprocessed, fold_of: Int64, rng: np.random.Generator
+) -> tuple[Encoded, npt.NDArray[np.int64]]:
+    """The rows and those made from them, each from rows of one fold; and which row each is mostly like."""
+    count = min(_MADE * len(real), _MOST_MADE)
+    parts, parents = [real], [np.arange(len(real))]
+    Z = scaled.features.get("numeric", np.zeros((len(real), 0), np.float32))
+    for k in np.unique(fold_of):
+        rows = np.flatnonzero(fold_of == k)
+        made, like = near_rows(take(real, rows), Z[rows], count * len(rows) // len(real), rng)
+        parts.append(made)
+        parents.append(rows[like])
+    numeric, categorical = (np.concatenate([getattr(p, name) for p in parts]) for name in ("numeric", "categorical"))
+    return Encoded(numeric, categorical), np.concatenate(parents)
+
+
+def _loss(y: Any, outputs: Any) -> Any:
+    return ops.mean(ops.square(outputs - y), axis=-1)
+
+
+def _in_units(scaling: Any, outputs: Float32) -> Outputs:
+    return Outputs(**{name: np.asarray(ops.convert_to_numpy(t)) for name, t in scaling(outputs).items()})
+
+
+def _error(prepared: Prepared, fitted: Fitted, objective: Objective, scaling: Any) -> float:
+    """Error of the joint answers out of fold, as a person is shown it, in target deviations."""
+    outputs = joint_unseen(prepared, fitted)
+    mean, std = np.asarray(scaling.mean), np.asarray(scaling.std)
+    return objective.shown(objective.score((prepared.y - mean) / std, raw_of(outputs, scaling)[None], prepared.weight))
+
+
+def _folds(prepared: Prepared) -> int:
+    """Folds of one repeat; 0 where rows are held out."""
+    plan = prepared.plan
+    return 0 if plan.parts is not None else len(plan.folds) // plan.repeats
+
+
+def _first(fitted: Fitted) -> int:
+    """Number of the first network that is served."""
+    return fitted.networks[0] if fitted.networks else 0
+
+
+def _networks(prepared: Prepared, fitted: Fitted) -> int:
+    return len(fitted.networks or prepared.plan.folds)
+
+
+def _count(prepared: Prepared, fitted: Fitted) -> str:
+    networks, members = _networks(prepared, fitted), prepared.config.required("members")
+    return f"{networks} x {members}" if members > 1 else f"{networks}"

@@ -1,0 +1,55 @@
+"""Mean, deviation and ends of columns of numbers, row by row, exact to rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+
+
+class Moments:
+    """Of float64 (n_samples, n_columns), batch after batch (Chan, Golub and LeVeque 1983); rows may weigh.
+
+    Args:
+        n_columns: how many.
+
+    Attributes:
+        weight: sum of the rows' weights.
+        mean: float64 (n_columns,).
+        minimum, maximum: float64 (n_columns,), of all rows, whatever they weigh.
+    """
+
+    def __init__(self, n_columns: int) -> None:
+        self.weight = 0.0
+        self.mean: Float64 = np.zeros(n_columns)
+        self._squares: Float64 = np.zeros(n_columns)
+        self.minimum: Float64 = np.full(n_columns, np.inf)
+        self.maximum: Float64 = np.full(n_columns, -np.inf)
+
+    def add(self, values: Float64, weight: Float64 | None = None) -> None:
+        """Take in rows.
+
+        Args:
+            values: float64 (n_samples, n_columns), finite.
+            weight: float64 (n_samples,), or None for 1 each. Defaults to None.
+        """
+        if not len(values):
+            return
+        self.minimum = np.minimum(self.minimum, values.min(axis=0))
+        self.maximum = np.maximum(self.maximum, values.max(axis=0))
+        total = float(len(values)) if weight is None else float(weight.sum())
+        if not total:
+            return
+        mean = np.average(values, axis=0, weights=weight)
+        squares = np.average(np.square(values - mean), axis=0, weights=weight) * total
+        both = self.weight + total
+        apart = mean - self.mean
+        self.mean = self.mean + apart * (total / both)
+        self._squares = self._squares + squares + np.square(apart) * (self.weight * total / both)
+        self.weight = both
+
+    @property
+    def std(self) -> Float64:
+        """float64 (n_columns,), as :func:`numpy.std`."""
+        return np.sqrt(self._squares / self.weight) if self.weight else np.zeros_like(self.mean)
