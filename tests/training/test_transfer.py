@@ -283,7 +283,8 @@ def test_another_target_family_or_objective_keeps_what_agrees(mlp):
 def test_other_bins_are_cut_anew_and_what_stands_beside_them_stays(mlp):
     after = started(mlp.earlier, OTHER, embedding_bins=6)
     old, new = (
-        {w.path.partition("/")[2]: np.asarray(w) for w in v.fitted.model.trainable_weights} for v in (mlp, after)
+        {"/".join(w.path.split("/")[-2:]): np.asarray(w) for w in v.fitted.model.trainable_weights}
+        for v in (mlp, after)
     )
     area = 0
     assert new["embedding/bins"].shape[2] > old["embedding/bins"].shape[2]

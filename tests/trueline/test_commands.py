@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -305,3 +306,25 @@ def test_predict_gives_a_csv_back_as_it_was(home, capsys, tmp_path):
     _, out, _ = call(capsys, "predict", "houses", str(data))
     for before, after in zip(lines, out.splitlines(), strict=True):
         assert after.startswith(before + ",")
+
+
+@pytest.mark.parametrize(
+    ("reference", "more", "sentence"),
+    [
+        ("houses:1", (), r"Unknown version '1' of 'houses'\. There are: '2"),
+        ("hauses", (), r"Unknown model 'hauses'\. There are: 'houses'\."),
+        ("houses", ("--model", "lasso"), r"Expected --model among tabm, mlp, realmlp with --init\. Received: lasso"),
+    ],
+)
+def test_a_start_that_cannot_be_is_told_before_any_training(
+    home, capsys, tmp_path, monkeypatch, reference, more, sentence
+):
+    build_version(home)
+    rows = pl.read_csv(table(tmp_path / "rows.csv", n=40)).with_columns(price=pl.int_range(40) % 7)
+    rows.write_csv(tmp_path / "new.csv")
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    code, _, err = call(
+        capsys, "train", str(tmp_path / "new.csv"), "--target", "price", "--init", reference, "--set", "epochs=1", *more
+    )
+    assert code == 2
+    assert re.search(sentence, err), err

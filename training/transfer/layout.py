@@ -12,6 +12,8 @@ from training.transfer.features import alike, by_name
 
 # A column whose middle half is so many times as wide as the earlier one's has another unit, or other values.
 _WIDER = 50.0
+# Ranges beyond the earlier one in which the new median may lie.
+_BEYOND = 1.0
 
 
 class Key(NamedTuple):
@@ -140,6 +142,6 @@ def _near(earlier: FeatureSchema, schema: FeatureSchema, column: NumericColumn, 
         return True
     unit = DAY if column.part == "days" else 1.0
     low, high = (old.minimum - old.offset) / unit, (old.maximum - old.offset) / unit
-    span = high - low
+    beyond = _BEYOND * (high - low)
     # A column that is constant here has no range to compare.
-    return low - span <= center <= high + span and (new.minimum == new.maximum or wider <= _WIDER)
+    return low - beyond <= center <= high + beyond and (new.minimum == new.maximum or wider <= _WIDER)
