@@ -1,8 +1,8 @@
 """What mixed precision costs in accuracy: ``python -m benchmarks.precision``.
 
 The same networks (``--preset fast``, the same folds, weights and order of the rows) trained in float32 and in
-``mixed_bfloat16``, on tables that scikit-learn carries or makes; RMSE of each row by a network that did not see it. A
-processor rounds to 16 bits as a GPU does, so accuracy can be measured without one; speed cannot.
+``mixed_bfloat16``, on tables that scikit-learn carries or makes; RMSE of each row by the networks that did not see it,
+together. A processor rounds to 16 bits as a GPU does, so accuracy can be measured without one; speed cannot.
 """
 
 from __future__ import annotations
@@ -81,8 +81,11 @@ def _rmse(data: str, model: str, seed: int, precision: str, options: argparse.Na
 
     prepared, fitted = fit_or_retry(prepared, lambda *_: None, print)
     folds = [prepared.plan.folds[i] for i in fitted.networks or range(len(prepared.plan.folds))]
-    errors = [found.value - prepared.y[fold.validation] for fold, found in zip(folds, fitted.unseen, strict=True)]
-    return float(np.sqrt(np.square(np.concatenate(errors)).mean()))
+    total, count = np.zeros_like(prepared.y), np.zeros((len(prepared.y), 1))
+    for fold, found in zip(folds, fitted.unseen, strict=True):
+        total[fold.validation] += found.value
+        count[fold.validation] += 1
+    return float(np.sqrt(np.square(total / count - prepared.y).mean()))
 
 
 if __name__ == "__main__":
