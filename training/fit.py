@@ -167,7 +167,7 @@ def fit(
         penalty=_penalty(config, core),
         batch=batch,
         n_steps=steps * (stop_at or config.required("epochs")),
-        devices=take_devices(config.device, len(X)),
+        devices=take_devices(config.device, len(X) if stream is None else stream.n_train),
         asked_precision=config.precision,
         augment=Augmentation.of(config, rows, networks, repeats),
         streamed=chunks is not None,

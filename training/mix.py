@@ -149,9 +149,8 @@ def _settings(prepared: Prepared, given: TrainConfig, name: str) -> TrainConfig:
     """A family's own, for what was left open."""
     if name == prepared.config.model:
         return prepared.config.model_copy(update={"mix": ()})
-    n_rows = len(prepared.y) if prepared.stream is None else prepared.stream.n_train
     family = given.model_copy(update={"model": name, "mix": ()})
-    return family.resolved(n_rows, len(prepared.schema.numeric_columns))
+    return family.resolved(prepared.n_rows, len(prepared.schema.numeric_columns))
 
 
 def _grown(prepared: Prepared, folds: Sequence[Fold], everything: npt.NDArray[np.int64]) -> Any:

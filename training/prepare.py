@@ -91,6 +91,11 @@ class Prepared:
     seen: float = 0.0
     stream: Stream | None = None
 
+    @property
+    def n_rows(self) -> int:
+        """Rows that train, those of a streamed table too."""
+        return len(self.y) if self.stream is None else self.stream.n_train
+
     def sizes(self) -> dict[str, int]:
         """Rows by what they do, for the lineage."""
         found = self.plan.sizes()

@@ -92,7 +92,7 @@ def _trained(
 ) -> Manifest:
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
-    devices = load_backend(prepared.config.device, prepared.frame.height)
+    devices = load_backend(prepared.config.device, prepared.n_rows)
     observer.devices(", ".join(map(str, devices)))
     from training.distil import distil
     from training.measure import final_fold, measure

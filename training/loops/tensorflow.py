@@ -97,4 +97,6 @@ class TensorFlowLoop:
 
 
 def _replaceable(values: npt.NDArray[Any]) -> Any:
-    return tf.Variable(values, trainable=False)
+    # TensorFlow keeps variables of int32 in the host's memory, where a step that is compiled for a GPU cannot read.
+    wide = values.astype(np.int64) if values.dtype == np.int32 else values
+    return tf.Variable(wide, trainable=False)
