@@ -71,6 +71,8 @@ _NETWORKS = {
     "balanced": ((5, 4), (4, 2), 2),
     "best": ((5, 4), (5, 2), 4),
 }
+# The setting's own bound: all that there are.
+MOST_REPEATS = 20
 # Repeats that are served at most, likewise; others only helped to choose.
 _SERVED = {"best": (4, 1, 4)}
 # Steps of one network that are enough, for few rows and for more, and how often it may see its rows at most.
@@ -104,8 +106,9 @@ def resolved(
         objective: of solved families only ``mse`` is asked. Defaults to ``mse``.
     """
     few = n_rows < FEW_ROWS
+    of_rows = 0 if few else 1 if n_rows < MANY_ROWS else 2
     if mix is None:
-        mix = () if family else _MIX.get(preset, ((), (), ()))[0 if few else 1 if n_rows < MANY_ROWS else 2]
+        mix = () if family else _MIX.get(preset, ((), (), ()))[of_rows]
         mix = tuple(name for name in mix if objective == "mse" or name not in _SOLVED)
     model = family or (mix[0] if mix else _FAMILY[preset][0 if few else 1])
     of_few, of_some, of_many = _NETWORKS[preset]
@@ -118,6 +121,7 @@ def resolved(
         a_pass = max(1, n_rows // batch_size)
     epochs = min(most, max(_by_rows(n_rows, _FEWEST_PASSES, 1), round((steps_of_few if few else steps) / a_pass)))
     bins = int(np.clip(_ALL_BINS // max(1, n_numeric), _LEAST_BINS, _MOST_BINS)) if n_numeric else _LEAST_BINS
+    served = _SERVED[preset][of_rows] if preset in _SERVED else MOST_REPEATS
     return {
         **_COMMON,
         "embedding_bins": bins,
@@ -126,7 +130,7 @@ def resolved(
         "model": model,
         "mix": tuple(mix),
         "distil": False,
-        "served_repeats": _SERVED[preset][0 if few else 1 if n_rows < MANY_ROWS else 2] if preset in _SERVED else None,
+        "served_repeats": served,
         "folds": folds,
         "repeats": repeats,
         "refit": n_rows < MANY_ROWS,

@@ -11,7 +11,9 @@ import onnx
 
 Array = npt.NDArray[Any]
 # Old enough for every runtime of the last years, new enough for all operations used here.
-OPSET, ML_OPSET = 17, 3
+OPSET = 17
+# Of trees, which the standard has an operation of.
+ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
 IR_VERSION = 8
 
 
@@ -96,7 +98,9 @@ class Graph:
             UnsupportedError: the graph is not valid.
         """
         graph = onnx.helper.make_graph(self._nodes, "trueline", self._inputs, self._outputs, self._initializers)
-        opsets = [onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+        opsets = [onnx.helper.make_opsetid("", OPSET)]
+        if any(node.domain == ML_DOMAIN for node in self._nodes):
+            opsets.append(onnx.helper.make_opsetid(ML_DOMAIN, ML_OPSET))
         model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="trueline")
         _without_identities(model.graph)
         try:

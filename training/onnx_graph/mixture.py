@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from artifact.layers.mixture import ANSWERS
 from training.onnx_graph.categories import Codes
-from training.onnx_graph.graph import Graph
+from training.onnx_graph.graph import ML_DOMAIN, Graph
 
 Answers = dict[str, str]
 
@@ -39,7 +39,7 @@ def trees(graph: Graph, layer: Any, inputs: Sequence[Any]) -> str:
     found = graph.add(
         "TreeEnsembleRegressor",
         columns,
-        domain="ai.onnx.ml",
+        domain=ML_DOMAIN,
         n_targets=len(std),
         base_values=base.astype(np.float32).tolist(),
         nodes_treeids=of_tree[kept].tolist(),
