@@ -107,7 +107,8 @@ def _trained(
         prepared, fitted = mixed.prepared, mixed.fitted
     if fitted.init is not None:
         observer.note(sentence(fitted.init))
-    observer.stage("distil")
+    if prepared.config.distil and not prepared.config.mix:
+        observer.stage("distil")
     served = distil(prepared, fitted, progress=observer.epoch)
     observer.stage("compare")
     measured = measure(prepared, served)
