@@ -257,7 +257,8 @@ def setting_sentence(error: ValidationError) -> str:
     """What pydantic found wrong with one setting, as rule and value."""
     first = error.errors()[0]
     # A union's own names for its choices say nothing to a reader.
-    where = ".".join(part for part in map(str, first["loc"]) if not part.startswith(("constrained-", "tuple[")))
+    unions = ("constrained-", "tuple[", "literal[")
+    where = ".".join(part for part in map(str, first["loc"]) if not part.startswith(unions))
     rule = first["msg"].removeprefix("Value error, ").rstrip(".")
     if not where:
         return f"{rule}."
