@@ -13,7 +13,7 @@ from training.augment.pairing import Kind as Augment
 from training.augment.pairing import check_augment, names_of, paired
 from training.devices import Asked
 from training.objectives.kinds import Name as Objective
-from training.presets import resolved
+from training.presets import SOLVED, resolved
 
 T = TypeVar("T")
 Level = Annotated[float, Field(gt=0, lt=1)]
@@ -38,7 +38,7 @@ Precision = Literal["auto", "float32", "tf32", "mixed_bfloat16"]
 
 
 # Families whose solution is that of least squares.
-SQUARED_ERROR = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
+SQUARED_ERROR = SOLVED
 
 
 class TrainConfig(BaseModel):

@@ -19,7 +19,7 @@ from artifact.layers import TargetScaling
 from artifact.runtimes import Outputs
 from training.config import TrainConfig
 from training.epochs import Progress
-from training.fit import Fitted, feed, make_deterministic, whole
+from training.fit import Fitted, feed, in_units, make_deterministic, whole
 from training.loops import open_loop
 from training.loops.problem import Problem
 from training.measure import joint_unseen
@@ -135,10 +135,7 @@ def networks_of(prepared: Prepared, fitted: Fitted) -> Teacher:
             parts.append(np.asarray(ops.convert_to_numpy(raw(feed(part, names), training=False))))
         outputs = np.concatenate(parts, axis=1)
         chosen = [outputs[k * members : (k + 1) * members] for k in range(folds)]
-        return [
-            Outputs(**{name: np.asarray(ops.convert_to_numpy(t)) for name, t in target(found).items()})
-            for found in (*chosen, outputs)
-        ]
+        return [in_units(target, found) for found in (*chosen, outputs)]
 
     return answers
 
@@ -160,11 +157,9 @@ class _Students:
     rows: Preprocessed
     fold_of: Int64
     targets: Float32
-    weight: Float32 | None
     scaling: Any
     problem: Problem
     loop: Any
-    steps: int
 
     @classmethod
     def of(cls, prepared: Prepared, fitted: Fitted, teacher: Teacher, measured: bool) -> _Students:
@@ -207,15 +202,13 @@ class _Students:
             n_steps=_STEPS,
         )
         loop = open_loop(problem)
-        return cls(
-            prepared, fitted, core_of, rows, fold_of[known][parents], targets, weight, scaling, problem, loop, _STEPS
-        )
+        return cls(prepared, fitted, core_of, rows, fold_of[known][parents], targets, scaling, problem, loop)
 
     def train(self, progress: Progress | None) -> None:
         """Take the steps; each student draws from rows that are not of its fold."""
         students, n = len(self.targets), self.targets.shape[1]
         rng = np.random.default_rng(self.prepared.config.seed)
-        size = self.steps // 10 * self.problem.batch
+        size = _STEPS // 10 * self.problem.batch
         allowed = [np.flatnonzero(self.fold_of != k) if k < students - 1 else np.arange(n) for k in range(students)]
         for tenth in range(10):
             drawn = [
@@ -240,7 +233,7 @@ class _Students:
             longest = max(map(len, rows))
             asked = [np.resize(part, longest) + k * n for k, part in enumerate(rows)]
             found = self.loop.outputs(np.stack([*asked, asked[0]]).astype(np.int32))
-            unseen = [_in_units(self.scaling, found[k, :, : len(part)]) for k, part in enumerate(rows)]
+            unseen = [in_units(self.scaling, found[k, :, : len(part)]) for k, part in enumerate(rows)]
         core = self.core_of(1)
         for variable, values in zip(core.trainable_variables, self.loop.weights(), strict=True):
             variable.assign(values[-1:])
@@ -272,10 +265,6 @@ def _pool(
 
 def _loss(y: Any, outputs: Any) -> Any:
     return ops.mean(ops.square(outputs - y), axis=-1)
-
-
-def _in_units(scaling: Any, outputs: Float32) -> Outputs:
-    return Outputs(**{name: np.asarray(ops.convert_to_numpy(t)) for name, t in scaling(outputs).items()})
 
 
 def _error(prepared: Prepared, fitted: Fitted, objective: Objective, scaling: Any) -> float:

@@ -198,7 +198,7 @@ def fit(
             for variable, values in zip(smaller.trainable_variables, loop.weights(), strict=True):
                 variable.assign(values[list(kept)])
             core = smaller
-    unseen = [_in_units(scaling, found) for found in outputs]
+    unseen = [in_units(scaling, found) for found in outputs]
     effect = None
     if config.augment and stop_at is None:
         effect = effect_of(config, folds, repeats, unseen, y, chosen, weight)
@@ -259,7 +259,8 @@ def _to_each(tensor: Any) -> Any:
     return keras.ops.expand_dims(tensor, 0)
 
 
-def _in_units(scaling: TargetScaling, outputs: Float32) -> Outputs:
+def in_units(scaling: TargetScaling, outputs: Float32) -> Outputs:
+    """What networks say, float32 (n_members, n_samples, n_outputs), as their joint answers in target units."""
     return Outputs(**{name: np.asarray(keras.ops.convert_to_numpy(t)) for name, t in scaling(outputs).items()})
 
 

@@ -73,13 +73,13 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
     first = plan.folds[: len(plan.folds) // plan.repeats]
     others = {name: np.zeros_like(y) for name in baseline_names(prepared.config, prepared.schema)}
     known = [np.setdiff1d(everything, fold.validation) for fold in first]
-    by_fold = [_calibrated(prepared, _rows(outputs, rows), rows) for rows in known]
+    by_fold = [_calibrated(prepared, rows_of(outputs, rows), rows) for rows in known]
     most = min(scores.max_level for scores in by_fold)
     level = min(DEFAULT_LEVEL, most)
     intervals = {at: Interval(np.zeros_like(y), np.zeros_like(y)) for at in _levels(most)}
     for fold, scores in zip(first, by_fold, strict=True):
         rows = fold.validation
-        found = _rows(outputs, rows)
+        found = rows_of(outputs, rows)
         for at, (lower, upper) in intervals.items():
             bound = scores.of_rows(scores.bound(at), prepared.X.categorical[rows])
             lower[rows], upper[rows] = scores.interval(found.value, found.spread, bound, found.quantiles)
@@ -150,7 +150,8 @@ def joint_unseen(prepared: Prepared, fitted: Fitted) -> Outputs:
     return Outputs(**together)
 
 
-def _rows(outputs: Outputs, rows: npt.NDArray[np.int64]) -> Outputs:
+def rows_of(outputs: Outputs, rows: npt.NDArray[np.int64]) -> Outputs:
+    """The answers to some of the rows."""
     return Outputs(*[None if values is None else values[rows] for values in outputs])  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ from training.config import TrainConfig
 from training.epochs import Progress
 from training.fit import Fitted
 from training.folds import Fold, Plan
-from training.measure import answers, final_fold, joint_unseen
+from training.measure import answers, final_fold, joint_unseen, rows_of
 from training.objectives.kinds import KINDS
 from training.prepare import Prepared
 from training.retry import fit_or_retry, refit_or_keep
@@ -90,9 +90,9 @@ def fit_mix(prepared: Prepared, given: TrainConfig, progress: Progress, tell: Te
         others = np.setdiff1d(np.arange(len(rows)), block)
         of_block = chosen
         if len(blocks) > 1:
-            known = [_rows(found, others) for found in outputs]
+            known = [rows_of(found, others) for found in outputs]
             of_block = choose_weights(known, y[others], prepared.config, None if weight is None else weight[others])
-        unseen.append(mean_of([_rows(found, block) for found in outputs], of_block, normal=normal))
+        unseen.append(mean_of([rows_of(found, block) for found in outputs], of_block, normal=normal))
     note = _sentence(names, chosen, outputs, y, prepared.config, weight)
     served = [(part, float(w)) for part, w in zip(parts, chosen, strict=True) if w > 0]
     first = next(part.fitted for part, _ in served if part.fitted is not None)
@@ -175,10 +175,6 @@ def _judging(prepared: Prepared) -> tuple[npt.NDArray[np.int64], list[npt.NDArra
         return rows, [np.arange(len(rows))]
     per_cut = len(plan.folds) // plan.repeats
     return np.arange(len(prepared.y)), [fold.validation for fold in plan.folds[:per_cut]]
-
-
-def _rows(found: Outputs, rows: npt.NDArray[np.int64]) -> Outputs:
-    return Outputs(*[None if values is None else values[rows] for values in found])  # type: ignore[arg-type]
 
 
 def _model(models: Sequence[Any], weights: Sequence[float], *, normal: bool) -> Any:

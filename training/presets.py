@@ -19,7 +19,7 @@ FEW_ROWS = 3_000
 _FAMILY = {"fast": ("mlp", "mlp"), "balanced": ("mlp", "tabm"), "best": ("mlp", "tabm")}
 # What is mixed, for few rows, up to MANY_ROWS, and more; solved families for the squared error alone.
 _MIX = {"best": (("mlp", "ridge", "trees"), ("tabm", "trees"), ("tabm", "trees"))}
-_SOLVED = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
+SOLVED = ("ridge", "lasso", "elastic-net", "polynomial", "stepwise")
 _EMBEDDED: dict[str, Any] = {
     "hidden": (128, 128),
     "activation": "silu",
@@ -55,7 +55,7 @@ _FEW: dict[str, Any] = {
     "learning_rate": (4e-3, 2e-2, 1e-2, 8e-3),
 }
 # Solved, not trained: these settings mean nothing to them.
-_FAMILIES |= dict.fromkeys(_SOLVED, _FAMILIES["linear"])
+_FAMILIES |= dict.fromkeys(SOLVED, _FAMILIES["linear"])
 _COMMON: dict[str, Any] = {
     "embedding_dim": 8,
     "momentum": 0.9,
@@ -109,7 +109,7 @@ def resolved(
     of_rows = 0 if few else 1 if n_rows < MANY_ROWS else 2
     if mix is None:
         mix = () if family else _MIX.get(preset, ((), (), ()))[of_rows]
-        mix = tuple(name for name in mix if objective == "mse" or name not in _SOLVED)
+        mix = tuple(name for name in mix if objective == "mse" or name not in SOLVED)
     model = family or (mix[0] if mix else _FAMILY[preset][0 if few else 1])
     of_few, of_some, of_many = _NETWORKS[preset]
     folds, repeats = of_few if few else of_some if n_rows < MANY_ROWS else (1, of_many)

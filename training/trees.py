@@ -18,7 +18,8 @@ from artifact.schema import FeatureSchema
 from training.baselines import matrix
 from training.config import TrainConfig
 from training.folds import Fold
-from training.objectives.kinds import KINDS
+from training.objectives.kinds import KINDS, scale_of
+from training.presets import FEW_ROWS
 from training.threads import few_threads
 
 Float64 = npt.NDArray[np.float64]
@@ -31,8 +32,6 @@ _SETTINGS: dict[str, Any] = {
     "early_stopping": False,
 }
 _MOST_TREES, _STEP = 800, 50
-# Below so many rows the trees of all folds are served: on few rows their mean errs less than trees of all rows.
-_FEW_ROWS = 3_000
 # Fewer trees are taken where they cost at most this share of the error: a row walks through each of them.
 _WORTH = 0.002
 
@@ -81,8 +80,7 @@ def grow(
         weight: float64 (n_samples,) of each row, or None. Defaults to None.
     """
     features = matrix(X)
-    mean, std = y[all_rows].mean(axis=0), y[all_rows].std(axis=0)
-    std = np.where(std > 0, std, 1.0)
+    mean, std = scale_of(config.objective, y[all_rows], None)
     scaled = (y - mean) / std
 
     def grown(rows: npt.NDArray[np.int64], iterations: int) -> list[Any]:
@@ -103,7 +101,8 @@ def grow(
         stages.append(np.stack([_staged(model, features[fold.validation], counts) for model in models], axis=-1))
     iterations = _enough(stages, [scaled[fold.validation] for fold in folds], counts, config)
     at = counts.index(iterations)
-    if len(folds) == 1 or len(all_rows) >= _FEW_ROWS:
+    # On few rows the mean of the folds' trees errs less than trees of all rows.
+    if len(folds) == 1 or len(all_rows) >= FEW_ROWS:
         forests = [grown(all_rows, iterations)]
     seen = y[all_rows]
     bounds = seen.min(axis=0), seen.max(axis=0)

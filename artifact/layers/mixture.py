@@ -35,7 +35,22 @@ class Mixture(keras.layers.Layer):
         self.normal = bool(normal)
 
     def call(self, inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        return mixed(inputs, self.weights_of, normal=self.normal)
+        weights = self.weights_of
+        found = {"value": _sum([a["value"] for a in inputs], weights)}
+        for name in ANSWERS[1:]:
+            having = [(a, w) for a, w in zip(inputs, weights, strict=True) if name in a]
+            if not having:
+                continue
+            whole = sum(w for _, w in having)
+            shares = [w / whole for _, w in having]
+            if name == "spread" and self.normal:
+                # A model without a spread is as uncertain as the others, about its own value.
+                variance = _sum([ops.square(a[name]) for a, _ in having], shares)
+                apart = _sum([ops.square(a["value"] - found["value"]) for a in inputs], weights)
+                found[name] = ops.sqrt(variance + apart)
+            else:
+                found[name] = _sum([a[name] for a, _ in having], shares)
+        return found
 
     def compute_output_shape(self, input_shape: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return max(input_shape, key=len)
@@ -44,31 +59,6 @@ class Mixture(keras.layers.Layer):
         config: dict[str, Any] = super().get_config()
         config.update(weights=self.weights_of, normal=self.normal)
         return config
-
-
-def mixed(answers: Sequence[dict[str, Any]], weights: Sequence[float], *, normal: bool) -> dict[str, Any]:
-    """Mix tensors, or arrays, as :class:`Mixture` does.
-
-    Args:
-        answers: of each model, ``{"value", "spread" or "quantiles"}``.
-        weights: of each model, their sum 1.
-        normal: spreads are standard deviations.
-    """
-    found = {"value": _sum([a["value"] for a in answers], weights)}
-    for name in ANSWERS[1:]:
-        having = [(a, w) for a, w in zip(answers, weights, strict=True) if name in a]
-        if not having:
-            continue
-        whole = sum(w for _, w in having)
-        shares = [w / whole for _, w in having]
-        if name == "spread" and normal:
-            # A model without a spread is as uncertain as the others, about its own value.
-            variance = _sum([ops.square(a[name]) for a, _ in having], shares)
-            apart = _sum([ops.square(a["value"] - found["value"]) for a in answers], weights)
-            found[name] = ops.sqrt(variance + apart)
-        else:
-            found[name] = _sum([a[name] for a, _ in having], shares)
-    return found
 
 
 def _sum(parts: Sequence[Any], weights: Sequence[float]) -> Any:

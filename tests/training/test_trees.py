@@ -51,7 +51,7 @@ def test_the_layer_answers_as_scikit_learn_does(grown):
 
 def test_of_many_rows_one_forest_of_all_rows_is_served(grown, monkeypatch):
     schema, X, y, folds, _ = grown
-    monkeypatch.setattr(trees, "_FEW_ROWS", 100)
+    monkeypatch.setattr(trees, "FEW_ROWS", 100)
     found = trees.grow(schema, X, y, folds, np.arange(len(X)), TrainConfig())
     np.testing.assert_allclose(answered(found, X), by_scikit_learn(X, y, found, [np.arange(len(X))]), atol=2e-4)
 
