@@ -15,6 +15,7 @@ import numpy as np
 
 from artifact.encoding import Encoded
 from artifact.errors import TruelineError
+from artifact.golden import wide_scale
 from artifact.manifest import KERAS_MODEL, ONNX_MODEL
 from artifact.runtimes import Outputs, Runtime, open_runtime
 from artifact.schema import FeatureSchema
@@ -105,7 +106,8 @@ def check_parity(expected: Outputs, found: Outputs, schema: FeatureSchema) -> No
     """Compare two runtimes' outputs.
 
     Raises:
-        TruelineError: they differ by more than 1e-5 of a target's standard deviation.
+        TruelineError: they differ by more than 1e-5 of a target's standard deviation, see :func:`artifact.golden.wide_scale`
+            for spreads.
     """
     std = np.array([t.std for t in schema.targets])
     for name, ours in expected._asdict().items():
@@ -114,8 +116,7 @@ def check_parity(expected: Outputs, found: Outputs, schema: FeatureSchema) -> No
             continue
         if ours is None or theirs is None:
             raise TruelineError(f"Expected '{name}' of both model.onnx and model.keras, or of neither. Received: one.")
-        # A spread is an exponential: its error grows with it.
-        scale = np.maximum(std, ours) if name == "spread" else std[:, None] if name == "quantiles" else std
+        scale = wide_scale(ours, std) if name == "spread" else std[:, None] if name == "quantiles" else std
         allowed = PARITY * scale + 8 * np.spacing(np.abs(ours))
         difference = np.abs(ours.astype(np.float64) - theirs)
         if not (difference <= allowed).all():

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 # From this many rows on held-out parts cost little and folds cost much.
 MANY_ROWS = 50_000
-# Bins of all numbers together, and of each at least and at most: the finer, the more a step costs, and the more of
-# what only few values share is learnt.
-_ALL_BINS, _LEAST_BINS, _MOST_BINS = 640, 48, 192
+# Bins of all numbers together, and of each at least: the finer, the more a step costs, and the more of what only few
+# values share is learnt. So few numbers are all that a network has to tell rows apart: theirs are finer and wider.
+_ALL_BINS, _LEAST_BINS = 640, 48
+_FEW_NUMBERS, _FEW_BINS, _FEW_DIM = 4, 256, 32
 # Below this many rows a batch is small and the rows are seen often.
 FEW_ROWS = 3_000
 
@@ -57,6 +56,7 @@ _FEW: dict[str, Any] = {
 # Solved, not trained: these settings mean nothing to them.
 _FAMILIES |= dict.fromkeys(SOLVED, _FAMILIES["linear"])
 _COMMON: dict[str, Any] = {
+    "embedding_bins": 48,
     "embedding_dim": 8,
     "momentum": 0.9,
     "beta_2": 0.999,
@@ -76,7 +76,7 @@ MOST_REPEATS = 20
 # Repeats that are served at most, likewise; others only helped to choose.
 _SERVED = {"best": (4, 1, 4)}
 # Steps of one network that are enough, for few rows and for more, and how often it may see its rows at most.
-_EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 2_200, 400), "best": (20_000, 3_500, 800)}
+_EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 4_400, 400), "best": (20_000, 6_000, 800)}
 # RealMLP's own batch of few rows, and passes: beyond them it learns its rows by heart. One network of it is work enough
 # for a fold.
 _REALMLP_BATCH, _REALMLP_EPOCHS, _REALMLP_REPEATS = 128, 256, 1
@@ -120,12 +120,11 @@ def resolved(
         batch_size, most, repeats = max(batch_size, _REALMLP_BATCH), min(most, _REALMLP_EPOCHS), _REALMLP_REPEATS
         a_pass = max(1, n_rows // batch_size)
     epochs = min(most, max(_by_rows(n_rows, _FEWEST_PASSES, 1), round((steps_of_few if few else steps) / a_pass)))
-    bins = int(np.clip(_ALL_BINS // max(1, n_numeric), _LEAST_BINS, _MOST_BINS)) if n_numeric else _LEAST_BINS
     served = _SERVED[preset][of_rows] if preset in _SERVED else MOST_REPEATS
     return {
         **_COMMON,
-        "embedding_bins": bins,
         **_FAMILIES[model],
+        **(_embeddings(n_numeric) if model in ("mlp", "tabm") else {}),
         **(_FEW if few and model in ("mlp", "tabm") else {}),
         "model": model,
         "mix": tuple(mix),
@@ -138,6 +137,13 @@ def resolved(
         "epochs": epochs,
         "patience": max(8, epochs // 2),
     }
+
+
+def _embeddings(n_numeric: int) -> dict[str, int]:
+    """Bins and width of each number's embedding where ``n_numeric`` share the work; 0: not known."""
+    if 0 < n_numeric <= _FEW_NUMBERS:
+        return {"embedding_bins": _FEW_BINS, "embedding_dim": _FEW_DIM}
+    return {"embedding_bins": max(_LEAST_BINS, _ALL_BINS // n_numeric if n_numeric else 0)}
 
 
 def _by_rows(n_rows: int, steps: tuple[tuple[int, int], ...], last: int) -> int:

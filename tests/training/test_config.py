@@ -58,3 +58,23 @@ def test_resolved_settings_bound_the_work(n_train):
     assert None not in config.model_dump(exclude=by_rows | {"embedding_activation"}).values()
     assert steps <= 20_000
     assert config.batch_size <= n_train
+
+
+@pytest.mark.parametrize(
+    ("model", "n_rows", "n_numeric", "expected"),
+    [
+        ("tabm", 10_000, 0, (48, 16)),
+        ("tabm", 10_000, 1, (256, 32)),
+        ("mlp", 10_000, 4, (256, 32)),
+        ("tabm", 10_000, 5, (128, 16)),
+        ("tabm", 10_000, 8, (80, 16)),
+        ("tabm", 10_000, 50, (48, 16)),
+        ("mlp", 1_000, 4, (32, 8)),
+        ("realmlp", 10_000, 4, (48, 4)),
+    ],
+)
+def test_few_numbers_are_embedded_finely(model, n_rows, n_numeric, expected):
+    config = TrainConfig(model=model).resolved(n_rows, n_numeric)
+    assert (config.embedding_bins, config.embedding_dim) == expected
+    asked = TrainConfig(model=model, embedding_bins=7, embedding_dim=3).resolved(n_rows, n_numeric)
+    assert (asked.embedding_bins, asked.embedding_dim) == (7, 3)

@@ -136,6 +136,17 @@ def test_files_that_disagree_are_refused(trained):
         check_parity(ours, ours._replace(value=np.full((2, 1), np.nan, np.float32)), schema)
 
 
+@pytest.mark.parametrize(("deviations", "allowed"), [(0.5, 1e-5), (1.0, 1e-5), (8.0, 7.1e-4)])
+def test_a_spread_may_differ_by_more_where_it_is_wide(trained, deviations, allowed):
+    schema = Predictor.load(trained.folder).schema
+    std = schema.targets[0].std
+    spread = np.full((2, 1), deviations * std, np.float32)
+    ours = Outputs(np.zeros((2, 1), np.float32), spread)
+    check_parity(ours, ours._replace(spread=(spread + 0.9 * allowed * std).astype(np.float32)), schema)
+    with pytest.raises(TruelineError, match="'spread'"):
+        check_parity(ours, ours._replace(spread=(spread + 1.2 * allowed * std).astype(np.float32)), schema)
+
+
 def test_the_report_is_whole(trained):
     page = (trained.folder / "report" / "report.html").read_text()
     assert trained.manifest.verdict.sentence[:20] in page

@@ -174,7 +174,7 @@ def _prepared(
     # As in memory a target is described by the rows that the networks see.
     dealt.seen.add(y[parts.validation])
     schema = schema.model_copy(update={"targets": tuple(_targets(request, dealt.seen))})
-    n_train, config = int(spool.sizes.sum()), _resolved(request.config, scanned.usable)
+    n_train, config = int(spool.sizes.sum()), _resolved(request.config, scanned.usable, len(schema.numeric_columns))
     group_column = group_column_of(schema, request.interval_groups) if request.interval_groups else None
     X = encode_frame(frame, schema.lenient())
     notes += shared_notes(dealt.shared, len(parts.test))
@@ -198,7 +198,7 @@ def _prepared(
     return replace(prepared, stream=stream)
 
 
-def _resolved(config: TrainConfig, usable: int) -> TrainConfig:
-    """Every setting for so many rows; rows are held out and not trained on afterwards, few as they may be."""
-    found = config.resolved(usable)
+def _resolved(config: TrainConfig, usable: int, n_numeric: int) -> TrainConfig:
+    """Every setting for so many rows and numbers; rows are held out and not trained on afterwards, few as they may be."""
+    found = config.resolved(usable, n_numeric)
     return found.model_copy(update={"folds": 1, "refit": False})
