@@ -4,7 +4,9 @@
 
 ``DIR`` holds ``housing.csv`` and ``uci/``. Every model is given the same training rows and scored on the same test
 rows; runs are interleaved by split, one process a fit. Trueline runs as a user runs it; its seconds are those that
-``--json`` reports: reading, loading TensorFlow, training, baselines, export and checks.
+``--json`` reports: reading, loading TensorFlow, training, baselines, export and checks. With ``--cores 0 1`` so many
+fits run at once, each on one core. All tables take hours: with ``--json FILE`` every measurement is kept as it comes,
+and the same command goes on where it was ended.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import queue
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +31,7 @@ from artifact.intervals import Calibration
 from artifact.predictor import Predictor
 from artifact.registry import Registry
 from benchmarks import accuracy_peers
+from benchmarks.accuracy_results import Measured, Results
 from benchmarks.accuracy_tables import TABLES, Table, splits
 from benchmarks.environments import NotInstalledError, peer_python
 from benchmarks.machine import describe
@@ -33,7 +39,8 @@ from training.columns import encode_frame
 from training.data import read_table
 
 PRESETS = ("fast", "balanced", "best")
-Runs = dict[str, list[dict[str, float]]]
+# A fit: given the core that it may use, or None for all.
+Job = Callable[[int | None], None]
 
 
 def main() -> None:
@@ -44,18 +51,81 @@ def main() -> None:
     parser.add_argument("--presets", nargs="*", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--peers", nargs="*", choices=accuracy_peers.PEERS, default=list(accuracy_peers.PEERS))
     parser.add_argument("--set", dest="settings", action="append", default=[], help="a setting of trueline train")
+    parser.add_argument("--cores", nargs="*", type=int, help="one fit at once on each (default: one fit on all)")
+    parser.add_argument("--minutes", type=float, help="start no fit after so many")
     parser.add_argument("--cache", type=Path, default=Path(".bench"), help="environments of the peers (default .bench)")
-    parser.add_argument("--json", type=Path, help="keep every measurement in this file")
+    parser.add_argument("--json", type=Path, help="keep every measurement in this file; those in it are not made again")
     options = parser.parse_args()
-    pythons = _pythons(options.peers, options.cache)
-    found: dict[str, Runs] = {}
+    results = Results(options.json, describe())
     with tempfile.TemporaryDirectory() as folder:
+        _run(_jobs(options, results, Path(folder)), options.cores or [None], options.minutes)
+    for name in options.tables:
+        results.show(TABLES[name])
+
+
+def _jobs(options: argparse.Namespace, results: Results, folder: Path) -> list[Job]:
+    """What is not measured yet; tables take turns, so that a run that is ended has something of each."""
+    pythons = _pythons(options.peers, options.cache)
+    parts = {name: list(splits(TABLES[name], options.data, folder, options.splits)) for name in options.tables}
+    jobs: list[Job] = []
+    for number in range(options.splits):
         for name in options.tables:
-            found[name] = _run_table(TABLES[name], options, pythons, Path(folder))
-    for name, runs in found.items():
-        _print_table(TABLES[name], runs)
-    if options.json:
-        options.json.write_text(json.dumps({"machine": describe(), "tables": found}, indent=2) + "\n")
+            if number >= len(parts[name]):
+                continue
+            split = parts[name][number]
+            for preset in options.presets:
+                model = " ".join(["trueline", preset, *options.settings])
+                if not results.has(name, model, number):
+                    jobs.append(_trueline_job(results, TABLES[name], model, split, preset, options.settings))
+            for peer, python in pythons.items():
+                if not results.has(name, peer, number):
+                    jobs.append(_peer_job(results, TABLES[name], peer, split, python))
+    return jobs
+
+
+def _trueline_job(
+    results: Results, table: Table, model: str, split: tuple[int, Path, Path], preset: str, settings: list[str]
+) -> Job:
+    number, train, test = split
+
+    def job(core: int | None) -> None:
+        home = train.parent / f"home-{core}"
+        results.add(table.name, model, number, _trueline(table, train, test, home, preset, number, settings, core))
+
+    return job
+
+
+def _peer_job(results: Results, table: Table, peer: str, split: tuple[int, Path, Path], python: str) -> Job:
+    number, train, test = split
+
+    def job(core: int | None) -> None:
+        results.add(table.name, peer, number, _peer(python, peer, train, test, table.target, number, core))
+
+    return job
+
+
+def _run(jobs: list[Job], cores: list[int | None], minutes: float | None) -> None:
+    """One job at once on each core; what raises ends the run after the jobs that are under way."""
+    waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    until = time.monotonic() + 60 * minutes if minutes else float("inf")
+
+    def work(core: int | None) -> None:
+        while time.monotonic() < until:
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            job(core)
+
+    with ThreadPoolExecutor(len(cores)) as pool:
+        for done in [pool.submit(work, core) for core in cores]:
+            done.result()
+
+
+def _pinned(command: list[str], core: int | None) -> list[str]:
+    return command if core is None else ["taskset", "-c", str(core), *command]
 
 
 def _pythons(peers: list[str], cache: Path) -> dict[str, str]:
@@ -69,35 +139,23 @@ def _pythons(peers: list[str], cache: Path) -> dict[str, str]:
     return pythons
 
 
-def _run_table(table: Table, options: argparse.Namespace, pythons: dict[str, str], folder: Path) -> Runs:
-    runs: Runs = {}
-    for number, train, test in splits(table, options.data, folder, options.splits):
-        for preset in options.presets:
-            measured = _trueline(table, train, test, folder / "home", preset, number, options.settings)
-            _note(runs, table.name, number, f"trueline {preset}", measured)
-        for peer, python in pythons.items():
-            _note(runs, table.name, number, peer, _peer(python, peer, train, test, table.target, number))
-    return runs
-
-
-def _note(runs: Runs, table: str, number: int, name: str, measured: dict[str, float]) -> None:
-    runs.setdefault(name, []).append(measured)
-    rmse, seconds = f"{measured['rmse']:,.4g}", f"{measured['seconds']:.1f}"
-    if measured["rmse"] > 1000:
-        rmse = f"{measured['rmse']:,.0f}"
-    print(f"{table:18} split {number:2}  {name:24} RMSE {rmse:>8}  {seconds:>6} s", flush=True)
-
-
 def _trueline(
-    table: Table, train: Path, test: Path, home: Path, preset: str, seed: int, settings: list[str]
-) -> dict[str, float]:
+    table: Table,
+    train: Path,
+    test: Path,
+    home: Path,
+    preset: str,
+    seed: int,
+    settings: list[str],
+    core: int | None,
+) -> Measured:
     command = [sys.executable, "-m", "trueline", "train", str(train), "--target", table.target, "--name", "m"]
     command += ["--preset", preset, "--seed", str(seed), "--json"]
     for setting in settings:
         command += ["--set", setting]
     started = time.perf_counter()
     environment = {**os.environ, "BENTOML_HOME": str(home)}
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(_pinned(command, core), env=environment, check=True, stdout=subprocess.PIPE, text=True)
     wall = time.perf_counter() - started
     result = json.loads(done.stdout.splitlines()[-1])
     folder = Registry(home).resolve(f"m:{result['model_version']}").path
@@ -140,45 +198,13 @@ def _one_row(predictor: Predictor) -> float:
     return statistics.median(times) * 1e3
 
 
-def _peer(python: str, name: str, train: Path, test: Path, target: str, seed: int) -> dict[str, float]:
+def _peer(python: str, name: str, train: Path, test: Path, target: str, seed: int, core: int | None) -> Measured:
     command = [python, "-m", "benchmarks.accuracy_peers", name, str(train), str(test), target, str(seed)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
-
-
-def _print_table(table: Table, runs: Runs) -> None:
-    print(f"\n{describe()}\n\n**{table.name}**, {len(next(iter(runs.values())))} splits\n")
-    print(
-        "| model | mean RMSE | asked | median fit, s | longest fit, s | asked |\n| --- | --- | --- | --- | --- | --- |"
+    done = subprocess.run(
+        _pinned(command, core), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    mean = {name: statistics.mean(run["rmse"] for run in found) for name, found in runs.items()}
-    for name, rmse in sorted(mean.items(), key=lambda item: item[1]):
-        seconds = [run["seconds"] for run in runs[name]]
-        preset = name.removeprefix("trueline ") if name.startswith("trueline ") else ""
-        cells = [name, _figure(rmse), _figure(table.asked.get(preset)), f"{statistics.median(seconds):.1f}"]
-        cells += [f"{max(seconds):.1f}", _figure(table.seconds.get(preset))]
-        print(f"| {' | '.join(cells)} |")
-    for name, found in runs.items():
-        if not name.startswith("trueline "):
-            continue
-        covered, width = (statistics.mean(run[key] for run in found) for key in ("coverage", "width"))
-        narrower = 1 - width / statistics.mean(run["constant_width"] for run in found)
-        claimed = statistics.mean(run["claimed_rmse"] for run in found)
-        one = statistics.median(run["milliseconds"] for run in found)
-        print(
-            f"{name}: 90% intervals cover {covered:.1%}, {narrower:.1%} narrower than constant width; "
-            f"its report claims an RMSE of {_figure(claimed)}; one row takes {one:.3f} ms."
-        )
-        if "nll" in found[0]:
-            nll = statistics.mean(run["nll"] for run in found)
-            print(f"{name}: negative log-likelihood {nll:.3f}; asked: at most {_figure(table.nll)}.")
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3f}"
+    measured: Measured = json.loads(done.stdout.splitlines()[-1])
+    return measured
 
 
 if __name__ == "__main__":

@@ -1,0 +1,91 @@
+"""Measurements of the accuracy benchmark: kept as they come, so that a run that was ended goes on; and their tables."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import threading
+from pathlib import Path
+
+from benchmarks.accuracy_tables import Table
+
+Measured = dict[str, float]
+
+
+class Results:
+    """What was measured, by table, model and split.
+
+    Args:
+        path: JSON file that has every measurement, read first where it is there; None for none.
+        machine: as :func:`benchmarks.machine.describe` tells it.
+    """
+
+    def __init__(self, path: Path | None, machine: str) -> None:
+        self._path, self._lock = path, threading.Lock()
+        kept = json.loads(path.read_text()) if path and path.exists() else {"machines": [], "tables": {}}
+        self._machines: list[str] = kept["machines"]
+        self._tables: dict[str, dict[str, dict[str, Measured]]] = kept["tables"]
+        self._machine = machine
+
+    def has(self, table: str, model: str, split: int) -> bool:
+        return str(split) in self._tables.get(table, {}).get(model, {})
+
+    def add(self, table: str, model: str, split: int, measured: Measured) -> None:
+        """Keep a measurement, print its line."""
+        with self._lock:
+            self._tables.setdefault(table, {}).setdefault(model, {})[str(split)] = measured
+            if self._machine not in self._machines:
+                self._machines.append(self._machine)
+            if self._path:
+                new = self._path.with_name(f"{self._path.name}.new")
+                new.write_text(json.dumps({"machines": self._machines, "tables": self._tables}, indent=1) + "\n")
+                new.replace(self._path)
+        more = "".join(f"  {name} {measured[name]:.3f}" for name in ("nll",) if name in measured)
+        rmse, seconds = figure(measured["rmse"]), f"{measured['seconds']:.1f}"
+        print(f"{table:18} split {split:2}  {model:32} RMSE {rmse:>8}  {seconds:>6} s{more}", flush=True)
+
+    def show(self, table: Table) -> None:
+        """Print the table of the means, over the splits that every model has, and what is asked beside them."""
+        runs = self._tables.get(table.name, {})
+        if not runs:
+            return
+        common = sorted(set.intersection(*(set(found) for found in runs.values())), key=int)
+        print(f"\n{'; '.join(self._machines)}\n\n**{table.name}**, {len(common)} splits\n")
+        if not common:
+            print("No split has every model yet.")
+            return
+        print("| model | mean RMSE | asked | median fit, s | longest fit, s | asked |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        chosen = {model: [found[split] for split in common] for model, found in runs.items()}
+        mean = {model: statistics.mean(run["rmse"] for run in found) for model, found in chosen.items()}
+        for model, rmse in sorted(mean.items(), key=lambda item: item[1]):
+            seconds = [run["seconds"] for run in chosen[model]]
+            preset = model.removeprefix("trueline ") if model.startswith("trueline ") else ""
+            cells = [model, figure(rmse), figure(table.asked.get(preset)), f"{statistics.median(seconds):.1f}"]
+            cells += [f"{max(seconds):.1f}", figure(table.seconds.get(preset))]
+            print(f"| {' | '.join(cells)} |")
+        print()
+        for model, found in chosen.items():
+            if model.startswith("trueline "):
+                _show_more(table, model, found)
+
+
+def _show_more(table: Table, model: str, found: list[Measured]) -> None:
+    covered, width = (statistics.mean(run[key] for run in found) for key in ("coverage", "width"))
+    narrower = 1 - width / statistics.mean(run["constant_width"] for run in found)
+    claimed = statistics.mean(run["claimed_rmse"] for run in found)
+    one = statistics.median(run["milliseconds"] for run in found)
+    print(
+        f"{model}: 90% intervals cover {covered:.1%}, {narrower:.1%} narrower than constant width; "
+        f"its report claims an RMSE of {figure(claimed)}; one row takes {one:.3f} ms."
+    )
+    if "nll" in found[0]:
+        nll = statistics.mean(run["nll"] for run in found)
+        print(f"{model}: negative log-likelihood {nll:.3f}; asked: at most {figure(table.nll)}.")
+
+
+def figure(value: float | None) -> str:
+    """As the tables have it: whole from 100 on, else three decimals; nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3f}"
