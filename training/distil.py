@@ -126,7 +126,7 @@ def networks_of(prepared: Prepared, fitted: Fitted) -> Teacher:
     target = fitted.model.get_layer("target")
     raw = keras.Model(fitted.model.inputs, target.input)
     names = [tensor.name for tensor in fitted.model.inputs]
-    members, folds = prepared.config.required("members"), _folds(prepared)
+    members, folds = prepared.config.required("members"), prepared.plan.per_cut
 
     def answers(X: Encoded) -> list[Outputs]:
         parts = []
@@ -167,7 +167,7 @@ class _Students:
         rng = np.random.default_rng(config.seed)
         known = np.arange(len(prepared.y)) if plan.parts is None or measured else np.sort(plan.folds[0].train)
         fold_of = np.zeros(len(prepared.y), np.int64)
-        for k in range(_folds(prepared)):
+        for k in range(prepared.plan.per_cut):
             fold_of[plan.folds[_first(fitted) + k].validation] = k
         real = take(prepared.X, known)
         scaled = Preprocessed.of(schema, real, fitted_on=np.arange(len(real)), squeeze=True)
@@ -224,7 +224,7 @@ class _Students:
     def fitted(self) -> Fitted:
         """The last student as the model, the others' answers to their folds as what measures it."""
         plan, teacher_of = self.prepared.plan, self.teacher_of
-        folds, n = _folds(self.prepared), self.targets.shape[1]
+        folds, n = plan.per_cut, self.targets.shape[1]
         unseen, chosen = list(teacher_of.unseen), teacher_of.networks
         if folds:
             first = _first(teacher_of)
@@ -272,12 +272,6 @@ def _error(prepared: Prepared, fitted: Fitted, objective: Objective, scaling: An
     outputs = joint_unseen(prepared, fitted)
     mean, std = np.asarray(scaling.mean), np.asarray(scaling.std)
     return objective.shown(objective.score((prepared.y - mean) / std, raw_of(outputs, scaling)[None], prepared.weight))
-
-
-def _folds(prepared: Prepared) -> int:
-    """Folds of one repeat; 0 where rows are held out."""
-    plan = prepared.plan
-    return 0 if plan.parts is not None else len(plan.folds) // plan.repeats
 
 
 def _first(fitted: Fitted) -> int:

@@ -106,8 +106,7 @@ def check_parity(expected: Outputs, found: Outputs, schema: FeatureSchema) -> No
     """Compare two runtimes' outputs.
 
     Raises:
-        TruelineError: they differ by more than 1e-5 of a target's standard deviation, see :func:`artifact.golden.wide_scale`
-            for spreads.
+        TruelineError: they differ by more than 1e-5 of a target's standard deviation; spreads, of :func:`wide_scale`.
     """
     std = np.array([t.std for t in schema.targets])
     for name, ours in expected._asdict().items():

@@ -28,7 +28,7 @@ from training.lineage import Computed
 from training.loops import open_loop
 from training.loops.problem import Problem, Table
 from training.models import FAMILIES, Family
-from training.models.inputs import Inputs, Preprocessed, heads, of_each
+from training.models.inputs import Inputs, Preprocessed, heads, of_each, request_inputs
 from training.objectives import objective_of
 from training.objectives.base import Objective
 from training.objectives.kinds import scale_of
@@ -233,15 +233,12 @@ def make_deterministic(seed: int) -> None:
 
 def whole(schema: FeatureSchema, rows: Preprocessed, core: Any, scaling: TargetScaling) -> Any:
     """From a request's rows to answers: preprocessing, the same rows to every network, their mean in target units."""
-    tensors: dict[str, Any] = {}
-    features: dict[str, Any] = {}
+    tensors = request_inputs(schema)
+    features = dict(tensors)
     if rows.layer is not None:
-        tensors[NUMERIC_INPUT] = keras.Input((rows.n_numeric,), dtype="float32", name=NUMERIC_INPUT)
-        features[NUMERIC_INPUT] = _to_each(rows.layer(tensors[NUMERIC_INPUT]))
-    if schema.categorical:
-        tensors[CATEGORICAL_INPUT] = keras.Input((len(schema.categorical),), dtype="int32", name=CATEGORICAL_INPUT)
-        features[CATEGORICAL_INPUT] = _to_each(tensors[CATEGORICAL_INPUT])
-    return keras.Model(tensors, scaling(core(features)), name=core.name)
+        features[NUMERIC_INPUT] = rows.layer(tensors[NUMERIC_INPUT])
+    to_each = {name: keras.ops.expand_dims(tensor, 0) for name, tensor in features.items()}
+    return keras.Model(tensors, scaling(core(to_each)), name=core.name)
 
 
 def _scaling(
@@ -253,10 +250,6 @@ def _scaling(
     bounds = {"minimum": y.min(axis=0).tolist(), "maximum": y.max(axis=0).tolist()} if bounded else {}
     link: dict[str, Any] = {"link": objective.kind.link, "n_quantiles": objective.n_quantiles}
     return TargetScaling(mean.tolist(), std.tolist(), **bounds, **link, name="target")
-
-
-def _to_each(tensor: Any) -> Any:
-    return keras.ops.expand_dims(tensor, 0)
 
 
 def in_units(scaling: TargetScaling, outputs: Float32) -> Outputs:

@@ -42,6 +42,16 @@ class Plan(NamedTuple):
         """Networks of the same rows, and rows that only measure and calibrate."""
         return cls((Fold(parts.train, parts.validation),) * networks, 0, parts)
 
+    @property
+    def per_cut(self) -> int:
+        """Networks of one repeat, whose folds cover every row once; 0 where rows are held out."""
+        return len(self.folds) // self.repeats if self.repeats else 0
+
+    @property
+    def first_cut(self) -> tuple[Fold, ...]:
+        """The folds of the first repeat; of held-out rows, those of one network."""
+        return self.folds[: self.per_cut or 1]
+
     def seen(self) -> Indices:
         """Every row that some network sees, from which preprocessing takes its statistics."""
         return np.unique(np.concatenate([np.concatenate(fold) for fold in self.folds]))
@@ -51,7 +61,7 @@ class Plan(NamedTuple):
         if self.parts is not None:
             return self.parts.sizes()
         rows = len(self.seen())
-        return {"train": rows, "out_of_fold": rows, "folds": len(self.folds) // self.repeats, "repeats": self.repeats}
+        return {"train": rows, "out_of_fold": rows, "folds": self.per_cut, "repeats": self.repeats}
 
 
 def cross_validation(

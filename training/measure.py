@@ -70,7 +70,7 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
     everything = np.arange(len(y))
     outputs = joint_unseen(prepared, fitted)
     calibration = _calibrated(prepared, outputs, everything)
-    first = plan.folds[: len(plan.folds) // plan.repeats]
+    first = plan.first_cut
     others = {name: np.zeros_like(y) for name in baseline_names(prepared.config, prepared.schema)}
     known = [np.setdiff1d(everything, fold.validation) for fold in first]
     by_fold = [_calibrated(prepared, rows_of(outputs, rows), rows) for rows in known]
@@ -132,12 +132,12 @@ def answers(model: object, X: Encoded) -> Outputs:
 def joint_unseen(prepared: Prepared, fitted: Fitted) -> Outputs:
     """Each row's answer by the networks that did not see it, one of each repeat, as the model joins its networks."""
     plan, n = prepared.plan, len(prepared.y)
-    per_cut = len(plan.folds) // plan.repeats
     cuts: list[dict[str, npt.NDArray[np.float64]]] = []
     folds = [plan.folds[i] for i in fitted.networks] if fitted.networks else plan.folds
-    for start in range(0, len(folds), per_cut):
+    for start in range(0, len(folds), plan.per_cut):
         whole: dict[str, npt.NDArray[np.float64]] = {}
-        pairs = zip(folds[start : start + per_cut], fitted.unseen[start : start + per_cut], strict=True)
+        cut_of = slice(start, start + plan.per_cut)
+        pairs = zip(folds[cut_of], fitted.unseen[cut_of], strict=True)
         for fold, found in pairs:
             for name, values in found._asdict().items():
                 if values is not None:

@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from artifact.layers import Mixture
 from artifact.runtimes import Outputs
+from artifact.schema import FeatureSchema
 from training.blend import choose_weights, errors_of, mean_of
 from training.config import TrainConfig
 from training.epochs import Progress
 from training.fit import Fitted
 from training.folds import Fold, Plan
 from training.measure import answers, final_fold, joint_unseen, rows_of
+from training.models.inputs import request_inputs
 from training.objectives.kinds import KINDS
 from training.prepare import Prepared
 from training.retry import fit_or_retry, refit_or_keep
@@ -98,7 +100,7 @@ def fit_mix(prepared: Prepared, given: TrainConfig, progress: Progress, tell: Te
     first = next(part.fitted for part, _ in served if part.fitted is not None)
     fitted = replace(
         first,
-        model=_model([part.model for part, _ in served], [w for _, w in served], normal=normal),
+        model=_model(prepared.schema, [part.model for part, _ in served], [w for _, w in served], normal=normal),
         unseen=unseen,
         notes=(note, *(n for part, _ in served if part.fitted for n in part.fitted.notes)),
         networks=tuple(range(len(blocks))) if len(blocks) > 1 else (),
@@ -122,13 +124,13 @@ def refit_mix(mixed: Mixed, progress: Progress, tell: Tell) -> tuple[Prepared, F
         prepared = replace(prepared, notes=[*prepared.notes, *new])
         models.append(fitted.model)
     normal = KINDS[prepared.config.objective].link == "normal"
-    return prepared, replace(mixed.fitted, model=_model(models, mixed.weights, normal=normal))
+    return prepared, replace(mixed.fitted, model=_model(prepared.schema, models, mixed.weights, normal=normal))
 
 
 def _part(prepared: Prepared, given: TrainConfig, name: str, progress: Progress, tell: Tell) -> Part:
     plan = prepared.plan
     if name == TREES:
-        folds = plan.folds[: len(plan.folds) // plan.repeats] if plan.parts is None else plan.folds[:1]
+        folds = plan.first_cut
         everything = np.arange(len(prepared.y)) if plan.parts is None else folds[0].train
         grown = _grown(prepared, folds, everything)
         value = np.zeros_like(prepared.y, np.float32)
@@ -162,9 +164,8 @@ def _fewer(plan: Plan, config: TrainConfig) -> Plan:
     repeats = config.required("repeats")
     if plan.parts is not None:
         return plan._replace(folds=plan.folds[:repeats])
-    per_cut = len(plan.folds) // plan.repeats
     repeats = min(repeats, plan.repeats)
-    return Plan(plan.folds[: per_cut * repeats], repeats, None)
+    return Plan(plan.folds[: plan.per_cut * repeats], repeats, None)
 
 
 def _judging(prepared: Prepared) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[np.int64]]]:
@@ -173,16 +174,15 @@ def _judging(prepared: Prepared) -> tuple[npt.NDArray[np.int64], list[npt.NDArra
     if plan.parts is not None:
         rows = plan.folds[0].validation
         return rows, [np.arange(len(rows))]
-    per_cut = len(plan.folds) // plan.repeats
-    return np.arange(len(prepared.y)), [fold.validation for fold in plan.folds[:per_cut]]
+    return np.arange(len(prepared.y)), [fold.validation for fold in plan.first_cut]
 
 
-def _model(models: Sequence[Any], weights: Sequence[float], *, normal: bool) -> Any:
+def _model(schema: FeatureSchema, models: Sequence[Any], weights: Sequence[float], *, normal: bool) -> Any:
     """One model of several; a single one is as it is."""
     if len(models) == 1:
         return models[0]
-    tensors = {t.name: keras.Input(t.shape[1:], dtype=t.dtype, name=t.name) for model in models for t in model.inputs}
-    found = [model({t.name: tensors[t.name] for t in model.inputs}) for model in models]
+    tensors = request_inputs(schema)
+    found = [model(tensors) for model in models]
     return keras.Model(tensors, Mixture(weights, normal, name="mixture")(found), name="mix")
 
 

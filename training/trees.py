@@ -13,11 +13,11 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from artifact.encoding import Encoded
 from artifact.layers.trees import BoostedTrees, Nodes
-from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from artifact.schema import FeatureSchema
 from training.baselines import matrix
 from training.config import TrainConfig
 from training.folds import Fold
+from training.models.inputs import request_inputs
 from training.objectives.kinds import KINDS, scale_of
 from training.presets import FEW_ROWS
 from training.threads import few_threads
@@ -142,11 +142,7 @@ def _model(
     bounds: tuple[Float64, Float64],
 ) -> Any:
     """The mean of forests, each one scikit-learn model a target."""
-    tensors: dict[str, Any] = {}
-    if schema.numeric_columns:
-        tensors[NUMERIC_INPUT] = keras.Input((len(schema.numeric_columns),), dtype="float32", name=NUMERIC_INPUT)
-    if schema.categorical:
-        tensors[CATEGORICAL_INPUT] = keras.Input((len(schema.categorical),), dtype="int32", name=CATEGORICAL_INPUT)
+    tensors = request_inputs(schema)
     parts = [
         (j, nodes._replace(value=(nodes.value / len(forests)).astype(np.float32)))
         for models in forests

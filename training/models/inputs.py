@@ -18,6 +18,16 @@ from artifact.schema import FeatureSchema
 _CHUNK = 100_000
 
 
+def request_inputs(schema: FeatureSchema) -> dict[str, Any]:
+    """Keras inputs of a model that answers requests, by name: as :class:`Encoded` rows hold them, unscaled."""
+    tensors: dict[str, Any] = {}
+    if schema.numeric_columns:
+        tensors[NUMERIC_INPUT] = keras.Input((len(schema.numeric_columns),), dtype="float32", name=NUMERIC_INPUT)
+    if schema.categorical:
+        tensors[CATEGORICAL_INPUT] = keras.Input((len(schema.categorical),), dtype="int32", name=CATEGORICAL_INPUT)
+    return tensors
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessed:
     """Rows as the core of the networks takes them: prepared once, not at each step.

@@ -199,6 +199,6 @@ def _prepared(
 
 
 def _resolved(config: TrainConfig, usable: int, n_numeric: int) -> TrainConfig:
-    """Every setting for so many rows and numbers; rows are held out and not trained on afterwards, few as they may be."""
+    """Every setting for so many rows and numbers; rows are held out, and never trained on afterwards."""
     found = config.resolved(usable, n_numeric)
     return found.model_copy(update={"folds": 1, "refit": False})
