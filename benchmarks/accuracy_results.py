@@ -72,11 +72,16 @@ class Results:
 
 def _show_more(table: Table, model: str, found: list[Measured]) -> None:
     covered, width = (statistics.mean(run[key] for run in found) for key in ("coverage", "width"))
-    narrower = 1 - width / statistics.mean(run["constant_width"] for run in found)
+    constant = statistics.mean(run["constant_width"] for run in found)
+    scaled = ""
+    if all("scaled_width" in run for run in found):
+        share = 1 - statistics.mean(run["scaled_width"] for run in found) / constant
+        scaled = f" ({share:.1%} where their scale is, too)"
     claimed = statistics.mean(run["claimed_rmse"] for run in found)
     one = statistics.median(run["milliseconds"] for run in found)
     print(
-        f"{model}: 90% intervals cover {covered:.1%}, {narrower:.1%} narrower than constant width; "
+        f"{model}: 90% intervals cover {covered:.1%}, {1 - width / constant:.1%} narrower than constant width "
+        f"fitted on the test rows{scaled}; "
         f"its report claims an RMSE of {figure(claimed)}; one row takes {one:.3f} ms."
     )
     if "nll" in found[0]:
