@@ -22,7 +22,7 @@ from training.epochs import Progress
 from training.fit import Fitted, feed, in_units, make_deterministic, whole
 from training.loops import open_loop
 from training.loops.problem import Problem
-from training.measure import joint_unseen
+from training.measure import answers, joint_unseen
 from training.models import FAMILIES
 from training.models.inputs import Inputs, Preprocessed, heads
 from training.objectives import objective_of
@@ -36,7 +36,7 @@ Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 # What teaches: to rows the answers of each fold's networks, which did not see it, and last those of all together.
 Teacher = Callable[[Encoded], list[Outputs]]
-# ``distil=auto`` serves the student if its error out of fold is at most so many times the ensemble's.
+# ``distil=auto`` serves the student if its error on unseen rows is at most so many times the ensemble's.
 MOST_COST = 1.01
 # Rows without labels for each row of the table, and at most.
 _MADE, _MOST_MADE = 1, 60_000
@@ -76,14 +76,16 @@ def distil(
 
     With folds, a student of each fold is taught only by the networks that did not see the fold, on the other folds'
     rows and rows made of these, and answers the fold: neither it nor its teacher has seen what measures it. One more,
-    taught by all networks on all rows, is what is served. All are trained side by side.
+    taught by all networks on all rows, is what is served. All are trained side by side. With held-out rows there is one
+    student, compared on those that chose the epoch.
 
     Args:
         prepared: rows, plan and settings, ``distil`` among them.
         fitted: the ensemble.
         teacher: answers for it. Defaults to the networks of ``fitted``, of each fold those of the first repeat.
         progress: called after each of the steps' tenths with its number, ten and the error in target deviations.
-        measured: whether the held-out rows, where there are some, have done their work and may teach too.
+        measured: whether the held-out rows, where there are some, have done their work and may teach too; a student is
+            then served without being compared.
 
     Returns:
         The student, with a note of what it costs; or ``fitted`` with a note where it costs too much, where there is
@@ -100,13 +102,14 @@ def distil(
     found = students.fitted()
     sizes = [sum(int(np.prod(w.shape)) for w in f.model.trainable_weights) for f in (found, fitted)]
     what = f"one network of {sizes[0]:,} weights in place of {_count(prepared, fitted)} of {sizes[1]:,}"
-    if prepared.plan.parts is not None:
+    if measured:
         return replace(found, notes=(*fitted.notes, f"Distilled: {what}."))
     objective = objective_of(prepared.config)
     ours, theirs = (_error(prepared, f, objective, students.scaling) for f in (found, fitted))
     cost = ours / theirs if min(ours, theirs) > 0 else 1 + (ours - theirs)
     shown = objective.kind.shown
-    sentence = f"{shown} out of fold {ours:.4g} target deviations, {abs(cost - 1):.1%} "
+    where = "out of fold" if prepared.plan.parts is None else "on held-out rows"
+    sentence = f"{shown} {where} {ours:.4g} target deviations, {abs(cost - 1):.1%} "
     sentence += f"{'above' if cost >= 1 else 'below'} the ensemble's"
     if wanted == "auto" and cost > MOST_COST:
         note = f"Not distilled: {what} would have a {sentence}; {MOST_COST - 1:.0%} is allowed."
@@ -128,7 +131,7 @@ def networks_of(prepared: Prepared, fitted: Fitted) -> Teacher:
     names = [tensor.name for tensor in fitted.model.inputs]
     members, folds = prepared.config.required("members"), prepared.plan.per_cut
 
-    def answers(X: Encoded) -> list[Outputs]:
+    def by_fold(X: Encoded) -> list[Outputs]:
         parts = []
         for start in range(0, len(X), _CHUNK):
             part = take(X, np.arange(start, min(start + _CHUNK, len(X))))
@@ -137,7 +140,7 @@ def networks_of(prepared: Prepared, fitted: Fitted) -> Teacher:
         chosen = [outputs[k * members : (k + 1) * members] for k in range(folds)]
         return [in_units(target, found) for found in (*chosen, outputs)]
 
-    return answers
+    return by_fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +271,12 @@ def _loss(y: Any, outputs: Any) -> Any:
 
 
 def _error(prepared: Prepared, fitted: Fitted, objective: Objective, scaling: Any) -> float:
-    """Error of the joint answers out of fold, as a person is shown it, in target deviations."""
-    outputs = joint_unseen(prepared, fitted)
-    mean, std = np.asarray(scaling.mean), np.asarray(scaling.std)
-    return objective.shown(objective.score((prepared.y - mean) / std, raw_of(outputs, scaling)[None], prepared.weight))
+    """Error on rows that did not train, as a person is shown it, in target deviations."""
+    plan, mean, std = prepared.plan, np.asarray(scaling.mean), np.asarray(scaling.std)
+    rows = np.arange(len(prepared.y)) if plan.parts is None else plan.folds[0].validation
+    X, y = prepared.rows(rows)
+    outputs = joint_unseen(prepared, fitted) if plan.parts is None else answers(fitted.model, X)
+    return objective.shown(objective.score((y - mean) / std, raw_of(outputs, scaling)[None], prepared.weights(rows)))
 
 
 def _first(fitted: Fitted) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from artifact.errors import DataError
 from artifact.manifest import Manifest
@@ -110,6 +110,7 @@ def _trained(
     if prepared.config.distil and not prepared.config.mix:
         observer.stage("distil")
     served = distil(prepared, fitted, progress=observer.epoch)
+    distilled = served.model is not fitted.model
     observer.stage("compare")
     measured = measure(prepared, served)
     if prepared.plan.parts is not None and prepared.config.refit:
@@ -119,6 +120,8 @@ def _trained(
             prepared, fitted = refit_or_keep(prepared, fitted, all_rows, observer.epoch, observer.note)
         else:
             prepared, fitted = refit_mix(mixed, observer.epoch, observer.note)
-        served = distil(prepared, fitted, progress=observer.epoch, measured=True)
+        # What was chosen on rows that it had not seen is chosen.
+        again = distil(prepared, fitted, progress=observer.epoch, measured=True) if distilled else fitted
+        served = replace(again, notes=served.notes)
     observer.stage("store")
     return store(registry, request, table, prepared, served, measured, started)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import polars as pl
 import pytest
 
 from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
+from artifact.registry import Registry
 from artifact.runtimes import Outputs
 from training import distil as distilling
 from training.config import TrainConfig
@@ -18,6 +20,7 @@ from training.fit import fit
 from training.measure import answers, measure
 from training.prepare import Prepared, Request, prepare
 from training.raw import raw_of
+from training.train import train
 from training.unlabelled import near_rows
 
 CONFIG = TrainConfig(model="mlp", folds=3, repeats=2, hidden=(32,), embedding_bins=8, epochs=8, distil=True)
@@ -161,6 +164,27 @@ def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
     seen = {tuple(row) for row in asked[0].numeric.tolist()}
     assert not seen & {tuple(row) for row in held.tolist()}
     assert student.notes[-1].startswith("Distilled: one network of ")
+    assert " on held-out rows " in student.notes[-1]
+    # Twenty steps teach little: where the student has to be as good, the ensemble stays.
+    wary = replace(prepared, config=prepared.config.model_copy(update={"distil": "auto"}))
+    kept = distil(wary, fitted, networks_of(prepared, fitted))
+    assert kept.model is fitted.model
+    assert kept.notes[-1].startswith("Not distilled: ")
     distil(prepared, fitted, teacher, measured=True)
     seen = {tuple(row) for row in asked[1].numeric.tolist()}
     assert {tuple(row) for row in held.tolist()} <= seen
+
+
+@pytest.mark.parametrize("wanted", [True, "auto"])
+def test_what_held_out_rows_decided_stands_when_all_rows_have_trained(wanted, monkeypatch, tmp_path):
+    monkeypatch.setattr(distilling, "_STEPS", 20)
+    update = {"model": "tabm", "members": 2, "folds": 1, "refit": True, "epochs": 2, "distil": wanted}
+    config = CONFIG.model_copy(update=update)
+    table().write_parquet(tmp_path / "table.parquet")
+    registry = Registry(tmp_path / "home")
+    manifest = train(Request(str(tmp_path / "table.parquet"), ("y",), "m", config), registry)
+    (note,) = [n for n in manifest.notes if "istilled: " in n]
+    assert note.startswith("Distilled: " if wanted is True else "Not distilled: ")
+    assert " on held-out rows " in note
+    model = keras.saving.load_model(registry.resolve(f"m:{manifest.model_version}").path / "model.keras")
+    assert (model.name == "student") == (wanted is True)
