@@ -27,7 +27,8 @@ from training.backend import load_backend
 from training.columns import encode_frame
 from training.config import TrainConfig
 from training.data import read_table
-from training.prepare import Request, prepare
+from training.prepare import prepare
+from training.request import Request
 
 WAYS: dict[str, dict[str, Any]] = {
     "noise 0.01": {"augment": "noise", "noise": 0.01},

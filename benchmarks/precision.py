@@ -68,7 +68,8 @@ def _rmse(data: str, model: str, seed: int, precision: str, options: argparse.Na
     from training.backend import load_backend
     from training.config import TrainConfig
     from training.data import read_table
-    from training.prepare import Request, prepare
+    from training.prepare import prepare
+    from training.request import Request
 
     given = {} if options.epochs is None else {"epochs": options.epochs}
     config = TrainConfig.build(

@@ -63,7 +63,7 @@ def train_network(home: Path, data: str, target: str, hidden: tuple[int, ...]) -
     """A version with all its copies, trained on a real table for a few epochs."""
     from artifact.registry import Registry
     from training.config import TrainConfig
-    from training.prepare import Request
+    from training.request import Request
     from training.train import train
 
     registry = Registry(home)

@@ -95,7 +95,7 @@ def made_up(n: int, rng: np.random.Generator, *, moved: bool = False) -> pl.Data
 def _measure(case: Case, options: argparse.Namespace) -> None:
     from training.backend import load_backend
     from training.config import TrainConfig
-    from training.prepare import Request
+    from training.request import Request
     from training.train import train
     from training.transfer.earlier import Earlier
 
@@ -125,7 +125,8 @@ def _squares(earlier: Any, case: Case, n: int, epochs: int, rate: float, draw: i
     from training.columns import encode_frame
     from training.config import TrainConfig
     from training.measure import answers
-    from training.prepare import Request, prepare
+    from training.prepare import prepare
+    from training.request import Request
     from training.retry import fit_or_retry
 
     usual = TrainConfig(preset=PRESET).resolved(n).required("learning_rate")

@@ -23,7 +23,8 @@ from service.worker import Worker
 from training.backend import load_backend
 from training.columns import records
 from training.config import TrainConfig
-from training.prepare import Request, prepare
+from training.prepare import prepare
+from training.request import Request
 from training.train import train
 
 N_ROWS = 60

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +11,17 @@ import polars as pl
 from pydantic import ValidationError
 
 from artifact.errors import DataError
-from artifact.schema import DatetimePart, Feature, Kind, Target
+from artifact.schema import DatetimePart, Feature, Kind
 from artifact.values import DAY
-from training.corrections import Corrections, FeatureCorrection, TargetCorrection
+from training.corrections import Corrections, FeatureCorrection
 from training.data import check_columns
+from training.usable import reason_against
 
 # A category that fewer rows show than this is learnt as "other".
 MIN_CATEGORY_ROWS = 3
 MAX_CATEGORIES = 1000
 # Offsets this many spreads away from 0 are centred in float64: float32 holds 7 digits.
 FEATURE_OFFSET_RATIO = 1e3
-TARGET_OFFSET_RATIO = 20.0
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ def infer_features(frame: pl.DataFrame, candidates: list[str], corrections: Corr
             result.notes.append(f"Column '{name}' is left out, as schema.toml says.")
             continue
         column = _cleaned(frame[name], correction.kind, result.notes)
-        reason = _why_useless(column)
+        reason = reason_against(column)
         if reason and (name not in corrections.features or column.null_count() == len(column)):
             result.notes.append(f"Column '{name}' is left out: {reason}.")
             continue
@@ -66,28 +66,6 @@ def infer_features(frame: pl.DataFrame, candidates: list[str], corrections: Corr
 def fit_categories(features: list[Feature], frame: pl.DataFrame, corrections: Corrections) -> list[Feature]:
     """Give each categorical feature the categories of the training rows, the most frequent first."""
     return [_with_categories(f, frame[f.name], corrections) if f.kind == "category" else f for f in features]
-
-
-def infer_target(name: str, y: npt.NDArray[np.float64], correction: TargetCorrection) -> Target:
-    """Describe a target by its training rows, float64 (n_samples,)."""
-    return described_target(name, float(y.mean()), float(y.std()), (float(y.min()), float(y.max())), correction)
-
-
-def described_target(
-    name: str, mean: float, std: float, ends: tuple[float, float], correction: TargetCorrection
-) -> Target:
-    """A target of the training rows' mean, standard deviation, smallest and largest value."""
-    is_far = abs(mean) > TARGET_OFFSET_RATIO * std
-    return Target(
-        name=name,
-        unit=correction.unit,
-        description=correction.description,
-        minimum=ends[0],
-        maximum=ends[1],
-        std=std,
-        # A whole number reads better; a mean that rounds to 0 has to stay as it is.
-        offset=(float(np.round(mean)) or mean) if is_far else 0.0,
-    )
 
 
 def _cleaned(column: pl.Series, kind: Kind | None, notes: list[str]) -> pl.Series:
@@ -134,67 +112,6 @@ def _cast(column: pl.Series, kind: Kind) -> pl.Series:
             f"Expected kind = \"{kind}\" of schema.toml to fit column '{column.name}'. "
             f"Received: {str(error).splitlines()[0]}"
         ) from error
-
-
-class Facts(NamedTuple):
-    """What decides whether a column can inform a prediction.
-
-    Attributes:
-        dtype: polars type.
-        rows, present: of the table, and those that have a value.
-        distinct: different values.
-        first: the first value, or None.
-        low, high: of integers, else 0.
-    """
-
-    dtype: Any
-    rows: int
-    present: int
-    distinct: int
-    first: Any
-    low: int
-    high: int
-
-
-def is_usable(dtype: Any) -> bool:
-    """Whether values of a type can be a feature."""
-    plain = dtype.is_numeric() or dtype in (pl.Boolean, pl.String) or dtype.is_temporal()
-    return plain and dtype not in (pl.Time, pl.Duration)
-
-
-def _why_useless(column: pl.Series) -> str | None:
-    present = column.drop_nulls()
-    distinct, low, high = 0, 0, 0
-    if len(present) and is_usable(column.dtype):
-        distinct = present.n_unique()
-        if column.dtype == pl.Int64:
-            low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
-    first = present[0] if len(present) else None
-    return why_useless(Facts(column.dtype, len(column), len(present), distinct, first, low, high))
-
-
-def why_useless(facts: Facts) -> str | None:
-    """Why a column cannot inform a prediction, or None."""
-    dtype, distinct, present = facts.dtype, facts.distinct, facts.present
-    if not present:
-        return "it is empty"
-    if not is_usable(dtype):
-        if dtype in (pl.Time, pl.Duration):
-            return f"values of type {dtype} are not read; give a number instead"
-        return f"values of type {dtype} have no place in a row of a request"
-    if distinct == 1 and present == facts.rows:
-        return f"it is constant ({facts.first!r})"
-    if dtype == pl.String and distinct > 20 and distinct > 0.9 * present:
-        return f"it looks like an identifier ({distinct} different texts in {present} rows)"
-    if (
-        dtype == pl.Int64
-        and facts.rows >= 20
-        and distinct >= 0.95 * facts.rows
-        # Rows that were dropped leave gaps, rows that stand twice repeat a number; it counts them all the same.
-        and facts.high - facts.low + 1 <= 1.1 * distinct
-    ):
-        return f"it looks like an identifier (it counts the rows from {facts.low} to {facts.high})"
-    return None
 
 
 def _feature(column: pl.Series, correction: FeatureCorrection) -> Feature:
@@ -299,14 +216,3 @@ def frequent(counts: pl.DataFrame, name: str) -> tuple[str, ...]:
     """
     ordered = counts.sort(["count", name], descending=[True, False])
     return tuple(ordered.filter(pl.col("count") >= MIN_CATEGORY_ROWS).head(MAX_CATEGORIES)[name].to_list())
-
-
-def check_target_names(names: list[str], frame: pl.DataFrame) -> None:
-    """Check the targets asked for.
-
-    Raises:
-        DataError: none or repeated ones, or no such column.
-    """
-    if not names or len(set(names)) != len(names):
-        raise DataError(f"Expected distinct target columns. Received: {', '.join(names) or 'none'}.")
-    check_columns(frame, names, "column")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,12 +17,13 @@ from training import split
 from training.augment.pairing import ALIKE
 from training.columns import encode_frame
 from training.config import TrainConfig
-from training.corrections import Corrections, TargetCorrection
-from training.data import check_columns
+from training.corrections import TargetCorrection
 from training.folds import Plan, cross_validation
-from training.infer import check_target_names, fit_categories, infer_features, infer_target
+from training.infer import fit_categories, infer_features
 from training.leakage import empty_rows, leaks
 from training.objectives.kinds import KINDS, check_target
+from training.request import Request, check_request
+from training.targets import check_targets, infer_target
 from training.transfer.earlier import Earlier
 from training.transfer.features import in_terms_of, with_known
 from training.transfer.seen import seen_note, share_seen
@@ -33,37 +34,6 @@ if TYPE_CHECKING:
     from training.stream.stream import Stream
 
 Float64 = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to train.
-
-    Attributes:
-        data: see :func:`training.data.read_table`.
-        targets: columns to predict.
-        name: of the model.
-        config: settings.
-        corrections: of the inferred schema.
-        group: column whose rows stay in one part, or None; it is no feature.
-        time: column that orders the rows, or None: the newest rows test.
-        weight: column that says how much each row counts, or None; it is no feature.
-        interval_groups: categorical feature whose categories get intervals of their own, or None.
-        init: ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS`` of an earlier version to start from, or None.
-        stream: read Parquet batch by batch, or hold the table in memory; None: by its size.
-    """
-
-    data: str
-    targets: tuple[str, ...]
-    name: str
-    config: TrainConfig = field(default_factory=lambda: TrainConfig())
-    corrections: Corrections = field(default_factory=Corrections)
-    group: str | None = None
-    time: str | None = None
-    weight: str | None = None
-    interval_groups: str | None = None
-    init: str | None = None
-    stream: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,21 +152,6 @@ def _starting(prepared: Prepared, earlier: Earlier) -> Prepared:
     return replace(prepared, earlier=earlier, seen=seen, notes=[*prepared.notes, seen_note(earlier, seen)])
 
 
-def check_request(table: pl.DataFrame, request: Request) -> None:
-    """Check that what is asked for fits together and names columns that there are.
-
-    Raises:
-        DataError: it does not.
-    """
-    check_target_names(list(request.targets), table)
-    check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
-    unknown = [name for name in request.corrections.targets if name not in request.targets]
-    if unknown:
-        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
-    if request.time and request.group:
-        raise DataError("Expected --group or --time. Received: both.")
-
-
 def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
     """Some rows, without their warnings."""
     return Encoded(X.numeric[indices], X.categorical[indices])
@@ -220,22 +175,6 @@ def group_column_of(schema: FeatureSchema, name: str) -> int:
             )
         raise DataError(unknown_name("categorical feature", name, names))
     return names.index(name)
-
-
-def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
-    """Check that targets are numbers.
-
-    Raises:
-        DataError: one is not; the message has some of its values.
-    """
-    for name in targets:
-        column = table[name]
-        if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-            shown = ", ".join(repr(v) for v in column.drop_nulls().unique(maintain_order=True).head(3))
-            raise DataError(
-                f"Expected a target of numbers. Received: '{name}' of type {column.dtype}"
-                + (f", such as {shown}." if shown else ", which is empty.")
-            )
 
 
 def left_out_note(n_rows: int, usable: int) -> str:

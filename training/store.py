@@ -26,9 +26,10 @@ from training.golden import golden_rows
 from training.int8 import write_int8
 from training.measure import Measured
 from training.metrics import by_target
-from training.prepare import Prepared, Request
+from training.prepare import Prepared
 from training.report import write_report
 from training.report.sample import values as answered
+from training.request import Request
 from training.transfer.told import sentence
 
 

@@ -13,7 +13,8 @@ from artifact.registry import Registry, check_name
 from artifact.schema import FeatureSchema
 from training.backend import load_backend
 from training.data import TableFacts, read_table
-from training.prepare import Prepared, Request, prepare
+from training.prepare import Prepared, prepare
+from training.request import Request
 from training.stream.bounds import Bounds
 from training.stream.choose import parquet_source
 from training.stream.prepare import prepared_stream

@@ -95,7 +95,7 @@ def train_command(
     from training.config import TrainConfig, parse_setting
     from training.corrections import Corrections
     from training.objectives import KINDS
-    from training.prepare import Request
+    from training.request import Request
     from training.train import Observer, train
     from training.transfer.settings import objective_of_run
 

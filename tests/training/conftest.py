@@ -15,7 +15,7 @@ from artifact.manifest import Manifest
 from artifact.registry import Registry
 from training.backend import load_backend
 from training.config import TrainConfig
-from training.prepare import Request
+from training.request import Request
 from training.train import train
 
 

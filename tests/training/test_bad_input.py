@@ -12,7 +12,8 @@ from artifact.registry import Registry
 from tests.training.test_train import QUICK, train_frame
 from training.columns import records
 from training.config import TrainConfig
-from training.prepare import Request, prepare
+from training.prepare import prepare
+from training.request import Request
 from training.train import Observer, train
 
 N = 300

@@ -15,7 +15,8 @@ from artifact.registry import Registry
 from training.config import TrainConfig
 from training.fit import feed, fit
 from training.folds import Fold
-from training.prepare import Prepared, Request, prepare
+from training.prepare import Prepared, prepare
+from training.request import Request
 from training.train import train
 
 RNG = np.random.default_rng(0)

@@ -13,13 +13,14 @@ from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
 from artifact.registry import Registry
 from artifact.runtimes import Outputs
-from training import distil as distilling
+from training import students as teaching
 from training.config import TrainConfig
 from training.distil import distil, is_ensemble, networks_of
 from training.fit import fit
 from training.measure import answers, measure
-from training.prepare import Prepared, Request, prepare
+from training.prepare import Prepared, prepare
 from training.raw import raw_of
+from training.request import Request
 from training.train import train
 from training.unlabelled import near_rows
 
@@ -77,7 +78,7 @@ def test_a_fold_is_answered_by_a_student_that_never_heard_of_its_targets(taught)
 def test_made_rows_of_a_fold_do_not_teach_its_student(taught, monkeypatch):
     prepared, fitted, _ = taught
     drawn = []
-    students = distilling._Students.of(prepared, fitted, networks_of(prepared, fitted), False)
+    students = teaching.Students.of(prepared, fitted, networks_of(prepared, fitted), False)
     n = students.targets.shape[1]
     monkeypatch.setattr(students.loop, "run", lambda rows: drawn.append(rows) or np.ones((2, 4), np.float32))
     students.train(None)
@@ -90,7 +91,7 @@ def test_made_rows_of_a_fold_do_not_teach_its_student(taught, monkeypatch):
 def test_auto_keeps_an_ensemble_that_a_student_does_not_reach(taught, monkeypatch):
     prepared, fitted, student = taught
     asked = replace(prepared, config=prepared.config.model_copy(update={"distil": "auto"}))
-    monkeypatch.setattr(distilling, "_STEPS", 20)
+    monkeypatch.setattr(teaching, "_STEPS", 20)
     kept = distil(asked, fitted)
     assert kept.model is fitted.model
     assert kept.notes[-1].startswith("Not distilled: one network of ")
@@ -150,7 +151,7 @@ def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
     prepared: Prepared = prepare(table(), Request("", ("y",), "m", config))
     # As one repeat of two networks, of which none is dropped.
     fitted = fit(prepared.schema, prepared.X, prepared.y, prepared.plan.folds, prepared.config, repeats=1)
-    monkeypatch.setattr(distilling, "_STEPS", 20)
+    monkeypatch.setattr(teaching, "_STEPS", 20)
     asked = []
 
     def teacher(X: Encoded) -> list[Outputs]:
@@ -177,7 +178,7 @@ def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
 
 @pytest.mark.parametrize("wanted", [True, "auto"])
 def test_what_held_out_rows_decided_stands_when_all_rows_have_trained(wanted, monkeypatch, tmp_path):
-    monkeypatch.setattr(distilling, "_STEPS", 20)
+    monkeypatch.setattr(teaching, "_STEPS", 20)
     update = {"model": "tabm", "members": 2, "folds": 1, "refit": True, "epochs": 2, "distil": wanted}
     config = CONFIG.model_copy(update=update)
     table().write_parquet(tmp_path / "table.parquet")

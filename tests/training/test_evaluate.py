@@ -23,7 +23,8 @@ from training.config import TrainConfig
 from training.evaluate import verdict
 from training.golden import N_ROWS, golden_rows
 from training.metrics import regression_metrics
-from training.prepare import Request, prepare
+from training.prepare import prepare
+from training.request import Request
 from training.split import split_random
 
 RNG = np.random.default_rng(0)

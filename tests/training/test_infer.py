@@ -6,7 +6,8 @@ import pytest
 
 from artifact.errors import DataError
 from training.corrections import Corrections, TargetCorrection
-from training.infer import fit_categories, infer_features, infer_target
+from training.infer import fit_categories, infer_features
+from training.targets import infer_target
 
 
 def infer(frame: pl.DataFrame, corrections: Corrections | None = None):

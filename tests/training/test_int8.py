@@ -16,7 +16,8 @@ from artifact.runtimes import open_runtime
 from training import int8
 from training.config import TrainConfig
 from training.onnx_graph import UnsupportedError
-from training.prepare import Request, prepare
+from training.prepare import prepare
+from training.request import Request
 from training.train import train
 
 WIDE = TrainConfig(folds=2, repeats=1, members=2, epochs=3, hidden=(64, 64), embedding_bins=4, int8=True)

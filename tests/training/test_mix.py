@@ -13,14 +13,19 @@ from artifact.manifest import KERAS_MODEL
 from artifact.predictor import Predictor
 from artifact.registry import Registry
 from tests.training.conftest import mixed_table
+from training import mix as mixing
+from training.blend import mean_of
 from training.columns import encode_frame
 from training.config import TrainConfig
 from training.fit import feed
-from training.prepare import Request
+from training.measure import answers
+from training.prepare import prepare
+from training.request import Request
 from training.stream.bounds import Bounds
 from training.train import train
 
 QUICK = {"epochs": 4, "hidden": [16], "embedding_bins": 4, "folds": 2, "repeats": 1}
+MIX = ["mlp", "trees"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,6 +79,38 @@ def test_no_part_is_better_alone_on_the_rows_that_measure(tmp_path):
     assert rmse < manifest.baselines["hist_gradient_boosting"]["y"]["rmse"]
     assert "linear" in mixed_note(manifest)
     assert 0.8 < manifest.coverage.covered["y"] < 0.98
+
+
+def test_weights_are_those_of_the_parts_and_never_heard_of_the_rows_that_they_answer(monkeypatch):
+    prepared = prepare(mixed_table(), Request("", ("price",), "m", TrainConfig.build(None, QUICK | {"mix": MIX})))
+    chosen_by: list[set[float]] = []
+    answered = []
+
+    def choose(_, y, config, weight=None):
+        chosen_by.append(set(y[:, 0].tolist()))
+        # Another weight each time, so that the answers tell which was taken.
+        share = 1 / (3 + len(chosen_by))
+        return np.array([share, 1 - share])
+
+    def answer(outputs, weights, *, normal):
+        answered.append((set(outputs[0].value[:, 0].tolist()), float(weights[0])))
+        return mean_of(outputs, weights, normal=normal)
+
+    monkeypatch.setattr(mixing, "choose_weights", choose)
+    monkeypatch.setattr(mixing, "mean_of", answer)
+    mixed = mixing.fit_mix(prepared, prepared.config, lambda *_: None, lambda _: None)
+    everything, *of_folds = chosen_by
+    assert everything == set(prepared.y[:, 0].tolist())
+    folds = prepared.plan.first_cut
+    assert len(of_folds) == len(folds) == len(mixed.fitted.unseen) == 2
+    for k, (fold, known) in enumerate(zip(folds, of_folds, strict=True)):
+        assert known == set(np.delete(prepared.y[:, 0], fold.validation).tolist())
+        # The fold's rows, by the weights that were chosen without them.
+        assert (len(mixed.fitted.unseen[k].value), answered[k][1]) == (len(fold.validation), 1 / (5 + k))
+    first, second = (answers(part.model, prepared.X).value for part in mixed.parts)
+    assert [part.name for part in mixed.parts] == MIX
+    served = answers(mixed.fitted.model, prepared.X).value
+    np.testing.assert_allclose(served, first / 4 + second * 3 / 4, rtol=1e-5)
 
 
 def test_held_out_rows_choose_and_all_rows_train_again(tmp_path):

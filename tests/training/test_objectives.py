@@ -27,7 +27,8 @@ from training.config import TrainConfig
 from training.metrics import row_errors
 from training.objectives import KINDS, objective_of
 from training.objectives.kinds import check_target
-from training.prepare import Request, prepare
+from training.prepare import prepare
+from training.request import Request
 from training.train import train
 
 RNG = np.random.default_rng(0)

@@ -22,7 +22,8 @@ from training.models.inputs import Inputs, Preprocessed, heads
 from training.objectives import objective_of
 from training.objectives.kinds import Name as Objective
 from training.onnx_graph import UnsupportedError, write_onnx
-from training.prepare import Prepared, Request, prepare
+from training.prepare import Prepared, prepare
+from training.request import Request
 
 TARGETS = ("price", "second")
 

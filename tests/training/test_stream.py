@@ -19,7 +19,8 @@ from tests.training.conftest import mixed_table
 from training.config import TrainConfig
 from training.corrections import Corrections
 from training.data import TableFacts, read_table
-from training.prepare import Prepared, Request, prepare
+from training.prepare import Prepared, prepare
+from training.request import Request
 from training.stream.bounds import Bounds
 from training.stream.prepare import prepared_stream
 from training.stream.source import ParquetSource, paths_of

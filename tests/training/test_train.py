@@ -23,7 +23,8 @@ from training.config import TrainConfig
 from training.corrections import Corrections
 from training.export import check_parity
 from training.folds import Plan
-from training.prepare import Request, prepare
+from training.prepare import prepare
+from training.request import Request
 from training.train import Observer, train
 
 QUICK = TrainConfig(model="mlp", folds=2, repeats=1, epochs=1, hidden=(8,), embedding_bins=4)
@@ -296,7 +297,7 @@ from pathlib import Path
 from artifact.registry import Registry
 from training.config import TrainConfig
 from training.folds import Plan
-from training.prepare import Request
+from training.request import Request
 from training.train import train
 config = TrainConfig(folds=2, repeats=1, epochs=3, hidden=(16,), embedding_bins=4)
 manifest = train(Request(sys.argv[1], ("price",), "houses", config), Registry(Path(sys.argv[2])))

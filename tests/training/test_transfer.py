@@ -32,7 +32,8 @@ from training.fit import Fitted, fit
 from training.folds import Fold
 from training.loops.problem import Problem
 from training.measure import answers
-from training.prepare import Prepared, Request, prepare
+from training.prepare import Prepared, prepare
+from training.request import Request
 from training.train import Observer, train
 from training.transfer.earlier import Earlier
 from training.transfer.seen import share_seen

@@ -12,7 +12,8 @@ from training.baselines import BOOSTING, GLM, MEAN, MEDIAN, RIDGE, baseline_name
 from training.config import TrainConfig
 from training.evaluate import coverage, verdict
 from training.metrics import by_target, regression_metrics
-from training.prepare import Request, prepare
+from training.prepare import prepare
+from training.request import Request
 
 RNG = np.random.default_rng(0)
 N = 300

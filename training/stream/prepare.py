@@ -19,20 +19,10 @@ from training.config import SQUARED_ERROR, TrainConfig
 from training.corrections import FeatureCorrection, TargetCorrection
 from training.data import TableFacts, check_columns
 from training.folds import Plan
-from training.infer import described_target
 from training.leakage import empty_count, empty_sentence, leaks
 from training.objectives.kinds import KINDS
-from training.prepare import (
-    Prepared,
-    Request,
-    check_request,
-    check_targets,
-    group_column_of,
-    left_out_note,
-    shared_notes,
-    take,
-    without_days,
-)
+from training.prepare import Prepared, group_column_of, left_out_note, shared_notes, take, without_days
+from training.request import Request, check_request
 from training.stream.bounds import Bounds
 from training.stream.deal import Dealt, deal
 from training.stream.fingerprint import stream_fingerprint
@@ -44,6 +34,7 @@ from training.stream.source import ParquetSource
 from training.stream.spool import Spool, row_bytes
 from training.stream.stream import Stream
 from training.stream.texts import text_types
+from training.targets import check_targets, described_target
 from training.weights import check_weight, weightless_part
 
 Float64 = npt.NDArray[np.float64]

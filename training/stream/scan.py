@@ -11,7 +11,7 @@ from artifact.errors import DataError
 from training import split
 from training.corrections import FeatureCorrection
 from training.objectives.kinds import refused_target, takes
-from training.prepare import Request
+from training.request import Request
 from training.split import Indices
 from training.stream.bounds import Bounds
 from training.stream.draw import Draw, hashed

@@ -10,9 +10,10 @@ import polars as pl
 from artifact.schema import Feature
 from artifact.values import DAY
 from training.corrections import FeatureCorrection
-from training.infer import Facts, corrected, date_parts, frequent, infinite_note, is_usable, observed, why_useless
+from training.infer import corrected, date_parts, frequent, infinite_note, observed
 from training.stream.alone import alone_column
 from training.stream.distinct import Distinct, TextCounts
+from training.usable import Facts, is_usable, why_useless
 
 # Values kept of a column that is missing in nearly every row, should the sample have none.
 _FEW = 1_000

@@ -1,0 +1,59 @@
+"""What a user asks to be trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from artifact.errors import DataError
+from training.config import TrainConfig
+from training.corrections import Corrections
+from training.data import check_columns
+from training.targets import check_target_names
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to train.
+
+    Attributes:
+        data: see :func:`training.data.read_table`.
+        targets: columns to predict.
+        name: of the model.
+        config: settings.
+        corrections: of the inferred schema.
+        group: column whose rows stay in one part, or None; it is no feature.
+        time: column that orders the rows, or None: the newest rows test.
+        weight: column that says how much each row counts, or None; it is no feature.
+        interval_groups: categorical feature whose categories get intervals of their own, or None.
+        init: ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS`` of an earlier version to start from, or None.
+        stream: read Parquet batch by batch, or hold the table in memory; None: by its size.
+    """
+
+    data: str
+    targets: tuple[str, ...]
+    name: str
+    config: TrainConfig = field(default_factory=lambda: TrainConfig())
+    corrections: Corrections = field(default_factory=Corrections)
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    interval_groups: str | None = None
+    init: str | None = None
+    stream: bool | None = None
+
+
+def check_request(table: pl.DataFrame, request: Request) -> None:
+    """Check that what is asked for fits together and names columns that there are.
+
+    Raises:
+        DataError: it does not.
+    """
+    check_target_names(list(request.targets), table)
+    check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
+    unknown = [name for name in request.corrections.targets if name not in request.targets]
+    if unknown:
+        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
+    if request.time and request.group:
+        raise DataError("Expected --group or --time. Received: both.")

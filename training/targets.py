@@ -1,0 +1,64 @@
+"""Targets: which columns can be one, and how the training rows describe them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from artifact.errors import DataError
+from artifact.schema import Target
+from training.corrections import TargetCorrection
+from training.data import check_columns
+
+# A target whose mean is this many deviations away from 0 is centred in float64: float32 holds 7 digits.
+OFFSET_RATIO = 20.0
+
+
+def infer_target(name: str, y: npt.NDArray[np.float64], correction: TargetCorrection) -> Target:
+    """Describe a target by its training rows, float64 (n_samples,)."""
+    return described_target(name, float(y.mean()), float(y.std()), (float(y.min()), float(y.max())), correction)
+
+
+def described_target(
+    name: str, mean: float, std: float, ends: tuple[float, float], correction: TargetCorrection
+) -> Target:
+    """A target of the training rows' mean, standard deviation, smallest and largest value."""
+    is_far = abs(mean) > OFFSET_RATIO * std
+    return Target(
+        name=name,
+        unit=correction.unit,
+        description=correction.description,
+        minimum=ends[0],
+        maximum=ends[1],
+        std=std,
+        # A whole number reads better; a mean that rounds to 0 has to stay as it is.
+        offset=(float(np.round(mean)) or mean) if is_far else 0.0,
+    )
+
+
+def check_target_names(names: list[str], frame: pl.DataFrame) -> None:
+    """Check the targets asked for.
+
+    Raises:
+        DataError: none or repeated ones, or no such column.
+    """
+    if not names or len(set(names)) != len(names):
+        raise DataError(f"Expected distinct target columns. Received: {', '.join(names) or 'none'}.")
+    check_columns(frame, names, "column")
+
+
+def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
+    """Check that targets are numbers.
+
+    Raises:
+        DataError: one is not; the message has some of its values.
+    """
+    for name in targets:
+        column = table[name]
+        if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+            shown = ", ".join(repr(v) for v in column.drop_nulls().unique(maintain_order=True).head(3))
+            raise DataError(
+                f"Expected a target of numbers. Received: '{name}' of type {column.dtype}"
+                + (f", such as {shown}." if shown else ", which is empty.")
+            )
