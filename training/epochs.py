@@ -172,6 +172,8 @@ class Epochs:
         if self._repeats < 2:
             return np.asarray(others)
         together = self._together(outputs)
+        if not self._objective.averages:
+            return together
         # The error of a mean of m networks is c + v / m; two of them tell c and v.
         removed = (others - together) / (1.0 - 1.0 / self._repeats)
         judged: Float64 = together - removed * (1.0 / self._repeats - 1.0 / n)

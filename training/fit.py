@@ -29,6 +29,7 @@ from training.loops import open_loop
 from training.loops.problem import Problem, Table
 from training.models import FAMILIES, Family
 from training.models.inputs import Inputs, Preprocessed, heads, of_each, request_inputs
+from training.noise import Noise
 from training.objectives import objective_of
 from training.objectives.base import Objective
 from training.objectives.kinds import scale_of
@@ -59,6 +60,8 @@ class Fitted:
         computed: what computed the weights; None: they were solved for.
         init: what was taken from an earlier version, or None.
         augmentation: what it was worth, or None where there was none to measure.
+        noise: how the variances of normal distributions were corrected, in the model and in what measures it; None:
+            they are as the networks give them.
     """
 
     model: Any
@@ -71,6 +74,7 @@ class Fitted:
     computed: Computed | None = None
     init: Init | None = None
     augmentation: Effect | None = None
+    noise: Noise | None = None
 
 
 def fit(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from artifact.runtimes import Outputs
 from training.baselines import baseline_names, baselines, predict
 from training.fit import Fitted, feed
 from training.folds import Fold
+from training.noise import Noise
 from training.objectives.kinds import KINDS
 from training.prepare import Prepared, take
 
@@ -129,6 +130,30 @@ def answers(model: object, X: Encoded) -> Outputs:
     return Outputs(**{name: np.concatenate(parts) for name, parts in found.items()})
 
 
+def with_noise(prepared: Prepared, fitted: Fitted) -> Fitted:
+    """The networks, variances of normal distributions corrected on rows that they have not seen."""
+    if KINDS[prepared.config.objective].link != "normal" or not fitted.unseen:
+        return fitted
+    plan = prepared.plan
+    rows = np.arange(len(prepared.y)) if plan.parts is None else plan.folds[0].validation
+    X, y = prepared.rows(rows)
+    found = joint_unseen(prepared, fitted) if plan.parts is None else answers(fitted.model, X)
+    spread = np.asarray(found.spread, np.float64)
+    noise = Noise.fit(y - found.value, np.square(spread), prepared.weights(rows))
+    noise.into(fitted.model.get_layer("target"))
+    return replace(fitted, noise=noise)
+
+
+def _corrected(prepared: Prepared, error: Float64, variance: Float64) -> Float64:
+    """Each fold's variances as rows of the others correct them, (n_samples, n_targets)."""
+    corrected, everything = np.zeros_like(variance), np.arange(len(variance))
+    for fold in prepared.plan.first_cut:
+        others = np.setdiff1d(everything, fold.validation)
+        noise = Noise.fit(error[others], variance[others], prepared.weights(others))
+        corrected[fold.validation] = noise.variance(variance[fold.validation])
+    return corrected
+
+
 def joint_unseen(prepared: Prepared, fitted: Fitted) -> Outputs:
     """Each row's answer by the networks that did not see it, one of each repeat, as the model joins its networks."""
     plan, n = prepared.plan, len(prepared.y)
@@ -146,7 +171,10 @@ def joint_unseen(prepared: Prepared, fitted: Fitted) -> Outputs:
     together = {name: np.mean([cut[name] for cut in cuts], axis=0) for name in cuts[0]}
     if KINDS[prepared.config.objective].link == "normal":
         variances = np.mean([np.square(cut["spread"]) for cut in cuts], axis=0)
-        together["spread"] = np.sqrt(variances + np.var([cut["value"] for cut in cuts], axis=0))
+        variances += np.var([cut["value"] for cut in cuts], axis=0)
+        if fitted.noise is not None:
+            variances = _corrected(prepared, prepared.y - together["value"], variances)
+        together["spread"] = np.sqrt(variances)
     return Outputs(**together)
 
 

@@ -104,6 +104,7 @@ def fit_mix(prepared: Prepared, given: TrainConfig, progress: Progress, tell: Te
         unseen=unseen,
         notes=(note, *(n for part, _ in served if part.fitted for n in part.fitted.notes)),
         networks=tuple(range(len(blocks))) if len(blocks) > 1 else (),
+        noise=None,
     )
     retried = [n for part in parts for n in part.prepared.notes if n not in prepared.notes]
     told = replace(prepared, notes=[*prepared.notes, *dict.fromkeys(retried)])

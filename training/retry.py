@@ -10,6 +10,7 @@ from training.config import TrainConfig
 from training.epochs import DivergedError, Progress
 from training.fit import Fitted, fit
 from training.folds import Fold, Plan
+from training.measure import with_noise
 from training.models.inputs import of_each
 from training.prepare import Prepared
 
@@ -35,7 +36,7 @@ def fit_or_retry(prepared: Prepared, progress: Progress, tell: Tell) -> tuple[Pr
     """
     repeats = prepared.plan.repeats or len(prepared.plan.folds)
     try:
-        return prepared, _fit(prepared, prepared.plan.folds, progress, repeats=repeats)
+        return prepared, with_noise(prepared, _fit(prepared, prepared.plan.folds, progress, repeats=repeats))
     except DivergedError as error:
         given, epoch = prepared.config.required("learning_rate"), error.epoch
     rate = max(given) if isinstance(given, tuple) else given
@@ -45,7 +46,7 @@ def fit_or_retry(prepared: Prepared, progress: Progress, tell: Tell) -> tuple[Pr
     config = prepared.config.model_copy(update={"learning_rate": lower})
     again = replace(prepared, config=config, notes=[*prepared.notes, note])
     try:
-        return again, _fit(again, prepared.plan.folds, progress, repeats=repeats)
+        return again, with_noise(again, _fit(again, prepared.plan.folds, progress, repeats=repeats))
     except DivergedError as error:
         raise TruelineError(
             f"Expected a finite loss at a learning rate of {rate:g}, or at {lower:g}. Received: NaN in epoch {epoch}, "
@@ -83,6 +84,8 @@ def refit_or_keep(
         )
         tell(note)
         return replace(prepared, notes=[*prepared.notes, note]), fitted
+    if fitted.noise is not None:
+        fitted.noise.into(again.model.get_layer("target"))
     return prepared, replace(fitted, model=again.model)
 
 

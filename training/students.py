@@ -89,7 +89,9 @@ class Students:
         scaled = Preprocessed.of(schema, real, fitted_on=np.arange(len(real)), squeeze=True)
         pool, parents = _pool(real, scaled, fold_of[known], rng)
         rows = Preprocessed.of(schema, pool, fitted_on=np.arange(len(real)), squeeze=True)
-        scaling = fitted.model.get_layer("target")
+        # The teachers' variances are corrected: their students' are taught as such.
+        plain = {"spread_scale": None, "spread_floor": None}
+        scaling = TargetScaling.from_config(fitted.model.get_layer("target").get_config() | plain)
         targets = np.stack([raw_of(found, scaling) for found in teacher(pool)])
         weight = None if prepared.weight is None else prepared.weight[known][parents].astype(np.float32)
         students, n_targets, objective = len(targets), prepared.y.shape[1], objective_of(config)
@@ -155,7 +157,7 @@ class Students:
             variable.assign(values[-1:])
         scaling = TargetScaling.from_config(self.scaling.get_config())
         model = whole(self.prepared.schema, self.rows, core, scaling)
-        return replace(teacher_of, model=model, unseen=unseen, networks=chosen)
+        return replace(teacher_of, model=model, unseen=unseen, networks=chosen, noise=None)
 
 
 def student_config(config: TrainConfig) -> TrainConfig:

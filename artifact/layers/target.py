@@ -45,7 +45,8 @@ class TargetScaling(keras.layers.Layer):
 
     - ``identity``: values, then log spreads; the answers are their means.
     - ``normal``: means, then log standard deviations, of normal distributions. The answer is mean and standard
-      deviation of their mixture, (Lakshminarayanan et al. 2017): the spread has the members' disagreement in it.
+      deviation of their mixture, (Lakshminarayanan et al. 2017): the spread has the members' disagreement in it. Its
+      variance is corrected to ``spread_scale * (variance + spread_floor)``.
     - ``log``: logarithms of rates, then log spreads.
     - ``logistic``: log odds. With probability p the spread is 2 p (1 - p), what a 0 or 1 is off from p on average.
     - ``quantile``: ``n_quantiles`` a target as :func:`ascending` takes them; the value is the middle one.
@@ -59,6 +60,8 @@ class TargetScaling(keras.layers.Layer):
         minimum, maximum: values are kept within these, (n_targets,), offset subtracted; None for no bounds.
         link: see above. Defaults to ``identity``.
         n_quantiles: of each target, an odd number. Defaults to 0.
+        spread_scale, spread_floor: see above, of each target, the floor in squares of ``std``. Defaults to no
+            correction.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class TargetScaling(keras.layers.Layer):
         maximum: Sequence[float] | None = None,
         link: str = "identity",
         n_quantiles: int = 0,
+        spread_scale: Sequence[float] | None = None,
+        spread_floor: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,6 +85,8 @@ class TargetScaling(keras.layers.Layer):
         self.maximum = None if maximum is None else [float(v) for v in maximum]
         self.link = link
         self.n_quantiles = int(n_quantiles)
+        self.spread_scale = [1.0] * len(self.mean) if spread_scale is None else [float(v) for v in spread_scale]
+        self.spread_floor = [0.0] * len(self.mean) if spread_floor is None else [float(v) for v in spread_floor]
 
     def call(self, inputs: Any) -> dict[str, Any]:
         if self.link == "quantile":
@@ -96,7 +103,9 @@ class TargetScaling(keras.layers.Layer):
         value = ops.mean(values, axis=0)
         if self.link == "normal":
             disagreement = ops.mean(ops.square(values - value), axis=0)
-            spread = ops.sqrt(ops.mean(ops.square(spreads), axis=0) + disagreement)
+            variance = ops.mean(ops.square(spreads), axis=0) + disagreement
+            scale, floor = np.asarray(self.spread_scale, np.float32), np.asarray(self.spread_floor, np.float32)
+            spread = ops.sqrt(scale * (variance + floor))
         else:
             spread = ops.mean(spreads, axis=0)
         return {"value": self._bounded(value * std + mean), "spread": spread * std}
@@ -124,4 +133,5 @@ class TargetScaling(keras.layers.Layer):
         config: dict[str, Any] = super().get_config()
         config.update(mean=self.mean, std=self.std, minimum=self.minimum, maximum=self.maximum)
         config.update(link=self.link, n_quantiles=self.n_quantiles)
+        config.update(spread_scale=self.spread_scale, spread_floor=self.spread_floor)
         return config

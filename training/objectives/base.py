@@ -34,6 +34,8 @@ class Objective:
         outputs_a_target: values of each target. Defaults to 1.
         has_spread: a log spread follows each value. Defaults to True.
         n_quantiles: of each target. Defaults to 0.
+        averages: whether the joint answer of m networks has an error of about c + v / m, as squared errors have. A
+            likelihood has not: that of a network which is sure of what is wrong has no bound. Defaults to True.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Objective:
     outputs_a_target: int = 1
     has_spread: bool = True
     n_quantiles: int = 0
+    averages: bool = True
 
     @property
     def kind(self) -> Kind:

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from training.config import TrainConfig
+from training.noise import Noise
 from training.objectives.base import LOG_SPREAD, Array, Objective, split
 
 # Of beta-NLL: 0 is the likelihood alone, 1 gives the mean the gradient of the squared error. Measured: decision 13.
@@ -27,7 +28,7 @@ def gaussian(config: TrainConfig) -> Objective:  # noqa: ARG001 - the objectives
         nll = 0.5 * ops.square(y - mean) * ops.exp(-2 * log_std) + log_std
         return ops.mean(nll * ops.stop_gradient(ops.exp(2 * _BETA * log_std)), axis=-1)
 
-    return Objective("gaussian", loss, _nll, _mixture_nll)
+    return Objective("gaussian", loss, _nll, _mixture_nll, averages=False)
 
 
 def _nll(y: Any, outputs: Any) -> Any:
@@ -39,8 +40,12 @@ def _nll(y: Any, outputs: Any) -> Any:
 
 
 def _mixture_nll(y: Array, outputs: Array) -> Array:
-    """Of the normal distribution with the mixture's mean and variance (Lakshminarayanan et al. 2017)."""
+    """Of the normal distribution with the mixture's mean and variance (Lakshminarayanan et al. 2017), corrected.
+
+    What is served is corrected as well, so that networks are judged by what they will be.
+    """
     mean, log_std = split(y, outputs)
     variance = np.exp(2 * np.clip(log_std, *LOG_SPREAD)).mean(axis=0) + mean.var(axis=0)
+    variance = Noise.fit(y - mean.mean(axis=0), variance).variance(variance)
     found = 0.5 * (np.square(y - mean.mean(axis=0)) / variance + np.log(2 * np.pi * variance))
     return np.asarray(found.mean(axis=-1))

@@ -47,7 +47,9 @@ def answers(graph: Graph, layer: Any, heads: Sequence[Heads]) -> dict[str, str]:
         by_value, by_spread = partial(_mean_of, values, 0), partial(_mean_of, log_spreads, 0)
     low, high = keras_target._LOG_SPREAD
     if layer.link == "normal":
-        value, spread = _mixture(graph, of_values, of_spreads, by_value, by_spread, std)
+        scale = np.square(std) * np.asarray(layer.spread_scale)
+        floor = scale * np.asarray(layer.spread_floor)
+        value, spread = _mixture(graph, of_values, of_spreads, by_value, by_spread, scale, floor)
         value = graph.add("Add", graph.add("Mul", value, std), mean)
         return {"value": _bounded(graph, layer, value), "spread": spread}
     spread = graph.add("Exp", graph.add("Clip", of_spreads, *_float32((low, high))))
@@ -80,18 +82,34 @@ def _mean_of(heads: Heads, first: int, factor: Float64) -> Float64:
 
 
 def _mixture(
-    graph: Graph, of_values: str, of_spreads: str, by_value: Averages, by_spread: Averages, std: Float64
+    graph: Graph,
+    of_values: str,
+    of_spreads: str,
+    by_value: Averages,
+    by_spread: Averages,
+    scale: Float64,
+    floor: Float64,
 ) -> tuple[str, str]:
-    """Mean, in deviations, and standard deviation of the normal distributions of all answers together."""
-    to_mean = by_value(np.ones(len(std)))
+    """Mean, in deviations, and standard deviation of the normal distributions of all answers together.
+
+    Args:
+        graph: to add to.
+        of_values, of_spreads: the heads.
+        by_value, by_spread: means over all answers of the heads' columns.
+        scale: of each target's variance, (n_targets,).
+        floor: added to it then.
+    """
+    to_mean = by_value(np.ones(len(scale)))
     value = graph.matmul(of_values, to_mean, "head")
     low, high = (2 * bound for bound in keras_target._LOG_SPREAD)
     doubled = graph.add("Clip", graph.add("Add", of_spreads, of_spreads), *_float32((low, high)))
-    variance = graph.matmul(graph.add("Exp", doubled), by_spread(np.square(std)), "head")
+    variance = graph.matmul(graph.add("Exp", doubled), by_spread(scale), "head")
     if to_mean.max() < 1:
         each = graph.add("Sub", of_values, graph.matmul(value, (to_mean > 0).T.astype(np.float64), "head"))
-        disagreement = graph.matmul(graph.add("Mul", each, each), by_value(np.square(std)), "head")
+        disagreement = graph.matmul(graph.add("Mul", each, each), by_value(scale), "head")
         variance = graph.add("Add", variance, disagreement)
+    if floor.any():
+        variance = graph.add("Add", variance, floor)
     return value, graph.add("Sqrt", variance)
 
 
