@@ -17,6 +17,9 @@ Float64 = npt.NDArray[np.float64]
 # Floors that are tried, in mean squared errors.
 _FLOORS = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5)
 
+# A target that is known exactly has a spread all the same.
+_SCALES = (1e-6, 1e6)
+
 
 @dataclass(frozen=True, slots=True)
 class Noise:
@@ -41,11 +44,12 @@ class Noise:
         """
         if weight is not None and not weight.any():
             weight = None
-        squared = np.maximum(np.square(error), np.finfo(np.float64).tiny)
+        squared = np.square(error)
         tried = np.multiply.outer(np.array(_FLOORS), np.average(squared, axis=0, weights=weight))
         wide = variance + tried[:, None]
-        scales = np.average(squared / wide, axis=1, weights=weight)
-        likelihood = np.log(scales) + np.average(np.log(wide), axis=1, weights=weight)
+        found = np.average(squared / wide, axis=1, weights=weight)
+        scales = np.clip(found, *_SCALES)
+        likelihood = found / scales + np.log(scales) + np.average(np.log(wide), axis=1, weights=weight)
         best, targets = likelihood.argmin(axis=0), np.arange(variance.shape[1])
         return cls(scales[best, targets], tried[best, targets])
 

@@ -1,5 +1,6 @@
 """Which epoch each network keeps, by rows that it has not seen. The loop is a fake: what is learnt is not the point."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -47,11 +48,11 @@ class ScriptedLoop:
         self.put_back = weights
 
 
-def epochs(plan, loop, n_epochs, **fields):
+def epochs(plan, loop, n_epochs, averages=True, **fields):
     return Epochs(
         loop,
         SimpleNamespace(y=Y, weight=None),
-        objective_of(TrainConfig()),
+        replace(objective_of(TrainConfig()), averages=averages),
         plan.folds,
         **{"repeats": plan.repeats, "epochs": n_epochs, "patience": 99, "steps": 1, "batch": 8, "seed": 0, **fields},
     )
@@ -82,6 +83,18 @@ def test_with_repeats_the_mean_of_all_networks_is_judged():
     alone = epochs(once, ScriptedLoop(once.folds, shared, [[0.1] * 3, [0.8] * 3]), 2)
     alone.to_the_end(None, None)
     assert set(alone.best_epochs) == {1}
+
+
+def test_what_an_average_does_not_remove_is_not_taken_off():
+    """The repeats' joint answers count as they are where errors of averages are not those of squared errors."""
+    plan = cross_validation(N, 3, 4, seed=0)
+    chosen = []
+    for averages in (True, False):
+        run = epochs(plan, ScriptedLoop(plan.folds, [0.3, 0.1], [[0.1] * 12, [0.8] * 12]), 2, averages)
+        run.to_the_end(None, None)
+        chosen.append(set(run.best_epochs))
+    assert chosen == [{2}, {1}]
+    assert run.history["validation"][1] == pytest.approx(0.1**2 + 0.8**2 / 4, rel=0.1)
 
 
 def test_it_stops_when_no_network_becomes_better():

@@ -65,6 +65,10 @@ LAYERS = [
     (StackedHeads(2, 4, 2, ntk=True), RNG.normal(size=(2, 4 * 64, 8)).astype(np.float32)),
     (TargetScaling([3.0], [2.0], [0.0], [5.0]), RNG.normal(size=(6, 64, 2)).astype(np.float32)),
     (TargetScaling([3.0, 1.0], [2.0, 1.0], link="normal"), RNG.normal(size=(6, 64, 4)).astype(np.float32)),
+    (
+        TargetScaling([3.0], [2.0], link="normal", spread_scale=[2.0], spread_floor=[0.1]),
+        RNG.normal(size=(6, 64, 2)).astype(np.float32),
+    ),
     (TargetScaling([0.0], [2.0], [0.0], [5.0], link="log"), RNG.normal(size=(6, 64, 2)).astype(np.float32)),
     (TargetScaling([0.0], [1.0], link="logistic"), RNG.normal(size=(6, 64, 1)).astype(np.float32)),
     (

@@ -210,9 +210,13 @@ def test_a_score_is_the_error_of_the_members_joint_answer(objective):
     weight = np.zeros(40)
     weight[:10] = 2.0
     assert given.score(y, outputs, weight) == pytest.approx(given.score(y[:10], outputs[:, :10]), rel=1e-6)
-    # One member, one network: what a person is shown is the same error.
-    alone = np.asarray(given.error(y[None, None].astype(np.float32), outputs[None, :1]))
-    assert np.mean(alone) == pytest.approx(given.score(y, outputs[:1]), rel=1e-3)
+    # One member, one network: what a person is shown is the same error, but that nothing is corrected yet.
+    alone = np.mean(np.asarray(given.error(y[None, None].astype(np.float32), outputs[None, :1])))
+    assert alone == pytest.approx(float(np.mean(given.errors(y, outputs[:1].astype(np.float64)))), rel=1e-3)
+    if given.corrected is None:
+        assert alone == pytest.approx(given.score(y, outputs[:1]), rel=1e-3)
+    else:
+        assert alone > given.score(y, outputs[:1])
 
 
 @pytest.mark.parametrize("power", [1, 1.5, 2])

@@ -101,6 +101,20 @@ def test_objectives_answer_as_keras(objective, members, tmp_path):
 
 
 @pytest.mark.parametrize("networks", [1, 2])
+def test_corrected_variances_answer_as_keras(networks, tmp_path):
+    rows = prepared(model="mlp", objective="gaussian", targets=TARGETS)
+    model = network(rows, networks)
+    write_onnx(model, tmp_path / "plain.onnx", exact=False)
+    before = OnnxRuntime(tmp_path / "plain.onnx").run(rows.X.numeric, rows.X.categorical).spread
+    (layer,) = (part for part in model.layers if isinstance(part, TargetScaling))
+    layer.spread_scale, layer.spread_floor = [0.5, 4.0], [0.0, 0.2]
+    check(model, rows, tmp_path / "m.onnx")
+    after = OnnxRuntime(tmp_path / "m.onnx").run(rows.X.numeric, rows.X.categorical).spread
+    np.testing.assert_allclose(after[:, 0], before[:, 0] * 0.5**0.5, rtol=1e-4)
+    assert (after[:, 1] > 2 * before[:, 1]).all()
+
+
+@pytest.mark.parametrize("networks", [1, 2])
 @pytest.mark.parametrize(
     "drop",
     [("postcode", "town"), ("area", "rooms", "garden", "sold"), ("town",), ("area",), ("area", "town", "postcode")],

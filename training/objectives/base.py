@@ -19,6 +19,8 @@ Loss = Callable[[Any, Any], Any]
 # The same in NumPy: targets (n_samples, n_targets) and outputs of one network (n_members, n_samples, n_outputs) ->
 # the error of each row by the members' joint answer, (n_samples,).
 Errors = Callable[[Array, Array], Array]
+# With the weights of the rows, or None, where what is served is corrected by all of them.
+Corrected = Callable[[Array, Array, Array | None], Array]
 LOG_SPREAD = (-7.0, 4.0)
 
 
@@ -36,6 +38,7 @@ class Objective:
         n_quantiles: of each target. Defaults to 0.
         averages: whether the joint answer of m networks has an error of about c + v / m, as squared errors have. A
             likelihood has not: that of a network which is sure of what is wrong has no bound. Defaults to True.
+        corrected: in place of ``errors``, those of answers as they will be served. Defaults to None.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Objective:
     has_spread: bool = True
     n_quantiles: int = 0
     averages: bool = True
+    corrected: Corrected | None = None
 
     @property
     def kind(self) -> Kind:
@@ -67,9 +71,10 @@ class Objective:
             outputs: (n_members, n_samples, n_outputs).
             weight: (n_samples,), or None; weights of 0 throughout count as equal.
         """
-        errors = self.errors(y, outputs.astype(np.float64))
         if weight is not None and not weight.any():
             weight = None
+        outputs = outputs.astype(np.float64)
+        errors = self.errors(y, outputs) if self.corrected is None else self.corrected(y, outputs, weight)
         return float(np.average(errors, weights=weight))
 
     def shown(self, score: float) -> float:

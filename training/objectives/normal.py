@@ -28,7 +28,7 @@ def gaussian(config: TrainConfig) -> Objective:  # noqa: ARG001 - the objectives
         nll = 0.5 * ops.square(y - mean) * ops.exp(-2 * log_std) + log_std
         return ops.mean(nll * ops.stop_gradient(ops.exp(2 * _BETA * log_std)), axis=-1)
 
-    return Objective("gaussian", loss, _nll, _mixture_nll, averages=False)
+    return Objective("gaussian", loss, _nll, _mixture_nll, averages=False, corrected=_corrected_nll)
 
 
 def _nll(y: Any, outputs: Any) -> Any:
@@ -40,12 +40,21 @@ def _nll(y: Any, outputs: Any) -> Any:
 
 
 def _mixture_nll(y: Array, outputs: Array) -> Array:
-    """Of the normal distribution with the mixture's mean and variance (Lakshminarayanan et al. 2017), corrected.
+    """Of the normal distribution with the mixture's mean and variance (Lakshminarayanan et al. 2017)."""
+    error, variance = _mixture(y, outputs)
+    return _likelihood(error, variance)
 
-    What is served is corrected as well, so that networks are judged by what they will be.
-    """
+
+def _corrected_nll(y: Array, outputs: Array, weight: Array | None) -> Array:
+    """The same with the variance corrected, as what is served will be."""
+    error, variance = _mixture(y, outputs)
+    return _likelihood(error, Noise.fit(error, variance, weight).variance(variance))
+
+
+def _mixture(y: Array, outputs: Array) -> tuple[Array, Array]:
     mean, log_std = split(y, outputs)
-    variance = np.exp(2 * np.clip(log_std, *LOG_SPREAD)).mean(axis=0) + mean.var(axis=0)
-    variance = Noise.fit(y - mean.mean(axis=0), variance).variance(variance)
-    found = 0.5 * (np.square(y - mean.mean(axis=0)) / variance + np.log(2 * np.pi * variance))
-    return np.asarray(found.mean(axis=-1))
+    return y - mean.mean(axis=0), np.exp(2 * np.clip(log_std, *LOG_SPREAD)).mean(axis=0) + mean.var(axis=0)
+
+
+def _likelihood(error: Array, variance: Array) -> Array:
+    return np.asarray(0.5 * (np.square(error) / variance + np.log(2 * np.pi * variance)).mean(axis=-1))
