@@ -6,6 +6,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+import keras
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -174,6 +175,19 @@ def test_weights_two_targets_and_several_networks_are_streamed(tmp_path):
         ]
     )
     assert abs(answer.value[0, 1] - 2000) < 0.1
+
+
+def test_augmentation_and_corrected_variances_are_streamed_too(tmp_path):
+    settings = {"model": "mlp", "folds": 1, "repeats": 2, "epochs": 4, "hidden": [16], "embedding_bins": 4}
+    config = TrainConfig.build(None, {**settings, "objective": "gaussian", "augment": ["noise"]})
+    asked = request(written(mixed_table(600), tmp_path / "t.parquet"), config=config, stream=True)
+    registry = Registry(tmp_path / "home")
+    manifest = train(asked, registry)
+    assert manifest.augmentation is not None
+    assert manifest.augmentation.rows > 0
+    model = keras.saving.load_model(registry.resolve("m").path / "model.keras")
+    assert model.get_layer("target").spread_scale != [1.0]
+    assert manifest.lineage.config["refit"] is False
 
 
 def test_time_holds_the_newest_out_and_groups_stay_together(tmp_path):
