@@ -9,7 +9,7 @@ import polars as pl
 from artifact.encoding import Encoded, Encoder
 from artifact.errors import DataError
 from artifact.schema import Feature, FeatureSchema
-from training.data import NULL_TOKENS
+from training.typed import NULL_TOKENS
 
 
 def schema_columns(frame: pl.DataFrame, schema: FeatureSchema) -> dict[str, Any]:

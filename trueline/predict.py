@@ -50,7 +50,8 @@ def predict_command(
     """
     need_training("predict", "polars")
     from artifact.predictor import Predictor
-    from training.data import read_raw, typed
+    from training.data import read_raw
+    from training.typed import typed
 
     if output is not None:
         _writer(output)

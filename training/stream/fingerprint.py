@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from training.data import hashed_values, text_as
+from training.data import hashed_values
 from training.stream.source import ParquetSource
+from training.typed import text_as
 
 
 def stream_fingerprint(source: ParquetSource, types: dict[str, Any], batch_rows: int) -> str:

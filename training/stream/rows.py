@@ -10,9 +10,9 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.schema import Kind
-from training.data import text_as
 from training.infer import finite
 from training.stream.source import ParquetSource
+from training.typed import text_as
 
 
 class Batch(NamedTuple):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact.errors import DataError
-from training.data import typed_column
+from training.typed import typed_column
 
 # Bytes of a column that are read at once, so that a row group may be of any size.
 _READ_AHEAD = 1 << 20
@@ -39,7 +39,7 @@ class ParquetSource:
         paths: of the files, in the order of their rows.
 
     Attributes:
-        types: polars type of each column by name, after :func:`training.data.typed_column`; texts as they are.
+        types: polars type of each column by name, after :func:`training.typed.typed_column`; texts as they are.
         rows: of all files.
 
     Raises:

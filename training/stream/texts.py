@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from training.data import TEXT_TYPES, present_texts, text_fits
 from training.stream.source import ParquetSource
+from training.typed import TEXT_TYPES, present_texts, text_fits
 
 
 def text_types(source: ParquetSource, batch_rows: int, as_text: Collection[str] = ()) -> dict[str, Any]:
-    """The type of each column, texts as what all their values say they are, see :func:`training.data.typed_text`.
+    """The type of each column, texts as what all their values say they are, see :func:`training.typed.typed_text`.
 
     Args:
         source: of the rows.
