@@ -90,8 +90,19 @@ def _learning(content: Content, kept: str) -> Figure:
         axes.set_yscale("linear")
         plain_numbers(axes.yaxis, bins=6)
         axes.yaxis.set_minor_formatter(NullFormatter())
+    if axes.get_yscale() == "linear":
+        means = [_errors(history.get(name, []), squared) for name in ("train", "validation")]
+        bottom, top = _without_spikes(np.concatenate(means), axes.get_ylim())
+        axes.set_ylim(bottom, top)
     axes.legend()
     return figure
+
+
+def _without_spikes(means: Float64, ends: tuple[float, float]) -> tuple[float, float]:
+    """Ends of an axis on which nine epochs in ten can be told apart: a likelihood that leaps once hides all others."""
+    low, usual = means.min(), np.quantile(means, 0.9)
+    room = max(usual - low, 1e-9)
+    return (low - 0.2 * room, usual + 0.6 * room) if ends[1] > usual + 3 * room else ends
 
 
 def _errors(values: list[float], squared: bool) -> Float64:
