@@ -35,6 +35,7 @@ Initializer = Literal[
 Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam", "lion", "muon"]
 Schedule = Literal["constant", "linear", "cosine", "exponential", "step", "coslog4"]
 Precision = Literal["auto", "float32", "tf32", "mixed_bfloat16"]
+RowWeight = Literal["equal", "spread"]
 
 
 # Families whose solution is that of least squares.
@@ -60,6 +61,10 @@ class TrainConfig(BaseModel):
     )
     huber_delta: float = Field(
         default=1.0, gt=0, le=100, description="Error, in target deviations, above which huber counts it as it is."
+    )
+    row_weight: RowWeight | None = Field(
+        default=None,
+        description="Of rows in objective mse: equal, or by each row's own spread, so that noise counts less.",
     )
     tweedie_power: float = Field(
         default=1.5, gt=1, lt=2, description="Power of tweedie: near 1 counts, near 2 amounts."

@@ -24,6 +24,7 @@ _EMBEDDED: dict[str, Any] = {
     "activation": "silu",
     "embedding_activation": "relu",
     "embedding_dim": 16,
+    "row_weight": "spread",
 }
 # Of dropout, the repeats take one after another: those that suit the table are served.
 _FAMILIES: dict[str, dict[str, Any]] = {
@@ -64,6 +65,7 @@ _COMMON: dict[str, Any] = {
     "warmup": 0.05,
     "weight_decay": 1e-2,
     "clip_norm": 1.0,
+    "row_weight": "equal",
 }
 # Folds and repeats by preset: for few rows, up to MANY_ROWS, and networks without folds for more.
 _NETWORKS = {

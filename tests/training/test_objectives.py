@@ -219,6 +219,53 @@ def test_a_score_is_the_error_of_the_members_joint_answer(objective):
         assert alone > given.score(y, outputs[:1])
 
 
+def gradients(config: TrainConfig, y: np.ndarray, value: np.ndarray, log_spread: np.ndarray) -> list[np.ndarray]:
+    """Of the loss of rows of one network and member, by value and by log spread, (n_samples, n_targets) each."""
+    # Here: loading TensorFlow takes seconds that other tests of this folder need not spend.
+    import tensorflow as tf
+
+    parts = [tf.constant(part[None, None], tf.float32) for part in (value, log_spread)]
+    with tf.GradientTape() as tape:
+        tape.watch(parts)
+        loss = tf.reduce_sum(objective_of(config).loss(tf.constant(y[None, None], tf.float32), tf.concat(parts, -1)))
+    return [np.asarray(found[0, 0]) for found in tape.gradient(loss, parts)]
+
+
+def test_rows_weigh_by_their_spread_and_what_is_learnt_of_the_spread_stays():
+    y, value = np.zeros((5, 2)), np.full((5, 2), 0.25)
+    # The first target's spreads differ by what is allowed, and by more; the second's do not.
+    spread = np.array([[1, 0.5], [2, 0.5], [0.5, 0.5], [30, 0.5], [1 / 30, 0.5]])
+    equal = gradients(TrainConfig(row_weight="equal"), y, value, np.log(spread))
+    found = gradients(TrainConfig(row_weight="spread"), y, value, np.log(spread))
+    np.testing.assert_allclose(found[0][:, 0] / equal[0][:, 0], [1, 0.5, 2, 0.2, 5], rtol=1e-5)
+    np.testing.assert_allclose(found[0][:, 1], equal[0][:, 1], rtol=1e-5)
+    # The weight is taken as given: no spread grows to make an error count less.
+    np.testing.assert_allclose(found[1], equal[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("typical", "held"), [(0.3, 1.0), (0.15, 1.0), (0.015, 100.0)])
+def test_errors_of_nearly_exact_answers_keep_their_size(typical, held):
+    y, value, log_spread = np.zeros((4, 1)), np.full((4, 1), 0.01), np.full((4, 1), np.log(typical))
+    equal, found = (gradients(TrainConfig(row_weight=w), y, value, log_spread)[0] for w in ("equal", "spread"))
+    np.testing.assert_allclose(found / equal, held, rtol=1e-4)
+
+
+def test_weights_by_spread_leave_the_mean_of_skewed_noise(tmp_path):
+    """It is no median: half of it lies far above."""
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-2, 2, (1500, 2))
+    noise = np.exp(0.5 * x[:, 1]) * (rng.exponential(size=1500) - 1)
+    pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": np.sin(x[:, 0]) + noise}).write_csv(tmp_path / "d.csv")
+    config = TrainConfig(preset="fast", repeats=1, epochs=30)
+    registry = Registry(tmp_path)
+    manifest = train(Request(str(tmp_path / "d.csv"), ("y",), "m", config), registry)
+    assert manifest.lineage.config["row_weight"] == "spread"
+    at = rng.uniform(-1.8, 1.8, (500, 2))
+    found = Predictor.load(registry.resolve("m").path).predict_rows([{"a": a, "b": b} for a, b in at.tolist()])
+    # The median lies 0.31 deviations of the noise below the mean.
+    assert np.mean(found.value[:, 0] - np.sin(at[:, 0])) == pytest.approx(0, abs=0.12)
+
+
 @pytest.mark.parametrize("power", [1, 1.5, 2])
 def test_deviances_are_scikit_learns(power):
     y, value = RNG.gamma(2, 1, 50), RNG.gamma(2, 1, 50)
