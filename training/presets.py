@@ -54,6 +54,9 @@ _FEW: dict[str, Any] = {
     "dropout": (0.1, 0.0, 0.1, 0.0),
     "learning_rate": (4e-3, 2e-2, 1e-2, 8e-3),
 }
+# What is fitted and answers soonest, up to MANY_ROWS: the bins of small networks make one product with the first layer,
+# of all networks at once. Few numbers need more.
+_QUICK: dict[str, Any] = {"hidden": (64, 32), "embedding_activation": None, "embedding_dim": 4, "embedding_bins": 48}
 # Solved, not trained: these settings mean nothing to them.
 _FAMILIES |= dict.fromkeys(SOLVED, _FAMILIES["linear"])
 _COMMON: dict[str, Any] = {
@@ -116,6 +119,7 @@ def resolved(
     of_few, of_some, of_many = _NETWORKS[preset]
     folds, repeats = of_few if few else of_some if n_rows < MANY_ROWS else (1, of_many)
     batch_size = _by_rows(n_rows, ((FEW_ROWS, 32), (MANY_ROWS, 256), (500_000, 512)), 1024)
+    quick = preset == "fast" and of_rows == 1 and model == "mlp" and not 0 < n_numeric <= _FEW_NUMBERS
     steps_of_few, steps, most = _EFFORT[preset]
     a_pass = max(1, n_rows // batch_size)
     if model == "realmlp":
@@ -127,6 +131,7 @@ def resolved(
         **_COMMON,
         **_FAMILIES[model],
         **(_embeddings(n_numeric) if model in ("mlp", "tabm") else {}),
+        **(_QUICK if quick else {}),
         **(_FEW if few and model in ("mlp", "tabm") else {}),
         "model": model,
         "mix": tuple(mix),

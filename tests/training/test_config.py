@@ -78,3 +78,30 @@ def test_few_numbers_are_embedded_finely(model, n_rows, n_numeric, expected):
     assert (config.embedding_bins, config.embedding_dim) == expected
     asked = TrainConfig(model=model, embedding_bins=7, embedding_dim=3).resolved(n_rows, n_numeric)
     assert (asked.embedding_bins, asked.embedding_dim) == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("preset", "model", "n_rows", "n_numeric", "small"),
+    [
+        ("fast", None, 10_000, 8, True),
+        ("fast", None, 10_000, 0, True),
+        ("fast", "mlp", 49_999, 5, True),
+        ("fast", None, 10_000, 4, False),
+        ("fast", None, 2_999, 8, False),
+        ("fast", None, 50_000, 8, False),
+        ("fast", "tabm", 10_000, 8, False),
+        ("balanced", "mlp", 10_000, 8, False),
+    ],
+)
+def test_fast_networks_are_small(preset, model, n_rows, n_numeric, small):
+    config = TrainConfig(preset=preset, model=model).resolved(n_rows, n_numeric)
+    expected = ((64, 32), 48, 4, None)
+    found = (config.hidden, config.embedding_bins, config.embedding_dim, config.embedding_activation)
+    assert (found == expected) is small
+    asked = TrainConfig(preset=preset, model=model, hidden=(9,)).resolved(n_rows, n_numeric)
+    assert asked.hidden == (9,)
+
+
+def test_rows_weigh_by_their_spread_in_mlp_and_tabm():
+    chosen = {model: TrainConfig(model=model).resolved(5_000).row_weight for model in ("mlp", "tabm", "realmlp")}
+    assert chosen == {"mlp": "spread", "tabm": "spread", "realmlp": "equal"}

@@ -84,6 +84,25 @@ def test_families_answer_as_keras(model, networks, tmp_path):
     check(network(rows, networks), rows, tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize(
+    ("hidden", "products"),
+    [
+        # Bins and flags to all first layers at once, blocks of the second layers, blocks of the heads; two means.
+        ((16, 12), 5),
+        # The blocks of four layers of 200 x 200 hold more zeros than their operations are worth, those of heads do not;
+        # wide layers take the embedding as a product of its own.
+        ((200, 200), 9),
+    ],
+)
+def test_small_networks_are_computed_together(hidden, products, tmp_path):
+    rows = prepared(model="mlp", hidden=hidden)
+    written = check(network(rows, networks=4), rows, tmp_path / "m.onnx")
+    operations = [node.op_type for node in written.graph.node]
+    # The bins' spreading out is one more.
+    assert operations.count("MatMul") + operations.count("Gemm") == products + 1
+    assert operations.count("Split") == (0 if hidden == (16, 12) else 1)
+
+
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("objective", typing.get_args(Objective))
 def test_objectives_answer_as_keras(objective, members, tmp_path):

@@ -68,6 +68,9 @@ class Bins:
         _, columns, bins, _ = self.kernel.shape
         composed = networks * columns * bins * units
         apart = min(self._block(), self._by_column()) + networks * self.width * units + NODE
+        if networks > 1:
+            # Rows of several networks are stacked and cut, and each network's product and activation are its own.
+            apart += 4 * networks * NODE
         if composed > apart:
             return self.plain(graph)
         return self._flat(graph)

@@ -14,6 +14,7 @@ from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from training.onnx_graph import hidden, mixture, numbers, target
 from training.onnx_graph.categories import Codes, Embedded, one_hot
 from training.onnx_graph.graph import Graph, UnsupportedError
+from training.onnx_graph.heads import Heads
 from training.onnx_graph.parts import Features
 
 
@@ -21,7 +22,7 @@ from training.onnx_graph.parts import Features
 class _Beside:
     """Heads side by side, as one value: Keras takes a list for several."""
 
-    heads: tuple[hidden.Heads, ...]
+    heads: tuple[Heads, ...]
 
 
 def write_onnx(model: Any, path: Path, *, exact: bool = False) -> None:
@@ -97,12 +98,12 @@ def _embedded(graph: Graph, operation: Any, codes: Codes) -> Features:  # noqa: 
     return Features((Embedded.of(operation, codes),))
 
 
-def _heads(graph: Graph, operation: Any, features: Features) -> hidden.Heads:  # noqa: ARG001
-    return hidden.Heads.of(operation, features)
+def _heads(graph: Graph, operation: Any, features: Features) -> Heads:  # noqa: ARG001
+    return Heads.of(operation, features)
 
 
-def _beside(graph: Graph, operation: Any, heads: list[hidden.Heads]) -> _Beside:  # noqa: ARG001
-    if not all(isinstance(head, hidden.Heads) for head in heads):
+def _beside(graph: Graph, operation: Any, heads: list[Heads]) -> _Beside:  # noqa: ARG001
+    if not all(isinstance(head, Heads) for head in heads):
         raise UnsupportedError("features joined by Concatenate")
     return _Beside(tuple(heads))
 

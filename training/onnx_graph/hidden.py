@@ -1,19 +1,20 @@
-"""Hidden layers, members and heads.
+"""Hidden layers and members.
 
 Hidden layers of several networks are computed apart: ONNX Runtime lays out a weight of two axes for its kernels when a
-model is loaded, one of three axes at every call.
+model is loaded, one of three axes at every call. Small ones are computed together, by one product with a matrix of
+blocks: its zeros cost less than the operations that it saves.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from training.onnx_graph.activations import activated, mish
 from training.onnx_graph.graph import Graph, UnsupportedError
-from training.onnx_graph.parts import Features, Float64, Part, Plain, wide
+from training.onnx_graph.parts import NODE, Features, Float64, Part, Plain, wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,28 @@ class Apart:
     members: int = 1
 
 
-Layer = Features | Apart
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Features of all networks side by side in one tensor.
+
+    Attributes:
+        tensor: (n, networks * width).
+        networks: how many.
+        width: of the features of one.
+    """
+
+    tensor: str
+    networks: int
+    width: int
+
+    def apart(self, graph: Graph) -> Apart:
+        return Apart(_split(graph, self.tensor, self.networks, axis=1), self.width)
 
 
-def dense(graph: Graph, layer: Any, features: Layer) -> Apart:
+Layer = Features | Apart | Together
+
+
+def dense(graph: Graph, layer: Any, features: Layer) -> Apart | Together:
     """:class:`StackedDense`."""
     kernel, bias, *mix = (np.asarray(w, np.float64) for w in layer.get_weights())
     if layer._scale is not None:
@@ -48,7 +67,14 @@ def dense(graph: Graph, layer: Any, features: Layer) -> Apart:
             # All networks see the same: one product, one activation.
             found = _of_all(graph, features, kernel, bias[:, 0])
             found = _through(graph, layer.activation, found, None if share is None else share.reshape(-1))
-            return Apart(_split(graph, found, networks, axis=1), units)
+            return Together(found, networks, units)
+    if isinstance(features, Together):
+        # Saved are a product and an activation of each network.
+        if blocks_pay(kernel, 2 * networks):
+            found = graph.add("Add", graph.matmul(features.tensor, blocks(kernel)), bias.reshape(-1))
+            found = _through(graph, layer.activation, found, None if share is None else share.reshape(-1))
+            return Together(found, networks, units)
+        features = features.apart(graph)
     through = [
         _through(graph, layer.activation, tensor, None if share is None else share[k])
         for k, tensor in enumerate(products(graph, features, kernel, bias[:, 0]))
@@ -56,7 +82,20 @@ def dense(graph: Graph, layer: Any, features: Layer) -> Apart:
     return Apart(tuple(through), units, count)
 
 
-def products(graph: Graph, features: Layer, W: Float64, bias: Float64) -> tuple[str, ...]:
+def blocks_pay(kernel: Float64, saved: int) -> bool:
+    """Whether so many operations cost more than the zeros of :func:`blocks`."""
+    return (len(kernel) - 1) * kernel.size <= saved * NODE
+
+
+def blocks(kernel: Float64) -> Float64:
+    """Networks' weights (networks, width, units) as blocks of one matrix (networks * width, networks * units)."""
+    networks, width, units = kernel.shape
+    found = np.zeros((networks, width, networks, units))
+    found[np.arange(networks), :, np.arange(networks)] = kernel
+    return found.reshape(networks * width, networks * units)
+
+
+def products(graph: Graph, features: Features | Apart, W: Float64, bias: Float64) -> tuple[str, ...]:
     """Of each network ``features @ W + bias``, (n * members, units).
 
     Args:
@@ -130,6 +169,12 @@ def _split(graph: Graph, tensor: str, networks: int, axis: int) -> tuple[str, ..
     return tuple(graph.add("Split", tensor, n_outputs=networks, axis=axis))
 
 
+def side_by_side(graph: Graph, tensors: tuple[str, ...]) -> str:
+    """The inverse of :func:`_split` by columns."""
+    joined: str = tensors[0] if len(tensors) == 1 else graph.add("Concat", *tensors, axis=1)
+    return joined
+
+
 def _through(graph: Graph, activation: str | None, x: str, share: Float64 | None) -> str:
     """An activation; of ``parametric_mish`` so much of each unit, (units,)."""
     if share is None:
@@ -154,61 +199,3 @@ def members(graph: Graph, layer: Any, features: Features) -> Apart:
     tensor = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=-1)
     rows = graph.reshape(tensor, -1, features.width)
     return Apart(_split(graph, rows, networks, axis=0), features.width, count)
-
-
-@dataclass(frozen=True, slots=True)
-class Heads:
-    """Linear heads of each member of each network, not computed yet.
-
-    Attributes:
-        source: what they see.
-        kernel: (networks, members, width, units).
-        bias: (networks, members, units).
-    """
-
-    source: Layer
-    kernel: Float64
-    bias: Float64
-
-    @classmethod
-    def of(cls, layer: Any, source: Layer) -> Heads:
-        """:class:`StackedHeads`."""
-        kernel, bias = (np.asarray(w, np.float64) for w in layer.get_weights())
-        if layer._scale is not None:
-            kernel = kernel * layer._scale
-        return cls(source, kernel, bias[:, :, 0])
-
-    @property
-    def count(self) -> int:
-        """Of the answers to one row."""
-        return int(self.kernel.shape[0] * self.kernel.shape[1])
-
-    @property
-    def units(self) -> int:
-        return int(self.kernel.shape[-1])
-
-    def scaled(self, factor: Float64, shift: Float64) -> Heads:
-        """Answers times a factor plus a shift of each unit, (units,) each."""
-        return replace(self, kernel=self.kernel * factor, bias=self.bias * factor + shift)
-
-    def beside(self, other: Heads) -> Heads:
-        """One head for two that see the same."""
-        kernel = np.concatenate([self.kernel, other.kernel], axis=-1)
-        return Heads(self.source, kernel, np.concatenate([self.bias, other.bias], axis=-1))
-
-    def computed(self, graph: Graph) -> str:
-        """The answers, (n, networks * members * units)."""
-        networks, count, width, units = self.kernel.shape
-        source = self.source
-        # The members of one row lie one after another: a head of them all is one product of few blocks.
-        blocks = np.zeros((networks, count * width, count * units))
-        for i in range(count):
-            blocks[:, i * width : (i + 1) * width, i * units : (i + 1) * units] = self.kernel[:, i]
-        if isinstance(source, Apart) and count > 1:
-            side_by_side = tuple(graph.reshape(tensor, -1, count * width) for tensor in source.tensors)
-            source = Apart(side_by_side, count * width)
-        elif count > 1:
-            raise UnsupportedError("heads of members without members")
-        found = products(graph, source, blocks, self.bias.reshape(networks, count * units))
-        joined: str = found[0] if len(found) == 1 else graph.add("Concat", *found, axis=1)
-        return joined

@@ -10,7 +10,7 @@ import numpy as np
 
 from artifact.layers import target as keras_target
 from training.onnx_graph.graph import Graph, UnsupportedError
-from training.onnx_graph.hidden import Heads
+from training.onnx_graph.heads import Heads
 from training.onnx_graph.parts import Float64
 
 Averages = Callable[[Float64], Float64]
