@@ -56,7 +56,7 @@ _FEW: dict[str, Any] = {
 }
 # What is fitted and answers soonest, up to MANY_ROWS: the bins of small networks make one product with the first layer,
 # of all networks at once. Few numbers need more.
-_QUICK: dict[str, Any] = {"hidden": (64, 32), "embedding_activation": None, "embedding_dim": 4, "embedding_bins": 48}
+_QUICK: dict[str, Any] = {"hidden": (64, 32), "embedding_activation": None, "embedding_dim": 4, "embedding_bins": 40}
 # Solved, not trained: these settings mean nothing to them.
 _FAMILIES |= dict.fromkeys(SOLVED, _FAMILIES["linear"])
 _COMMON: dict[str, Any] = {

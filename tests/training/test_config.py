@@ -95,7 +95,7 @@ def test_few_numbers_are_embedded_finely(model, n_rows, n_numeric, expected):
 )
 def test_fast_networks_are_small(preset, model, n_rows, n_numeric, small):
     config = TrainConfig(preset=preset, model=model).resolved(n_rows, n_numeric)
-    expected = ((64, 32), 48, 4, None)
+    expected = ((64, 32), 40, 4, None)
     found = (config.hidden, config.embedding_bins, config.embedding_dim, config.embedding_activation)
     assert (found == expected) is small
     asked = TrainConfig(preset=preset, model=model, hidden=(9,)).resolved(n_rows, n_numeric)
