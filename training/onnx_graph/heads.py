@@ -64,9 +64,7 @@ class Heads:
         if isinstance(source, Together):
             source = source.apart(graph)
         # The members of one row lie one after another: a head of them all is one product of few blocks.
-        heads = np.zeros((networks, count * width, count * units))
-        for i in range(count):
-            heads[:, i * width : (i + 1) * width, i * units : (i + 1) * units] = self.kernel[:, i]
+        heads = np.stack([blocks(of_network) for of_network in self.kernel])
         if isinstance(source, Apart) and count > 1:
             beside = tuple(graph.reshape(tensor, -1, count * width) for tensor in source.tensors)
             source = Apart(beside, count * width)

@@ -7,6 +7,7 @@ blocks: its zeros cost less than the operations that it saves.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,19 +62,19 @@ def dense(graph: Graph, layer: Any, features: Layer) -> Apart | Together:
     networks, units = len(kernel), layer.units
     share = mix[0].reshape(networks, units) if mix else None
     count = features.members if isinstance(features, Apart) else 1
+    together = None
     if isinstance(features, Features):
         features = _ready(graph, features, networks, units)
         if all(part.is_shared for part in features.parts):
             # All networks see the same: one product, one activation.
-            found = _of_all(graph, features, kernel, bias[:, 0])
-            found = _through(graph, layer.activation, found, None if share is None else share.reshape(-1))
-            return Together(found, networks, units)
-    if isinstance(features, Together):
+            together = _of_all(graph, features, kernel, bias[:, 0])
+    elif isinstance(features, Together) and blocks_pay(kernel, 2 * networks):
         # Saved are a product and an activation of each network.
-        if blocks_pay(kernel, 2 * networks):
-            found = graph.add("Add", graph.matmul(features.tensor, blocks(kernel)), bias.reshape(-1))
-            found = _through(graph, layer.activation, found, None if share is None else share.reshape(-1))
-            return Together(found, networks, units)
+        together = graph.add("Add", graph.matmul(features.tensor, blocks(kernel)), bias.reshape(-1))
+    if together is not None:
+        found = _through(graph, layer.activation, together, None if share is None else share.reshape(-1))
+        return Together(found, networks, units)
+    if isinstance(features, Together):
         features = features.apart(graph)
     through = [
         _through(graph, layer.activation, tensor, None if share is None else share[k])
@@ -150,7 +151,7 @@ def _of_all(graph: Graph, features: Features, W: Float64, bias: Float64) -> str:
         if total is None:
             raise UnsupportedError("a layer of no features")
         return str(graph.add("Add", total, bias.reshape(-1))) if bias.any() else total
-    x = tensors[0] if len(tensors) == 1 else graph.add("Concat", *tensors, axis=1)
+    x = side_by_side(graph, tensors)
     if total is None:
         return str(graph.add("Add", graph.matmul(x, np.concatenate(weights)), bias.reshape(-1)))
     if bias.any():
@@ -169,7 +170,7 @@ def _split(graph: Graph, tensor: str, networks: int, axis: int) -> tuple[str, ..
     return tuple(graph.add("Split", tensor, n_outputs=networks, axis=axis))
 
 
-def side_by_side(graph: Graph, tensors: tuple[str, ...]) -> str:
+def side_by_side(graph: Graph, tensors: Sequence[str]) -> str:
     """The inverse of :func:`_split` by columns."""
     joined: str = tensors[0] if len(tensors) == 1 else graph.add("Concat", *tensors, axis=1)
     return joined
