@@ -96,7 +96,8 @@ class TrainConfig(BaseModel):
         default="he_normal", description="Draw of the hidden layers' weights (mlp and tabm)."
     )
     dropout: Share | tuple[Share, ...] | None = Field(
-        default=None, description="Share of hidden units dropped in training; several: one for each repeat in turn."
+        default=None,
+        description="Share of hidden units dropped in training, in 256ths; several: one for each repeat in turn.",
     )
     augment: tuple[Augment, ...] = Field(
         default=(), description="Changes of the rows that train half of the networks; the effect is measured."

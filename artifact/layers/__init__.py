@@ -7,6 +7,7 @@ Importing this module registers them with Keras's deserialiser, by which ``model
 
 from artifact.layers.bounded import SoftBound
 from artifact.layers.categorical import CategoryEmbedding
+from artifact.layers.dropout import StackedDropout
 from artifact.layers.gradient import StopGradient
 from artifact.layers.members import MemberScale, StackedHeads
 from artifact.layers.mixture import Mixture
@@ -15,7 +16,7 @@ from artifact.layers.onehot import OneHot
 from artifact.layers.periodic import DiagonalScale, PeriodicEmbedding
 from artifact.layers.piecewise import PiecewiseLinearEmbedding
 from artifact.layers.polynomial import PolynomialFeatures
-from artifact.layers.stacked import JoinFeatures, StackedDense, StackedDropout
+from artifact.layers.stacked import JoinFeatures, StackedDense
 from artifact.layers.target import TargetScaling
 from artifact.layers.trees import BoostedTrees
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
-import numpy as np
 from keras import ops
 
 
@@ -79,42 +78,6 @@ class StackedDense(keras.layers.Layer):
             initializer=self.initializer,
             ntk=self.ntk,
         )
-        return config
-
-
-@keras.saving.register_keras_serializable(package="trueline")
-class StackedDropout(keras.layers.Layer):
-    """Dropout at a rate of each network's own; while training only (Srivastava et al. 2014).
-
-    **Shape**: (n_networks, n_samples, width) -> the same.
-
-    Args:
-        rates: of each network, in [0, 1).
-        seed: of the draws. Defaults to None.
-    """
-
-    def __init__(self, rates: Sequence[float], seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if not all(0 <= rate < 1 for rate in rates):
-            raise ValueError(f"Expected 'rates' in [0, 1). Received: rates={list(rates)}.")
-        self.rates = [float(rate) for rate in rates]
-        self.seed = seed
-        self._generator = keras.random.SeedGenerator(seed)
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        if not training or not any(self.rates):
-            return inputs
-        rates = np.asarray(self.rates, np.float32)[:, None, None]
-        kept = keras.random.uniform(ops.shape(inputs), seed=self._generator) >= rates
-        # In the inputs' type: JAX would widen 16 bits to the factors' 32.
-        return ops.where(kept, inputs * ops.cast(1.0 / (1.0 - rates), inputs.dtype), 0.0)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        config: dict[str, Any] = super().get_config()
-        config.update(rates=self.rates, seed=self.seed)
         return config
 
 

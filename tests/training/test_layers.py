@@ -247,18 +247,6 @@ def test_target_scaling_restores_units_within_bounds():
     assert np.isfinite(spread).all()
 
 
-def test_dropout_has_a_rate_of_each_network_and_none_outside_training():
-    layer = StackedDropout([0.0, 0.5], seed=0)
-    x = np.ones((2, 500, 8), np.float32)
-    np.testing.assert_array_equal(array(layer(x)), x)
-    dropped = array(layer(x, training=True))
-    np.testing.assert_array_equal(dropped[0], x[0])
-    assert 0.45 < (dropped[1] == 0).mean() < 0.55
-    assert dropped[1].max() == 2
-    with pytest.raises(ValueError, match="rates"):
-        StackedDropout([1.0])
-
-
 def test_a_mixture_of_networks_has_their_disagreement_in_its_spread():
     """Two networks sure of themselves and at odds (Lakshminarayanan et al. 2017)."""
     outputs = np.array([[[-1.0, np.log(0.5)]], [[1.0, np.log(0.5)]]], np.float32)

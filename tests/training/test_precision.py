@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -42,13 +44,15 @@ def test_auto_takes_what_pays(asked, devices, products, precision):
     assert precision_of(asked, devices, products) == precision
 
 
-def test_a_step_of_any_size_is_compiled_on_a_gpu_if_there_are_many():
+def test_steps_are_compiled_where_there_are_many_or_their_products_are():
     config = settings(model="mlp", hidden=(256, 256))
-    sizes = {"batch": 64, "n_steps": 5_000}
-    assert problem(config, 2, **sizes).products > 1_000_000
-    assert not problem(config, 2, **sizes).pays_compiling
-    assert problem(config, 2, **sizes, devices=(AMPERE,)).pays_compiling
-    assert not problem(config, 2, batch=64, n_steps=4_999, devices=(AMPERE,)).pays_compiling
+    small, large = problem(config, 2, batch=64), problem(config, 2, batch=64_000)
+    assert not replace(small, n_steps=2_499).pays_compiling
+    assert replace(small, n_steps=2_500).pays_compiling
+    assert 1_000_000 < small.products < 1e11 / 2_499
+    assert not replace(large, n_steps=1).pays_compiling
+    assert replace(large, n_steps=round(1.01e11 / large.products)).pays_compiling
+    assert not replace(small, n_steps=2_499, devices=(AMPERE,)).pays_compiling
 
 
 def test_only_hidden_layers_compute_in_16_bits_and_only_while_a_step_is_traced():

@@ -23,9 +23,10 @@ from training.precision import precision_of
 Loss = Callable[[Any, Any], Any]
 
 
-# Weights times rows of a step, and steps of a run, at which XLA's 2 to 3 s of compiling come back.
-_SMALL_STEP = 1_000_000
-_MANY_STEPS = 5_000
+# XLA's 2 to 3 s of compiling come back in this many steps of any size, which save a millisecond each, and, where steps
+# are large, in this many products of weights and rows.
+_MANY_STEPS = 2_500
+_MANY_PRODUCTS = 100_000_000_000
 
 
 class Table(NamedTuple):
@@ -92,13 +93,12 @@ class Problem:
 
     @property
     def pays_compiling(self) -> bool:
-        """Whether steps are so many, and each so little work, that compiling them to machine code pays.
+        """Whether the run is so long that compiling its steps to machine code pays.
 
-        On a GPU a step of any size is mostly the launching of its operations, which compiling joins. By the sizes
-        alone, not by a clock: the same run is computed in the same way each time.
+        What compiling joins is all but the products: on a CPU passes over memory, on a GPU the launching of operations.
+        By the sizes alone, not by a clock: the same run is computed in the same way each time.
         """
-        on_gpu = any(device.is_gpu for device in self.devices)
-        return self.n_steps >= _MANY_STEPS and self.products > 0 and (on_gpu or self.products <= _SMALL_STEP)
+        return self.products > 0 and (self.n_steps >= _MANY_STEPS or self.n_steps * self.products >= _MANY_PRODUCTS)
 
     @property
     def precision(self) -> str:

@@ -1,4 +1,4 @@
-"""The loop on TensorFlow: a ``tf.while_loop`` over steps inside one graph, compiled by XLA where steps are small."""
+"""The loop on TensorFlow: a ``tf.while_loop`` over steps in one graph, compiled by XLA where there is much to do."""
 
 from __future__ import annotations
 

@@ -1,0 +1,87 @@
+"""Dropout of several networks side by side, its masks cheap enough to be drawn anew in each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+# Shifts and odd factors by which each bit of a word comes to depend on all others (lowbias32, Wellons 2018).
+_MIXING = ((16, np.uint32(0x7FEB352D)), (15, np.uint32(0x846CA68B)))
+_LAST_SHIFT = 16
+_BYTES = 4
+
+
+@keras.saving.register_keras_serializable(package="trueline")
+class StackedDropout(keras.layers.Layer):
+    """Dropout at a rate of each network's own; while training only (Srivastava et al. 2014).
+
+    Each unit is dropped by a random byte, so rates are taken as the nearest 256th; no rate above 0 becomes 0. The bytes
+    are a hash of their place and of the step's seed: Philox took a third of a training step, and XLA computed its
+    numbers again wherever a mask is used.
+
+    **Shape**: (n_networks, n_samples, width) -> the same.
+
+    Args:
+        rates: of each network, in [0, 1).
+        seed: of the draws. Defaults to None.
+    """
+
+    def __init__(self, rates: Sequence[float], seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not all(0 <= rate < 1 for rate in rates):
+            raise ValueError(f"Expected 'rates' in [0, 1). Received: rates={list(rates)}.")
+        self.rates = [float(rate) for rate in rates]
+        self.seed = seed
+        self._generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training or not any(self.rates):
+            return inputs
+        limits = _limits(self.rates)
+        kept = random_bytes(len(self.rates), ops.shape(inputs)[1], inputs.shape[2], self._generator) >= limits
+        # In the inputs' type: JAX would widen 16 bits to the factors' 32.
+        factors = (256.0 / (256.0 - limits)).astype(np.float32)
+        return ops.where(kept, inputs * ops.cast(factors, inputs.dtype), 0.0)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        config: dict[str, Any] = super().get_config()
+        config.update(rates=self.rates, seed=self.seed)
+        return config
+
+
+def random_bytes(n_networks: int, n_samples: Any, width: int, generator: keras.random.SeedGenerator) -> Any:
+    """Independent bytes, uint8 (n_networks, n_samples, width), other ones at each call.
+
+    Args:
+        n_networks, n_samples, width: the shape; ``n_samples`` may be a tensor.
+        generator: gives the seed of the call.
+    """
+    n_words = -(-width // _BYTES)
+    row = ops.cast(ops.arange(n_samples), "uint32")
+    network = ops.reshape(ops.cast(ops.arange(n_networks), "uint32"), (-1, 1)) * ops.cast(n_samples, "uint32")
+    place = ops.expand_dims(network + row, -1) * np.uint32(n_words) + np.arange(n_words, dtype=np.uint32)
+    seed, call = ops.unstack(ops.cast(generator.next(), "uint32"), num=2)
+    start = _mixed(_mixed(seed) + call)
+    # Odd, so that no word comes twice; of each call its own, so that none goes where another has been.
+    stride = ops.bitwise_or(_mixed(start), np.uint32(1))
+    return ops.view(_mixed(start + place * stride), dtype="uint8")[:, :, :width]
+
+
+def _mixed(words: Any) -> Any:
+    for shift, factor in _MIXING:
+        words = ops.bitwise_xor(words, ops.right_shift(words, np.uint32(shift))) * factor
+    return ops.bitwise_xor(words, ops.right_shift(words, np.uint32(_LAST_SHIFT)))
+
+
+def _limits(rates: Sequence[float]) -> npt.NDArray[np.uint8]:
+    """Bytes below these are dropped, (n_networks, 1, 1)."""
+    nearest = np.round(np.asarray(rates) * 256)
+    return np.where(np.asarray(rates) > 0, np.clip(nearest, 1, 255), 0).astype(np.uint8)[:, None, None]
