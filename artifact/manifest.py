@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 
 from artifact.errors import ArtifactError
+from artifact.lineage import Frozen, Lineage
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -27,84 +28,7 @@ STORE_RECORD = "model.yaml"
 Metrics = dict[str, float | None]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Ancestor(_Frozen):
-    """A version whose weights live on in another, and the table that trained it."""
-
-    model_name: str
-    model_version: str
-    data_fingerprint: str
-
-
-class Init(_Frozen):
-    """The earlier version that training started from.
-
-    Attributes:
-        model_name, model_version: of the earlier version.
-        agreed: weights that were taken over, for all features or for some, as ``layer/weight``.
-        anew: weights of which nothing was.
-        features_anew: features that the earlier version did not have, or had with other values or of another kind.
-        features_left: features of the earlier version that this one does not have.
-        seen: share of the rows that measured this version which the earlier one had seen, as its golden rows tell.
-        ancestors: the earlier version and those that it started from in turn, the nearest first.
-    """
-
-    model_name: str
-    model_version: str
-    agreed: tuple[str, ...]
-    anew: tuple[str, ...]
-    features_anew: tuple[str, ...] = ()
-    features_left: tuple[str, ...] = ()
-    seen: float = 0.0
-    ancestors: tuple[Ancestor, ...] = ()
-
-
-class Lineage(_Frozen):
-    """Where a version came from: enough to train it again.
-
-    Attributes:
-        data: the path or ``dataset:`` name as it was given.
-        data_fingerprint: sha256 of the table's columns and values, independent of the file format.
-        rows, columns: of the table as read.
-        parts: rows of each part: ``train``, ``validation``, ``calibration``, ``test``.
-        git_commit: of the working folder, or None outside a checkout; ``+dirty`` where it had changes.
-        packages: name to version of what computed the weights.
-        config: the full training configuration.
-        seconds: wall time of ``train``.
-        backend, device: Keras's backend and what it ran on, GPUs by the names that the driver gives them.
-        precision: of the products in a training step; the stored weights are float32.
-        distribution: how several devices shared the work.
-        init: the earlier version that training started from, or None.
-    """
-
-    data: str
-    data_fingerprint: str
-    rows: int
-    columns: int
-    parts: dict[str, int]
-    seed: int
-    git_commit: str | None
-    packages: dict[str, str]
-    config: dict[str, Any]
-    seconds: float
-    backend: str
-    device: str
-    # Versions of before GPUs were chosen do not have these.
-    precision: str = "float32"
-    distribution: str = "one device"
-    init: Init | None = None
-
-    @property
-    def computed(self) -> str:
-        """What computed the weights, in words."""
-        several = "" if self.distribution == "one device" else f", {self.distribution}"
-        return f"{self.backend} on {self.device}, {self.precision}{several}"
-
-
-class Verdict(_Frozen):
+class Verdict(Frozen):
     """The answer to "is a network worth it here?" on the test rows.
 
     Attributes:
@@ -130,7 +54,7 @@ class Verdict(_Frozen):
     sentence: str
 
 
-class Coverage(_Frozen):
+class Coverage(Frozen):
     """Intervals measured on the test rows: the level asked for, the share covered, the mean width in target units."""
 
     level: float
@@ -138,7 +62,7 @@ class Coverage(_Frozen):
     mean_width: dict[str, float]
 
 
-class Int8(_Frozen):
+class Int8(Frozen):
     """What ``model.int8.onnx`` costs in accuracy, and what it was allowed to.
 
     Attributes:
@@ -155,7 +79,7 @@ class Int8(_Frozen):
     rmse_limit: float
 
 
-class Augmentation(_Frozen):
+class Augmentation(Frozen):
     """What augmentation of the training rows was worth, by rows that neither kind of network has seen.
 
     Attributes:
@@ -178,7 +102,7 @@ class Augmentation(_Frozen):
     sentence: str
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """One immutable version.
 
     Attributes:
@@ -211,7 +135,7 @@ class Manifest(_Frozen):
     notes: tuple[str, ...] = ()
     int8: Int8 | None = None
     augmentation: Augmentation | None = None
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     digest: str = ""
 
     @classmethod

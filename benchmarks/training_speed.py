@@ -123,7 +123,7 @@ def _loop(n_rows: int, device: str, networks: int) -> None:
     from keras import ops
 
     from artifact.layers import StackedDense, StackedHeads
-    from training.fit import make_deterministic
+    from training.fitted import make_deterministic
     from training.loops import open_loop
     from training.loops.problem import Problem
 

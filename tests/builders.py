@@ -18,7 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 from artifact import manifest as files
 from artifact.encoding import Encoder
 from artifact.intervals import Calibration
-from artifact.manifest import Coverage, Lineage, Manifest, Verdict
+from artifact.lineage import Lineage
+from artifact.manifest import Coverage, Manifest, Verdict
 from artifact.predictor import Predictor
 from artifact.profile import Profile
 from artifact.registry import Reference, Registry

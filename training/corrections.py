@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from artifact.errors import DataError, unknown_name
 from artifact.schema import Kind
-from training.config import setting_sentence
+from training.setting_text import setting_sentence
 
 
 class FeatureCorrection(BaseModel):

@@ -16,7 +16,7 @@ from keras import ops
 from artifact.encoding import Encoded
 from artifact.runtimes import Outputs
 from training.epochs import Progress
-from training.fit import Fitted, feed, in_units, make_deterministic
+from training.fitted import Fitted, feed, in_units, make_deterministic
 from training.measure import answers, joint_unseen
 from training.models import FAMILIES
 from training.objectives import objective_of

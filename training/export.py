@@ -19,7 +19,7 @@ from artifact.golden import wide_scale
 from artifact.manifest import KERAS_MODEL, ONNX_MODEL
 from artifact.runtimes import Outputs, Runtime, open_runtime
 from artifact.schema import FeatureSchema
-from training.fit import feed
+from training.fitted import feed
 from training.onnx_graph import UnsupportedError, write_onnx
 
 logger = logging.getLogger(__name__)

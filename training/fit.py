@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,9 +12,6 @@ import numpy.typing as npt
 
 from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
-from artifact.manifest import Augmentation as Effect
-from artifact.manifest import Init
-from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT, Outputs
 from artifact.schema import FeatureSchema
 from training.augment.effect import effect_of
 from training.augment.step import Augmentation
@@ -23,58 +19,24 @@ from training.choice import choose_repeats, networks_of
 from training.config import TrainConfig
 from training.devices import take_devices
 from training.epochs import Epochs, Progress
+from training.fitted import Fitted, in_units, make_deterministic, whole
 from training.folds import Fold
-from training.lineage import Computed
 from training.loops import open_loop
 from training.loops.problem import Problem, Table
 from training.models import FAMILIES, Family
-from training.models.inputs import Inputs, Preprocessed, heads, of_each, request_inputs
-from training.noise import Noise
+from training.models.inputs import Inputs, Preprocessed, heads, of_each
 from training.objectives import objective_of
 from training.objectives.base import Objective
 from training.objectives.kinds import scale_of
 from training.optimizers import build_optimizer
+from training.solvers.network import solve
 from training.stream.chunks import Chunks
 from training.stream.epochs import StreamedEpochs
 from training.stream.stream import Stream
 from training.transfer.earlier import Earlier
 from training.transfer.start import Start
 
-Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """Fitted networks, as one model.
-
-    Attributes:
-        model: Keras model, ``{"numeric", "categorical"}`` -> what :class:`TargetScaling` gives, in target units, by
-            all networks together.
-        best_epochs: of each network, the 1-based epoch whose weights it holds.
-        epochs: epochs that ran.
-        history: training and validation error by epoch, in squared target deviations, means over the networks.
-        unseen: of each network, its answers to its validation rows, in target units, offsets subtracted.
-        notes: what was chosen or found, one sentence each, for the manifest.
-        networks: numbers of the folds whose networks are in the model, and in ``unseen``; empty for all.
-        computed: what computed the weights; None: they were solved for.
-        init: what was taken from an earlier version, or None.
-        augmentation: what it was worth, or None where there was none to measure.
-        noise: how the variances of normal distributions were corrected, in the model and in what measures it; None:
-            they are as the networks give them.
-    """
-
-    model: Any
-    best_epochs: tuple[int, ...]
-    epochs: int
-    history: dict[str, list[float]]
-    unseen: list[Outputs]
-    notes: tuple[str, ...] = ()
-    networks: tuple[int, ...] = ()
-    computed: Computed | None = None
-    init: Init | None = None
-    augmentation: Effect | None = None
-    noise: Noise | None = None
 
 
 def fit(
@@ -117,9 +79,6 @@ def fit(
     """
     family, objective = FAMILIES[config.required("model")], objective_of(config)
     if family.solver is not None and config.objective == "mse":
-        # It takes the functions of this module.
-        from training.solvers.network import solve
-
         return solve(schema, X, y, folds, config, progress, weight=weight)
     make_deterministic(config.seed)
     n_targets, networks, members = y.shape[1], len(folds), config.required("members")
@@ -220,31 +179,6 @@ def fit(
     )
 
 
-def feed(X: Encoded, names: Any) -> dict[str, Any]:
-    """Encoded rows as the named inputs of a Keras model."""
-    arrays = {NUMERIC_INPUT: X.numeric, CATEGORICAL_INPUT: X.categorical}
-    return {name: arrays[name] for name in names}
-
-
-def make_deterministic(seed: int) -> None:
-    """Seed Python, NumPy and the backend; on TensorFlow, forbid operations whose result depends on scheduling."""
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
-
-
-def whole(schema: FeatureSchema, rows: Preprocessed, core: Any, scaling: TargetScaling) -> Any:
-    """From a request's rows to answers: preprocessing, the same rows to every network, their mean in target units."""
-    tensors = request_inputs(schema)
-    features = dict(tensors)
-    if rows.layer is not None:
-        features[NUMERIC_INPUT] = rows.layer(tensors[NUMERIC_INPUT])
-    to_each = {name: keras.ops.expand_dims(tensor, 0) for name, tensor in features.items()}
-    return keras.Model(tensors, scaling(core(to_each)), name=core.name)
-
-
 def _scaling(
     family: Family, objective: Objective, y: npt.NDArray[np.float64], mean: Float64, std: Float64
 ) -> TargetScaling:
@@ -254,11 +188,6 @@ def _scaling(
     bounds = {"minimum": y.min(axis=0).tolist(), "maximum": y.max(axis=0).tolist()} if bounded else {}
     link: dict[str, Any] = {"link": objective.kind.link, "n_quantiles": objective.n_quantiles}
     return TargetScaling(mean.tolist(), std.tolist(), **bounds, **link, name="target")
-
-
-def in_units(scaling: TargetScaling, outputs: Float32) -> Outputs:
-    """What networks say, float32 (n_members, n_samples, n_outputs), as their joint answers in target units."""
-    return Outputs(**{name: np.asarray(keras.ops.convert_to_numpy(t)) for name, t in scaling(outputs).items()})
 
 
 def _penalty(config: TrainConfig, core: Any) -> Callable[[list[Any]], Any] | None:

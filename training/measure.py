@@ -14,7 +14,7 @@ from artifact.intervals import DEFAULT_LEVEL, Calibration, Interval
 from artifact.predictor import Prediction, finish, target_offsets
 from artifact.runtimes import Outputs
 from training.baselines import baseline_names, baselines, predict
-from training.fit import Fitted, feed
+from training.fitted import Fitted, feed
 from training.folds import Fold
 from training.noise import Noise
 from training.objectives.kinds import KINDS

@@ -16,7 +16,7 @@ from artifact.schema import FeatureSchema
 from training.blend import choose_weights, errors_of, mean_of
 from training.config import TrainConfig
 from training.epochs import Progress
-from training.fit import Fitted
+from training.fitted import Fitted
 from training.folds import Fold, Plan
 from training.measure import answers, final_fold, joint_unseen, rows_of
 from training.models.inputs import request_inputs

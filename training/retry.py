@@ -8,7 +8,8 @@ from dataclasses import replace
 from artifact.errors import TruelineError
 from training.config import TrainConfig
 from training.epochs import DivergedError, Progress
-from training.fit import Fitted, fit
+from training.fit import fit
+from training.fitted import Fitted
 from training.folds import Fold, Plan
 from training.measure import with_noise
 from training.models.inputs import of_each

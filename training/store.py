@@ -13,7 +13,8 @@ import numpy as np
 from artifact import manifest as files
 from artifact.encoding import Encoder
 from artifact.golden import Golden
-from artifact.manifest import Lineage, Manifest
+from artifact.lineage import Lineage
+from artifact.manifest import Manifest
 from artifact.predictor import Predictor, target_offsets
 from artifact.profile import Profile
 from artifact.registry import Registry
@@ -21,7 +22,7 @@ from training import lineage
 from training.data import TableFacts
 from training.evaluate import coverage, verdict
 from training.export import write_model
-from training.fit import Fitted
+from training.fitted import Fitted
 from training.golden import golden_rows
 from training.int8 import write_int8
 from training.measure import Measured

@@ -16,7 +16,7 @@ from artifact.layers import TargetScaling
 from artifact.runtimes import Outputs
 from training.config import TrainConfig
 from training.epochs import Progress
-from training.fit import Fitted, in_units, whole
+from training.fitted import Fitted, in_units, whole
 from training.loops import open_loop
 from training.loops.problem import Problem
 from training.models import FAMILIES

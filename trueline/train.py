@@ -92,10 +92,11 @@ def train_command(
     from artifact.errors import RefusedError
     from artifact.manifest import REPORT
     from artifact.registry import check_name
-    from training.config import TrainConfig, parse_setting
+    from training.config import TrainConfig
     from training.corrections import Corrections
     from training.objectives import KINDS
     from training.request import Request
+    from training.setting_text import parse_setting
     from training.train import Observer, train
     from training.transfer.settings import objective_of_run
 

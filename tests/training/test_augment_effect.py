@@ -12,7 +12,8 @@ from tests.training.test_fit import SCHEMA, X, settings, y
 from tests.training.test_train import train_frame
 from training.augment.effect import effect_of
 from training.config import TrainConfig
-from training.fit import Fitted, fit
+from training.fit import fit
+from training.fitted import Fitted
 from training.folds import Plan, cross_validation
 from training.retry import for_networks
 from training.split import split_random

@@ -13,7 +13,8 @@ from artifact.errors import DataError
 from artifact.predictor import Predictor
 from artifact.registry import Registry
 from training.config import TrainConfig
-from training.fit import feed, fit
+from training.fit import fit
+from training.fitted import feed
 from training.folds import Fold
 from training.prepare import Prepared, prepare
 from training.request import Request

@@ -9,7 +9,7 @@ import keras
 import pytest
 
 from artifact.errors import DataError
-from artifact.manifest import Lineage
+from artifact.lineage import Lineage
 from tests.training.conftest import mixed_table
 from training import devices
 from training.backend import load_backend

@@ -17,7 +17,7 @@ from training import mix as mixing
 from training.blend import mean_of
 from training.columns import encode_frame
 from training.config import TrainConfig
-from training.fit import feed
+from training.fitted import feed
 from training.measure import answers
 from training.prepare import prepare
 from training.request import Request

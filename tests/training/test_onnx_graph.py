@@ -16,7 +16,8 @@ from artifact.runtimes.base import Outputs
 from tests.training.conftest import mixed_table
 from training.config import Activation, TrainConfig
 from training.export import check_parity, export_onnx
-from training.fit import feed, fit, whole
+from training.fit import fit
+from training.fitted import feed, whole
 from training.models import FAMILIES
 from training.models.inputs import Inputs, Preprocessed, heads
 from training.objectives import objective_of

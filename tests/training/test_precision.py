@@ -12,7 +12,8 @@ from artifact.runtimes import open_runtime
 from tests.training.test_fit import SCHEMA, N, X, problem, settings, y
 from training.devices import Device
 from training.export import write_model
-from training.fit import Fitted, feed, fit
+from training.fit import fit
+from training.fitted import Fitted, feed
 from training.folds import cross_validation
 from training.precision import LARGE_STEP, layers_in, precision_of, products_in
 

@@ -18,7 +18,8 @@ from artifact import manifest as files
 from artifact.encoding import Encoded
 from artifact.errors import ArtifactError, DataError, NotFoundError
 from artifact.golden import Golden
-from artifact.manifest import Ancestor, Init, Manifest
+from artifact.lineage import Ancestor, Init
+from artifact.manifest import Manifest
 from artifact.predictor import Predictor, target_offsets
 from artifact.registry import Registry
 from artifact.runtimes import Outputs
@@ -28,7 +29,8 @@ from tests.training.conftest import mixed_table
 from training.columns import encode_frame, records
 from training.config import TrainConfig
 from training.corrections import Corrections
-from training.fit import Fitted, fit
+from training.fit import fit
+from training.fitted import Fitted
 from training.folds import Fold
 from training.loops.problem import Problem
 from training.measure import answers

@@ -14,7 +14,7 @@ from artifact.runtimes import open_runtime
 from tests.builders import build_schema
 from training.config import TrainConfig
 from training.export import write_model
-from training.fit import feed
+from training.fitted import feed
 from training.folds import Fold, cross_validation
 from training.objectives.kinds import KINDS
 from training.threads import few_threads

@@ -26,7 +26,7 @@ class _Beside:
 
 
 def write_onnx(model: Any, path: Path, *, exact: bool = False) -> None:
-    """Write a model as :func:`training.fit.whole` makes them.
+    """Write a model as :func:`training.fitted.whole` makes them.
 
     Args:
         model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value", "spread" or "quantiles"}``.

@@ -13,7 +13,7 @@ from artifact.manifest import Manifest
 from artifact.predictor import Predictor
 from artifact.schema import FeatureSchema
 from training.evaluate import paired_ratios
-from training.fit import Fitted
+from training.fitted import Fitted
 from training.measure import Measured
 from training.prepare import Prepared
 from training.report.dependence import Dependence, partial_dependence

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
-from training.fit import Fitted
+from training.fitted import Fitted
 from training.measure import Measured
 from training.prepare import Prepared
 from training.report.content import document, gather

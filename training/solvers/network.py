@@ -16,7 +16,7 @@ from artifact.layers import SoftBound, StackedHeads, TargetScaling
 from artifact.runtimes import NUMERIC_INPUT, Outputs
 from artifact.schema import FeatureSchema
 from training.config import TrainConfig
-from training.fit import Fitted, make_deterministic, whole
+from training.fitted import Fitted, make_deterministic, whole
 from training.folds import Fold
 from training.models import FAMILIES
 from training.models.inputs import Inputs, Preprocessed

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from artifact import manifest as files
 from artifact.errors import ArtifactError, DataError
-from artifact.manifest import Ancestor, Manifest
+from artifact.lineage import Ancestor
+from artifact.manifest import Manifest
 from artifact.registry import Registry
 from artifact.schema import FeatureSchema
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from artifact.errors import DataError
 from artifact.registry import Registry
-from training.config import TrainConfig, setting_sentence
+from training.config import TrainConfig
+from training.setting_text import setting_sentence
 from training.transfer.earlier import TRAINED, Earlier
 
 # Of the learning rate that a start from nothing takes. Measured: decision 15.

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from artifact.errors import ArtifactError, DataError
 from artifact.layers import NumericPreprocessing, StackedDense, TargetScaling
-from artifact.manifest import KERAS_MODEL, Init
+from artifact.lineage import Init
+from artifact.manifest import KERAS_MODEL
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from artifact.schema import FIRST_CATEGORY_CODE, FeatureSchema
 from training.config import TrainConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from artifact.manifest import Init
+from artifact.lineage import Init
 
 _SHOWN = 8
 

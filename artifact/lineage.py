@@ -1,0 +1,86 @@
+"""Where a version came from: its table and settings, what computed it, and the version that it started from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """A record that is written once."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Ancestor(Frozen):
+    """A version whose weights live on in another, and the table that trained it."""
+
+    model_name: str
+    model_version: str
+    data_fingerprint: str
+
+
+class Init(Frozen):
+    """The earlier version that training started from.
+
+    Attributes:
+        model_name, model_version: of the earlier version.
+        agreed: weights that were taken over, for all features or for some, as ``layer/weight``.
+        anew: weights of which nothing was.
+        features_anew: features that the earlier version did not have, or had with other values or of another kind.
+        features_left: features of the earlier version that this one does not have.
+        seen: share of the rows that measured this version which the earlier one had seen, as its golden rows tell.
+        ancestors: the earlier version and those that it started from in turn, the nearest first.
+    """
+
+    model_name: str
+    model_version: str
+    agreed: tuple[str, ...]
+    anew: tuple[str, ...]
+    features_anew: tuple[str, ...] = ()
+    features_left: tuple[str, ...] = ()
+    seen: float = 0.0
+    ancestors: tuple[Ancestor, ...] = ()
+
+
+class Lineage(Frozen):
+    """Where a version came from: enough to train it again.
+
+    Attributes:
+        data: the path or ``dataset:`` name as it was given.
+        data_fingerprint: sha256 of the table's columns and values, independent of the file format.
+        rows, columns: of the table as read.
+        parts: rows of each part: ``train``, ``validation``, ``calibration``, ``test``.
+        git_commit: of the working folder, or None outside a checkout; ``+dirty`` where it had changes.
+        packages: name to version of what computed the weights.
+        config: the full training configuration.
+        seconds: wall time of ``train``.
+        backend, device: Keras's backend and what it ran on, GPUs by the names that the driver gives them.
+        precision: of the products in a training step; the stored weights are float32.
+        distribution: how several devices shared the work.
+        init: the earlier version that training started from, or None.
+    """
+
+    data: str
+    data_fingerprint: str
+    rows: int
+    columns: int
+    parts: dict[str, int]
+    seed: int
+    git_commit: str | None
+    packages: dict[str, str]
+    config: dict[str, Any]
+    seconds: float
+    backend: str
+    device: str
+    # Versions of before GPUs were chosen do not have these.
+    precision: str = "float32"
+    distribution: str = "one device"
+    init: Init | None = None
+
+    @property
+    def computed(self) -> str:
+        """What computed the weights, in words."""
+        several = "" if self.distribution == "one device" else f", {self.distribution}"
+        return f"{self.backend} on {self.device}, {self.precision}{several}"
