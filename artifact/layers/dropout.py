@@ -65,9 +65,8 @@ def random_bytes(n_networks: int, n_samples: Any, width: int, generator: keras.r
         generator: gives the seed of the call.
     """
     n_words = -(-width // _BYTES)
-    row = ops.cast(ops.arange(n_samples), "uint32")
-    network = ops.reshape(ops.cast(ops.arange(n_networks), "uint32"), (-1, 1)) * ops.cast(n_samples, "uint32")
-    place = ops.expand_dims(network + row, -1) * np.uint32(n_words) + np.arange(n_words, dtype=np.uint32)
+    places = ops.cast(ops.arange(n_networks * n_samples * n_words), "uint32")
+    place = ops.reshape(places, (n_networks, -1, n_words))
     seed, call = ops.unstack(ops.cast(generator.next(), "uint32"), num=2)
     start = _mixed(_mixed(seed) + call)
     # Odd, so that no word comes twice; of each call its own, so that none goes where another has been.
