@@ -38,7 +38,12 @@ _STAGES = {
 @click.option("--target", required=True, metavar="COL[,COL]", help="Column or columns to predict.")
 @click.option("--name", help="Name of the model. Defaults to the file's name.")
 @click.option("--preset", help="fast, balanced or best. Defaults to balanced.")
-@click.option("--model", "family", help="Model family: tabm, realmlp, mlp or linear. Defaults to the preset's.")
+@click.option(
+    "--model",
+    "family",
+    help="Model family: tabm, realmlp, mlp, linear, ridge, lasso, elastic-net, polynomial or stepwise. "
+    "Defaults to the preset's.",
+)
 @click.option("--objective", help="mse, mae, huber, quantile, gaussian, poisson, gamma, tweedie or logistic.")
 @click.option("--cv", type=click.IntRange(min=1), metavar="K", help="Folds, trained side by side; 1: rows held out.")
 @click.option("--augment", metavar="NAME[,NAME]", help="noise, mixup or both, for twins of the networks; measured.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -17,6 +19,7 @@ from click.testing import CliRunner
 from artifact.errors import DataError
 from artifact.registry import Registry
 from tests.training.conftest import mixed_table
+from training.config import Family, Objective, Preset
 from trueline.main import cli
 from trueline.train import default_name
 
@@ -42,6 +45,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "My houses 2024.csv"
     mixed_table().write_csv(path)
     return path
+
+
+def test_help_names_every_preset_family_and_objective():
+    parameters = {option.name: option.help for option in cli.get_command(None, "train").params if option.name != "data"}
+    for option, names in (("preset", Preset), ("family", Family), ("objective", Objective)):
+        words = re.findall(r"[a-z-]+", parameters[option])
+        assert set(get_args(names)) <= set(words), option
 
 
 def test_train_promote_evaluate_predict(data, tmp_path):
