@@ -54,9 +54,28 @@ def build_optimizer(
     optimizer = type(f"Scaled{kind.__name__}", (_Scaled, kind), {})(learning_rate=rate, **arguments)
     optimizer.factors = factors
     optimizer.shares = None if (peaks == peak).all() else peaks / peak
-    if arguments.get("weight_decay"):
-        optimizer.exclude_from_weight_decay(var_names=list(NO_DECAY))
+    _spare_from_decay(optimizer)
     return optimizer
+
+
+def optimizer_of_share(optimizer: Any, share: slice) -> Any:
+    """The same optimiser, not built yet, for some of the networks.
+
+    Args:
+        optimizer: of all networks, Keras's or from :func:`build_optimizer`.
+        share: which of them.
+    """
+    part = type(optimizer).from_config(optimizer.get_config())
+    if isinstance(optimizer, _Scaled):
+        part.factors = optimizer.factors
+        part.shares = None if optimizer.shares is None else optimizer.shares[share]
+        _spare_from_decay(part)
+    return part
+
+
+def _spare_from_decay(optimizer: Any) -> None:
+    if optimizer.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=list(NO_DECAY))
 
 
 class _Scaled:

@@ -1,10 +1,11 @@
-"""Threads for work that is too small to share."""
+"""How many threads work is worth."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 
+import polars
 from threadpoolctl import threadpool_limits
 
 # Below so many rows OpenMP's threads wait for each other longer than they work, most of all beside other processes.
@@ -20,3 +21,8 @@ def few_threads(n_rows: int) -> Iterator[None]:
     """
     with threadpool_limits(1 if n_rows < _MANY_ROWS else None):
         yield
+
+
+def usable_cores() -> int:
+    """Cores that this process may use at once, by its affinity and its container's quota; polars counts them."""
+    return polars.thread_pool_size()

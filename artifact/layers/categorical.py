@@ -27,6 +27,7 @@ class CategoryEmbedding(keras.layers.Layer):
         max_dim: widest embedding of one column. Defaults to 32.
         other_rate: in [0, 1). Defaults to 0.01.
         seed: of the random replacement. Defaults to None.
+        first: number of the first network, where these are some of those that a seed draws for. Defaults to 0.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class CategoryEmbedding(keras.layers.Layer):
         max_dim: int = 32,
         other_rate: float = 0.01,
         seed: int | None = None,
+        first: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -46,6 +48,7 @@ class CategoryEmbedding(keras.layers.Layer):
         self.max_dim = int(max_dim)
         self.other_rate = float(other_rate)
         self.seed = seed
+        self.first = int(first)
         self._generator = keras.random.SeedGenerator(seed)
         self.widths = [embedding_width(c, self.max_dim) for c in self.cardinalities]
 
@@ -62,12 +65,14 @@ class CategoryEmbedding(keras.layers.Layer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         codes = ops.cast(inputs, "int32")
         if training and self.other_rate:
-            draw = keras.random.uniform(ops.shape(codes), seed=self._generator)
+            networks, *rest = ops.shape(codes)
+            # Also for the networks before these, so that each has the draws that it would have beside them.
+            draw = keras.random.uniform((self.first + networks, *rest), seed=self._generator)[self.first :]
             codes = ops.where(draw < self.other_rate, OTHER_CODE, codes)
-        first = ops.reshape(ops.arange(self.networks, dtype="int32"), (self.networks, 1))
+        start = ops.reshape(ops.arange(self.networks, dtype="int32"), (self.networks, 1))
         joined = [
             # One gather over all networks' tables, joined: codes of the second network begin where the first's end.
-            ops.take(ops.reshape(table, (-1, width)), codes[:, :, j] + first * n, axis=0)
+            ops.take(ops.reshape(table, (-1, width)), codes[:, :, j] + start * n, axis=0)
             for j, (table, n, width) in enumerate(zip(self._tables, self.cardinalities, self.widths, strict=True))
         ]
         return joined[0] if len(joined) == 1 else ops.concatenate(joined, axis=-1)
@@ -83,6 +88,7 @@ class CategoryEmbedding(keras.layers.Layer):
             max_dim=self.max_dim,
             other_rate=self.other_rate,
             seed=self.seed,
+            first=self.first,
         )
         return config
 

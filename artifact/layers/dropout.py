@@ -29,21 +29,24 @@ class StackedDropout(keras.layers.Layer):
     Args:
         rates: of each network, in [0, 1).
         seed: of the draws. Defaults to None.
+        first: number of the first network, where these are some of those that a seed draws for. Defaults to 0.
     """
 
-    def __init__(self, rates: Sequence[float], seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, rates: Sequence[float], seed: int | None = None, first: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not all(0 <= rate < 1 for rate in rates):
             raise ValueError(f"Expected 'rates' in [0, 1). Received: rates={list(rates)}.")
         self.rates = [float(rate) for rate in rates]
         self.seed = seed
+        self.first = int(first)
         self._generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not training or not any(self.rates):
             return inputs
         limits = _limits(self.rates)
-        kept = random_bytes(len(self.rates), ops.shape(inputs)[1], inputs.shape[2], self._generator) >= limits
+        shape = (len(self.rates), ops.shape(inputs)[1], inputs.shape[2])
+        kept = random_bytes(*shape, self._generator, self.first) >= limits
         # In the inputs' type: JAX would widen 16 bits to the factors' 32.
         factors = (256.0 / (256.0 - limits)).astype(np.float32)
         return ops.where(kept, inputs * ops.cast(factors, inputs.dtype), 0.0)
@@ -53,19 +56,24 @@ class StackedDropout(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
-        config.update(rates=self.rates, seed=self.seed)
+        config.update(rates=self.rates, seed=self.seed, first=self.first)
         return config
 
 
-def random_bytes(n_networks: int, n_samples: Any, width: int, generator: keras.random.SeedGenerator) -> Any:
+def random_bytes(
+    n_networks: int, n_samples: Any, width: int, generator: keras.random.SeedGenerator, first: int = 0
+) -> Any:
     """Independent bytes, uint8 (n_networks, n_samples, width), other ones at each call.
 
     Args:
         n_networks, n_samples, width: the shape; ``n_samples`` may be a tensor.
         generator: gives the seed of the call.
+        first: number of the first network: it has the bytes that it would have beside those before it. Defaults to 0.
     """
     n_words = -(-width // _BYTES)
     places = ops.cast(ops.arange(n_networks * n_samples * n_words), "uint32")
+    if first:
+        places = places + ops.cast(first * n_samples * n_words, "uint32")
     place = ops.reshape(places, (n_networks, -1, n_words))
     seed, call = ops.unstack(ops.cast(generator.next(), "uint32"), num=2)
     start = _mixed(_mixed(seed) + call)

@@ -64,9 +64,11 @@ def open_loop(problem: Problem) -> Loop:
 
     backend = keras.backend.backend()
     if backend == "tensorflow":
+        from training.loops.dealt import DealtLoop, n_shares
         from training.loops.tensorflow import TensorFlowLoop
 
-        return TensorFlowLoop(problem)
+        shares = n_shares(problem)
+        return DealtLoop(problem, shares) if shares > 1 else TensorFlowLoop(problem)
     if backend == "jax":
         from training.loops.jax import JaxLoop
 

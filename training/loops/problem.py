@@ -66,6 +66,7 @@ class Problem:
         asked_precision: the setting ``precision``.
         augment: what changes the rows of a step before the networks see them; None: nothing.
         streamed: whether :meth:`training.loops.Loop.replace` will be called.
+        compiled: whether TensorFlow's steps are compiled by XLA; None: where it pays.
     """
 
     core: Any
@@ -85,6 +86,7 @@ class Problem:
     asked_precision: str = "float32"
     augment: Augmentation | None = None
     streamed: bool = False
+    compiled: bool | None = None
 
     @property
     def products(self) -> int:
@@ -98,6 +100,8 @@ class Problem:
         What compiling joins is all but the products: on a CPU passes over memory, on a GPU the launching of operations.
         By the sizes alone, not by a clock: the same run is computed in the same way each time.
         """
+        if self.compiled is not None:
+            return self.compiled
         return self.products > 0 and (self.n_steps >= _MANY_STEPS or self.n_steps * self.products >= _MANY_PRODUCTS)
 
     @property

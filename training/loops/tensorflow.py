@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,22 +13,28 @@ from training.loops.problem import Problem, Table, chunks, evaluated
 from training.precision import layers_in, products_in
 
 
+class Held(NamedTuple):
+    """A :class:`Table` on the device: tensors, or variables where the rows will be replaced."""
+
+    features: dict[str, Any]
+    y: Any
+    weight: Any
+
+
 class TensorFlowLoop:
     """See :class:`training.loops.Loop`.
 
     Args:
         problem: what to train; its optimizer is built here.
+        table: its rows, from :func:`on_device`, where several loops share them. Defaults to its own.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, table: Held | None = None) -> None:
         self._problem = problem
         self._precision = problem.precision
         self._variables = problem.core.trainable_variables
         problem.optimizer.build(self._variables)
-        held = _replaceable if problem.streamed else tf.constant
-        self._features = {name: held(problem.features[name]) for name in problem.inputs}
-        self._y = held(problem.y)
-        self._weight = None if problem.weight is None else held(problem.weight)
+        self._features, self._y, self._weight = on_device(problem) if table is None else table
         # Not inlined: the graph's optimiser then computes the rest as it does without it, to the bit.
         self._augmented = (
             tf.function(problem.augment, autograph=False, experimental_attributes={"_noinline": True})
@@ -46,11 +52,15 @@ class TensorFlowLoop:
             return np.asarray(self._run(tf.constant(rows)).numpy() / len(rows), np.float32)
 
     def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        self.prepare_outputs()
         size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
+        return evaluated(lambda part: self._answer(tf.constant(part)), rows, size)
+
+    def prepare_outputs(self) -> None:
+        """Trace :meth:`outputs`, which Keras cannot do in several threads at once."""
         if self._answer is None:
             signature = [tf.TensorSpec((self._problem.networks, None), tf.int32)]
             self._answer = tf.function(self._forward, input_signature=signature).get_concrete_function()
-        return evaluated(lambda part: self._answer(tf.constant(part)), rows, size)
 
     def replace(self, table: Table) -> None:
         for name, variable in self._features.items():
@@ -94,6 +104,14 @@ class TensorFlowLoop:
 
     def _gathered(self, rows: Any) -> dict[str, Any]:
         return {name: tf.gather(values, rows) for name, values in self._features.items()}
+
+
+def on_device(problem: Problem) -> Held:
+    """The problem's rows, for a loop or several."""
+    held = _replaceable if problem.streamed else tf.constant
+    features, y, weight = problem.table
+    held_features = {name: held(values) for name, values in features.items()}
+    return Held(held_features, held(y), None if weight is None else held(weight))
 
 
 def _replaceable(values: npt.NDArray[Any]) -> Any:
