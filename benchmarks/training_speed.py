@@ -127,7 +127,7 @@ def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> No
 
     from artifact.layers import StackedDense, StackedHeads
     from training.fitted import make_deterministic
-    from training.loops import open_loop
+    from training.loops import Loop, open_loop
     from training.loops.problem import Problem
 
     make_deterministic(0)
@@ -159,7 +159,10 @@ def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> No
     )
     if together:
         from training.loops.tensorflow import TensorFlowLoop
-    loop = TensorFlowLoop(problem) if together else open_loop(problem)
+
+        loop: Loop = TensorFlowLoop(problem)
+    else:
+        loop = open_loop(problem)
     rng, steps = np.random.default_rng(0), n_rows // BATCH
 
     def epoch() -> object:

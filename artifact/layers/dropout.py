@@ -71,9 +71,8 @@ def random_bytes(
         first: number of the first network: it has the bytes that it would have beside those before it. Defaults to 0.
     """
     n_words = -(-width // _BYTES)
-    places = ops.cast(ops.arange(n_networks * n_samples * n_words), "uint32")
-    if first:
-        places = places + ops.cast(first * n_samples * n_words, "uint32")
+    of_one = n_samples * n_words
+    places = ops.cast(ops.arange(first * of_one, (first + n_networks) * of_one), "uint32")
     place = ops.reshape(places, (n_networks, -1, n_words))
     seed, call = ops.unstack(ops.cast(generator.next(), "uint32"), num=2)
     start = _mixed(_mixed(seed) + call)
