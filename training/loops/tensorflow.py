@@ -43,7 +43,7 @@ class TensorFlowLoop:
         )
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
         # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
-        steps = tf.function(self._steps, input_signature=[rows], jit_compile=problem.pays_compiling)
+        steps = tf.function(self._steps, input_signature=[rows], autograph=False, jit_compile=problem.pays_compiling)
         self._run = steps.get_concrete_function()
         self._answer: Any = None
 
@@ -60,7 +60,7 @@ class TensorFlowLoop:
         """Trace :meth:`outputs`, which Keras cannot do in several threads at once."""
         if self._answer is None:
             signature = [tf.TensorSpec((self._problem.networks, None), tf.int32)]
-            self._answer = tf.function(self._forward, input_signature=signature).get_concrete_function()
+            self._answer = tf.function(self._forward, autograph=False, input_signature=signature).get_concrete_function()
 
     def replace(self, table: Table) -> None:
         for name, variable in self._features.items():
@@ -77,10 +77,11 @@ class TensorFlowLoop:
             variable.assign(value)
 
     def _steps(self, rows: Any) -> Any:
-        total = tf.zeros((2, self._problem.networks))
-        for i in tf.range(tf.shape(rows)[0]):
-            total += self._step(rows[i])
-        return total
+        def step(i: Any, total: Any) -> tuple[Any, Any]:
+            return i + 1, total + self._step(rows[i])
+
+        start = tf.constant(0), tf.zeros((2, self._problem.networks))
+        return tf.while_loop(lambda i, _: i < tf.shape(rows)[0], step, start)[1]
 
     def _step(self, rows: Any) -> Any:
         problem = self._problem
