@@ -13,7 +13,7 @@ from artifact.encoding import Encoded
 from artifact.intervals import DEFAULT_LEVEL, Calibration, Interval
 from artifact.predictor import Prediction, finish, target_offsets
 from artifact.runtimes import Outputs
-from training.baselines import baseline_names, baselines, predict
+from training.compared import Answers, Comparison
 from training.fitted import Fitted, feed
 from training.folds import Fold
 from training.noise import Noise
@@ -56,12 +56,21 @@ class Measured:
     weight: Float64 | None = None
 
 
-def measure(prepared: Prepared, fitted: Fitted) -> Measured:
-    """Measure by the plan: out of fold, or on the held-out test rows."""
-    return _out_of_fold(prepared, fitted) if prepared.plan.parts is None else _held_out(prepared, fitted)
+def measure(prepared: Prepared, fitted: Fitted, others: Callable[[], Answers] | None = None) -> Measured:
+    """Measure by the plan: out of fold, or on the held-out test rows.
+
+    Args:
+        prepared: rows and plan.
+        fitted: the networks.
+        others: gives the baselines' answers, see :func:`compared`. Defaults to fitting them now.
+    """
+    others = others or Comparison.of(prepared).answers
+    if prepared.plan.parts is None:
+        return _out_of_fold(prepared, fitted, others())
+    return _held_out(prepared, fitted, others())
 
 
-def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
+def _out_of_fold(prepared: Prepared, fitted: Fitted, others: Answers) -> Measured:
     """Each row by the networks that did not see it; its interval by the scores of other folds' rows.
 
     The scores of all rows calibrate the model (CV+ without its per-fold endpoints, Barber et al. 2021): it is the mean
@@ -72,7 +81,6 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
     outputs = joint_unseen(prepared, fitted)
     calibration = _calibrated(prepared, outputs, everything)
     first = plan.first_cut
-    others = {name: np.zeros_like(y) for name in baseline_names(prepared.config, prepared.schema)}
     known = [np.setdiff1d(everything, fold.validation) for fold in first]
     by_fold = [_calibrated(prepared, rows_of(outputs, rows), rows) for rows in known]
     most = min(scores.max_level for scores in by_fold)
@@ -84,8 +92,6 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
         for at, (lower, upper) in intervals.items():
             bound = scores.of_rows(scores.bound(at), prepared.X.categorical[rows])
             lower[rows], upper[rows] = scores.interval(found.value, found.spread, bound, found.quantiles)
-        for name, answers_of in _baselines(prepared, fold.train, rows):
-            others[name][rows] = answers_of
     offsets = target_offsets(prepared.schema)
     shift = 0.0 if offsets is None else offsets
     shifted = {at: Interval(lower + shift, upper + shift) for at, (lower, upper) in intervals.items()}
@@ -95,7 +101,7 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted) -> Measured:
     )
 
 
-def _held_out(prepared: Prepared, fitted: Fitted) -> Measured:
+def _held_out(prepared: Prepared, fitted: Fitted, others: Answers) -> Measured:
     parts = prepared.plan.parts
     if parts is None:
         raise TypeError("Expected held-out parts. Received: folds.")
@@ -111,8 +117,6 @@ def _held_out(prepared: Prepared, fitted: Fitted) -> Measured:
         for at in _levels(calibration.max_level)
     }
     intervals = {at: Interval(found.lower, found.upper) for at, found in by_level.items()}
-    seen = np.concatenate([parts.train, parts.validation])
-    others = dict(_baselines(prepared, seen, test))
     y = y if offsets is None else y + offsets
     weight = prepared.weights(test)
     return Measured(test, y, by_level[level], outputs, level, calibration, others, "test rows", intervals, weight)
@@ -198,16 +202,6 @@ def final_fold(prepared: Prepared, fitted: Fitted) -> tuple[Fold, ...]:
     """All rows, for networks that are trained once more after they were measured."""
     networks = len(fitted.networks or fitted.unseen)
     return (Fold(np.arange(len(prepared.y)), np.zeros(0, np.int64)),) * networks
-
-
-def _baselines(
-    prepared: Prepared, train: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
-) -> list[tuple[str, Float64]]:
-    offsets = target_offsets(prepared.schema)
-    shift = 0.0 if offsets is None else offsets
-    X, _ = prepared.rows(rows)
-    fitted = baselines(prepared.schema, *prepared.rows(train), prepared.config, prepared.weights(train))
-    return [(name, predict(model, X) + shift) for name, model in fitted]
 
 
 def _levels(most: float) -> list[float]:

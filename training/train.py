@@ -12,6 +12,7 @@ from artifact.manifest import Manifest
 from artifact.registry import Registry, check_name
 from artifact.schema import FeatureSchema
 from training.backend import load_backend
+from training.compared import Answers, compared
 from training.data import TableFacts, read_table
 from training.prepare import Prepared, prepare
 from training.request import Request
@@ -57,7 +58,8 @@ def train(
     earlier = None if request.init is None else Earlier.find(registry, request.init)
     with _ready(request, bounds or Bounds(), earlier) as (prepared, table):
         observer.schema(prepared.schema, prepared.notes)
-        return _trained(request, registry, observer, prepared, table, started)
+        with compared(prepared) as others:
+            return _trained(request, registry, observer, prepared, table, started, others)
 
 
 @contextmanager
@@ -89,7 +91,13 @@ def _held(request: Request, earlier: Earlier | None) -> tuple[Prepared, TableFac
 
 
 def _trained(
-    request: Request, registry: Registry, observer: Observer, prepared: Prepared, table: TableFacts, started: float
+    request: Request,
+    registry: Registry,
+    observer: Observer,
+    prepared: Prepared,
+    table: TableFacts,
+    started: float,
+    others: Callable[[], Answers],
 ) -> Manifest:
     observer.stage("fit")
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
@@ -113,7 +121,7 @@ def _trained(
     served = distil(prepared, fitted, progress=observer.epoch)
     distilled = served.model is not fitted.model
     observer.stage("compare")
-    measured = measure(prepared, served)
+    measured = measure(prepared, served, others)
     if prepared.plan.parts is not None and prepared.config.refit:
         observer.stage("refit")
         if mixed is None:

@@ -43,6 +43,7 @@ class TensorFlowLoop:
         )
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
         # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
+        # AutoGraph would take half a second to rewrite the source of a loop that is written for the graph here.
         steps = tf.function(self._steps, input_signature=[rows], autograph=False, jit_compile=problem.pays_compiling)
         self._run = steps.get_concrete_function()
         self._answer: Any = None
@@ -59,8 +60,9 @@ class TensorFlowLoop:
     def prepare_outputs(self) -> None:
         """Trace :meth:`outputs`, which Keras cannot do in several threads at once."""
         if self._answer is None:
-            signature = [tf.TensorSpec((self._problem.networks, None), tf.int32)]
-            self._answer = tf.function(self._forward, autograph=False, input_signature=signature).get_concrete_function()
+            rows = tf.TensorSpec((self._problem.networks, None), tf.int32)
+            answer = tf.function(self._forward, autograph=False, input_signature=[rows])
+            self._answer = answer.get_concrete_function()
 
     def replace(self, table: Table) -> None:
         for name, variable in self._features.items():

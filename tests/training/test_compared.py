@@ -1,0 +1,120 @@
+"""The simpler models beside the network: in a process of their own they answer as they do here, whatever befalls it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import psutil
+import pytest
+
+from training import compared as beside
+from training.compared import Comparison, compared
+from training.config import TrainConfig
+from training.prepare import Prepared, prepare
+from training.request import Request
+
+
+def prepared_of(n: int = 240, weight: str | None = None, **settings: object) -> Prepared:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, n))
+    town = rng.choice(["Leeds", "York"], n)
+    y = 1e6 + np.sin(2 * a) + a * b + (town == "York") + rng.normal(0, 0.3, n)
+    frame = pl.DataFrame({"a": a, "b": b, "town": town, "w": rng.uniform(0, 2, n), "y": y})
+    return prepare(frame, Request("", ("y",), "m", TrainConfig(model="mlp", **settings), weight=weight))
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    """As a process that has two cores and has not loaded Keras."""
+    monkeypatch.setattr(beside, "usable_cores", lambda: 2)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+
+
+def children() -> list[psutil.Process]:
+    """Those that fit; the one that watches over semaphores is none."""
+    found = psutil.Process().children(recursive=True)
+    return [child for child in found if "popen_loky_posix" in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize(
+    "prepared",
+    [prepared_of(folds=3, repeats=2), prepared_of(folds=1), prepared_of(weight="w", folds=2, objective="poisson")],
+    ids=["folds", "held-out", "weights"],
+)
+def test_another_process_answers_the_same_to_the_last_bit(prepared, two_cores):
+    with compared(prepared) as others:
+        assert len(children()) == 1
+        found = others()
+    here = Comparison.of(prepared).answers()
+    assert list(found) == list(here)
+    for name, values in here.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
+def test_answers_are_to_the_rows_that_measure_in_target_units():
+    folds, held_out = (Comparison.of(p) for p in (prepared_of(folds=3, repeats=2), prepared_of(folds=1)))
+    assert len(folds.rows) == 240
+    assert len(folds.folds) == 3
+    assert 0 < len(held_out.rows) < 100
+    for comparison in (folds, held_out):
+        for values in comparison.answers().values():
+            assert values.shape == (len(comparison.rows), 1)
+            assert abs(values.mean() - 1e6) < 10
+
+
+def test_no_model_is_asked_about_rows_that_it_saw():
+    for prepared in (prepared_of(folds=3, repeats=2), prepared_of(folds=1)):
+        for train, rows in Comparison.of(prepared).folds:
+            assert not set(train.tolist()) & set(rows.tolist())
+
+
+def test_a_process_that_is_ended_is_done_without(two_cores):
+    prepared = prepared_of(folds=2)
+    with compared(prepared) as others:
+        for child in children():
+            child.kill()
+        found = others()
+    np.testing.assert_array_equal(found["ridge"], Comparison.of(prepared).answers()["ridge"])
+
+
+def test_a_system_without_processes_is_done_without(two_cores, monkeypatch):
+    monkeypatch.setitem(sys.modules, "joblib.externals.loky", None)
+    with compared(prepared_of(folds=2)) as others:
+        assert not children()
+        assert "ridge" in others()
+
+
+def test_an_error_of_the_network_ends_the_process(two_cores):
+    with pytest.raises(KeyboardInterrupt), compared(prepared_of(folds=2)):
+        (child,) = children()
+        raise KeyboardInterrupt
+    child.wait(10)
+
+
+def test_an_error_of_the_simpler_models_is_told(two_cores):
+    prepared = prepared_of(folds=2)
+    wrong = replace(prepared, y=np.full_like(prepared.y, np.nan))
+    with compared(wrong) as others, pytest.raises(ValueError, match="NaN"):
+        others()
+
+
+def test_a_process_is_started_where_it_pays(two_cores, monkeypatch):
+    few, some = Comparison.of(prepared_of(folds=2)), Comparison.of(prepared_of(6_000, folds=2))
+    assert few.pays_a_process
+    monkeypatch.setitem(sys.modules, "keras", object())
+    assert not few.pays_a_process
+    assert some.pays_a_process
+    wide = np.zeros((6_000, 3_000), np.float32)
+    assert not replace(some, X=replace(some.X, numeric=wide)).pays_a_process
+    monkeypatch.setattr(beside, "usable_cores", lambda: 1)
+    assert not some.pays_a_process
+
+
+def test_the_other_process_loads_no_network():
+    code = "import sys, training.compared, training.baselines; print({'keras', 'tensorflow', 'jax'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"

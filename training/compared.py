@@ -1,0 +1,120 @@
+"""What the simpler models answer to the rows that measure, found beside the network where a second core is free."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.encoding import Encoded
+from artifact.predictor import target_offsets
+from artifact.schema import FeatureSchema
+from training.config import TrainConfig
+from training.folds import Fold
+from training.prepare import Prepared, take
+from training.threads import usable_cores
+
+Float64 = npt.NDArray[np.float64]
+# By name, float64 (n_rows, n_targets), in target units.
+Answers = dict[str, Float64]
+
+# A process takes 2 s to start. Loading TensorFlow hides them; once it is loaded only so many rows are worth them.
+_WORTH_ROWS = 5_000
+# Its own copy of the rows is at most so large.
+_MOST_BYTES = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the simpler models need, and no more: it is sent to another process.
+
+    Attributes:
+        schema: of the rows.
+        X: encoded rows.
+        y: float64 (n_samples, n_targets), offsets subtracted.
+        weight: float64 (n_samples,) of each row, or None.
+        config: gives the objective and the seed.
+        folds: rows that fit, and rows that are answered, of each fit.
+        rows: those that are answered, ascending.
+    """
+
+    schema: FeatureSchema
+    X: Encoded
+    y: Float64
+    weight: Float64 | None
+    config: TrainConfig
+    folds: tuple[Fold, ...]
+    rows: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> Comparison:
+        """On the rows that measure the network, by models that saw the rows that it saw."""
+        plan = prepared.plan
+        if plan.parts is None:
+            folds, rows = plan.first_cut, np.arange(len(prepared.y))
+        else:
+            rows = np.sort(plan.parts.test)
+            folds = (Fold(np.concatenate([plan.parts.train, plan.parts.validation]), rows),)
+        return cls(prepared.schema, prepared.X, prepared.y, prepared.weight, prepared.config, folds, rows)
+
+    def answers(self) -> Answers:
+        """Fit the simpler models, one after another, and ask them."""
+        # Here and not above: scikit-learn takes a second to load, which the other process spends.
+        from training.baselines import baseline_names, baselines, predict
+
+        offsets = target_offsets(self.schema)
+        shift = 0.0 if offsets is None else offsets
+        answers = {name: np.zeros_like(self.y) for name in baseline_names(self.config, self.schema)}
+        for train, rows in self.folds:
+            weight = None if self.weight is None else self.weight[train]
+            X, y = take(self.X, train), self.y[train]
+            for name, model in baselines(self.schema, X, y, self.config, weight):
+                answers[name][rows] = predict(model, take(self.X, rows)) + shift
+        return {name: found[self.rows] for name, found in answers.items()}
+
+    @property
+    def pays_a_process(self) -> bool:
+        """Whether a process of its own has the answers sooner than this one, which fits the network meanwhile."""
+        if usable_cores() < 2 or self.X.numeric.nbytes + self.X.categorical.nbytes > _MOST_BYTES:
+            return False
+        return "keras" not in sys.modules or len(self.y) >= _WORTH_ROWS
+
+
+@contextmanager
+def compared(prepared: Prepared) -> Iterator[Callable[[], Answers]]:
+    """Begin with the simpler models; what is given waits for their answers.
+
+    They are fitted in a process, not a thread: scikit-learn's Python would stop TensorFlow's, and limits of threads and
+    filters of warnings are the process's. Where there can be no such process, or it is ended, they are fitted here.
+    """
+    comparison = Comparison.of(prepared)
+    if not comparison.pays_a_process:
+        yield comparison.answers
+        return
+    try:
+        from joblib.externals.loky import ProcessPoolExecutor
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        pool = ProcessPoolExecutor(1)
+        found = pool.submit(comparison.answers)
+    except (ImportError, OSError, RuntimeError):
+        # A system without semaphores, or no process more.
+        yield comparison.answers
+        return
+
+    def result() -> Answers:
+        try:
+            answers: Answers = found.result()
+        except BrokenProcessPool:
+            answers = comparison.answers()
+        return answers
+
+    try:
+        yield result
+    finally:
+        # After an error nobody waits for them.
+        pool.shutdown(kill_workers=True)
