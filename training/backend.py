@@ -37,13 +37,17 @@ def load_backend(device: str = "auto", n_rows: int = 0) -> tuple[Device, ...]:
         flags = os.environ.get("XLA_FLAGS", "")
         if os.environ.get("KERAS_BACKEND") == "jax" and "xla_gpu_deterministic_ops" not in flags:
             os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}".strip()
-    with _held_stderr() if fresh else contextlib.nullcontext():
+    with held_stderr() if fresh else contextlib.nullcontext():
         importlib.import_module("keras")
         return take_devices(device, n_rows)
 
 
 @contextlib.contextmanager
-def _held_stderr() -> Iterator[None]:
+def held_stderr() -> Iterator[None]:
+    """Keep what is written to stderr, by native code too, and show it only if the block raises.
+
+    Processes that are started meanwhile are never heard.
+    """
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
     with tempfile.TemporaryFile() as held:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from artifact.encoding import Encoded
 from artifact.predictor import target_offsets
 from artifact.schema import FeatureSchema
+from training.backend import held_stderr
 from training.config import TrainConfig
 from training.folds import Fold
 from training.prepare import Prepared, take
@@ -99,8 +100,10 @@ def compared(prepared: Prepared) -> Iterator[Callable[[], Answers]]:
         from joblib.externals.loky import ProcessPoolExecutor
         from joblib.externals.loky.process_executor import BrokenProcessPool
 
-        pool = ProcessPoolExecutor(1)
-        found = pool.submit(comparison.answers)
+        # Ctrl-C, which a terminal sends to both, is told by this one.
+        with held_stderr():
+            pool = ProcessPoolExecutor(1)
+            found = pool.submit(comparison.answers)
     except (ImportError, OSError, RuntimeError):
         # A system without semaphores, or no process more.
         yield comparison.answers

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +69,13 @@ def test_answers_are_to_the_rows_that_measure_in_target_units():
             assert abs(values.mean() - 1e6) < 10
 
 
+def test_rows_weigh():
+    prepared = prepared_of(weight="w", folds=2, objective="poisson")
+    weighed, equal = (Comparison.of(p).answers() for p in (prepared, replace(prepared, weight=None)))
+    for name, values in weighed.items():
+        assert not np.array_equal(values, equal[name]), name
+
+
 def test_no_model_is_asked_about_rows_that_it_saw():
     for prepared in (prepared_of(folds=3, repeats=2), prepared_of(folds=1)):
         for train, rows in Comparison.of(prepared).folds:
@@ -86,6 +96,18 @@ def test_a_system_without_processes_is_done_without(two_cores, monkeypatch):
     with compared(prepared_of(folds=2)) as others:
         assert not children()
         assert "ridge" in others()
+
+
+def test_ctrl_c_is_not_told_by_the_other_process(two_cores, capfd):
+    """A terminal sends it to both; a traceback of the other one would hide what this one says."""
+    for wait in (0.1, 0.3, 1.0):
+        with compared(prepared_of(folds=2)) as others:
+            (child,) = children()
+            time.sleep(wait)
+            child.send_signal(signal.SIGINT)
+            with contextlib.suppress(KeyboardInterrupt):
+                others()
+    assert not capfd.readouterr().err
 
 
 def test_an_error_of_the_network_ends_the_process(two_cores):
