@@ -1,0 +1,138 @@
+"""What the tests of starts share: versions in memory, and starts from them that take no step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import polars as pl
+import pytest
+
+from artifact import manifest as files
+from artifact.encoding import Encoded
+from artifact.golden import Golden
+from artifact.manifest import Manifest
+from artifact.predictor import target_offsets
+from artifact.runtimes import Outputs
+from artifact.schema import FeatureSchema
+from tests.builders import build_manifest
+from tests.training.conftest import mixed_table
+from training.columns import encode_frame, records
+from training.config import TrainConfig
+from training.corrections import Corrections
+from training.fit import fit
+from training.fitted import Fitted
+from training.folds import Fold
+from training.loops.problem import Problem
+from training.measure import answers
+from training.prepare import Prepared, prepare
+from training.request import Request
+from training.transfer.earlier import Earlier
+
+SMALL: dict[str, Any] = {"folds": 2, "repeats": 1, "hidden": (8, 8), "embedding_bins": 4}
+TABLE = mixed_table(150)
+# Other rows, with another mean and deviation of the target and other medians and quantiles of the features.
+OTHER = mixed_table(300, seed=5).filter((pl.col("price") > 90_000) & (pl.col("price") < 190_000))
+
+
+class Version(NamedTuple):
+    """A version in memory, and enough of it on disk to start from."""
+
+    prepared: Prepared
+    fitted: Fitted
+    earlier: Earlier
+
+    def value(self, frame: pl.DataFrame) -> Outputs:
+        """What it answers to rows, in target units."""
+        return in_units(self.prepared, self.fitted, encode_frame(frame, self.prepared.schema.lenient()))
+
+
+def in_units(prepared: Prepared, fitted: Fitted, X: Encoded) -> Outputs:
+    found = answers(fitted.model, X)
+    offsets = target_offsets(prepared.schema)
+    return found if offsets is None else found._replace(value=found.value + offsets)
+
+
+class Still:
+    """A loop that takes no steps."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._variables = problem.core.trainable_variables
+
+    def weights(self) -> list[np.ndarray]:
+        return [np.array(keras.ops.convert_to_numpy(variable)) for variable in self._variables]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        for variable, value in zip(self._variables, weights, strict=True):
+            variable.assign(value)
+
+
+def version(folder: Path, frame: pl.DataFrame = TABLE, target: str = "price", **given: Any) -> Version:
+    """Networks whose weights are moved as if by training, and all that a start reads of them."""
+    prepared = prepare(frame, Request("-", (target,), "m", TrainConfig(**{**SMALL, **given})))
+    fitted = fit_for(prepared, 2, 0)
+    rng = np.random.default_rng(0)
+    for variable in fitted.model.trainable_weights:
+        values = np.asarray(keras.ops.convert_to_numpy(variable))
+        variable.assign(values + rng.normal(scale=0.1, size=values.shape))
+    fitted.model.save(folder / files.KERAS_MODEL)
+    rows = records(frame.head(20), prepared.schema)
+    nothing = [[0.0]] * len(rows)
+    golden = Golden(rows=rows, value=nothing, lower=nothing, upper=nothing)
+    (folder / files.GOLDEN).write_text(golden.model_dump_json())
+    (folder / files.SCHEMA).write_text(prepared.schema.model_dump_json())
+    found, config = build_manifest(prepared.schema, "m", "1"), prepared.config
+    lineage = {"config": config.model_dump(mode="json"), "rows": frame.height}
+    update = {"family": config.model, "objective": config.objective}
+    update["lineage"] = found.lineage.model_copy(update=lineage)
+    found.model_copy(update=update).write(folder)
+    return Version(prepared, fitted, opened(folder))
+
+
+def opened(folder: Path) -> Earlier:
+    schema = FeatureSchema.model_validate_json((folder / files.SCHEMA).read_bytes())
+    return Earlier(folder, Manifest.read(folder), schema)
+
+
+def started(earlier: Earlier, frame: pl.DataFrame, networks: int = 2, epochs: int = 0, **given: Any) -> Version:
+    """Start from a version; by default without a step, of as many networks, with the earlier settings."""
+    target = given.pop("target", "price")
+    corrections = given.pop("corrections", Corrections())
+    config = TrainConfig(**{"folds": 2, "repeats": 1, **given})
+    prepared = prepare(frame, Request("-", (target,), "m", config, corrections), earlier)
+    return Version(prepared, fit_for(prepared, networks, epochs), earlier)
+
+
+def fit_for(prepared: Prepared, networks: int, epochs: int) -> Fitted:
+    """On all rows, for some epochs."""
+    everything = (Fold(np.arange(len(prepared.y)), np.zeros(0, np.int64)),) * networks
+    with pytest.MonkeyPatch.context() as patch:
+        if not epochs:
+            # Where no step is taken, none need be compiled.
+            patch.setattr("training.fit.open_loop", Still)
+        return fit(
+            prepared.schema,
+            prepared.X,
+            prepared.y,
+            everything,
+            prepared.config,
+            repeats=networks,
+            stop_at=epochs,
+            earlier=prepared.earlier,
+        )
+
+
+def check_same(before: Version, after: Version, asked: pl.DataFrame, answered: pl.DataFrame | None = None) -> None:
+    """Both answer alike, within what float32 holds of a deviation."""
+    std = before.prepared.schema.targets[0].std
+    old, new = before.value(answered if answered is not None else asked), after.value(asked)
+    for name, ours in old._asdict().items():
+        if ours is not None:
+            np.testing.assert_allclose(getattr(new, name), ours, atol=2e-5 * std, rtol=2e-5)
+
+
+@pytest.fixture(scope="package")
+def mlp(tmp_path_factory: pytest.TempPathFactory) -> Version:
+    return version(tmp_path_factory.mktemp("mlp"), model="mlp")
