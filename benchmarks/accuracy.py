@@ -4,9 +4,9 @@
 
 ``DIR`` holds ``housing.csv`` and ``uci/``. Every model is given the same training rows and scored on the same test
 rows; runs are interleaved by split, one process a fit. Trueline runs as a user runs it; its seconds are those that
-``--json`` reports: reading, loading TensorFlow, training, baselines, export and checks. With ``--cores 0 1`` so many
-fits run at once, each on one core. All tables take hours: with ``--json FILE`` every measurement is kept as it comes,
-and the same command goes on where it was ended.
+``--json`` reports: reading, loading TensorFlow, training, baselines and export, not the report. With ``--cores 0 1`` so
+many fits run at once, each on one core. All tables take hours: with ``--json FILE`` every measurement is kept as it
+comes, and the same command goes on where it was ended.
 """
 
 from __future__ import annotations
