@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,6 +55,9 @@ _FEW: dict[str, Any] = {
     "dropout": (0.1, 0.0, 0.1, 0.0),
     "learning_rate": (4e-3, 2e-2, 1e-2, 8e-3),
 }
+# Those rates suit up to so many numbers. A step moves what a unit adds up from all of them: beyond, rates fall as the
+# root of their number grows.
+_USUAL_NUMBERS = 32
 # What is fitted and answers soonest, up to MANY_ROWS: the bins of small networks make one product with the first layer,
 # of all networks at once. Few numbers need more.
 _QUICK: dict[str, Any] = {"hidden": (64, 32), "embedding_activation": None, "embedding_dim": 4, "embedding_bins": 40}
@@ -132,7 +136,7 @@ def resolved(
         **_FAMILIES[model],
         **(_embeddings(n_numeric) if model in ("mlp", "tabm") else {}),
         **(_QUICK if quick else {}),
-        **(_FEW if few and model in ("mlp", "tabm") else {}),
+        **(_of_few(n_numeric) if few and model in ("mlp", "tabm") else {}),
         "model": model,
         "mix": tuple(mix),
         "distil": False,
@@ -151,6 +155,12 @@ def _embeddings(n_numeric: int) -> dict[str, int]:
     if 0 < n_numeric <= _FEW_NUMBERS:
         return {"embedding_bins": _FEW_BINS, "embedding_dim": _FEW_DIM}
     return {"embedding_bins": max(_LEAST_BINS, _ALL_BINS // n_numeric if n_numeric else 0)}
+
+
+def _of_few(n_numeric: int) -> dict[str, Any]:
+    """What few rows of ``n_numeric`` numbers ask for; 0: not known."""
+    factor = math.sqrt(_USUAL_NUMBERS / max(_USUAL_NUMBERS, n_numeric))
+    return {**_FEW, "learning_rate": tuple(float(f"{factor * rate:.2g}") for rate in _FEW["learning_rate"])}
 
 
 def _by_rows(n_rows: int, steps: tuple[tuple[int, int], ...], last: int) -> int:

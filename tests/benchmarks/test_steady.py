@@ -79,8 +79,10 @@ async def test_answers_are_counted_by_what_they_are(pieces):
 async def test_a_lost_answer_is_counted_and_the_connection_made_again():
     server = Server()
     counts = await run(server, [("right", 200, "right"), ("hang up", 200, "x"), ("cut", 200, "cut")], connections=2)
-    assert counts.lost == server.seen.count("hang up") > 2
-    assert counts.good == server.seen.count("right") + server.seen.count("cut") > 4
+    hung_up, cut = server.seen.count("hang up"), server.seen.count("cut")
+    # What is sent in the moment in which a connection is being cut is lost, too, and never seen.
+    assert 2 < hung_up <= counts.lost <= hung_up + cut
+    assert counts.good == server.seen.count("right") + cut > 4
     assert counts.wrong == counts.broken == 0
 
 

@@ -82,6 +82,21 @@ def test_few_numbers_are_embedded_finely(model, n_rows, n_numeric, expected):
 
 
 @pytest.mark.parametrize(
+    ("model", "n_rows", "n_numeric", "expected"),
+    [
+        (None, 1_000, 32, (0.004, 0.02, 0.01, 0.008)),
+        (None, 1_000, 128, (0.002, 0.01, 0.005, 0.004)),
+        ("tabm", 2_999, 512, (0.001, 0.005, 0.0025, 0.002)),
+        (None, 3_000, 512, 0.012),
+        ("realmlp", 1_000, 512, 0.2),
+    ],
+)
+def test_rates_of_few_rows_fall_with_the_root_of_many_numbers(model, n_rows, n_numeric, expected):
+    assert TrainConfig(model=model).resolved(n_rows, n_numeric).learning_rate == expected
+    assert TrainConfig(model=model, learning_rate=0.5).resolved(n_rows, n_numeric).learning_rate == 0.5
+
+
+@pytest.mark.parametrize(
     ("preset", "model", "n_rows", "n_numeric", "small"),
     [
         ("fast", None, 10_000, 8, True),
