@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from training.folds import Fold
+from training.folds import Fold, left_out
 from training.objectives.base import Objective
 
 # More subsets than of so many repeats are searched one repeat at a time.
@@ -61,11 +61,6 @@ def choose_repeats(
             break
         chosen = best
     return chosen
-
-
-def left_out(folds: Sequence[Fold], repeats: int) -> npt.NDArray[np.int64]:
-    """Every row that the folds of one repeat leave out, ascending."""
-    return np.sort(np.concatenate([fold.validation for fold in folds[: len(folds) // repeats]]))
 
 
 def joint(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,7 @@ from artifact.predictor import target_offsets
 from artifact.schema import FeatureSchema
 from training.backend import held_stderr
 from training.config import TrainConfig
-from training.folds import Fold
+from training.folds import Fold, left_out
 from training.prepare import Prepared, take
 from training.threads import usable_cores
 
@@ -40,7 +42,6 @@ class Comparison:
         weight: float64 (n_samples,) of each row, or None.
         config: gives the objective and the seed.
         folds: rows that fit, and rows that are answered, of each fit.
-        rows: those that are answered, ascending.
     """
 
     schema: FeatureSchema
@@ -49,18 +50,19 @@ class Comparison:
     weight: Float64 | None
     config: TrainConfig
     folds: tuple[Fold, ...]
-    rows: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, prepared: Prepared) -> Comparison:
         """On the rows that measure the network, by models that saw the rows that it saw."""
-        plan = prepared.plan
-        if plan.parts is None:
-            folds, rows = plan.first_cut, np.arange(len(prepared.y))
-        else:
-            rows = np.sort(plan.parts.test)
-            folds = (Fold(np.concatenate([plan.parts.train, plan.parts.validation]), rows),)
-        return cls(prepared.schema, prepared.X, prepared.y, prepared.weight, prepared.config, folds, rows)
+        folds, parts = prepared.plan.first_cut, prepared.plan.parts
+        if parts is not None:
+            folds = (Fold(np.concatenate([parts.train, parts.validation]), np.sort(parts.test)),)
+        return cls(prepared.schema, prepared.X, prepared.y, prepared.weight, prepared.config, folds)
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Those that are answered, ascending, as the answers are."""
+        return left_out(self.folds)
 
     def answers(self) -> Answers:
         """Fit the simpler models, one after another, and ask them."""
@@ -69,13 +71,16 @@ class Comparison:
 
         offsets = target_offsets(self.schema)
         shift = 0.0 if offsets is None else offsets
-        answers = {name: np.zeros_like(self.y) for name in baseline_names(self.config, self.schema)}
+        answered = self.rows
+        answers = {
+            name: np.zeros((len(answered), self.y.shape[1])) for name in baseline_names(self.config, self.schema)
+        }
         for train, rows in self.folds:
+            asked, places = take(self.X, rows), np.searchsorted(answered, rows)
             weight = None if self.weight is None else self.weight[train]
-            X, y = take(self.X, train), self.y[train]
-            for name, model in baselines(self.schema, X, y, self.config, weight):
-                answers[name][rows] = predict(model, take(self.X, rows)) + shift
-        return {name: found[self.rows] for name, found in answers.items()}
+            for name, model in baselines(self.schema, take(self.X, train), self.y[train], self.config, weight):
+                answers[name][places] = predict(model, asked) + shift
+        return answers
 
     @property
     def pays_a_process(self) -> bool:
@@ -93,31 +98,33 @@ def compared(prepared: Prepared) -> Iterator[Callable[[], Answers]]:
     filters of warnings are the process's. Where there can be no such process, or it is ended, they are fitted here.
     """
     comparison = Comparison.of(prepared)
-    if not comparison.pays_a_process:
-        yield comparison.answers
-        return
-    try:
-        from joblib.externals.loky import ProcessPoolExecutor
-        from joblib.externals.loky.process_executor import BrokenProcessPool
-
-        # Ctrl-C, which a terminal sends to both, is told by this one.
-        with held_stderr():
-            pool = ProcessPoolExecutor(1)
-            found = pool.submit(comparison.answers)
-    except (ImportError, OSError, RuntimeError):
+    pool, answers = None, comparison.answers
+    if comparison.pays_a_process:
         # A system without semaphores, or no process more.
-        yield comparison.answers
-        return
-
-    def result() -> Answers:
-        try:
-            answers: Answers = found.result()
-        except BrokenProcessPool:
-            answers = comparison.answers()
-        return answers
-
+        with suppress(ImportError, OSError, RuntimeError):
+            pool, answers = _begun(comparison)
     try:
-        yield result
+        yield answers
     finally:
-        # After an error nobody waits for them.
-        pool.shutdown(kill_workers=True)
+        if pool is not None:
+            # After an error nobody waits for them.
+            pool.shutdown(kill_workers=True)
+
+
+def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
+    """A pool of one process at work, and what waits for its answers."""
+    from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    # Ctrl-C, which a terminal sends to both, is told by this one.
+    with held_stderr():
+        pool = ProcessPoolExecutor(1)
+        found: Future[Answers] = pool.submit(comparison.answers)
+
+    def answers() -> Answers:
+        try:
+            return found.result()
+        except BrokenProcessPool:
+            return comparison.answers()
+
+    return pool, answers

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import TruelineError
-from training.choice import joint, left_out
-from training.folds import Fold
+from training.choice import joint
+from training.folds import Fold, left_out
 from training.loops import Loop
 from training.loops.problem import Problem
 from training.objectives.base import Objective

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -117,3 +118,8 @@ def _balanced(counts: npt.NDArray[np.int64], n_folds: int, rng: np.random.Genera
         fold_of[group] = smallest
         sizes[smallest] += counts[group]
     return fold_of
+
+
+def left_out(folds: Sequence[Fold], repeats: int = 1) -> Indices:
+    """Every row that the folds of one repeat leave out, ascending."""
+    return np.sort(np.concatenate([fold.validation for fold in folds[: len(folds) // repeats]]))

@@ -56,18 +56,16 @@ class Measured:
     weight: Float64 | None = None
 
 
-def measure(prepared: Prepared, fitted: Fitted, others: Callable[[], Answers] | None = None) -> Measured:
+def measure(prepared: Prepared, fitted: Fitted, others: Answers | None = None) -> Measured:
     """Measure by the plan: out of fold, or on the held-out test rows.
 
     Args:
         prepared: rows and plan.
         fitted: the networks.
-        others: gives the baselines' answers, see :func:`compared`. Defaults to fitting them now.
+        others: the baselines' answers, see :func:`training.compared.compared`. Defaults to fitting them now.
     """
-    others = others or Comparison.of(prepared).answers
-    if prepared.plan.parts is None:
-        return _out_of_fold(prepared, fitted, others())
-    return _held_out(prepared, fitted, others())
+    by_plan = _out_of_fold if prepared.plan.parts is None else _held_out
+    return by_plan(prepared, fitted, Comparison.of(prepared).answers() if others is None else others)
 
 
 def _out_of_fold(prepared: Prepared, fitted: Fitted, others: Answers) -> Measured:

@@ -121,7 +121,7 @@ def _trained(
     served = distil(prepared, fitted, progress=observer.epoch)
     distilled = served.model is not fitted.model
     observer.stage("compare")
-    measured = measure(prepared, served, others)
+    measured = measure(prepared, served, others())
     if prepared.plan.parts is not None and prepared.config.refit:
         observer.stage("refit")
         if mixed is None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -87,11 +89,24 @@ def worker(registry: Registry) -> Iterator[Worker]:
     yield Worker(settings, registry, Metrics(CollectorRegistry()))
 
 
-@pytest.fixture
-async def client(worker: Worker) -> AsyncIterator[httpx.AsyncClient]:
-    """Calls the app of a started worker in this process."""
+@contextlib.asynccontextmanager
+async def calling(worker: Worker, **app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Calls the app of a worker, started for it, in this process."""
     await worker.start()
-    app = App(worker, no_inner_app, inner_paths=["/schema.json"], inner_mounts=["/static_content"])
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test") as client:
+    transport = httpx.ASGITransport(app=App(worker, no_inner_app, **app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
     await worker.stop()
+
+
+def worker_of(folder: Path, settings: Settings, **version: Any) -> Worker:
+    """Not started yet; its champion is built as :func:`build_version` is told."""
+    registry = Registry(folder)
+    build_version(registry, promote=True, **version)
+    return Worker(settings, registry, Metrics(CollectorRegistry()))
+
+
+@pytest.fixture
+async def client(worker: Worker) -> AsyncIterator[httpx.AsyncClient]:
+    async with calling(worker, inner_paths=["/schema.json"], inner_mounts=["/static_content"]) as client:
+        yield client

@@ -2,7 +2,6 @@ import asyncio
 import gzip
 import json
 
-import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -15,7 +14,7 @@ from service.protocols.paths import PATHS
 from service.settings import Settings
 from service.worker import Worker
 from tests.builders import build_schema, build_version, sample_rows
-from tests.service.conftest import no_inner_app
+from tests.service.conftest import calling, no_inner_app, worker_of
 
 pytestmark = pytest.mark.anyio
 ROW = build_schema().example_row()
@@ -67,12 +66,8 @@ async def test_out_of_range_and_unseen_are_answered_with_warnings(client, worker
 
 
 async def test_several_targets(tmp_path):
-    registry = Registry(tmp_path)
-    build_version(registry, schema=build_schema(targets=("price", "rent")), spread=False, promote=True)
-    worker = Worker(Settings(), registry, Metrics(CollectorRegistry()))
-    await worker.start()
-    transport = httpx.ASGITransport(app=App(worker, no_inner_app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    worker = worker_of(tmp_path, Settings(), schema=build_schema(targets=("price", "rent")), spread=False)
+    async with calling(worker) as client:
         (prediction,) = (await client.post("/predict", json={"rows": [ROW]})).json()["predictions"]
         assert sorted(prediction["targets"]) == ["price", "rent"]
         columns = {name: [value] for name, value in ROW.items()}
@@ -81,7 +76,6 @@ async def test_several_targets(tmp_path):
         document = (await client.get("/docs.json")).json()
         shape = document["components"]["schemas"]["Prediction"]["properties"]["targets"]
         assert sorted(shape["properties"]) == ["price", "rent"]
-    await worker.stop()
 
 
 @pytest.mark.parametrize(
@@ -188,9 +182,7 @@ async def test_health_schema_model_and_docs(client, predictor, registry):
 
 async def test_without_a_model_it_lives_but_is_not_ready(tmp_path):
     worker = Worker(Settings(watch_seconds=0.01), Registry(tmp_path), Metrics(CollectorRegistry()))
-    await worker.start()
-    transport = httpx.ASGITransport(app=App(worker, no_inner_app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with calling(worker) as client:
         assert (await client.get("/livez")).status_code == 200
         for response in (
             await client.get("/readyz"),
@@ -208,7 +200,6 @@ async def test_without_a_model_it_lives_but_is_not_ready(tmp_path):
             while (await client.get("/readyz")).status_code != 200:
                 await asyncio.sleep(0.01)
         assert (await client.post("/predict", json={"rows": [ROW]})).status_code == 200
-    await worker.stop()
 
 
 async def test_a_fault_of_ours_is_logged_and_not_shown(client, worker, monkeypatch, log):

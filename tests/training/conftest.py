@@ -41,6 +41,15 @@ def mixed_table(n: int = 240, seed: int = 0) -> pl.DataFrame:
     )
 
 
+def wavy_table(n: int = 600) -> pl.DataFrame:
+    """Two numbers and a category, and a target that no line follows, with noise of 0.3."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, n))
+    town = rng.choice(["Leeds", "York"], n)
+    noise = rng.normal(0, 0.3, n)
+    return pl.DataFrame({"a": a, "b": b, "town": town, "y": np.sin(2 * a) + a * b + (town == "York") + noise})
+
+
 class Trained(NamedTuple):
     """A version trained on :func:`mixed_table`."""
 

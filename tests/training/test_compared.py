@@ -14,6 +14,7 @@ import polars as pl
 import psutil
 import pytest
 
+from tests.training.conftest import wavy_table
 from training import compared as beside
 from training.compared import Comparison, compared
 from training.config import TrainConfig
@@ -22,11 +23,8 @@ from training.request import Request
 
 
 def prepared_of(n: int = 240, weight: str | None = None, **settings: object) -> Prepared:
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, n))
-    town = rng.choice(["Leeds", "York"], n)
-    y = 1e6 + np.sin(2 * a) + a * b + (town == "York") + rng.normal(0, 0.3, n)
-    frame = pl.DataFrame({"a": a, "b": b, "town": town, "w": rng.uniform(0, 2, n), "y": y})
+    weights = pl.Series("w", np.random.default_rng(1).uniform(0, 2, n))
+    frame = wavy_table(n).with_columns(weights, pl.col("y") + 1e6)
     return prepare(frame, Request("", ("y",), "m", TrainConfig(model="mlp", **settings), weight=weight))
 
 

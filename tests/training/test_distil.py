@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import keras
 import numpy as np
-import polars as pl
 import pytest
 
 from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
 from artifact.registry import Registry
 from artifact.runtimes import Outputs
+from tests.training.conftest import wavy_table
 from training import students as teaching
 from training.config import TrainConfig
 from training.distil import distil, is_ensemble, networks_of
@@ -27,17 +27,9 @@ from training.unlabelled import near_rows
 CONFIG = TrainConfig(model="mlp", folds=3, repeats=2, hidden=(32,), embedding_bins=8, epochs=8, distil=True)
 
 
-def table(n: int = 600) -> pl.DataFrame:
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, n))
-    town = rng.choice(["Leeds", "York"], n)
-    noise = rng.normal(0, 0.3, n)
-    return pl.DataFrame({"a": a, "b": b, "town": town, "y": np.sin(2 * a) + a * b + (town == "York") + noise})
-
-
 @pytest.fixture(scope="module")
 def taught():
-    prepared = prepare(table(), Request("", ("y",), "m", CONFIG))
+    prepared = prepare(wavy_table(), Request("", ("y",), "m", CONFIG))
     fitted = fit(prepared.schema, prepared.X, prepared.y, prepared.plan.folds, prepared.config, repeats=2)
     return prepared, fitted, distil(prepared, fitted)
 
@@ -148,7 +140,7 @@ def test_made_rows_lie_between_near_rows():
 
 def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
     config = CONFIG.model_copy(update={"folds": 1, "repeats": 2, "epochs": 2})
-    prepared: Prepared = prepare(table(), Request("", ("y",), "m", config))
+    prepared: Prepared = prepare(wavy_table(), Request("", ("y",), "m", config))
     # As one repeat of two networks, of which none is dropped.
     fitted = fit(prepared.schema, prepared.X, prepared.y, prepared.plan.folds, prepared.config, repeats=1)
     monkeypatch.setattr(teaching, "_STEPS", 20)
@@ -181,7 +173,7 @@ def test_what_held_out_rows_decided_stands_when_all_rows_have_trained(wanted, mo
     monkeypatch.setattr(teaching, "_STEPS", 20)
     update = {"model": "tabm", "members": 2, "folds": 1, "refit": True, "epochs": 2, "distil": wanted}
     config = CONFIG.model_copy(update=update)
-    table().write_parquet(tmp_path / "table.parquet")
+    wavy_table().write_parquet(tmp_path / "table.parquet")
     registry = Registry(tmp_path / "home")
     manifest = train(Request(str(tmp_path / "table.parquet"), ("y",), "m", config), registry)
     (note,) = [n for n in manifest.notes if "istilled: " in n]

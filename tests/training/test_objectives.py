@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
 import numpy as np
 import polars as pl
 import pytest
@@ -18,11 +17,10 @@ from artifact.layers import TargetScaling
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
 from artifact.registry import Registry
-from service.app import App
 from service.metrics import Metrics
 from service.settings import Settings
 from service.worker import Worker
-from tests.service.conftest import no_inner_app
+from tests.service.conftest import calling
 from training.config import TrainConfig
 from training.metrics import row_errors
 from training.objectives import KINDS, objective_of
@@ -151,11 +149,9 @@ async def test_the_service_answers_at_any_level(learn, objective):
     registry.promote("m", force=True)
     predictor = Predictor.load(folder)
     worker = Worker(Settings(), registry, Metrics(CollectorRegistry()))
-    await worker.start()
-    transport = httpx.ASGITransport(app=App(worker, no_inner_app, inner_paths=[], inner_mounts=[]))
     asked = rows(AT[:3])
     widths = []
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+    async with calling(worker, inner_paths=[], inner_mounts=[]) as http:
         for level in (0.5, 0.95):
             got = await http.post("/predict", json={"rows": asked, "interval": level})
             assert got.status_code == 200, got.text
@@ -164,7 +160,6 @@ async def test_the_service_answers_at_any_level(learn, objective):
                 answers = [row[name] for row in got.json()["predictions"]]
                 assert answers == getattr(expected, name)[:, 0].tolist()
             widths.append(expected.upper - expected.lower)
-    await worker.stop()
     assert (widths[1] > widths[0]).all()
 
 

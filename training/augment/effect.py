@@ -11,10 +11,9 @@ from artifact.manifest import Augmentation
 from artifact.runtimes import Outputs
 from training.augment.pairing import amounts_in_words, several
 from training.baselines import MEAN
-from training.choice import left_out
 from training.config import TrainConfig
 from training.evaluate import paired_ratios
-from training.folds import Fold
+from training.folds import Fold, left_out
 from training.objectives.kinds import KINDS
 
 Float64 = npt.NDArray[np.float64]

@@ -9,17 +9,11 @@ from typing import Any
 
 import httpx
 import numpy as np
-from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
 from artifact.schema import FeatureSchema
-from service.app import App
-from service.metrics import Metrics
 from service.settings import Settings
-from service.worker import Worker
-from tests.builders import build_version
-from tests.service.conftest import no_inner_app
+from tests.service.conftest import calling, worker_of
 
 ENDS = ("value", "lower", "upper")
 
@@ -27,14 +21,10 @@ ENDS = ("value", "lower", "upper")
 @contextlib.asynccontextmanager
 async def serving(folder: Any, **options: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Predictor]]:
     """A client of a fresh model, and the Predictor to compare with."""
-    registry = Registry(folder)
-    reference = build_version(registry, promote=True, **options)
-    worker = Worker(Settings(max_rows=500), registry, Metrics(CollectorRegistry()))
-    await worker.start()
-    transport = httpx.ASGITransport(app=App(worker, no_inner_app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client, Predictor.load(reference.path)
-    await worker.stop()
+    worker = worker_of(folder, Settings(max_rows=500), **options)
+    async with calling(worker) as client:
+        (name,) = worker.registry.names()
+        yield client, Predictor.load(worker.registry.resolve(f"{name}:champion").path)
 
 
 def json_inputs(schema: FeatureSchema, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

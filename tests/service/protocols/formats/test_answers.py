@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 
-import httpx
 import pyarrow as pa
 import pytest
 from prometheus_client import CollectorRegistry
 
-from artifact.registry import Registry
-from service.app import App
 from service.metrics import Metrics
 from service.settings import Settings
 from service.worker import Worker
-from tests.builders import build_schema, build_version
-from tests.service.conftest import no_inner_app
+from tests.builders import build_schema
+from tests.service.conftest import calling, worker_of
 from tests.service.protocols.bodies import (
     ARROW,
     BODIES,
@@ -126,9 +123,7 @@ async def test_the_policy_of_warnings_holds_for_every_format(registry, predictor
     rows[600] |= {"age": 140}
     for policy in ("ignore", "refuse"):
         worker = Worker(Settings(warnings=policy), registry, Metrics(CollectorRegistry()))
-        await worker.start()
-        transport = httpx.ASGITransport(app=App(worker, no_inner_app))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with calling(worker) as client:
             for takes, body_of in BODIES.values():
                 response = await post(client, takes, body_of(rows), "/predict?on_error=request", accept=JSON)
                 if policy == "refuse":
@@ -137,16 +132,11 @@ async def test_the_policy_of_warnings_holds_for_every_format(registry, predictor
                 else:
                     assert answers(JSON, response.content) == expected(predictor, rows)
                     assert "outside" not in response.text
-        await worker.stop()
 
 
 async def test_several_targets_have_columns_each(tmp_path):
-    registry = Registry(tmp_path)
-    build_version(registry, schema=build_schema(targets=("price", "rent")), spread=False, promote=True)
-    worker = Worker(Settings(), registry, Metrics(CollectorRegistry()))
-    await worker.start()
-    transport = httpx.ASGITransport(app=App(worker, no_inner_app))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    worker = worker_of(tmp_path, Settings(), schema=build_schema(targets=("price", "rent")), spread=False)
+    async with calling(worker) as client:
         response = await post(client, CSV, csv_table(ROWS[:3]))
         head = "price_value,price_lower,price_upper,rent_value,rent_lower,rent_upper,warnings"
         assert response.text.splitlines()[0] == head
@@ -156,7 +146,6 @@ async def test_several_targets_have_columns_each(tmp_path):
         assert table.column_names == head.split(",")
         found = (await post(client, JSON, json_columns(ROWS * 2))).json()["columns"]
         assert found["rent"]["upper"][0] == table["rent_upper"][0].as_py()
-    await worker.stop()
 
 
 async def test_extra_columns(client, predictor):
