@@ -153,6 +153,7 @@ def start(
     python: Path,
     core: int | None,
     settings: Mapping[str, str] | None = None,
+    root: Path = ROOT,
 ) -> Iterator[Running]:
     """Run a server on a free port of the loopback for as long as the block runs.
 
@@ -161,6 +162,7 @@ def start(
         python: the interpreter of its environment.
         core: the CPU core that it may use, or None for all.
         settings: environment variables of its own.
+        root: the checkout that Trueline runs from. Defaults to this one.
 
     Raises:
         RuntimeError: it ended, gave a wrong answer, took too much memory, or was not ready in time.
@@ -188,7 +190,7 @@ def start(
     if server.prepare:
         _prepare(server, [word.format(**words) for word in server.prepare.split()], environ)
     began = time.monotonic()
-    with family(command, environ, log, ROOT) as found:
+    with family(command, environ, log, root) as found:
         _wait_for_answer(server, found, network, port, log)
         ready = time.monotonic() - began
         _compare(server, network, port)
