@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from artifact.schema import Feature
@@ -35,6 +37,18 @@ def metric(name: str, value: float | None) -> str:
     if value is not None and name in _UNITLESS and abs(value) < 100:
         return f"{round(value, 4) + 0.0:.4f}"
     return number(value)
+
+
+def by_error(
+    rows: Mapping[str, Mapping[str, float | None]], metric: str
+) -> list[tuple[str, Mapping[str, float | None]]]:
+    """Models with their metrics, the one with the smallest error first; those without that error last."""
+
+    def error(row: tuple[str, Mapping[str, float | None]]) -> float:
+        found = row[1].get(metric)
+        return math.inf if found is None else found
+
+    return sorted(rows.items(), key=error)
 
 
 def extent(feature: Feature, *, limit: int = 4) -> str:

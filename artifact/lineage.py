@@ -60,6 +60,8 @@ class Lineage(Frozen):
         precision: of the products in a training step; the stored weights are float32.
         distribution: how several devices shared the work.
         init: the earlier version that training started from, or None.
+        command: what stood after ``trueline train``, word by word, but what only says how to show or promote the
+            version; empty where it was trained otherwise.
     """
 
     data: str
@@ -78,6 +80,7 @@ class Lineage(Frozen):
     precision: str = "float32"
     distribution: str = "one device"
     init: Init | None = None
+    command: tuple[str, ...] = ()
 
     @property
     def computed(self) -> str:

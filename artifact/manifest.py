@@ -114,6 +114,7 @@ class Manifest(Frozen):
         schema_digest: :meth:`FeatureSchema.digest` of ``schema.json``.
         digest: sha256 of all the rest of ``manifest.json``; empty until it is written.
         notes: what training dropped, repaired or warned about, one sentence each.
+        note: what the user wrote by ``--note``; empty for nothing.
         int8: of ``model.int8.onnx``, or None where the version has none.
         augmentation: what it was worth, or None where there was none to measure.
         files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
@@ -133,6 +134,7 @@ class Manifest(Frozen):
     coverage: Coverage
     lineage: Lineage
     notes: tuple[str, ...] = ()
+    note: str = ""
     int8: Int8 | None = None
     augmentation: Augmentation | None = None
     files: dict[str, str] = Field(default_factory=dict)

@@ -34,13 +34,17 @@ class Registry:
 
     Args:
         home: BentoML's home folder.
+
+    Attributes:
+        models: BentoML's store.
+        staging: on the same disk, what is being written, or taken out, and is no version.
     """
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.models = home / "models"
         self._aliases = Aliases(home / "trueline" / "aliases")
-        self._staging = home / "trueline" / "staging"
+        self.staging = home / "trueline" / "staging"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -119,7 +123,9 @@ class Registry:
                 f"Expected a model that beats predicting the mean. Received: {found.name}:{found.version}, which does "
                 "not on its test rows. Train on more or better columns, or promote it with --force."
             )
-        with self._aliases.lock(found.name):
+        with self.lock(found.name):
+            # It may have been deleted while we looked at it.
+            self.resolve(f"{found.name}:{found.version}")
             current = self.alias(found.name, alias)
             if current is None or current.version != found.version:
                 previous = () if current is None else (*current.previous, current.version)
@@ -136,16 +142,28 @@ class Registry:
         versions = self.versions(name)
         if not versions:
             raise NotFoundError(unknown_name("model", name, self.names()))
-        with self._aliases.lock(name):
-            current = self.alias(name)
-            previous = [v for v in (current.previous if current else ()) if v in versions]
-            # With the versions between them deleted, a former champion may be the present one.
-            while current and previous and previous[-1] == current.version:
-                previous.pop()
-            if current is None or not previous:
+        with self.lock(name):
+            previous = self.former_champions(name)
+            if not previous:
                 raise DataError(f"Expected a former champion of '{name}' to return to. Received: none.")
             self._aliases.write(name, CHAMPION, previous[-1], tuple(previous[:-1]))
         return self.resolve(f"{name}:{CHAMPION}")
+
+    def former_champions(self, name: str) -> list[str]:
+        """Former champions that still exist, the latest last: ``rollback`` returns to it. Empty where there is none."""
+        current = self.alias(name)
+        if current is None:
+            return []
+        versions = self.versions(name)
+        previous = [v for v in current.previous if v in versions]
+        # With the versions between them deleted, a former champion may be the present one.
+        while previous and previous[-1] == current.version:
+            previous.pop()
+        return previous
+
+    def lock(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes from changing a model's aliases, and its versions from going, during the block."""
+        return self._aliases.lock(name)
 
     @contextlib.contextmanager
     def create(self, name: str) -> Iterator[tuple[str, Path]]:
@@ -161,7 +179,7 @@ class Registry:
         now = datetime.now(UTC)
         # To the microsecond: versions are ordered by name, and two may come within a second.
         version = f"{now:%Y%m%d-%H%M%S-%f}"
-        staging = self._staging / f"{name}-{version}"
+        staging = self.staging / f"{name}-{version}"
         staging.mkdir(parents=True)
         final = self.models / name / version
         try:

@@ -138,7 +138,9 @@ def _end(column: Any, schema: FeatureSchema, end: int) -> float:
     return float((feature.minimum or 0.0, feature.maximum or 1.0)[end]) - feature.offset
 
 
-def build_manifest(schema: FeatureSchema, name: str, version: str, *, beats_mean: bool = True) -> Manifest:
+def build_manifest(
+    schema: FeatureSchema, name: str, version: str, *, beats_mean: bool = True, note: str = ""
+) -> Manifest:
     """A manifest as training would write it."""
     metrics = {t: {"rmse": 4.2, "mae": 3.1, "r2": 0.81} for t in schema.target_names}
     return Manifest(
@@ -147,6 +149,7 @@ def build_manifest(schema: FeatureSchema, name: str, version: str, *, beats_mean
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         family="mlp",
         objective="gaussian",
+        note=note,
         parameters=1234,
         schema_digest=schema.digest(),
         metrics=metrics,

@@ -29,6 +29,8 @@ class Request:
         interval_groups: categorical feature whose categories get intervals of their own, or None.
         init: ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS`` of an earlier version to start from, or None.
         stream: read Parquet batch by batch, or hold the table in memory; None: by its size.
+        note: the user's own words about the version.
+        command: see :class:`artifact.lineage.Lineage`.
     """
 
     data: str
@@ -42,6 +44,8 @@ class Request:
     interval_groups: str | None = None
     init: str | None = None
     stream: bool | None = None
+    note: str = ""
+    command: tuple[str, ...] = ()
 
 
 def check_request(table: pl.DataFrame, request: Request) -> None:

@@ -79,6 +79,7 @@ def store(
             coverage=coverage(names, y, answer, measured.level, measured.weight),
             lineage=_lineage(request, table, prepared, fitted, time.perf_counter() - started),
             notes=(*prepared.notes, *_started(fitted), *fitted.notes, *([note] if note else [])),
+            note=request.note,
             augmentation=fitted.augmentation,
         )
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
@@ -142,4 +143,5 @@ def _lineage(request: Request, table: TableFacts, prepared: Prepared, fitted: Fi
         seconds=round(seconds, 3),
         **(fitted.computed or lineage.Computed.solved())._asdict(),
         init=None if fitted.init is None else fitted.init.model_copy(update={"seen": round(prepared.seen, 4)}),
+        command=request.command,
     )

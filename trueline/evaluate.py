@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from trueline.options import DATA_HELP, json_option, need_training, print_json, registry, runtime_option, stdout
 
@@ -73,7 +73,11 @@ def evaluate_command(model: str, data: str, level: float | None, runtime: Runtim
         return
     out = stdout()
     for target in targets:
-        result = Table("metric", "value", title=f"{target}: {table.height:,} rows by {found.name}:{found.version}")
+        result = Table(
+            "metric",
+            Column("value", justify="right"),
+            title=f"{target}: {table.height:,} rows by {found.name}:{found.version}",
+        )
         for name, value in metrics[target].items():
             result.add_row(name, metric(name, value))
         out.print(result)

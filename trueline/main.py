@@ -21,6 +21,9 @@ COMMANDS = {
     "show": "trueline.models",
     "promote": "trueline.models",
     "rollback": "trueline.models",
+    "report": "trueline.report",
+    "delete": "trueline.delete",
+    "prune": "trueline.delete",
     "serve": "trueline.serve",
 }
 

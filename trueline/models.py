@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.table import Column, Table
+from rich.table import Table
+from rich.text import Text
 
 from artifact.display import number
-from artifact.errors import NotFoundError, unknown_name
+from artifact.errors import ArtifactError, NotFoundError, unknown_name
 from artifact.registry import ALIASES, CHAMPION, Registry
 from trueline.options import json_option, print_json, registry, stdout
 
@@ -17,7 +18,7 @@ from trueline.options import json_option, print_json, registry, stdout
 @click.argument("name", required=False)
 @json_option
 def models_command(name: str | None, as_json: bool) -> None:
-    """List models and their versions.
+    """List models and their versions, the newest first.
 
     \b
     Example:
@@ -35,13 +36,7 @@ def models_command(name: str | None, as_json: bool) -> None:
     if not rows:
         out.print("No models yet. Train one: trueline train DATA --target COL")
         return
-    version, trained = Column("version", no_wrap=True), Column("trained", no_wrap=True)
-    table = Table("model", version, "alias", trained, "RMSE", "worth it")
-    for row in rows:
-        rmse = ", ".join(number(value) for value in row["rmse"].values())
-        minute = row["created_at"][:16].replace("T", " ")
-        table.add_row(row["model_name"], row["model_version"], row["alias"], minute, rmse, row["worth_it"])
-    out.print(table)
+    out.print(_table(rows))
 
 
 @click.command("show")
@@ -75,6 +70,8 @@ def show_command(model: str, as_json: bool) -> None:
         f"Trained {manifest.created_at} on {lineage.rows:,} rows of {lineage.data} in {lineage.seconds:.0f} s "
         f"({lineage.computed}, seed {lineage.seed})."
     )
+    if manifest.note:
+        out.print(f"Your note: {manifest.note}", markup=False)
     for note in manifest.notes:
         out.print(f"Note: {note}")
     out.print(f"Files: {found.path}")
@@ -125,19 +122,60 @@ def _changed(name: str, version: str, what: str, as_json: bool) -> None:
         stdout().print(f"{what} {name}:{version}: it is the champion of '{name}'.")
 
 
+_NUMBERS = ("rows", "RMSE")
+# These never break over lines: half a figure is another one.
+_WHOLE = ("version", "alias", *_NUMBERS)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    """One line a version, columns without a value left out. A version's name is the time of its training."""
+    lines = [_line(row) for row in rows]
+    shown = [name for name in lines[0] if any(line[name] for line in lines)]
+    table = Table()
+    for name in shown:
+        right: Any = "right" if name in _NUMBERS else "left"
+        table.add_column(name, justify=right, no_wrap=name in _WHOLE, overflow="fold")
+    for line in lines:
+        table.add_row(*(Text(line[name]) for name in shown))
+    return table
+
+
+def _line(row: dict[str, Any]) -> dict[str, str]:
+    """The cells of one version by their column."""
+    known = "error" not in row
+    return {
+        "model": row["model_name"],
+        "version": row["model_version"],
+        "alias": row["alias"],
+        **{name: row[name] if known else "" for name in ("preset", "family", "objective")},
+        "rows": f"{row['rows']:,}" if known else "",
+        "RMSE": ", ".join(number(value) for value in row["rmse"].values()) if known else "",
+        "worth it": row["worth_it"] if known else "",
+        "note": row["note"] if known else row["error"],
+    }
+
+
 def _versions(store: Registry, name: str) -> list[dict[str, Any]]:
+    """What is told of each version, the newest first; of one that cannot be read, why."""
     rows: list[dict[str, Any]] = []
     aliases = {alias: state.version for alias in ALIASES if (state := store.alias(name, alias))}
-    for version in store.versions(name):
-        manifest = store.manifest(name, version)
-        rows.append(
-            {
-                "model_name": name,
-                "model_version": version,
-                "alias": ", ".join(alias for alias, v in aliases.items() if v == version),
-                "created_at": manifest.created_at,
-                "rmse": {target: metrics["rmse"] for target, metrics in manifest.metrics.items()},
-                "worth_it": manifest.verdict.worth_it,
-            }
-        )
+    for version in reversed(store.versions(name)):
+        alias = ", ".join(alias for alias, v in aliases.items() if v == version)
+        row: dict[str, Any] = {"model_name": name, "model_version": version, "alias": alias}
+        rows.append(row)
+        try:
+            manifest = store.manifest(name, version)
+        except ArtifactError as error:
+            row["error"] = str(error)
+            continue
+        row |= {
+            "created_at": manifest.created_at,
+            "preset": manifest.lineage.config.get("preset", ""),
+            "family": manifest.family,
+            "objective": manifest.objective,
+            "rows": manifest.lineage.rows,
+            "rmse": {target: metrics["rmse"] for target, metrics in manifest.metrics.items()},
+            "worth_it": manifest.verdict.worth_it,
+            "note": manifest.note,
+        }
     return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import click
@@ -42,13 +43,37 @@ def stderr() -> Console:
 
 def stdout() -> Console:
     """Where answers go; a pipe or a file gets lines as wide as they need."""
-    width = None if sys.stdout.isatty() else 120
+    width = None if sys.stdout.isatty() else 200
     return Console(highlight=False, soft_wrap=True, width=width)
 
 
 def print_json(content: dict[str, Any]) -> None:
     """One line of JSON."""
     click.echo(json.dumps(content, allow_nan=False))
+
+
+def given_words(context: click.Context, leave_out: Collection[str] = ()) -> tuple[str, ...]:
+    """The arguments and options that were typed, in the order of the command's parameters; a shell splits them alike.
+
+    Args:
+        context: of the command.
+        leave_out: parameters that are not wanted.
+    """
+    words: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if not typed or name in leave_out:
+            continue
+        value = context.params[name]
+        if isinstance(parameter, click.Argument):
+            words.append(str(value))
+        elif isinstance(value, bool):
+            words.append((parameter.opts if value else parameter.secondary_opts)[0])
+        else:
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [parameter.opts[0], str(one)]
+    return tuple(words)
 
 
 def need_training(feature: str, *modules: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.table import Table
+from rich.table import Column, Table
 
-from artifact.display import extent, metric, number
+from artifact.display import by_error, extent, metric, number
 from artifact.manifest import Manifest
 from artifact.schema import FeatureSchema
 
@@ -24,14 +24,15 @@ def schema_table(schema: FeatureSchema, *, limit: int | None = 50) -> Table:
 
 
 def result_tables(manifest: Manifest) -> Iterator[Table | str]:
-    """For each target the metrics beside the baselines', then its intervals; last the augmentation and the verdict."""
+    """For each target the models with their metrics, the best first, and its intervals; last the verdict."""
     for target, metrics in manifest.metrics.items():
         title = f"{target}: {measured_on(manifest)}"
         own = [m for m in metrics if m == manifest.verdict.metric or m == "nll"]
         shown = ["rmse", "mae", "r2", *(m for m in own if m not in ("rmse", "mae"))]
-        table = Table("model", *(_HEADERS.get(m, m) for m in shown), title=title, title_justify="left")
+        figures = (Column(_HEADERS.get(m, m), justify="right") for m in shown)
+        table = Table("model", *figures, title=title, title_justify="left")
         rows = {manifest.family: metrics, **{name: m[target] for name, m in manifest.baselines.items()}}
-        for model, found in rows.items():
+        for model, found in by_error(rows, manifest.verdict.metric):
             table.add_row(model, *(metric(m, found.get(m)) for m in shown))
         yield table
         covered, width = manifest.coverage.covered[target], manifest.coverage.mean_width[target]

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trueline.options import (
     DATA_HELP,
+    given_words,
     json_option,
     need_training,
     print_json,
@@ -31,6 +32,10 @@ _STAGES = {
     "refit": "Training on all rows",
     "store": "Storing",
 }
+
+# Options that change nothing about what is trained.
+_ABOUT_THE_VERSION = ("note", "promote", "force", "as_json")
+_LONGEST_NOTE = 500
 
 
 @click.command("train", epilog=DATA_HELP)
@@ -60,10 +65,15 @@ _STAGES = {
 @click.option("--stream/--no-stream", default=None, help="Read Parquet batch by batch. Defaults to large tables only.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
 @click.option("--device", metavar="WHAT", help="auto, cpu, gpu, or GPUs by number: gpu:0,1. Defaults to auto.")
+@click.option(
+    "--note", metavar="TEXT", default="", help="Your own words about the version: models and show repeat them."
+)
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
 @click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
 @json_option
+@click.pass_context
 def train_command(
+    context: click.Context,
     data: str,
     target: str,
     name: str | None,
@@ -83,6 +93,7 @@ def train_command(
     stream: bool | None,
     seed: int | None,
     device: str | None,
+    note: str,
     promote: bool,
     force: bool,
     as_json: bool,
@@ -121,6 +132,8 @@ def train_command(
         interval_groups=interval_groups,
         init=init,
         stream=stream,
+        note=_one_line(note),
+        command=given_words(context, _ABOUT_THE_VERSION),
     )
     check_name(request.name)
     store = registry()
@@ -184,3 +197,17 @@ def default_name(data: str) -> str:
     """A model's name from its data's: ``data/Houses 2024.csv`` is ``houses-2024``."""
     stem = data.partition(":")[2] if data.startswith("dataset:") else Path(data).name.partition(".")[0]
     return re.sub(r"[^a-z0-9._]+", "-", stem.lower()).strip("-._") or "model"
+
+
+def _one_line(note: str) -> str:
+    """The note as it fits a table.
+
+    Raises:
+        DataError: it is longer than 500 characters.
+    """
+    from artifact.errors import DataError
+
+    text = " ".join(note.split())
+    if len(text) > _LONGEST_NOTE:
+        raise DataError(f"Expected a --note of up to {_LONGEST_NOTE} characters. Received: {len(text)}.")
+    return text

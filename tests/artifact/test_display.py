@@ -1,6 +1,6 @@
 import pytest
 
-from artifact.display import extent, number
+from artifact.display import by_error, extent, number
 from artifact.schema import Feature
 from tests.builders import build_schema
 
@@ -37,3 +37,8 @@ def test_extent_is_the_range_or_the_categories(name, shown):
 def test_extent_counts_further_categories_and_is_empty_without_a_range():
     assert extent(Feature(name="c", kind="category", categories=tuple("abcdef")), limit=2) == "a, b and 4 more"
     assert extent(Feature(name="x", kind="number", minimum=1)) == ""
+
+
+def test_models_stand_by_their_error_and_those_without_it_last():
+    rows = {"new": {"rmse": 2.0}, "none": {"rmse": None}, "mean": {"rmse": 3.0}, "old": {}, "ridge": {"rmse": 1.0}}
+    assert [name for name, _ in by_error(rows, "rmse")] == ["ridge", "new", "mean", "none", "old"]

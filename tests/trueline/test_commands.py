@@ -198,7 +198,7 @@ def test_models_show_promote_and_rollback(home, capsys):
     _, out, _ = call(capsys, "models")
     assert [line.count("champion") for line in out.splitlines() if first.version in line] == [1]
     rows = last_json(call(capsys, "models", "houses", "--json")[1])["models"]
-    assert [row["alias"] for row in rows] == ["champion", ""]
+    assert [row["alias"] for row in rows] == ["", "champion"]
     assert f"Rolled back to houses:{second.version}" in call(capsys, "rollback", "houses")[1]
     _, out, _ = call(capsys, "show", "houses")
     for part in (second.version, "heating", "heat pump", "Is a network worth it here?", str(second.path)):

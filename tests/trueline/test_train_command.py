@@ -20,7 +20,7 @@ from artifact.errors import DataError
 from artifact.registry import Registry
 from tests.training.conftest import mixed_table
 from training.config import Family, Objective, Preset
-from trueline.main import cli
+from trueline.main import cli, run
 from trueline.train import default_name
 
 QUICK = ("--preset", "fast", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2", "--set", "hidden=[8]")
@@ -143,3 +143,21 @@ def test_a_table_is_streamed_as_asked(flags, asked, data, tmp_path, monkeypatch)
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
     CliRunner().invoke(cli, ["train", str(data), "--target", "price", *flags])
     assert seen == [asked]
+
+
+def test_the_note_and_what_was_typed_go_with_the_version(data, tmp_path, monkeypatch, capsys):
+    seen = []
+
+    def stop(request, *_args):
+        seen.append(request)
+        raise DataError("Enough.")
+
+    monkeypatch.setattr("training.train.train", stop)
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
+    typed = [str(data), "--target", "price", "--preset", "fast", "--set", "epochs=2", "--set", "hidden=[8]"]
+    run(["train", *typed, "--no-stream", "--note", "  two\nlines [/] ", "--promote", "--json"])
+    assert seen[0].note == "two lines [/]"
+    assert seen[0].command == (*typed, "--no-stream")
+    code = run(["train", *typed, "--note", "x" * 501])
+    assert code == 2
+    assert "Expected a --note of up to 500 characters. Received: 501." in capsys.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from artifact.display import extent, metric, number
+from artifact.display import by_error, extent, metric, number
 from artifact.manifest import Augmentation
 from artifact.schema import Feature
 from training.objectives.kinds import KINDS
@@ -53,6 +53,8 @@ def _parts(content: Content, title: str, pictures: list[Picture]) -> Iterator[st
         f"({lineage.rows:,} rows) in {number(lineage.seconds)} s.</p>"
     )
     links = "".join(f'<a href="#{key}">{text(name)}</a>' for key, name in _SECTIONS.items())
+    if manifest.note:
+        yield f"<p>Your note: {text(manifest.note)}</p>"
     yield f"<nav>{links}</nav>"
     yield (f'<p class="verdict {verdict.worth_it}"><b>Is a network worth it here?</b>{text(verdict.sentence)}</p>')
     if not verdict.beats_mean:
@@ -96,7 +98,8 @@ def _against(content: Content) -> Iterator[str]:
         # The objective's own follow; a baseline has not all of them.
         own = [m for m in manifest.metrics[target.name] if m not in (*_METRICS, "mse", "msle")]
         known = {**_METRICS, **dict(zip(own, own, strict=True))}
-        body = [[name, *(metric(m, found.get(m)) for m in known)] for name, found in rows.items()]
+        ordered = by_error(rows, manifest.verdict.metric)
+        body = [[name, *(metric(m, found.get(m)) for m in known)] for name, found in ordered]
         yield table(["model", *known.values()], body, ours=manifest.family)
 
 
