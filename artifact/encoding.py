@@ -203,7 +203,8 @@ class Encoder:
             # A type fault leaves a hole where the value stood; it is not missing as well.
             typed = {(f.row, f.field) for f in faults if f.reason == "type"}
             kept = [f for f in faults if f.reason != "missing" or (f.row, f.field) not in typed]
-            raise SchemaMismatchError(sorted(kept, key=lambda f: -1 if f.row is None else f.row)[:FAULT_LIMIT])
+            kept.sort(key=lambda f: -1 if f.row is None else f.row)
+            raise SchemaMismatchError(kept[:FAULT_LIMIT], warnings)
         return Encoded(self._float32(matrix, usual=usual), categorical, warnings)
 
     def _float32(self, matrix: FloatArray, *, usual: bool) -> npt.NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -58,10 +58,16 @@ class Fault(NamedTuple):
 
 
 class SchemaMismatchError(DataError):
-    """Rows that break the schema. ``faults`` holds the faults, in row order."""
+    """Rows that break the schema.
 
-    def __init__(self, faults: list[Fault]) -> None:
+    Args:
+        faults: in row order.
+        warnings: what is unusual in the same rows, see :class:`artifact.unusual.RowWarning`.
+    """
+
+    def __init__(self, faults: list[Fault], warnings: Sequence[Any] = ()) -> None:
         self.faults = faults
+        self.warnings = warnings
         first = faults[0]
         where = "" if first.row is None else f"Row {first.row}"
         where += "" if first.field is None else f"{', ' if where else ''}'{first.field}'"

@@ -206,12 +206,16 @@ def _property(feature: Feature) -> dict[str, Any]:
     json_type = _JSON_TYPES[feature.kind]
     nullable = feature.missing == "impute"
     entry: dict[str, Any] = {"type": [json_type, "null"] if nullable else json_type}
-    if feature.description:
-        entry["description"] = feature.description
+    description = [feature.description] if feature.description else []
+    if feature.kind == "datetime":
+        description.append("An ISO 8601 date or time; without a zone it is UTC.")
+    if description:
+        entry["description"] = " ".join(description)
     if feature.unit:
         entry["unit"] = feature.unit
     if feature.kind == "datetime":
-        entry["format"] = "date-time"
+        # Not date-time: that is RFC 3339's, which asks for a time and a zone, and clients made from it hold to that.
+        entry["format"] = "iso-8601"
     elif feature.kind in ("number", "integer") and feature.minimum is not None and feature.maximum is not None:
         low, high = (_plain_number(v) for v in (feature.minimum, feature.maximum))
         entry["range"] = [low, high]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from artifact.encoding import Encoded
+from artifact.encoding import FAULT_LIMIT, Encoded, RowWarning
 from artifact.errors import DataError, Fault, SchemaMismatchError
 from artifact.predictor import Predictor
 from service.errors import DETAILS_LIMIT, InvalidRequestError, ModelError, TooLargeError
@@ -113,18 +113,23 @@ class BulkRun:
                 metrics.warning(kind)
 
     def _note(self, faults: Iterable[Fault], rows: npt.NDArray[np.intp] | None, errors: dict[int, list[Fault]]) -> None:
-        """Sort faults to their rows; one of the whole request ends it."""
+        """Sort faults to their rows, the first of each value; one of the whole request ends it."""
         for fault in faults:
             if fault.row is None:
                 raise InvalidRequestError([f for f in faults if f.row is None])
-            row = fault.row if rows is None else int(rows[fault.row])
-            errors.setdefault(row, []).append(fault)
+            found = errors.setdefault(fault.row if rows is None else int(rows[fault.row]), [])
+            if len(found) < DETAILS_LIMIT and all(fault.field != f.field for f in found):
+                found.append(fault)
 
     def _encode(self, part: Part, errors: dict[int, list[Fault]]) -> tuple[Encoded, npt.NDArray[np.intp]]:
         """Encode the rows that can be; the others' faults are added to ``errors``."""
         columns = part.columns
         good = np.arange(part.n_rows)
         if errors:
+            # A decoder's fault of one value leaves the others of its row to be looked at.
+            self._look_closer(
+                part, [row for row, found in errors.items() if all(f.field is not None for f in found)], errors
+            )
             good = np.delete(good, list(errors))
             columns = taken(part.columns, good)
         while len(good) and columns:
@@ -134,14 +139,34 @@ class BulkRun:
                     return X, good
                 if self._policy == "ignore":
                     return replace(X, warnings=[]), good
-                self._note([Fault(w.row, w.field, w.message, None, w.kind) for w in X.warnings], good, errors)
+                self._note(_refused(X.warnings), good, errors)
             except SchemaMismatchError as error:
                 self._note(error.faults, good, errors)
+                if len(error.faults) >= FAULT_LIMIT or self._policy == "refuse":
+                    # Some were left out, perhaps of rows that have others.
+                    self._look_closer(
+                        part, sorted({int(good[f.row]) for f in error.faults if f.row is not None}), errors
+                    )
             if not self.options.by_row:
                 break
             good = np.delete(np.arange(part.n_rows), list(errors))
             columns = taken(part.columns, good)
         return self._nothing, good[:0]
+
+    def _look_closer(self, part: Part, rows: Sequence[int], errors: dict[int, list[Fault]]) -> None:
+        """Add the faults that rows have besides those found: so few rows at a time that none is left out."""
+        encoder = self.predictor.encoder
+        step = max(1, FAULT_LIMIT // (3 * len(encoder.schema.features)))
+        for start in range(0, len(rows), step):
+            some = np.array(rows[start : start + step])
+            columns = taken(part.columns, some)
+            try:
+                X = encoder.encode_columns(columns)
+            except SchemaMismatchError as error:
+                self._note(error.faults, some, errors)
+                self._note(_refused(error.warnings) if self._policy == "refuse" else (), some, errors)
+            else:
+                self._note(_refused(X.warnings) if self._policy == "refuse" else (), some, errors)
 
     @property
     def _nothing(self) -> Encoded:
@@ -206,3 +231,8 @@ class BulkRun:
         second, more = self._ends_by_halves(Encoded(X.numeric[half:], X.categorical[half:]))
         joined = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
         return joined, failed + [half + row for row in more]
+
+
+def _refused(warnings: Iterable[RowWarning]) -> list[Fault]:
+    """Unusual values as faults, where the policy refuses them."""
+    return [Fault(w.row, w.field, w.message, None, w.kind) for w in warnings]

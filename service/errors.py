@@ -19,6 +19,7 @@ _PLAIN_FAULTS = 5
 # TensorFlow Serving's and the Open Inference Protocol's.
 _PLAIN_PATHS = ("/v1/", "/v2/")
 _INT64 = 2**63
+_ELEMENTS = {list: "list", dict: "object", int: "number", float: "number"}
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -182,6 +183,12 @@ class DeadlineError(ApiError):
     status, code = 504, "deadline_exceeded"
 
 
+class Described(str):
+    """What was received, in words of ours: ``3 bytes``, ``neither``. Any other string is a value, and is quoted."""
+
+    __slots__ = ()
+
+
 def echo(value: Any) -> Any:
     """What was received, as JSON can hold it and short enough to send back."""
     if value is None or isinstance(value, bool):
@@ -189,20 +196,42 @@ def echo(value: Any) -> Any:
     if isinstance(value, int):
         return value if -_INT64 <= value < _INT64 else f"an integer of {value.bit_length()} bits"
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+        return value if math.isfinite(value) else number_name(value)
     if isinstance(value, str):
         return _short(value)
     if isinstance(value, (list, tuple)):
-        return f"a list of {len(value)}"
+        return f"a list of {len(value)}{_elements(value)}"
     if isinstance(value, dict):
         return f"an object with {len(value)} {'field' if len(value) == 1 else 'fields'}"
     return _short(str(value))
 
 
+def number_name(value: float) -> str:
+    """``NaN``, ``Infinity`` or ``-Infinity``, as JSON's many dialects write them."""
+    return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+
+
+def shown(value: Any) -> str:
+    """What was received, for a sentence: as JSON writes it, a string in quotation marks."""
+    if isinstance(value, str) and not isinstance(value, Described):
+        return orjson.dumps(_short(value)).decode()
+    found = echo(value)
+    return found if isinstance(found, str) else orjson.dumps(found).decode()
+
+
+def _elements(values: Sequence[Any]) -> str:
+    """What a list holds, where all of it is of one kind."""
+    kinds = {"string" if isinstance(v, str) else _ELEMENTS.get(type(v)) for v in values[:_ECHO_LENGTH]}
+    kind = kinds.pop() if len(kinds) == 1 and len(values) <= _ECHO_LENGTH else None
+    return "" if kind is None else f" {kind}{'' if len(values) == 1 else 's'}"
+
+
 def _sentence(fault: Fault) -> str:
     where = [] if fault.row is None else [f"Row {fault.row}"]
     where += [] if fault.field is None else [f"'{_short(fault.field)}'"]
-    received = "" if fault.received is None else f" Received: {echo(fault.received)}."
+    # A length is told, not quoted: '3 values'.
+    value = Described(fault.received) if fault.reason == "length" else fault.received
+    received = "" if fault.received is None else f" Received: {shown(value)}."
     return f"{', '.join(where) or 'Request'}: {fault.message}{received}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from pydantic_core import ValidationError, from_json
@@ -10,7 +9,8 @@ from pydantic_core import ValidationError, from_json
 from artifact.encoding import Encoder
 from artifact.errors import Fault, SchemaMismatchError, unknown_name
 from artifact.schema import FeatureSchema
-from service.errors import DETAILS_LIMIT, ApiError, InvalidRequestError, NotJSONError, TooLargeError, echo
+from service.errors import DETAILS_LIMIT, ApiError, Described, InvalidRequestError, NotJSONError, TooLargeError
+from service.hints import is_not_finite, is_whole, no_feature, not_finite
 
 KEYS = ("rows", "columns", "interval", "on_error")
 ON_ERROR = ("request", "row")
@@ -37,8 +37,16 @@ def explain(body: bytes, encoder: Encoder, max_rows: int, error: ValidationError
         found = from_json(body)
     except ValueError as problem:
         return NotJSONError(f"Expected a JSON body. Received: {problem}.")
+    return explain_document(found, encoder, max_rows, error)
+
+
+def explain_document(found: Any, encoder: Encoder, max_rows: int, error: ValidationError | None = None) -> ApiError:
+    """The same of a body that was read already, NaN and all."""
     if not isinstance(found, dict):
-        return InvalidRequestError([Fault(None, None, "Expected an object with 'rows' or 'columns'.", found, "type")])
+        message = "Expected an object with 'rows' or 'columns'."
+        if isinstance(found, list):
+            message += ' Rows alone go as {"rows": [...]}.'
+        return InvalidRequestError([Fault(None, None, message, found, "type")])
     collector = _Collector(encoder)
     too_large = collector.request(found, max_rows)
     if too_large is not None:
@@ -59,7 +67,7 @@ class _Collector:
         self.known = frozenset(self.schema.names)
         self.faults: list[Fault] = []
         self._seen: set[tuple[int | None, str | None]] = set()
-        self._sentences: dict[str, str] = {}
+        self._sentences: dict[tuple[str, bool], str] = {}
 
     def add(self, row: int | None, field: str | None, message: str, received: Any, reason: str) -> None:
         if (row, field) not in self._seen:
@@ -67,6 +75,11 @@ class _Collector:
             self.faults.append(Fault(row, field, message, received, reason))
 
     def request(self, found: dict[str, Any], max_rows: int) -> TooLargeError | None:
+        if found and not found.keys() & {"rows", "columns"}:
+            other_shape = _other_shape(found, self.known)
+            if other_shape is not None:
+                self.add(*other_shape)
+                return None
         for key in [k for k in found if k not in KEYS][:DETAILS_LIMIT]:
             name = key[:_NAME_LENGTH]
             self.add(None, name, unknown_name("field", name, KEYS), found[key], "unknown")
@@ -76,7 +89,7 @@ class _Collector:
         rows, columns = found.get("rows"), found.get("columns")
         if (rows is None) == (columns is None):
             given = "both" if rows is not None else "neither"
-            self.add(None, None, "Expected either 'rows' or 'columns'.", given, "type")
+            self.add(None, None, "Expected either 'rows' or 'columns'.", Described(given), "type")
         elif rows is not None:
             if isinstance(rows, list) and len(rows) > max_rows:
                 return TooLargeError(f"Expected at most {max_rows} rows in a request. Received: {len(rows)}.")
@@ -92,7 +105,10 @@ class _Collector:
 
     def _rows(self, rows: Any) -> None:
         if not isinstance(rows, list) or not rows:
-            self.add(None, "rows", "Expected a list of at least one object, one a row.", rows, "type")
+            message = "Expected a list of at least one object, one a row."
+            if isinstance(rows, dict) and rows:
+                message += ' One row goes as {"rows": [{...}]}.'
+            self.add(None, "rows", message, rows, "type")
             return
         kept: list[dict[str, Any]] = []
         at: list[int] = []
@@ -100,7 +116,14 @@ class _Collector:
             if not isinstance(row, dict):
                 self.add(i, None, "Expected an object, feature name to value.", row, "type")
                 continue
-            kept.append({name: self._number(i, name, value) for name, value in row.items() if self._is_known(i, name)})
+            whole = not row.keys() <= self.known and is_whole(self.schema, row)
+            kept.append(
+                {
+                    name: self._number(i, name, value)
+                    for name, value in row.items()
+                    if self._is_known(i, name, whole=whole)
+                }
+            )
             at.append(i)
             if len(self.faults) >= DETAILS_LIMIT:
                 break
@@ -116,8 +139,9 @@ class _Collector:
             self.add(None, "columns", "Expected an object, feature name to a list of values.", columns, "type")
             return
         kept: dict[str, list[Any]] = {}
+        whole = is_whole(self.schema, columns)
         for name, values in columns.items():
-            if not self._is_known(None, name):
+            if not self._is_known(None, name, whole=whole):
                 continue
             if not isinstance(values, list) or not values:
                 self.add(None, name, "Expected a list of at least one value.", values, "type")
@@ -131,29 +155,44 @@ class _Collector:
         try:
             self.encoder.encode_columns(kept)
         except SchemaMismatchError as error:
-            whole = {fault.field for fault in self.faults if fault.row is None}
+            refused = {fault.field for fault in self.faults if fault.row is None}
             for fault in error.faults:
-                if fault.field not in whole:
+                if fault.field not in refused:
                     self.add(*fault)
 
     def _number(self, row: int, name: str, value: Any) -> Any:
-        """The value, but None for NaN: the encoding takes NaN for missing, JSON has no such number."""
-        if isinstance(value, float) and math.isnan(value):
-            self.add(row, name, "Expected a finite number.", echo(value), "type")
+        """The value, but None for NaN and infinities: the encoding takes NaN for missing, JSON has no such number."""
+        if is_not_finite(value):
+            self.add(*not_finite(row, self.schema.feature(name), value))
             return None
         return value
 
-    def _is_known(self, row: int | None, name: str) -> bool:
+    def _is_known(self, row: int | None, name: str, *, whole: bool) -> bool:
         if name in self.known:
             return True
         if len(self.faults) < DETAILS_LIMIT:
             short = name[:_NAME_LENGTH]
-            sentence = self._sentences.get(short)
+            sentence = self._sentences.get((short, whole))
             if sentence is None:
-                ranked = len(self._sentences) < _RANKED_NAMES
-                sentence = f"Unknown feature '{short}'. GET /schema lists those there are."
-                if ranked:
-                    sentence = unknown_name("feature", short, self.schema.names)
-                self._sentences[short] = sentence
+                listed = len(self._sentences) < _RANKED_NAMES
+                sentence = no_feature(self.schema, name, whole=whole, listed=listed)
+                self._sentences[short, whole] = sentence
             self.add(row, short, sentence, name, "unknown")
         return False
+
+
+def _other_shape(found: dict[str, Any], features: frozenset[str]) -> Fault | None:
+    """What to send in place of a body that has another shape, if it is one that is known."""
+    named = found.keys() & features
+    if named and all(isinstance(found[name], list) for name in named):
+        way, received = 'send {"columns": {...}}, with the lists inside', "columns by themselves"
+    elif named:
+        way, received = 'send {"rows": [{...}]}, with the row inside', "a row by itself"
+    elif found.keys() & {"instances", "inputs"}:
+        way = "'instances' go to POST /v1/models/NAME:predict, tensors to POST /v2/models/NAME/infer"
+        received = "the body of another protocol"
+    elif any(key.startswith("dataframe_") for key in found) or found.keys() >= {"index", "data"}:
+        way, received = "'rows' is what pandas' to_json(orient='records') writes", "another shape of pandas'"
+    else:
+        return None
+    return Fault(None, None, f"Expected 'rows' or 'columns': {way}.", Described(received), "type")

@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from service.worker import Worker
 
 
+# What a page may read of an answer besides the few that every browser shows it.
+EXPOSED = (
+    "inference-header-content-length",
+    "retry-after",
+    "x-model-name",
+    "x-model-version",
+    "x-request-id",
+    "x-trueline-warning-count",
+    "x-trueline-warnings",
+)
+
+
 def build(app: ASGIApp, worker: Worker, tracer_provider: Any = None) -> ASGIApp:
     """The app behind what the settings ask for.
 
@@ -52,7 +64,7 @@ def _cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         allow_origins=origins,
         allow_methods=("GET", "HEAD", "POST"),
         allow_headers=("authorization", "content-type", "content-encoding", "traceparent", "x-api-key", "x-request-id"),
-        expose_headers=("retry-after", "x-request-id"),
+        expose_headers=EXPOSED,
     )
     return wrapped
 

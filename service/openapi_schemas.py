@@ -31,6 +31,11 @@ def complete(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
+def or_list_of_one(value: dict[str, Any]) -> dict[str, Any]:
+    """A value, perhaps in a list of its own."""
+    return {"anyOf": [value, array(value, minItems=1, maxItems=1)]}
+
+
 def interval(model: LiveModel | None, *types: str) -> dict[str, Any]:
     """The level of the intervals: below what the model's calibration can promise, where it is known.
 
@@ -54,6 +59,7 @@ def schemas(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
 
 def _requests(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
     row: dict[str, Any] = {"type": "object"}
+    instance = row
     columns: dict[str, Any] = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
     if model is not None:
         row = model.predictor.schema.json_schema()
@@ -61,6 +67,8 @@ def _requests(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
         row["examples"] = [model.predictor.schema.example_row()]
         properties = {name: array(feature, minItems=1) for name, feature in row["properties"].items()}
         columns = {**row, "title": "columns", "properties": properties, "minProperties": 1}
+        wrapped = {name: or_list_of_one(feature) for name, feature in row["properties"].items()}
+        instance = {**row, "title": "instance", "properties": wrapped}
         columns["examples"] = [{name: [value] for name, value in row["examples"][0].items()}]
     options = {
         "interval": interval(model, "number", "null"),
@@ -82,6 +90,7 @@ def _requests(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
     rows = array(ref("Row"), minItems=1, maxItems=max_rows)
     return {
         "Row": row,
+        "Instance": instance,
         "Columns": columns,
         "RowsRequest": request("rows", "columns", rows),
         "ColumnsRequest": request("columns", "rows", ref("Columns")),

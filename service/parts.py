@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.encoding import RowWarning
-from artifact.errors import Fault, unknown_name
+from artifact.errors import Fault
 from artifact.schema import FeatureSchema
 from artifact.values import DictionaryColumn
-from service.errors import DETAILS_LIMIT, InvalidRequestError
+from service.errors import DETAILS_LIMIT, Described, InvalidRequestError
+from service.hints import is_whole, no_feature
 
 PART_ROWS = 512
 # Of columns that are arrays already, where a part costs nothing but its number.
@@ -80,23 +81,25 @@ def chosen_columns(schema: FeatureSchema, names: Sequence[str], *, ignore_extra:
     """
     known = frozenset(schema.names)
     faults = [
-        Fault(None, name, "Expected each column once.", f"{times} times", "type")
+        Fault(None, name, "Expected each column once.", Described(f"{times} times"), "type")
         for name, times in Counter(names).items()
         if times > 1 and (name in known or not ignore_extra)
     ]
     if not ignore_extra:
         extra = [name for name in dict.fromkeys(names) if name not in known][:DETAILS_LIMIT]
+        whole = is_whole(schema, frozenset(names))
         # Ranking the features by likeness costs: only the first wrong names get it.
         faults += [
-            Fault(None, name, unknown_name("feature", name, schema.names), name, "unknown") for name in extra[:10]
+            Fault(None, name, no_feature(schema, name, whole=whole, listed=i < 10), name, "unknown")
+            for i, name in enumerate(extra)
         ]
-        rest = "No feature has this name. GET /schema lists those there are."
-        faults += [Fault(None, name, rest, name, "unknown") for name in extra[10:]]
     absent = {f.name for f in schema.features if f.missing == "refuse"} - set(names)
     message = "Expected this column: training never saw the feature missing."
     faults += [Fault(None, name, message, None, "missing") for name in schema.names if name in absent]
     if not faults and not known & set(names):
-        faults.append(Fault(None, None, "Expected at least one feature's column.", f"{len(names)} columns", "missing"))
+        faults.append(
+            Fault(None, None, "Expected at least one feature's column.", Described(f"{len(names)} columns"), "missing")
+        )
     if faults:
         raise InvalidRequestError(faults)
     return [i for i, name in enumerate(names) if name in known]

@@ -17,8 +17,8 @@ from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from artifact.encoding import Encoded, Encoder
 from artifact.schema import Feature, FeatureSchema
-from service.errors import TooLargeError
-from service.explain import explain
+from service.errors import ApiError, TooLargeError
+from service.explain import explain, explain_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,10 @@ class RequestReader:
         if n_rows > self._max_rows:
             raise TooLargeError(f"Expected at most {self._max_rows} rows in a request. Received: {n_rows}.")
         return PredictRequest(rows, columns, n_rows, found.get("interval"))
+
+    def refusal(self, found: dict[str, Any]) -> ApiError:
+        """The error of a body that was read already and holds what JSON has not: NaN, an infinity."""
+        return explain_document(found, self._encoder, self._max_rows)
 
 
 def _request_schema(schema: FeatureSchema, max_rows: int) -> core_schema.CoreSchema:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from artifact.errors import Fault
 from artifact.schema import Kind
-from service.errors import InvalidRequestError
+from service.errors import Described, InvalidRequestError
 
 Floats = npt.NDArray[np.float64]
 Strings = list[str | None]
@@ -62,7 +62,9 @@ def from_bytes(name: str, datatype: str, size: int, data: bytes | memoryview) ->
     dtype = np.dtype(_NUMPY[datatype])
     expected = size * dtype.itemsize
     if len(data) != expected:
-        raise fault(name, f"Expected {expected} bytes, for {size} elements of {datatype}.", f"{len(data)} bytes")
+        raise fault(
+            name, f"Expected {expected} bytes, for {size} elements of {datatype}.", Described(f"{len(data)} bytes")
+        )
     # A signalling NaN is one too.
     with np.errstate(all="ignore"):
         return np.frombuffer(data, dtype=dtype).astype(np.float64)
@@ -72,7 +74,7 @@ def _strings_from_bytes(name: str, size: int, data: bytes | memoryview) -> Strin
     view = memoryview(data)
     if size * _LENGTH_BYTES > len(view):
         message = f"Expected {size} elements, each after its length in {_LENGTH_BYTES} bytes."
-        raise fault(name, message, f"{len(view)} bytes")
+        raise fault(name, message, Described(f"{len(view)} bytes"))
     found: Strings = []
     at = 0
     for row in range(size):
@@ -81,10 +83,10 @@ def _strings_from_bytes(name: str, size: int, data: bytes | memoryview) -> Strin
         at = start + length
         if start > len(view) or at > len(view):
             left = max(len(view) - start, 0)
-            raise fault(name, f"Expected an element of {length} bytes.", f"{left} bytes", row=row)
+            raise fault(name, f"Expected an element of {length} bytes.", Described(f"{left} bytes"), row=row)
         found.append(text(name, bytes(view[start:at]), row))
     if at != len(view):
-        raise fault(name, f"Expected {at} bytes, for {size} elements.", f"{len(view)} bytes")
+        raise fault(name, f"Expected {at} bytes, for {size} elements.", Described(f"{len(view)} bytes"))
     return found
 
 
@@ -93,7 +95,7 @@ def text(name: str, element: bytes, row: int) -> str | None:
     try:
         return element.decode() or None
     except UnicodeDecodeError:
-        raise fault(name, "Expected UTF-8.", repr(element[:40]), row=row) from None
+        raise fault(name, "Expected UTF-8.", Described(repr(element[:40])), row=row) from None
 
 
 def from_json(name: str, datatype: str, values: list[Any]) -> Values:

@@ -16,11 +16,13 @@ import numpy as np
 import orjson
 
 from artifact.encoding import Encoder
-from artifact.errors import Fault, unknown_name
+from artifact.errors import Fault
 from artifact.schema import FeatureSchema
-from service.errors import InvalidRequestError
+from service.errors import DETAILS_LIMIT, InvalidRequestError
 from service.explain import KEYS, explain
+from service.hints import is_whole, no_feature, take_out, take_out_of_columns
 from service.parts import PART_ROWS, Answered, Options, Part, chosen_columns, sliced
+from service.protocols.json_strict import Read, read_json
 from service.requests import RequestReader
 
 _PIECE = 131_072
@@ -78,7 +80,7 @@ class JsonBulkReader:
             if by_column:
                 return JsonRequest(self._columns(_read_columns(pieces, schema), body, options), options, True)
             return JsonRequest(self._cut_rows(pieces, schema, options), options, False)
-        found = self._whole(body)
+        found, is_json = self._whole(body, options)
         options = self._options(found, body, options)
         rows, columns = found.get("rows"), found.get("columns")
         if (rows is None) == (columns is None):
@@ -86,21 +88,22 @@ class JsonBulkReader:
         if rows is not None:
             if not isinstance(rows, list) or not rows:
                 raise self._wrong(body)
-            return JsonRequest(_row_parts(rows, schema, options), options, False)
+            return JsonRequest(_row_parts(rows, schema, options, is_json=is_json), options, False)
         if not isinstance(columns, dict) or not columns:
             raise self._wrong(body)
-        return JsonRequest(self._columns(columns, body, options), options, True)
+        parts = self._columns(columns, body, options)
+        if not is_json:
+            parts = _with_faults(parts, take_out_of_columns(schema, columns))
+        return JsonRequest(parts, options, True)
 
-    def _whole(self, body: bytes) -> dict[str, Any]:
-        try:
-            found = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            # Says what is wrong; what is legal all the same (a number beyond float64) it has read.
-            request = self._reader.read(body)
-            return {"rows": request.rows, "columns": request.columns, "interval": request.interval}
+    def _whole(self, body: bytes, options: Options) -> Read:
+        read = read_json(body)
+        found = read.document
         if not isinstance(found, dict) or not found.keys() <= set(KEYS):
             raise self._wrong(body)
-        return found
+        if not read.is_json and not (options.by_row or found.get("on_error") == "row"):
+            raise self._wrong(body)
+        return read
 
     def _wrong(self, body: bytes) -> Exception:
         return explain(body, self._encoder, self._max_rows, None)
@@ -136,7 +139,7 @@ class JsonBulkReader:
                 rows = orjson.loads(b"[" + piece + b"]")
             except orjson.JSONDecodeError:
                 raise NotCutError from None
-            yield from _row_parts(rows, schema, options)
+            yield from _row_parts(rows, schema, options, is_json=True)
 
 
 def columns_of(rows: Sequence[Any], schema: FeatureSchema, options: Options) -> Part:
@@ -156,7 +159,7 @@ def columns_of(rows: Sequence[Any], schema: FeatureSchema, options: Options) -> 
         if not isinstance(row, dict):
             faults.append(Fault(i, None, "Expected an object, feature name to value.", row, "type"))
         elif not options.ignore_extra and not row.keys() <= known:
-            faults.extend(_unknown(i, name, names) for name in [n for n in row if n not in known][:10])
+            faults.extend(_unknown(i, row, schema, known))
     objects = [row if isinstance(row, dict) else {} for row in rows]
     return Part({name: [row.get(name) for row in objects] for name in names}, len(rows), faults)
 
@@ -172,13 +175,31 @@ def typed(schema: FeatureSchema, name: str, values: list[Any]) -> Any:
         return values
 
 
-def _unknown(row: int, name: str, names: Sequence[str]) -> Fault:
-    return Fault(row, name[:100], unknown_name("feature", name, names), name, "unknown")
+def _unknown(i: int, row: dict[str, Any], schema: FeatureSchema, known: frozenset[str]) -> Iterator[Fault]:
+    """The faults of a row's names that are no feature's; the nearest names are sought for the first ten."""
+    whole = is_whole(schema, row)
+    for k, name in enumerate([n for n in row if n not in known][:DETAILS_LIMIT]):
+        yield Fault(i, name[:100], no_feature(schema, name, whole=whole, listed=k < 10), name, "unknown")
 
 
-def _row_parts(rows: list[Any], schema: FeatureSchema, options: Options) -> Iterator[Part]:
+def _row_parts(rows: list[Any], schema: FeatureSchema, options: Options, *, is_json: bool) -> Iterator[Part]:
     for start in range(0, len(rows), PART_ROWS):
-        yield columns_of(rows[start : start + PART_ROWS], schema, options)
+        some = rows[start : start + PART_ROWS]
+        faults = [] if is_json else take_out(schema, some)
+        part = columns_of(some, schema, options)
+        yield part._replace(faults=[*part.faults, *faults]) if faults else part
+
+
+def _with_faults(parts: Iterator[Part], faults: Sequence[Fault]) -> Iterator[Part]:
+    """Parts with the faults of their rows, given with the request's row numbers."""
+    by_row: dict[int, list[Fault]] = {}
+    for fault in faults:
+        by_row.setdefault(fault.row or 0, []).append(fault)
+    start = 0
+    for part in parts:
+        own = [f._replace(row=i) for i in range(part.n_rows) for f in by_row.get(start + i, ())]
+        yield part._replace(faults=own)
+        start += part.n_rows
 
 
 def _cut(body: bytes) -> tuple[dict[str, Any], Iterator[bytes], bool]:

@@ -19,12 +19,14 @@ from artifact.schema import FeatureSchema
 from service.bulk import BulkRun
 from service.compression import Unpacker
 from service.errors import ApiError, BodyTimeoutError, TooLargeError
+from service.hints import take_out
 from service.http import ClientGoneError, Receive
 from service.lane import BulkLane
 from service.metrics import Metrics
 from service.parts import PART_ROWS, Options, Part
 from service.protocols.json_answers import NdjsonWriter
 from service.protocols.json_bulk import columns_of
+from service.protocols.json_strict import loads
 
 logger = logging.getLogger("bentoml.trueline")
 
@@ -76,12 +78,13 @@ class LineReader:
             rows = []
             for line in filter(bytes.strip, lines):
                 try:
-                    rows.append(orjson.loads(line))
+                    rows.append(loads(line).document)
                 except orjson.JSONDecodeError as error:
                     message = f"Expected a JSON object, one a line: {error}."
                     shown = line[:100].decode("utf-8", "replace")
                     faults.append(Fault(len(rows), None, message, shown, "type"))
                     rows.append({})
+            faults += take_out(self._schema, rows)
         part = columns_of(rows, self._schema, self._options)
         return part._replace(faults=[*part.faults, *faults]) if faults else part
 

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from artifact.errors import DataError
 from service.auth import ApiKeys
-from service.errors import ApiError, NotReadyError, UnauthorizedError
+from service.errors import ApiError, Described, NotReadyError, UnauthorizedError
 from service.protocols import oip
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.any_body import begun
@@ -180,4 +180,4 @@ def _read(kind: type[Message], data: bytes) -> Message:
     try:
         return kind.FromString(data)
     except DecodeError:
-        raise fault(None, f"Expected a {kind.__name__}.", f"{len(data)} bytes") from None
+        raise fault(None, f"Expected a {kind.__name__}.", Described(f"{len(data)} bytes")) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from service.errors import Described
 from service.inference import Answer
 from service.live import LiveModel
 from service.protocols import oip
@@ -95,17 +96,17 @@ class Inference:
 
 def _raw(head: Head, tensor: Any, data: bytes) -> Values:
     if tensor.HasField("contents"):
-        raise fault(head.name, "Expected 'contents' or 'raw_input_contents'.", "both")
+        raise fault(head.name, "Expected 'contents' or 'raw_input_contents'.", Described("both"))
     return from_bytes(head.name, head.datatype, head.size, data)
 
 
 def _typed(head: Head, contents: Any) -> Values:
     field = _CONTENTS.get(head.datatype)
     if field is None:
-        raise fault(head.name, f"Expected {head.datatype} as 'raw_input_contents'.", "none")
+        raise fault(head.name, f"Expected {head.datatype} as 'raw_input_contents'.", Described("none"))
     others = [found.name for found, _ in contents.ListFields() if found.name != field]
     if others:
-        raise fault(head.name, f"Expected '{field}' for {head.datatype}.", others[0])
+        raise fault(head.name, f"Expected '{field}' for {head.datatype}.", Described(others[0]))
     values = list(getattr(contents, field))
     if len(values) != head.size:
         raise fault(head.name, f"Expected {head.size} elements in '{field}'.", len(values))

@@ -11,13 +11,16 @@ from typing import Any
 
 import orjson
 
-from service.errors import NotJSONError
+from artifact.errors import Fault
+from service.errors import Described, InvalidRequestError
+from service.hints import is_not_finite, not_finite
 from service.http import JSON, Receive, Reply, Scope
 from service.inference import Answer
 from service.live import LiveModel
 from service.protocols import oip
 from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import Values, fault, from_bytes, from_json, to_bytes
+from service.protocols.json_strict import read_json
 from service.protocols.tensors import (
     Head,
     Inputs,
@@ -100,13 +103,15 @@ class Inference:
         if json_length is not None and json_length > len(body):
             message = f"Expected a header of at most {len(body)} bytes, as the body has."
             raise fault("Inference-Header-Content-Length", message, json_length)
-        document = _json_object(body if json_length is None else body[:json_length])
+        document, is_json = _json_object(body if json_length is None else body[:json_length])
         binary = memoryview(b"" if json_length is None else body)[json_length or 0 :]
         self._read_id(document.get("id"))
         parameters = _parameters(document)
         inputs = _objects(document, "inputs")
         heads = [read_head(i.get("name"), i.get("datatype"), i.get("shape")) for i in inputs]
         n_rows = self._inputs.check(heads)
+        if not is_json:
+            self._refuse_not_finite(heads, inputs)
         self._read_outputs(_objects(document, "outputs"), parameters)
         parts = _Parts(binary)
         tensors = [Tensor(head, parts.values(head, i)) for head, i in zip(heads, inputs, strict=True)]
@@ -135,6 +140,22 @@ class Inference:
         if not parts:
             return Reply(head, content_type=JSON)
         return Reply(b"".join([head, *parts]), 200, BINARY, ((HEADER_LENGTH, b"%d" % len(head)),))
+
+    def _refuse_not_finite(self, heads: list[Head], inputs: list[dict[str, Any]]) -> None:
+        """Say where the NaN and infinities stand for which this is no JSON.
+
+        Raises:
+            InvalidRequestError: there are some.
+        """
+        faults: list[Fault] = []
+        for head, described in zip(heads, inputs, strict=True):
+            names = self._inputs.columns_of(head)
+            for at, value in enumerate(_flat(head, described.get("data") or [])):
+                if is_not_finite(value):
+                    row, column = divmod(at, len(names))
+                    faults.append(not_finite(row, self._schema.feature(names[column]), value))
+        if faults:
+            raise InvalidRequestError(sorted(faults, key=lambda fault: fault.row or 0))
 
     def _read_id(self, found: Any) -> None:
         if found is not None and not isinstance(found, str):
@@ -166,7 +187,7 @@ class _Parts:
         data = described.get("data")
         if (size is None) == (data is None):
             message = "Expected 'data', or a 'binary_data_size' among the parameters."
-            raise fault(head.name, message, "neither" if size is None else "both")
+            raise fault(head.name, message, Described("neither" if size is None else "both"))
         if size is None:
             return from_json(head.name, head.datatype, _flat(head, data))
         left = len(self._binary) - self._at
@@ -178,7 +199,7 @@ class _Parts:
     def check_end(self) -> None:
         left = len(self._binary) - self._at
         if left:
-            raise fault(None, f"Expected {self._at} bytes of tensors.", f"{left} bytes more")
+            raise fault(None, f"Expected {self._at} bytes of tensors.", Described(f"{left} bytes more"))
 
 
 def header_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
@@ -190,7 +211,9 @@ def header_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     for name, value in headers:
         if name == HEADER_LENGTH:
             if not value.isdigit() or len(value) > 20:
-                raise fault("Inference-Header-Content-Length", "Expected a number of bytes.", repr(value[:40]))
+                raise fault(
+                    "Inference-Header-Content-Length", "Expected a number of bytes.", Described(repr(value[:40]))
+                )
             return int(value)
     return None
 
@@ -200,14 +223,12 @@ def _served(worker: Worker, scope: Scope) -> LiveModel:
     return oip.served(worker, parameters["model"], parameters["version"])
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise NotJSONError(f"Expected a JSON body. Received: {error}.") from None
+def _json_object(body: bytes) -> tuple[dict[str, Any], bool]:
+    """The body, and whether it is JSON; if not, it holds NaN or infinities."""
+    document, is_json = read_json(body)
     if not isinstance(document, dict):
         raise fault(None, "Expected a JSON object with 'inputs'.", document)
-    return document
+    return document, is_json
 
 
 def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:

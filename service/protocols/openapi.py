@@ -6,17 +6,24 @@ from typing import Any
 
 from service.live import LiveModel
 from service.openapi_parts import JSON, Parts
-from service.openapi_schemas import array, complete, interval, ref
+from service.openapi_schemas import array, complete, interval, or_list_of_one, ref
 from service.protocols.datatypes import ALL
 from service.protocols.oip_http import BINARY
 from service.protocols.paths import PATHS
 from service.protocols.tensors import MATRIX, described_inputs, output_names
-from service.protocols.tf_serving import SIGNATURE
+from service.protocols.tf_serving import SIGNATURE, WARNING_COUNT, WARNINGS
 
 _OIP, _TF = "Open Inference Protocol", "TensorFlow Serving"
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBERS = array({"type": "number"})
+_BYTES: dict[str, Any] = {"type": "string", "format": "binary", "description": "As its header says."}
 _ANY: dict[str, Any] = {"type": "object"}
+# Without a type for each kind of element: makers of clients pass over an operation whose arrays have none at all.
+_ELEMENT: dict[str, Any] = {"description": "A number, true, false, a string or null; or a list of them."}
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 1}
+_INSTANCE = (
+    "An object as in POST /predict, or a list in the order of GET /schema; each value may be in a list of its own."
+)
 _POST = (400, 404, 408, 413, 415, 429, 503, 504)
 _LENGTH = "Inference-Header-Content-Length"
 _INFER = f"""One tensor a feature, or where all features are numbers one of shape [n, n_features].
@@ -99,7 +106,7 @@ def _infer(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
             "name": {**_TEXT, "description": f"A feature's, or '{MATRIX}' for all of them."},
             "datatype": {"enum": list(ALL)},
             "shape": array(size),
-            "data": {"type": ["array", "null"], "description": "Flat, or nested as the shape is."},
+            "data": {"type": ["array", "null"], "items": _ELEMENT, "description": "Flat, or nested as the shape is."},
             "parameters": {**parameters, "properties": {"binary_data_size": {**size, "type": ["integer", "null"]}}},
         },
         "required": ["name", "datatype", "shape"],
@@ -138,23 +145,26 @@ def _infer(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
         headers={_LENGTH: {"description": "Of an answer with bytes behind its JSON.", "schema": size}},
         description=_INFER,
         parameters=[length],
-        requestBody={"required": True, "content": {JSON: {"schema": request, **example}, BINARY.decode(): {}}},
+        requestBody={
+            "required": True,
+            "content": {JSON: {"schema": request, **example}, BINARY.decode(): {"schema": _BYTES}},
+        },
     )
 
 
 def _predict(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
-    instance: dict[str, Any] = {"description": "An object as in POST /predict, or a list in the order of GET /schema."}
+    instance: dict[str, Any] = {"description": _INSTANCE}
     example: dict[str, Any] = {}
     row = _ANY
     outputs: dict[str, Any] = {"type": "object", "additionalProperties": _NUMBERS}
     if model is not None:
         schema = model.predictor.schema
         names = output_names(schema)
-        features = schema.json_schema()["properties"].values()
+        features = [or_list_of_one(feature) for feature in schema.json_schema()["properties"].values()]
         width = len(schema.names)
-        listed = {"type": "array", "prefixItems": list(features), "minItems": width, "maxItems": width}
+        listed = {"type": "array", "prefixItems": features, "minItems": width, "maxItems": width}
         # A row of one feature may be its bare value.
-        instance["anyOf"] = [ref("Row"), listed, *(features if width == 1 else ())]
+        instance["anyOf"] = [ref("Instance"), listed, *(features if width == 1 else ())]
         example = {"example": {"instances": [schema.example_row()]}}
         row = complete(**{name: {"type": "number"} for name in names})
         outputs = complete(**dict.fromkeys(names, _NUMBERS))
@@ -176,7 +186,21 @@ def _predict(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]
     body = {"required": True, "content": content}
     text = "`instances` are answered with `predictions`, `inputs` with `outputs`."
     return parts.operation(
-        path, _TF, "Predict instances", {JSON: answer}, _POST, plain=True, description=text, requestBody=body
+        path,
+        _TF,
+        "Predict instances",
+        {JSON: answer},
+        _POST,
+        plain=True,
+        headers={
+            WARNING_COUNT.decode(): {"description": "How many values are unusual.", "schema": _COUNT},
+            WARNINGS.decode(): {
+                "description": "The first of them, as JSON: row, field, kind and message of each.",
+                "schema": _TEXT,
+            },
+        },
+        description=text,
+        requestBody=body,
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from artifact.errors import Fault, unknown_name
 from artifact.schema import Feature, FeatureSchema
-from service.errors import InvalidRequestError, TooLargeError
+from service.errors import Described, InvalidRequestError, TooLargeError, shown
+from service.hints import special_name
 from service.inference import Answer
 from service.protocols.datatypes import BYTES, FITTING, FLOATS, Floats, Values, check_datatype, fault
 from service.requests import PredictRequest
@@ -51,6 +52,7 @@ class Inputs:
     """
 
     def __init__(self, schema: FeatureSchema, *, max_rows: int) -> None:
+        self._schema = schema
         self._features = {feature.name: feature for feature in schema.features}
         self._matrix = all(feature.kind in _MATRIX_KINDS for feature in schema.features)
         self._max_rows = max_rows
@@ -63,7 +65,7 @@ class Inputs:
             TooLargeError: more rows than a request may hold.
         """
         if not heads:
-            raise fault("inputs", f"Expected a tensor a feature: {self._names()}.", "no tensors")
+            raise fault("inputs", f"Expected a tensor a feature: {self._names()}.", Described("no tensors"))
         if self._is_matrix(heads):
             (head,) = heads
             if len(head.shape) != 2 or head.shape[1] != len(self._features):
@@ -77,7 +79,7 @@ class Inputs:
             if feature is None:
                 raise InvalidRequestError([self._unknown(head.name)])
             if head.name in seen:
-                raise fault(head.name, "Expected each input once.", "twice")
+                raise fault(head.name, "Expected each input once.", Described("twice"))
             seen[head.name] = self._feature_rows(feature, head)
         required = (f.name for f in self._features.values() if f.missing == "refuse" and f.name not in seen)
         absent = [Fault(None, name, "Expected an input of this name.", None, "missing") for name in required]
@@ -89,6 +91,10 @@ class Inputs:
                 message = f"Expected {n_rows} rows, as '{first}' has."
                 raise InvalidRequestError([Fault(None, name, message, found, "length")])
         return n_rows
+
+    def columns_of(self, head: Head) -> list[str]:
+        """The features that a checked tensor holds, a column each."""
+        return list(self._features) if self._is_matrix([head]) else [head.name]
 
     def request(self, tensors: Sequence[Tensor], n_rows: int, interval: float | None) -> PredictRequest:
         """The request that checked tensors make."""
@@ -104,7 +110,9 @@ class Inputs:
     def _feature_rows(self, feature: Feature, head: Head) -> int:
         fitting = FITTING[feature.kind]
         if head.datatype not in fitting:
-            raise fault(feature.name, f"Expected {' or '.join(fitting)} for a {feature.kind}.", head.datatype)
+            raise fault(
+                feature.name, f"Expected {' or '.join(fitting)} for a {feature.kind}.", Described(head.datatype)
+            )
         if len(head.shape) not in (1, 2) or head.shape[1:] not in ((), (1,)):
             raise fault(feature.name, "Expected shape [n] or [n, 1].", _shown(head.shape))
         return self._rows(feature.name, head.shape[0])
@@ -117,8 +125,11 @@ class Inputs:
         return n_rows
 
     def _unknown(self, name: str) -> Fault:
+        target_or_index = special_name(self._schema, name)
         message = unknown_name("input", name, self._features)
-        if self._matrix:
+        if target_or_index is not None:
+            message = f"Unknown input '{name[:100]}'. {target_or_index}"
+        elif self._matrix:
             message += f" Or one FP64 tensor '{MATRIX}' of shape [n, {len(self._features)}]."
         return Fault(None, name, message, name, "unknown")
 
@@ -176,7 +187,7 @@ def wanted_outputs(schema: FeatureSchema, asked: Sequence[str]) -> list[str]:
         if name not in known:
             raise InvalidRequestError([Fault(None, name, unknown_name("output", name, known), name, "unknown")])
         if name in seen:
-            raise fault(name, "Expected each output once.", "twice")
+            raise fault(name, "Expected each output once.", Described("twice"))
         seen.add(name)
     return list(asked) or known
 
@@ -199,5 +210,6 @@ def described_inputs(schema: FeatureSchema) -> list[tuple[str, str]]:
     ]
 
 
-def _shown(shape: Sequence[Any]) -> str:
-    return "[" + ", ".join(str(size)[:20] for size in shape[:8]) + (", ...]" if len(shape) > 8 else "]")
+def _shown(shape: Sequence[Any]) -> Described:
+    sizes = ", ".join(shown(size)[:20] for size in shape[:8])
+    return Described(f"[{sizes}{', ...' if len(shape) > 8 else ''}]")

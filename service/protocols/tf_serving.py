@@ -2,27 +2,37 @@
 
 ``{"instances": [{feature: value} or [value, ...], ...]}`` is answered with ``{"predictions": [...]}``,
 ``{"inputs": {feature: [...]}}`` with ``{"outputs": {...}}``. ``null`` is a missing value.
+Unusual values are told in the headers ``X-Trueline-Warnings`` and ``X-Trueline-Warning-Count``.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
+from artifact.encoding import RowWarning
 from artifact.errors import unknown_name
 from artifact.schema import FeatureSchema, Kind
-from service.errors import NotJSONError
+from service.errors import Described, Headers, NotJSONError
 from service.http import Receive, Reply, Scope
 from service.live import LiveModel
 from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import fault
+from service.protocols.json_strict import read_json
 from service.protocols.oip import served
 from service.protocols.tensors import output_names, outputs_of, read_interval
 from service.requests import PredictRequest
 from service.worker import Worker
 
 SIGNATURE = "serving_default"
+WARNINGS = b"x-trueline-warnings"
+WARNING_COUNT = b"x-trueline-warning-count"
+# Of one header, and of one message in it: proxies have 4 KiB for all headers of an answer.
+_HEADER_BYTES = 2048
+_MESSAGE = 200
 _KEYS = ("instances", "inputs", "signature_name", "interval")
 _DTYPES: dict[Kind, str] = {
     "number": "DT_DOUBLE",
@@ -39,10 +49,11 @@ async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     body = await read_any_body(worker, scope, receive)
     request, answer = await worker.answer(model, await begun(lambda: read(model, body), len(body)))
     columns = outputs_of(model.predictor.schema, answer)
+    headers = warning_headers(answer.warnings) if answer.warnings else ()
     if request.rows is None:
-        return Reply(orjson.dumps({"outputs": columns}))
+        return Reply(orjson.dumps({"outputs": columns}), headers=headers)
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return Reply(orjson.dumps({"predictions": rows}))
+    return Reply(orjson.dumps({"predictions": rows}), headers=headers)
 
 
 async def status(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
@@ -76,10 +87,7 @@ def read(model: LiveModel, body: bytes) -> PredictRequest:
         InvalidRequestError: anything that breaks the protocol or the schema.
         TooLargeError: more rows than a request may hold.
     """
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise NotJSONError(f"Expected a JSON body. Received: {error}.") from None
+    document, is_json = read_json(body)
     if not isinstance(document, dict):
         raise fault(None, "Expected a JSON object with 'instances' or 'inputs'.", document)
     for key in document:
@@ -89,7 +97,7 @@ def read(model: LiveModel, body: bytes) -> PredictRequest:
         raise fault("signature_name", f"Expected '{SIGNATURE}'.", document["signature_name"])
     instances, inputs = document.get("instances"), document.get("inputs")
     if (instances is None) == (inputs is None):
-        raise fault(None, "Expected 'instances' or 'inputs'.", "neither" if inputs is None else "both")
+        raise fault(None, "Expected 'instances' or 'inputs'.", Described("neither" if inputs is None else "both"))
     schema = model.predictor.schema
     if isinstance(inputs, dict):
         rows: dict[str, Any] = {"columns": {name: _column(values) for name, values in inputs.items()}}
@@ -98,8 +106,11 @@ def read(model: LiveModel, body: bytes) -> PredictRequest:
         if not isinstance(found, list) or not found:
             raise fault(name, "Expected a list of rows, at least one.", found)
         rows = {"rows": [_row(schema, i, row) for i, row in enumerate(found)]}
+    interval = read_interval(document.get("interval"))
+    if not is_json:
+        raise model.reader.refusal({**rows, "interval": interval})
     try:
-        whole = orjson.dumps({**rows, "interval": read_interval(document.get("interval"))})
+        whole = orjson.dumps({**rows, "interval": interval})
     except orjson.JSONEncodeError as error:  # what can be read at a depth need not be written at it
         raise NotJSONError(f"Expected a JSON body. Received: one nested too deeply ({error}).") from None
     request = model.reader.read(whole)
@@ -110,14 +121,35 @@ def read(model: LiveModel, body: bytes) -> PredictRequest:
     return request
 
 
+def warning_headers(warnings: Sequence[RowWarning]) -> Headers:
+    """How many values are unusual, and what is with the first of them, as ASCII JSON that any proxy lets through.
+
+    The body stays what TensorFlow Serving's is: some clients refuse a key that they do not know.
+    """
+    entries: list[str] = []
+    size = 2
+    for warning in warnings:
+        entry = json.dumps(warning._replace(message=warning.message[:_MESSAGE])._asdict(), separators=(",", ":"))
+        size += len(entry) + 1
+        if size > _HEADER_BYTES:
+            break
+        entries.append(entry)
+    return ((WARNING_COUNT, b"%d" % len(warnings)), (WARNINGS, f"[{','.join(entries)}]".encode()))
+
+
 def _row(schema: FeatureSchema, index: int, row: Any) -> Any:
     if isinstance(row, dict):
-        return row
-    values = row if isinstance(row, list) else [row]
+        return {name: _bare(value) for name, value in row.items()} if list in map(type, row.values()) else row
+    values = list(map(_bare, row)) if isinstance(row, list) else [row]
     if len(values) != len(schema.names):
         message = f"Expected an object, or {len(schema.names)} values in the order of GET /schema."
-        raise fault(None, message, f"{len(values)} values", row=index)
+        raise fault(None, message, Described(f"{len(values)} value{'' if len(values) == 1 else 's'}"), row=index)
     return dict(zip(schema.names, values, strict=True))
+
+
+def _bare(value: Any) -> Any:
+    """A value that comes in a list of its own, as clients with tensors of shape [n, 1] send it, without the list."""
+    return value[0] if type(value) is list and len(value) == 1 else value
 
 
 def _column(values: Any) -> Any:

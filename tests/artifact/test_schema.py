@@ -92,7 +92,7 @@ def test_json_schema_states_range_policy_and_example():
     assert properties["town"]["type"] == ["string", "null"]
     assert "enum" not in properties["town"]
     assert properties["heating"]["enum"] == ["gas", "oil", "heat pump"]
-    assert properties["sold"]["format"] == "date-time"
+    assert properties["sold"]["format"] == "iso-8601"
 
 
 def test_enum_of_a_nullable_category_allows_null():

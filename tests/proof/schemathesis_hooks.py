@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +26,8 @@ ENDS = {"value", "lower", "upper"}
 for media_type, body_of in BODIES.values():
     if media_type in (CSV, NDJSON, ARROW, PARQUET):
         schemathesis.openapi.media_type(media_type, st.sampled_from([body_of(rows) for rows in ROWS]))
+DATES = st.dates().map(str) | st.datetimes(timezones=st.sampled_from([None, UTC])).map(datetime.isoformat)
+schemathesis.openapi.format("iso-8601", DATES)
 schemathesis.openapi.media_type("application/octet-stream", st.binary(max_size=200))
 
 
