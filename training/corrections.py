@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from artifact.errors import DataError, unknown_name
 from artifact.schema import Kind
 from training.setting_text import setting_sentence
+from training.table.names import canonical
+
+_T = TypeVar("_T")
 
 
 class FeatureCorrection(BaseModel):
@@ -49,7 +53,19 @@ class Corrections(BaseModel):
 
     def text_columns(self) -> list[str]:
         """Columns that the user calls categories: their text must not be read as numbers or dates."""
-        return [name for name, correction in self.features.items() if correction.kind == "category"]
+        return [canonical(name) for name, correction in self.features.items() if correction.kind == "category"]
+
+    def named(self, left_out: Collection[str] = ()) -> Corrections:
+        """With names in the form that a table's columns have.
+
+        Args:
+            left_out: columns that are left out already; saying so once more is no fault.
+
+        Raises:
+            DataError: two names are one column's.
+        """
+        left = {n: c for n, c in _canonical(self.features).items() if not (c.drop and n in left_out)}
+        return self.model_copy(update={"features": left, "targets": _canonical(self.targets)})
 
     @classmethod
     def read(cls, path: Path) -> Corrections:
@@ -64,6 +80,15 @@ class Corrections(BaseModel):
             raise DataError(f"Expected a readable TOML file. Received: {path}: {error}.") from error
         except ValidationError as error:
             raise DataError(f"{path}: {_sentence(error)}") from error
+
+
+def _canonical(said: Mapping[str, _T]) -> dict[str, _T]:
+    found: dict[str, _T] = {}
+    for name, correction in said.items():
+        if canonical(name) in found:
+            raise DataError(f"Expected each column once in schema.toml. Received: '{canonical(name)}' twice.")
+        found[canonical(name)] = correction
+    return found
 
 
 def _sentence(error: ValidationError) -> str:

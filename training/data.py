@@ -1,10 +1,9 @@
-"""Tables in: CSV, Parquet, Arrow/Feather and NDJSON files and scikit-learn's data sets, as one typed polars frame."""
+"""Tables in: files and scikit-learn's data sets as one typed polars frame."""
 
 from __future__ import annotations
 
-import glob
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,21 +11,25 @@ import numpy as np
 import polars as pl
 
 from artifact.errors import DataError, unknown_name
+from training.table.join import joined
+from training.table.paths import STDIN, files_of
+from training.table.read import read_file
+from training.table.reading import Raw, Reading
 from training.typed import typed
 
 DATASET_PREFIX = "dataset:"
 DATASETS = ("diabetes", "california_housing")
-_SEPARATORS = ",;\t|"
 
 
-def read_table(source: str, *, as_text: Collection[str] = ()) -> pl.DataFrame:
+def read_table(source: str, *, as_text: Collection[str] = (), reading: Reading | None = None) -> pl.DataFrame:
     """Read a table.
 
     Args:
-        source: a file or a glob of files of one format (``.csv``, ``.tsv``, ``.parquet``, ``.arrow``, ``.feather``,
-            ``.ndjson``, ``.jsonl``; CSV also as ``.csv.gz``), or ``dataset:diabetes`` or
-            ``dataset:california_housing``.
+        source: a file, a quoted glob of files of one format, a folder of them, ``-`` for standard input (``.csv``,
+            ``.tsv``, ``.parquet``, ``.arrow``, ``.feather``, ``.ndjson``, ``.jsonl``, ``.xlsx``; compressed ones too),
+            or ``dataset:diabetes`` or ``dataset:california_housing``.
         as_text: columns of a text file that stay text whatever they look like, as categories do.
+        reading: what the user says of the files. Defaults to what their content says.
 
     Returns:
         A frame of Int64, Float64, Boolean, String and Datetime columns; other types as they came.
@@ -34,26 +37,27 @@ def read_table(source: str, *, as_text: Collection[str] = ()) -> pl.DataFrame:
     Raises:
         DataError: no such file or data set, an unknown format, or a file that cannot be read as its format.
     """
-    return typed(read_raw(source), as_text)
+    return typed(read_raw(source, reading).frame, as_text)
 
 
-def read_raw(source: str) -> pl.DataFrame:
+def read_raw(source: str, reading: Reading | None = None, *, keep: Collection[str] = ()) -> Raw:
     """Read a table as it is written: a text file's columns are text, of several files joined.
+
+    Args:
+        source: see :func:`read_table`.
+        reading: what the user says of the files. Defaults to what their content says.
+        keep: names of columns that stay even where they look like an index that a tool wrote.
 
     Raises:
         DataError: see :func:`read_table`.
     """
     if source.startswith(DATASET_PREFIX):
-        return _dataset(source.removeprefix(DATASET_PREFIX))
-    paths = sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else [source]  # noqa: PTH207
-    if not paths:
-        raise DataError(f"Expected files that match '{source}'. Received: none.")
-    frames = [_read_file(Path(p)) for p in paths]
-    columns = frames[0].columns
-    for path, frame in zip(paths, frames, strict=True):
-        if frame.columns != columns:
-            raise DataError(f"Expected the columns of {paths[0]} in each file. Received: other columns in {path}.")
-    return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical_relaxed")
+        return Raw(_dataset(source.removeprefix(DATASET_PREFIX)), (), pl.DataFrame())
+    reading = reading or Reading()
+    if source == STDIN:
+        return read_file(Path(source), reading, keep)
+    paths = files_of(source)
+    return joined(paths, [read_file(path, reading, keep) for path in paths])
 
 
 def check_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
@@ -110,49 +114,6 @@ class TableFacts(NamedTuple):
     def of(cls, frame: pl.DataFrame) -> TableFacts:
         """Of a table in memory."""
         return cls(fingerprint(frame), frame.height, frame.width)
-
-
-def _read_file(path: Path) -> pl.DataFrame:
-    if not path.is_file():
-        siblings = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
-        hint = f" {unknown_name('file', path.name, siblings, limit=5)}" if siblings else ""
-        raise DataError(f"Expected a file. Received: {path}, which is none.{hint}")
-    suffix = path.suffixes[-2] if path.suffix == ".gz" and len(path.suffixes) > 1 else path.suffix
-    reader = _READERS.get(suffix.lower())
-    if reader is None:
-        raise DataError(f"Expected a file of {', '.join(_READERS)}. Received: {path}.")
-    try:
-        frame = reader(path)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"Expected {path} to be readable as {suffix.lstrip('.')}. Received: {reason}") from error
-    if not frame.width or not frame.height:
-        raise DataError(f"Expected rows in {path}. Received: an empty table.")
-    return frame
-
-
-def _read_csv(path: Path) -> pl.DataFrame:
-    # Every column as text first: type inference of its own would read "001" as 1.
-    return pl.read_csv(path, separator=_separator(path), infer_schema=False, truncate_ragged_lines=False)
-
-
-def _separator(path: Path) -> str:
-    if path.suffix == ".gz":
-        return ","
-    with path.open("rb") as file:
-        header = file.readline(1 << 20).decode("utf-8", "replace")
-    return max(_SEPARATORS, key=header.count)
-
-
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
-    ".parquet": pl.read_parquet,
-    ".arrow": lambda path: pl.read_ipc(path),
-    ".feather": lambda path: pl.read_ipc(path),
-    ".ndjson": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-}
 
 
 def _dataset(name: str) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -85,18 +86,21 @@ class Prepared:
         return take(self.X, indices), self.y[indices]
 
 
-def prepare(table: pl.DataFrame, request: Request, earlier: Earlier | None = None) -> Prepared:
+def prepare(
+    table: pl.DataFrame, request: Request, earlier: Earlier | None = None, told: Sequence[str] = ()
+) -> Prepared:
     """Decide the schema, encode the rows and split them.
 
     Args:
         table: as it was read.
         request: what to train.
         earlier: version to start from, whose settings and terms are kept. Defaults to None.
+        told: sentences on what reading decided. Defaults to none.
 
     Raises:
         DataError: see :func:`train`.
     """
-    notes: list[str] = []
+    notes = list(told)
     check_request(table, request)
     frame = _usable(table, list(request.targets), notes)
     y = frame.select(request.targets).cast(pl.Float64).to_numpy().astype(np.float64)
@@ -114,8 +118,8 @@ def prepare(table: pl.DataFrame, request: Request, earlier: Earlier | None = Non
     weight = weights_of(frame, request.weight, request.targets, plan) if request.weight else None
     seen = plan.seen()
     candidates = [c for c in frame.columns if c not in (*request.targets, request.group, request.weight)]
-    told = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
-    inferred = infer_features(frame, candidates, told)
+    said = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
+    inferred = infer_features(frame, candidates, said)
     notes += inferred.notes
     frame = inferred.frame
     features = fit_categories(inferred.features, frame[seen], request.corrections)

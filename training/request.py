@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -10,6 +11,8 @@ from artifact.errors import DataError
 from training.config import TrainConfig
 from training.corrections import Corrections
 from training.data import check_columns
+from training.table.names import canonical, split_names
+from training.table.reading import Reading
 from training.targets import check_target_names
 
 
@@ -19,7 +22,7 @@ class Request:
 
     Attributes:
         data: see :func:`training.data.read_table`.
-        targets: columns to predict.
+        targets: columns to predict; one text may name several, with commas between, see :meth:`named`.
         name: of the model.
         config: settings.
         corrections: of the inferred schema.
@@ -31,6 +34,7 @@ class Request:
         stream: read Parquet batch by batch, or hold the table in memory; None: by its size.
         note: the user's own words about the version.
         command: see :class:`artifact.lineage.Lineage`.
+        reading: how the files are read.
     """
 
     data: str
@@ -46,6 +50,38 @@ class Request:
     stream: bool | None = None
     note: str = ""
     command: tuple[str, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+
+    @property
+    def kept(self) -> set[str]:
+        """Names that the user says: a column of such a name is kept, even if a tool made the name up."""
+        said = (*self.targets, self.group, self.time, self.weight, self.interval_groups, *self.corrections.features)
+        return {canonical(name) for name in said if name and canonical(name)}
+
+    def named(self, columns: Collection[str], left_out: Collection[str] = ()) -> Request:
+        """The request in a table's terms: names in the form that its columns have, each target by itself.
+
+        A text of several targets is split at its commas, unless it is the name of a column.
+
+        Args:
+            columns: of the table.
+            left_out: columns without a name of their own, which corrections may leave out too.
+        """
+        targets = tuple(map(canonical, self.targets))
+        if len(targets) == 1:
+            targets = split_names(targets[0], columns)
+        names = (self.group, self.time, self.weight, self.interval_groups)
+        group, time, weight, interval_groups = (None if name is None else canonical(name) for name in names)
+        corrections = self.corrections.named(left_out)
+        return replace(
+            self,
+            targets=targets,
+            group=group,
+            time=time,
+            weight=weight,
+            interval_groups=interval_groups,
+            corrections=corrections,
+        )
 
 
 def check_request(table: pl.DataFrame, request: Request) -> None:

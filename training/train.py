@@ -13,15 +13,17 @@ from artifact.registry import Registry, check_name
 from artifact.schema import FeatureSchema
 from training.backend import load_backend
 from training.compared import Answers, compared
-from training.data import TableFacts, read_table
+from training.data import TableFacts, read_raw
 from training.prepare import Prepared, prepare
 from training.request import Request
 from training.stream.bounds import Bounds
 from training.stream.choose import parquet_source
 from training.stream.prepare import prepared_stream
+from training.table.names import in_terms_of
 from training.transfer.earlier import Earlier
 from training.transfer.features import text_columns
 from training.transfer.told import sentence
+from training.typed import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,16 @@ def train(
     started = time.perf_counter()
     observer.stage("read")
     earlier = None if request.init is None else Earlier.find(registry, request.init)
-    with _ready(request, bounds or Bounds(), earlier) as (prepared, table):
+    with _ready(request, bounds or Bounds(), earlier) as (request, prepared, table):
         observer.schema(prepared.schema, prepared.notes)
         with compared(prepared) as others:
             return _trained(request, registry, observer, prepared, table, started, others)
 
 
 @contextmanager
-def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Prepared, TableFacts]]:
-    """The table ready to fit, and what the lineage says of it; in memory or streamed."""
-    source = parquet_source(request.data, request.stream)
+def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Request, Prepared, TableFacts]]:
+    """The request in the table's terms, the table ready to fit, and what the lineage says of it; held or streamed."""
+    source = parquet_source(request.data, request.stream, keep=request.kept)
     if source is None:
         yield _held(request, earlier)
         return
@@ -74,20 +76,25 @@ def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterato
             f"Expected a table held in memory with --init. Received: {request.data}, which is streamed. "
             "Give fewer rows, --no-stream, or leave --init out."
         )
-    with prepared_stream(request, source, bounds) as found:
-        yield found
+    request = request.named(source.columns, source.left_out)
+    with prepared_stream(request, source, bounds) as (prepared, table):
+        yield request, prepared, table
 
 
-def _held(request: Request, earlier: Earlier | None) -> tuple[Prepared, TableFacts]:
+def _held(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared, TableFacts]:
     """Of the table as it was read only the facts are left."""
+    keep = request.kept if earlier is None else request.kept | set(earlier.schema.names)
+    raw = read_raw(request.data, request.reading, keep=keep)
+    frame = raw.frame if earlier is None else in_terms_of(raw.frame, earlier.schema.names)
+    request = request.named(frame.columns, raw.unnamed.columns)
     texts = request.corrections.text_columns()
     if earlier is not None:
         texts = text_columns(earlier.schema, request.corrections)
-    table = read_table(request.data, as_text=texts)
+    table = typed(frame, as_text=texts)
     facts = TableFacts.of(table)
     if earlier is not None:
         earlier.refuse_its_own(facts.fingerprint)
-    return prepare(table, request, earlier), facts
+    return request, prepare(table, request, earlier, raw.notes), facts
 
 
 def _trained(

@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Column, Table
 
-from trueline.options import DATA_HELP, json_option, need_training, print_json, registry, runtime_option, stdout
+from trueline.options import (
+    DATA_HELP,
+    json_option,
+    need_training,
+    print_json,
+    reading_options,
+    registry,
+    runtime_option,
+    stderr,
+    stdout,
+)
 
 if TYPE_CHECKING:
     from artifact.runtimes import RuntimeName
+    from training.table.reading import Reading
 
 
 @click.command("evaluate", epilog=DATA_HELP)
@@ -18,8 +29,11 @@ if TYPE_CHECKING:
 @click.argument("data")
 @click.option("--interval", "level", type=float, help="Level of the intervals, in (0, 1). Defaults to 0.9.")
 @runtime_option
+@reading_options
 @json_option
-def evaluate_command(model: str, data: str, level: float | None, runtime: RuntimeName, as_json: bool) -> None:
+def evaluate_command(
+    model: str, data: str, level: float | None, runtime: RuntimeName, as_json: bool, reading: Reading
+) -> None:
     """Measure a version on rows whose target is known. MODEL is NAME, NAME:VERSION or NAME:champion.
 
     \b
@@ -34,15 +48,20 @@ def evaluate_command(model: str, data: str, level: float | None, runtime: Runtim
     from artifact.predictor import Predictor, target_offsets
     from training.columns import encode_frame
     from training.config import TrainConfig
-    from training.data import check_columns, read_table
+    from training.data import check_columns, read_raw
     from training.evaluate import coverage
     from training.metrics import by_target
+    from training.table.names import in_terms_of
+    from training.typed import typed
 
     found = registry().resolve(model)
     predictor = Predictor.load(found.path, runtime=runtime)
     schema = predictor.schema
-    table = read_table(data, as_text=[f.name for f in schema.categorical])
     targets = list(schema.target_names)
+    raw = read_raw(data, reading, keep={*schema.names, *targets})
+    for note in raw.notes:
+        stderr().print(f"Note: {note}")
+    table = typed(in_terms_of(raw.frame, [*schema.names, *targets]), as_text=[f.name for f in schema.categorical])
     check_columns(table, targets, "target column")
     try:
         table = table.with_columns(pl.col(targets).cast(pl.Float64)).drop_nulls(targets)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
@@ -15,8 +16,8 @@ from artifact.errors import DataError
 from artifact.registry import Registry
 
 DATA_HELP = (
-    "DATA is a CSV, Parquet, Arrow/Feather or NDJSON file, a quoted glob of them, dataset:diabetes or "
-    "dataset:california_housing."
+    "DATA is a CSV, Excel, Parquet, Arrow/Feather or NDJSON file, compressed or not, a quoted glob or a folder of "
+    "them, - for standard input, dataset:diabetes or dataset:california_housing."
 )
 
 # As artifact.runtimes.RuntimeName has them; it is not imported for every command.
@@ -28,7 +29,27 @@ runtime_option = click.option(
     show_default=True,
     help="What computes the network; auto: ONNX Runtime where the version has a model for it, else Keras.",
 )
+_READING = (
+    click.option("--separator", metavar="CHAR", help="Between a CSV's fields. Defaults to what its rows show."),
+    click.option("--encoding", metavar="NAME", help="Of a CSV or NDJSON file. Defaults to what its bytes show."),
+    click.option("--sheet", metavar="NAME", help="Of an Excel file. Defaults to the only one that is not empty."),
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say how DATA is read; the command takes them as one ``reading`` (training.table.reading.Reading)."""
+
+    @functools.wraps(command)
+    def with_reading(*args: Any, separator: str | None, encoding: str | None, sheet: str | None, **options: Any) -> Any:
+        need_training("reading a table", "polars")
+        from training.table.reading import Reading
+
+        return command(*args, reading=Reading(separator, encoding, sheet), **options)
+
+    for option in reversed(_READING):
+        with_reading = option(with_reading)
+    return with_reading
 
 
 def registry() -> Registry:

@@ -11,13 +11,24 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from artifact.errors import DataError, Fault, SchemaMismatchError
-from trueline.options import DATA_HELP, json_option, need_training, print_json, registry, runtime_option, stderr, stdout
+from trueline.options import (
+    DATA_HELP,
+    json_option,
+    need_training,
+    print_json,
+    reading_options,
+    registry,
+    runtime_option,
+    stderr,
+    stdout,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
     from artifact.predictor import Predictor
     from artifact.runtimes import RuntimeName
+    from training.table.reading import Reading
 
 # Rows scored at a time: large enough for full speed, small enough for a bar that moves.
 CHUNK = 65_536
@@ -35,9 +46,16 @@ _FAULTS_SHOWN = 5
 )
 @click.option("--interval", "level", type=float, help="Level of the intervals, in (0, 1). Defaults to 0.9.")
 @runtime_option
+@reading_options
 @json_option
 def predict_command(
-    model: str, data: str, output: Path | None, level: float | None, runtime: RuntimeName, as_json: bool
+    model: str,
+    data: str,
+    output: Path | None,
+    level: float | None,
+    runtime: RuntimeName,
+    as_json: bool,
+    reading: Reading,
 ) -> None:
     """Predict each row of a table. MODEL is NAME (its champion), NAME:VERSION or NAME:champion.
 
@@ -49,8 +67,11 @@ def predict_command(
       trueline predict houses new.csv -o scored.parquet
     """
     need_training("predict", "polars")
+    import polars as pl
+
     from artifact.predictor import Predictor
     from training.data import read_raw
+    from training.table.names import in_terms_of
     from training.typed import typed
 
     if output is not None:
@@ -58,12 +79,15 @@ def predict_command(
     found = registry().resolve(model)
     predictor = Predictor.load(found.path, runtime=runtime)
     predictor.bound(level)
-    raw = read_raw(data)
+    found_raw = read_raw(data, reading, keep=predictor.schema.names)
+    for note in found_raw.notes:
+        stderr().print(f"Note: {note}")
+    raw = in_terms_of(found_raw.frame, predictor.schema.names)
     frame = typed(raw, as_text=[f.name for f in predictor.schema.categorical])
     answers, n_warnings = score(frame, predictor, level)
     # A CSV gets back the text that came in: "007" and 1.50 as they were.
     as_csv = output is None or output.suffix.lower() == ".csv"
-    result = (raw if as_csv else frame).with_columns(answers)
+    result = pl.concat([found_raw.unnamed, (raw if as_csv else frame).with_columns(answers)], how="horizontal")
     if output is None:
         click.echo(result.write_csv(), nl=False)
     else:

@@ -15,6 +15,7 @@ from trueline.options import (
     json_option,
     need_training,
     print_json,
+    reading_options,
     registry,
     stderr,
     stdout,
@@ -23,6 +24,7 @@ from trueline.tables import result_tables, schema_table
 
 if TYPE_CHECKING:
     from artifact.schema import FeatureSchema
+    from training.table.reading import Reading
 
 _STAGES = {
     "read": "Reading",
@@ -70,6 +72,7 @@ _LONGEST_NOTE = 500
 )
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
 @click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
+@reading_options
 @json_option
 @click.pass_context
 def train_command(
@@ -97,6 +100,7 @@ def train_command(
     promote: bool,
     force: bool,
     as_json: bool,
+    reading: Reading,
 ) -> None:
     """Train a network on a table, compare it with simpler models, and store it.
 
@@ -122,7 +126,7 @@ def train_command(
     chosen.update({name: value for name, value in given.items() if value is not None})
     request = Request(
         data=data,
-        targets=tuple(part.strip() for part in target.split(",")),
+        targets=(target,),
         name=name or default_name(data),
         config=TrainConfig.build(config, chosen),
         corrections=Corrections.read(schema_file) if schema_file else Corrections(),
@@ -134,6 +138,7 @@ def train_command(
         stream=stream,
         note=_one_line(note),
         command=given_words(context, _ABOUT_THE_VERSION),
+        reading=reading,
     )
     check_name(request.name)
     store = registry()

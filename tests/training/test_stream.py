@@ -24,7 +24,8 @@ from training.prepare import Prepared, prepare
 from training.request import Request
 from training.stream.bounds import Bounds
 from training.stream.prepare import prepared_stream
-from training.stream.source import ParquetSource, paths_of
+from training.stream.source import ParquetSource
+from training.table.paths import files_of
 from training.train import train
 
 SMALL = Bounds(batch_rows=64, chunk_rows=100)
@@ -36,7 +37,7 @@ def request(path: Path | str, targets=("price",), config=HELD_OUT, **fields) -> 
 
 
 def streamed(asked: Request, bounds: Bounds = SMALL) -> tuple[Prepared, TableFacts]:
-    with prepared_stream(asked, ParquetSource(paths_of(asked.data)), bounds) as found:
+    with prepared_stream(asked, ParquetSource(files_of(asked.data)), bounds) as found:
         return found
 
 
@@ -89,7 +90,7 @@ def test_no_row_is_in_two_parts_and_categories_are_those_that_networks_see(tmp_p
     n = 600
     frame = mixed_table(n).with_columns(price=pl.int_range(n) + 1000.0, rare=pl.format("c{}", pl.int_range(n) % 150))
     asked = request(written(frame, tmp_path / "t.parquet"), config=TrainConfig(model="mlp", folds=1, seed=3))
-    with prepared_stream(asked, ParquetSource(paths_of(asked.data)), SMALL) as (ours, _):
+    with prepared_stream(asked, ParquetSource(files_of(asked.data)), SMALL) as (ours, _):
         trains = np.concatenate([ours.stream.spool.read(i).y[:, 0] for i in range(ours.stream.spool.n_chunks)])
     parts = ours.plan.parts
     offset = ours.schema.targets[0].offset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -35,7 +36,7 @@ RNG = np.random.default_rng(0)
 
 def numbered(path, n: int, group_rows: int):
     pq.write_table(pa.table({"x": np.arange(n, dtype=np.float64)}), path, row_group_size=group_rows)
-    return ParquetSource([path])
+    return ParquetSource([Path(path)])
 
 
 @pytest.mark.parametrize("group_rows", [3, 1_000])
@@ -269,8 +270,8 @@ def test_large_tables_are_streamed_and_other_formats_told(tmp_path, monkeypatch)
             choose.parquet_source(str(text), stream, available)
     with pytest.raises(DataError, match="Parquet files to stream"):
         choose.parquet_source("dataset:diabetes", True)
-    # A file that is none is told of where it is read.
-    assert choose.parquet_source(str(tmp_path / "none.parquet"), True) is None
+    with pytest.raises(DataError, match=r"Expected a file\. Received: .*none\.parquet, which is none"):
+        choose.parquet_source(str(tmp_path / "none.parquet"), True)
     assert Bounds().sample(50) == 200_000
     assert Bounds().sample(2_000) == 20_000
     assert choose.available_bytes() > 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from artifact.errors import DataError
 from training.data import DATASET_PREFIX
-from training.stream.source import ParquetSource, paths_of
+from training.stream.source import ParquetSource
+from training.table.paths import STDIN, files_of
 
 # Rows times columns from which a table is streamed: held, so many took a minute to encode and minutes to compare, and
 # several GiB.
@@ -17,28 +19,32 @@ _PARQUET = (".parquet",)
 _GIB = 1024**3
 
 
-def parquet_source(data: str, stream: bool | None, available: int | None = None) -> ParquetSource | None:
+def parquet_source(
+    data: str, stream: bool | None, available: int | None = None, keep: Collection[str] = ()
+) -> ParquetSource | None:
     """The source of a table that is to be streamed, or None for one that is held in memory.
 
     Args:
         data: see :func:`training.data.read_table`.
         stream: as the user says, or None: by the table's size, or where memory would not suffice.
         available: bytes of memory; None asks the system. Defaults to None.
+        keep: see :class:`ParquetSource`.
 
     Raises:
-        DataError: streaming was asked of something else than Parquet; or another format is larger than memory.
+        DataError: no such file; streaming was asked of something else than Parquet; or another format is larger than
+            memory.
     """
-    if data.startswith(DATASET_PREFIX):
+    if data.startswith(DATASET_PREFIX) or data == STDIN:
         if stream:
             raise DataError(f"Expected Parquet files to stream. Received: {data}.")
         return None
-    paths = [path for path in paths_of(data) if path.is_file()]
-    if not paths or stream is False:
+    paths = files_of(data)
+    if stream is False:
         return None
     if any(path.suffix.lower() not in _PARQUET for path in paths):
         _check_other(data, paths, stream, available_bytes() if available is None else available)
         return None
-    source = ParquetSource(paths)
+    source = ParquetSource(paths, keep)
     cells = source.rows * len(source.types)
     memory = available_bytes() if available is None else available
     too_large = memory is not None and cells * _BYTES_A_CELL > memory

@@ -63,7 +63,7 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
     shares = {name: getattr(request.config, f"{name}_fraction") or share for name, share in _shares(source).items()}
     held = HeldOut(request.config.seed, request.group, request.time)
     scanned = Scan(request, candidates, held, source.rows, shares, bounds).run(rows)
-    notes = [left_out_note(source.rows, scanned.usable)] if scanned.usable < source.rows else []
+    notes = [*source.notes, *([left_out_note(source.rows, scanned.usable)] if scanned.usable < source.rows else [])]
     schema = _schema(request, scanned, scanned.moments, notes)
     n_train = scanned.usable - sum(len(r) for name, r in scanned.parts.items() if name != "train")
     n_numeric, n_categorical = len(schema.numeric_columns), len(schema.categorical)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact.errors import DataError
+from training.table.names import checked_names, unnamed, unnamed_note
+from training.table.paths import check_keys, keys_note
 from training.typed import typed_column
 
 # Bytes of a column that are read at once, so that a row group may be of any size.
@@ -22,12 +23,21 @@ _READ_AHEAD = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file as it was when training began."""
+    """One file as it was when training began.
+
+    Attributes:
+        names: of its columns in the file, by their names in the table.
+        left_out: places and names of all columns that have no name of their own.
+        keys: columns that its path says, with the value of each.
+    """
 
     path: Path
     state: tuple[int, int]
     rows: int
     groups: int
+    names: dict[str, str]
+    left_out: dict[int, str]
+    keys: dict[str, str | None]
 
 
 class ParquetSource:
@@ -37,22 +47,29 @@ class ParquetSource:
 
     Args:
         paths: of the files, in the order of their rows.
+        keep: names of columns that stay even where they look like an index that a tool wrote. Defaults to none.
 
     Attributes:
-        types: polars type of each column by name, after :func:`training.typed.typed_column`; texts as they are.
+        types: polars type of each column by name, after :func:`training.typed.typed_column`; texts as they are. The
+            keys in the files' paths are columns too.
         rows: of all files.
+        left_out: columns without a name of their own, which are none of the table.
+        notes: sentences on what reading decided, for the user.
 
     Raises:
-        DataError: a file that is no Parquet, no rows, or files whose columns differ.
+        DataError: a file that is no Parquet, no rows, a name that repeats, or files whose columns differ.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        opened = [_opened(path) for path in paths]
+    def __init__(self, paths: Sequence[Path], keep: Collection[str] = ()) -> None:
+        keys = check_keys(list(paths))
+        opened = [
+            _opened(path, {name: values[i] for name, values in keys.items()}, keep) for i, path in enumerate(paths)
+        ]
         self._files = [file for file, _ in opened]
         self.rows = sum(file.rows for file in self._files)
         self.types = dict(opened[0][1])
         for file, types in opened[1:]:
-            if list(types) != list(self.types):
+            if set(types) != set(self.types):
                 raise DataError(
                     f"Expected the columns of {paths[0]} in each file. Received: other columns in {file.path}."
                 )
@@ -60,6 +77,13 @@ class ParquetSource:
                 self.types[name] = _common(name, self.types[name], dtype, file.path, paths[0])
         if not self.rows:
             raise DataError(f"Expected rows in {paths[0]}. Received: an empty table.")
+        first = self._files[0]
+        self.left_out = list(first.left_out.values())
+        self.notes: list[str] = []
+        if self.left_out:
+            self.notes.append(unnamed_note(first.left_out, first.path))
+        if new := [name for name in keys if name in first.keys]:
+            self.notes.append(keys_note(new))
 
     @property
     def columns(self) -> list[str]:
@@ -92,7 +116,7 @@ class ParquetSource:
             began = start
             try:
                 for rows in _gathered(_read(file, n_rows, names), n_rows):
-                    yield start, self._typed(rows, names)
+                    yield start, self._typed(rows, names, file)
                     start += rows.num_rows
             except DataError:
                 # A file that is written to reads as a damaged one.
@@ -102,39 +126,44 @@ class ParquetSource:
             if start - began != file.rows:
                 raise _changed(file.path)
 
-    def _typed(self, rows: pa.Table, names: list[str]) -> pl.DataFrame:
-        frame = pl.DataFrame(pl.from_arrow(rows))
+    def _typed(self, rows: pa.Table, names: list[str], file: _File) -> pl.DataFrame:
         columns = []
         for name in names:
-            column, dtype = typed_column(frame[name]), self.types[name]
+            if name in file.keys:
+                column = pl.repeat(file.keys[name], rows.num_rows, dtype=pl.String, eager=True).alias(name)
+            else:
+                column = typed_column(pl.Series(name, rows.column(file.names[name])))
+            dtype = self.types[name]
             columns.append(column if column.dtype == dtype else column.cast(dtype))
         return pl.DataFrame(columns)
 
 
-def paths_of(data: str) -> list[Path]:
-    """The files of a path or a glob, sorted."""
-    return [Path(p) for p in sorted(glob.glob(data, recursive=True))] if glob.has_magic(data) else [Path(data)]  # noqa: PTH207
-
-
-def _opened(path: Path) -> tuple[_File, dict[str, Any]]:
+def _opened(path: Path, keys: dict[str, str | None], keep: Collection[str]) -> tuple[_File, dict[str, Any]]:
     try:
         state = _state(path)
         with _parquet(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"Expected {path} to be readable as parquet. Received: {_reason(error)}") from error
-    empty = pl.DataFrame(pl.from_arrow(schema.empty_table()))
-    types = {name: typed_column(empty[name]).dtype for name in empty.columns}
-    return _File(path, state, metadata.num_rows, metadata.num_row_groups), types
+    names = checked_names(schema.names, path)
+    left_out = unnamed(names, keep)
+    empty = schema.empty_table()
+    found = {name: i for i, name in enumerate(names) if i not in left_out}
+    types = {name: typed_column(pl.Series(name, empty.column(i))).dtype for name, i in found.items()}
+    new = {name: value for name, value in keys.items() if name not in types}
+    types.update(dict.fromkeys(new, pl.String()))
+    written = {name: schema.names[i] for name, i in found.items()}
+    return _File(path, state, metadata.num_rows, metadata.num_row_groups, written, left_out, new), types
 
 
 def _read(file: _File, n_rows: int, names: list[str]) -> Iterator[pa.RecordBatch]:
     group = 0
+    written = [file.names[name] for name in names if name not in file.keys]
     try:
         with _parquet(file.path) as parquet:
             # Group by group, so that a damaged one can be named.
             for group in range(file.groups):
-                yield from parquet.iter_batches(n_rows, row_groups=[group], columns=names, use_threads=False)
+                yield from parquet.iter_batches(n_rows, row_groups=[group], columns=written, use_threads=False)
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(
             f"Expected {file.path} to be readable as parquet. Received, in row group {group + 1} of {file.groups}: "

@@ -1,0 +1,208 @@
+"""A CSV's columns, each of texts; short lines are counted, long ones refused, blank ones passed over."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from artifact.errors import DataError
+from training.table.dialect import Dialect, sniffed, with_line_feeds, without_sep_line
+from training.table.names import checked_names
+from training.table.reading import Reading
+from training.table.text import as_utf8
+
+# A field may be a document.
+_LONGEST_FIELD = 1 << 30
+
+
+def read_csv(data: bytes, path: Path, reading: Reading, notes: list[str]) -> tuple[list[str], pl.DataFrame]:
+    """Names of the columns, and the columns by their places, String; an empty field is missing.
+
+    Args:
+        data: of the file, not compressed.
+        path: for messages.
+        reading: what the user says.
+        notes: takes a sentence on what was judged.
+
+    Raises:
+        DataError: no text, no separator that is sure, a name that repeats, or lines that are too long.
+    """
+    data, named = without_sep_line(with_line_feeds(as_utf8(data, reading.encoding, path, notes)))
+    if not data.strip():
+        raise DataError(f"Expected {path} to be readable as csv. Received: an empty file.")
+    dialect = sniffed(data, reading.separator or named, path)
+    if dialect.looks_like_values:
+        shown = ", ".join(f"'{name}'" for name in dialect.header[:5])
+        raise DataError(
+            f"Expected names of the columns in the first line of {path}. Received: values: {shown}. "
+            "Write a line of names before it."
+        )
+    if dialect.skip:
+        notes.append(f"The first {dialect.skip} lines of {path} are passed over: they stand before the header.")
+    names = checked_names(dialect.header, path)
+    before, body = _after_header(data, dialect)
+    return names, _body(body, dialect, len(names), _Place(path, before), notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the rows stand: the file, and how many lines of it come before them."""
+
+    path: Path
+    before: int
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What the lines are.
+
+    Attributes:
+        rows: of the table, blank lines among them.
+        blank: rows that are blank lines.
+        short: how many have fewer fields than the header.
+        first: line number of the first of these, and its text.
+        cut: how many had empty fields beyond the header's.
+    """
+
+    rows: int = 0
+    blank: list[int] = field(default_factory=list)
+    short: int = 0
+    first: tuple[int, str] = (0, "")
+    cut: int = 0
+
+    def add(self, row: list[str], width: int, line: int, dialect: Dialect) -> None:
+        if not row:
+            self.blank.append(self.rows)
+        elif len(row) < width:
+            self.short += 1
+            if self.short == 1:
+                self.first = line, dialect.separator.join(row)[:80]
+        self.rows += 1
+
+
+def _body(body: bytes, dialect: Dialect, width: int, place: _Place, notes: list[str]) -> pl.DataFrame:
+    if not body.strip():
+        raise DataError(f"Expected rows in {place.path}. Received: an empty table.")
+    csv.field_size_limit(_LONGEST_FIELD)
+    frame = None if _needs_care(body, dialect) else _quickly(body, dialect, width)
+    survey = None
+    if frame is not None and frame[:, -1].null_count():
+        survey = _surveyed(body, dialect, width, place)
+        if survey.rows != frame.height:
+            frame = None
+    if frame is None:
+        survey, frame = _exactly(body, dialect, width, place)
+    if survey is not None:
+        frame = _told(survey, frame, width, place, notes)
+    if not frame.height:
+        raise DataError(f"Expected rows in {place.path}. Received: an empty table.")
+    return frame
+
+
+def _told(survey: _Survey, frame: pl.DataFrame, width: int, place: _Place, notes: list[str]) -> pl.DataFrame:
+    """The frame without blank lines, and sentences on lines that are not as the header is."""
+    if survey.short:
+        line, text = survey.first
+        lines = "line" if survey.short == 1 else "lines"
+        notes.append(
+            f"{survey.short:,} {lines} of {survey.rows - len(survey.blank):,} in {place.path} have fewer fields than "
+            f"the {width} of the header, first line {line}: '{text}'. What they lack counts as missing; a text with a "
+            "line break needs quotes around it."
+        )
+    if survey.cut:
+        notes.append(f"{survey.cut:,} lines of {place.path} end with empty fields beyond the header's; they are cut.")
+    # In a table of one column a blank line is a missing value.
+    if survey.blank and width > 1:
+        kept = pl.Series([True] * frame.height)
+        frame = frame.filter(kept.scatter(survey.blank, False))
+    return frame
+
+
+def _after_header(data: bytes, dialect: Dialect) -> tuple[int, bytes]:
+    """How many lines the header ends after, and the bytes after them; a name in quotes may hold a line break."""
+    at = lines = 0
+
+    def line() -> bytes:
+        nonlocal at, lines
+        end = data.find(b"\n", at) + 1 or len(data)
+        found, at = data[at:end], end
+        lines += 1
+        return found
+
+    for _ in range(dialect.skip):
+        line()
+    while not next(dialect.rows(iter(lambda: line().decode("utf-8", "replace"), "")), ["end"]):
+        continue
+    return lines, data[at:]
+
+
+def _needs_care(body: bytes, dialect: Dialect) -> bool:
+    """Whether quotes stand where the fast reader takes them wrongly: escaped, or amid a field."""
+    quote = dialect.quote.encode()
+    if dialect.escape is not None:
+        return True
+    if quote not in body:
+        return False
+    plain = b"[^" + re.escape(quote + dialect.separator.encode()) + rb"\r\n]"
+    return re.search(plain + re.escape(quote) + plain, body) is not None
+
+
+def _quickly(body: bytes, dialect: Dialect, width: int) -> pl.DataFrame | None:
+    """The columns as polars reads them; None where it finds lines that are too long, or quotes that do not end."""
+    try:
+        # Every column as text: type inference of its own would read "001" as 1.
+        return pl.read_csv(
+            body,
+            has_header=False,
+            schema={str(i): pl.String() for i in range(width)},
+            separator=dialect.separator,
+            quote_char=dialect.quote,
+        )
+    except pl.exceptions.PolarsError:
+        return None
+
+
+def _surveyed(body: bytes, dialect: Dialect, width: int, place: _Place) -> _Survey:
+    survey = _Survey()
+    reader = dialect.rows(_lines(body))
+    for row in reader:
+        survey.add(row, width, place.before + reader.line_num, dialect)
+    return survey
+
+
+def _exactly(body: bytes, dialect: Dialect, width: int, place: _Place) -> tuple[_Survey, pl.DataFrame]:
+    """The columns as Python's reader has them, which takes about ten times as long and can name a line.
+
+    Raises:
+        DataError: a line with more fields than the header, or quotes that do not end.
+    """
+    survey = _Survey()
+    columns: list[list[str | None]] = [[] for _ in range(width)]
+    reader = dialect.rows(_lines(body))
+    try:
+        for row in reader:
+            line = place.before + reader.line_num
+            if len(row) > width:
+                if any(text.strip() for text in row[width:]):
+                    raise DataError(
+                        f"Expected {place.path} to be readable as csv. Received: {len(row)} fields in line {line}, "
+                        f"where the header has {width}. A text that holds {dialect.separator!r} needs quotes around it."
+                    )
+                survey.cut += 1
+            survey.add(row, width, line, dialect)
+            for i, column in enumerate(columns):
+                column.append((row[i] or None) if i < len(row) else None)
+    except csv.Error as error:
+        raise DataError(
+            f"Expected {place.path} to be readable as csv. Received: {error} in line {place.before + reader.line_num}."
+        ) from error
+    return survey, pl.DataFrame([pl.Series(str(i), column, dtype=pl.String) for i, column in enumerate(columns)])
+
+
+def _lines(body: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", errors="replace", newline="")

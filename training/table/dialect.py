@@ -1,0 +1,213 @@
+"""How a CSV is written: separator, quotes, where the header stands; DuckDB's sniffer, checked against the rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artifact.errors import DataError
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+# Separators that tables are written with, beside what the sniffer finds.
+_SEPARATORS = ",;\t|"
+# Bytes of a file that decide.
+_SAMPLE = 1 << 20
+_SEP_LINE = re.compile(rb'^"?sep=(.)"?[ \t]*\r?\n', re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?[\d.,]*\d")
+_DECIMAL = re.compile(r"[+-]?\d*[.,]\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a text is cut into fields.
+
+    Attributes:
+        separator: between fields.
+        quote: around fields that hold a separator or a line break.
+        escape: before a quote in such a field; None where quotes are doubled.
+        skip: lines before the header that are none of the table.
+        header: names as the header has them.
+        looks_like_values: whether the header looks like a row of values.
+    """
+
+    separator: str
+    quote: str = '"'
+    escape: str | None = None
+    skip: int = 0
+    header: tuple[str, ...] = ()
+    looks_like_values: bool = False
+
+    def rows(self, lines: Iterable[str]) -> Reader:
+        """Fields of each line, as Python's reader has them."""
+        return csv.reader(
+            lines,
+            delimiter=self.separator,
+            quotechar=self.quote,
+            escapechar=self.escape,
+            doublequote=self.escape is None,
+        )
+
+
+def without_sep_line(data: bytes) -> tuple[bytes, str | None]:
+    """A text without Excel's first line ``sep=;``, and the separator that it names."""
+    match = _SEP_LINE.match(data)
+    return (data, None) if match is None else (data[match.end() :], match.group(1).decode("ascii", "replace"))
+
+
+def with_line_feeds(data: bytes) -> bytes:
+    """A text whose lines end with carriage returns alone with line feeds instead."""
+    return data.replace(b"\r", b"\n") if b"\r" in data and b"\n" not in data else data
+
+
+def sniffed(data: bytes, separator: str | None, path: Path) -> Dialect:
+    """How a CSV is written.
+
+    The sniffer's answer holds where the rows agree with it: as many fields in most rows as in the header. Else one of
+    the usual separators does, if it alone agrees, or if it alone cuts the header.
+
+    Args:
+        data: UTF-8.
+        separator: as the user says, or None.
+        path: for messages.
+
+    Raises:
+        DataError: no separator is sure.
+    """
+    sample = _sample(data)
+    told = _sniff(sample, separator)
+    base = Dialect(separator or told.separator, told.quote, told.escape)
+    if separator is not None:
+        return _with_header(base, sample, told)
+    fitting: dict[str, float] = {}
+    cutting = []
+    for candidate in dict.fromkeys((told.separator, *_SEPARATORS)):
+        dialect = replace(base, separator=candidate)
+        rows = _rows(sample, dialect, _preamble(sample, dialect, told))
+        if _agrees(rows):
+            fitting[candidate] = _share_of_numbers(rows, candidate)
+        if rows and len(rows[0]) > 1:
+            cutting.append(candidate)
+    if told.separator in fitting and fitting[told.separator] >= max(fitting.values()):
+        return _with_header(base, sample, told)
+    if len(fitting or cutting) == 1:
+        return _with_header(replace(base, separator=next(iter(fitting or cutting))), sample, told)
+    if not cutting:
+        # One column: any separator that no line holds.
+        alone = next((mark for mark in reversed(_SEPARATORS) if mark not in sample), told.separator)
+        return _with_header(replace(base, separator=alone), sample, told)
+    raise _unsure(path, sample, list(fitting or cutting))
+
+
+def _unsure(path: Path, sample: str, found: list[str]) -> DataError:
+    listed = " and ".join("a tab" if separator == "\t" else f"'{separator}'" for separator in found)
+    return DataError(
+        f"Expected {path} to have one separator. Received: the first line {sample.partition(chr(10))[0][:80]!r}, which "
+        f"{listed} cut into fields as well as the others. Say which it is: --separator ';' (or ',', tab, pipe)."
+    )
+
+
+def _sample(data: bytes) -> str:
+    """The first lines, whole ones."""
+    sample = data[:_SAMPLE]
+    if len(data) > len(sample) and b"\n" in sample:
+        sample = sample[: sample.rindex(b"\n") + 1]
+    return sample.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the sniffer says; a comma, a double quote and no more where it has no answer."""
+
+    separator: str = ","
+    quote: str = '"'
+    escape: str | None = None
+    skip: int = 0
+    has_header: bool = True
+
+
+def _sniff(sample: str, separator: str | None) -> _Told:
+    import duckdb
+
+    options: dict[str, Any] = {"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config=options) as connection:
+        path = Path(folder) / "sample.csv"
+        path.write_text(sample, encoding="utf-8", newline="")
+        given = ", delim = ?" if separator is not None else ""
+        query = f"SELECT Delimiter, Quote, Escape, SkipRows, HasHeader FROM sniff_csv(?{given})"  # noqa: S608
+        try:
+            row = connection.execute(query, [str(path), *([separator] if separator is not None else [])]).fetchone()
+        except duckdb.Error:
+            row = None
+    if row is None:
+        return _Told()
+    delimiter, quote, escape, skip, has_header = row
+    return _Told(
+        delimiter if len(delimiter) == 1 else ",",
+        quote if len(quote) == 1 else '"',
+        escape if len(escape) == 1 and escape != quote else None,
+        int(skip),
+        bool(has_header),
+    )
+
+
+def _rows(sample: str, dialect: Dialect, skip: int) -> list[list[str]]:
+    """Rows of the sample, blank ones and a last one that may be cut left out."""
+    lines = io.StringIO(sample, newline="")
+    for _ in range(skip):
+        lines.readline()
+    try:
+        return [row for row in dialect.rows(lines) if row]
+    except csv.Error:
+        return []
+
+
+def _preamble(sample: str, dialect: Dialect, told: _Told) -> int:
+    """Lines before the header, such as a title: as the sniffer says, where each is one field or a comment."""
+    if not told.skip or not told.has_header:
+        return 0
+    first = _rows(sample, dialect, 0)[: told.skip]
+    rest = _rows(sample, dialect, told.skip)
+    alone = all(len(row) == 1 or row[0].startswith("#") for row in first)
+    return told.skip if alone and rest and len(rest[0]) > 1 else 0
+
+
+def _agrees(rows: list[list[str]]) -> bool:
+    """Whether the header has several fields, and no other number of fields is more frequent among the rows."""
+    if not rows or len(_without_empty_end(rows[0])) < 2:
+        return False
+    counts = Counter(len(row) for row in rows[1:])
+    if not counts:
+        return True
+    most = max(counts.values())
+    return any(counts[width] == most for width in (len(rows[0]), len(_without_empty_end(rows[0]))))
+
+
+def _without_empty_end(row: list[str]) -> list[str]:
+    end = len(row)
+    while end and not row[end - 1].strip():
+        end -= 1
+    return row[:end]
+
+
+def _share_of_numbers(rows: list[list[str]], separator: str) -> float:
+    """The share of fields that look like a number: a wrong separator cuts through numbers and joins them with texts."""
+    fields = [field.strip() for row in rows[1:2001] for field in row if field.strip()]
+    good = sum(1 for field in fields if _NUMBER.fullmatch(field) and not (separator == "," and "," in field))
+    return good / len(fields) if fields else 0.0
+
+
+def _with_header(dialect: Dialect, sample: str, told: _Told) -> Dialect:
+    skip = _preamble(sample, dialect, told)
+    rows = _rows(sample, dialect, skip)
+    header = tuple(rows[0]) if rows else ()
+    values = not told.has_header and len(rows) > 1 and any(_DECIMAL.fullmatch(name.strip()) for name in header)
+    return replace(dialect, skip=skip, header=header, looks_like_values=values)

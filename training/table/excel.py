@@ -1,0 +1,58 @@
+"""An Excel file's sheet, each cell as the text it shows."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from artifact.errors import DataError, unknown_name
+from training.table.names import checked_names
+
+
+def read_excel(data: bytes, path: Path, sheet: str | None, notes: list[str]) -> tuple[list[str], pl.DataFrame]:
+    """Names of the columns, and the columns by their places, String.
+
+    Args:
+        data: of the file.
+        path: for messages.
+        sheet: by name, or None: the only one that holds something.
+        notes: takes a sentence on what was judged.
+
+    Raises:
+        DataError: no Excel file, no such sheet, several sheets and none chosen, or ``fastexcel`` is not installed.
+    """
+    if importlib.util.find_spec("fastexcel") is None:
+        raise DataError(f"Expected the excel extra for {path}. Install it: pip install 'trueline[excel]'.")
+    import fastexcel
+
+    try:
+        book = fastexcel.read_excel(data)
+        names = book.sheet_names
+        if sheet is not None and sheet not in names:
+            raise DataError(unknown_name("sheet", sheet, names, of=str(path)))
+        frames = {n: _cells(book, n) for n in ([sheet] if sheet is not None else names)}
+    except fastexcel.FastExcelError as error:
+        raise DataError(f"Expected {path} to be readable as xlsx. Received: {str(error).splitlines()[0]}.") from error
+    filled = {name: frame for name, frame in frames.items() if frame.height and frame.width}
+    if not filled:
+        raise DataError(f"Expected rows in {path}. Received: an empty table.")
+    if len(filled) > 1:
+        listed = ", ".join(f"'{name}'" for name in filled)
+        raise DataError(
+            f"Expected one sheet of {path}. Received: {listed}. Choose one: --sheet '{next(iter(filled))}'."
+        )
+    chosen, frame = next(iter(filled.items()))
+    if len(names) > 1 and sheet is None:
+        notes.append(f"{path} is read from its sheet '{chosen}'; the others are empty.")
+    header = [value or "" for value in frame.row(0)]
+    rows = frame[1:].filter(pl.any_horizontal(pl.all().is_not_null()))
+    return checked_names(header, path), rows
+
+
+def _cells(book: Any, sheet: str) -> pl.DataFrame:
+    """All cells of a sheet as texts, the header among them."""
+    frame: pl.DataFrame = book.load_sheet(sheet, header_row=None, dtypes="string").to_polars()
+    return frame

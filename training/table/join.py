@@ -1,0 +1,89 @@
+"""Several files' tables as one: the same columns in each, of one type, beside the keys in the files' paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from artifact.errors import DataError
+from training.table.paths import check_keys, keys_note
+from training.table.reading import Raw
+
+# Notes that differ in the file's name alone are many where files are.
+_NOTES_SHOWN = 5
+
+
+def joined(paths: Sequence[Path], parts: Sequence[Raw]) -> Raw:
+    """The rows of all files, in their order.
+
+    Numbers of several types become one type that holds them all, and texts beside numbers make a column of texts.
+
+    Raises:
+        DataError: files whose columns, types or keys in paths do not fit together.
+    """
+    keys = check_keys(list(paths))
+    frames = [part.frame for part in parts]
+    columns = frames[0].columns
+    for path, frame in zip(paths, frames, strict=True):
+        if set(frame.columns) != set(columns):
+            raise DataError(_other_columns(paths[0], columns, path, frame.columns))
+    frames = _with_one_type([frame.select(columns) for frame in frames], paths)
+    notes = [note for part in parts for note in part.notes]
+    if len(notes) > _NOTES_SHOWN and len(parts) > 1:
+        notes = [*notes[:_NOTES_SHOWN], f"Reading had {len(notes) - _NOTES_SHOWN} more notes on other files."]
+    new = {name: values for name, values in keys.items() if name not in columns}
+    if new:
+        frames = [
+            frame.with_columns(pl.lit(values[i], pl.String).alias(name) for name, values in new.items())
+            for i, frame in enumerate(frames)
+        ]
+        notes.append(keys_note(list(new)))
+    return Raw(pl.concat(frames, how="vertical_relaxed"), tuple(notes), _unnamed(parts))
+
+
+def _unnamed(parts: Sequence[Raw]) -> pl.DataFrame:
+    """The columns without names where all files have the same of one type; else none pass through."""
+    first = parts[0].unnamed.schema
+    same = all(part.unnamed.schema == first for part in parts)
+    return pl.concat([part.unnamed for part in parts]) if same else pl.DataFrame()
+
+
+def _with_one_type(frames: list[pl.DataFrame], paths: Sequence[Path]) -> list[pl.DataFrame]:
+    for name in frames[0].columns:
+        types = [frame[name].dtype for frame in frames]
+        kinds = {kind for kind in map(_kind, types) if kind is not None}
+        if len(kinds) < 2 and (kinds != {"other"} or len(set(types)) == 1):
+            continue
+        if "text" in kinds and "other" not in kinds:
+            frames = [frame.with_columns(frame[name].cast(pl.String)) for frame in frames]
+            continue
+        i = next(i for i, dtype in enumerate(types) if dtype != types[0])
+        raise DataError(
+            f"Expected column '{name}' to be of one type in all files. Received: {types[0]} in {paths[0]}, {types[i]} "
+            f"in {paths[i]}."
+        )
+    return frames
+
+
+def _kind(dtype: Any) -> str | None:
+    """Types of one kind join as they are; None joins with any."""
+    if dtype == pl.Null:
+        return None
+    if dtype.is_numeric():
+        return "number"
+    if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
+        return "text"
+    if dtype == pl.Boolean:
+        return "boolean"
+    # A zone or none is part of a moment's kind.
+    return f"moment{dtype.time_zone}" if isinstance(dtype, pl.Datetime) else "day" if dtype == pl.Date else "other"
+
+
+def _other_columns(first: Path, columns: list[str], path: Path, others: list[str]) -> str:
+    lacking = [f"no '{name}'" for name in columns if name not in others]
+    more = [f"also '{name}'" for name in others if name not in columns]
+    shown = ", ".join([*lacking, *more][:5])
+    return f"Expected the columns of {first} in each file. Received: other columns in {path}: {shown}."

@@ -1,0 +1,93 @@
+"""Names of columns: one form for comparing them, none twice, none that a tool made up."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+
+import polars as pl
+
+from artifact.errors import DataError
+
+# What pandas calls an index without a name, in a CSV that it read back and in Parquet.
+_INDEX = re.compile(r"(Unnamed: \d+(\.\d+|_level_\d+)*|__index_level_\d+__)?")
+
+
+def canonical(name: str) -> str:
+    """A name as it is compared and stored: in Unicode's NFC, without spaces around it."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def checked_names(names: Sequence[str], what: object) -> list[str]:
+    """Canonical names of a table's columns; those without a name of their own may repeat.
+
+    Args:
+        names: as they are written, in order.
+        what: the file, for the message.
+
+    Raises:
+        DataError: two columns have one name; the message has their places.
+    """
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(map(canonical, names), start=1):
+        found.setdefault(name, []).append(place)
+    for name, places in found.items():
+        if name and len(places) > 1:
+            listed = f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
+            raise DataError(
+                f"Expected a name of its own for each column of {what}. Received: '{name}' as columns {listed}. "
+                "Rename or remove all but one of them."
+            )
+    return [canonical(name) for name in names]
+
+
+def is_unnamed(name: str) -> bool:
+    """Whether a column has no name of its own: an empty one, or the one that pandas gives an index.
+
+    Example:
+        >>> is_unnamed(""), is_unnamed("Unnamed: 0"), is_unnamed("__index_level_0__"), is_unnamed("index")
+        (True, True, True, False)
+    """
+    return _INDEX.fullmatch(name) is not None
+
+
+def unnamed(names: Sequence[str], keep: Collection[str] = ()) -> dict[int, str]:
+    """Columns that have no name of their own and are not in ``keep``: their places and what the file calls them."""
+    return {i: name for i, name in enumerate(names) if is_unnamed(name) and name not in keep}
+
+
+def unnamed_note(left_out: Mapping[int, str], what: object) -> str:
+    """A sentence about columns that are left out for their names."""
+    listed = [f"column {i + 1} ('{name}')" if name else f"column {i + 1}" for i, name in left_out.items()][:5]
+    more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+    shown = ", ".join(listed)
+    are, their, them = ("are", "their", "them") if len(left_out) > 1 else ("is", "its", "it")
+    return (
+        f"{shown[0].upper()}{shown[1:]}{more} of {what} {are} left out: without a name of {their} own, as an index "
+        f"that pandas writes. Give {them} a name in the file to use {them}."
+    )
+
+
+def in_terms_of(frame: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
+    """A frame whose columns have a version's names where these differ only in form: of NFC, or spaces around them."""
+    theirs = {canonical(name): name for name in names}
+    return frame.rename({c: theirs[c] for c in frame.columns if theirs.get(c, c) != c})
+
+
+def split_names(text: str, columns: Collection[str]) -> tuple[str, ...]:
+    """Names of columns in a text with commas between, where a name may hold commas itself.
+
+    Example:
+        >>> split_names("price, EUR", ["price, EUR"]), split_names("low, high", ["low", "high"])
+        (('price, EUR',), ('low', 'high'))
+    """
+    parts, found = text.split(","), []
+    start = 0
+    while start < len(parts):
+        # The longest run of parts that is a column; else the part alone, for the message about it.
+        ends = (e for e in range(len(parts), start, -1) if canonical(",".join(parts[start:e])) in columns)
+        end = next(ends, start + 1)
+        found.append(canonical(",".join(parts[start:end])))
+        start = end
+    return tuple(found)

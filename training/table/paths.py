@@ -1,0 +1,107 @@
+"""Which files a table is made of: a file of that name, a folder or a pattern; and the keys in their paths."""
+
+from __future__ import annotations
+
+import glob
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+from artifact.errors import DataError, unknown_name
+from training.table.names import canonical
+
+# Where a table comes on standard input.
+STDIN = "-"
+COMPRESSED = (".gz", ".bz2", ".zst", ".xz")
+SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl", ".xlsx")
+_KEY = re.compile(r"([^=]+)=(.*)")
+# Hive's and Spark's word for a key without a value.
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+def files_of(data: str) -> list[Path]:
+    """The files of a path, a pattern or a folder, sorted by their paths.
+
+    A file of that very name goes before a pattern: ``sales[1].csv`` is that file, if there is one.
+
+    Raises:
+        DataError: none; a folder whose files are no tables, or tables of several formats.
+    """
+    path = Path(data)
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        return _in_folder(path)
+    if not glob.has_magic(data):
+        siblings = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
+        hint = f" {unknown_name('file', path.name, siblings, limit=5)}" if siblings else ""
+        raise DataError(f"Expected a file. Received: {path}, which is none.{hint}")
+    found = [Path(p) for p in sorted(glob.glob(data, recursive=True))]  # noqa: PTH207
+    files = [p for p in found if p.is_file()]
+    if files:
+        return files
+    folders = f"folders alone, such as {found[0]}. Give '{data}/*' with an ending" if found else "none"
+    raise DataError(f"Expected files that match '{data}'. Received: {folders}.")
+
+
+def format_of(path: Path) -> str:
+    """The ending that says what a file is: ``.csv`` of ``houses.CSV.gz``."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSED:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def keys_of(path: Path) -> dict[str, str | None]:
+    """What the folders of a path say in the way of Hive and Spark: ``region=north/`` is the column ``region``.
+
+    Example:
+        >>> keys_of(Path("sales/region=north/year=2024/part-0.parquet"))
+        {'region': 'north', 'year': '2024'}
+    """
+    found: dict[str, str | None] = {}
+    for folder in path.parts[:-1]:
+        if match := _KEY.fullmatch(folder):
+            name, value = (unquote(text) for text in match.groups())
+            found[canonical(name)] = None if value in ("", _NO_VALUE) else value
+    return found
+
+
+def check_keys(paths: list[Path]) -> dict[str, list[str | None]]:
+    """The keys in the paths of a table's files, each with its value for each file.
+
+    Raises:
+        DataError: the files' paths have different keys.
+    """
+    keys = [keys_of(path) for path in paths]
+    for path, found in zip(paths, keys, strict=True):
+        if list(found) != list(keys[0]):
+            shown = [", ".join(f"'{name}'" for name in one) or "none" for one in (keys[0], found)]
+            raise DataError(
+                f"Expected the same keys in the folders of all files. Received: {shown[0]} for {paths[0]}, {shown[1]} "
+                f"for {path}."
+            )
+    return {name: [found[name] for found in keys] for name in keys[0]}
+
+
+def keys_note(names: list[str]) -> str:
+    """A sentence about columns that stand in the folders' names."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    return f"{listed} {'is' if len(names) == 1 else 'are'} read from the names of the files' folders."
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """A folder's tables, at any depth; names that begin with ``.`` or ``_`` are marks that writers leave."""
+    inside = [p for p in sorted(folder.rglob("*")) if p.is_file() and not _is_mark(p.relative_to(folder))]
+    files = [p for p in inside if format_of(p) in SUFFIXES]
+    formats = sorted({format_of(p) for p in files})
+    if len(formats) == 1:
+        return files
+    if not formats:
+        raise DataError(f"Expected a folder with files of {', '.join(SUFFIXES)}. Received: {folder}, which holds none.")
+    globs = " or ".join(f"'{folder}/**/*{suffix}'" for suffix in formats)
+    raise DataError(f"Expected files of one format. Received: {folder} with several. Give one of them: {globs}.")
+
+
+def _is_mark(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)

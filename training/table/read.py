@@ -1,0 +1,89 @@
+"""One file to named columns, by what its bytes are; its name only tells formats of text apart."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+import polars as pl
+
+from artifact.errors import DataError
+from training.table.csv_file import read_csv
+from training.table.excel import read_excel
+from training.table.names import checked_names, unnamed, unnamed_note
+from training.table.paths import STDIN, SUFFIXES, format_of
+from training.table.reading import Raw, Reading
+from training.table.text import as_utf8, decompressed
+
+_PARQUET, _ARROW, _STREAM, _ZIP = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"PK\x03\x04"
+
+
+def read_file(path: Path, reading: Reading, keep: Collection[str] = ()) -> Raw:
+    """Read one file, or standard input.
+
+    Args:
+        path: of the file; ``-`` is standard input.
+        reading: what the user says.
+        keep: names of columns that stay even where they look like an index that a tool wrote.
+
+    Raises:
+        DataError: an unknown format, a file that cannot be read as its format, a name that repeats, or no rows.
+    """
+    from_stdin = str(path) == STDIN
+    suffix = "" if from_stdin else format_of(path)
+    if not from_stdin and suffix not in SUFFIXES:
+        raise DataError(f"Expected a file of {', '.join(SUFFIXES)}. Received: {path}.")
+    data = decompressed(sys.stdin.buffer.read() if from_stdin else path.read_bytes(), path)
+    kind = _kind(data, suffix)
+    notes: list[str] = []
+    try:
+        names, frame = _read(data, kind, path, reading, notes)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"Expected {path} to be readable as {kind}. Received: {reason}") from error
+    if not frame.width or not frame.height:
+        raise DataError(f"Expected rows in {path}. Received: an empty table.")
+    left_out = unnamed(names, keep)
+    if left_out:
+        notes.append(unnamed_note(left_out, path))
+    columns = dict(enumerate(frame.get_columns()))
+    named = {name: columns[i] for i, name in enumerate(names) if i not in left_out}
+    if not named:
+        raise DataError(f"Expected columns with names in {path}. Received: {len(names)} without one.")
+    # The first of several without a name is what passes through.
+    passed = {name: columns[i] for i, name in reversed(left_out.items())}
+    return Raw(pl.DataFrame(named), tuple(notes), pl.DataFrame(dict(reversed(passed.items()))))
+
+
+def _kind(data: bytes, suffix: str) -> str:
+    """What bytes are: a format that begins with a mark of its own, else the text that the file's name says."""
+    if data.startswith(_PARQUET):
+        return "parquet"
+    if data.startswith(_ARROW):
+        return "arrow"
+    if suffix in (".arrow", ".feather") or data.startswith(_STREAM):
+        return "arrow stream"
+    if suffix == ".xlsx" or data.startswith(_ZIP):
+        return "xlsx"
+    if suffix in (".ndjson", ".jsonl") or (not suffix and data.lstrip().startswith(b"{")):
+        return "ndjson"
+    return "parquet" if suffix == ".parquet" else "csv"
+
+
+def _read(data: bytes, kind: str, path: Path, reading: Reading, notes: list[str]) -> tuple[list[str], pl.DataFrame]:
+    if kind == "csv":
+        return read_csv(data, path, reading, notes)
+    if kind == "xlsx":
+        return read_excel(data, path, reading.sheet, notes)
+    if kind == "ndjson":
+        text = as_utf8(data, reading.encoding, path, notes)
+        frame = pl.read_ndjson(io.BytesIO(text), infer_schema_length=None)
+    elif kind == "parquet":
+        frame = pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
+    elif kind == "arrow":
+        frame = pl.read_ipc(io.BytesIO(data))
+    else:
+        frame = pl.read_ipc_stream(io.BytesIO(data))
+    return checked_names(frame.columns, path), frame

@@ -1,0 +1,65 @@
+"""What the user says of how a file is read, and what reading gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from artifact.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Separators that are awkward to type, by their names.
+_SEPARATOR_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the user says of a file; None where its content decides.
+
+    Attributes:
+        separator: one character between the fields of a CSV; also ``tab``, ``comma``, ``semicolon``, ``pipe`` or
+            ``space``.
+        encoding: of a CSV or NDJSON file, a name that Python knows.
+        sheet: name of an Excel file's sheet.
+    """
+
+    separator: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.separator is not None:
+            separator = _SEPARATOR_NAMES.get(self.separator, self.separator)
+            if len(separator) != 1 or not separator.isascii() or separator in '\r\n"':
+                names = ", ".join(name for name in _SEPARATOR_NAMES if name != "\\t")
+                raise DataError(f"Expected --separator as one character, or {names}. Received: {self.separator!r}.")
+            object.__setattr__(self, "separator", separator)
+        if self.encoding is not None:
+            _check_encoding(self.encoding)
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        # Python's codecs from bytes to bytes, such as base64, are no encodings of text.
+        b"".decode(encoding)
+    except LookupError:
+        raise DataError(
+            f"Expected --encoding as a name that Python knows, such as utf-8, utf-16, cp1252 or latin-1. "
+            f"Received: {encoding!r}."
+        ) from None
+
+
+class Raw(NamedTuple):
+    """A table as it is written.
+
+    Attributes:
+        frame: its columns; those of a text file are String, those of other files as they came.
+        notes: sentences on what reading met or decided, for the user.
+        unnamed: columns without a name of their own, such as the index that pandas writes; none is a feature.
+    """
+
+    frame: pl.DataFrame
+    notes: tuple[str, ...]
+    unnamed: pl.DataFrame

@@ -1,0 +1,210 @@
+"""From a file's bytes to UTF-8: compression and encoding, by what the bytes are and not by the file's name."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import lzma
+import re
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from artifact.errors import DataError
+
+# First bytes of compressed files, and what makes them plain.
+_COMPRESSIONS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b": gzip.decompress,
+    b"BZh": bz2.decompress,
+    b"\xfd7zXZ\x00": lzma.decompress,
+    b"\x28\xb5\x2f\xfd": lambda data: _zstd(data),
+}
+# The longer marks first: UTF-32's begins as UTF-16's.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_PIECE = 1 << 24
+# Bytes of lines that are no UTF-8, by which their encoding is judged.
+_JUDGED = 1 << 16
+# Encodings that tables come in; the likeliest for a message.
+_KNOWN = (
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+    "koi8_r",
+    "mac_roman",
+    "cp850",
+)
+_KNOWN_EAST = ("cp932", "gb18030", "big5", "euc_jp", "cp949")
+# A sign within or before a word is a letter of another encoding: '³' in 'Wroc³aw', which is Polish.
+_SIGNS = (
+    "\u00a1-\u00a9\u00ac-\u00b4\u00b6\u00b8\u00b9\u00bc-\u00bf\u00d7\u00f7\u0192\u02c6\u02dc\u2020-\u2022\u2030\u2122"
+)
+_SIGN_IN_WORD = re.compile(
+    f"[^\\W\\d_][{_SIGNS}][a-zA-Z\u00c0-\u00ff]|[\u00a2-\u00a6\u00a8\u00ac\u00af\u00b3\u00b4\u00b8\u00b9][a-z\u00df-\u00ff]|\u0178"
+)
+
+
+def decompressed(data: bytes, path: object) -> bytes:
+    """A file's bytes as they were before they were compressed by gzip, bzip2, xz or Zstandard, if they were.
+
+    Raises:
+        DataError: they are damaged or cut short.
+    """
+    for mark, decompress in _COMPRESSIONS.items():
+        if data.startswith(mark):
+            try:
+                return decompress(data)
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+                raise DataError(f"Expected {path} to be compressed and whole. Received: {error}.") from error
+    return data
+
+
+def as_utf8(data: bytes, encoding: str | None, path: Path, notes: list[str]) -> bytes:
+    """A text file's bytes in UTF-8, without a byte order mark.
+
+    Args:
+        data: of the file.
+        encoding: as the user says, or None: by what the bytes are.
+        path: for messages.
+        notes: takes a sentence where the encoding was judged.
+
+    Raises:
+        DataError: bytes that are no text of the encoding, or whose encoding is not sure.
+    """
+    if encoding is not None:
+        return _recoded(data, encoding, path, "as --encoding says")
+    for mark, found in _MARKS.items():
+        if data.startswith(mark):
+            if found == "utf-8":
+                data = data[len(mark) :]
+                break
+            notes.append(f"{path} is read as {found.upper()}, as its first bytes say.")
+            return _recoded(data, found, path, "as its first bytes say")
+    if wide := _wide(data[:4096]):
+        notes.append(f"{path} is read as {wide.upper()}: every other byte is zero.")
+        return _recoded(data, wide, path, "as every other byte is zero")
+    if b"\0" in data[:_JUDGED]:
+        raise DataError(f"Expected {path} to be a text file. Received: bytes that are no text.")
+    at = _first_bad(data)
+    return data if at is None else _western(data, at, path, notes)
+
+
+def line_of(data: bytes, at: int) -> int:
+    """The line, from 1, that a byte stands in."""
+    return data.count(b"\n", 0, at) + 1
+
+
+def _recoded(data: bytes, encoding: str, path: Path, why: str) -> bytes:
+    try:
+        return data.decode(encoding).removeprefix("\ufeff").encode("utf-8")
+    except UnicodeError as error:
+        at = error.start if isinstance(error, UnicodeDecodeError) else 0
+        shown = f"byte 0x{data[at]:02x} in line {line_of(data, at)}" if at < len(data) else "cut off"
+        raise DataError(
+            f"Expected {path} to be readable as {encoding}, {why}. Received: {shown}. "
+            "Say what it is: --encoding utf-8, utf-16, cp1252, ..."
+        ) from error
+
+
+def _wide(data: bytes) -> str | None:
+    """UTF-16 without a mark, by the zeros beside ASCII's letters."""
+    pairs = len(data) // 2
+    even, odd = data[: 2 * pairs : 2].count(0), data[1 : 2 * pairs : 2].count(0)
+    if pairs and odd > 0.6 * pairs and even < 0.05 * pairs:
+        return "utf-16-le"
+    return "utf-16-be" if pairs and even > 0.6 * pairs and odd < 0.05 * pairs else None
+
+
+def _first_bad(data: bytes) -> int | None:
+    """Where bytes stop being UTF-8, or None; piece by piece, for a text as a whole takes several times its bytes."""
+    start = 0
+    while start < len(data):
+        piece = data[start : start + _PIECE]
+        last = start + len(piece) == len(data)
+        try:
+            _, used = codecs.utf_8_decode(piece, "strict", last)
+        except UnicodeDecodeError as error:
+            return start + error.start
+        start += used
+    return None
+
+
+def _western(data: bytes, at: int, path: Path, notes: list[str]) -> bytes:
+    """Windows-1252, which has Latin-1's letters, where nothing speaks against it.
+
+    Raises:
+        DataError: something does; the message shows what the bytes would be in several encodings.
+    """
+    judged = _foreign_lines(data)
+    best, likely = _likely(judged)
+    western = _reading(judged, "cp1252")
+    if western is not None and western == best and not _SIGN_IN_WORD.search(western):
+        notes.append(f"{path} is read as Windows-1252 (cp1252), such as '{_word(western)}'; --encoding says otherwise.")
+        return _recoded(data, "cp1252", path, "as its letters are")
+    readings: dict[str, str] = {}
+    for name in likely:
+        text = _reading(judged, name)
+        if text is not None and text not in readings.values():
+            readings[name] = text
+    shown = ", ".join(f"'{_word(text)}' in {name}" for name, text in list(readings.items())[:4])
+    first = next(iter(readings), "cp1252")
+    raise DataError(
+        f"Expected {path} to be UTF-8. Received: other bytes, first in line {line_of(data, at)}"
+        + (f", which would read {shown}" if shown else "")
+        + f". Say which encoding is right: --encoding {first}."
+    )
+
+
+def _foreign_lines(data: bytes) -> bytes:
+    """Lines with bytes beyond ASCII, the first of them."""
+    found, size = [], 0
+    for match in re.finditer(rb"[^\n]*[\x80-\xff][^\n]*", data):
+        found.append(match.group())
+        size += len(found[-1])
+        if size > _JUDGED:
+            break
+    return b"\n".join(found)
+
+
+def _likely(data: bytes) -> tuple[str | None, list[str]]:
+    """The likeliest reading, and the names of likely encodings, the likeliest first."""
+    from charset_normalizer import from_bytes
+
+    matches = from_bytes(data, cp_isolation=[*_KNOWN, *_KNOWN_EAST])
+    best = matches.best()
+    names = [match.encoding for match in matches]
+    return (None if best is None else str(best)), [*names, *(n for n in _KNOWN if n not in names)]
+
+
+def _reading(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except UnicodeError:
+        return None
+
+
+def _word(text: str) -> str:
+    """The first word with a letter beyond ASCII."""
+    match = re.search(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*", text)
+    return match.group()[:40] if match else ""
+
+
+def _zstd(data: bytes) -> bytes:
+    import zstandard
+
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+            return reader.read()
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from error
