@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
+from artifact.moments import moment
 from artifact.schema import Feature
 
 
@@ -59,7 +59,7 @@ def extent(feature: Feature, *, limit: int = 4) -> str:
     if feature.minimum is None or feature.maximum is None:
         return ""
     if feature.kind == "datetime":
-        low, high = (datetime.fromtimestamp(v, UTC).date() for v in (feature.minimum, feature.maximum))
+        low, high = (moment(v).date() for v in (feature.minimum, feature.maximum))
         return f"{low} to {high}"
     if feature.kind == "boolean":
         return "false, true"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import re
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -19,6 +21,8 @@ from artifact.manifest import MANIFEST, STORE_RECORD, Manifest
 __all__ = ["ALIASES", "CHALLENGER", "CHAMPION", "Alias", "Reference", "Registry", "check_name"]
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+# The smallest versions take about so much.
+_PROBE_BYTES = 256 * 1024
 
 
 class Reference(NamedTuple):
@@ -51,6 +55,38 @@ class Registry:
         """The registry that BentoML uses too: ``BENTOML_HOME``, or ``~/bentoml``."""
         home = environ.get("BENTOML_HOME")
         return cls(Path(home).expanduser() if home else Path.home() / "bentoml")
+
+    def check_writable(self, name: str) -> None:
+        """Write as much as a small version takes, move it to where versions of ``name`` are, and remove it.
+
+        Raises:
+            ArtifactError: the store cannot be written.
+            OSError: the disk is full, or may not take a file of this size.
+        """
+        probe = f".probe-{secrets.token_hex(4)}"
+        staged, final = self._staging / probe, self.models / name / probe
+        made = [folder for folder in (self.models, final.parent) if not folder.exists()]
+        try:
+            for folder in (self._staging, final.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+            staged.write_bytes(bytes(_PROBE_BYTES))
+            flush(staged)
+            staged.rename(final)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            where = error.filename or self.home
+            raise ArtifactError(
+                f"Expected a model store that can be written, in BENTOML_HOME={self.home}. "
+                f"Received: {error.strerror or error}, at {where}. Mend it, or name another folder in BENTOML_HOME."
+            ) from error
+        finally:
+            for path in (staged, final):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            for folder in reversed(made):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
     def names(self) -> list[str]:
         """Names of the models that Trueline trained, in alphabetical order."""

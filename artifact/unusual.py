@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import Fault, unknown_name
+from artifact.moments import FIRST_SECOND, LAST_SECOND, moment
 from artifact.schema import MISSING_CODE, OTHER_CODE, Feature
 from artifact.values import RULES, DictionaryColumn, FloatArray
 
 FAULT_LIMIT = 1000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _FLOAT64_MAX = float(np.finfo(np.float64).max)
-# What Python's datetime can show: the years 1 to 9999.
-_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 
 
 class RowWarning(NamedTuple):
@@ -131,5 +129,5 @@ def _shown(feature: Feature, value: float | None) -> Any:
     if value is None:
         return "unbounded"
     if feature.kind == "datetime":
-        return datetime.fromtimestamp(value, UTC).isoformat() if _FIRST_SECOND <= value <= _LAST_SECOND else value
+        return moment(value).isoformat() if FIRST_SECOND <= value <= LAST_SECOND else value
     return int(value) if value == int(value) and abs(value) < 2**53 else value

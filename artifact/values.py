@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import Fault
+from artifact.moments import unwritable
 from artifact.schema import DatetimePart, Feature, Kind
 
 DAY = 86_400.0
@@ -126,7 +127,9 @@ def is_missing(value: Any) -> bool:
 
 def _datetime64_seconds(values: npt.NDArray[np.datetime64]) -> FloatArray:
     micros = values.astype("datetime64[us]")
-    return np.where(np.isnat(micros), np.nan, micros.astype(np.int64).astype(np.float64) / 1e6)
+    # A year that no text can hold is missing, as training takes it: some databases write "infinity" so.
+    absent = np.isnat(micros) | unwritable(values)
+    return np.where(absent, np.nan, micros.astype(np.int64).astype(np.float64) / 1e6)
 
 
 def read_seconds(feature: Feature, values: Any, faults: list[Fault]) -> FloatArray:

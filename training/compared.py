@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -29,6 +32,8 @@ Answers = dict[str, Float64]
 _WORTH_ROWS = 5_000
 # Its own copy of the rows is at most so large.
 _MOST_BYTES = 50_000_000
+# How often the other process looks whether this one is still there.
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
 
     # Ctrl-C, which a terminal sends to both, is told by this one.
     with held_stderr():
-        pool = ProcessPoolExecutor(1)
+        pool = ProcessPoolExecutor(1, initializer=_end_with, initargs=(os.getpid(),))
         found: Future[Answers] = pool.submit(comparison.answers)
 
     def answers() -> Answers:
@@ -128,3 +133,14 @@ def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
             return comparison.answers()
 
     return pool, answers
+
+
+def _end_with(parent: int) -> None:
+    """Have this process end soon after ``parent``, which may be killed without a chance to say so."""
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)

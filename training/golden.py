@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from artifact.moments import moment
 from artifact.schema import Feature, FeatureSchema
 from training.columns import records
 
@@ -54,7 +54,7 @@ def _unusual(feature: Feature) -> list[Any]:
         if feature.kind == "integer":
             values.append(math.floor(extreme))
         elif feature.kind == "datetime":
-            values.append(datetime.fromtimestamp(round(extreme), UTC).isoformat())
+            values.append(moment(round(extreme)).isoformat())
         else:
             values.append(extreme)
     return values

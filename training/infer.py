@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from artifact.errors import DataError
+from artifact.moments import unwritable
 from artifact.schema import DatetimePart, Feature, Kind
 from artifact.values import DAY
 from training.corrections import Corrections, FeatureCorrection
@@ -69,28 +70,42 @@ def fit_categories(features: list[Feature], frame: pl.DataFrame, corrections: Co
 
 
 def _cleaned(column: pl.Series, kind: Kind | None, notes: list[str]) -> pl.Series:
-    """The column as its kind's dtype, infinities as missing."""
+    """The column as its kind's dtype, infinities and moments that cannot be written as missing."""
     column, count = finite(column, kind)
     if count:
-        notes.append(infinite_note(column.name, count))
+        notes.append(infinite_note(column, count))
     return column
 
 
 def finite(column: pl.Series, kind: Kind | None) -> tuple[pl.Series, int]:
-    """The column as its kind's dtype with infinities as missing, and how many they were.
+    """The column as its kind's dtype with infinities, of moments those beyond the years 1 to 9999, as missing.
+
+    Returns:
+        The column, and how many values were so.
 
     Raises:
         DataError: values that do not fit the kind.
     """
+    if column.dtype in (pl.Date, pl.Datetime):
+        column, count = _written(column)
+        return (column if kind is None else _cast(column, kind)), count
     if kind is not None:
         column = _cast(column, kind)
     count = int(column.is_infinite().sum()) if column.dtype == pl.Float64 else 0
     return (column.set(column.is_infinite().fill_null(value=False), None) if count else column), count
 
 
-def infinite_note(name: str, count: int) -> str:
-    """A sentence about infinities in a column."""
-    return f"Column '{name}' holds {count} infinite values; they count as missing."
+def _written(column: pl.Series) -> tuple[pl.Series, int]:
+    """Moments of the years 1 to 9999, the others missing, and how many these were."""
+    beyond = unwritable(column.to_numpy())
+    count = int(beyond.sum())
+    return (column.set(pl.Series(beyond), None) if count else column), count
+
+
+def infinite_note(column: pl.Series, count: int) -> str:
+    """A sentence about infinities in a column, or about moments that cannot be written."""
+    what = "moments outside the years 1 to 9999" if column.dtype.is_temporal() else "infinite values"
+    return f"Column '{column.name}' holds {count} {what}; they count as missing."
 
 
 _DTYPES: dict[Kind, Any] = {

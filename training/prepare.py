@@ -24,7 +24,7 @@ from training.infer import fit_categories, infer_features
 from training.leakage import empty_rows, leaks
 from training.objectives.kinds import KINDS, check_target
 from training.request import Request, check_request
-from training.targets import check_targets, infer_target
+from training.targets import check_range, check_targets, deviation, infer_target
 from training.transfer.earlier import Earlier
 from training.transfer.features import in_terms_of, with_known
 from training.transfer.seen import seen_note, share_seen
@@ -107,6 +107,7 @@ def prepare(
     for name, column in zip(request.targets, y.T, strict=True):
         if column.max() == column.min():
             raise DataError(f"Expected '{name}' to vary. Received: {column[0]} in each of {len(column)} rows.")
+        check_range(name, float(column.min()), float(column.max()), deviation(column))
     config = (
         request.config.resolved(frame.height)
         if earlier is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -13,6 +15,9 @@ from training.data import check_columns
 
 # A target whose mean is this many deviations away from 0 is centred in float64: float32 holds 7 digits.
 OFFSET_RATIO = 20.0
+# float32 ends at 3.4e38 and 1.2e-38, and the ends of an interval lie beyond the table's values; of a deviation of 1e-36
+# so few digits are left that ONNX Runtime and Keras no longer agree.
+LARGEST, SMALLEST_STD = 1e30, 1e-30
 
 
 def infer_target(name: str, y: npt.NDArray[np.float64], correction: TargetCorrection) -> Target:
@@ -62,3 +67,35 @@ def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
                 f"Expected a target of numbers. Received: '{name}' of type {column.dtype}"
                 + (f", such as {shown}." if shown else ", which is empty.")
             )
+
+
+def deviation(y: npt.NDArray[np.float64]) -> float:
+    """The standard deviation of a target, float64 (n_samples,); infinite where its squares are."""
+    with np.errstate(over="ignore"):
+        return float(y.std())
+
+
+def check_range(name: str, low: float, high: float, std: float) -> None:
+    """Check that float32, in which networks compute and answers are given, holds a target with room to spare.
+
+    Args:
+        name: of the target.
+        low, high, std: its smallest and largest value and its standard deviation.
+
+    Raises:
+        DataError: it does not.
+    """
+    largest = max(low, high, key=abs)
+    if abs(largest) > LARGEST:
+        received, advice = (
+            f"{largest:.4g}",
+            f"Divide it, for example by {10.0 ** math.floor(math.log10(abs(largest))):.0e}",
+        )
+    elif std < SMALLEST_STD:
+        received, advice = f"a standard deviation of {std:.4g}", "Multiply it"
+    else:
+        return
+    raise DataError(
+        f"Expected '{name}' between -{LARGEST:.0e} and {LARGEST:.0e}, with a standard deviation of at least "
+        f"{SMALLEST_STD:.0e}: answers are 32-bit numbers. Received: {received}. {advice}, and train again."
+    )

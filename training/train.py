@@ -50,12 +50,14 @@ def train(
 
     Raises:
         DataError: the table or the request is wrong; nothing was written.
-        TruelineError: training diverged twice, or export failed; nothing was written.
+        TruelineError: the store cannot be written, training diverged twice, or export failed; nothing was written.
         OSError: the disk is full or cannot be written; nothing was written.
     """
     observer = observer or Observer()
     check_name(request.name)
     started = time.perf_counter()
+    # An hour of training must not end at a store that cannot take it.
+    registry.check_writable(request.name)
     observer.stage("read")
     earlier = None if request.init is None else Earlier.find(registry, request.init)
     with _ready(request, bounds or Bounds(), earlier) as (request, prepared, table):

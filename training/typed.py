@@ -44,7 +44,8 @@ def typed_column(column: pl.Series) -> pl.Series:
 def _utc(column: pl.Series) -> pl.Series:
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return column.cast(pl.Datetime("us"))
+    # Microseconds of the year 300000 do not fit into 64 bits: missing, as all that no text can hold.
+    return column.cast(pl.Datetime("us"), strict=False)
 
 
 def typed_text(column: pl.Series) -> pl.Series:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from artifact.errors import TruelineError, unknown_name
+from trueline.ended import EndedError
 
 # Command to the module that holds it; a module is imported when its command is asked for.
 COMMANDS = {
@@ -59,7 +60,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit 2: a wrong command or wrong data; 1: a fault; 130: interrupted."""
+    """Run the command line. Exit 2: a wrong command or wrong data; 1: a fault; 130: interrupted; 143: ended."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -84,6 +85,9 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. Nothing was stored or changed.", err=True)
         return 130
+    except EndedError as error:
+        click.echo(str(error), err=True)
+        return error.exit_code
     return result if isinstance(result, int) else 0
 
 

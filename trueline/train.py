@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from trueline.ended import ended_by_signals
 from trueline.options import (
     DATA_HELP,
     given_words,
@@ -146,7 +147,7 @@ def train_command(
     console = stderr()
     detail = TextColumn("{task.fields[detail]}")
     columns = (TextColumn("{task.description}"), BarColumn(), detail, TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with ended_by_signals(), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Starting", total=None, detail="")
 
         def on_epoch(epoch: int, epochs: int, error: float) -> None:

@@ -23,6 +23,8 @@ from training.config import Family, Objective, Preset
 from trueline.main import cli, run
 from trueline.train import default_name
 
+# More than is tried before training, less than the largest file of a version.
+SMALL_STORE = 270_000
 QUICK = ("--preset", "fast", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2", "--set", "hidden=[8]")
 
 
@@ -90,14 +92,26 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
     first = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", "--promote", "--force", *QUICK)
     assert first.returncode == 0, first.stderr
     before = Registry(tmp_path).resolve("h:champion")
-    # Files may grow to 20 kB: the model's own do not fit, as on a disk that fills up.
-    done = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", *QUICK, file_limit=20_000)
+    # The first is found before training; of the second the model's own files do not fit, as on a disk that fills up.
+    for limit, is_trained in ((20_000, False), (SMALL_STORE, True)):
+        done = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", *QUICK, file_limit=limit)
+        assert done.returncode == 1
+        assert "Nothing was stored" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert ("postcode" in done.stderr) == is_trained
+        assert Registry(tmp_path).versions("h") == [before.version]
+        assert Registry(tmp_path).resolve("h:champion") == before
+        assert not list(tmp_path.glob("trueline/staging/*"))
+
+
+@pytest.mark.parametrize("inside", ["", "store", "store/of/mine"])
+def test_case_onetrainer_168_a_store_that_is_a_file_is_told_before_the_table_is_read(data, tmp_path, inside):
+    (tmp_path / "file").write_text("")
+    done = trueline(tmp_path / "file" / inside, "train", str(data), "--target", "price", *QUICK)
     assert done.returncode == 1
-    assert "Nothing was stored" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert Registry(tmp_path).versions("h") == [before.version]
-    assert Registry(tmp_path).resolve("h:champion") == before
-    assert not list(tmp_path.glob("trueline/staging/*"))
+    (said,) = done.stderr.strip().splitlines()
+    assert said.startswith("Error: Expected a model store that can be written, in BENTOML_HOME=")
+    assert "postcode" not in done.stderr
 
 
 def test_a_version_from_an_earlier_one(data, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from artifact.display import number
+from artifact.moments import FIRST_SECOND, LAST_SECOND, moment
 
 WIDTH = 8.0
 BLUE, ORANGE, GREY = "#2f6fb3", "#d9772b", "#8a94a3"
@@ -91,10 +91,7 @@ def tick(value: float) -> str:
 
 
 def _day(seconds: float) -> str:
-    try:
-        return str(datetime.fromtimestamp(seconds, UTC).date())
-    except (OverflowError, OSError, ValueError):
-        return tick(seconds)
+    return str(moment(seconds).date()) if FIRST_SECOND <= seconds <= LAST_SECOND else tick(seconds)
 
 
 def cut(text: str, limit: int) -> str:

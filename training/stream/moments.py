@@ -41,13 +41,15 @@ class Moments:
         total = float(len(values)) if weight is None else float(weight.sum())
         if not total:
             return
-        mean = np.average(values, axis=0, weights=weight)
-        squares = np.average(np.square(values - mean), axis=0, weights=weight) * total
-        both = self.weight + total
-        apart = mean - self.mean
-        self.mean = self.mean + apart * (total / both)
-        self._squares = self._squares + squares + np.square(apart) * (self.weight * total / both)
-        self.weight = both
+        # Squares of 1e200 are infinite; such a target is refused.
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.average(values, axis=0, weights=weight)
+            squares = np.average(np.square(values - mean), axis=0, weights=weight) * total
+            both = self.weight + total
+            apart = mean - self.mean
+            self.mean = self.mean + apart * (total / both)
+            self._squares = self._squares + squares + np.square(apart) * (self.weight * total / both)
+            self.weight = both
 
     @property
     def std(self) -> Float64:

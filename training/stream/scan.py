@@ -19,6 +19,7 @@ from training.stream.held import HeldOut
 from training.stream.moments import Moments
 from training.stream.rows import Batch, Rows
 from training.stream.summary import ColumnSummary
+from training.targets import check_range
 from training.weights import refused_weight
 
 # Of the key by which a row is held out, beside the row's own columns; no file can have it.
@@ -138,6 +139,7 @@ class Scan:
                 raise DataError(f"Expected '{name}' to vary. Received: {low[j]} in each of {self._usable} rows.")
             if name in self._refused:
                 raise refused_target(self._request.config.objective, name, *self._refused[name], self._usable)
+            check_range(name, float(low[j]), float(high[j]), float(self._moments.std[j]))
             if self._request.config.objective in ("poisson", "tweedie") and high[j] == 0:
                 raise DataError(
                     f"Expected '{name}' to be above 0 in some row. Received: 0 in each of {self._usable} rows."

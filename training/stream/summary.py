@@ -64,7 +64,7 @@ class ColumnSummary:
 
     def notes(self) -> list[str]:
         """Sentences on what was repaired, or could not be counted."""
-        found = [infinite_note(self.name, self.infinite)] if self.infinite else []
+        found = [infinite_note(pl.Series(self.name, dtype=self._dtype), self.infinite)] if self.infinite else []
         if self.counts.forgotten:
             found.append(
                 f"Column '{self.name}' has about {self._distinct.count} different texts, too many to count them all; "

@@ -1,0 +1,81 @@
+"""A train process that is ended leaves no helper process behind, says so in one sentence, and stores nothing."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pytest
+
+from tests.processes import ROOT, clean_environment
+from tests.training.conftest import wavy_table
+from trueline.ended import EndedError, ended_by_signals
+
+# Longer than any of these tests waits.
+LONG = ("--preset", "fast", "--model", "mlp", "--cv", "2", "--set", "epochs=2000", "--set", "repeats=1")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "t.parquet"
+    # Boosted trees of so many rows take a while: the helper is at work when the signal comes.
+    pl.concat([wavy_table(20_000)] * 3).write_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL, signal.SIGINT])
+def test_a_train_process_that_is_ended_leaves_no_helper(data, tmp_path, number):
+    command = [sys.executable, "-m", "trueline", "train", str(data), "--target", "y", *LONG]
+    environment = clean_environment(tmp_path / "home", POLARS_MAX_THREADS="2", PYTHONPATH=str(ROOT))
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    helpers: list[psutil.Process] = []
+    try:
+        helpers = _helpers(process)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=30)
+        said = stderr.decode()
+        assert not psutil.wait_procs(helpers, timeout=10)[1]
+    finally:
+        for left in (psutil.Process(p.pid) for p in (*helpers, process) if psutil.pid_exists(p.pid)):
+            left.kill()
+        process.wait()
+    assert "Traceback" not in said
+    assert not list((tmp_path / "home" / "trueline" / "staging").glob("*"))
+    if number in (signal.SIGTERM, signal.SIGHUP):
+        assert process.returncode == 128 + number
+        assert said.splitlines()[-1] == f"Ended by {number.name}. Nothing was stored or changed."
+
+
+def _helpers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The children of a train process once the one that fits simpler models is at work."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        found = psutil.Process(process.pid).children(recursive=True)
+        works = [p for p in found if "popen_loky_posix" in " ".join(p.cmdline())]
+        if works and works[0].cpu_times().user > 2:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"no helper, status {process.poll()}")
+
+
+def test_a_signal_raises_once_and_only_within_the_block():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(EndedError, match="Ended by SIGTERM") as caught, ended_by_signals():
+        signal.raise_signal(signal.SIGTERM)
+    assert caught.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    """As ``nohup`` asks."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ended_by_signals():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
