@@ -64,10 +64,10 @@ class Registry:
             OSError: the disk is full, or may not take a file of this size.
         """
         probe = f".probe-{secrets.token_hex(4)}"
-        staged, final = self._staging / probe, self.models / name / probe
+        staged, final = self.staging / probe, self.models / name / probe
         made = [folder for folder in (self.models, final.parent) if not folder.exists()]
         try:
-            for folder in (self._staging, final.parent):
+            for folder in (self.staging, final.parent):
                 folder.mkdir(parents=True, exist_ok=True)
             staged.write_bytes(bytes(_PROBE_BYTES))
             flush(staged)
