@@ -45,6 +45,18 @@ def infer_features(frame: pl.DataFrame, candidates: list[str], corrections: Corr
     Raises:
         DataError: a correction names no column or does not fit it, or no feature is left.
     """
+    result = usable_features(frame, candidates, corrections)
+    if not result.features:
+        raise DataError(f"Expected at least one usable feature. Received: {'; '.join(result.notes) or 'no columns'}.")
+    return result
+
+
+def usable_features(frame: pl.DataFrame, candidates: list[str], corrections: Corrections) -> Inferred:
+    """The same where there may be none.
+
+    Raises:
+        DataError: a correction names no column or does not fit it.
+    """
     check_columns(frame[candidates], list(corrections.features), "feature in schema.toml")
     result = Inferred(frame, [])
     for name in candidates:
@@ -59,8 +71,6 @@ def infer_features(frame: pl.DataFrame, candidates: list[str], corrections: Corr
             continue
         result.frame = result.frame.with_columns(column)
         result.features.append(_feature(column, correction))
-    if not result.features:
-        raise DataError(f"Expected at least one usable feature. Received: {'; '.join(result.notes) or 'no columns'}.")
     return result
 
 
@@ -140,7 +150,7 @@ def observed(column: pl.Series, kind: Kind | None) -> dict[str, Any]:
         column: cleaned, with a value in some row.
         kind: as the user says, or None: by its type.
     """
-    kind = kind or _kind(column)
+    kind = kind or kind_of(column)
     fields: dict[str, Any] = {"name": column.name, "kind": kind}
     present = column.drop_nulls()
     fields["missing"] = "impute" if column.null_count() else "refuse"
@@ -168,7 +178,8 @@ def corrected(fields: dict[str, Any], correction: FeatureCorrection) -> Feature:
         raise DataError(f"{error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 
 
-def _kind(column: pl.Series) -> Kind:
+def kind_of(column: pl.Series) -> Kind:
+    """What a column is by its type."""
     if column.dtype == pl.Boolean:
         return "boolean"
     if column.dtype == pl.String:

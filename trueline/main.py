@@ -15,6 +15,7 @@ from trueline.ended import EndedError
 
 # Command to the module that holds it; a module is imported when its command is asked for.
 COMMANDS = {
+    "inspect": "trueline.inspect",
     "train": "trueline.train",
     "evaluate": "trueline.evaluate",
     "predict": "trueline.predict",

@@ -1,0 +1,213 @@
+"""What about a table's columns asks for a look, each in one sentence with the column's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from artifact.display import number
+from artifact.schema import Feature
+from training.infer import MIN_CATEGORY_ROWS
+
+Float64 = npt.NDArray[np.float64]
+Kind = Literal[
+    "note", "left out", "missing", "one value", "near key", "rare", "marker", "outliers", "cap", "skew", "pair"
+]
+
+_MANY_MISSING = 0.5
+# Rows that share one value, of a column that is nearly constant.
+_NEARLY_ALL = 0.99
+# Different values per row, of a column that nearly tells the rows apart; of texts fewer are too many to learn.
+_NEAR_KEY = {"integer": 0.9, "category": 0.5}
+_FEWEST_ROWS = 30
+_MANY_RARE = 0.2
+# Third standardised moment; an exponential has 2, a lognormal of deviation 1 has 6.
+_SKEW = {"feature": 5.0, "target": 2.0}
+# Quartile ranges beyond a quartile: a normal has 1 such value in 10^42 rows, an exponential one in 120,000.
+_FAR = 10.0
+_FEW = 0.01
+# Rows with the same far value, which is rather a mark than a measurement.
+_REPEATED = 3
+# A cap: among so many different values, the highest in such a share of the rows and so many times as often as those
+# just below it.
+_CAPPED_VALUES, _CAPPED_SHARE, _CAPPED_TIMES = 20, 0.02, 3
+
+
+class Alert(NamedTuple):
+    """Something to look at.
+
+    Attributes:
+        kind: of it, a word or two that stay the same.
+        columns: whose it is.
+        sentence: that says it to a person.
+    """
+
+    kind: Kind
+    columns: tuple[str, ...]
+    sentence: str
+
+
+def feature_alerts(frame: pl.DataFrame, features: list[Feature], *, numbered: bool) -> Iterator[Alert]:
+    """What about each feature asks for a look.
+
+    Args:
+        frame: the features as training has them.
+        features: their kinds.
+        numbered: see :func:`number_alerts`.
+    """
+    for feature in features:
+        column = frame[feature.name]
+        present = column.drop_nulls()
+        yield from _absent(column)
+        if not len(present):
+            continue
+        alone = _one_value(present, len(column))
+        yield from alone
+        yield from _near_key(present, feature.kind)
+        if feature.kind == "category":
+            yield from _rare(present, len(column))
+        elif feature.kind in ("number", "integer") and not alone:
+            yield from number_alerts(column, "feature", numbered=numbered)
+
+
+def number_alerts(column: pl.Series, role: Literal["feature", "target"], *, numbered: bool) -> Iterator[Alert]:
+    """How the values of a number lie: one far value again and again, a few far ones, a pile at the end, or a skew.
+
+    Args:
+        column: of numbers.
+        role: a target is held to more.
+        numbered: the rows are the table's, so that the number of one says where it stands.
+    """
+    values = column.cast(pl.Float64).to_numpy()
+    rows = np.flatnonzero(np.isfinite(values))
+    values = values[rows]
+    if len(values) < _FEWEST_ROWS:
+        return
+    # A few far values make a skew; then only they are worth a word.
+    far = list(_far_alerts(column.name, values, rows if numbered else None))
+    yield from far
+    yield from _cap(column.name, values)
+    if not far:
+        yield from _skew(column.name, values, role)
+
+
+def _far_alerts(name: str, values: Float64, rows: npt.NDArray[np.int64] | None) -> Iterator[Alert]:
+    far = _far(values)
+    if not far.any():
+        return
+    median = number(float(np.median(values)))
+    repeated, counts = np.unique(values[far], return_counts=True)
+    value, times = float(repeated[counts.argmax()]), int(counts.max())
+    if times >= _REPEATED and times > far.sum() / 2:
+        yield Alert(
+            "marker",
+            (name,),
+            f"Column '{name}' is {number(value)} in {times:,} rows, far from its median {median}: if that stands for a "
+            "missing value, leave these fields empty.",
+        )
+        return
+    count = int(far.sum())
+    if count > max(1, _FEW * len(values)):
+        return
+    farthest = int(np.argmax(np.where(far, np.abs(values - np.median(values)), -1.0)))
+    hold = "1 value" if count == 1 else f"{count:,} values"
+    where = "" if rows is None else f" in row {int(rows[farthest]) + 1:,}"
+    yield Alert(
+        "outliers",
+        (name,),
+        f"Column '{name}' has {hold} far from all others: the farthest is {number(float(values[farthest]))}{where}, "
+        f"the median {median}.",
+    )
+
+
+def _cap(name: str, values: Float64) -> Iterator[Alert]:
+    """Many rows at the highest value, few just below: what was higher may have been cut off."""
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) < _CAPPED_VALUES or counts[-1] < _CAPPED_SHARE * len(values):
+        return
+    if counts[-1] < _CAPPED_TIMES * counts[-6:-1].max():
+        return
+    yield Alert(
+        "cap",
+        (name,),
+        f"Column '{name}' is {number(float(distinct[-1]))}, its highest value, in {int(counts[-1]):,} rows: higher "
+        "values may have been cut off there.",
+    )
+
+
+def _skew(name: str, values: Float64, role: Literal["feature", "target"]) -> Iterator[Alert]:
+    skew = _skewness(values)
+    if abs(skew) <= _SKEW[role]:
+        return
+    end, which = (float(values.max()), "highest") if skew > 0 else (float(values.min()), "lowest")
+    advice = " The squared error follows such values; compare --objective mae." if role == "target" else ""
+    yield Alert(
+        "skew",
+        (name,),
+        f"Column '{name}' is skewed ({skew:+.1f}): its median is {number(float(np.median(values)))}, its {which} value "
+        f"{number(end)}.{advice}",
+    )
+
+
+def _absent(column: pl.Series) -> Iterator[Alert]:
+    missing = column.null_count()
+    if missing > _MANY_MISSING * len(column):
+        share = missing / len(column)
+        yield Alert("missing", (column.name,), f"Column '{column.name}' is missing in {share:.0%} of the rows.")
+
+
+def _one_value(present: pl.Series, n_rows: int) -> list[Alert]:
+    top = present.value_counts(sort=True).row(0)
+    others = len(present) - int(top[1])
+    if not others or len(present) < n_rows or top[1] < _NEARLY_ALL * n_rows:
+        return []
+    rows = "1 row" if others == 1 else f"{others:,} rows"
+    return [Alert("one value", (present.name,), f"Column '{present.name}' is {top[0]!r} in all but {rows}.")]
+
+
+def _near_key(present: pl.Series, kind: str) -> Iterator[Alert]:
+    limit, distinct = _NEAR_KEY.get(kind), present.n_unique()
+    if limit is None or len(present) < _FEWEST_ROWS or distinct <= limit * len(present):
+        return
+    name = present.name
+    yield Alert(
+        "near key",
+        (name,),
+        f"Column '{name}' has {distinct:,} different values in {len(present):,} rows: if it only names the rows, leave "
+        "it out by drop = true in schema.toml.",
+    )
+
+
+def _rare(present: pl.Series, n_rows: int) -> Iterator[Alert]:
+    counts = present.value_counts()["count"]
+    rare = counts.filter(counts < MIN_CATEGORY_ROWS)
+    rows = int(rare.sum())
+    if rows > _MANY_RARE * n_rows:
+        yield Alert(
+            "rare",
+            (present.name,),
+            f"Column '{present.name}' has {len(rare):,} categories in fewer than {MIN_CATEGORY_ROWS} rows each; these "
+            f"{rows:,} rows are learnt as 'other'.",
+        )
+
+
+def _far(values: Float64) -> npt.NDArray[np.bool_]:
+    """Values many quartile ranges beyond the quartiles."""
+    low, high = np.percentile(values, [25, 75])
+    reach = _FAR * (high - low)
+    if not 0 < reach < np.inf:
+        return np.zeros(len(values), bool)
+    return np.asarray((values < low - reach) | (values > high + reach))
+
+
+def _skewness(values: Float64) -> float:
+    """The third standardised moment; 0 of a column without spread."""
+    largest = float(np.abs(values).max())
+    centred = values / largest if largest else values
+    centred = centred - centred.mean()
+    deviation = float(np.sqrt(np.square(centred).mean()))
+    return float((centred**3).mean()) / deviation**3 if deviation > 1e-9 else 0.0

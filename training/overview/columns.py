@@ -1,0 +1,139 @@
+"""One column of a table as a person wants to see it: what it is taken for, what is missing, how its values lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from artifact.schema import Kind
+from training.infer import MIN_CATEGORY_ROWS, kind_of
+from training.usable import is_usable
+
+Role = Literal["feature", "target", "group", "weight", "left out"]
+
+_EXAMPLES = 3
+_LONGEST = 40
+# Microseconds since 1970 of the years 1 to 9999, which is what a date can be written in.
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's facts.
+
+    Attributes:
+        name: as in the table.
+        role: what training makes of it.
+        kind: as the schema has it; of values that no row of a request holds, their type.
+        unit: as ``schema.toml`` says, or None.
+        missing: rows without a value.
+        distinct: different values.
+        rare: different categories that fewer rows show than a category of its own needs; None for other kinds.
+        rare_rows: rows of those; None for other kinds.
+        low, middle, high: least, median and largest value of a number, as text of a date; None for other kinds.
+        examples: the most frequent categories, of other kinds the first values.
+        counts: rows of each example of a category, else empty.
+    """
+
+    name: str
+    role: Role
+    kind: Kind | str
+    unit: str | None
+    missing: int
+    distinct: int
+    rare: int | None = None
+    rare_rows: int | None = None
+    low: float | str | None = None
+    middle: float | str | None = None
+    high: float | str | None = None
+    examples: tuple[Any, ...] = ()
+    counts: tuple[int, ...] = ()
+
+
+def described(column: pl.Series, role: Role, kind: Kind | None = None, unit: str | None = None) -> Column:
+    """Describe a column.
+
+    Args:
+        column: as training has it; infinities count as missing.
+        role: what training makes of it.
+        kind: as the schema has it; None: by the column's type. Defaults to None.
+        unit: of its values. Defaults to None.
+    """
+    present = column.drop_nulls()
+    if column.dtype.is_float():
+        present = present.filter(present.is_finite())
+    missing = len(column) - len(present)
+    if not is_usable(column.dtype):
+        return Column(column.name, role, str(column.dtype).lower(), unit, missing, _distinct(present))
+    if kind is None:
+        kind = kind_of(column)
+    distinct = present.n_unique()
+    if kind == "category":
+        return _category(present.cast(pl.String), role, unit, missing)
+    examples = present.unique(maintain_order=True).head(_EXAMPLES)
+    if kind == "boolean" or not len(present):
+        return Column(column.name, role, kind, unit, missing, distinct, examples=tuple(examples))
+    if kind == "datetime":
+        # In microseconds, whose median is one too.
+        micros = np.sort(present.cast(pl.Datetime("us")).to_physical().to_numpy())
+        low, middle, high = (_moment(int(micros[i])) for i in (0, len(micros) // 2, -1))
+        shown = tuple(_moment(v) for v in examples.cast(pl.Datetime("us")).to_physical())
+        return Column(
+            column.name, role, kind, unit, missing, distinct, low=low, middle=middle, high=high, examples=shown
+        )
+    values = present.cast(pl.Float64).to_numpy()
+    ends = (float(values.min()), float(np.median(values)), float(values.max()))
+    return Column(
+        column.name,
+        role,
+        kind,
+        unit,
+        missing,
+        distinct,
+        low=ends[0],
+        middle=ends[1],
+        high=ends[2],
+        examples=tuple(examples),
+    )
+
+
+def _category(present: pl.Series, role: Role, unit: str | None, missing: int) -> Column:
+    name = present.name
+    counts = present.value_counts().sort(["count", name], descending=[True, False])
+    rare = counts.filter(pl.col("count") < MIN_CATEGORY_ROWS)["count"]
+    top = counts.head(_EXAMPLES)
+    return Column(
+        name,
+        role,
+        "category",
+        unit,
+        missing,
+        counts.height,
+        rare=len(rare),
+        rare_rows=int(rare.sum()),
+        examples=tuple(_cut(text) for text in top[name]),
+        counts=tuple(top["count"]),
+    )
+
+
+def _distinct(present: pl.Series) -> int:
+    """Different values, of nested ones too; 0 where they cannot be compared."""
+    try:
+        return present.n_unique()
+    except pl.exceptions.PolarsError:
+        return 0
+
+
+def _moment(micros: int) -> str:
+    """A date, with the time of day where there is one; beyond the years that can be written, seconds since 1970."""
+    if not _FIRST <= micros <= _LAST:
+        return f"{micros / 1e6:.0f} s"
+    text: str = pl.Series([micros]).cast(pl.Datetime("us"))[0].isoformat()
+    return text.removesuffix("T00:00:00")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -1,0 +1,101 @@
+"""``trueline inspect``: the table read and judged as ``train`` would, and nothing trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from artifact.errors import DataError
+from artifact.schema import Feature, Target
+from training.data import read_table
+from training.infer import fit_categories, usable_features
+from training.overview.columns import Role
+from training.overview.overview import Overview, overview
+from training.overview.skeleton import skeleton
+from training.prepare import Prepared, prepare, shared_notes
+from training.request import Request, check_request
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What inspecting a table found.
+
+    Attributes:
+        overview: of the table.
+        features: as training would have them.
+        targets: likewise; empty where none was named, or where training refuses the table.
+        refusal: why ``train`` would refuse the table, or None.
+    """
+
+    overview: Overview
+    features: list[Feature]
+    targets: tuple[Target, ...] = ()
+    refusal: DataError | None = None
+
+    def schema_toml(self) -> str:
+        """A ``schema.toml`` that changes nothing."""
+        named = {alert.columns[0]: alert.sentence for alert in self.overview.alerts if len(alert.columns) == 1}
+        left_out = [
+            (c.name, named[c.name].partition(": ")[2] or named[c.name])
+            for c in self.overview.columns
+            if c.role == "left out"
+        ]
+        return skeleton(self.overview.data, self.features, self.targets, left_out)
+
+
+def inspect(request: Request) -> Inspected:
+    """Look at a table.
+
+    Args:
+        request: what would be trained; its targets may be none.
+
+    Raises:
+        DataError: the table cannot be read, or the request names columns that are not there.
+    """
+    table = read_table(request.data, as_text=request.corrections.text_columns())
+    if not request.targets:
+        return _without_targets(table, request, None)
+    check_request(table, request)
+    try:
+        prepared = prepare(table, request)
+    except DataError as error:
+        return _without_targets(table, request, error)
+    return Inspected(overview_of(prepared, request, table.height), [*prepared.schema.features], prepared.schema.targets)
+
+
+def overview_of(prepared: Prepared, request: Request, rows: int) -> Overview:
+    """The overview of a table that is ready to train.
+
+    Args:
+        prepared: its rows; of a streamed table a sample.
+        request: what is trained.
+        rows: of the table as read.
+    """
+    features = [*prepared.schema.features]
+    roles = _roles(request)
+    return overview(
+        prepared.frame, features, roles, prepared.notes, data=request.data, rows=rows, seed=prepared.config.seed
+    )
+
+
+def _without_targets(table: pl.DataFrame, request: Request, refusal: DataError | None) -> Inspected:
+    """By the rules for features alone."""
+    roles = _roles(request)
+    candidates = [name for name in table.columns if name not in roles]
+    inferred = usable_features(table, candidates, request.corrections)
+    features = fit_categories(inferred.features, inferred.frame, request.corrections)
+    shown = table.select([f.name for f in features] or table.columns)
+    repeated = shared_notes(int(shown.is_duplicated().sum()), table.height, "rows", "more than once")
+    notes = [*inferred.notes, *repeated]
+    found = overview(inferred.frame, features, roles, notes, data=request.data, rows=table.height)
+    return Inspected(found, features, refusal=refusal)
+
+
+def _roles(request: Request) -> dict[str, Role]:
+    roles: dict[str, Role] = dict.fromkeys(request.targets, "target")
+    if request.group:
+        roles[request.group] = "group"
+    if request.weight:
+        roles[request.weight] = "weight"
+    return roles

@@ -1,0 +1,87 @@
+"""The overview of a table: its columns, what training notes about them, and what else asks for a look."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from artifact.schema import Feature
+from training.overview.alerts import Alert, feature_alerts, number_alerts
+from training.overview.columns import Column, Role, described
+from training.overview.pairs import pair_alerts
+from training.usable import reason_against
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A table before it is trained on.
+
+    Attributes:
+        data: the path or name as it was given.
+        rows: of the table as read.
+        described: of them, those whose figures these are; rows without a target are not among them.
+        columns: in the table's order.
+        alerts: what asks for a look; what training notes of the table comes first.
+    """
+
+    data: str
+    rows: int
+    described: int
+    columns: tuple[Column, ...]
+    alerts: tuple[Alert, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "data": self.data,
+            "rows": self.rows,
+            "described_rows": self.described,
+            "columns": [asdict(column) for column in self.columns],
+            "alerts": [alert._asdict() for alert in self.alerts],
+        }
+
+
+def overview(
+    frame: pl.DataFrame,
+    features: list[Feature],
+    roles: dict[str, Role],
+    notes: list[str],
+    *,
+    data: str,
+    rows: int,
+    seed: int = 0,
+) -> Overview:
+    """Look at a table as training has it.
+
+    Args:
+        frame: the rows that can train, in the types that training gives them.
+        features: as the schema has them.
+        roles: of columns that are no features though nothing speaks against them: targets, groups, weights.
+        notes: what training says of the table.
+        data: the path or name as it was given.
+        rows: of the table as read.
+        seed: of the rows that are looked at where not all are. Defaults to 0.
+    """
+    by_name = {feature.name: feature for feature in features}
+    columns: list[Column] = []
+    alerts: list[Alert] = []
+    numbered = frame.height == rows
+    for name in frame.columns:
+        column, feature = frame[name], by_name.get(name)
+        if feature is not None:
+            columns.append(described(column, "feature", feature.kind, feature.unit))
+            continue
+        role = roles.get(name, "left out")
+        columns.append(described(column, role))
+        if role == "target" and column.dtype.is_numeric():
+            alerts += number_alerts(column, "target", numbered=numbered)
+        elif role == "left out" and (reason := reason_against(column)):
+            alerts.append(Alert("left out", (name,), f"Column '{name}' is left out: {reason}."))
+    alerts += feature_alerts(frame, features, numbered=numbered)
+    alerts += pair_alerts(frame, features, seed)
+    said = {alert.sentence for alert in alerts}
+    names = sorted(frame.columns, key=len, reverse=True)
+    told = [Alert("note", tuple(n for n in names if f"'{n}'" in note), note) for note in notes if note not in said]
+    return Overview(data, rows, frame.height, tuple(columns), (*told, *alerts))
