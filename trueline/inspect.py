@@ -10,12 +10,13 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from trueline.options import DATA_HELP, json_option, need_training, print_json, stdout
+from trueline.options import DATA_HELP, json_option, need_training, print_json, reading_options, stdout
 
 if TYPE_CHECKING:
     from training.overview.columns import Column
     from training.overview.inspect import Inspected
     from training.overview.overview import Overview
+    from training.table.reading import Reading
 
 _RIGHT = ("missing", "different", "rare (rows)", "lowest", "median", "highest")
 
@@ -33,6 +34,7 @@ _RIGHT = ("missing", "different", "rare (rows)", "lowest", "median", "highest")
     "--schema-out", type=click.Path(path_type=Path), metavar="FILE", help="Write a schema.toml to begin with."
 )
 @click.option("--toml", is_flag=True, help="Print that schema.toml, and nothing else.")
+@reading_options
 @json_option
 def inspect_command(
     data: str,
@@ -44,6 +46,7 @@ def inspect_command(
     schema_out: Path | None,
     toml: bool,
     as_json: bool,
+    reading: Reading,
 ) -> None:
     """Say what a table holds and what train would make of it, in a second: kinds, gaps, ranges, what looks wrong.
 
@@ -69,12 +72,13 @@ def inspect_command(
         raise DataError("Expected --toml or --json. Received: both.")
     request = Request(
         data=data,
-        targets=tuple(part.strip() for part in target.split(",")) if target else (),
+        targets=() if target is None else (target,),
         name="",
         corrections=Corrections.read(schema_file) if schema_file else Corrections(),
         group=group,
         time=time,
         weight=weight,
+        reading=reading,
     )
     found = inspect(request)
     if found.refusal is not None and (schema_out or toml):

@@ -18,6 +18,7 @@ from training.overview.pairs import correlations, pair_alerts
 from training.overview.skeleton import quoted
 from training.prepare import prepare
 from training.request import Request
+from training.stream.bounds import Bounds
 
 
 def request(path, *targets, **options):
@@ -231,6 +232,33 @@ def test_columns_of_no_use_alone_are_shown(tmp_path):
     )
     found = inspect(request(tmp_path / "t.parquet"))
     assert [c.role for c in found.overview.columns] == ["left out", "left out"]
+
+
+def test_of_a_streamed_table_every_so_many_rows_are_looked_at_whatever_the_batches(rng, tmp_path):
+    houses(rng, 1_000).with_columns(at=pl.int_range(1_000)).write_parquet(tmp_path / "t.parquet", row_group_size=170)
+    bounds = Bounds(batch_rows=130, least_sample=300, sample_cells=1)
+    found = inspect(request(tmp_path / "t.parquet", "price", stream=True), bounds)
+    assert (found.overview.rows, found.overview.described) == (1_000, 250)
+    assert "One of 4 rows was looked at: 250 of 1,000." in [a.sentence for a in found.overview.alerts]
+    at = next(c for c in found.overview.columns if c.name == "at")
+    assert (at.low, at.high, at.examples) == (0, 996, (0, 4, 8))
+    assert not any(a.kind == "outliers" and "in row" in a.sentence for a in found.overview.alerts)
+
+
+def test_a_column_without_a_name_is_noted_and_no_column(rng, tmp_path):
+    table = houses(rng)
+    lines = table.with_row_index("").write_csv().splitlines()
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    found = inspect(request(tmp_path / "t.csv", "price"))
+    assert [c.name for c in found.overview.columns] == table.columns
+    assert any(a.kind == "note" and "without a name of its own" in a.sentence for a in found.overview.alerts)
+
+
+def test_a_target_with_a_comma_is_one_column(rng, tmp_path):
+    houses(rng).rename({"price": "price, EUR"}).write_csv(tmp_path / "t.csv")
+    found = inspect(request(tmp_path / "t.csv", "price, EUR"))
+    assert [t.name for t in found.targets] == ["price, EUR"]
+    assert '[targets."price, EUR"]' in found.schema_toml()
 
 
 # schema.toml

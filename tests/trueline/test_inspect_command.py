@@ -14,7 +14,7 @@ from trueline.main import run
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    path = tmp_path / "houses.csv"
+    path = tmp_path / "houses [1].csv"
     rows = range(60)
     pl.DataFrame(
         {

@@ -8,13 +8,16 @@ import polars as pl
 
 from artifact.errors import DataError
 from artifact.schema import Feature, Target
-from training.data import read_table
+from training.data import read_raw
 from training.infer import fit_categories, usable_features
 from training.overview.columns import Role
 from training.overview.overview import Overview, overview
 from training.overview.skeleton import skeleton
 from training.prepare import Prepared, prepare, shared_notes
 from training.request import Request, check_request
+from training.stream.bounds import Bounds
+from training.stream.choose import parquet_source
+from training.typed import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +47,44 @@ class Inspected:
         return skeleton(self.overview.data, self.features, self.targets, left_out)
 
 
-def inspect(request: Request) -> Inspected:
+def inspect(request: Request, bounds: Bounds | None = None) -> Inspected:
     """Look at a table.
 
     Args:
         request: what would be trained; its targets may be none.
+        bounds: of a table that ``train`` would stream, so many rows are looked at. Defaults to :class:`Bounds`'s.
 
     Raises:
         DataError: the table cannot be read, or the request names columns that are not there.
     """
-    table = read_table(request.data, as_text=request.corrections.text_columns())
+    request, table, notes, rows = _read(request, bounds or Bounds())
     if not request.targets:
-        return _without_targets(table, request, None)
+        return _without_targets(table, request, notes, rows, None)
     check_request(table, request)
     try:
-        prepared = prepare(table, request)
+        prepared = prepare(table, request, told=notes)
     except DataError as error:
-        return _without_targets(table, request, error)
-    return Inspected(overview_of(prepared, request, table.height), [*prepared.schema.features], prepared.schema.targets)
+        return _without_targets(table, request, notes, rows, error)
+    return Inspected(overview_of(prepared, request, rows), [*prepared.schema.features], prepared.schema.targets)
+
+
+def _read(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame, list[str], int]:
+    """The request in the table's terms, the table or a sample of it, what reading says, and the rows of the table."""
+    source = parquet_source(request.data, request.stream, keep=request.kept)
+    if source is None:
+        raw = read_raw(request.data, request.reading, keep=request.kept)
+        frame, notes, rows, unnamed = raw.frame, list(raw.notes), raw.frame.height, raw.unnamed.columns
+    else:
+        step = -(-source.rows // bounds.sample(len(source.types)))
+        # Every so many rows of the table, not of each batch.
+        frame = pl.concat(
+            rows.gather_every(step, offset=-start % step) for start, rows in source.batches(bounds.batch_rows)
+        )
+        notes, rows, unnamed = list(source.notes), source.rows, source.left_out
+        if step > 1:
+            notes.append(f"One of {step:,} rows was looked at: {frame.height:,} of {rows:,}.")
+    request = request.named(frame.columns, unnamed)
+    return request, typed(frame, as_text=request.corrections.text_columns()), notes, rows
 
 
 def overview_of(prepared: Prepared, request: Request, rows: int) -> Overview:
@@ -79,7 +102,9 @@ def overview_of(prepared: Prepared, request: Request, rows: int) -> Overview:
     )
 
 
-def _without_targets(table: pl.DataFrame, request: Request, refusal: DataError | None) -> Inspected:
+def _without_targets(
+    table: pl.DataFrame, request: Request, notes: list[str], rows: int, refusal: DataError | None
+) -> Inspected:
     """By the rules for features alone."""
     roles = _roles(request)
     candidates = [name for name in table.columns if name not in roles]
@@ -87,8 +112,8 @@ def _without_targets(table: pl.DataFrame, request: Request, refusal: DataError |
     features = fit_categories(inferred.features, inferred.frame, request.corrections)
     shown = table.select([f.name for f in features] or table.columns)
     repeated = shared_notes(int(shown.is_duplicated().sum()), table.height, "rows", "more than once")
-    notes = [*inferred.notes, *repeated]
-    found = overview(inferred.frame, features, roles, notes, data=request.data, rows=table.height)
+    told = [*notes, *inferred.notes, *repeated]
+    found = overview(inferred.frame, features, roles, told, data=request.data, rows=rows)
     return Inspected(found, features, refusal=refusal)
 
 
