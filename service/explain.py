@@ -15,6 +15,7 @@ from service.hints import is_not_finite, is_whole, no_feature, not_finite
 KEYS = ("rows", "columns", "interval", "on_error")
 ON_ERROR = ("request", "row")
 _NAME_LENGTH = 100
+_RECORDS = "'rows' is what pandas' to_json(orient='records') writes"
 # Ranking all features by likeness costs: after this many wrong names the reader is sent to the schema instead.
 _RANKED_NAMES = 10
 
@@ -75,7 +76,7 @@ class _Collector:
             self.faults.append(Fault(row, field, message, received, reason))
 
     def request(self, found: dict[str, Any], max_rows: int) -> TooLargeError | None:
-        if found and not found.keys() & {"rows", "columns"}:
+        if found and (not found.keys() & {"rows", "columns"} or found.keys() >= {"columns", "data"}):
             other_shape = _other_shape(found, self.known)
             if other_shape is not None:
                 self.add(*other_shape)
@@ -181,18 +182,27 @@ class _Collector:
         return False
 
 
+def _is_of_pandas(found: dict[str, Any]) -> bool:
+    """Whether this is ``to_json`` of another orient than records, or MLflow's name for one."""
+    by_index = all(key.isdecimal() and isinstance(row, dict) for key, row in found.items())
+    mlflow = any(key.startswith("dataframe_") for key in found)
+    return by_index or mlflow or found.keys() >= {"columns", "data"} or found.keys() >= {"schema", "data"}
+
+
 def _other_shape(found: dict[str, Any], features: frozenset[str]) -> Fault | None:
     """What to send in place of a body that has another shape, if it is one that is known."""
     named = found.keys() & features
-    if named and all(isinstance(found[name], list) for name in named):
+    if named and any(isinstance(found[name], dict) for name in named):
+        way, received = _RECORDS, "columns as pandas writes them"
+    elif named and all(isinstance(found[name], list) for name in named):
         way, received = 'send {"columns": {...}}, with the lists inside', "columns by themselves"
     elif named:
         way, received = 'send {"rows": [{...}]}, with the row inside', "a row by itself"
     elif found.keys() & {"instances", "inputs"}:
         way = "'instances' go to POST /v1/models/NAME:predict, tensors to POST /v2/models/NAME/infer"
         received = "the body of another protocol"
-    elif any(key.startswith("dataframe_") for key in found) or found.keys() >= {"index", "data"}:
-        way, received = "'rows' is what pandas' to_json(orient='records') writes", "another shape of pandas'"
+    elif _is_of_pandas(found):
+        way, received = _RECORDS, "another shape of pandas'"
     else:
         return None
     return Fault(None, None, f"Expected 'rows' or 'columns': {way}.", Described(received), "type")

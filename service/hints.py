@@ -13,8 +13,8 @@ from service.errors import Described, number_name
 
 IGNORE = "POST /predict?extra=ignore passes over what is no feature."
 _NAME_LENGTH = 100
-# As pandas writes an index: in Parquet and Arrow, in CSV, and in the header that pandas gives an unnamed column.
-_INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+(\.\d+|_level_\d+)?|index|level_\d+")
+# As pandas writes an index: in Parquet and Arrow, and what it calls the column without a name of its own CSV.
+_INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+(\.\d+|_level_\d+)?|index|level_\d+")
 
 
 def no_feature(schema: FeatureSchema, name: str, *, whole: bool = False, listed: bool = True) -> str:
@@ -39,6 +39,11 @@ def special_name(schema: FeatureSchema, name: str) -> str | None:
     """What a name that is no feature's is, where it is known."""
     if name in schema.target_names:
         return "It is the target, which the model predicts: leave it out."
+    if not name:
+        return (
+            "A column without a name is the index of a pandas table (write the table with index=False) or comes from a "
+            "comma at the end of each line."
+        )
     if _INDEX.fullmatch(name):
         return "It looks like the index of a pandas table: write the table with index=False."
     return None

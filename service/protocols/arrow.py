@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _RECORD_BATCH = 3
+_FILE = b"ARROW1"
 
 
 def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int) -> Iterator[Part]:
@@ -39,6 +40,9 @@ def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int)
     """
     import pyarrow as pa
 
+    if body.startswith(_FILE):
+        way_out = "Write a stream: pyarrow.ipc.new_stream, or write_ipc_stream of polars."
+        raise BodyFormatError(f"Expected an Arrow stream. Received: an Arrow file, as Feather is. {way_out}")
     try:
         for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
             check_unpacked(message, limit)

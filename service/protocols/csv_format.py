@@ -1,4 +1,6 @@
-"""``text/csv``: a header line, then one row a line; UTF-8, commas, quotation marks as RFC 4180 has them.
+"""``text/csv``: a header line, then one row a line; UTF-8, quotation marks as RFC 4180 has them.
+
+What separates the values, a comma, a semicolon, a tab or a bar, is told from the header: what gives the most features.
 
 An empty field is missing. Booleans are ``true`` and ``false`` in any case. The answer has the columns ``value``,
 ``lower``, ``upper`` and ``warnings`` (of several targets ``NAME_value`` and so on), and by row ``error``.
@@ -11,7 +13,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,9 @@ from service.protocols.json_bulk import row_error
 
 # float() itself takes 1_000, nan, inf and digits of other scripts.
 _NUMBER = re.compile(r"[-+0-9.eE]+", re.ASCII)
+# The first of those that are equally good.
+_SEPARATORS = ",;\t|"
+_SEPARATOR_LINE = re.compile(rf"sep=[{_SEPARATORS}]\r?\n?", re.IGNORECASE)
 _BOOLEANS = {"true": True, "false": False, "": None}
 
 
@@ -38,6 +43,12 @@ def read_csv(body: bytes, schema: FeatureSchema, options: Options) -> Iterator[P
     text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", errors="strict", newline="")
     lines = csv.reader(text, strict=True)
     try:
+        first = text.readline()
+        if _SEPARATOR_LINE.fullmatch(first):  # Excel's own way to say it
+            lines = csv.reader(text, strict=True, delimiter=first[4])
+        else:
+            separator = _separator(first, frozenset(schema.names))
+            lines = csv.reader(chain([first] if first else [], text), strict=True, delimiter=separator)
         header = next(lines, None)
         if not header:
             raise BodyFormatError("Expected a header line with the features' names. Received: none.")
@@ -50,6 +61,14 @@ def read_csv(body: bytes, schema: FeatureSchema, options: Options) -> Iterator[P
         raise BodyFormatError(f"Expected CSV in UTF-8. Received: {error.reason} at byte {error.start}.") from None
     except csv.Error as error:
         raise BodyFormatError(f"Expected CSV. Received: {error}, near line {lines.line_num}.") from None
+
+
+def _separator(header: str, known: frozenset[str]) -> str:
+    def features(separator: str) -> int:
+        names = next(csv.reader([header], delimiter=separator), [])
+        return len(known.intersection(name.strip() for name in names))
+
+    return max(_SEPARATORS, key=features)
 
 
 def _part(rows: list[list[str]], kept: list[tuple[int, str, Kind]], width: int) -> Part:

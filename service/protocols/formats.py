@@ -17,6 +17,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 MEDIA_TYPES = (JSON, CSV, NDJSON, ARROW, PARQUET)
 _ALIASES = {"application/ndjson": NDJSON, "application/jsonl": NDJSON, "application/x-parquet": PARQUET}
+_ALIASES |= {"text/tab-separated-values": CSV, "application/csv": CSV}
 _PARAMETERS = ("interval", "on_error", "extra")
 _SHOWN = 100
 

@@ -178,6 +178,10 @@ def typed(schema: FeatureSchema, name: str, values: list[Any]) -> Any:
 def _unknown(i: int, row: dict[str, Any], schema: FeatureSchema, known: frozenset[str]) -> Iterator[Fault]:
     """The faults of a row's names that are no feature's; the nearest names are sought for the first ten."""
     whole = is_whole(schema, row)
+    if isinstance(row.get("rows"), list) and "rows" not in known:
+        message = "Expected a row by itself, feature name to value, without 'rows' around it."
+        yield Fault(i, None, message, row["rows"], "unknown")
+        return
     for k, name in enumerate([n for n in row if n not in known][:DETAILS_LIMIT]):
         yield Fault(i, name[:100], no_feature(schema, name, whole=whole, listed=k < 10), name, "unknown")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from service import errors
 from service.app import ROUTES
+from service.front import EXPOSED
 from service.metrics import Metrics
 from service.settings import PREFIX, Settings
 from tests.processes import ROOT
@@ -92,6 +94,22 @@ def test_every_setting_of_the_service_is_documented_as_it_is():
         PREFIX + name.upper(): ["unset" if field.default is None else str(field.default), field.description]
         for name, field in Settings.model_fields.items()
     }
+
+
+def test_every_header_that_the_service_reads_or_writes_is_documented_and_no_other():
+    named = {name for cell in table(section(HTTP, "## Headers")) for name in cell.lower().split("`, `")}
+    in_words = {"accept", "allow", "authorization", "connection", "traceparent", "tracestate", "vary"}
+    found = set()
+    for path in (ROOT / "service").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+                text = node.value.decode("latin-1")
+                if text in in_words or re.fullmatch(r"[a-z]+(-[a-z]+)+", text):
+                    found.add(text)
+    from_elsewhere = {"date", "origin"} | {name for name in named if name.startswith("access-control-")}
+    assert named == found | from_elsewhere
+    # A browser's page may read those that are ours, where another origin is allowed at all.
+    assert {name for name in found if name.startswith("x-")} - {"x-api-key"} <= set(EXPOSED)
 
 
 def test_every_metric_is_documented_with_its_type_and_labels():
