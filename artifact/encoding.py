@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from artifact.absent import WARNING, MissingColumns, absence, absent_features, nearest_column
 from artifact.errors import Fault, SchemaMismatchError, unknown_name
 from artifact.packing import RowPacker
 from artifact.schema import FIRST_CATEGORY_CODE, MISSING_CODE, OTHER_CODE, FeatureSchema
@@ -38,7 +39,7 @@ class Encoded:
     Attributes:
         numeric: float32 (n_samples, n_numeric), columns as ``schema.numeric_columns``, NaN where missing.
         categorical: int32 (n_samples, n_categorical), 0 missing, 1 other, columns as ``schema.categorical``.
-        warnings: values outside the training range or unseen, in column order.
+        warnings: values outside the training range or unseen, in column order; then columns that were not there.
     """
 
     numeric: npt.NDArray[np.float32]
@@ -96,7 +97,9 @@ class Encoder:
         raw = [[row.get(n) for row in rows] for n in self._categorical_names]
         return self._finish(matrix, raw, faults, checked=checked)
 
-    def encode_columns(self, columns: Mapping[str, Any], *, checked: bool = False) -> Encoded:
+    def encode_columns(
+        self, columns: Mapping[str, Any], *, checked: bool = False, missing_columns: MissingColumns = "refuse"
+    ) -> Encoded:
         """Encode columns of equal length.
 
         Args:
@@ -104,9 +107,12 @@ class Encoder:
                 or ``datetime64``, categories as strings or a :class:`DictionaryColumn`; None, NaN or NaT for missing.
                 For a boolean an array of 0 and 1 will do.
             checked: as in :meth:`encode_rows`; a missing category is then None.
+            missing_columns: ``impute`` takes a feature without a column as missing in each row, with a warning a row.
+                Defaults to ``refuse``.
 
         Raises:
-            SchemaMismatchError: as in :meth:`encode_rows`, and for columns of unequal length.
+            SchemaMismatchError: as in :meth:`encode_rows`, for columns of unequal length and for columns that are
+                not there.
         """
         unknown = [name for name in columns if name not in self._known]
         if unknown:
@@ -121,11 +127,25 @@ class Encoder:
             name, length = next((k, v) for k, v in lengths.items() if v != n)
             message = f"Expected columns of equal length, {n} as '{next(iter(lengths))}' has."
             raise SchemaMismatchError([Fault(None, name, message, f"{length} values", "length")])
+        if columns and missing_columns == "refuse" and len(columns) < len(self._known):
+            raise SchemaMismatchError(self._absent(columns))
         absent = [None] * n
         faults: list[Fault] = []
         matrix = self._numeric_matrix({name: columns.get(name, absent) for name in self._numeric_names}, n, faults)
         raw = [category_column(columns.get(name, absent)) for name in self._categorical_names]
-        return self._finish(matrix, raw, faults, checked=checked)
+        encoded = self._finish(matrix, raw, faults, checked=checked)
+        if len(columns) < len(self._known):
+            for name in (name for name in self.schema.names if name not in columns):
+                message = f"'{name}' has no column; answered as missing."
+                encoded.warnings.extend(RowWarning(i, name, WARNING, message) for i in range(n))
+        return encoded
+
+    def _absent(self, columns: Mapping[str, Any]) -> list[Fault]:
+        way_out = "say missing_columns='impute'"
+        return [
+            Fault(None, f.name, absence(f, nearest_column(self.schema, f.name, columns), way_out), None, "missing")
+            for f in absent_features(self.schema, columns.keys(), "refuse")
+        ]
 
     def _check_names(self, rows: Sequence[Any]) -> None:
         for i, row in enumerate(rows):

@@ -96,6 +96,20 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, of: str = "", li
     return f"{unknown} There are: {shown}{rest}."
 
 
+def nearest_name(name: str, known: tuple[str, ...]) -> str | None:
+    """The name that is most like one that does not exist, whatever the case of its letters; None where none is alike.
+
+    Example:
+        >>> nearest_name("area", ("town", "Area"))
+        'Area'
+    """
+    first = next(iter(_nearest(_cut(name), known)), None)
+    if first is None:
+        return None
+    likeness = difflib.SequenceMatcher(None, first.lower()[:_SHOWN], _cut(name).lower(), autojunk=False).ratio()
+    return first if likeness >= _ALIKE else None
+
+
 @lru_cache(maxsize=1024)
 def _nearest(name: str, names: tuple[str, ...]) -> list[str]:
     """The names, those like one that does not exist first and the others in the given order; of many, the nearest."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from artifact import manifest as files
+from artifact.absent import MissingColumns
 from artifact.encoding import Encoded, Encoder, RowWarning
 from artifact.errors import ArtifactError, SchemaMismatchError
 from artifact.golden import Golden, read_golden
@@ -172,9 +173,11 @@ class Predictor:
         """
         return self.predict(self.encoder.encode_rows(rows), level)
 
-    def predict_columns(self, columns: Mapping[str, Any], level: float | None = None) -> Prediction:
+    def predict_columns(
+        self, columns: Mapping[str, Any], level: float | None = None, *, missing_columns: MissingColumns = "refuse"
+    ) -> Prediction:
         """Predict columns, see :meth:`Encoder.encode_columns`."""
-        return self.predict(self.encoder.encode_columns(columns), level)
+        return self.predict(self.encoder.encode_columns(columns, missing_columns=missing_columns), level)
 
     def golden(self, rows: list[dict[str, Any]]) -> Golden:
         """Answer rows for ``golden.json``."""

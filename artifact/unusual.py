@@ -19,7 +19,10 @@ _FLOAT64_MAX = float(np.finfo(np.float64).max)
 
 
 class RowWarning(NamedTuple):
-    """A value that was answered but that the caller should know of. ``kind``: ``out_of_range`` or ``unseen``."""
+    """A value that was answered but that the caller should know of.
+
+    ``kind``: ``out_of_range``, ``unseen``, or ``missing_column`` where the whole column was not there.
+    """
 
     row: int
     field: str

@@ -134,7 +134,7 @@ class BulkRun:
             columns = taken(part.columns, good)
         while len(good) and columns:
             try:
-                X = self.predictor.encoder.encode_columns(columns)
+                X = self.predictor.encoder.encode_columns(columns, missing_columns=self.options.missing_columns)
                 if self._policy == "warn" or not X.warnings:
                     return X, good
                 if self._policy == "ignore":

@@ -6,11 +6,13 @@ from typing import Any
 
 from pydantic_core import ValidationError, from_json
 
+from artifact.absent import MissingColumns
 from artifact.encoding import Encoder
 from artifact.errors import Fault, SchemaMismatchError, unknown_name
 from artifact.schema import FeatureSchema
 from service.errors import DETAILS_LIMIT, ApiError, Described, InvalidRequestError, NotJSONError, TooLargeError
 from service.hints import is_not_finite, is_whole, no_feature, not_finite
+from service.parts import absent_faults
 
 KEYS = ("rows", "columns", "interval", "on_error")
 ON_ERROR = ("request", "row")
@@ -25,7 +27,13 @@ def labels(schema: FeatureSchema) -> frozenset[str]:
     return frozenset((*schema.names, *KEYS))
 
 
-def explain(body: bytes, encoder: Encoder, max_rows: int, error: ValidationError | None) -> ApiError:
+def explain(
+    body: bytes,
+    encoder: Encoder,
+    max_rows: int,
+    error: ValidationError | None,
+    missing_columns: MissingColumns = "refuse",
+) -> ApiError:
     """The error to answer a refused body with.
 
     Args:
@@ -33,22 +41,29 @@ def explain(body: bytes, encoder: Encoder, max_rows: int, error: ValidationError
         encoder: of the live model.
         max_rows: most rows in a request.
         error: what the validator said first; it stands where nothing else is found.
+        missing_columns: as the request was read.
     """
     try:
         found = from_json(body)
     except ValueError as problem:
         return NotJSONError(f"Expected a JSON body. Received: {problem}.")
-    return explain_document(found, encoder, max_rows, error)
+    return explain_document(found, encoder, max_rows, error, missing_columns)
 
 
-def explain_document(found: Any, encoder: Encoder, max_rows: int, error: ValidationError | None = None) -> ApiError:
+def explain_document(
+    found: Any,
+    encoder: Encoder,
+    max_rows: int,
+    error: ValidationError | None = None,
+    missing_columns: MissingColumns = "refuse",
+) -> ApiError:
     """The same of a body that was read already, NaN and all."""
     if not isinstance(found, dict):
         message = "Expected an object with 'rows' or 'columns'."
         if isinstance(found, list):
             message += ' Rows alone go as {"rows": [...]}.'
         return InvalidRequestError([Fault(None, None, message, found, "type")])
-    collector = _Collector(encoder)
+    collector = _Collector(encoder, missing_columns)
     too_large = collector.request(found, max_rows)
     if too_large is not None:
         return too_large
@@ -62,8 +77,9 @@ def explain_document(found: Any, encoder: Encoder, max_rows: int, error: Validat
 class _Collector:
     """Gathers faults, one a value: the first found stands."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, missing_columns: MissingColumns) -> None:
         self.encoder = encoder
+        self.missing_columns = missing_columns
         self.schema = encoder.schema
         self.known = frozenset(self.schema.names)
         self.faults: list[Fault] = []
@@ -150,11 +166,10 @@ class _Collector:
             kept[name] = [self._number(i, name, value) for i, value in enumerate(values)]
             if len(self.faults) >= DETAILS_LIMIT:
                 break
-        absent = {f.name for f in self.schema.features if f.missing == "refuse"} - columns.keys()
-        for name in (n for n in self.schema.names if n in absent):
-            self.add(None, name, "Expected this column: training never saw the feature missing.", None, "missing")
+        for fault in absent_faults(self.schema, list(columns), self.missing_columns):
+            self.add(*fault)
         try:
-            self.encoder.encode_columns(kept)
+            self.encoder.encode_columns(kept, missing_columns="impute")
         except SchemaMismatchError as error:
             refused = {fault.field for fault in self.faults if fault.row is None}
             for fault in error.faults:

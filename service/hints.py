@@ -21,7 +21,7 @@ def no_feature(schema: FeatureSchema, name: str, *, whole: bool = False, listed:
     """Why a name is no feature's, and what to do about it.
 
     Args:
-        whole: whether every needed feature is there as well, so that this one is too many rather than misspelt.
+        whole: whether every feature is there as well, so that this one is too many rather than misspelt.
         listed: list the features, those most like the name first. It costs: only the first wrong names are worth it.
     """
     shown = name[:_NAME_LENGTH]
@@ -50,8 +50,8 @@ def special_name(schema: FeatureSchema, name: str) -> str | None:
 
 
 def is_whole(schema: FeatureSchema, names: Collection[str]) -> bool:
-    """Whether each feature that may not be missing has its name among these."""
-    return all(feature.missing != "refuse" or feature.name in names for feature in schema.features)
+    """Whether each feature has its name among these: with one that is absent, another name may be meant for it."""
+    return all(name in names for name in schema.names)
 
 
 def is_not_finite(value: Any) -> bool:

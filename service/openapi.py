@@ -10,7 +10,7 @@ from service.explain import ON_ERROR
 from service.http import TEXT
 from service.live import LiveModel
 from service.openapi_parts import JSON, Parts
-from service.openapi_schemas import interval, ref, schemas
+from service.openapi_schemas import interval, missing_columns_parameter, ref, schemas
 from service.protocols import formats
 from service.protocols.openapi import protocol_paths
 from service.settings import Settings
@@ -81,6 +81,7 @@ def _predict(model: LiveModel | None, parts: Parts) -> dict[str, Any]:
             ),
             _parameter("on_error", {"enum": list(ON_ERROR)}, "As the key of a JSON body; NDJSON streams have row."),
             _parameter("extra", {"enum": ["refuse", "ignore"]}, "What becomes of columns that are no feature."),
+            missing_columns_parameter(),
         ],
         requestBody={"required": True, "content": content},
     )

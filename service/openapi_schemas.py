@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from artifact.absent import MISSING_COLUMNS
 from service.errors import DETAILS_LIMIT
 from service.explain import ON_ERROR
 from service.live import LiveModel
+from service.protocols.formats import MISSING
 
 ENDS = ("value", "lower", "upper")
 _NUMBER: dict[str, Any] = {"type": "number"}
@@ -52,6 +54,15 @@ def interval(model: LiveModel | None, *types: str) -> dict[str, Any]:
     }
 
 
+def missing_columns_parameter() -> dict[str, Any]:
+    """The query parameter that lets a table come without a feature's column."""
+    text = (
+        "What becomes of a feature that has no column: refused, or where it may be missing answered so, with a warning."
+    )
+    schema = {"enum": list(MISSING_COLUMNS)}
+    return {"name": MISSING, "in": "query", "required": False, "description": text, "schema": schema}
+
+
 def schemas(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
     """All of them by name; without a model, rows of any features."""
     return {**_requests(model, max_rows), **_answers(model), **_errors(), **_states()}
@@ -66,7 +77,8 @@ def _requests(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
         row.pop("$schema")
         row["examples"] = [model.predictor.schema.example_row()]
         properties = {name: array(feature, minItems=1) for name, feature in row["properties"].items()}
-        columns = {**row, "title": "columns", "properties": properties, "minProperties": 1}
+        # Without ?missing_columns=impute; a row may leave more out than a table.
+        columns = {**row, "title": "columns", "properties": properties, "required": list(properties)}
         wrapped = {name: or_list_of_one(feature) for name, feature in row["properties"].items()}
         instance = {**row, "title": "instance", "properties": wrapped}
         columns["examples"] = [{name: [value] for name, value in row["examples"][0].items()}]
@@ -112,7 +124,7 @@ def _answers(model: LiveModel | None) -> dict[str, Any]:
     version = {"model_name": _TEXT, "model_version": _TEXT}
     warning = {
         "field": _TEXT,
-        "kind": {"type": "string", "examples": ["out_of_range", "unseen"]},
+        "kind": {"type": "string", "examples": ["out_of_range", "unseen", "missing_column"]},
         "message": _TEXT,
     }
     row_number = {"type": "integer", "minimum": 0}

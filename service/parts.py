@@ -9,14 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from artifact.absent import MissingColumns, absence, absent_features, nearest_column
 from artifact.encoding import RowWarning
 from artifact.errors import Fault
 from artifact.schema import FeatureSchema
 from artifact.values import DictionaryColumn
 from service.errors import DETAILS_LIMIT, Described, InvalidRequestError
-from service.hints import is_whole, no_feature
+from service.hints import no_feature
 
 PART_ROWS = 512
+# How a caller has a feature without a column answered as missing.
+WAY_OUT = "ask with ?missing_columns=impute"
+# Names that are compared with others by likeness, which costs.
+RANKED = 10
 # Of columns that are arrays already, where a part costs nothing but its number.
 _SLICE_ROWS = 2048
 
@@ -30,11 +35,13 @@ class Options(NamedTuple):
         interval: level of the interval, or None for the model's default.
         by_row: answer the good rows and report the bad in their places, instead of refusing the request.
         ignore_extra: leave out columns that are no feature, instead of refusing them.
+        missing_columns: ``impute`` answers a feature that has no column as missing, where training saw it missing.
     """
 
     interval: float | None = None
     by_row: bool = False
     ignore_extra: bool = False
+    missing_columns: MissingColumns = "refuse"
 
 
 class Part(NamedTuple):
@@ -73,29 +80,52 @@ class Answered(NamedTuple):
         return len(self.value)
 
 
-def chosen_columns(schema: FeatureSchema, names: Sequence[str], *, ignore_extra: bool) -> list[int]:
+def absent_faults(
+    schema: FeatureSchema,
+    names: Sequence[str],
+    missing_columns: MissingColumns,
+    *,
+    what: str = "column",
+    way_out: str = WAY_OUT,
+) -> list[Fault]:
+    """A fault for each feature that has to have a column and has none.
+
+    Args:
+        names: of the columns that came.
+        what: a column in the protocol's word.
+        way_out: how the protocol asks to have it answered as missing.
+    """
+    absent = absent_features(schema, names, missing_columns)
+    # Ranking names by likeness costs: only the first absent ones get it.
+    nearest = [nearest_column(schema, f.name, names) for f in absent[:RANKED]]
+    nearest += [None] * (len(absent) - len(nearest))
+    return [
+        Fault(None, feature.name, absence(feature, near, way_out, what), None, "missing")
+        for feature, near in zip(absent, nearest, strict=True)
+    ]
+
+
+def chosen_columns(schema: FeatureSchema, names: Sequence[str], options: Options) -> list[int]:
     """Which of a table's columns are features, by position.
 
     Raises:
         InvalidRequestError: a column that comes twice, that is no feature, or that is needed and not there.
     """
-    known = frozenset(schema.names)
+    known, ignore_extra = frozenset(schema.names), options.ignore_extra
     faults = [
         Fault(None, name, "Expected each column once.", Described(f"{times} times"), "type")
         for name, times in Counter(names).items()
         if times > 1 and (name in known or not ignore_extra)
     ]
+    absent = absent_faults(schema, names, options.missing_columns)
     if not ignore_extra:
         extra = [name for name in dict.fromkeys(names) if name not in known][:DETAILS_LIMIT]
-        whole = is_whole(schema, frozenset(names))
         # Ranking the features by likeness costs: only the first wrong names get it.
         faults += [
-            Fault(None, name, no_feature(schema, name, whole=whole, listed=i < 10), name, "unknown")
+            Fault(None, name, no_feature(schema, name, whole=not absent, listed=i < RANKED), name, "unknown")
             for i, name in enumerate(extra)
         ]
-    absent = {f.name for f in schema.features if f.missing == "refuse"} - set(names)
-    message = "Expected this column: training never saw the feature missing."
-    faults += [Fault(None, name, message, None, "missing") for name in schema.names if name in absent]
+    faults += absent
     if not faults and not known & set(names):
         faults.append(
             Fault(None, None, "Expected at least one feature's column.", Described(f"{len(names)} columns"), "missing")

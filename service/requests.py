@@ -11,10 +11,12 @@ checked here and once, ranges and categories by the encoding. A body that it ref
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
+from artifact.absent import MissingColumns
 from artifact.encoding import Encoded, Encoder
 from artifact.schema import Feature, FeatureSchema
 from service.errors import ApiError, TooLargeError
@@ -45,7 +47,8 @@ class PredictRequest:
         """
         if self.rows is not None:
             return encoder.encode_rows(self.rows, checked=True)
-        return encoder.encode_columns(self.columns or {}, checked=True)
+        # What has no column may have none: the reader let it pass.
+        return encoder.encode_columns(self.columns or {}, checked=True, missing_columns="impute")
 
 
 class RequestReader:
@@ -59,10 +62,18 @@ class RequestReader:
     def __init__(self, schema: FeatureSchema, *, max_rows: int) -> None:
         self._encoder = Encoder(schema)
         self._max_rows = max_rows
-        self._validate = SchemaValidator(_request_schema(schema, max_rows)).validate_json
+        self._validate = SchemaValidator(_request_schema(schema, max_rows, "refuse")).validate_json
 
-    def read(self, body: bytes) -> PredictRequest:
+    @cached_property
+    def _validate_imputing(self) -> Any:
+        return SchemaValidator(_request_schema(self._encoder.schema, self._max_rows, "impute")).validate_json
+
+    def read(self, body: bytes, missing_columns: MissingColumns = "refuse") -> PredictRequest:
         """Validate a body.
+
+        Args:
+            missing_columns: ``impute`` takes columns without a feature that training saw missing. Defaults to
+                ``refuse``.
 
         Raises:
             NotJSONError: not JSON, or nested too deeply.
@@ -70,30 +81,32 @@ class RequestReader:
             InvalidRequestError: anything that breaks the schema, every fault up to 100.
         """
         try:
-            found = self._validate(body)
+            found = self._validate(body) if missing_columns == "refuse" else self._validate_imputing(body)
         except ValidationError as error:
-            raise explain(body, self._encoder, self._max_rows, error) from None
+            raise explain(body, self._encoder, self._max_rows, error, missing_columns) from None
         rows, columns = found.get("rows"), found.get("columns")
         counted = rows if rows is not None else next(iter((columns or {}).values()), ())
         n_rows = len(counted)
         if (rows is None) == (columns is None) or n_rows == 0:
-            raise explain(body, self._encoder, self._max_rows, None)
+            raise explain(body, self._encoder, self._max_rows, None, missing_columns)
         if n_rows > self._max_rows:
             raise TooLargeError(f"Expected at most {self._max_rows} rows in a request. Received: {n_rows}.")
         return PredictRequest(rows, columns, n_rows, found.get("interval"))
 
-    def refusal(self, found: dict[str, Any]) -> ApiError:
+    def refusal(self, found: dict[str, Any], missing_columns: MissingColumns = "refuse") -> ApiError:
         """The error of a body that was read already and holds what JSON has not: NaN, an infinity."""
-        return explain_document(found, self._encoder, self._max_rows)
+        return explain_document(found, self._encoder, self._max_rows, None, missing_columns)
 
 
-def _request_schema(schema: FeatureSchema, max_rows: int) -> core_schema.CoreSchema:
+def _request_schema(schema: FeatureSchema, max_rows: int, missing_columns: MissingColumns) -> core_schema.CoreSchema:
     # fail_fast: a hostile body costs one fault here, not one object for each of its million faults.
     values = {f.name: _value_schema(f) for f in schema.features}
     required = {f.name: f.missing == "refuse" for f in schema.features}
     row = _object({name: (value, required[name]) for name, value in values.items()})
+    # A row may leave out what training saw missing; a column that none of the rows has is refused.
+    needed = {name: required[name] or missing_columns == "refuse" for name in values}
     columns = _object(
-        {name: (core_schema.list_schema(value, fail_fast=True), required[name]) for name, value in values.items()}
+        {name: (core_schema.list_schema(value, fail_fast=True), needed[name]) for name, value in values.items()}
     )
     rows = core_schema.list_schema(row, max_length=max_rows, fail_fast=True)
     interval = core_schema.float_schema(strict=True, gt=0, lt=1, allow_inf_nan=False)

@@ -2,43 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
+from artifact.absent import MissingColumns, absent_features, nearest_column
 from artifact.encoding import Encoded, Encoder
 from artifact.errors import DataError
 from artifact.schema import Feature, FeatureSchema
 from training.typed import NULL_TOKENS
 
+# Absent columns that a message describes, and names of columns that it lists.
+_SHOWN = 5
+_LISTED = 20
 
-def schema_columns(frame: pl.DataFrame, schema: FeatureSchema) -> dict[str, Any]:
-    """The schema's columns of a frame, as :meth:`artifact.encoding.Encoder.encode_columns` takes them.
 
-    Other columns are passed over, the target's among them. A column that the table lacks is missing in every row.
+def check_features(names: Sequence[str], schema: FeatureSchema, missing_columns: MissingColumns = "refuse") -> None:
+    """Check that a table has the model's features as columns.
+
+    Args:
+        names: of the table's columns.
+        missing_columns: ``impute`` lets columns go that training saw missing. Defaults to ``refuse``.
 
     Raises:
-        DataError: a column that training never saw missing is not there.
+        DataError: a column is not there, with the nearest of those that are; or none of them is.
     """
-    lacking = [f.name for f in schema.features if f.missing == "refuse" and f.name not in frame.columns]
-    if lacking:
+    absent = absent_features(schema, names, missing_columns)
+    if not absent and not set(schema.names) & set(names):
         raise DataError(
-            f"Expected the model's features as columns. Received: a table without {', '.join(map(repr, lacking))}. "
-            f"Its columns are {', '.join(map(repr, frame.columns))}."
+            f"Expected a column of the model's features, {_listed(schema.names)}. Received: a table without any; its "
+            f"columns are {_listed(names)}."
         )
+    if absent:
+        lines = [_absence(feature, schema, names) for feature in absent[:_SHOWN]]
+        if len(absent) > _SHOWN:
+            lines.append(f"And {len(absent) - _SHOWN} more of the model's features have no column.")
+        raise DataError("\n  ".join(lines))
+
+
+def schema_columns(
+    frame: pl.DataFrame, schema: FeatureSchema, missing_columns: MissingColumns = "refuse"
+) -> dict[str, Any]:
+    """The schema's columns of a frame, as :meth:`artifact.encoding.Encoder.encode_columns` takes them.
+
+    Other columns are passed over, the target's among them.
+
+    Raises:
+        DataError: see :func:`check_features`.
+    """
+    check_features(frame.columns, schema, missing_columns)
     return {f.name: _values(frame[f.name], f) for f in schema.features if f.name in frame.columns}
 
 
-def encode_frame(frame: pl.DataFrame, schema: FeatureSchema) -> Encoded:
+def encode_frame(frame: pl.DataFrame, schema: FeatureSchema, *, missing_columns: MissingColumns = "refuse") -> Encoded:
     """Encode a frame.
 
+    Args:
+        missing_columns: ``impute`` takes a feature without a column as missing in each row, with a warning a row, where
+            training saw it missing. Defaults to ``refuse``.
+
     Raises:
+        DataError: see :func:`check_features`.
         SchemaMismatchError: values that the schema refuses.
     """
-    columns = schema_columns(frame, schema)
-    if not columns:
-        columns = {schema.names[0]: [None] * frame.height}
-    return Encoder(schema).encode_columns(columns)
+    columns = schema_columns(frame, schema, missing_columns)
+    return Encoder(schema).encode_columns(columns, missing_columns=missing_columns)
 
 
 def records(frame: pl.DataFrame, schema: FeatureSchema) -> list[dict[str, Any]]:
@@ -50,6 +79,22 @@ def records(frame: pl.DataFrame, schema: FeatureSchema) -> list[dict[str, Any]]:
             values = [None if v is None else f"{v.isoformat()}Z" for v in values]
         columns[feature.name] = values
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _absence(feature: Feature, schema: FeatureSchema, names: Sequence[str]) -> str:
+    nearest = nearest_column(schema, feature.name, names)
+    received = f"a table without it; its nearest column is '{nearest}'" if nearest else "a table without it"
+    if nearest is None:
+        received += f"; its columns are {_listed(names)}"
+    step = "Rename it" if nearest else "Add it"
+    if feature.missing == "impute":
+        return f"Expected column '{feature.name}'. Received: {received}. {step}, or say --allow-missing-columns."
+    return f"Expected column '{feature.name}'. Received: {received}. {step}: training never saw a row without a value."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(f"'{name}'" for name in names[:_LISTED]) + more
 
 
 def _values(column: pl.Series, feature: Feature) -> Any:

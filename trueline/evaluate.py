@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from trueline.options import (
     DATA_HELP,
     json_option,
+    missing_columns_option,
     need_training,
     print_json,
     reading_options,
@@ -20,6 +21,7 @@ from trueline.options import (
 )
 
 if TYPE_CHECKING:
+    from artifact.absent import MissingColumns
     from artifact.runtimes import RuntimeName
     from training.table.reading import Reading
 
@@ -28,11 +30,18 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.argument("data")
 @click.option("--interval", "level", type=float, help="Level of the intervals, in (0, 1). Defaults to 0.9.")
+@missing_columns_option
 @runtime_option
 @reading_options
 @json_option
 def evaluate_command(
-    model: str, data: str, level: float | None, runtime: RuntimeName, as_json: bool, reading: Reading
+    model: str,
+    data: str,
+    level: float | None,
+    missing_columns: MissingColumns,
+    runtime: RuntimeName,
+    as_json: bool,
+    reading: Reading,
 ) -> None:
     """Measure a version on rows whose target is known. MODEL is NAME, NAME:VERSION or NAME:champion.
 
@@ -46,7 +55,7 @@ def evaluate_command(
     from artifact.display import metric, number
     from artifact.errors import DataError
     from artifact.predictor import Predictor, target_offsets
-    from training.columns import encode_frame
+    from training.columns import check_features, encode_frame
     from training.config import TrainConfig
     from training.data import check_columns, read_raw
     from training.evaluate import coverage
@@ -61,15 +70,20 @@ def evaluate_command(
     raw = read_raw(data, reading, keep={*schema.names, *targets})
     for note in raw.notes:
         stderr().print(f"Note: {note}")
-    table = typed(in_terms_of(raw.frame, [*schema.names, *targets]), as_text=[f.name for f in schema.categorical])
-    check_columns(table, targets, "target column")
+    whole = typed(in_terms_of(raw.frame, [*schema.names, *targets]), as_text=[f.name for f in schema.categorical])
+    check_columns(whole, targets, "target column")
+    check_features(whole.columns, schema, missing_columns)
     try:
-        table = table.with_columns(pl.col(targets).cast(pl.Float64)).drop_nulls(targets)
+        table = whole.with_columns(pl.col(targets).cast(pl.Float64))
     except pl.exceptions.PolarsError as error:
         raise DataError(f"Expected numbers in {', '.join(targets)}. Received: {str(error).splitlines()[0]}") from error
+    table = table.filter(pl.all_horizontal(pl.col(targets).is_finite().fill_null(value=False)))
+    n_left_out = whole.height - table.height
+    if n_left_out:
+        stderr().print(f"{n_left_out:,} of {whole.height:,} rows are left out: no finite value of the target.")
     if table.height < 2:
         raise DataError(f"Expected at least 2 rows with a target. Received: {table.height}.")
-    X = encode_frame(table, schema)
+    X = encode_frame(table, schema, missing_columns=missing_columns)
     outputs = predictor.run(X.numeric, X.categorical)
     answer = predictor.finish(outputs, predictor.row_bounds([predictor.bound(level)], [len(X)], X), X.warnings)
     y = table.select(targets).to_numpy()
@@ -86,9 +100,13 @@ def evaluate_command(
         offsets=target_offsets(schema),
     )
     covered = coverage(schema.target_names, y, answer, level or predictor.default_level)
+    imputed = [name for name in schema.names if name not in table.columns]
+    if imputed:
+        columns = ", ".join(f"'{name}'" for name in imputed)
+        stderr().print(f"The table has no column {columns}: answered as missing in each row.", markup=False)
     if as_json:
         reference = {"model_name": found.name, "model_version": found.version, "rows": table.height}
-        print_json({**reference, "metrics": metrics, "coverage": covered.model_dump()})
+        print_json({**reference, "rows_left_out": n_left_out, "metrics": metrics, "coverage": covered.model_dump()})
         return
     out = stdout()
     for target in targets:

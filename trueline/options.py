@@ -29,6 +29,13 @@ runtime_option = click.option(
     show_default=True,
     help="What computes the network; auto: ONNX Runtime where the version has a model for it, else Keras.",
 )
+missing_columns_option = click.option(
+    "--allow-missing-columns",
+    "missing_columns",
+    is_flag=True,
+    callback=lambda _context, _option, allowed: "impute" if allowed else "refuse",
+    help="Take a feature without a column as missing in each row, where training saw it missing.",
+)
 _READING = (
     click.option("--separator", metavar="CHAR", help="Between a CSV's fields. Defaults to what its rows show."),
     click.option("--encoding", metavar="NAME", help="Of a CSV or NDJSON file. Defaults to what its bytes show."),

@@ -14,6 +14,7 @@ from artifact.errors import DataError, Fault, SchemaMismatchError
 from trueline.options import (
     DATA_HELP,
     json_option,
+    missing_columns_option,
     need_training,
     print_json,
     reading_options,
@@ -26,6 +27,7 @@ from trueline.options import (
 if TYPE_CHECKING:
     import polars as pl
 
+    from artifact.absent import MissingColumns
     from artifact.predictor import Predictor
     from artifact.runtimes import RuntimeName
     from training.table.reading import Reading
@@ -45,6 +47,7 @@ _FAULTS_SHOWN = 5
     help="File to write: .csv, .parquet, .arrow, .feather or .ndjson. Defaults to CSV on standard output.",
 )
 @click.option("--interval", "level", type=float, help="Level of the intervals, in (0, 1). Defaults to 0.9.")
+@missing_columns_option
 @runtime_option
 @reading_options
 @json_option
@@ -53,6 +56,7 @@ def predict_command(
     data: str,
     output: Path | None,
     level: float | None,
+    missing_columns: MissingColumns,
     runtime: RuntimeName,
     as_json: bool,
     reading: Reading,
@@ -70,6 +74,7 @@ def predict_command(
     import polars as pl
 
     from artifact.predictor import Predictor
+    from training.columns import check_features
     from training.data import read_raw
     from training.table.names import in_terms_of
     from training.typed import typed
@@ -83,8 +88,9 @@ def predict_command(
     for note in found_raw.notes:
         stderr().print(f"Note: {note}")
     raw = in_terms_of(found_raw.frame, predictor.schema.names)
+    check_features(raw.columns, predictor.schema, missing_columns)
     frame = typed(raw, as_text=[f.name for f in predictor.schema.categorical])
-    answers, n_warnings = score(frame, predictor, level)
+    answers, n_warnings = score(frame, predictor, level, missing_columns)
     # A CSV gets back the text that came in: "007" and 1.50 as they were.
     as_csv = output is None or output.suffix.lower() == ".csv"
     result = pl.concat([found_raw.unnamed, (raw if as_csv else frame).with_columns(answers)], how="horizontal")
@@ -95,8 +101,13 @@ def predict_command(
     _report(f"{found.name}:{found.version}", result.height, n_warnings, output, as_json)
 
 
-def score(frame: pl.DataFrame, predictor: Predictor, level: float | None) -> tuple[list[pl.Series], int]:
+def score(
+    frame: pl.DataFrame, predictor: Predictor, level: float | None, missing_columns: MissingColumns = "refuse"
+) -> tuple[list[pl.Series], int]:
     """The answers to a frame's rows as columns, and how many rows drew a warning.
+
+    Args:
+        missing_columns: see :func:`training.columns.encode_frame`. Defaults to ``refuse``.
 
     Raises:
         DataError: the table lacks a feature, or holds a column of an answer's name.
@@ -116,7 +127,9 @@ def score(frame: pl.DataFrame, predictor: Predictor, level: float | None) -> tup
         for start in range(0, frame.height, CHUNK):
             chunk = frame.slice(start, CHUNK)
             try:
-                answer = predictor.predict(encode_frame(chunk, predictor.schema), level)
+                answer = predictor.predict(
+                    encode_frame(chunk, predictor.schema, missing_columns=missing_columns), level
+                )
             except SchemaMismatchError as error:
                 raise _by_row(error, start) from error
             n_warnings += len({warning.row for warning in answer.warnings})

@@ -47,7 +47,7 @@ def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int)
         for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
             check_unpacked(message, limit)
         with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
-            chosen = chosen_columns(schema, reader.schema.names, ignore_extra=options.ignore_extra)
+            chosen = chosen_columns(schema, reader.schema.names, options)
             for batch in reader:
                 batch.validate(full=True)
                 yield from parts_of(batch, chosen, schema)

@@ -53,7 +53,7 @@ def read_csv(body: bytes, schema: FeatureSchema, options: Options) -> Iterator[P
         if not header:
             raise BodyFormatError("Expected a header line with the features' names. Received: none.")
         names = [name.strip() for name in header]
-        chosen = chosen_columns(schema, names, ignore_extra=options.ignore_extra)
+        chosen = chosen_columns(schema, names, options)
         kept = [(i, names[i], schema.feature(names[i]).kind) for i in chosen]
         while rows := list(islice(lines, PART_ROWS)):
             yield _part([row for row in rows if row], kept, len(names))

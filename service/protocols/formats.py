@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from artifact.absent import MISSING_COLUMNS, MissingColumns
 from artifact.errors import Fault, unknown_name
 from service.errors import InvalidRequestError, MediaTypeError, NotAcceptableError
 from service.parts import Options
@@ -18,7 +19,8 @@ PARQUET = "application/vnd.apache.parquet"
 MEDIA_TYPES = (JSON, CSV, NDJSON, ARROW, PARQUET)
 _ALIASES = {"application/ndjson": NDJSON, "application/jsonl": NDJSON, "application/x-parquet": PARQUET}
 _ALIASES |= {"text/tab-separated-values": CSV, "application/csv": CSV}
-_PARAMETERS = ("interval", "on_error", "extra")
+_PARAMETERS = ("interval", "on_error", "extra", "missing_columns")
+MISSING = "missing_columns"
 _SHOWN = 100
 
 
@@ -86,6 +88,7 @@ def parameters(query: bytes, on_error: str = "request") -> Options:
     faults: list[Fault] = []
     interval: float | None = None
     choices = {"on_error": on_error, "extra": "refuse"}
+    missing_columns: MissingColumns = "refuse"
     allowed = {"on_error": ("request", "row"), "extra": ("refuse", "ignore")}
     for name, value in _pairs(query):
         if name == "interval":
@@ -98,13 +101,44 @@ def parameters(query: bytes, on_error: str = "request") -> Options:
         elif name in allowed:
             choices[name] = value
             if value not in allowed[name]:
-                rule = " or ".join(f"'{choice}'" for choice in allowed[name])
-                faults.append(Fault(None, name, f"Expected {rule}.", value, "type"))
+                faults.append(_no_choice(name, value, allowed[name]))
+        elif name == MISSING:
+            try:
+                missing_columns = read_missing_columns(value)
+            except InvalidRequestError as error:
+                faults.extend(error.faults)
         else:
             faults.append(Fault(None, name, unknown_name("parameter", name, _PARAMETERS), name, "unknown"))
     if faults:
         raise InvalidRequestError(faults)
-    return Options(interval, choices["on_error"] == "row", choices["extra"] == "ignore")
+    return Options(interval, choices["on_error"] == "row", choices["extra"] == "ignore", missing_columns)
+
+
+def missing_columns_of(query: bytes) -> MissingColumns:
+    """The parameter ``missing_columns`` of a protocol that passes other parameters over.
+
+    Raises:
+        InvalidRequestError: another value than it has.
+    """
+    return read_missing_columns(dict(_pairs(query)).get(MISSING)) if query else "refuse"
+
+
+def read_missing_columns(value: Any) -> MissingColumns:
+    """What becomes of a feature without a column; None is ``refuse``.
+
+    Raises:
+        InvalidRequestError: neither ``refuse`` nor ``impute``.
+    """
+    for choice in MISSING_COLUMNS:
+        if value == choice:
+            return choice
+    if value is None:
+        return "refuse"
+    raise InvalidRequestError([_no_choice(MISSING, value, MISSING_COLUMNS)])
+
+
+def _no_choice(name: str, value: Any, choices: Iterable[str]) -> Fault:
+    return Fault(None, name, f"Expected {' or '.join(map(repr, choices))}.", value, "type")
 
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:

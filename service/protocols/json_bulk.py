@@ -84,13 +84,13 @@ class JsonBulkReader:
         options = self._options(found, body, options)
         rows, columns = found.get("rows"), found.get("columns")
         if (rows is None) == (columns is None):
-            raise self._wrong(body)
+            raise self._wrong(body, options)
         if rows is not None:
             if not isinstance(rows, list) or not rows:
-                raise self._wrong(body)
+                raise self._wrong(body, options)
             return JsonRequest(_row_parts(rows, schema, options, is_json=is_json), options, False)
         if not isinstance(columns, dict) or not columns:
-            raise self._wrong(body)
+            raise self._wrong(body, options)
         parts = self._columns(columns, body, options)
         if not is_json:
             parts = _with_faults(parts, take_out_of_columns(schema, columns))
@@ -100,28 +100,28 @@ class JsonBulkReader:
         read = read_json(body)
         found = read.document
         if not isinstance(found, dict) or not found.keys() <= set(KEYS):
-            raise self._wrong(body)
+            raise self._wrong(body, options)
         if not read.is_json and not (options.by_row or found.get("on_error") == "row"):
-            raise self._wrong(body)
+            raise self._wrong(body, options)
         return read
 
-    def _wrong(self, body: bytes) -> Exception:
-        return explain(body, self._encoder, self._max_rows, None)
+    def _wrong(self, body: bytes, options: Options) -> Exception:
+        return explain(body, self._encoder, self._max_rows, None, options.missing_columns)
 
     def _options(self, found: Mapping[str, Any], body: bytes, options: Options) -> Options:
         level, on_error = found.get("interval"), found.get("on_error")
         number = isinstance(level, (int, float)) and not isinstance(level, bool) and 0 < level < 1
         if (level is not None and not number) or on_error not in (None, "request", "row"):
-            raise self._wrong(body)
+            raise self._wrong(body, options)
         interval = options.interval if level is None else level
         return options._replace(interval=interval, by_row=options.by_row if on_error is None else on_error == "row")
 
     def _columns(self, columns: dict[str, Any], body: bytes, options: Options) -> Iterator[Part]:
         if not all(isinstance(values, (list, np.ndarray)) and len(values) for values in columns.values()):
-            raise self._wrong(body)
+            raise self._wrong(body, options)
         schema = self._encoder.schema
         names = list(columns)
-        kept = {names[i]: columns[names[i]] for i in chosen_columns(schema, names, ignore_extra=options.ignore_extra)}
+        kept = {names[i]: columns[names[i]] for i in chosen_columns(schema, names, options)}
         lengths = {name: len(values) for name, values in kept.items()}
         n_rows = next(iter(lengths.values()), 0)
         wrong = next((name for name, length in lengths.items() if length != n_rows), None)

@@ -14,6 +14,7 @@ from service.live import LiveModel
 from service.protocols import oip
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.datatypes import BYTES, Values, fault, from_bytes, from_json, text, to_bytes
+from service.protocols.formats import MISSING, read_missing_columns
 from service.protocols.tensors import (
     Head,
     Inputs,
@@ -25,6 +26,7 @@ from service.protocols.tensors import (
 )
 from service.requests import PredictRequest
 
+_WAY_OUT = f"say '{MISSING}' = 'impute' among the parameters"
 _CONTENTS = {
     "BOOL": "bool_contents",
     **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
@@ -62,7 +64,8 @@ class Inference:
         """
         inputs = self._message.inputs
         heads = [read_head(tensor.name, tensor.datatype, tuple(tensor.shape)) for tensor in inputs]
-        n_rows = self._inputs.check(heads)
+        parameters = _parameters(self._message.parameters)
+        n_rows = self._inputs.check(heads, read_missing_columns(parameters.get(MISSING)), _WAY_OUT)
         wanted_outputs(self._schema, self._asked())
         raw = self._message.raw_input_contents
         if self._is_raw and len(raw) != len(inputs):
@@ -71,7 +74,7 @@ class Inference:
             Tensor(head, _raw(head, tensor, raw[i]) if self._is_raw else _typed(head, tensor.contents))
             for i, (head, tensor) in enumerate(zip(heads, inputs, strict=True))
         ]
-        interval = read_interval(_parameters(self._message.parameters).get("interval"))
+        interval = read_interval(parameters.get("interval"))
         return self._inputs.request(tensors, n_rows, interval)
 
     def write(self, request: PredictRequest, answer: Answer) -> pb.ModelInferResponse:

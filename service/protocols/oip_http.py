@@ -11,15 +11,18 @@ from typing import Any
 
 import orjson
 
+from artifact.absent import MissingColumns
 from artifact.errors import Fault
 from service.errors import Described, InvalidRequestError
 from service.hints import is_not_finite, not_finite
 from service.http import JSON, Receive, Reply, Scope
 from service.inference import Answer
 from service.live import LiveModel
+from service.parts import WAY_OUT
 from service.protocols import oip
 from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import Values, fault, from_bytes, from_json, to_bytes
+from service.protocols.formats import MISSING, missing_columns_of, read_missing_columns
 from service.protocols.json_strict import read_json
 from service.protocols.tensors import (
     Head,
@@ -70,7 +73,8 @@ async def infer(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     settings = worker.settings
     model = _served(worker, scope)
     body = await read_any_body(worker, scope, receive)
-    inference = Inference(model, max_rows=settings.max_rows)
+    usual = missing_columns_of(scope.get("query_string", b""))
+    inference = Inference(model, max_rows=settings.max_rows, missing_columns=usual)
     read = await begun(lambda: inference.read(body, header_length(scope["headers"])), len(body))
     request, answer = await worker.answer(model, read, receive)
     return inference.write(request, answer)
@@ -82,12 +86,14 @@ class Inference:
     Args:
         model: that answers.
         max_rows: most rows in a request.
+        missing_columns: what stands where the body does not say. Defaults to ``refuse``.
     """
 
-    def __init__(self, model: LiveModel, *, max_rows: int) -> None:
+    def __init__(self, model: LiveModel, *, max_rows: int, missing_columns: MissingColumns = "refuse") -> None:
         self._model = model
         self._schema = model.predictor.schema
         self._inputs = Inputs(self._schema, max_rows=max_rows)
+        self._missing_columns = missing_columns
         self._id: str | None = None
         # Name of each output that was asked for, and whether as bytes.
         self._outputs: dict[str, bool] = {}
@@ -109,7 +115,9 @@ class Inference:
         parameters = _parameters(document)
         inputs = _objects(document, "inputs")
         heads = [read_head(i.get("name"), i.get("datatype"), i.get("shape")) for i in inputs]
-        n_rows = self._inputs.check(heads)
+        asked = parameters.get(MISSING)
+        missing_columns = self._missing_columns if asked is None else read_missing_columns(asked)
+        n_rows = self._inputs.check(heads, missing_columns, WAY_OUT)
         if not is_json:
             self._refuse_not_finite(heads, inputs)
         self._read_outputs(_objects(document, "outputs"), parameters)

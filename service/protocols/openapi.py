@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from artifact.absent import MISSING_COLUMNS
 from service.live import LiveModel
 from service.openapi_parts import JSON, Parts
-from service.openapi_schemas import array, complete, interval, or_list_of_one, ref
+from service.openapi_schemas import array, complete, interval, missing_columns_parameter, or_list_of_one, ref
 from service.protocols.datatypes import ALL
+from service.protocols.formats import MISSING
 from service.protocols.oip_http import BINARY
 from service.protocols.paths import PATHS
 from service.protocols.tensors import MATRIX, described_inputs, output_names
@@ -123,7 +125,11 @@ def _infer(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
             "id": {"type": ["string", "null"]},
             "parameters": {
                 **parameters,
-                "properties": {"interval": interval(model, "number", "null"), "binary_data_output": flag},
+                "properties": {
+                    "interval": interval(model, "number", "null"),
+                    MISSING: {"enum": [*MISSING_COLUMNS, None]},
+                    "binary_data_output": flag,
+                },
             },
             "inputs": array(tensor, minItems=1),
             "outputs": {**array(asked), "type": ["array", "null"]},
@@ -144,7 +150,7 @@ def _infer(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
         plain=True,
         headers={_LENGTH: {"description": "Of an answer with bytes behind its JSON.", "schema": size}},
         description=_INFER,
-        parameters=[length],
+        parameters=[length, missing_columns_parameter()],
         requestBody={
             "required": True,
             "content": {JSON: {"schema": request, **example}, BINARY.decode(): {"schema": _BYTES}},
@@ -200,6 +206,7 @@ def _predict(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]
             },
         },
         description=text,
+        parameters=[missing_columns_parameter()],
         requestBody=body,
     )
 

@@ -10,11 +10,13 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from artifact.absent import MissingColumns
 from artifact.errors import Fault, unknown_name
 from artifact.schema import Feature, FeatureSchema
 from service.errors import Described, InvalidRequestError, TooLargeError, shown
 from service.hints import special_name
 from service.inference import Answer
+from service.parts import absent_faults
 from service.protocols.datatypes import BYTES, FITTING, FLOATS, Floats, Values, check_datatype, fault
 from service.requests import PredictRequest
 
@@ -57,8 +59,12 @@ class Inputs:
         self._matrix = all(feature.kind in _MATRIX_KINDS for feature in schema.features)
         self._max_rows = max_rows
 
-    def check(self, heads: Sequence[Head]) -> int:
+    def check(self, heads: Sequence[Head], missing_columns: MissingColumns, way_out: str) -> int:
         """How many rows the tensors have, before an element of them is read.
+
+        Args:
+            missing_columns: ``impute`` takes features without a tensor, where training saw them missing.
+            way_out: how the protocol asks for that.
 
         Raises:
             InvalidRequestError: unknown, repeated or missing names, a datatype or shape that does not fit.
@@ -81,8 +87,7 @@ class Inputs:
             if head.name in seen:
                 raise fault(head.name, "Expected each input once.", Described("twice"))
             seen[head.name] = self._feature_rows(feature, head)
-        required = (f.name for f in self._features.values() if f.missing == "refuse" and f.name not in seen)
-        absent = [Fault(None, name, "Expected an input of this name.", None, "missing") for name in required]
+        absent = absent_faults(self._schema, list(seen), missing_columns, what="input", way_out=way_out)
         if absent:
             raise InvalidRequestError(absent)
         first, n_rows = next(iter(seen.items()))

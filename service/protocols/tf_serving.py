@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from artifact.absent import MissingColumns
 from artifact.encoding import RowWarning
 from artifact.errors import unknown_name
 from artifact.schema import FeatureSchema, Kind
@@ -21,6 +22,7 @@ from service.http import Receive, Reply, Scope
 from service.live import LiveModel
 from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import fault
+from service.protocols.formats import missing_columns_of
 from service.protocols.json_strict import read_json
 from service.protocols.oip import served
 from service.protocols.tensors import output_names, outputs_of, read_interval
@@ -47,7 +49,8 @@ async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     """``POST /v1/models/{model}:predict``."""
     model = _served(worker, scope)
     body = await read_any_body(worker, scope, receive)
-    request, answer = await worker.answer(model, await begun(lambda: read(model, body), len(body)))
+    missing_columns = missing_columns_of(scope.get("query_string", b""))
+    request, answer = await worker.answer(model, await begun(lambda: read(model, body, missing_columns), len(body)))
     columns = outputs_of(model.predictor.schema, answer)
     headers = warning_headers(answer.warnings) if answer.warnings else ()
     if request.rows is None:
@@ -79,8 +82,11 @@ async def metadata(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     return Reply(orjson.dumps(document))
 
 
-def read(model: LiveModel, body: bytes) -> PredictRequest:
+def read(model: LiveModel, body: bytes, missing_columns: MissingColumns = "refuse") -> PredictRequest:
     """Read a body into the rows or columns of ``POST /predict``, whose reader checks their values.
+
+    Args:
+        missing_columns: ``impute`` takes columns without a feature that training saw missing. Defaults to ``refuse``.
 
     Raises:
         NotJSONError: not JSON.
@@ -108,12 +114,12 @@ def read(model: LiveModel, body: bytes) -> PredictRequest:
         rows = {"rows": [_row(schema, i, row) for i, row in enumerate(found)]}
     interval = read_interval(document.get("interval"))
     if not is_json:
-        raise model.reader.refusal({**rows, "interval": interval})
+        raise model.reader.refusal({**rows, "interval": interval}, missing_columns)
     try:
         whole = orjson.dumps({**rows, "interval": interval})
     except orjson.JSONEncodeError as error:  # what can be read at a depth need not be written at it
         raise NotJSONError(f"Expected a JSON body. Received: one nested too deeply ({error}).") from None
-    request = model.reader.read(whole)
+    request = model.reader.read(whole, missing_columns)
     if inputs is not None and request.rows is not None:
         # Rows without names in, columns out: `inputs` is always answered with `outputs`.
         columns = {name: [row.get(name) for row in request.rows] for name in schema.names}

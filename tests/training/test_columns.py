@@ -1,3 +1,4 @@
+import re
 from datetime import datetime
 
 import numpy as np
@@ -51,10 +52,39 @@ def test_other_types_that_mean_the_same_are_taken():
     assert found.categorical[0, 0] == 2
 
 
-def test_an_absent_column_is_missing_where_training_saw_it_missing():
-    assert np.isnan(encode_frame(FRAME.drop("n"), SCHEMA).numeric[:, 0]).all()
-    with pytest.raises(DataError, match="without 'i'"):
-        encode_frame(FRAME.drop("i"), SCHEMA)
+def test_an_absent_column_is_refused_with_the_nearest_of_the_tables_own():
+    renamed = FRAME.rename({"n": "N"})
+    sentence = (
+        "Expected column 'n'. Received: a table without it; its nearest column is 'N'. "
+        "Rename it, or say --allow-missing-columns."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        encode_frame(renamed, SCHEMA)
+    with pytest.raises(
+        DataError, match=r"'n'. Received: a table without it; its columns are 'i', 'b', 'c', 'd', 'y'\. Add"
+    ):
+        encode_frame(FRAME.drop("n"), SCHEMA)
+
+
+def test_an_absent_column_is_missing_on_request_where_training_saw_it_missing():
+    found = encode_frame(FRAME.drop("n", "c"), SCHEMA, missing_columns="impute")
+    assert np.isnan(found.numeric[:, 0]).all()
+    assert found.categorical[:, 0].tolist() == [0, 0]
+    assert [(w.row, w.field, w.kind) for w in found.warnings] == [
+        (row, name, "missing_column") for name in "nc" for row in (0, 1)
+    ]
+    for choice in ("refuse", "impute"):
+        with pytest.raises(DataError, match=r"without it; .* Add it: training never saw a row without a value"):
+            encode_frame(FRAME.drop("i"), SCHEMA, missing_columns=choice)
+
+
+def test_many_absent_columns_are_counted():
+    features = tuple(Feature(name=f"f{i}", kind="number", missing="impute") for i in range(30))
+    schema = FeatureSchema(features=features, targets=SCHEMA.targets)
+    with pytest.raises(DataError) as caught:
+        encode_frame(pl.DataFrame({"f0": [1.0]}), schema)
+    assert str(caught.value).count("Expected column") == 5
+    assert str(caught.value).endswith("And 24 more of the model's features have no column.")
 
 
 def test_text_in_a_column_of_numbers_names_its_row():
@@ -67,6 +97,9 @@ def test_an_empty_text_column_is_missing():
     assert np.isnan(found.numeric[:, [0, 2]]).all()
 
 
-def test_all_columns_absent_is_all_missing():
+def test_a_table_without_any_feature_is_refused_though_all_may_be_missing():
     schema = FeatureSchema(features=(SCHEMA.features[0],), targets=SCHEMA.targets)
-    assert np.isnan(encode_frame(FRAME.select("y"), schema).numeric).all()
+    with pytest.raises(
+        DataError, match=r"Expected a column of the model's features, 'n'. Received: a table without any"
+    ):
+        encode_frame(FRAME.select("y"), schema, missing_columns="impute")

@@ -73,11 +73,12 @@ def main() -> None:
     one = [module.InferRequestedOutput(names[0])]
     found["one"] = answers(client.infer(model, binary, model_version=version, outputs=one), names[:1])
     if protocol == "http":
-        # JSON has no NaN: what may be missing is left out of this one.
+        # JSON has no NaN: what may be missing is left out of this one, which has to be asked for.
         complete = {name: column for name, column in columns.items() if None not in column[1]}
         tensors = inputs_of(module, complete, binary_data=False)
+        imputing = {"missing_columns": "impute"}
         outputs = [module.InferRequestedOutput(name, binary_data=False) for name in names]
-        found["json"] = answers(client.infer(model, tensors, outputs=outputs), names)
+        found["json"] = answers(client.infer(model, tensors, outputs=outputs, parameters=imputing), names)
         packed = client.infer(model, binary, response_compression_algorithm="gzip")
         found["packed"] = answers(packed, names)
     wrong = module.InferInput("agee", [1], "FP64")
