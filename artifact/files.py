@@ -7,6 +7,11 @@ import secrets
 from pathlib import Path
 
 
+def absolute(path: str) -> Path:
+    """A path with ``~`` and ``$NAME`` replaced, from the root of the file system on; nothing need be there."""
+    return Path(os.path.expandvars(path)).expanduser().absolute()
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a file whole or not at all: a reader sees the old text or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 
 from artifact.aliases import ALIASES, CHALLENGER, CHAMPION, Alias, Aliases
 from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError, unknown_name
-from artifact.files import flush, replace_text
+from artifact.files import absolute, flush, replace_text
 from artifact.manifest import MANIFEST, STORE_RECORD, Manifest
 
 __all__ = ["ALIASES", "CHALLENGER", "CHAMPION", "Alias", "Reference", "Registry", "check_name"]
@@ -54,7 +54,7 @@ class Registry:
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
         """The registry that BentoML uses too: ``BENTOML_HOME``, or ``~/bentoml``."""
         home = environ.get("BENTOML_HOME")
-        return cls(Path(home).expanduser() if home else Path.home() / "bentoml")
+        return cls(absolute(home) if home else Path.home() / "bentoml")
 
     def check_writable(self, name: str) -> None:
         """Write as much as a small version takes, move it to where versions of ``name`` are, and remove it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,16 +10,23 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from _bentoml_sdk.models import BentoModel, Model  # type: ignore[import-untyped]
 from bentoml import Service
-from bentoml.exceptions import BentoMLConfigException, InvalidArgument, ServiceUnavailable
+from bentoml.exceptions import BentoMLConfigException, BentoMLException, InvalidArgument, ServiceUnavailable
 
-from artifact.errors import DataError
-from artifact.registry import Reference, Registry
+from artifact.errors import DataError, TruelineError
+from artifact.registry import Registry
 from service import parent
+from service.errors import CANNOT_START
+from service.process import places
+from service.settings import Settings
+from service.source import Source, bundled_models
 
 if TYPE_CHECKING:
     from service.app import App
+    from service.choice import Choice
     from service.http import ASGIApp
-    from service.settings import Settings
+
+
+logger = logging.getLogger("bentoml.trueline")
 
 
 class TruelineService(Service[Any]):  # type: ignore[misc]
@@ -33,27 +41,53 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
 
     @property
     def models(self) -> list[Model[Any]]:
-        """What ``bentoml build`` packs: the version that would serve, or the champion of every model."""
-        from service.source import Source
+        """What ``bentoml build`` packs: the version that would serve. A service that runs finds its own.
 
-        source = Source(Registry.from_environment(os.environ), _settings().model)
-        return [BentoModel(f"{found.name}:{found.version}") for found in source.packed()]
+        Raises:
+            BentoMLException: the model that was named has no version to pack, or several could be meant.
+        """
+        if self._prepared or self.bento is not None or _is_worker():
+            return []
+        try:
+            found = Source(Registry.from_environment(os.environ), _settings().model).packed()
+        except TruelineError as error:
+            raise BentoMLException(f"{error} A Bento serves the one model that it was built for.") from error
+        if not found:
+            logger.warning("The Bento carries no model: it will serve the only model with a champion that it finds.")
+        return [BentoModel(f"{model.name}:{model.version}") for model in found]
 
     @models.setter
     def models(self, value: list[Model[Any]]) -> None:
         """BentoML's own initialiser sets an empty list; there is nothing to keep."""
 
-    def inject_config(self) -> None:
-        """BentoML's configuration of this service, with the number of workers that the environment asks for."""
-        from bentoml._internal.context import server_context
+    def on_load_bento(self, bento: Any) -> None:
+        """BentoML's, which asks for the models of the service and would change those that it packed otherwise."""
+        self.bento = bento
+        super().on_load_bento(bento)
 
+    def inject_config(self) -> None:
+        """BentoML's configuration of this service, with the number of workers that the environment asks for.
+
+        In the parent process the service is prepared as well.
+
+        Raises:
+            BentoMLException: it cannot start; BentoML's command prints the sentence and exits with 1.
+        """
+        if not _is_worker():
+            os.environ.update(places.resolved(os.environ))
         settings = _settings()
         if settings.workers is not None:
             self.config["workers"] = settings.workers
-        super().inject_config()
-        if server_context.worker_index is None and not self._prepared:
+        try:
+            super().inject_config()
+        except (OSError, BentoMLException) as error:
+            raise BentoMLException(" ".join(str(error).split())) from error
+        if not _is_worker() and not self._prepared:
+            try:
+                parent.prepare(self.name, settings, self._source)
+            except TruelineError as error:
+                raise BentoMLException(str(error)) from error
             self._prepared = True
-            parent.prepare(settings.runtime_folder)
 
     def _workers(self) -> int:
         """How many workers BentoML starts, by its configuration."""
@@ -65,6 +99,17 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The app of one worker, on top of BentoML's."""
+        try:
+            Settings.from_environment(os.environ)
+            return self._app(is_main)
+        except TruelineError as error:
+            if not _is_worker():
+                raise
+            # The parent checked what it could; this came after it. It is told by the status, the operator by the line.
+            logger.error("This worker cannot start. %s", error)  # noqa: TRY400
+            raise SystemExit(CANNOT_START) from None
+
+    def _app(self, is_main: bool) -> ASGIApp:
         # Imported here, so that the parent process, which serves nothing, stays small.
         from bentoml._internal.configuration.containers import BentoMLContainer
 
@@ -75,7 +120,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         memory.give_back()
         reserved.install()
         inner: Any = super().to_asgi(is_main=is_main)
-        worker = Worker.from_environment(os.environ, self._bundled(), expected_workers=self._workers())
+        worker = Worker.from_environment(os.environ, self._source, expected_workers=self._workers())
         logs.configure(worker.settings.log_format)
         mounts = [route.path for route in inner.routes if not hasattr(route, "methods")]
         paths = [route.path for route in inner.routes if hasattr(route, "methods")]
@@ -100,14 +145,25 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
             raise InvalidArgument(error.message) from error
         return answer
 
-    def _bundled(self) -> dict[str, Reference]:
-        from service.source import bundled_models
+    def _source(self, settings: Settings, choice: Choice) -> Source:
+        """What finds the version to serve: of the model that the Bento was built for, unless another was named."""
+        registry = Registry.from_environment(os.environ)
+        tags = self._tags()
+        stores = () if self.bento is None else (Path(self.bento.path) / "models", registry.models)
+        names = [name for name, _ in tags]
+        return Source(registry, settings.model, bundled_models(stores, tags), built_for=names, choice=choice)
 
+    def _tags(self) -> list[tuple[str, str]]:
+        """Name and version of the models that the running Bento was built with."""
         if self.bento is None:
-            return {}
-        stores = (Path(self.bento.path) / "models", Registry.from_environment(os.environ).models)
-        tags = [(info.tag.name, info.tag.version or "") for info in self.bento.info.all_models]
-        return bundled_models(stores, tags)
+            return []
+        return [(info.tag.name, info.tag.version or "") for info in self.bento.info.all_models]
+
+
+def _is_worker() -> bool:
+    from bentoml._internal.context import server_context
+
+    return server_context.worker_index is not None
 
 
 def _settings() -> Settings:
@@ -116,8 +172,6 @@ def _settings() -> Settings:
     Raises:
         BentoMLConfigException: a value that is not allowed; BentoML's command prints the sentence and ends.
     """
-    from service.settings import Settings
-
     try:
         return Settings.from_environment(os.environ)
     except DataError as error:

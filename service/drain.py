@@ -44,12 +44,19 @@ class Drain:
             return
         self._original, self.server, self._loop = original, server, asyncio.get_running_loop()
         signal.signal(signal.SIGTERM, self._signalled)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            # It would end the worker in the midst of its answers.
+            signal.signal(signal.SIGHUP, self._signalled)
 
     def uninstall(self) -> None:
         """Give SIGTERM back to the server."""
         if self._original is not None:
             signal.signal(signal.SIGTERM, self._original)
             self._original = None
+
+    def hurry(self) -> None:
+        """Wait no longer than for the requests in flight: nobody is left to send others away."""
+        self._seconds = 0.0
 
     def _signalled(self, _signum: int, _frame: object) -> None:
         if self._loop is not None:

@@ -13,6 +13,8 @@ import orjson
 
 from artifact.errors import Fault, TruelineError, unknown_name
 
+# What uvicorn exits with where the app's start failed; a worker that knows that it cannot start ends likewise.
+CANNOT_START = 3
 DETAILS_LIMIT = 100
 _ECHO_LENGTH = 100
 _PLAIN_FAULTS = 5
@@ -21,6 +23,10 @@ _PLAIN_PATHS = ("/v1/", "/v2/")
 _INT64 = 2**63
 _ELEMENTS = {list: "list", dict: "object", int: "number", float: "number"}
 Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class StartError(TruelineError):
+    """What keeps a service from starting and does not mend itself: a port, a file, a setting."""
 
 
 class ApiError(TruelineError):

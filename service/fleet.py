@@ -12,6 +12,9 @@ import os
 from pathlib import Path
 from typing import Literal
 
+# The folder of the workers' files, among the metrics.
+WORKERS = "workers"
+
 logger = logging.getLogger("bentoml.trueline")
 
 State = Literal["starting", "ready", "draining"]
@@ -62,11 +65,20 @@ class Fleet:
         """How many workers are alive and ready, this one among them."""
         if self._folder is None:
             return int(self.state == "ready")
+        return sum(mark == _MARKS["ready"] for mark in self._marks())
+
+    def living_workers(self) -> int:
+        """How many workers are alive and have come as far as loading a model, whatever their state."""
+        return sum(mark is not None for mark in self._marks())
+
+    def _marks(self) -> list[bytes | None]:
+        if self._folder is None:
+            return []
         try:
             files = [path for path in self._folder.iterdir() if not path.name.startswith(".")]
         except OSError:
-            return 0
-        return sum(_ready(path) for path in files)
+            return []
+        return [_mark(path) for path in files]
 
     def leave(self) -> None:
         """End this worker's part."""
@@ -76,17 +88,18 @@ class Fleet:
             self._file = None
 
 
-def _ready(path: Path) -> bool:
+def _mark(path: Path) -> bytes | None:
+    """The mark of a worker's state, or None where it is dead; a dead one's file goes."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return os.pread(file, 1, 0) == _MARKS["ready"]
+        return os.pread(file, 1, 0)
     else:
         path.unlink(missing_ok=True)
-        return False
+        return None
     finally:
         os.close(file)

@@ -27,7 +27,7 @@ from service.metrics import Metrics
 from service.policy import Policy, apply
 from service.requests import PredictRequest, RequestReader
 from service.responses import ResponseWriter
-from service.source import Source, Stamp
+from service.source import MissingVersionError, Source, Stamp
 
 logger = logging.getLogger("bentoml.trueline")
 
@@ -196,6 +196,7 @@ class Live:
             if model is None:
                 model = await asyncio.to_thread(LiveModel.load, wanted, **self._how)
         except NotFoundError as error:
+            self._metrics.missing(isinstance(error, MissingVersionError))
             self._refuse(str(error))
         except TruelineError as error:
             self._refuse(str(error), failed=True)
@@ -212,11 +213,11 @@ class Live:
 
     def _swap(self, model: LiveModel) -> None:
         self._problem = ""
+        self._metrics.missing(False)
         self._retry_seconds = _FIRST_RETRY_SECONDS
         if model is self.current:
             return
         self._former, self.current = self.current, model
-        self.source.follow(model.name)
         self._metrics.loaded(model.name, model.version, model.predictor.schema.targets)
         if self._on_live is not None:
             self._on_live()

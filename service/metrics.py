@@ -100,6 +100,12 @@ class Metrics:
             multiprocess_mode="livemin",
             registry=registry,
         )
+        self._missing = Gauge(
+            "trueline_version_missing",
+            "1 where the version that should be live is not in the store, or not any more.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self._info = Gauge(
             "trueline_model_info",
             "1 for the version that is live in a worker, 0 for those that were.",
@@ -221,6 +227,10 @@ class Metrics:
     def refused(self) -> None:
         """A version could not be loaded."""
         self._loads.labels("failed").inc()
+
+    def missing(self, is_missing: bool) -> None:
+        """Whether the version that should be live is missing from the store."""
+        self._missing.set(is_missing)
 
     def flush(self) -> None:
         """Write what was counted since the last flush."""

@@ -193,9 +193,10 @@ class Settings(BaseSettings):
         found = self.api_key.get_secret_value().split(",") if self.api_key is not None else []
         if self.api_key_file is not None:
             try:
-                found += self.api_key_file.read_text(encoding="utf-8").splitlines()
+                lines = self.api_key_file.read_text(encoding="utf-8-sig").splitlines()
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"expected a readable file of keys, not {self.api_key_file}") from error
+            found += [line for line in lines if not line.lstrip().startswith("#")]
         keys = [key.strip() for key in found if key.strip()]
         if not all(key.isascii() and key.isprintable() for key in keys):
             raise ValueError("expected keys of printable ASCII")

@@ -12,19 +12,21 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from artifact.registry import Reference, Registry
+from artifact.registry import Registry
 from service.batcher import Batcher
+from service.choice import CHOICE, Choice
 from service.connections import Sweeper
 from service.context import client_left
 from service.drain import Drain
 from service.errors import ApiError, NotReadyError
 from service.exposition import render
-from service.fleet import Fleet
+from service.fleet import WORKERS, Fleet
 from service.http import Receive
 from service.inference import Answer
 from service.lane import BulkLane
 from service.live import Live, LiveModel
 from service.metrics import Metrics
+from service.process.orphan import PARENT, ParentWatch
 from service.requests import PredictRequest
 from service.settings import Settings
 from service.source import Source
@@ -41,9 +43,10 @@ class Worker:
         settings: see :class:`Settings`.
         registry: the model store.
         metrics: a fresh one; its counts are written out by this worker.
-        bundled: models of the running Bento, see :class:`Source`.
+        source: finds the version to serve. Defaults to the store's, as the settings say.
         metrics_folder: where the metrics of all workers are, or None where this process is the only one.
         expected_workers: how many workers the service has. Defaults to 1.
+        parent: the process that started this one, with which it ends; None where it ends by itself.
     """
 
     def __init__(
@@ -52,9 +55,10 @@ class Worker:
         registry: Registry,
         metrics: Metrics,
         *,
-        bundled: Mapping[str, Reference] | None = None,
+        source: Source | None = None,
         metrics_folder: Path | None = None,
         expected_workers: int = 1,
+        parent: int | None = None,
     ) -> None:
         self.settings = settings
         self.registry = registry
@@ -64,11 +68,12 @@ class Worker:
         # Counted by service.front; the server's own tasks begin before, when a request's head has been read.
         self.open_requests = 0
         self._tasks: Collection[object] | None = None
-        self.fleet = Fleet(None if metrics_folder is None else metrics_folder / "workers", expected_workers)
+        self.fleet = Fleet(None if metrics_folder is None else metrics_folder / WORKERS, expected_workers)
         self._drain = Drain(settings.drain_seconds, self._begin_drain)
+        self._parent = ParentWatch(parent, self._drain.hurry)
         self._sweeper: Sweeper | None = None
         self.live = Live(
-            Source(registry, settings.model, bundled),
+            source or Source(registry, settings.model),
             metrics,
             max_rows=settings.max_rows,
             watch_seconds=settings.watch_seconds,
@@ -93,31 +98,38 @@ class Worker:
     def from_environment(
         cls,
         environ: Mapping[str, str],
-        bundled: Mapping[str, Reference] | None = None,
+        source: Callable[[Settings, Choice], Source],
         *,
         expected_workers: int = 1,
     ) -> Worker:
         """The worker of a ``bentoml serve`` process.
 
+        Args:
+            environ: the process's.
+            source: makes what finds the version to serve, of the model that all workers chose.
+            expected_workers: how many workers the service has.
+
         Raises:
             DataError: a setting that is not allowed.
         """
         settings = Settings.from_environment(environ)
-        for sentence in Settings.unknown(environ):
-            logger.warning("%s", sentence)
-        folder = environ.get("PROMETHEUS_MULTIPROC_DIR")
+        metrics = environ.get("PROMETHEUS_MULTIPROC_DIR")
+        folder = Path(metrics) if metrics else None
+        parent = environ.get(PARENT)
         return cls(
             settings,
             Registry.from_environment(environ),
             Metrics(CollectorRegistry()),
-            bundled=bundled,
-            metrics_folder=Path(folder) if folder else None,
+            source=source(settings, Choice(None if folder is None else folder / CHOICE)),
+            metrics_folder=folder,
             expected_workers=expected_workers,
+            parent=int(parent) if parent else None,
         )
 
     async def start(self) -> None:
         """Load the model, then let requests come. A worker that begins later thus never answers "not ready"."""
         self._drain.install()
+        self._parent.start()
         if self._drain.server is not None:
             self._tasks = self._drain.server.server_state.tasks
             self._sweeper = Sweeper(
@@ -149,6 +161,7 @@ class Worker:
         return model
 
     async def stop(self) -> None:
+        self._parent.stop()
         self._drain.uninstall()
         if self._sweeper is not None:
             await self._sweeper.stop()

@@ -58,11 +58,11 @@ def end(process: subprocess.Popen[bytes], seconds: float = 15) -> None:
     process.wait()
 
 
-def call(port: int, path: str, body: str | None = None) -> tuple[int, bytes]:
+def call(port: int, path: str, body: str | None = None, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
     """Status and body of one HTTP call: POST where there is a body."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-        headers = {"Content-Type": "application/json"}
-        connection.request("GET" if body is None else "POST", path, body, headers)
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        connection.request("GET" if body is None else "POST", path, body, sent)
         response = connection.getresponse()
         return response.status, response.read()
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from artifact.errors import NotFoundError
+from artifact.errors import DataError, NotFoundError
 from artifact.registry import CHAMPION
 from trueline.options import registry
 
@@ -76,15 +76,22 @@ def serve_command(model: str | None, port: int, host: str, strict_range: bool, *
     Example:
       trueline serve houses --port 3000 --workers 2 --strict-range
     """
+    from service.errors import StartError
+    from service.process import places
     from service.settings import PREFIX, Settings
 
     if strict_range:
         settings["warnings"] = "refuse"
-    for name, value in settings.items():
-        if value is not None:
-            os.environ[PREFIX + name.upper()] = str(value)
-    Settings.from_environment(os.environ)
+    given = {PREFIX + name.upper(): str(value) for name, value in settings.items() if value is not None}
+    Settings.from_environment(given)  # A wrong flag is a wrong command; what is wrong in the environment is a fault.
+    os.environ.update(given)
+    os.environ.update(places.resolved(os.environ))
+    try:
+        Settings.from_environment(os.environ)
+    except DataError as error:
+        raise StartError(str(error)) from error
     store = registry()
+    places.check_store(store.home)
     if model is not None:
         found = store.resolve(model)
         if ":" not in model and store.alias(found.name) is None:
@@ -97,6 +104,6 @@ def serve_command(model: str | None, port: int, host: str, strict_range: bool, *
 
     # BentoML imports the service by its name from the folder it is told to work in.
     folder = str(Path(service.__file__).resolve().parent.parent)
-    command = ["-m", "bentoml", "serve", "service:RegressionService", "--working-dir", folder]
+    command = ["-m", "service.process.command", "serve", "service:RegressionService", "--working-dir", folder]
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
     os.execv(sys.executable, [sys.executable, *command, "--host", host, "--port", str(port)])  # noqa: S606

@@ -12,6 +12,7 @@ from service.errors import DeadlineError
 from service.metrics import Metrics
 from service.protocols.paths import PATHS
 from service.settings import Settings
+from service.source import Source
 from service.worker import Worker
 from tests.builders import build_schema, build_version, sample_rows
 from tests.service.conftest import calling, no_inner_app, worker_of
@@ -227,15 +228,18 @@ async def test_metrics_count_requests_and_are_bounded(client):
     assert 'trueline_request_duration_seconds_count{route="/predict"} 3.0' in text
 
 
-async def test_a_worker_made_from_the_environment(registry, tmp_path, log):
-    environ = {"BENTOML_HOME": str(registry.home), "TRUELINE_MODEL": "houses", "TRUELINE_MODL": "x"}
-    worker = Worker.from_environment(environ)
-    assert "Unknown setting 'TRUELINE_MODL'. There are: 'TRUELINE_MODEL'" in log.text
+async def test_a_worker_made_from_the_environment(registry):
+    environ = {"BENTOML_HOME": str(registry.home), "TRUELINE_MODEL": "houses"}
+
+    def source(settings, choice):
+        return Source(registry, settings.model, choice=choice)
+
+    worker = Worker.from_environment(environ, source)
     await worker.start()
     assert worker.live.model().name == "houses"
     await worker.stop()
     with pytest.raises(DataError, match="TRUELINE_MAX_ROWS"):
-        Worker.from_environment({**environ, "TRUELINE_MAX_ROWS": "0"})
+        Worker.from_environment({**environ, "TRUELINE_MAX_ROWS": "0"}, source)
 
 
 async def test_a_client_that_goes_is_counted_and_nobody_is_answered(worker):

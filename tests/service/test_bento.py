@@ -1,5 +1,6 @@
 """The declaration: what an import does and does not, and what BentoML reads of the service."""
 
+import shutil
 import subprocess
 import sys
 import warnings
@@ -7,6 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from service.choice import Choice
+from service.settings import Settings
+from tests.builders import build_version
 from tests.processes import ROOT, clean_environment
 
 HEAVY = ("onnxruntime", "tensorflow", "keras", "jax", "sklearn", "polars", "training", "trueline")
@@ -68,8 +72,20 @@ def test_models_are_what_would_serve_when_asked(service, registry, tmp_path, mon
     assert service.models == []
 
 
+def test_several_champions_are_no_bento(service, registry, monkeypatch):
+    from bentoml.exceptions import BentoMLException
+
+    build_version(registry, name="flats", promote=True)
+    with pytest.raises(BentoMLException, match=r"Received: 2, 'flats', 'houses'.* A Bento serves the one model"):
+        service.models  # noqa: B018
+    monkeypatch.setenv("TRUELINE_MODEL", "hoses")
+    with pytest.raises(BentoMLException, match=r"Unknown model 'hoses'. There are: 'houses', 'flats'"):
+        service.models  # noqa: B018
+
+
 def test_the_number_of_workers_comes_from_the_environment(service, monkeypatch):
     monkeypatch.setattr(service, "config", {})
+    monkeypatch.setattr(service, "_prepared", True)
     service.inject_config()
     assert service.config == {}
     monkeypatch.setenv("TRUELINE_WORKERS", "3")
@@ -107,16 +123,19 @@ async def test_a_call_inside_the_process_gets_the_same_answer(service, predictor
     await app.worker.stop()
 
 
-def test_a_bentos_models_are_looked_for_beside_it_and_in_the_store(service, registry, tmp_path):
+def test_a_bentos_models_are_looked_for_beside_it_and_in_the_store(service, registry, tmp_path, monkeypatch):
     second = registry.versions("houses")[1]
-    tags = [
-        SimpleNamespace(tag=SimpleNamespace(name="houses", version=second)),
-        SimpleNamespace(tag=SimpleNamespace(name="other", version="1")),
-    ]
+    tags = [SimpleNamespace(tag=SimpleNamespace(name="houses", version=second))]
     service.bento = SimpleNamespace(path=str(tmp_path), info=SimpleNamespace(all_models=tags))
-    stored = registry.models / "houses" / second
-    assert {name: r.path for name, r in service._bundled().items()} == {"houses": stored}
+    settings, choice = Settings.from_environment({}), Choice()
+    empty = tmp_path / "empty"
+    monkeypatch.setenv("BENTOML_HOME", str(empty))
+    shutil.copytree(registry.models / "houses" / second, empty / "models" / "houses" / second)
+    stored = empty / "models" / "houses" / second
+    assert service._source(settings, choice).wanted().path == stored
     carried = tmp_path / "models" / "houses" / second
     carried.mkdir(parents=True)
     (carried / "manifest.json").touch()
-    assert {name: r.path for name, r in service._bundled().items()} == {"houses": carried}
+    assert service._source(settings, choice).wanted().path == carried
+    # Nothing is packed by a Bento that runs.
+    assert service.models == []

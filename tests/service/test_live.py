@@ -140,8 +140,31 @@ async def test_a_version_that_vanished_leaves_the_live_one(registry, log):
     registry._aliases.write("houses", "champion", first, ())
     await asyncio.sleep(0.05)
     assert live.model().version == second
-    assert "keeps serving. Unknown version" in log.text
+    assert f"houses:{second} keeps serving. Expected the champion of 'houses', houses:{first}, in the store" in log.text
     await live.stop()
+
+
+async def test_case_v25_a_live_version_that_is_deleted_goes_on_and_is_told(registry, log):
+    (first, _), metrics = registry.versions("houses"), Metrics(CollectorRegistry())
+    live = Live(Source(registry), metrics, max_rows=100, watch_seconds=0.005)
+    await live.start()
+    folder = registry.models / "houses" / first
+    folder.rename(registry.home / "away")
+    await until(lambda: metrics.registry.get_sample_value("trueline_version_missing") == 1)
+    assert live.model().version == first
+    await asyncio.sleep(0.05)
+    assert log.text.count(f"houses:{first} keeps serving. Expected the champion of 'houses', houses:{first}") == 1
+    (registry.home / "away").rename(folder)
+    await until(lambda: metrics.registry.get_sample_value("trueline_version_missing") == 0)
+    await live.stop()
+    # A worker that starts without it is not ready, and says the same.
+    folder.rename(registry.home / "away")
+    started = Live(Source(registry), metrics, max_rows=100, watch_seconds=0.005)
+    await started.start()
+    with pytest.raises(NotReadyError, match=f"Expected the champion of 'houses', houses:{first}, in the store"):
+        started.model()
+    assert metrics.registry.get_sample_value("trueline_version_missing") == 1
+    await started.stop()
 
 
 async def test_warm_up_measures_the_speed(registry):

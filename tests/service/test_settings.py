@@ -46,6 +46,16 @@ def test_keys_come_from_the_variable_and_the_file_and_are_never_shown(tmp_path):
     assert Settings.from_environment({"TRUELINE_API_KEY": "", "TRUELINE_API_KEY_FILE": ""}).keys() == ()
 
 
+@pytest.mark.parametrize("mark", ["#", "# ", "  #", "\t#!", "\ufeff# "])
+def test_case_v12_comments_in_a_key_file_are_no_keys(mark, tmp_path):
+    file = tmp_path / "keys"
+    file.write_text(f"{mark}rotate me\nsecret-one\n\n# old \r\nsecret#two \n", encoding="utf-8")
+    assert Settings.from_environment({"TRUELINE_API_KEY_FILE": str(file)}).keys() == (b"secret-one", b"secret#two")
+    file.write_text(f"{mark}only this\n", encoding="utf-8")
+    with pytest.raises(DataError, match="expected at least one key"):
+        Settings.from_environment({"TRUELINE_API_KEY_FILE": str(file)})
+
+
 @pytest.mark.parametrize("value", [" ", ",", "schl\u00fcssel", "good,se\x00cret"])
 def test_a_key_that_cannot_be_sent_does_not_open_the_service_and_is_not_shown(value):
     with pytest.raises(DataError, match="TRUELINE_API_KEY") as caught:

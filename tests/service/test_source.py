@@ -1,8 +1,11 @@
+import shutil
+
 import pytest
 
 from artifact.errors import NotFoundError
 from artifact.registry import Registry
-from service.source import Source, bundled_models
+from service.choice import Choice
+from service.source import MissingVersionError, SeveralModelsError, Source, bundled_models
 from tests.builders import build_version
 
 
@@ -36,9 +39,76 @@ def test_several_champions_are_listed_and_one_can_be_named(registry):
 
 def test_a_model_that_is_live_stays_so_when_another_gets_a_champion(registry):
     source = Source(registry)
-    source.follow(source.wanted().name)
+    source.wanted()
     build_version(registry, name="flats", promote=True)
     assert wanted(source).startswith("houses:")
+
+
+def test_the_choice_of_model_is_the_services_not_each_workers(registry, tmp_path):
+    file = tmp_path / "choice"
+    first = Source(registry, choice=Choice(file))
+    assert first.choose() == "houses"
+    build_version(registry, name="flats", promote=True)
+    # A worker that starts now, after a death, does not ask the store again.
+    assert wanted(Source(registry, choice=Choice(file))) == wanted(first)
+    with pytest.raises(SeveralModelsError):
+        Source(registry, choice=Choice(tmp_path / "other")).wanted()
+    # Two that choose at once: the first to write it wins, for both.
+    one, two = Choice(tmp_path / "race"), Choice(tmp_path / "race")
+    assert one.made() is two.made() is None
+    assert (one.make("flats"), two.make("houses"), two.made()) == ("flats", "flats", "flats")
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+    # Where nothing can be written, each worker counts for itself.
+    assert Choice(tmp_path / "none" / "choice").make("houses") == "houses"
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_case_v25_a_deleted_champion_is_found_out_and_told(registry, pinned):
+    first, second = registry.versions("houses")
+    source = Source(registry, f"houses:{first}" if pinned else "houses")
+    source.wanted()
+    before = source.stamp()
+    folder = registry.models / "houses" / first
+    shutil.move(folder, registry.home / "away")
+    gone = source.stamp()
+    assert gone != before
+    with pytest.raises(MissingVersionError) as caught:
+        source.wanted()
+    if not pinned:
+        assert str(caught.value) == (
+            f"Expected the champion of 'houses', houses:{first}, in the store. Received: a store without it. "
+            f"Put that version back, or promote another one: `trueline promote houses:{second}`."
+        )
+    shutil.move(registry.home / "away", folder)
+    assert source.stamp() != gone
+    assert wanted(source) == f"houses:{first}"
+
+
+def test_a_bento_has_its_own_copy_of_a_deleted_champion(registry):
+    first, second = registry.versions("houses")
+    bundled = bundled_models([registry.models], [("houses", first)])
+    source = Source(registry, None, bundled)
+    shutil.rmtree(registry.models / "houses" / first)
+    assert wanted(source) == f"houses:{first}"
+    registry.promote(f"houses:{second}")
+    assert wanted(source) == f"houses:{second}"
+
+
+def test_case_v01_a_bento_serves_the_model_that_it_was_built_for(registry, tmp_path):
+    first, second = registry.versions("houses")
+    bundled = bundled_models([registry.models], [("houses", second)])
+    elsewhere = Registry(tmp_path / "elsewhere")
+    build_version(elsewhere, name="flats", promote=True)
+    # The only champion there is another model's; then there are two champions of others.
+    assert Source(elsewhere, None, bundled).wanted() == bundled["houses"]
+    build_version(elsewhere, name="boats", promote=True)
+    assert Source(elsewhere, None, bundled).wanted() == bundled["houses"]
+    assert wanted(Source(registry, None, bundled)) == f"houses:{first}"
+    # The operator's word goes first.
+    assert wanted(Source(elsewhere, "flats", bundled)).startswith("flats:")
+    # A Bento that came without its model's files serves no other model in its stead.
+    with pytest.raises(NotFoundError, match=r"Unknown model 'houses'. There are: 'boats', 'flats'"):
+        Source(elsewhere, None, {}, built_for=["houses"]).wanted()
 
 
 def test_a_pinned_version_follows_nothing(registry):
@@ -89,11 +159,15 @@ def test_a_bundled_model_serves_where_no_champion_says_otherwise(registry, tmp_p
         Source(empty, None, two).wanted()
 
 
-def test_a_bento_packs_what_would_serve_or_every_champion_or_nothing(registry, tmp_path):
+def test_a_bento_packs_the_version_that_would_serve_and_never_several_models(registry, tmp_path):
     first, second = registry.versions("houses")
     assert [p.version for p in Source(registry).packed()] == [first]
     assert [p.version for p in Source(registry, f"houses:{second}").packed()] == [second]
-    flats = build_version(registry, name="flats", promote=True)
-    assert [p.version for p in Source(registry).packed()] == [flats.version, first]
+    build_version(registry, name="flats", promote=True)
+    with pytest.raises(SeveralModelsError, match=r"Received: 2, 'flats', 'houses'.*TRUELINE_MODEL=NAME"):
+        Source(registry).packed()
+    for model in ("house", "houses:none"):  # a name that was given and is wrong is no empty Bento
+        with pytest.raises(NotFoundError):
+            Source(registry, model).packed()
     assert [p.version for p in Source(registry, "houses").packed()] == [first]
     assert Source(Registry(tmp_path / "empty")).packed() == []

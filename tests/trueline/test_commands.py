@@ -227,7 +227,7 @@ def test_serve_hands_over_to_bentoml(home, capsys, monkeypatch):
     monkeypatch.delenv("TRUELINE_MODEL", raising=False)
     code, _, err = call(capsys, "serve", "houses", "--port", "3111", "--workers", "2")
     assert code == 0, err
-    assert seen[0][1:5] == ["-m", "bentoml", "serve", "service:RegressionService"]
+    assert seen[0][1:5] == ["-m", "service.process.command", "serve", "service:RegressionService"]
     assert seen[0][-2:] == ["--port", "3111"]
     assert (os.environ["TRUELINE_MODEL"], os.environ["TRUELINE_WORKERS"]) == ("houses", "2")
     monkeypatch.delenv("TRUELINE_MODEL")
@@ -256,8 +256,11 @@ def test_every_setting_but_the_key_is_a_flag_of_serve(home, capsys, monkeypatch)
         "TRUELINE_LOG_FORMAT": "json",
         "TRUELINE_RUNTIME_FOLDER": str(home.home),
     }
+    # A wrong flag is a wrong command; a wrong setting of the environment is a fault of the start.
     assert call(capsys, "serve", "--max-rows", "0")[0] == 2
-    monkeypatch.delenv("TRUELINE_MAX_ROWS")
+    monkeypatch.setenv("TRUELINE_MAX_ROWS", "0")
+    code, _, err = call(capsys, "serve")
+    assert (code, "TRUELINE_MAX_ROWS" in err) == (1, True)
 
 
 @pytest.mark.parametrize(

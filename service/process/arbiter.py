@@ -1,0 +1,139 @@
+"""BentoML's parent of the workers, with Trueline's rules: it takes its ports alone, and ends where nothing will mend.
+
+Imported in the parent process alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bentoml._internal.utils.circus import Arbiter
+from bentoml.exceptions import BentoMLException
+
+from artifact.errors import NotFoundError, TruelineError
+from service.choice import CHOICE, Choice
+from service.errors import CANNOT_START, StartError
+from service.fleet import WORKERS, Fleet
+from service.process import ports
+from service.process.orphan import PARENT
+from service.settings import Settings
+from service.source import SeveralModelsError, Source
+
+logger = logging.getLogger("bentoml.trueline")
+
+# BentoML's arbiter looks for dead workers every 10 s; with one worker that is how long nobody answers.
+_CHECK_SECONDS = 1.0
+_AGAIN_SECONDS = 0.2
+# Workers in a row that died before one of them had come as far as loading a model.
+_MOST_DEATHS = 5
+_NOT_TO_MEND = "No worker can start; the lines above say why."
+
+
+class ServiceArbiter(Arbiter):
+    """The parent of one service's workers.
+
+    Args:
+        settings: the service's.
+        source: makes what finds the model, with the choice that all workers share.
+        watchers, more: as BentoML gives them.
+    """
+
+    def __init__(
+        self, settings: Settings, source: Callable[[Choice], Source], watchers: list[Any], **more: Any
+    ) -> None:
+        super().__init__(watchers, **{**more, "check_delay": _CHECK_SECONDS})
+        self._settings = settings
+        self._source = source
+        self._grpc_port: socket.socket | None = None
+        self._fault: str | None = None
+        self._deaths = 0
+        metrics = watchers[-1].env.get("PROMETHEUS_MULTIPROC_DIR")
+        self._metrics = None if metrics is None else Path(metrics)
+        self._fleet = Fleet(None if self._metrics is None else self._metrics / WORKERS)
+        for watcher in watchers:
+            watcher.hooks["after_reap"] = self._reaped
+            watcher.env[PARENT] = str(os.getpid())
+        self._take_signals()
+
+    def start(self, cb: Callable[[Any], Any] | None = None) -> None:
+        """Start the workers, and come back when the service has ended.
+
+        Raises:
+            BentoMLException: the service cannot start; BentoML's command prints the sentence and exits with 1.
+        """
+        try:
+            self._take_ports()
+            self._choose_model()
+        except TruelineError as error:
+            raise BentoMLException(str(error)) from None
+        try:
+            super().start(cb)
+        except RuntimeError:  # circus's word for no worker that runs, and none that may be started
+            self._fault = self._fault or _NOT_TO_MEND
+        finally:
+            if self._grpc_port is not None:
+                self._grpc_port.close()
+        if self._fault is not None:
+            raise BentoMLException(self._fault)
+
+    def manage_watchers(self) -> Any:
+        """Reap the workers that died and start others; circus calls it each second."""
+        if self._deaths and self._fleet.living_workers():
+            self._deaths = 0
+        return super().manage_watchers()
+
+    def _take_signals(self) -> None:
+        handlers = self.ctrl.sys_hdl
+        for name in ("int", "term", "quit", "hup"):
+            setattr(handlers, f"handle_{name}", lambda: self.loop.add_callback_from_signal(self._end))
+        # A service that was started by nohup is to outlive its terminal.
+        if handlers._old.get(signal.SIGHUP) == signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def _end(self) -> None:
+        # circus refuses to stop while it starts or reaps workers, and then forgets that it was asked.
+        self.ctrl.sys_hdl.quit()
+        if not self._stopping:
+            self.loop.call_later(_AGAIN_SECONDS, self._end_unless_ending)
+
+    def _end_unless_ending(self) -> None:
+        if not self._stopping:
+            self._end()
+
+    def _take_ports(self) -> None:
+        grpc = self._settings.grpc_port
+        for listener in self.sockets.values():
+            if listener.is_unix:
+                continue
+            if listener.port == grpc:
+                raise StartError(
+                    f"TRUELINE_GRPC_PORT: Expected another port than the one of HTTP. Received: {grpc} for both."
+                )
+            ports.check("HTTP", listener.host, listener.port)
+        if grpc is not None:
+            self._grpc_port = ports.hold("TRUELINE_GRPC_PORT", self._settings.grpc_host, grpc)
+
+    def _choose_model(self) -> None:
+        choice = Choice(None if self._metrics is None else self._metrics / CHOICE)
+        try:
+            self._source(choice).choose()
+        except SeveralModelsError:
+            raise
+        except NotFoundError:
+            pass  # An empty store, or no champion yet: the service waits, and its workers say so.
+
+    def _reaped(self, exit_code: int = 0, **_more: Any) -> None:
+        """A worker ended; called by circus."""
+        if exit_code == 0 or self._stopping or self._fleet.living_workers():
+            return
+        self._deaths += 1
+        if exit_code == CANNOT_START or self._deaths >= _MOST_DEATHS:
+            self._fault = _NOT_TO_MEND
+            for watcher in self.iter_watchers():
+                watcher.respawn = False  # circus ends where there is no worker and none may be started

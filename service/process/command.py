@@ -1,0 +1,28 @@
+"""``python -m service.process.command serve ...``: BentoML's command, with sentences for what fails before it runs.
+
+BentoML reads its configuration and makes its folders when it is imported; what goes wrong there is a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command of BentoML's, which ends the process; comes back with 1 where BentoML cannot be imported."""
+    try:
+        from bentoml_cli.cli import cli
+    except Exception as error:  # noqa: BLE001 - of whatever kind, it is the operator's to mend
+        reason = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+        sys.stderr.write(
+            "Error: Expected settings that BentoML can start with (BENTOML_HOME, BENTOML_CONFIG, "
+            f"BENTOML_CONFIG_OPTIONS). Received: {reason or repr(error)}.\n"
+        )
+        return 1
+    cli(list(arguments), prog_name="bentoml")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,272 @@
+"""Real services that start, or say in one sentence why they don't; what is left when a parent is killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from artifact.registry import Registry
+from service.process.runtime_folder import LOCK
+from tests.builders import build_version
+from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready
+
+BENTOML = [sys.executable, "-m", "bentoml", "serve", "service:RegressionService", "--working-dir", str(ROOT)]
+TRUELINE = [sys.executable, "-m", "trueline", "serve"]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("start") / "store"
+    build_version(Registry(home), promote=True)
+    return home
+
+
+def environment(home: Path | str, tmp_path: Path, **more: str) -> dict[str, str]:
+    """The environment of a service that is started in another folder than the code's, with temporary files its own."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return clean_environment(Path(home), TMPDIR=str(temporary), PYTHONPATH=str(ROOT), **more)
+
+
+def refused(command: list[str], environ: dict[str, str], cwd: Path, *arguments: str) -> str:
+    """What a service says that does not start: one sentence on stderr, and status 1."""
+    done = subprocess.run(
+        [*command, "--host", "127.0.0.1", *arguments],
+        cwd=cwd,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    return line
+
+
+def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [c for c in children if "_bentoml_impl.worker.service" in " ".join(c.cmdline())]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("command", [TRUELINE, BENTOML], ids=["trueline", "bentoml"])
+def test_case_v07_v08_every_path_may_be_relative(command: list[str], store: Path, tmp_path: Path) -> None:
+    (tmp_path / "keys.txt").write_text("secret-one\n\n  # rotate me\nsecret-two \n")
+    (tmp_path / "bento.yaml").write_text("services:\n  trueline:\n    workers: 1\n")
+    (tmp_path / "store").symlink_to(store)
+    environ = environment(
+        "store",
+        tmp_path,
+        TRUELINE_API_KEY_FILE="keys.txt",
+        TRUELINE_RUNTIME_FOLDER="run",
+        BENTOML_CONFIG="./bento.yaml",
+    )
+    port, log = free_port(), tmp_path / "log"
+    with running([*command, "--host", "127.0.0.1", "--port", str(port)], log, environ, cwd=tmp_path) as process:
+        wait_until_ready(process, port, log)
+        assert call(port, "/schema")[0] == 401
+        assert call(port, "/schema", headers={"X-API-Key": "secret-two"})[0] == 200
+        # V12: a comment is no key, with the mark or without.
+        for comment in ("# rotate me", "rotate me", "#"):
+            assert call(port, "/schema", headers={"X-API-Key": comment})[0] == 401
+        assert (tmp_path / "run" / "metrics").is_dir()
+        # Another service that was given the same folder would empty the metrics of this one.
+        said = refused(command, environ, tmp_path, "--port", str(free_port()))
+        assert f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {tmp_path / 'run'}" in said
+    assert "Traceback" not in log.read_text()
+    assert sorted(p.name for p in ROOT.iterdir() if p.name in ("store", "run", "keys.txt")) == []
+
+
+def test_case_v02_v19_a_port_is_one_services_alone(store: Path, tmp_path: Path) -> None:
+    environ = environment(store, tmp_path, TRUELINE_WORKERS="2")
+    port, grpc, log = free_port(), free_port(), tmp_path / "log"
+    arguments = ["--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(grpc)]
+    with running([*TRUELINE, *arguments], log, environ) as process:
+        # Refused from the first moment on, long before a worker listens.
+        wait_for(lambda: "Starting production" in log.read_text())
+        other = str(free_port())
+        said = refused(TRUELINE, environ, ROOT, "--port", other, "--grpc-port", str(grpc), "--grpc-host", "0.0.0.0")
+        assert f"TRUELINE_GRPC_PORT: Expected a port to listen on. Received: 0.0.0.0:{grpc}, which another" in said
+        wait_until_ready(process, port, log)
+        assert log.read_text().count("gRPC on") == 2
+        assert f"Received: 127.0.0.1:{grpc}, which another process uses." in refused(
+            BENTOML, {**environ, "TRUELINE_GRPC_PORT": str(grpc)}, ROOT, "--port", other
+        )
+        assert (
+            f"HTTP: Expected a port to listen on. Received: 127.0.0.1:{port}, which another process uses."
+            in refused(TRUELINE, environ, ROOT, "--port", str(port))
+        )
+        assert "Expected another port than the one of HTTP" in refused(
+            TRUELINE, environ, ROOT, "--port", other, "--grpc-port", other
+        )
+        assert process.poll() is None
+    # Nothing of the calls that were closed just now keeps the next service away.
+    with running([*TRUELINE, *arguments], log, environ) as process:
+        wait_until_ready(process, port, log)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"TRUELINE_API_KEY_FILE": "none.txt"}, r"expected a readable file of keys, not .*none\.txt"),
+        ({"TRUELINE_API_KEY_FILE": "comments.txt"}, "expected at least one key"),
+        ({"TRUELINE_MAX_ROWS": "many"}, "TRUELINE_MAX_ROWS: Input should be a valid integer"),
+        ({"BENTOML_HOME": "comments.txt"}, r"BENTOML_HOME: Expected a folder.* Received: .*comments\.txt, which is no"),
+        ({"BENTOML_HOME": "comments.txt/below"}, "BENTOML_HOME: Expected a folder"),
+        ({"BENTOML_CONFIG": "none.yaml"}, "Expected settings that BentoML can start with.* not found"),
+        ({"BENTOML_CONFIG_OPTIONS": "services.trueline.workers=none"}, r"Invalid configuration.* 'workers' error"),
+        ({"BENTOML_HOME": "odd"}, r"BENTOML_HOME: Expected a model store\. Received: .*aliases, which is no folder"),
+    ],
+)
+def test_what_cannot_mend_itself_ends_the_service_with_a_sentence(
+    more: dict[str, str], sentence: str, store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "comments.txt").write_text("# secret\n")
+    (tmp_path / "odd" / "trueline").mkdir(parents=True)
+    (tmp_path / "odd" / "trueline" / "aliases").touch()
+    environ = {**environment(store, tmp_path), **more}
+    said = refused(TRUELINE, environ, tmp_path, "--port", str(free_port()))
+    assert re.search(sentence, said), said
+    assert "# secret" not in said
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="a user who may not write is made by root")
+def test_case_v23_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o555)
+    unprivileged = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override"]
+    environ = environment(home, tmp_path)
+    said = refused([*unprivileged, *TRUELINE], environ, ROOT, "--port", str(free_port()))
+    assert "BENTOML_HOME: Expected a folder that has 'bentos', 'models', 'envs', 'tmp', or in which" in said
+    assert str(home / "bentos") in said
+
+
+def test_case_v06_workers_end_with_their_parent_and_leave_the_port(store: Path, tmp_path: Path) -> None:
+    environ = environment(store, tmp_path, TRUELINE_WORKERS="2", TRUELINE_DRAIN_SECONDS="30")
+    port, grpc, log = free_port(), free_port(), tmp_path / "log"
+    command = [*TRUELINE, "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(grpc)]
+    with running(command, log, environ) as process:
+        wait_until_ready(process, port, log)
+        found = workers(process)
+        assert len(found) == 2
+        (left,) = (tmp_path / "tmp").glob(f"trueline-*/{LOCK}")
+        try:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            assert psutil.wait_procs(found, timeout=5)[1] == []
+        finally:
+            for worker in found:
+                if worker.is_running():
+                    worker.kill()
+    assert "The service's parent process is gone. This worker ends." in log.read_text()
+    with running(command, log, {**environ, "TRUELINE_DRAIN_SECONDS": "0"}) as process:
+        wait_until_ready(process, port, log)
+        assert not left.exists()  # The next start removes the folder that was left behind.
+        assert len(list((tmp_path / "tmp").glob(f"trueline-*/{LOCK}"))) == 1
+    assert list((tmp_path / "tmp").glob("trueline-*")) == []
+
+
+def test_a_worker_that_can_not_start_any_more_ends_the_service(store: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("secret\n")
+    environ = environment(store, tmp_path, TRUELINE_API_KEY_FILE=str(keys))
+    port, log = free_port(), tmp_path / "log"
+    with running([*TRUELINE, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
+        wait_until_ready(process, port, log)
+        keys.unlink()
+        (worker,) = workers(process)
+        worker.kill()
+        assert process.wait(timeout=30) == 1
+    text = log.read_text()
+    assert "This worker cannot start. TRUELINE_API_KEY and TRUELINE_API_KEY_FILE" in text
+    assert "No worker can start; the lines above say why." in text
+    assert "Traceback" not in text
+
+
+def test_case_v11_settings_that_have_no_effect_are_named_once(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "bento.yaml").write_text(
+        "services:\n  RegressionService:\n    workers: 1\n    http:\n      cors: { enabled: true }\n"
+        "  trueline:\n    traffic: { timeout: 5 }\n    backlog: 100\n"
+    )
+    environ = environment(
+        store, tmp_path, BENTOML_CONFIG=str(tmp_path / "bento.yaml"), TRUELINE_WORKERS="2", TRUELINE_MODL="x"
+    )
+    port, log = free_port(), tmp_path / "log"
+    with running([*BENTOML, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
+        wait_until_ready(process, port, log)
+    text = log.read_text()
+    for sentence in (
+        "Unknown service 'RegressionService' in BentoML's configuration; this one is 'trueline'. "
+        "BentoML's setting services.RegressionService.http.cors.enabled has no effect here. Set TRUELINE_CORS_ORIGINS.",
+        "services.RegressionService.workers has no effect here. Move it to services.trueline.",
+        "BentoML's setting services.trueline.traffic.timeout has no effect here. Set TRUELINE_DEADLINE_SECONDS.",
+        "Unknown setting 'TRUELINE_MODL'. There are: 'TRUELINE_MODEL'",
+    ):
+        assert text.count(sentence) == 1, sentence
+    assert "backlog" not in text
+
+
+def test_a_store_that_comes_late_is_waited_for(tmp_path: Path) -> None:
+    environ = environment(tmp_path / "home", tmp_path)
+    port, log = free_port(), tmp_path / "log"
+    with running([*TRUELINE, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
+        wait_for(lambda: "Not ready. No model is live yet." in log.read_text())
+        assert (call(port, "/livez")[0], call(port, "/readyz")[0]) == (200, 503)
+        build_version(Registry(tmp_path / "home"), promote=True)
+        wait_until_ready(process, port, log, seconds=10)
+
+
+def test_case_v20_a_hang_up_ends_the_service_without_a_lost_request(store: Path, tmp_path: Path) -> None:
+    environ = environment(store, tmp_path, TRUELINE_WORKERS="2", TRUELINE_DRAIN_SECONDS="1")
+    port, log = free_port(), tmp_path / "log"
+    with running([*TRUELINE, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
+        wait_until_ready(process, port, log)
+        answers, signalled = [], time.monotonic()
+        process.send_signal(signal.SIGHUP)
+        # As a load balancer does: requests go on until /readyz says that they should not.
+        while call(port, "/readyz")[0] == 200:
+            answers.append(call(port, "/schema")[0])
+            assert time.monotonic() - signalled < 5
+        answers += [call(port, "/schema")[0] for _ in range(20)]
+        assert set(answers) == {200}
+        assert process.wait(timeout=15) == 0
+    text = log.read_text()
+    assert "Traceback" not in text
+    assert "ConflictError" not in text
+
+
+def test_a_hang_up_is_nothing_to_a_service_that_was_started_by_nohup(store: Path, tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    command = ["nohup", *TRUELINE, "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, log, environment(store, tmp_path)) as process:
+        wait_until_ready(process, port, log)
+        (worker,) = workers(process)
+        process.send_signal(signal.SIGHUP)
+        worker.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert call(port, "/readyz")[0] == 200
+        assert [worker] == workers(process)
+
+
+def test_a_port_that_is_no_port_of_this_machine(store: Path, tmp_path: Path) -> None:
+    environ = environment(store, tmp_path)
+    said = refused(BENTOML, {**environ, "TRUELINE_GRPC_PORT": "9", "TRUELINE_GRPC_HOST": "192.0.2.1"}, ROOT)
+    assert "TRUELINE_GRPC_PORT: Expected a port to listen on. Received: 192.0.2.1:9, where it cannot listen" in said
