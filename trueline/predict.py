@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from artifact.errors import DataError, Fault, SchemaMismatchError
 from trueline.options import (
@@ -22,6 +22,7 @@ from trueline.options import (
     runtime_option,
     stderr,
     stdout,
+    text_column,
 )
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def score(
     names = _answer_names(frame.columns, predictor.schema.target_names)
     answers: list[Any] = []
     n_warnings = 0
-    columns = (TextColumn("Predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (text_column("Predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr(), transient=True) as progress:
         task = progress.add_task("", total=frame.height)
         for start in range(0, frame.height, CHUNK):

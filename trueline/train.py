@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from trueline.ended import ended_by_signals
 from trueline.options import (
@@ -20,6 +20,7 @@ from trueline.options import (
     registry,
     stderr,
     stdout,
+    text_column,
 )
 from trueline.tables import result_tables, schema_table
 
@@ -145,8 +146,8 @@ def train_command(
     store = registry()
     shown = KINDS[objective_of_run(store, request.init, request.config)].shown
     console = stderr()
-    detail = TextColumn("{task.fields[detail]}")
-    columns = (TextColumn("{task.description}"), BarColumn(), detail, TimeRemainingColumn())
+    detail = text_column("{task.fields[detail]}")
+    columns = (text_column("{task.description}"), BarColumn(), detail, TimeRemainingColumn())
     with ended_by_signals(), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Starting", total=None, detail="")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +19,13 @@ from training.table.text import as_utf8
 
 # A field may be a document.
 _LONGEST_FIELD = 1 << 30
+# A line that no file has.
+_END = "\0end"
 
 
-def read_csv(data: bytes, path: Path, reading: Reading, notes: list[str]) -> tuple[list[str], pl.DataFrame]:
+def read_csv(
+    data: bytes, path: Path, reading: Reading, notes: list[str], known: Collection[str] = ()
+) -> tuple[list[str], pl.DataFrame]:
     """Names of the columns, and the columns by their places, String; an empty field is missing.
 
     Args:
@@ -28,6 +33,7 @@ def read_csv(data: bytes, path: Path, reading: Reading, notes: list[str]) -> tup
         path: for messages.
         reading: what the user says.
         notes: takes a sentence on what was judged.
+        known: names that are expected, so that a header of numbers is known as one.
 
     Raises:
         DataError: no text, no separator that is sure, a name that repeats, or lines that are too long.
@@ -36,7 +42,8 @@ def read_csv(data: bytes, path: Path, reading: Reading, notes: list[str]) -> tup
     if not data.strip():
         raise DataError(f"Expected {path} to be readable as csv. Received: an empty file.")
     dialect = sniffed(data, reading.separator or named, path)
-    if dialect.looks_like_values:
+    names = checked_names(dialect.header, path)
+    if dialect.looks_like_values and not set(names) & set(known):
         shown = ", ".join(f"'{name}'" for name in dialect.header[:5])
         raise DataError(
             f"Expected names of the columns in the first line of {path}. Received: values: {shown}. "
@@ -44,7 +51,6 @@ def read_csv(data: bytes, path: Path, reading: Reading, notes: list[str]) -> tup
         )
     if dialect.skip:
         notes.append(f"The first {dialect.skip} lines of {path} are passed over: they stand before the header.")
-    names = checked_names(dialect.header, path)
     before, body = _after_header(data, dialect)
     return names, _body(body, dialect, len(names), _Place(path, before), notes)
 
@@ -108,14 +114,14 @@ def _told(survey: _Survey, frame: pl.DataFrame, width: int, place: _Place, notes
     """The frame without blank lines, and sentences on lines that are not as the header is."""
     if survey.short:
         line, text = survey.first
-        lines = "line" if survey.short == 1 else "lines"
+        lines, what = ("lines has", "it lacks") if survey.short == 1 else ("lines have", "they lack")
         notes.append(
-            f"{survey.short:,} {lines} of {survey.rows - len(survey.blank):,} in {place.path} have fewer fields than "
-            f"the {width} of the header, first line {line}: '{text}'. What they lack counts as missing; a text with a "
-            "line break needs quotes around it."
+            f"{survey.short:,} of {survey.rows - len(survey.blank):,} {lines} fewer fields than the {width} of the "
+            f"header in {place.path}, first line {line}: {text!r}. What {what} counts as missing; a text with a line "
+            "break needs quotes around it."
         )
     if survey.cut:
-        notes.append(f"{survey.cut:,} lines of {place.path} end with empty fields beyond the header's; they are cut.")
+        notes.append(f"Empty fields beyond the header's at the end of lines are cut: {survey.cut:,} in {place.path}.")
     # In a table of one column a blank line is a missing value.
     if survey.blank and width > 1:
         kept = pl.Series([True] * frame.height)
@@ -142,9 +148,9 @@ def _after_header(data: bytes, dialect: Dialect) -> tuple[int, bytes]:
 
 
 def _needs_care(body: bytes, dialect: Dialect) -> bool:
-    """Whether quotes stand where the fast reader takes them wrongly: escaped, or amid a field."""
+    """Whether quotes stand where the fast reader takes them wrongly: escaped, amid a field, or without an end."""
     quote = dialect.quote.encode()
-    if dialect.escape is not None:
+    if dialect.escape is not None or body.count(quote) % 2:
         return True
     if quote not in body:
         return False
@@ -171,6 +177,8 @@ def _surveyed(body: bytes, dialect: Dialect, width: int, place: _Place) -> _Surv
     survey = _Survey()
     reader = dialect.rows(_lines(body))
     for row in reader:
+        if row == [_END]:
+            break
         survey.add(row, width, place.before + reader.line_num, dialect)
     return survey
 
@@ -184,14 +192,21 @@ def _exactly(body: bytes, dialect: Dialect, width: int, place: _Place) -> tuple[
     survey = _Survey()
     columns: list[list[str | None]] = [[] for _ in range(width)]
     reader = dialect.rows(_lines(body))
+    line = place.before
     try:
         for row in reader:
+            if row == [_END]:
+                return survey, pl.DataFrame(
+                    [pl.Series(str(i), column, dtype=pl.String) for i, column in enumerate(columns)]
+                )
+            begins = line + 1
             line = place.before + reader.line_num
             if len(row) > width:
                 if any(text.strip() for text in row[width:]):
                     raise DataError(
                         f"Expected {place.path} to be readable as csv. Received: {len(row)} fields in line {line}, "
-                        f"where the header has {width}. A text that holds {dialect.separator!r} needs quotes around it."
+                        f"where the header has {width}. "
+                        f"A text that holds {dialect.separator!r} needs quotes around it, or the header lacks a name."
                     )
                 survey.cut += 1
             survey.add(row, width, line, dialect)
@@ -201,8 +216,14 @@ def _exactly(body: bytes, dialect: Dialect, width: int, place: _Place) -> tuple[
         raise DataError(
             f"Expected {place.path} to be readable as csv. Received: {error} in line {place.before + reader.line_num}."
         ) from error
-    return survey, pl.DataFrame([pl.Series(str(i), column, dtype=pl.String) for i, column in enumerate(columns)])
+    raise DataError(
+        f"Expected {place.path} to be readable as csv. Received: a quote that does not end, in the row "
+        f"that begins in line {begins}."
+    )
 
 
-def _lines(body: bytes) -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", errors="replace", newline="")
+def _lines(body: bytes) -> Iterator[str]:
+    """The lines, and one more that is a row by itself unless a quote before it does not end."""
+    for line in io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", errors="replace", newline="\n"):
+        yield line if line.endswith("\n") else f"{line}\n"
+    yield f"{_END}\n"

@@ -64,7 +64,7 @@ def unnamed_note(left_out: Mapping[int, str], what: object) -> str:
     shown = ", ".join(listed)
     are, their, them = ("are", "their", "them") if len(left_out) > 1 else ("is", "its", "it")
     return (
-        f"{shown[0].upper()}{shown[1:]}{more} of {what} {are} left out: without a name of {their} own, as an index "
+        f"{shown[0].upper()}{shown[1:]}{more} of {what} {are} left out without a name of {their} own, like an index "
         f"that pandas writes. Give {them} a name in the file to use {them}."
     )
 

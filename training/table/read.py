@@ -39,7 +39,7 @@ def read_file(path: Path, reading: Reading, keep: Collection[str] = ()) -> Raw:
     kind = _kind(data, suffix)
     notes: list[str] = []
     try:
-        names, frame = _read(data, kind, path, reading, notes)
+        names, frame = _read(data, kind, path, reading, notes, keep)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"Expected {path} to be readable as {kind}. Received: {reason}") from error
@@ -72,9 +72,11 @@ def _kind(data: bytes, suffix: str) -> str:
     return "parquet" if suffix == ".parquet" else "csv"
 
 
-def _read(data: bytes, kind: str, path: Path, reading: Reading, notes: list[str]) -> tuple[list[str], pl.DataFrame]:
+def _read(
+    data: bytes, kind: str, path: Path, reading: Reading, notes: list[str], keep: Collection[str]
+) -> tuple[list[str], pl.DataFrame]:
     if kind == "csv":
-        return read_csv(data, path, reading, notes)
+        return read_csv(data, path, reading, notes, keep)
     if kind == "xlsx":
         return read_excel(data, path, reading.sheet, notes)
     if kind == "ndjson":

@@ -43,7 +43,9 @@ class Reading:
 def _check_encoding(encoding: str) -> None:
     try:
         # Python's codecs from bytes to bytes, such as base64, are no encodings of text.
-        b"".decode(encoding)
+        b"  ".decode(encoding)
+    except UnicodeError:
+        return
     except LookupError:
         raise DataError(
             f"Expected --encoding as a name that Python knows, such as utf-8, utf-16, cp1252 or latin-1. "

@@ -31,28 +31,31 @@ _MARKS = {
 _PIECE = 1 << 24
 # Bytes of lines that are no UTF-8, by which their encoding is judged.
 _JUDGED = 1 << 16
-# Encodings that tables come in; the likeliest for a message.
+# Encodings that tables come in.
 _KNOWN = (
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "cp1253",
-    "cp1254",
-    "cp1255",
-    "cp1256",
-    "cp1257",
-    "koi8_r",
-    "mac_roman",
-    "cp850",
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8_r", "mac_roman", "cp850"),
+    *("cp932", "gb18030", "big5", "euc_jp", "cp949"),
 )
-_KNOWN_EAST = ("cp932", "gb18030", "big5", "euc_jp", "cp949")
-# A sign within or before a word is a letter of another encoding: '³' in 'Wroc³aw', which is Polish.
+# Those that a message shows in any case.
+_USUAL = ("cp1252", "cp1250", "cp1251", "cp932", "gb18030")
+_WORD = re.compile(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*")
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+# Signs of units, money and typography, beside words of ASCII alone: '°C', 'm²', '5 €'.
+_PLAIN_SIGNS = re.compile("[\u00a0\u00a3\u00a7\u00b0-\u00b3\u00b5\u00b7\u00bc-\u00be\u00d7\u2013-\u201d\u2026\u20ac]")
+_LETTER = "a-zA-Z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff"
 _SIGNS = (
     "\u00a1-\u00a9\u00ac-\u00b4\u00b6\u00b8\u00b9\u00bc-\u00bf\u00d7\u00f7\u0192\u02c6\u02dc\u2020-\u2022\u2030\u2122"
 )
-_SIGN_IN_WORD = re.compile(
-    f"[^\\W\\d_][{_SIGNS}][a-zA-Z\u00c0-\u00ff]|[\u00a2-\u00a6\u00a8\u00ac\u00af\u00b3\u00b4\u00b8\u00b9][a-z\u00df-\u00ff]|\u0178"
+_QUOTES = "\u00a0\u2018\u201a\u201c-\u201e\u2026\u2039\u203a"
+# What Windows-1252 makes of letters of other encodings: signs within or before a word ('³' in 'Wroc³aw', which is
+# Polish), signs side by side, capitals after small letters.
+_ODD = re.compile(
+    f"[{_LETTER}][{_SIGNS}{_QUOTES}][{_LETTER}]|[\u00a2-\u00a6\u00a8\u00ac\u00af\u00b3\u00b4\u00b8\u00b9][a-z\u00df-\u00ff]"
+    f"|[{_SIGNS}][{_SIGNS}]|[a-z\u00df-\u00ff][\u00c0-\u00de\u0152\u0160\u0178\u017d]|\u0178"
 )
+_LETTERS = re.compile(r"[^\W\d_]{3,}")
+# Letters that are rare in Windows-1252 and frequent in Macintosh's encoding.
+_RARE = re.compile("[\u0152\u0153\u0160\u0161\u017d\u017e]")
 
 
 def decompressed(data: bytes, path: object) -> bytes:
@@ -147,23 +150,40 @@ def _western(data: bytes, at: int, path: Path, notes: list[str]) -> bytes:
         DataError: something does; the message shows what the bytes would be in several encodings.
     """
     judged = _foreign_lines(data)
-    best, likely = _likely(judged)
     western = _reading(judged, "cp1252")
-    if western is not None and western == best and not _SIGN_IN_WORD.search(western):
+    matches = _likely(judged)
+    if western is not None and _is_western(western, judged, matches):
         notes.append(f"{path} is read as Windows-1252 (cp1252), such as '{_word(western)}'; --encoding says otherwise.")
         return _recoded(data, "cp1252", path, "as its letters are")
     readings: dict[str, str] = {}
-    for name in likely:
-        text = _reading(judged, name)
-        if text is not None and text not in readings.values():
-            readings[name] = text
-    shown = ", ".join(f"'{_word(text)}' in {name}" for name, text in list(readings.items())[:4])
-    first = next(iter(readings), "cp1252")
+    for name in dict.fromkeys((*matches[:2], *_USUAL)):
+        words = _WORD.findall(_reading(judged, name) or "")
+        shown = " ".join(words[:3])[:40]
+        if shown and shown not in readings.values():
+            readings[name] = shown
+    listed = ", ".join(f"'{words}' in {name}" for name, words in readings.items())
     raise DataError(
-        f"Expected {path} to be UTF-8. Received: other bytes, first in line {line_of(data, at)}"
-        + (f", which would read {shown}" if shown else "")
-        + f". Say which encoding is right: --encoding {first}."
+        f"Expected {path} to be UTF-8. Received: other bytes, first in line {line_of(data, at)}, whose words would be "
+        f"{listed or 'readable in no encoding that tables come in'}. Say which encoding is right: --encoding NAME."
     )
+
+
+def _is_western(western: str, judged: bytes, matches: list[str]) -> bool:
+    """Whether bytes are Windows-1252: no word is odd, and Central Europe's encoding or the likeliest says the same."""
+    if not _plausible(western):
+        return False
+    if not _FOREIGN.search(_PLAIN_SIGNS.sub("", western)):
+        return True
+    if western == _reading(judged, "cp1250") and not _RARE.search(western):
+        return True
+    readings = (_reading(judged, name) for name in matches)
+    return western == next((text for text in readings if text is not None and _plausible(text)), None)
+
+
+def _plausible(text: str) -> bool:
+    """Whether words look like Western ones: mostly of ASCII's letters, without signs in them."""
+    words = _LETTERS.findall(text)
+    return not _ODD.search(text) and all(2 * len(_FOREIGN.findall(word)) <= len(word) for word in words)
 
 
 def _foreign_lines(data: bytes) -> bytes:
@@ -177,14 +197,11 @@ def _foreign_lines(data: bytes) -> bytes:
     return b"\n".join(found)
 
 
-def _likely(data: bytes) -> tuple[str | None, list[str]]:
-    """The likeliest reading, and the names of likely encodings, the likeliest first."""
+def _likely(data: bytes) -> list[str]:
+    """Names of likely encodings, the likeliest first; at least one."""
     from charset_normalizer import from_bytes
 
-    matches = from_bytes(data, cp_isolation=[*_KNOWN, *_KNOWN_EAST])
-    best = matches.best()
-    names = [match.encoding for match in matches]
-    return (None if best is None else str(best)), [*names, *(n for n in _KNOWN if n not in names)]
+    return [match.encoding for match in from_bytes(data, cp_isolation=list(_KNOWN))] or ["cp1252"]
 
 
 def _reading(data: bytes, encoding: str) -> str | None:
@@ -196,7 +213,7 @@ def _reading(data: bytes, encoding: str) -> str | None:
 
 def _word(text: str) -> str:
     """The first word with a letter beyond ASCII."""
-    match = re.search(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*", text)
+    match = _WORD.search(text)
     return match.group()[:40] if match else ""
 
 
