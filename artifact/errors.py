@@ -75,6 +75,16 @@ class SchemaMismatchError(DataError):
         super().__init__(f"{where}: {first.message} Received: {_cut(repr(first.received))}.{more}")
 
 
+def install_extra(name: str) -> str:
+    """How one of the extras is installed: Trueline is on no package index.
+
+    Example:
+        >>> install_extra("training")
+        "pip install '.[training]' in a clone of Trueline, or pip install 'FILE.whl[training]' of a wheel"
+    """
+    return f"pip install '.[{name}]' in a clone of Trueline, or pip install 'FILE.whl[{name}]' of a wheel"
+
+
 def unknown_name(what: str, name: str, known: Iterable[str], *, of: str = "", limit: int = 20) -> str:
     """The sentence for a name that does not exist: what there is, the nearest first.
 

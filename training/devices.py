@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from artifact.errors import DataError
+from artifact.errors import DataError, install_extra
 from training.driver import driver
 
 # What the setting takes, in words.
@@ -18,7 +18,7 @@ TAKES = "auto, cpu, gpu, or GPUs by number: gpu:0, gpu:0,1"
 SEVERAL_FROM_ROWS = 500_000
 # JAX says "gpu" of each of them, and announces to say which.
 _GPU_PLATFORMS = ("gpu", "cuda", "rocm")
-_EXTRA = {"tensorflow": "trueline[gpu]", "jax": "trueline[gpu-jax]"}
+_EXTRA = {"tensorflow": "gpu", "jax": "gpu-jax"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _tensorflow(asked: Asked) -> tuple[Device, ...]:
     if len(numbers) > 1:
         raise DataError(
             f"Expected one GPU on TensorFlow, on which Keras {_version('keras')} cannot share the work among several. "
-            f"Received: {len(numbers)}. Set KERAS_BACKEND=jax (pip install '{_EXTRA['jax']}'), or take one of them."
+            f"Received: {len(numbers)}. Set KERAS_BACKEND=jax ({install_extra(_EXTRA['jax'])}), or take one of them."
         )
     taken = [gpus[i] for i in numbers]
     try:
@@ -184,7 +184,7 @@ def _advice(sees_some: bool, backend: str) -> str:
         return "No NVIDIA driver answers on this machine: install it, or take --device cpu."
     names = ", ".join(found.gpus)
     return (
-        f"The driver {found.version} sees {names}, so install CUDA's libraries, pip install '{_EXTRA[backend]}', and "
+        f"The driver {found.version} sees {names}, so install CUDA's libraries, {install_extra(_EXTRA[backend])}, and "
         "look that CUDA_VISIBLE_DEVICES and JAX_PLATFORMS hide nothing."
     )
 

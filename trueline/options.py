@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import TextColumn
 
-from artifact.errors import DataError
+from artifact.errors import DataError, install_extra
 from artifact.registry import Registry
 
 DATA_HELP = (
@@ -124,4 +124,4 @@ def need_training(feature: str, *modules: str) -> None:
     import importlib.util
 
     if any(importlib.util.find_spec(name) is None for name in modules):
-        raise DataError(f"Expected the training extra for '{feature}'. Install it: pip install 'trueline[training]'.")
+        raise DataError(f"Expected the training extra for '{feature}'. Install it: {install_extra('training')}.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from artifact.errors import ArtifactError, DataError
+from artifact.errors import ArtifactError, DataError, install_extra
 from artifact.runtimes import buckets
 from artifact.runtimes.base import (
     CATEGORICAL_INPUT,
@@ -108,7 +108,7 @@ def _import_keras() -> ModuleType:
     except ImportError as error:
         raise DataError(
             f"Expected Keras and its backend for runtime 'keras'. Received: {error}. "
-            "Install them: pip install 'trueline[training]'; or serve a version that has model.onnx by runtime 'onnx'."
+            f"Install them: {install_extra('training')}. Or serve a version that has model.onnx by runtime 'onnx'."
         ) from error
     return keras  # type: ignore[no-any-return]
 

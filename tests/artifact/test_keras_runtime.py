@@ -212,7 +212,7 @@ def test_without_keras_the_message_says_what_to_install(tmp_path, runtime):
         [sys.executable, "-c", WITHOUT_KERAS, tmp_path, runtime], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("Expected Keras and its backend for runtime 'keras'.")
-    assert "pip install 'trueline[training]'" in done.stdout
+    assert "pip install '.[training]' in a clone of Trueline" in done.stdout
 
 
 ON_JAX = """

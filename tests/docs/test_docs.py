@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shlex
+import tomllib
 import typing
 from collections.abc import Iterator
 
@@ -254,3 +255,16 @@ def test_json_blocks_parse_and_commands_are_ones_that_exist(page):
 def test_no_page_names_a_path_of_somebodys_machine(page):
     for path in re.findall(r"(?<![\w.:/~\]}*-])/(\w[\w.-]*)/[\w.-]", re.sub(r"https?://\S+", "", PAGES[page])):
         assert path in KNOWN_FOLDERS, path
+
+
+def test_nothing_tells_to_install_trueline_from_a_package_index():
+    sources = [path for name in ("artifact", "service", "training", "trueline") for path in (ROOT / name).rglob("*.py")]
+    for path in [*sources, *ROOT.glob("docs/*.md"), ROOT / "README.md"]:
+        assert not re.search(r"install '?trueline\b|trueline\[", path.read_text(encoding="utf-8")), path
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = set(re.findall(r"'\.\[([\w-]+)\]'", section_with_code(CLI, "## Install")))
+    assert named == set(extras) - {"dev"}
+
+
+def section_with_code(page: str, heading: str) -> str:
+    return page.partition(f"\n{heading}\n")[2].partition("\n## ")[0]

@@ -297,7 +297,7 @@ def test_a_service_without_the_training_extra_says_so(home, capsys, monkeypatch,
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     code, _, err = call(capsys, *arguments)
     assert code == 2
-    assert "pip install 'trueline[training]'" in err
+    assert "pip install '.[training]' in a clone of Trueline" in err
 
 
 def test_predict_gives_a_csv_back_as_it_was(home, capsys, tmp_path):

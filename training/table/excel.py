@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from artifact.errors import DataError, unknown_name
+from artifact.errors import DataError, install_extra, unknown_name
 from training.table.names import checked_names
 
 
@@ -25,7 +25,7 @@ def read_excel(data: bytes, path: Path, sheet: str | None, notes: list[str]) -> 
         DataError: no Excel file, no such sheet, several sheets and none chosen, or ``fastexcel`` is not installed.
     """
     if importlib.util.find_spec("fastexcel") is None:
-        raise DataError(f"Expected the excel extra for {path}. Install it: pip install 'trueline[excel]'.")
+        raise DataError(f"Expected the excel extra for {path}. Install it: {install_extra('excel')}.")
     import fastexcel
 
     try:
