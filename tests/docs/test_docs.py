@@ -14,10 +14,13 @@ import click
 import pytest
 from prometheus_client import CollectorRegistry
 
+from artifact.errors import unknown_name
+from artifact.manifest import KERAS_MODEL, ONNX_MODEL
 from service import errors
 from service.app import ROUTES
 from service.front import EXPOSED
 from service.metrics import Metrics
+from service.protocols.paths import PATHS
 from service.settings import PREFIX, Settings
 from tests.processes import ROOT
 from training.config import Preset, TrainConfig
@@ -255,6 +258,24 @@ def test_json_blocks_parse_and_commands_are_ones_that_exist(page):
 def test_no_page_names_a_path_of_somebodys_machine(page):
     for path in re.findall(r"(?<![\w.:/~\]}*-])/(\w[\w.-]*)/[\w.-]", re.sub(r"https?://\S+", "", PAGES[page])):
         assert path in KNOWN_FOLDERS, path
+
+
+def test_the_refusals_that_the_page_of_commands_shows_are_what_is_said():
+    shown = re.findall(r"^Error: (Unknown (\w+) '([\w-]+)'\. There are: .*)$", CLI, re.MULTILINE)
+    assert {what for _, what, _ in shown} >= {"setting", "column", "model"}
+    for sentence, what, name in shown:
+        listed = list(TrainConfig.model_fields) if what == "setting" else re.findall(r"'([\w-]+)'", sentence)[1:]
+        assert sentence == unknown_name(what, name, listed)
+
+
+def test_the_picture_names_files_formats_and_paths_that_there_are():
+    picture = (ROOT / "docs" / "architecture.svg").read_text(encoding="utf-8")
+    for name in set(re.findall(r"\b\w+\.py\b", picture)):
+        assert list(ROOT.glob(f"artifact/**/{name}")) or list(ROOT.glob(f"service/**/{name}")), name
+    for name in set(re.findall(r"\bmodel\.\w+", picture)):
+        assert name in (ONNX_MODEL, KERAS_MODEL), name
+    for path in set(re.findall(r"(?<=[ (])/\w+", picture)):
+        assert any(route.startswith(path) for route in ROUTES | PATHS), path
 
 
 def test_nothing_tells_to_install_trueline_from_a_package_index():
