@@ -21,8 +21,11 @@ from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
 from artifact.registry import Registry
+from artifact.schema import Feature
 from service.app import ROUTES, App
+from service.live import LiveModel
 from service.metrics import Metrics
+from service.openapi import openapi_document
 from service.protocols.paths import PATHS
 from service.settings import Settings
 from service.worker import Worker
@@ -209,3 +212,31 @@ async def test_case_v21_pydantic_models_take_every_date_that_the_service_takes(
         response = await client.post("/predict", content=content, headers={"content-type": "application/json"})
         refused = models.Error.model_validate_json(response.content)
         assert refused.error.details[0].field == "rooms"
+
+
+def test_case_v21_names_that_are_no_names_in_python_come_back_as_they_were(tmp_path: Path) -> None:
+    names = ["distance km", "Größe", "class", "2nd", "from", "a.b", "self", "rows"]
+    features = [Feature(name=name, kind="number", minimum=0, maximum=9, example=1) for name in names]
+    categories = ("a", "A", "a b", "1", 'q"')
+    features.append(Feature(name="naïve", kind="category", categories=categories, unseen="refuse", example="A"))
+    reference = build_version(Registry(tmp_path / "home"), schema=build_schema(features, ("price", "rent")))
+    model = LiveModel(Predictor.load(reference.path), max_rows=500)
+    (tmp_path / "docs.json").write_bytes(openapi_document(model, Settings()))
+    # Categories that differ in case alone are one name of an enum: the generator itself asks for this.
+    (tmp_path / "config.yaml").write_text("literal_enums: true\n")
+    said = generate(
+        tmp_path, "openapi_python_client", "generate", "--path", "docs.json", "--output-path", "awkward_client",
+        "--meta", "none", "--config", "config.yaml",
+    )  # fmt: skip
+    assert said.count("WARNING") == said.count("Unsupported content type") == 4, said
+    row = model.predictor.schema.example_row()
+    for client in imported(tmp_path, "awkward_client"):
+        found = part(client, "models").RowsRequest(rows=[part(client, "models").Row.from_dict(row)])
+        assert found.to_dict() == {"rows": [row]}
+    generate(
+        tmp_path, "datamodel_code_generator", "--input", "docs.json", "--input-file-type", "openapi",
+        "--output-model-type", "pydantic_v2.BaseModel", "--output", "awkward_models.py", "--formatters", "builtin",
+    )  # fmt: skip
+    for models in imported(tmp_path, "awkward_models"):
+        request = models.Request.model_validate({"rows": [row]})
+        assert json.loads(request.model_dump_json(by_alias=True, exclude_unset=True)) == {"rows": [row]}
