@@ -37,17 +37,20 @@ class WorkerFiles(Collector):
             return _merged([f for f in files if _readable(f)])
 
 
-def render(registry: CollectorRegistry, folder: Path | None) -> bytes:
+def render(registry: CollectorRegistry, folder: Path | None, *shared: Collector) -> bytes:
     """Metrics in Prometheus's text format.
 
     Args:
         registry: this process's own metrics; used where ``folder`` is None.
         folder: the workers' files, see :class:`WorkerFiles`.
+        shared: those of ``registry`` that tell of all workers, whichever of them is asked.
     """
     if folder is None:
         return generate_latest(registry)
     merged = CollectorRegistry()
     merged.register(WorkerFiles(folder))
+    for collector in shared:
+        merged.register(collector)
     return generate_latest(merged)
 
 

@@ -11,12 +11,14 @@ import resource
 import time
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from artifact.errors import Fault
 from artifact.schema import Target
@@ -48,11 +50,37 @@ WARNING_KINDS = ("out_of_range", "unseen")
 ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 
+class Readiness(Collector):
+    """``trueline_ready``, asked for at each scrape: what a worker wrote down before it died would be no answer.
+
+    Attributes:
+        ask: says whether the service is ready. Until a worker sets it: no.
+    """
+
+    def __init__(self) -> None:
+        self.ask: Callable[[], bool] = bool
+
+    def describe(self) -> list[Metric]:
+        return self._gauge([])
+
+    def collect(self) -> list[Metric]:
+        return self._gauge([float(self.ask())])
+
+    def _gauge(self, values: Sequence[float]) -> list[Metric]:
+        gauge = GaugeMetricFamily("trueline_ready", "1 while /readyz answers 200, else 0.")
+        for value in values:
+            gauge.add_metric([], value)
+        return [gauge]
+
+
 class Metrics:
     """The service's metrics in a registry that the caller hands in.
 
     Args:
         registry: where they are registered; with several workers :mod:`service.exposition` reads their files instead.
+
+    Attributes:
+        readiness: the one metric that is no worker's own.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -94,12 +122,8 @@ class Metrics:
             "trueline_model_loads", "Versions loaded (ok) or refused (failed).", ["result"], registry=registry
         )
         self._queue = Gauge("trueline_queue_rows", "Rows waiting.", multiprocess_mode="livesum", registry=registry)
-        self._ready = Gauge(
-            "trueline_ready",
-            "1 where every worker has a live model, 0 where one has not.",
-            multiprocess_mode="livemin",
-            registry=registry,
-        )
+        self.readiness = Readiness()
+        registry.register(self.readiness)
         self._missing = Gauge(
             "trueline_version_missing",
             "1 where the version that should be live is not in the store, or not any more.",
@@ -144,7 +168,6 @@ class Metrics:
         self._row_count = 0
         self._warning_counts: Tally[str] = Tally()
         self._live: tuple[str, str] | None = None
-        self._ready.set(0)
         # There from the start: of a counter that is born with its first count, `rate` and `increase` see no rise.
         for result in ("ok", "failed"):
             self._loads.labels(result)
@@ -222,7 +245,6 @@ class Metrics:
             self._info.labels(*self._live).set(0)
         self._live = (model_name, model_version)
         self._info.labels(*self._live).set(1)
-        self._ready.set(1)
 
     def refused(self) -> None:
         """A version could not be loaded."""

@@ -17,6 +17,7 @@ from service.batcher import Batcher
 from service.choice import CHOICE, Choice
 from service.connections import Sweeper
 from service.context import client_left
+from service.descriptors import DescriptorWatch
 from service.drain import Drain
 from service.errors import ApiError, NotReadyError
 from service.exposition import render
@@ -69,9 +70,10 @@ class Worker:
         self.open_requests = 0
         self._tasks: Collection[object] | None = None
         self.fleet = Fleet(None if metrics_folder is None else metrics_folder / WORKERS, expected_workers)
+        metrics.readiness.ask = self.is_ready
         self._drain = Drain(settings.drain_seconds, self._begin_drain)
         self._parent = ParentWatch(parent, self._drain.hurry)
-        self._sweeper: Sweeper | None = None
+        self._watches: list[Sweeper | DescriptorWatch] = []
         self.live = Live(
             source or Source(registry, settings.model),
             metrics,
@@ -130,14 +132,21 @@ class Worker:
         """Load the model, then let requests come. A worker that begins later thus never answers "not ready"."""
         self._drain.install()
         self._parent.start()
-        if self._drain.server is not None:
-            self._tasks = self._drain.server.server_state.tasks
-            self._sweeper = Sweeper(
-                self._drain.server.server_state.connections,
-                header_seconds=self.settings.header_seconds,
-                write_seconds=self.settings.write_seconds,
-            )
-            self._sweeper.start()
+        server = self._drain.server
+        if server is not None:
+            # Imported here: it needs uvicorn, which is there where uvicorn serves.
+            from service.framing import Connection
+
+            server.config.http_protocol_class = Connection
+            self._tasks = server.server_state.tasks
+            connections = server.server_state.connections
+            header, write = self.settings.header_seconds, self.settings.write_seconds
+            self._watches = [
+                Sweeper(connections, header_seconds=header, write_seconds=write),
+                DescriptorWatch(connections),
+            ]
+            for watch in self._watches:
+                watch.start()
         self.fleet.join()
         await self.live.start()
         self._flush()
@@ -160,11 +169,19 @@ class Worker:
             raise NotReadyError(f"Expected {expected} ready workers. Received: {ready}. {state}")
         return model
 
+    def is_ready(self) -> bool:
+        """The same as a yes or no; what ``trueline_ready`` says, and every protocol."""
+        try:
+            self.check_ready()
+        except NotReadyError:
+            return False
+        return True
+
     async def stop(self) -> None:
         self._parent.stop()
         self._drain.uninstall()
-        if self._sweeper is not None:
-            await self._sweeper.stop()
+        for watch in self._watches:
+            await watch.stop()
         self.fleet.leave()
         await self.live.stop()
         await asyncio.to_thread(self.batcher.close)
@@ -233,7 +250,7 @@ class Worker:
     async def metrics_text(self) -> bytes:
         """The metrics of all workers, this one's up to now."""
         self._flush()
-        return await asyncio.to_thread(render, self.metrics.registry, self._metrics_folder)
+        return await asyncio.to_thread(render, self.metrics.registry, self._metrics_folder, self.metrics.readiness)
 
     def _flush(self) -> None:
         self._flush_due = False

@@ -9,7 +9,7 @@ import orjson
 
 from artifact.encoding import RowWarning
 from artifact.errors import unknown_name
-from service.errors import NotReadyError, UnknownModelError
+from service.errors import UnknownModelError
 from service.live import LiveModel
 from service.protocols.tensors import described_inputs, output_names
 from service.worker import Worker
@@ -32,15 +32,6 @@ def served(worker: Worker, name: str, version: str | None) -> LiveModel:
     if version and version != model.version:
         raise UnknownModelError(unknown_name("version", version, [model.version], of=name))
     return model
-
-
-def is_ready(worker: Worker) -> bool:
-    """Whether the service is ready, as ``GET /readyz`` says."""
-    try:
-        worker.check_ready()
-    except NotReadyError:
-        return False
-    return True
 
 
 def server_metadata() -> dict[str, Any]:

@@ -53,7 +53,7 @@ async def server_live(_worker: Worker, _request: pb.ServerLiveRequest) -> Messag
 
 
 async def server_ready(worker: Worker, _request: pb.ServerReadyRequest) -> Message:
-    return pb.ServerReadyResponse(ready=oip.is_ready(worker))
+    return pb.ServerReadyResponse(ready=worker.is_ready())
 
 
 async def server_metadata(_worker: Worker, _request: pb.ServerMetadataRequest) -> Message:
@@ -65,7 +65,7 @@ async def model_ready(worker: Worker, request: pb.ModelReadyRequest) -> Message:
         oip.served(worker, request.name, request.version)
     except NotReadyError:
         return pb.ModelReadyResponse(ready=False)
-    return pb.ModelReadyResponse(ready=oip.is_ready(worker))
+    return pb.ModelReadyResponse(ready=worker.is_ready())
 
 
 async def model_metadata(worker: Worker, request: pb.ModelMetadataRequest) -> Message:

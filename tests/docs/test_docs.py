@@ -121,7 +121,10 @@ def test_every_metric_is_documented_with_its_type_and_labels():
     found = {}
     for collector in (value for value in vars(metrics).values() if hasattr(value, "describe")):
         (metric,) = collector.describe()
-        found[metric.name + "_total" * (metric.type == "counter")] = (metric.type, set(collector._labelnames))
+        found[metric.name + "_total" * (metric.type == "counter")] = (
+            metric.type,
+            set(getattr(collector, "_labelnames", ())),
+        )
     batches = {"trueline_batch_rows": ("histogram", set()), "trueline_inference_duration_seconds": ("histogram", set())}
     assert {metric.name for metric in metrics.registry.collect()} == {
         name.removesuffix("_total") for name in (*found, *batches)
