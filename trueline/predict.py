@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -24,6 +22,7 @@ from trueline.options import (
     stdout,
     text_column,
 )
+from trueline.output import AnswerNames, answer_names, check_columns_fit, check_path, write_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,8 +63,8 @@ def predict_command(
 ) -> None:
     """Predict each row of a table. MODEL is NAME (its champion), NAME:VERSION or NAME:champion.
 
-    Writes the input's columns and value, lower, upper (several targets: NAME_value, NAME_lower, NAME_upper). Without
-    an output file the result is printed as CSV.
+    Writes the input's columns as they came and value, lower, upper (several targets: NAME_value, NAME_lower,
+    NAME_upper) and warnings. Without an output file the result is printed as CSV.
 
     \b
     Example:
@@ -81,7 +80,7 @@ def predict_command(
     from training.typed import typed
 
     if output is not None:
-        _writer(output)
+        check_path(output)
     found = registry().resolve(model)
     predictor = Predictor.load(found.path, runtime=runtime)
     predictor.bound(level)
@@ -90,28 +89,50 @@ def predict_command(
         stderr().print(f"Note: {note}")
     raw = in_terms_of(found_raw.frame, predictor.schema.names)
     check_features(raw.columns, predictor.schema, missing_columns)
-    frame = typed(raw, as_text=[f.name for f in predictor.schema.categorical])
-    answers, n_warnings = score(frame, predictor, level, missing_columns)
-    # A CSV gets back the text that came in: "007" and 1.50 as they were.
-    as_csv = output is None or output.suffix.lower() == ".csv"
-    result = pl.concat([found_raw.unnamed, (raw if as_csv else frame).with_columns(answers)], how="horizontal")
+    names = answer_names([*found_raw.unnamed.columns, *raw.columns], predictor.schema.target_names)
+    check_columns_fit(pl.concat([found_raw.unnamed, raw], how="horizontal"), output)
+    features = raw.select(name for name in predictor.schema.names if name in raw.columns)
+    frame = typed(features, as_text=[f.name for f in predictor.schema.categorical])
+    scored = score(frame, predictor, level, names, missing_columns)
+    # What is passed through comes out as it came: no type, no digit of it is touched.
+    result = pl.concat([found_raw.unnamed, raw.with_columns(scored.columns)], how="horizontal")
     if output is None:
         click.echo(result.write_csv(), nl=False)
     else:
         write_table(result, output)
-    _report(f"{found.name}:{found.version}", result.height, n_warnings, output, as_json)
+    _report(f"{found.name}:{found.version}", result.height, scored, output, as_json)
+
+
+class Scored(NamedTuple):
+    """Answers to a frame's rows.
+
+    Attributes:
+        columns: of each target its value, lower and upper end; then the warnings of a row as one text, null for none.
+        with_warnings: how many rows have a warning.
+        kinds: how many rows have a warning of each kind.
+    """
+
+    columns: list[pl.Series]
+    with_warnings: int
+    kinds: dict[str, int]
 
 
 def score(
-    frame: pl.DataFrame, predictor: Predictor, level: float | None, missing_columns: MissingColumns = "refuse"
-) -> tuple[list[pl.Series], int]:
-    """The answers to a frame's rows as columns, and how many rows drew a warning.
+    frame: pl.DataFrame,
+    predictor: Predictor,
+    level: float | None,
+    names: AnswerNames,
+    missing_columns: MissingColumns = "refuse",
+) -> Scored:
+    """The answers to a frame's rows.
 
     Args:
+        frame: the features' columns, typed.
+        names: of the answers' columns.
         missing_columns: see :func:`training.columns.encode_frame`. Defaults to ``refuse``.
 
     Raises:
-        DataError: the table lacks a feature, or holds a column of an answer's name.
+        DataError: the table lacks a feature.
         SchemaMismatchError: values that the schema refuses, by row of the table.
     """
     import numpy as np
@@ -119,9 +140,9 @@ def score(
 
     from training.columns import encode_frame
 
-    names = _answer_names(frame.columns, predictor.schema.target_names)
     answers: list[Any] = []
-    n_warnings = 0
+    warnings: dict[int, str] = {}
+    kinds: dict[str, set[int]] = {}
     columns = (text_column("Predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr(), transient=True) as progress:
         task = progress.add_task("", total=frame.height)
@@ -133,50 +154,18 @@ def score(
                 )
             except SchemaMismatchError as error:
                 raise _by_row(error, start) from error
-            n_warnings += len({warning.row for warning in answer.warnings})
+            for warning in answer.warnings:
+                row = warning.row + start
+                before = warnings.get(row)
+                warnings[row] = warning.message if before is None else f"{before} {warning.message}"
+                kinds.setdefault(warning.kind, set()).add(row)
             # As doubles, which is how the service writes them: the same digits in a CSV as in an answer's JSON.
             answers.append(np.stack([answer.value, answer.lower, answer.upper], axis=2).astype(np.float64))
             progress.advance(task, chunk.height)
     joined = np.concatenate(answers).reshape(frame.height, -1)
-    return [pl.Series(name, joined[:, j]) for j, name in enumerate(names)], n_warnings
-
-
-def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write by the path's ending, whole or not at all."""
-    write = _writer(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        write(frame, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _writer(path: Path) -> Callable[[pl.DataFrame, Path], Any]:
-    writers: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
-        ".csv": lambda frame, to: frame.write_csv(to),
-        ".parquet": lambda frame, to: frame.write_parquet(to),
-        ".arrow": lambda frame, to: frame.write_ipc(to),
-        ".feather": lambda frame, to: frame.write_ipc(to),
-        ".ndjson": lambda frame, to: frame.write_ndjson(to),
-    }
-    if path.suffix.lower() not in writers:
-        raise DataError(f"Expected an output file of {', '.join(writers)}. Received: {path}.")
-    if not path.absolute().parent.is_dir():
-        raise DataError(f"Expected an output file in a folder that exists. Received: {path}.")
-    return writers[path.suffix.lower()]
-
-
-def _answer_names(columns: list[str], targets: tuple[str, ...]) -> list[str]:
-    parts = ("value", "lower", "upper")
-    plain = list(parts)
-    if len(targets) == 1 and not set(plain) & set(columns):
-        return plain
-    names = [f"{target}_{part}" for target in targets for part in parts]
-    taken = [name for name in names if name in columns]
-    if taken:
-        raise DataError(f"Expected no column of an answer's name in the table. Received: '{taken[0]}'; rename it.")
-    return names
+    ends = [pl.Series(name, joined[:, j]) for j, name in enumerate(names.ends)]
+    texts = pl.Series(names.warnings, [warnings.get(row) for row in range(frame.height)], dtype=pl.String)
+    return Scored([*ends, texts], len(warnings), {kind: len(rows) for kind, rows in kinds.items()})
 
 
 def _by_row(error: SchemaMismatchError, start: int) -> DataError:
@@ -193,15 +182,17 @@ def _line(fault: Fault) -> str:
     return f"{where}'{fault.field}': {fault.message} Received: {fault.received!r}."
 
 
-def _report(model: str, rows: int, n_warnings: int, output: Path | None, as_json: bool) -> None:
+def _report(model: str, rows: int, scored: Scored, output: Path | None, as_json: bool) -> None:
     if as_json:
         name, _, version = model.partition(":")
-        content = {"model_name": name, "model_version": version, "rows": rows, "rows_with_warnings": n_warnings}
-        print_json({**content, "output": str(output) if output else None})
+        content = {"model_name": name, "model_version": version, "rows": rows}
+        counts = {"rows_with_warnings": scored.with_warnings, "warnings": scored.kinds}
+        print_json({**content, **counts, "output": str(output) if output else None})
         return
     console = stdout() if output else stderr()
     written = f", written to {output}" if output else ""
-    console.print(f"{rows:,} {'row' if rows == 1 else 'rows'} predicted by {model}{written}.")
-    if n_warnings:
-        hold = "row holds" if n_warnings == 1 else "rows hold"
-        console.print(f"{n_warnings:,} {hold} values outside the training range or unseen categories.")
+    console.print(f"{rows:,} {'row' if rows == 1 else 'rows'} predicted by {model}{written}.", markup=False)
+    if scored.kinds:
+        have = "row has" if scored.with_warnings == 1 else "rows have"
+        kinds = ", ".join(f"{kind} in {n:,}" for kind, n in scored.kinds.items())
+        console.print(f"{scored.with_warnings:,} {have} a warning: {kinds}.", markup=False)

@@ -144,9 +144,9 @@ def test_predict_says_what_it_did(home, capsys, tmp_path):
     assert last_json(out)["rows"] == 20
     assert last_json(out)["rows_with_warnings"] == 10
     code, out, err = call(capsys, "predict", "houses", str(data), "--interval", "0.5")
-    assert out.splitlines()[0].endswith("sold,value,lower,upper")
+    assert out.splitlines()[0].endswith("sold,value,lower,upper,warnings")
     assert len(out.splitlines()) == 21
-    assert "10 rows hold values outside" in err
+    assert "10 rows have a warning: unseen in 10." in err
 
 
 def test_predict_names_the_rows_that_do_not_fit(home, capsys, tmp_path):
@@ -165,7 +165,7 @@ def test_predict_puts_answers_beside_columns_of_the_same_name(home, capsys, tmp_
     data = table(tmp_path / "new.csv")
     pl.read_csv(data).with_columns(value=pl.lit(1)).write_csv(data)
     _, out, _ = call(capsys, "predict", "houses", str(data))
-    assert out.splitlines()[0].endswith("value,price_value,price_lower,price_upper")
+    assert out.splitlines()[0].endswith("value,price_value,price_lower,price_upper,warnings")
     pl.read_csv(data).with_columns(price_lower=pl.lit(1)).write_csv(data)
     code, _, err = call(capsys, "predict", "houses", str(data))
     assert code == 2
@@ -175,7 +175,7 @@ def test_predict_puts_answers_beside_columns_of_the_same_name(home, capsys, tmp_
 def test_predict_names_several_targets(home, capsys, tmp_path):
     build_version(home, promote=True, schema=build_schema(targets=("price", "rent")))
     _, out, _ = call(capsys, "predict", "houses", str(table(tmp_path / "new.csv")))
-    assert out.splitlines()[0].endswith("price_value,price_lower,price_upper,rent_value,rent_lower,rent_upper")
+    assert out.splitlines()[0].endswith("price_upper,rent_value,rent_lower,rent_upper,warnings")
 
 
 def test_predict_scores_in_chunks_as_in_one(home, capsys, tmp_path, monkeypatch):

@@ -1,0 +1,136 @@
+"""Predicted tables out: the formats there are, what each of them can hold, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from artifact.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+STDOUT = "CSV on standard output"
+_PARTS = ("value", "lower", "upper")
+WARNINGS = "warnings"
+
+
+class _Format(NamedTuple):
+    """How a table is written, and whether a type of column can be."""
+
+    write: Callable[[pl.DataFrame, Any], Any]
+    holds: Callable[[Any], bool]
+
+
+class AnswerNames(NamedTuple):
+    """Columns that answers get beside a table's own.
+
+    Attributes:
+        ends: of each target its value, lower and upper end.
+        warnings: the column of what is unusual in a row.
+    """
+
+    ends: list[str]
+    warnings: str
+
+
+def answer_names(columns: Sequence[str], targets: Sequence[str]) -> AnswerNames:
+    """Names for the answers that no column of the table has: plain ones, or where they are taken the targets' own.
+
+    Raises:
+        DataError: the targets' own are taken too.
+    """
+    ends = list(_PARTS)
+    if len(targets) > 1 or set(ends) & set(columns):
+        ends = [f"{target}_{part}" for target in targets for part in _PARTS]
+    warnings = f"{'_'.join(targets)}_{WARNINGS}" if WARNINGS in columns else WARNINGS
+    taken = [name for name in (*ends, warnings) if name in columns]
+    if taken:
+        raise DataError(f"Expected no column of an answer's name in the table. Received: '{taken[0]}'; rename it.")
+    return AnswerNames(ends, warnings)
+
+
+def check_path(path: Path) -> None:
+    """Check that a file can be written, before any work.
+
+    Raises:
+        DataError: an ending of no format, or a folder that does not exist.
+    """
+    if path.suffix.lower() not in _formats():
+        raise DataError(f"Expected an output file of {', '.join(_formats())}. Received: {path}.")
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"Expected an output file in a folder that exists. Received: {path}.")
+
+
+def check_columns_fit(frame: pl.DataFrame, path: Path | None) -> None:
+    """Check that a format can hold each column of a table, before any work.
+
+    Args:
+        path: of the file, or None for CSV on standard output.
+
+    Raises:
+        DataError: it cannot; the message has the formats that can.
+    """
+    formats = _formats()
+    chosen = formats[".csv" if path is None else path.suffix.lower()]
+    unfit = [(name, dtype) for name, dtype in frame.schema.items() if not chosen.holds(dtype)]
+    if not unfit:
+        return
+    shown = ", ".join(f"'{name}' of type {dtype}" for name, dtype in unfit[:5])
+    more = f" and {len(unfit) - 5} more" if len(unfit) > 5 else ""
+    able = [suffix for suffix, other in formats.items() if all(map(other.holds, frame.dtypes))]
+    way = f"Say -o with a file of {' or '.join(able)}, or leave" if able else "Leave"
+    what = STDOUT if path is None else f"a file of {path.suffix.lower()}"
+    them = "them" if len(unfit) > 1 else "it"
+    raise DataError(f"Expected columns that {what} can hold. Received: {shown}{more}. {way} {them} out of the table.")
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write by the path's ending, whole or not at all.
+
+    Raises:
+        DataError: a column that the format cannot hold.
+    """
+    import polars as pl
+
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        _formats()[path.suffix.lower()].write(frame, temporary)
+        temporary.replace(path)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"Expected columns that a file of {path.suffix} can hold. Received: {reason}.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _formats() -> dict[str, _Format]:
+    import polars as pl
+
+    def parts(dtype: Any) -> list[Any]:
+        """The types of which a type is made, its own first."""
+        if isinstance(dtype, pl.List | pl.Array):
+            return [dtype, *parts(dtype.inner)]
+        if isinstance(dtype, pl.Struct):
+            return [dtype, *(part for field in dtype.fields for part in parts(field.dtype))]
+        return [dtype]
+
+    def plain(dtype: Any) -> bool:
+        return not (dtype.is_nested() or dtype in (pl.Binary, pl.Duration, pl.Object))
+
+    def without(*types: Any) -> Callable[[Any], bool]:
+        return lambda dtype: not any(part in types for part in parts(dtype))
+
+    def parquet(dtype: Any) -> bool:
+        return not any(part == pl.Object or (isinstance(part, pl.Struct) and not part.fields) for part in parts(dtype))
+
+    arrow = _Format(lambda frame, to: frame.write_ipc(to), without(pl.Object))
+    return {
+        ".csv": _Format(lambda frame, to: frame.write_csv(to), plain),
+        ".parquet": _Format(lambda frame, to: frame.write_parquet(to), parquet),
+        ".arrow": arrow,
+        ".feather": arrow,
+        ".ndjson": _Format(lambda frame, to: frame.write_ndjson(to), without(pl.Binary, pl.Object)),
+    }
