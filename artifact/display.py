@@ -54,6 +54,9 @@ def by_error(
 def extent(feature: Feature, *, limit: int = 4) -> str:
     """A feature's training range, or its first ``limit`` categories."""
     if feature.kind == "category":
+        if not feature.categories:
+            rare = len(feature.rare) + feature.rare_left
+            return f"none; {rare:,} rare" if rare else "none"
         more = len(feature.categories) - limit
         return ", ".join(feature.categories[:limit]) + (f" and {more} more" if more > 0 else "")
     if feature.minimum is None or feature.maximum is None:

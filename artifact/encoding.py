@@ -39,7 +39,7 @@ class Encoded:
     Attributes:
         numeric: float32 (n_samples, n_numeric), columns as ``schema.numeric_columns``, NaN where missing.
         categorical: int32 (n_samples, n_categorical), 0 missing, 1 other, columns as ``schema.categorical``.
-        warnings: values outside the training range or unseen, in column order; then columns that were not there.
+        warnings: values outside the training range, rare or unseen, in column order; then columns that were not there.
     """
 
     numeric: npt.NDArray[np.float32]
@@ -69,6 +69,7 @@ class Encoder:
             {None: MISSING_CODE, **{c: i for i, c in enumerate(f.categories, start=FIRST_CATEGORY_CODE)}}
             for f in categorical
         ]
+        self._rare = [frozenset(f.rare) for f in categorical]
         self._checks = NumericChecks(numeric)
         self._packed = RowPacker(self._numeric_names)
         self._offsets = np.array([f.offset for f in numeric], dtype=np.float64)
@@ -218,7 +219,7 @@ class Encoder:
                 categorical[:, j] = found
                 unusual = bool(found) and min(found) < FIRST_CATEGORY_CODE
             if unusual:
-                check_codes(feature, categorical[:, j], values, faults, warnings)
+                check_codes(feature, categorical[:, j], values, self._rare[j], faults, warnings)
         if faults:
             # A type fault leaves a hole where the value stood; it is not missing as well.
             typed = {(f.row, f.field) for f in faults if f.reason == "type"}

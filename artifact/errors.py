@@ -47,7 +47,8 @@ class Fault(NamedTuple):
         field: the feature's name, or None.
         message: rule, then the next step, without the value.
         received: the value as it came.
-        reason: a short constant for metrics: ``missing``, ``type``, ``unknown``, ``range``, ``unseen``, ``length``.
+        reason: a short constant for metrics: ``missing``, ``type``, ``unknown``, ``range``, ``unseen``, ``length``;
+            of a warning that a service refuses its kind.
     """
 
     row: int | None

@@ -39,8 +39,13 @@ class Feature(BaseModel):
         minimum, maximum: the training range in the feature's unit (seconds since 1970 UTC for a datetime).
         offset: subtracted in float64 before the value becomes float32; 0 unless the offset dwarfs the spread.
         categories: known categories, most frequent first; code of the first is 2 (0 missing, 1 other).
+        rare: categories that stood in the table, but in too few rows for a code of their own; they are answered as
+            ``other``. At most 1,000, the most frequent first.
+        rare_left: rare categories beyond those; a value that is one of them counts as unseen, and its message says
+            that it may be. Schemas of before rare categories were told apart have none of either.
         missing: ``impute`` where training saw the feature missing, ``refuse`` where it never was.
-        unseen: ``other`` answers an unknown category through the model's own bucket, ``refuse`` does not.
+        unseen: ``other`` answers an unknown category through the model's own bucket, ``refuse`` does not. A rare one
+            is answered either way.
         out_of_range: ``warn`` answers a value outside the range with a warning, ``refuse`` does not.
         parts: for a datetime, which numeric columns it becomes.
         example: one usual value, as it would stand in JSON.
@@ -56,6 +61,8 @@ class Feature(BaseModel):
     maximum: float | None = Field(default=None, allow_inf_nan=False)
     offset: float = Field(default=0.0, allow_inf_nan=False)
     categories: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
+    rare_left: int = Field(default=0, ge=0)
     missing: Literal["impute", "refuse"] = "refuse"
     unseen: Literal["other", "refuse"] = "other"
     out_of_range: Literal["warn", "refuse"] = "warn"
@@ -68,9 +75,9 @@ class Feature(BaseModel):
             raise ValueError(
                 f"Expected minimum <= maximum for '{self.name}'. Received: {self.minimum} > {self.maximum}."
             )
-        if self.kind != "category" and self.categories:
+        if self.kind != "category" and (self.categories or self.rare):
             raise ValueError(f"Expected categories only for kind 'category'. Received: '{self.name}' is '{self.kind}'.")
-        if len(set(self.categories)) != len(self.categories):
+        if len({*self.categories, *self.rare}) != len(self.categories) + len(self.rare):
             raise ValueError(f"Expected distinct categories for '{self.name}'.")
         if (self.kind == "datetime") != bool(self.parts):
             raise ValueError(f"Expected parts for kind 'datetime' and no other. Received: '{self.name}': {self.parts}.")
@@ -224,7 +231,7 @@ def _property(feature: Feature) -> dict[str, Any]:
     if feature.kind == "category":
         entry["categories"] = list(feature.categories)
         if feature.unseen == "refuse":
-            entry["enum"] = [*feature.categories, *([None] if nullable else [])]
+            entry["enum"] = [*feature.categories, *feature.rare, *([None] if nullable else [])]
     entry["examples"] = [feature.example]
     return entry
 

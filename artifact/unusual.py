@@ -1,8 +1,8 @@
-"""Values that the schema refuses or warns of: missing, infinite, out of range, unseen."""
+"""Values that the schema refuses or warns of: missing, infinite, out of range, rare, unseen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ _FLOAT64_MAX = float(np.finfo(np.float64).max)
 class RowWarning(NamedTuple):
     """A value that was answered but that the caller should know of.
 
-    ``kind``: ``out_of_range``, ``unseen``, or ``missing_column`` where the whole column was not there.
+    ``kind``: ``out_of_range``, ``rare``, ``unseen``, or ``missing_column`` where the whole column was not there.
     """
 
     row: int
@@ -79,26 +79,45 @@ def check_codes(
     feature: Feature,
     codes: npt.NDArray[np.int32],
     values: list[Any] | DictionaryColumn,
+    rare: Collection[str],
     faults: list[Fault],
     warnings: list[RowWarning],
 ) -> None:
-    """Add missing and unseen categories to ``faults`` or ``warnings``, as the feature's policies say.
+    """Add missing, rare and unseen categories to ``faults`` or ``warnings``, as the feature's policies say.
 
     Args:
+        feature: whose values they are.
         codes: int32 (n_samples,), 0 missing, 1 other.
         values: what the codes were made from.
+        rare: the feature's rare categories.
+        faults: what is refused is added here.
+        warnings: what is answered all the same is added here.
     """
     if feature.missing == "refuse" and not codes.all():
         faults.extend(_missing(int(i), feature) for i in np.flatnonzero(codes == MISSING_CODE)[:FAULT_LIMIT])
-    unseen = np.flatnonzero(codes == OTHER_CODE)
-    if feature.unseen == "refuse":
-        for i in map(int, unseen[:FAULT_LIMIT]):
-            message = unknown_name("category", str(values[i]), feature.categories, of=feature.name)
-            faults.append(Fault(i, feature.name, message, values[i], "unseen"))
-        return
-    for i in map(int, unseen):
-        message = f"'{feature.name}' = {values[i]!r} was not seen in training; answered as 'other'."
-        warnings.append(RowWarning(i, feature.name, "unseen", message))
+    refused = 0
+    for i in map(int, np.flatnonzero(codes == OTHER_CODE)):
+        value = values[i]
+        if value in rare:
+            message = f"'{feature.name}' = {value!r} was rare in training; answered as 'other'."
+            warnings.append(RowWarning(i, feature.name, "rare", message))
+        elif feature.unseen == "other":
+            warnings.append(RowWarning(i, feature.name, "unseen", _unseen(feature, value)))
+        elif refused == FAULT_LIMIT:
+            return
+        else:
+            refused += 1
+            message = unknown_name("category", str(value), feature.categories, of=feature.name)
+            faults.append(Fault(i, feature.name, message, value, "unseen"))
+
+
+def _unseen(feature: Feature, value: Any) -> str:
+    if not feature.rare_left:
+        return f"'{feature.name}' = {value!r} was not seen in training; answered as 'other'."
+    return (
+        f"'{feature.name}' = {value!r} was not seen in training, or is one of {feature.rare_left:,} rare categories "
+        "that are not kept by name; answered as 'other'."
+    )
 
 
 def _outside(row: int, feature: Feature, value: float, faults: list[Fault], warnings: list[RowWarning]) -> None:

@@ -46,7 +46,7 @@ INFERENCE_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001,
 POSITION_BUCKETS = (-1.0, -0.5, -0.25, -0.1, *(i / 20 for i in range(21)), 1.1, 1.25, 1.5, 2.0)
 _FEW = 64
 _PAGE = resource.getpagesize()
-WARNING_KINDS = ("out_of_range", "unseen")
+WARNING_KINDS = ("out_of_range", "rare", "unseen", "missing_column")
 ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 

@@ -124,7 +124,7 @@ def _answers(model: LiveModel | None) -> dict[str, Any]:
     version = {"model_name": _TEXT, "model_version": _TEXT}
     warning = {
         "field": _TEXT,
-        "kind": {"type": "string", "examples": ["out_of_range", "unseen", "missing_column"]},
+        "kind": {"type": "string", "examples": ["out_of_range", "rare", "unseen", "missing_column"]},
         "message": _TEXT,
     }
     row_number = {"type": "integer", "minimum": 0}

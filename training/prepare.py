@@ -23,6 +23,7 @@ from training.folds import Plan, cross_validation
 from training.infer import fit_categories, infer_features
 from training.leakage import empty_rows, leaks
 from training.objectives.kinds import KINDS, check_target
+from training.rare import rare_notes, with_rare
 from training.request import Request, check_request
 from training.targets import check_range, check_targets, deviation, infer_target
 from training.transfer.earlier import Earlier
@@ -126,6 +127,8 @@ def prepare(
     features = fit_categories(inferred.features, frame[seen], request.corrections)
     if earlier is not None:
         features = in_terms_of(earlier.schema, features, request.corrections)
+    features = with_rare(features, frame, said)
+    notes += rare_notes(features)
     if request.time:
         features = without_days(features, request.time, notes)
     corrections = request.corrections.targets

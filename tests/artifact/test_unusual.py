@@ -6,6 +6,7 @@ import pytest
 
 from artifact.encoding import FAULT_LIMIT, Encoder
 from artifact.errors import SchemaMismatchError
+from artifact.values import DictionaryColumn
 from tests.artifact.encoders import encode, encoder_of, faults
 from tests.builders import build_schema, plain_features
 
@@ -80,3 +81,34 @@ def test_refusing_many_unseen_categories_does_not_compare_them_all():
         len(faults(encoder, *(f"a katagory with a long name, numbr {i % 150}" for i in range(20_000)))) == FAULT_LIMIT
     )
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize("checked", [False, True])
+@pytest.mark.parametrize("unseen", ["other", "refuse"])
+def test_a_rare_category_is_answered_with_a_warning_of_its_own(checked, unseen):
+    encoder = encoder_of("category", categories=("Leeds",), rare=("Ely", "Wells"), unseen=unseen)
+    for answer in (
+        encoder.encode_rows([{"x": "Wells"}, {"x": "Leeds"}], checked=checked),
+        encoder.encode_columns({"x": np.array(["Wells", "Leeds"])}, checked=checked),
+        encoder.encode_columns({"x": DictionaryColumn(np.array([1, 0]), ["Leeds", "Wells"])}),
+    ):
+        assert answer.categorical.ravel().tolist() == [1, 2]
+        (warning,) = answer.warnings
+        assert (warning.row, warning.field, warning.kind) == (0, "x", "rare")
+        assert warning.message == "'x' = 'Wells' was rare in training; answered as 'other'."
+
+
+def test_only_what_never_stood_in_the_table_is_unseen():
+    encoder = encoder_of("category", categories=("Leeds",), rare=("Ely",))
+    kinds = [w.kind for w in encoder.encode_rows([{"x": "Ely"}, {"x": "ely"}, {"x": "Oslo"}]).warnings]
+    assert kinds == ["rare", "unseen", "unseen"]
+    assert faults(encoder_of("category", categories=("Leeds",), rare=("Ely",), unseen="refuse"), "Ely", "Oslo") == [
+        (1, "unseen")
+    ]
+
+
+def test_beyond_the_rare_categories_that_are_kept_the_message_says_so():
+    encoder = encoder_of("category", categories=("Leeds",), rare=("Ely",), rare_left=4100)
+    (warning,) = encoder.encode_rows([{"x": "Bath"}]).warnings
+    assert warning.kind == "unseen"
+    assert "or is one of 4,100 rare categories that are not kept by name" in warning.message

@@ -22,6 +22,7 @@ from training.folds import Plan
 from training.leakage import empty_count, empty_sentence, leaks
 from training.objectives.kinds import KINDS
 from training.prepare import Prepared, group_column_of, left_out_note, shared_notes, take, without_days
+from training.rare import rare_notes
 from training.request import Request, check_request
 from training.stream.bounds import Bounds
 from training.stream.deal import Dealt, deal
@@ -140,6 +141,7 @@ def _schema(request: Request, scanned: Scanned, moments: Moments, notes: list[st
             features.append(summary.with_categories(summary.feature(scanned.frame[name])))
     if not features:
         raise DataError(f"Expected at least one usable feature. Received: {'; '.join(notes) or 'no columns'}.")
+    notes += rare_notes(features)
     if request.time:
         features = without_days(features, request.time, notes)
     return FeatureSchema(features=tuple(features), targets=tuple(_targets(request, moments)))

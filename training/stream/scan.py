@@ -105,11 +105,10 @@ class Scan:
         train = np.arange(n_held, frame.height, dtype=np.int64)
         parts = {**found, "train": train}
         split.checked(split.Parts(**parts), self._why())
-        for rows_of in (parts["test"], parts["calibration"]):
-            for name, summary in self._summaries.items():
-                if frame[name].dtype == pl.String:
-                    # Categories are those that the networks see.
-                    summary.counts.add(frame[name].gather(rows_of), sign=-1)
+        held_out = np.concatenate([parts["test"], parts["calibration"]])
+        for name, summary in self._summaries.items():
+            if frame[name].dtype == pl.String:
+                summary.without(frame[name].gather(held_out))
         mean_weight = self._weights.mean(self._usable)
         return Scanned(self._summaries, self._moments, self._usable, mean_weight, frame, parts, bound)
 

@@ -11,6 +11,7 @@ from artifact.schema import Feature
 from artifact.values import DAY
 from training.corrections import FeatureCorrection
 from training.infer import corrected, date_parts, frequent, infinite_note, observed
+from training.rare import rare_of
 from training.stream.alone import alone_column
 from training.stream.distinct import Distinct, TextCounts
 from training.usable import Facts, is_usable, why_useless
@@ -37,6 +38,7 @@ class ColumnSummary:
         self._has_hours = False
         self._distinct, self.counts = Distinct(), TextCounts(name, texts)
         self._dtype: Any = pl.Null()
+        self._of_all = self.counts.counts
 
     def add(self, column: pl.Series) -> None:
         """Take in a batch, cleaned."""
@@ -108,6 +110,12 @@ class ColumnSummary:
         if feature.kind != "category":
             return feature
         named = self._correction.categories
-        return feature.model_copy(
-            update={"categories": frequent(self.counts.counts, self.name) if named is None else named}
-        )
+        if named is not None:
+            return feature.model_copy(update={"categories": named})
+        feature = feature.model_copy(update={"categories": frequent(self.counts.counts, self.name)})
+        return rare_of(feature, self._of_all, self._distinct.count if self.counts.forgotten else 0)
+
+    def without(self, held_out: pl.Series) -> None:
+        """Categories are those that the networks see; rare ones may stand in other rows alone."""
+        self._of_all = self.counts.counts
+        self.counts.add(held_out, sign=-1)
