@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from artifact.errors import DataError, unknown_name
+from training.table.dialect import Sniffer
 from training.table.join import joined
 from training.table.paths import STDIN, files_of
 from training.table.read import read_file
@@ -54,10 +55,9 @@ def read_raw(source: str, reading: Reading | None = None, *, keep: Collection[st
     if source.startswith(DATASET_PREFIX):
         return Raw(_dataset(source.removeprefix(DATASET_PREFIX)), (), pl.DataFrame())
     reading = reading or Reading()
-    if source == STDIN:
-        return read_file(Path(source), reading, keep)
-    paths = files_of(source)
-    return joined(paths, [read_file(path, reading, keep) for path in paths])
+    paths = [Path(source)] if source == STDIN else files_of(source)
+    with Sniffer() as sniffer:
+        return joined(paths, [read_file(path, reading, keep, sniffer) for path in paths])
 
 
 def check_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:

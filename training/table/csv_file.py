@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from artifact.errors import DataError
-from training.table.dialect import Dialect, sniffed, with_line_feeds, without_sep_line
+from training.table.dialect import Dialect, Sniffer, sniffed, with_line_feeds, without_sep_line
+from training.table.lines import Survey, has_odd_quotes, surveyed
 from training.table.names import checked_names
 from training.table.reading import Reading
 from training.table.text import as_utf8
@@ -24,7 +24,7 @@ _END = "\0end"
 
 
 def read_csv(
-    data: bytes, path: Path, reading: Reading, notes: list[str], known: Collection[str] = ()
+    data: bytes, path: Path, reading: Reading, notes: list[str], sniffer: Sniffer, known: Collection[str] = ()
 ) -> tuple[list[str], pl.DataFrame]:
     """Names of the columns, and the columns by their places, String; an empty field is missing.
 
@@ -33,15 +33,16 @@ def read_csv(
         path: for messages.
         reading: what the user says.
         notes: takes a sentence on what was judged.
+        sniffer: of CSV files.
         known: names that are expected, so that a header of numbers is known as one.
 
     Raises:
         DataError: no text, no separator that is sure, a name that repeats, or lines that are too long.
     """
     data, named = without_sep_line(with_line_feeds(as_utf8(data, reading.encoding, path, notes)))
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"Expected {path} to be readable as csv. Received: an empty file.")
-    dialect = sniffed(data, reading.separator or named, path)
+    dialect = sniffed(data, reading.separator or named, path, sniffer)
     names = checked_names(dialect.header, path)
     if dialect.looks_like_values and not set(names) & set(known):
         shown = ", ".join(f"'{name}'" for name in dialect.header[:5])
@@ -63,42 +64,14 @@ class _Place:
     before: int
 
 
-@dataclass(slots=True)
-class _Survey:
-    """What the lines are.
-
-    Attributes:
-        rows: of the table, blank lines among them.
-        blank: rows that are blank lines.
-        short: how many have fewer fields than the header.
-        first: line number of the first of these, and its text.
-        cut: how many had empty fields beyond the header's.
-    """
-
-    rows: int = 0
-    blank: list[int] = field(default_factory=list)
-    short: int = 0
-    first: tuple[int, str] = (0, "")
-    cut: int = 0
-
-    def add(self, row: list[str], width: int, line: int, dialect: Dialect) -> None:
-        if not row:
-            self.blank.append(self.rows)
-        elif len(row) < width:
-            self.short += 1
-            if self.short == 1:
-                self.first = line, dialect.separator.join(row)[:80]
-        self.rows += 1
-
-
 def _body(body: bytes, dialect: Dialect, width: int, place: _Place, notes: list[str]) -> pl.DataFrame:
-    if not body.strip():
+    if not body or body.isspace():
         raise DataError(f"Expected rows in {place.path}. Received: an empty table.")
     csv.field_size_limit(_LONGEST_FIELD)
-    frame = None if _needs_care(body, dialect) else _quickly(body, dialect, width)
+    frame = None if dialect.escape is not None or has_odd_quotes(body, dialect) else _quickly(body, dialect, width)
     survey = None
     if frame is not None and frame[:, -1].null_count():
-        survey = _surveyed(body, dialect, width, place)
+        survey = surveyed(body, dialect, width, place.before)
         if survey.rows != frame.height:
             frame = None
     if frame is None:
@@ -110,7 +83,7 @@ def _body(body: bytes, dialect: Dialect, width: int, place: _Place, notes: list[
     return frame
 
 
-def _told(survey: _Survey, frame: pl.DataFrame, width: int, place: _Place, notes: list[str]) -> pl.DataFrame:
+def _told(survey: Survey, frame: pl.DataFrame, width: int, place: _Place, notes: list[str]) -> pl.DataFrame:
     """The frame without blank lines, and sentences on lines that are not as the header is."""
     if survey.short:
         line, text = survey.first
@@ -147,17 +120,6 @@ def _after_header(data: bytes, dialect: Dialect) -> tuple[int, bytes]:
     return lines, data[at:]
 
 
-def _needs_care(body: bytes, dialect: Dialect) -> bool:
-    """Whether quotes stand where the fast reader takes them wrongly: escaped, amid a field, or without an end."""
-    quote = dialect.quote.encode()
-    if dialect.escape is not None or body.count(quote) % 2:
-        return True
-    if quote not in body:
-        return False
-    plain = b"[^" + re.escape(quote + dialect.separator.encode()) + rb"\r\n]"
-    return re.search(plain + re.escape(quote) + plain, body) is not None
-
-
 def _quickly(body: bytes, dialect: Dialect, width: int) -> pl.DataFrame | None:
     """The columns as polars reads them; None where it finds lines that are too long, or quotes that do not end."""
     try:
@@ -173,23 +135,13 @@ def _quickly(body: bytes, dialect: Dialect, width: int) -> pl.DataFrame | None:
         return None
 
 
-def _surveyed(body: bytes, dialect: Dialect, width: int, place: _Place) -> _Survey:
-    survey = _Survey()
-    reader = dialect.rows(_lines(body))
-    for row in reader:
-        if row == [_END]:
-            break
-        survey.add(row, width, place.before + reader.line_num, dialect)
-    return survey
-
-
-def _exactly(body: bytes, dialect: Dialect, width: int, place: _Place) -> tuple[_Survey, pl.DataFrame]:
+def _exactly(body: bytes, dialect: Dialect, width: int, place: _Place) -> tuple[Survey, pl.DataFrame]:
     """The columns as Python's reader has them, which takes about ten times as long and can name a line.
 
     Raises:
         DataError: a line with more fields than the header, or quotes that do not end.
     """
-    survey = _Survey()
+    survey = Survey()
     columns: list[list[str | None]] = [[] for _ in range(width)]
     reader = dialect.rows(_lines(body))
     line = place.before
@@ -209,7 +161,7 @@ def _exactly(body: bytes, dialect: Dialect, width: int, place: _Place) -> tuple[
                         f"A text that holds {dialect.separator!r} needs quotes around it, or the header lacks a name."
                     )
                 survey.cut += 1
-            survey.add(row, width, line, dialect)
+            _add(survey, row, width, (begins, dialect.separator.join(row)[:80]))
             for i, column in enumerate(columns):
                 column.append((row[i] or None) if i < len(row) else None)
     except csv.Error as error:
@@ -220,6 +172,15 @@ def _exactly(body: bytes, dialect: Dialect, width: int, place: _Place) -> tuple[
         f"Expected {place.path} to be readable as csv. Received: a quote that does not end, in the row "
         f"that begins in line {begins}."
     )
+
+
+def _add(survey: Survey, row: list[str], width: int, where: tuple[int, str]) -> None:
+    if not row:
+        survey.blank.append(survey.rows)
+    elif len(row) < width:
+        survey.short += 1
+        survey.first = survey.first if survey.short > 1 else where
+    survey.rows += 1
 
 
 def _lines(body: bytes) -> Iterator[str]:

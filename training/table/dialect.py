@@ -8,9 +8,10 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from artifact.errors import DataError
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 # Separators that tables are written with, beside what the sniffer finds.
 _SEPARATORS = ",;\t|"
 # Bytes of a file that decide.
-_SAMPLE = 1 << 20
-_SEP_LINE = re.compile(rb'^"?sep=(.)"?[ \t]*\r?\n', re.IGNORECASE)
+_SAMPLE = 1 << 18
+_SEP_LINE = re.compile(rb'^"?sep=([!-~\t])"?[ \t]*\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d")
 _DECIMAL = re.compile(r"[+-]?\d*[.,]\d+")
 
@@ -68,7 +69,7 @@ def with_line_feeds(data: bytes) -> bytes:
     return data.replace(b"\r", b"\n") if b"\r" in data and b"\n" not in data else data
 
 
-def sniffed(data: bytes, separator: str | None, path: Path) -> Dialect:
+def sniffed(data: bytes, separator: str | None, path: Path, sniffer: Sniffer) -> Dialect:
     """How a CSV is written.
 
     The sniffer's answer holds where the rows agree with it: as many fields in most rows as in the header. Else one of
@@ -78,12 +79,13 @@ def sniffed(data: bytes, separator: str | None, path: Path) -> Dialect:
         data: UTF-8.
         separator: as the user says, or None.
         path: for messages.
+        sniffer: whose answer is checked.
 
     Raises:
         DataError: no separator is sure.
     """
     sample = _sample(data)
-    told = _sniff(sample, separator)
+    told = sniffer.says(sample, separator)
     base = Dialect(separator or told.separator, told.quote, told.escape)
     if separator is not None:
         return _with_header(base, sample, told)
@@ -124,7 +126,7 @@ def _sample(data: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class Told:
     """What the sniffer says; a comma, a double quote and no more where it has no answer."""
 
     separator: str = ","
@@ -134,29 +136,45 @@ class _Told:
     has_header: bool = True
 
 
-def _sniff(sample: str, separator: str | None) -> _Told:
-    import duckdb
+class Sniffer:
+    """DuckDB's sniffer: one database for all files of a table, opened by the first CSV and closed at the end."""
 
-    options: dict[str, Any] = {"threads": 1, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config=options) as connection:
-        path = Path(folder) / "sample.csv"
-        path.write_text(sample, encoding="utf-8", newline="")
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._connection: Any = None
+        self._path = Path()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def says(self, sample: str, separator: str | None) -> Told:
+        """How some lines are written, by the sniffer alone; it knows the separator where that is given."""
+        import duckdb
+
+        if self._connection is None:
+            options: dict[str, Any] = {"threads": 1}
+            options.update(autoinstall_known_extensions=False, autoload_known_extensions=False)
+            self._connection = self._open.enter_context(duckdb.connect(config=options))
+            self._path = Path(self._open.enter_context(tempfile.TemporaryDirectory())) / "sample.csv"
+        self._path.write_text(sample, encoding="utf-8", newline="")
         given = ", delim = ?" if separator is not None else ""
         query = f"SELECT Delimiter, Quote, Escape, SkipRows, HasHeader FROM sniff_csv(?{given})"  # noqa: S608
+        values = [str(self._path), *([separator] if separator is not None else [])]
         try:
-            row = connection.execute(query, [str(path), *([separator] if separator is not None else [])]).fetchone()
+            row = self._connection.execute(query, values).fetchone()
         except duckdb.Error:
-            row = None
-    if row is None:
-        return _Told()
-    delimiter, quote, escape, skip, has_header = row
-    return _Told(
-        delimiter if len(delimiter) == 1 else ",",
-        quote if len(quote) == 1 else '"',
-        escape if len(escape) == 1 and escape != quote else None,
-        int(skip),
-        bool(has_header),
-    )
+            return Told()
+        delimiter, quote, escape, skip, has_header = row
+        return Told(
+            delimiter if len(delimiter) == 1 else ",",
+            quote if len(quote) == 1 else '"',
+            escape if len(escape) == 1 and escape != quote else None,
+            int(skip),
+            bool(has_header),
+        )
 
 
 def _rows(sample: str, dialect: Dialect, skip: int) -> list[list[str]]:
@@ -170,7 +188,7 @@ def _rows(sample: str, dialect: Dialect, skip: int) -> list[list[str]]:
         return []
 
 
-def _preamble(sample: str, dialect: Dialect, told: _Told) -> int:
+def _preamble(sample: str, dialect: Dialect, told: Told) -> int:
     """Lines before the header, such as a title: as the sniffer says, where each is one field or a comment."""
     if not told.skip or not told.has_header:
         return 0
@@ -205,7 +223,7 @@ def _share_of_numbers(rows: list[list[str]], separator: str) -> float:
     return good / len(fields) if fields else 0.0
 
 
-def _with_header(dialect: Dialect, sample: str, told: _Told) -> Dialect:
+def _with_header(dialect: Dialect, sample: str, told: Told) -> Dialect:
     skip = _preamble(sample, dialect, told)
     rows = _rows(sample, dialect, skip)
     header = tuple(rows[0]) if rows else ()

@@ -11,6 +11,7 @@ import polars as pl
 
 from artifact.errors import DataError
 from training.table.csv_file import read_csv
+from training.table.dialect import Sniffer
 from training.table.excel import read_excel
 from training.table.names import checked_names, unnamed, unnamed_note
 from training.table.paths import STDIN, SUFFIXES, format_of
@@ -20,13 +21,14 @@ from training.table.text import as_utf8, decompressed
 _PARQUET, _ARROW, _STREAM, _ZIP = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"PK\x03\x04"
 
 
-def read_file(path: Path, reading: Reading, keep: Collection[str] = ()) -> Raw:
+def read_file(path: Path, reading: Reading, keep: Collection[str], sniffer: Sniffer) -> Raw:
     """Read one file, or standard input.
 
     Args:
         path: of the file; ``-`` is standard input.
         reading: what the user says.
         keep: names of columns that stay even where they look like an index that a tool wrote.
+        sniffer: of CSV files.
 
     Raises:
         DataError: an unknown format, a file that cannot be read as its format, a name that repeats, or no rows.
@@ -39,7 +41,10 @@ def read_file(path: Path, reading: Reading, keep: Collection[str] = ()) -> Raw:
     kind = _kind(data, suffix)
     notes: list[str] = []
     try:
-        names, frame = _read(data, kind, path, reading, notes, keep)
+        if kind == "csv":
+            names, frame = read_csv(data, path, reading, notes, sniffer, keep)
+        else:
+            names, frame = _read(data, kind, path, reading, notes)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"Expected {path} to be readable as {kind}. Received: {reason}") from error
@@ -72,11 +77,7 @@ def _kind(data: bytes, suffix: str) -> str:
     return "parquet" if suffix == ".parquet" else "csv"
 
 
-def _read(
-    data: bytes, kind: str, path: Path, reading: Reading, notes: list[str], keep: Collection[str]
-) -> tuple[list[str], pl.DataFrame]:
-    if kind == "csv":
-        return read_csv(data, path, reading, notes, keep)
+def _read(data: bytes, kind: str, path: Path, reading: Reading, notes: list[str]) -> tuple[list[str], pl.DataFrame]:
     if kind == "xlsx":
         return read_excel(data, path, reading.sheet, notes)
     if kind == "ndjson":

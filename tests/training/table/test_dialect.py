@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import random
 from pathlib import Path
 
 import pytest
 
 from artifact.errors import DataError
 from training.data import read_raw, read_table
+from training.table.dialect import Dialect
+from training.table.lines import has_odd_quotes, surveyed
 from training.table.reading import Raw, Reading
 
 ROWS = "".join(f"Cern{{0}}{60 + i}.5{{0}}{190_000 + 31 * i}\n" for i in range(40))
@@ -171,3 +175,23 @@ def test_values_are_typed_after_the_dialect(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("town;area\nCern;1.5\nAlma;2\n", encoding="utf-8")
     assert read_table(str(path))["area"].to_list() == [1.5, 2.0]
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 23])
+def test_lines_are_surveyed_as_pythons_reader_has_them(monkeypatch, piece):
+    monkeypatch.setattr("training.table.lines._PIECE", piece)
+    rng = random.Random(3)
+    for _ in range(60):
+        fields = ["", "x", '"a;b"', '"l\nm"', '"say ""x"""', "é", '""']
+        rows = [[rng.choice(fields) for _ in range(rng.choice([1, 2, 3, 3, 3]))] for _ in range(rng.randint(1, 12))]
+        end = rng.choice(["\n", "\r\n"])
+        body = (end.join(";".join(row) for row in rows) + rng.choice(["", end])).encode()
+        dialect = Dialect(";")
+        expected = list(dialect.rows(io.StringIO(body.decode(), newline="")))
+        found = surveyed(body, dialect, 3, 1)
+        assert found.rows == len(expected), body
+        assert found.blank == [i for i, row in enumerate(expected) if not row], body
+        assert found.short == sum(0 < len(row) < 3 for row in expected), body
+        assert not has_odd_quotes(body, dialect), body
+    for odd in (b'5" pipe;x\n', b'"a;b\n', b'a;b "c" d\n'):
+        assert has_odd_quotes(odd, Dialect(";")), odd
