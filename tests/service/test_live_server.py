@@ -50,8 +50,14 @@ class Server:
         return Counter(found)
 
     def workers(self) -> list[psutil.Process]:
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [c for c in children if "_bentoml_impl.worker.service" in " ".join(c.cmdline())]
+        return [c for c in psutil.Process(self.process.pid).children(recursive=True) if _is_worker(c)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "_bentoml_impl.worker.service" in " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False  # just gone
 
 
 @pytest.fixture(scope="module")
