@@ -57,7 +57,7 @@ def read_raw(source: str, reading: Reading | None = None, *, keep: Collection[st
     reading = reading or Reading()
     paths = [Path(source)] if source == STDIN else files_of(source)
     with Sniffer() as sniffer:
-        return joined(paths, [read_file(path, reading, keep, sniffer) for path in paths])
+        return joined(paths, [read_file(path, reading, keep, sniffer) for path in paths], keep)
 
 
 def check_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from artifact.errors import DataError
 from training.table.names import checked_names, unnamed, unnamed_note
-from training.table.paths import check_keys, keys_note
+from training.table.paths import keys_in, keys_note
 from training.typed import typed_column
 
 # Bytes of a column that are read at once, so that a row group may be of any size.
@@ -61,7 +61,7 @@ class ParquetSource:
     """
 
     def __init__(self, paths: Sequence[Path], keep: Collection[str] = ()) -> None:
-        keys = check_keys(list(paths))
+        keys = keys_in(paths, keep)
         opened = [
             _opened(path, {name: values[i] for name, values in keys.items()}, keep) for i, path in enumerate(paths)
         ]

@@ -51,7 +51,7 @@ def read_csv(
             "Write a line of names before it."
         )
     if dialect.skip:
-        notes.append(f"The first {dialect.skip} lines of {path} are passed over: they stand before the header.")
+        notes.append(f"Lines before the header of {path} are passed over: {dialect.skip}.")
     before, body = _after_header(data, dialect)
     return names, _body(body, dialect, len(names), _Place(path, before), notes)
 

@@ -47,9 +47,19 @@ def read_excel(data: bytes, path: Path, sheet: str | None, notes: list[str]) -> 
     chosen, frame = next(iter(filled.items()))
     if len(names) > 1 and sheet is None:
         notes.append(f"{path} is read from its sheet '{chosen}'; the others are empty.")
-    header = [value or "" for value in frame.row(0)]
-    rows = frame[1:].filter(pl.any_horizontal(pl.all().is_not_null()))
+    title = _title_rows(frame)
+    if title:
+        notes.append(f"Rows of one cell before the header of {path} are passed over: {title}.")
+    header = [value or "" for value in frame.row(title)]
+    rows = frame[title + 1 :].filter(pl.any_horizontal(pl.all().is_not_null()))
     return checked_names(header, path), rows
+
+
+def _title_rows(frame: pl.DataFrame) -> int:
+    """Rows of at most one cell before the first with several; 0 in a table of one column."""
+    filled = frame.select(pl.sum_horizontal(pl.all().is_not_null())).to_series()
+    several = (filled > 1).arg_true()
+    return several[0] if len(several) else 0
 
 
 def _cells(book: Any, sheet: str) -> pl.DataFrame:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from artifact.errors import DataError
-from training.table.paths import check_keys, keys_note
+from training.table.paths import keys_in, keys_note
 from training.table.reading import Raw
 
 # Notes that differ in the file's name alone are many where files are.
 _NOTES_SHOWN = 5
 
 
-def joined(paths: Sequence[Path], parts: Sequence[Raw]) -> Raw:
+def joined(paths: Sequence[Path], parts: Sequence[Raw], keep: Collection[str] = ()) -> Raw:
     """The rows of all files, in their order.
 
     Numbers of several types become one type that holds them all, and texts beside numbers make a column of texts.
 
+    Args:
+        paths: of the files.
+        parts: what they hold.
+        keep: keys in paths that are columns even where they have one value.
+
     Raises:
         DataError: files whose columns, types or keys in paths do not fit together.
     """
-    keys = check_keys(list(paths))
+    keys = keys_in(paths, keep)
     frames = [part.frame for part in parts]
     columns = frames[0].columns
     for path, frame in zip(paths, frames, strict=True):

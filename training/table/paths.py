@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -67,8 +68,10 @@ def keys_of(path: Path) -> dict[str, str | None]:
     return found
 
 
-def check_keys(paths: list[Path]) -> dict[str, list[str | None]]:
+def keys_in(paths: Sequence[Path], keep: Collection[str] = ()) -> dict[str, list[str | None]]:
     """The keys in the paths of a table's files, each with its value for each file.
+
+    A key with one value says where the table lies and nothing of its rows: it is no column unless it is in ``keep``.
 
     Raises:
         DataError: the files' paths have different keys.
@@ -81,7 +84,8 @@ def check_keys(paths: list[Path]) -> dict[str, list[str | None]]:
                 f"Expected the same keys in the folders of all files. Received: {shown[0]} for {paths[0]}, {shown[1]} "
                 f"for {path}."
             )
-    return {name: [found[name] for found in keys] for name in keys[0]}
+    values = {name: [found[name] for found in keys] for name in keys[0]}
+    return {name: found for name, found in values.items() if name in keep or len(set(found)) > 1}
 
 
 def keys_note(names: list[str]) -> str:

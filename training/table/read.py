@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from artifact.errors import DataError
 from training.table.csv_file import read_csv
@@ -18,6 +23,8 @@ from training.table.paths import STDIN, SUFFIXES, format_of
 from training.table.reading import Raw, Reading
 from training.table.text import as_utf8, decompressed
 
+# Objects of an NDJSON file, and bytes of it, in which keys that repeat are sought.
+_OBJECTS, _CHECKED = 100, 1 << 20
 _PARQUET, _ARROW, _STREAM, _ZIP = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"PK\x03\x04"
 
 
@@ -45,7 +52,7 @@ def read_file(path: Path, reading: Reading, keep: Collection[str], sniffer: Snif
             names, frame = read_csv(data, path, reading, notes, sniffer, keep)
         else:
             names, frame = _read(data, kind, path, reading, notes)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"Expected {path} to be readable as {kind}. Received: {reason}") from error
     if not frame.width or not frame.height:
@@ -82,11 +89,28 @@ def _read(data: bytes, kind: str, path: Path, reading: Reading, notes: list[str]
         return read_excel(data, path, reading.sheet, notes)
     if kind == "ndjson":
         text = as_utf8(data, reading.encoding, path, notes)
+        if not text or text.isspace():
+            raise DataError(f"Expected {path} to be readable as ndjson. Received: an empty file.")
+        _check_keys(text, path)
         frame = pl.read_ndjson(io.BytesIO(text), infer_schema_length=None)
-    elif kind == "parquet":
-        frame = pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
-    elif kind == "arrow":
-        frame = pl.read_ipc(io.BytesIO(data))
-    else:
-        frame = pl.read_ipc_stream(io.BytesIO(data))
-    return checked_names(frame.columns, path), frame
+        return checked_names(frame.columns, path), frame
+    # By pyarrow first: polars ends in a panic where a name repeats.
+    if kind == "parquet":
+        names = checked_names(pq.read_schema(io.BytesIO(data)).names, path)
+        return names, pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
+    if kind == "arrow":
+        names = checked_names(pa.ipc.open_file(io.BytesIO(data)).schema.names, path)
+        return names, pl.read_ipc(io.BytesIO(data))
+    names = checked_names(pa.ipc.open_stream(io.BytesIO(data)).schema.names, path)
+    return names, pl.read_ipc_stream(io.BytesIO(data))
+
+
+def _check_keys(text: bytes, path: Path) -> None:
+    """Refuse a key that repeats in one of the first objects; what is no object is for the reader to name."""
+
+    def checked(pairs: list[tuple[str, Any]]) -> None:
+        checked_names([key for key, _ in pairs], path)
+
+    for line in text[:_CHECKED].splitlines()[:_OBJECTS]:
+        with suppress(ValueError):
+            json.loads(line, object_pairs_hook=checked)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import unicodedata
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from artifact.errors import DataError
 from tests.training.table.test_dialect import raw
+from tests.training.table.test_text import workbook
 from training.corrections import Corrections, FeatureCorrection, TargetCorrection
 from training.data import read_raw
 from training.request import Request
@@ -26,6 +29,21 @@ def test_case_08_a_name_that_stands_twice_is_refused_with_its_places(tmp_path):
         raw(tmp_path, "town,area,price,price\n" + rows(4))
     with pytest.raises(DataError, match=r"Received: 'a' as columns 1, 2 and 4"):
         raw(tmp_path, "a,a,b, a\n" + rows(4))
+
+
+def test_a_name_that_stands_twice_is_refused_in_every_format(tmp_path):
+    table = pa.table([[1, 2], [3, 4]], names=["a", "a"])
+    pq.write_table(table, tmp_path / "t.parquet")
+    for name, writer in (("t.arrow", pa.ipc.new_file), ("t.feather", pa.ipc.new_stream)):
+        with pa.OSFile(str(tmp_path / name), "wb") as sink, writer(sink, table.schema) as to:
+            to.write_table(table)
+    (tmp_path / "t.ndjson").write_text('{"a": 1, "a": 2}\n', encoding="utf-8")
+    workbook(tmp_path / "t.xlsx", Sheet=[["a", "a"], [1, 2]])
+    for name in ("t.parquet", "t.arrow", "t.feather", "t.ndjson", "t.xlsx"):
+        with pytest.raises(DataError, match=r"Received: 'a' as columns 1 and 2"):
+            read_raw(str(tmp_path / name))
+    with pytest.raises(DataError, match=r"Received: 'a' as columns 1 and 2"):
+        ParquetSource([tmp_path / "t.parquet"])
 
 
 def test_names_that_a_reader_could_have_invented_are_the_files_own(tmp_path):

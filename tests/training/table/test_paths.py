@@ -66,8 +66,12 @@ def test_case_15_keys_of_hive_folders_are_columns_in_globs_and_folders(hive):
         assert found.frame["region"].unique(maintain_order=True).to_list() == ["north", "south east"]
         assert found.frame.filter(region="north")["price"].min() == 90_000
         assert "'region' is read from the names of the files' folders." in found.notes
-    # One part alone has its key too, for predict.
-    assert read_raw(f"{hive}/region=north/part-0.parquet").frame["region"].unique().to_list() == ["north"]
+    # A key with one value says nothing of the rows, unless a version knows it as a feature.
+    alone = f"{hive}/region=north/*.parquet"
+    assert read_raw(alone).frame.columns == ["area", "price"]
+    assert read_raw(alone, keep=["region"]).frame["region"].unique().to_list() == ["north"]
+    assert ParquetSource(files_of(alone)).columns == ["area", "price"]
+    assert ParquetSource(files_of(alone), ["region"]).columns == ["area", "price", "region"]
 
 
 def test_case_15_keys_are_columns_of_a_stream_and_the_table_is_the_same(hive):
@@ -96,7 +100,8 @@ def test_a_key_without_a_value_is_missing_and_a_files_own_column_wins(tmp_path):
     written(tmp_path / "region=x" / "a.csv", area=[2])
     assert read_raw(f"{tmp_path}/*/*.csv").frame["region"].to_list() == [None, "x"]
     written(tmp_path / "b" / "area=7" / "a.csv", area=[1, 2])
-    assert read_raw(f"{tmp_path}/b/*/*.csv").frame["area"].to_list() == ["1", "2"]
+    written(tmp_path / "b" / "area=8" / "a.csv", area=[3, 4])
+    assert read_raw(f"{tmp_path}/b/*/*.csv").frame["area"].to_list() == ["1", "2", "3", "4"]
 
 
 def test_files_whose_folders_have_other_keys_are_refused(tmp_path):

@@ -9,6 +9,7 @@ import lzma
 import sys
 import unicodedata
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -136,8 +137,8 @@ def test_standard_input_is_read_by_what_it_is(monkeypatch):
         assert read_table("-").equals(frame)
 
 
-def workbook(path: Path, **sheets: list[list[object]]) -> Path:
-    """A minimal Excel file: cells are texts or numbers."""
+def workbook(path: Path, dates: Sequence[str] = (), **sheets: list[list[object]]) -> Path:
+    """A minimal Excel file: cells are texts or numbers, those in ``dates`` shown as dates."""
     with zipfile.ZipFile(path, "w") as file:
         kinds = "".join(
             f'<Override PartName="/xl/worksheets/s{i}.xml" ContentType="application/vnd.openxmlformats-officedocument.'
@@ -163,13 +164,21 @@ def workbook(path: Path, **sheets: list[list[object]]) -> Path:
         file.writestr(
             "xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{listed}</sheets></workbook>'
         )
-        targets = "".join(
+        parts = "".join(f'<{name}s count="1"><{name}/></{name}s>' for name in ("font", "fill", "border"))
+        formats = '<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/></cellXfs>'
+        file.writestr(
+            "xl/styles.xml",
+            f'<styleSheet xmlns="{main}">{parts}<cellStyleXfs count="1"><xf/></cellStyleXfs>{formats}</styleSheet>',
+        )
+        targets = f'<Relationship Id="styles" Type="{office}/styles" Target="styles.xml"/>' + "".join(
             f'<Relationship Id="r{i}" Type="{office}/worksheet" Target="worksheets/s{i}.xml"/>'
             for i in range(len(sheets))
         )
         file.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{relations}">{targets}</Relationships>')
         for i, rows in enumerate(sheets.values()):
             cells = "".join(f"<row>{''.join(map(_cell, row))}</row>" for row in rows)
+            for number in dates:
+                cells = cells.replace(f"<c><v>{number}</v>", f'<c s="1"><v>{number}</v>')
             file.writestr(
                 f"xl/worksheets/s{i}.xml", f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>'
             )
@@ -194,6 +203,15 @@ def test_an_excel_sheet_is_read_as_text_is(tmp_path):
     assert table["area"].to_list() == [141.6, 73.0, None]
 
 
+def test_excels_dates_are_dates_and_a_title_is_no_header(tmp_path):
+    rows = [["Sales of 2024"], [None], ["sold", "share"], [45413, 0.25], [None, None], [45414.75, 0.5]]
+    path = workbook(tmp_path / "t.xlsx", dates=("45413", "45414.75"), Houses=rows)
+    found = read_raw(str(path))
+    assert found.notes == (f"Rows of one cell before the header of {path} are passed over: 2.",)
+    assert [str(v) for v in read_table(str(path))["sold"]] == ["2024-05-01 00:00:00", "2024-05-02 18:00:00"]
+    assert read_table(str(path))["share"].to_list() == [0.25, 0.5]
+
+
 def test_several_sheets_are_asked_for(tmp_path):
     path = workbook(tmp_path / "t.xlsx", Notes=[["read me"], ["x"]], Houses=HOUSES)
     with pytest.raises(DataError, match=r"one sheet of .*Received: 'Notes', 'Houses'\. Choose one: --sheet 'Notes'"):
@@ -205,7 +223,7 @@ def test_several_sheets_are_asked_for(tmp_path):
 
 def test_excel_without_its_extra_names_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r"pip install 'trueline\[excel\]'"):
+    with pytest.raises(DataError, match=r"excel extra.*pip install '\.\[excel\]'"):
         read_raw(str(workbook(tmp_path / "t.xlsx", Houses=HOUSES)))
 
 
