@@ -13,7 +13,7 @@ import orjson
 
 from artifact.absent import MissingColumns
 from artifact.errors import Fault
-from service.errors import Described, InvalidRequestError
+from service.errors import Described, InvalidRequestError, NotJSONError
 from service.hints import is_not_finite, not_finite
 from service.http import JSON, Receive, Reply, Scope
 from service.inference import Answer
@@ -153,7 +153,8 @@ class Inference:
         """Say where the NaN and infinities stand for which this is no JSON.
 
         Raises:
-            InvalidRequestError: there are some.
+            InvalidRequestError: in the data of a tensor.
+            NotJSONError: elsewhere.
         """
         faults: list[Fault] = []
         for head, described in zip(heads, inputs, strict=True):
@@ -164,6 +165,7 @@ class Inference:
                     faults.append(not_finite(row, self._schema.feature(names[column]), value))
         if faults:
             raise InvalidRequestError(sorted(faults, key=lambda fault: fault.row or 0))
+        raise NotJSONError("Expected a JSON body. Received: NaN or Infinity, which JSON does not have.")
 
     def _read_id(self, found: Any) -> None:
         if found is not None and not isinstance(found, str):

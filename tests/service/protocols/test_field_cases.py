@@ -165,6 +165,12 @@ async def test_case_v14_the_open_inference_protocol_says_where_it_stands(client,
     assert "Row 0, 'income'" in error and "Row 1, 'age'" in error
 
 
+async def test_case_v14_outside_of_tensors_it_is_no_json_either(client) -> None:
+    for parameters in ({"priority": NAN}, {"interval": NAN}):
+        error = plain_error(await send(client, INFER, {"parameters": parameters, **tensors([ROW])}))
+        assert error == "Expected a JSON body. Received: NaN or Infinity, which JSON does not have."
+
+
 async def test_case_v14_in_one_tensor_of_all_features_the_column_is_named(tmp_path) -> None:
     async with serving(tmp_path, schema=build_schema(plain_features(3))) as (client, _):
         data = [0.1, 0.2, 0.3, 0.4, NAN, 0.6]
