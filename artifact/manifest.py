@@ -25,11 +25,21 @@ REPORT = "report"
 # BentoML's own record of the version; written and read by its model store.
 STORE_RECORD = "model.yaml"
 
+# Families that are a line, or one of squares and products, by the name that a sentence gives them.
+LINES = {
+    "linear": "linear model",
+    "ridge": "ridge regression",
+    "lasso": "lasso",
+    "elastic-net": "elastic net",
+    "polynomial": "polynomial regression",
+    "stepwise": "stepwise regression",
+}
+
 Metrics = dict[str, float | None]
 
 
 class Verdict(Frozen):
-    """The answer to "is a network worth it here?" on the test rows.
+    """The answer to "is it worth it here?", of a network or a line, on the test rows.
 
     Attributes:
         worth_it: ``yes`` better than the best baseline beyond chance, ``no`` worse, ``tie`` neither.
@@ -38,7 +48,7 @@ class Verdict(Frozen):
         best_baseline: the baseline with the lowest error.
         metric: the error that was compared, a name of :attr:`Manifest.metrics`: ``rmse`` unless the objective asks for
             another.
-        ratio: network's error over the best baseline's; with several targets, of the mean of their ratios.
+        ratio: the model's error over the best baseline's; with several targets, of the mean of their ratios.
         low, high: 95% bootstrap interval of ``ratio`` over paired test rows.
         sentence: the verdict in plain words.
     """
@@ -139,6 +149,21 @@ class Manifest(Frozen):
     augmentation: Augmentation | None = None
     files: dict[str, str] = Field(default_factory=dict)
     digest: str = ""
+
+    def compared(self, target: str) -> dict[str, Metrics]:
+        """A target's metrics by model: the version's own come first, then the baselines'.
+
+        Names are distinct: of a version that is a lasso the comparison has one as well, fitted in another way.
+        """
+        taken = {name for name in self.baselines if name.replace("_", "-") == self.family.replace("_", "-")}
+        own = f"{self.family} (this version)" if taken else self.family
+        others = {f"{n} (baseline)" if n in taken else n: found[target] for n, found in self.baselines.items()}
+        return {own: self.metrics[target], **others}
+
+    @property
+    def question(self) -> str:
+        """What the verdict answers; a line is no network."""
+        return "Is this model worth it here?" if self.family in LINES else "Is a network worth it here?"
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from artifact.manifest import Coverage, Verdict
+from artifact.manifest import LINES, Coverage, Verdict
 from artifact.predictor import Prediction
 from training.baselines import BOOSTING, ELASTIC_NET, GLM, LASSO, MEAN, MEDIAN, POLYNOMIAL, RIDGE
 from training.config import TrainConfig
@@ -60,19 +60,21 @@ def verdict(
     worth_it: Literal["yes", "no", "tie"] = (
         "yes" if high < 1 and beats_mean else "no" if low > 1 or not beats_mean else "tie"
     )
-    plain = _PLAIN_NAMES.get(best, best)
+    plain, subject = _PLAIN_NAMES.get(best, best), _subject(config)
+    if plain in subject:
+        plain = f"scikit-learn's {plain}"
     change = f"{abs(1 - ratio):.1%} {'lower' if ratio < 1 else 'higher'}"
     interval = f"95% interval {low - 1:+.1%} to {high - 1:+.1%}, {len(y):,} {rows_are}"
     if not beats_mean:
-        sentence = f"No: the network does not beat {_PLAIN_NAMES[constant]} beyond chance ({len(y):,} {rows_are})."
+        sentence = f"No: {subject} does not beat {_PLAIN_NAMES[constant]} beyond chance ({len(y):,} {rows_are})."
     elif worth_it == "yes":
-        sentence = f"Yes: the network's {kind.plain} is {change} than that of {plain}, the best baseline ({interval})."
+        sentence = f"Yes: {subject}'s {kind.plain} is {change} than that of {plain}, the best baseline ({interval})."
     elif worth_it == "no":
-        sentence = f"No: {plain} does better; the network's {kind.plain} is {change} ({interval})."
+        sentence = f"No: {plain} does better; {subject}'s {kind.plain} is {change} ({interval})."
     else:
-        sentence = (
-            f"Undecided: the network's {kind.plain} is {change} than that of {plain}, within chance ({interval})."
-        )
+        sentence = f"Undecided: {subject}'s {kind.plain} is {change} than that of {plain}, within chance ({interval})."
+    if beats_mean:
+        sentence += _moved(y, network, config, rows_are, weight)
     return Verdict(
         worth_it=worth_it,
         beats_mean=beats_mean,
@@ -119,6 +121,31 @@ def coverage(
         covered={name: float(np.average(inside[:, j], weights=weight)) for j, name in enumerate(names)},
         mean_width={name: float(np.average(width[:, j], weights=weight)) for j, name in enumerate(names)},
     )
+
+
+def _subject(config: TrainConfig) -> str:
+    """What a sentence calls the model; a line is no network."""
+    return "the network" if config.mix or config.model not in LINES else f"this {LINES[config.model]}"
+
+
+def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:
+    """A sentence where the rows' own constant, which nobody knows beforehand, does better than the model; else empty.
+
+    The baseline is the constant of the training rows: it can be beaten and still be far away, where a target moves.
+    """
+    kind = KINDS[config.objective]
+    by_median = kind.metric == "mae"
+    middle = np.median(y, axis=0) if by_median else np.average(y, axis=0, weights=weight)
+    ours, own = (
+        np.average(row_errors(kind.metric, y, found, config.tweedie_power), axis=0, weights=weight)
+        for found in (network, np.broadcast_to(middle, y.shape))
+    )
+    worst = float(np.max(ours / np.maximum(own, np.finfo(float).tiny)))
+    if worst <= 1:
+        return ""
+    told = f"R2 {1 - worst:.2f}" if kind.metric == "rmse" else f"{kind.plain} {worst:.2f} times as high"
+    middle_is = f"{'median' if by_median else 'mean'} of the {rows_are} themselves"
+    return f" Even so it is worse than the {middle_is} ({told}): they differ from what trained."
 
 
 def _is_root(config: TrainConfig) -> bool:

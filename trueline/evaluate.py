@@ -57,10 +57,11 @@ def evaluate_command(
     from artifact.predictor import Predictor, target_offsets
     from training.columns import check_features, encode_frame
     from training.config import TrainConfig
-    from training.data import check_columns, read_raw
+    from training.data import TableFacts, check_columns, read_raw
     from training.evaluate import coverage
     from training.metrics import by_target
     from training.table.names import in_terms_of
+    from training.transfer.seen import known_note, share_known
     from training.typed import typed
 
     found = registry().resolve(model)
@@ -104,9 +105,23 @@ def evaluate_command(
     if imputed:
         columns = ", ".join(f"'{name}'" for name in imputed)
         stderr().print(f"The table has no column {columns}: answered as missing in each row.", markup=False)
+    facts = TableFacts.of(whole)
+    same_table = facts.fingerprint == predictor.manifest.lineage.data_fingerprint
+    share = 1.0 if same_table else share_known(found.path, predictor.manifest, schema, X)
+    flatters = known_note(share, f"{found.name}:{found.version}", same_table=same_table)
+    if flatters:
+        stderr().print(f"Note: {flatters}", markup=False)
     if as_json:
         reference = {"model_name": found.name, "model_version": found.version, "rows": table.height}
-        print_json({**reference, "rows_left_out": n_left_out, "metrics": metrics, "coverage": covered.model_dump()})
+        print_json(
+            {
+                **reference,
+                "rows_left_out": n_left_out,
+                "metrics": metrics,
+                "coverage": covered.model_dump(),
+                "trained_on": {"same_table": same_table, "share": share},
+            }
+        )
         return
     out = stdout()
     for target in targets:

@@ -31,8 +31,7 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
         shown = ["rmse", "mae", "r2", *(m for m in own if m not in ("rmse", "mae"))]
         figures = (Column(_HEADERS.get(m, m), justify="right") for m in shown)
         table = Table("model", *figures, title=title, title_justify="left")
-        rows = {manifest.family: metrics, **{name: m[target] for name, m in manifest.baselines.items()}}
-        for model, found in by_error(rows, manifest.verdict.metric):
+        for model, found in by_error(manifest.compared(target), manifest.verdict.metric):
             table.add_row(model, *(metric(m, found.get(m)) for m in shown))
         yield table
         covered, width = manifest.coverage.covered[target], manifest.coverage.mean_width[target]
@@ -40,7 +39,7 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
         yield f"{level:.0%} intervals cover {covered:.1%} of these rows; mean width {number(width)}."
     if manifest.augmentation is not None:
         yield manifest.augmentation.sentence
-    yield f"Is a network worth it here? {manifest.verdict.sentence}"
+    yield f"{manifest.question} {manifest.verdict.sentence}"
 
 
 def measured_on(manifest: Manifest) -> str:

@@ -56,6 +56,45 @@ def test_a_network_that_is_the_mean_does_not_beat_it():
     assert "does not beat predicting the mean" in found.sentence
 
 
+def test_case_05b_a_model_worse_than_the_mean_of_the_rows_says_so():
+    """The training rows' mean is beaten, for the target has moved; the test rows' own is not."""
+    y = Y + 100
+    network, others = np.full_like(y, 95.0), {"mean": np.zeros_like(y), "ridge": np.full_like(y, 80.0)}
+    found = verdict(y, network, others, TrainConfig())
+    r2 = 1 - float(np.square(y - network).mean() / y.var())
+    assert found.worth_it == "yes"
+    assert f"Even so it is worse than the mean of the test rows themselves (R2 {r2:.2f})" in found.sentence
+
+
+@pytest.mark.parametrize(("objective", "word"), [("mae", "median"), ("gaussian", "mean"), ("poisson", "mean")])
+def test_the_rows_own_constant_is_the_objectives(objective, word):
+    y = Y + 100
+    network = np.full_like(y, 95.0)
+    others = {"median" if objective == "mae" else "mean": np.full_like(y, 50.0), "glm": np.full_like(y, 60.0)}
+    found = verdict(y, network, others, TrainConfig(objective=objective), weight=np.linspace(0.5, 1.5, len(y)))
+    assert f"worse than the {word} of the test rows themselves" in found.sentence
+
+
+def test_a_model_that_beats_the_rows_own_mean_has_no_such_sentence():
+    for error in (0.3, 0.5, 0.7):
+        assert "Even so" not in verdict(Y, answers(error), OTHERS, TrainConfig()).sentence
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("ridge", "this ridge regression's RMSE"),
+        ("elastic-net", "this elastic net's RMSE"),
+        ("mlp", "the network's RMSE"),
+    ],
+)
+def test_the_verdict_names_the_family(model, says):
+    found = verdict(Y, answers(0.3), OTHERS, TrainConfig(model=model))
+    assert says in found.sentence
+    if model == "ridge":
+        assert "than that of scikit-learn's ridge regression, the best baseline" in found.sentence
+
+
 def test_targets_of_any_scale_count_alike():
     scale = np.array([1e-9, 1e9])
     both = np.hstack([Y, Y]) * scale

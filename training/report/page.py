@@ -56,7 +56,7 @@ def _parts(content: Content, title: str, pictures: list[Picture]) -> Iterator[st
     if manifest.note:
         yield f"<p>Your note: {text(manifest.note)}</p>"
     yield f"<nav>{links}</nav>"
-    yield (f'<p class="verdict {verdict.worth_it}"><b>Is a network worth it here?</b>{text(verdict.sentence)}</p>')
+    yield (f'<p class="verdict {verdict.worth_it}"><b>{text(manifest.question)}</b>{text(verdict.sentence)}</p>')
     if not verdict.beats_mean:
         yield "<p>The service is kept from it: <code>trueline promote</code> refuses this version unless forced.</p>"
     if manifest.notes:
@@ -93,14 +93,13 @@ def _against(content: Content) -> Iterator[str]:
     for target in content.schema.targets:
         unit = f" ({target.unit})" if target.unit else ""
         yield f"<h3>{text(target.name + unit)}</h3>"
-        rows = {manifest.family: manifest.metrics[target.name]}
-        rows.update({name: found[target.name] for name, found in manifest.baselines.items()})
+        rows = manifest.compared(target.name)
         # The objective's own follow; a baseline has not all of them.
         own = [m for m in manifest.metrics[target.name] if m not in (*_METRICS, "mse", "msle")]
         known = {**_METRICS, **dict(zip(own, own, strict=True))}
         ordered = by_error(rows, manifest.verdict.metric)
         body = [[name, *(metric(m, found.get(m)) for m in known)] for name, found in ordered]
-        yield table(["model", *known.values()], body, ours=manifest.family)
+        yield table(["model", *known.values()], body, ours=next(iter(rows)))
 
 
 def _ratio(value: float) -> str:

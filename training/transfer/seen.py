@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -9,6 +11,7 @@ import polars as pl
 from artifact.encoding import Encoded, Encoder
 from artifact.errors import SchemaMismatchError
 from artifact.golden import read_golden
+from artifact.manifest import Manifest
 from artifact.schema import FeatureSchema
 from training.columns import encode_frame
 from training.folds import Plan
@@ -52,6 +55,36 @@ def share_seen(earlier: Earlier, frame: pl.DataFrame, schema: FeatureSchema, pla
     present = set(_bytes_of(here))
     found = sum(row in present for row in _bytes_of(there)) / len(rows)
     return min(1.0, found * earlier.manifest.lineage.rows / max(1, measuring.height))
+
+
+def share_known(folder: Path, manifest: Manifest, schema: FeatureSchema, X: Encoded) -> float:
+    """Estimate which share of some rows stand, equal in all features, in the table that trained a version.
+
+    Args:
+        folder: of the version, whose golden rows are the sample.
+        manifest, schema: of the version.
+        X: the rows, encoded by its schema.
+    """
+    rows = usual_rows(read_golden(folder).rows)
+    present = set(_bytes_of(X))
+    there = Encoder(schema.lenient()).encode_rows(rows)
+    found = sum(row in present for row in _bytes_of(there)) / max(1, len(rows))
+    return min(1.0, found * manifest.lineage.rows / max(1, len(X)))
+
+
+def known_note(share: float, reference: str, *, same_table: bool) -> str | None:
+    """What a reader of figures on rows that trained a version must know; None where they did not."""
+    if not same_table and share < _TOLD:
+        return None
+    which = (
+        "this is the table"
+        if same_table
+        else f"about {share:.0%} of these rows stand, equal in every feature, in the one"
+    )
+    return (
+        f"The figures flatter: {which} that trained {reference}. How good it is on rows that it had not seen: "
+        f"trueline show {reference}"
+    )
 
 
 def seen_note(earlier: Earlier, share: float) -> str:
