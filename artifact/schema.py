@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from artifact.errors import DataError, unknown_name
+from artifact.texts.format import TextFormat
 
 Kind = Literal["number", "integer", "boolean", "category", "datetime"]
 DatetimePart = Literal["days", "season_sin", "season_cos", "weekday_sin", "weekday_cos", "hour_sin", "hour_cos"]
@@ -49,6 +50,7 @@ class Feature(BaseModel):
         out_of_range: ``warn`` answers a value outside the range with a warning, ``refuse`` does not.
         parts: for a datetime, which numeric columns it becomes.
         example: one usual value, as it would stand in JSON.
+        text: how the texts of a table or CSV are written; None: as JSON would write them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +70,8 @@ class Feature(BaseModel):
     out_of_range: Literal["warn", "refuse"] = "warn"
     parts: tuple[DatetimePart, ...] = ()
     example: Any = None
+    # Left out where it says nothing, so that the digest of a schema without it is what it always was.
+    text: TextFormat | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -96,6 +100,7 @@ class Target(BaseModel):
         minimum, maximum: the range of the training rows, in ``unit``.
         offset: added in float64 to the network's float32 output; 0 unless the mean dwarfs the spread.
         std: standard deviation over the training rows, in ``unit``; tolerances are stated in it.
+        text: how the texts of a table are written; None: as JSON would write them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +112,7 @@ class Target(BaseModel):
     maximum: float = Field(allow_inf_nan=False)
     std: float = Field(gt=0, allow_inf_nan=False)
     offset: float = Field(default=0.0, allow_inf_nan=False)
+    text: TextFormat | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class FeatureSchema(BaseModel):

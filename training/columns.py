@@ -10,8 +10,12 @@ import polars as pl
 from artifact.absent import MissingColumns, absent_features, nearest_column
 from artifact.encoding import Encoded, Encoder
 from artifact.errors import DataError
-from artifact.schema import Feature, FeatureSchema
-from training.typed import NULL_TOKENS
+from artifact.schema import Feature, FeatureSchema, Kind, Target
+from artifact.texts.format import PLAIN
+from artifact.texts.read import missing_numbers, read_texts
+from training.texts.columns import are_markers, numbers, plain_texts, words
+from training.texts.reading import MOMENT, Reading
+from training.texts.table import as_read, moments_of_numbers
 
 # Absent columns that a message describes, and names of columns that it lists.
 _SHOWN = 5
@@ -70,6 +74,26 @@ def encode_frame(frame: pl.DataFrame, schema: FeatureSchema, *, missing_columns:
     return Encoder(schema).encode_columns(columns, missing_columns=missing_columns)
 
 
+def with_targets(table: pl.DataFrame, schema: FeatureSchema) -> pl.DataFrame:
+    """The table with its targets as Float64.
+
+    Raises:
+        DataError: a target with values that are no numbers.
+    """
+    found = []
+    for target in schema.targets:
+        column = feature_values(table[target.name], target)
+        if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+            texts = column.cast(pl.String).drop_nulls()
+            bad = texts.filter(numbers(plain_texts(texts), target.text or PLAIN).is_null()).unique(maintain_order=True)
+            raise DataError(
+                f"Expected numbers in '{target.name}', written as in training. Received: {len(bad):,} other values, "
+                f"such as {', '.join(repr(text) for text in (bad if len(bad) else texts).head(3))}."
+            )
+        found.append(column.cast(pl.Float64))
+    return table.with_columns(found)
+
+
 def records(frame: pl.DataFrame, schema: FeatureSchema) -> list[dict[str, Any]]:
     """Rows as a request would hold them: JSON values, datetimes in ISO 8601, None where missing."""
     columns = {}
@@ -98,14 +122,48 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _values(column: pl.Series, feature: Feature) -> Any:
-    if column.dtype == pl.String and feature.kind in ("number", "integer", "boolean"):
-        return _parsed(column, feature)
+    column = feature_values(column, feature)
+    if column.dtype == pl.String and feature.kind != "category":
+        # What does not fit is named by the encoder, as it came.
+        return read_texts(feature, column)
     typed = _typed(column, feature)
     if typed.dtype != pl.String and feature.kind not in ("category", "datetime") and typed.dtype.is_numeric():
         return typed.cast(pl.Float64).to_numpy()
     if feature.kind == "datetime" and typed.dtype.is_temporal():
         return typed.to_numpy()
     return typed.to_list()
+
+
+def feature_values(column: pl.Series, feature: Feature | Target) -> pl.Series:
+    """A column of a table as its feature's or target's schema reads it; as it came where some text does not fit."""
+    text_format = feature.text or PLAIN
+    kind = feature.kind if isinstance(feature, Feature) else "number"
+    if column.dtype != pl.String:
+        if not column.dtype.is_numeric():
+            return column
+        missing = missing_numbers(text_format.missing_values)
+        if missing:
+            column = column.set(column.cast(pl.Float64).is_in(missing).fill_null(value=False), None)
+        counted = kind == "datetime" and (text_format.epoch or text_format.strptime)
+        return moments_of_numbers(column, text_format) if counted else column
+    if kind == "category":
+        return words(column, text_format.missing_values)
+    found = as_read(column, Reading(_TYPES[kind], feature.text))
+    absent = are_markers(plain_texts(column), text_format.missing_values, dates=kind == "datetime")
+    if kind in ("number", "integer") and text_format.missing_values:
+        absent |= (
+            found.is_null()
+            & numbers(plain_texts(column), text_format.model_copy(update={"missing_values": ()})).is_not_null()
+        )
+    return found if (found.is_not_null() | absent).all() else column
+
+
+_TYPES: dict[Kind, Any] = {
+    "number": pl.Float64(),
+    "integer": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "datetime": MOMENT,
+}
 
 
 def _typed(column: pl.Series, feature: Feature) -> pl.Series:
@@ -115,17 +173,3 @@ def _typed(column: pl.Series, feature: Feature) -> pl.Series:
     if feature.kind == "boolean" and column.dtype.is_numeric():
         return column.cast(pl.Boolean) if column.drop_nulls().is_in([0, 1]).all() else column
     return column
-
-
-def _parsed(column: pl.Series, feature: Feature) -> list[Any]:
-    """Text where the schema has numbers: parsed value by value; what does not parse stays, for the encoder to name."""
-    cleaned = column.str.strip_chars().str.to_lowercase()
-    if feature.kind == "boolean":
-        parsed = cleaned.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean)
-    else:
-        parsed = cleaned.cast(pl.Float64, strict=False)
-    missing = cleaned.is_null() | cleaned.is_in(NULL_TOKENS).fill_null(value=False)
-    return [
-        None if absent else value if value is not None else text
-        for value, absent, text in zip(parsed, missing, column, strict=True)
-    ]

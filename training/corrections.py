@@ -5,22 +5,69 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from artifact.errors import DataError, unknown_name
 from artifact.schema import Kind
+from artifact.texts.dates import format_of_dates
+from artifact.texts.format import Decimal, Epoch, Thousands
 from training.setting_text import setting_sentence
 from training.table.names import canonical
 
 _T = TypeVar("_T")
 
+# What ``unit`` may say of a datetime whose values are numbers.
+EPOCHS: dict[str, Epoch] = {epoch: epoch for epoch in get_args(Epoch)}
 
-class FeatureCorrection(BaseModel):
-    """What ``schema.toml`` may say of a feature, under ``[features.NAME]``."""
+
+class TextRules(BaseModel):
+    """What the user may say of how texts are written, for one column or, at the top of ``schema.toml``, for all.
+
+    Attributes:
+        decimal: mark before the fraction of a number, or None: found from the column.
+        thousands: mark between groups of three digits, "" for none, or None: found from the column.
+        missing_values: texts or numbers that mean "no value", beside the usual ones.
+        format: of dates, see :func:`artifact.texts.dates.format_of_dates`, or None: found from the column.
+    """
 
     model_config = ConfigDict(extra="forbid")
+
+    decimal: Decimal | None = None
+    thousands: Thousands | None = None
+    missing_values: tuple[str, ...] | None = None
+    format: str | None = None
+
+    @field_validator("missing_values", mode="before")
+    @classmethod
+    def _as_texts(cls, value: object) -> object:
+        """Numbers may stand as numbers: ``missing_values = [-999]``."""
+        return [str(v) if isinstance(v, (int, float)) else v for v in value] if isinstance(value, list) else value
+
+    @field_validator("format")
+    @classmethod
+    def _readable(cls, value: str | None) -> str | None:
+        if value is not None:
+            format_of_dates(value)
+        return value
+
+    @model_validator(mode="after")
+    def _distinct_marks(self) -> TextRules:
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError(
+                f"Expected different marks for decimals and thousands. Received: {self.decimal!r} for both."
+            )
+        return self
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether something is said of numbers."""
+        return self.decimal is not None or self.thousands is not None
+
+
+class _OfFeature(BaseModel):
+    """What may be said of a feature beside its texts."""
 
     kind: Kind | None = None
     unit: str | None = None
@@ -34,22 +81,35 @@ class FeatureCorrection(BaseModel):
     drop: bool = False
 
 
-class TargetCorrection(BaseModel):
-    """What ``schema.toml`` may say of a target, under ``[targets.NAME]``."""
+class FeatureCorrection(TextRules, _OfFeature):
+    """What ``schema.toml`` may say of a feature, under ``[features.NAME]``."""
 
-    model_config = ConfigDict(extra="forbid")
+    @property
+    def epoch(self) -> Epoch | None:
+        """What the numbers of a datetime count, by ``unit``."""
+        return EPOCHS.get(self.unit or "") if self.kind == "datetime" else None
+
+
+class _OfTarget(BaseModel):
+    """What may be said of a target beside its texts."""
 
     unit: str | None = None
     description: str | None = None
 
 
-class Corrections(BaseModel):
-    """The whole of ``schema.toml``."""
+class TargetCorrection(TextRules, _OfTarget):
+    """What ``schema.toml`` may say of a target, under ``[targets.NAME]``."""
 
-    model_config = ConfigDict(extra="forbid")
+
+class Corrections(TextRules):
+    """The whole of ``schema.toml``; what it says of texts at its top holds for every column that it fits."""
 
     features: dict[str, FeatureCorrection] = Field(default_factory=dict)
     targets: dict[str, TargetCorrection] = Field(default_factory=dict)
+
+    def rules_for(self, name: str) -> TextRules:
+        """What is said of the texts of one column alone."""
+        return self.features.get(name) or self.targets.get(name) or TextRules()
 
     def text_columns(self) -> list[str]:
         """Columns that the user calls categories: their text must not be read as numbers or dates."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -13,8 +14,9 @@ from pydantic import ValidationError
 from artifact.errors import DataError
 from artifact.moments import unwritable
 from artifact.schema import DatetimePart, Feature, Kind
+from artifact.texts.format import TextFormat
 from artifact.values import DAY
-from training.corrections import Corrections, FeatureCorrection
+from training.corrections import Corrections, FeatureCorrection, TextRules
 from training.data import check_columns
 from training.usable import reason_against
 
@@ -34,24 +36,35 @@ class Inferred:
     notes: list[str] = field(default_factory=list)
 
 
-def infer_features(frame: pl.DataFrame, candidates: list[str], corrections: Corrections) -> Inferred:
+def infer_features(
+    frame: pl.DataFrame,
+    candidates: list[str],
+    corrections: Corrections,
+    formats: Mapping[str, TextFormat] | None = None,
+) -> Inferred:
     """Decide each column's kind, range and policies.
 
     Args:
         frame: the usable rows, as :func:`training.data.read_table` types them.
         candidates: columns that may become features.
         corrections: what the user says; it wins over what is inferred, and keeps a column that would be dropped.
+        formats: how the texts of a column are written, by name. Defaults to none.
 
     Raises:
         DataError: a correction names no column or does not fit it, or no feature is left.
     """
-    result = usable_features(frame, candidates, corrections)
+    result = usable_features(frame, candidates, corrections, formats)
     if not result.features:
         raise DataError(f"Expected at least one usable feature. Received: {'; '.join(result.notes) or 'no columns'}.")
     return result
 
 
-def usable_features(frame: pl.DataFrame, candidates: list[str], corrections: Corrections) -> Inferred:
+def usable_features(
+    frame: pl.DataFrame,
+    candidates: list[str],
+    corrections: Corrections,
+    formats: Mapping[str, TextFormat] | None = None,
+) -> Inferred:
     """The same where there may be none.
 
     Raises:
@@ -70,7 +83,8 @@ def usable_features(frame: pl.DataFrame, candidates: list[str], corrections: Cor
             result.notes.append(f"Column '{name}' is left out: {reason}.")
             continue
         result.frame = result.frame.with_columns(column)
-        result.features.append(_feature(column, correction))
+        fields = observed(column, correction.kind)
+        result.features.append(corrected({**fields, "text": (formats or {}).get(name)}, correction))
     return result
 
 
@@ -129,18 +143,12 @@ _DTYPES: dict[Kind, Any] = {
 
 def _cast(column: pl.Series, kind: Kind) -> pl.Series:
     try:
-        if kind == "datetime" and column.dtype == pl.String:
-            return column.str.to_datetime(time_unit="us")
         return column.cast(_DTYPES[kind])
     except pl.exceptions.PolarsError as error:
         raise DataError(
             f"Expected kind = \"{kind}\" of schema.toml to fit column '{column.name}'. "
             f"Received: {str(error).splitlines()[0]}"
         ) from error
-
-
-def _feature(column: pl.Series, correction: FeatureCorrection) -> Feature:
-    return corrected(observed(column, correction.kind), correction)
 
 
 def observed(column: pl.Series, kind: Kind | None) -> dict[str, Any]:
@@ -165,13 +173,19 @@ def observed(column: pl.Series, kind: Kind | None) -> dict[str, Any]:
     return fields
 
 
+_NOT_OF_THE_FEATURE = {"drop", "kind", "categories", *TextRules.model_fields}
+
+
 def corrected(fields: dict[str, Any], correction: FeatureCorrection) -> Feature:
     """A feature of what the table shows and what the user says, which wins.
 
     Raises:
         DataError: they do not fit together.
     """
-    given = correction.model_dump(exclude_none=True, exclude={"drop", "kind", "categories"})
+    given = correction.model_dump(exclude_none=True, exclude=_NOT_OF_THE_FEATURE)
+    if correction.epoch is not None:
+        # It says what the table's numbers count; a request holds a date.
+        del given["unit"]
     try:
         return Feature(**{**fields, **given})
     except ValidationError as error:

@@ -26,8 +26,9 @@ from training.objectives.kinds import KINDS, check_target
 from training.rare import rare_notes, with_rare
 from training.request import Request, check_request
 from training.targets import check_range, check_targets, deviation, infer_target
+from training.texts.table import Sayings, TableTexts, read_texts
 from training.transfer.earlier import Earlier
-from training.transfer.features import in_terms_of, with_known
+from training.transfer.features import in_terms_of, text_columns, with_known
 from training.transfer.seen import seen_note, share_seen
 from training.transfer.settings import settings_from
 from training.weights import weights_of
@@ -88,7 +89,11 @@ class Prepared:
 
 
 def prepare(
-    table: pl.DataFrame, request: Request, earlier: Earlier | None = None, told: Sequence[str] = ()
+    table: pl.DataFrame,
+    request: Request,
+    earlier: Earlier | None = None,
+    told: Sequence[str] = (),
+    texts: TableTexts | None = None,
 ) -> Prepared:
     """Decide the schema, encode the rows and split them.
 
@@ -97,13 +102,18 @@ def prepare(
         request: what to train.
         earlier: version to start from, whose settings and terms are kept. Defaults to None.
         told: sentences on what reading decided. Defaults to none.
+        texts: what the table's texts are, where that was decided. Defaults to None.
 
     Raises:
         DataError: see :func:`train`.
     """
     notes = list(told)
     check_request(table, request)
-    frame = _usable(table, list(request.targets), notes)
+    texts = texts or read_texts(table, sayings(request, earlier))
+    notes += texts.notes
+    if request.time:
+        split.check_time(texts.frame[request.time])
+    frame = _usable(texts.frame, list(request.targets), notes)
     y = frame.select(request.targets).cast(pl.Float64).to_numpy().astype(np.float64)
     for name, column in zip(request.targets, y.T, strict=True):
         if column.max() == column.min():
@@ -121,7 +131,7 @@ def prepare(
     seen = plan.seen()
     candidates = [c for c in frame.columns if c not in (*request.targets, request.group, request.weight)]
     said = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
-    inferred = infer_features(frame, candidates, said)
+    inferred = infer_features(frame, candidates, said, texts.formats)
     notes += inferred.notes
     frame = inferred.frame
     features = fit_categories(inferred.features, frame[seen], request.corrections)
@@ -130,11 +140,14 @@ def prepare(
     features = with_rare(features, frame, said)
     notes += rare_notes(features)
     if request.time:
+        notes.append(split.time_note(frame[request.time]))
         features = without_days(features, request.time, notes)
     corrections = request.corrections.targets
     y_train = y[seen]
     targets = [
-        infer_target(name, y_train[:, j], corrections.get(name, TargetCorrection()))
+        infer_target(name, y_train[:, j], corrections.get(name, TargetCorrection())).model_copy(
+            update={"text": texts.formats.get(name)}
+        )
         for j, name in enumerate(request.targets)
     ]
     if KINDS[config.objective].plain_scale:
@@ -152,6 +165,13 @@ def prepare(
     offsets = np.array([t.offset for t in targets])
     prepared = Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
     return prepared if earlier is None else _starting(prepared, earlier)
+
+
+def sayings(request: Request, earlier: Earlier | None = None) -> Sayings:
+    """What is said of the texts of a table's columns."""
+    corrections = request.corrections
+    as_text = corrections.text_columns() if earlier is None else text_columns(earlier.schema, corrections)
+    return Sayings(corrections, request.targets, [request.group] if request.group else [], as_text)
 
 
 def _starting(prepared: Prepared, earlier: Earlier) -> Prepared:

@@ -80,6 +80,35 @@ def split_time(moments: pl.Series, shares: dict[str, float]) -> Parts:
     return checked(parts, f"too few different moments in '{moments.name}'")
 
 
+def check_time(moments: pl.Series) -> None:
+    """Check that a column can order rows by time.
+
+    Raises:
+        DataError: it holds neither dates nor numbers.
+    """
+    if moments.dtype.is_temporal() or moments.dtype.is_numeric():
+        return
+    example = next(iter(moments.drop_nulls()), None)
+    raise DataError(
+        f"Expected --time to be a column of dates or numbers. Received: '{moments.name}' of type {moments.dtype}"
+        + (f", such as {example!r}" if example is not None else "")
+        + '. Say how its dates are written by format = "dd/mm/yyyy" or the like in schema.toml, or correct those '
+        "values that are none."
+    )
+
+
+def time_note(moments: pl.Series) -> str:
+    """A sentence on the order of the rows: its ends, zones and ties."""
+    tied = int(moments.is_duplicated().sum())
+    ties = f"; {tied:,} of them share their moment with another row and stay in its part" if tied else ""
+    low, high, zone = str(moments.min()), str(moments.max()), ""
+    if moments.dtype.is_temporal():
+        # Midnight is no news where all values are days.
+        low, high = (end.removesuffix(" 00:00:00") for end in (low, high))
+        zone = " UTC, which holds where no zone is given"
+    return f"{len(moments):,} rows are ordered by '{moments.name}', from {low} to {high}{zone}{ties}."
+
+
 def split_groups(groups: pl.Series, shares: dict[str, float], seed: int) -> Parts:
     """Split so that all rows of a group lie in one part; a missing group is one of its own.
 

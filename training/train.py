@@ -14,16 +14,15 @@ from artifact.schema import FeatureSchema
 from training.backend import load_backend
 from training.compared import Answers, compared
 from training.data import TableFacts, read_raw
-from training.prepare import Prepared, prepare
-from training.request import Request
+from training.prepare import Prepared, prepare, sayings
+from training.request import Request, check_request
 from training.stream.bounds import Bounds
 from training.stream.choose import parquet_source
 from training.stream.prepare import prepared_stream
 from training.table.names import in_terms_of
+from training.texts.table import read_texts
 from training.transfer.earlier import Earlier
-from training.transfer.features import text_columns
 from training.transfer.told import sentence
-from training.typed import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +88,12 @@ def _held(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared,
     raw = read_raw(request.data, request.reading, keep=keep)
     frame = raw.frame if earlier is None else in_terms_of(raw.frame, earlier.schema.names)
     request = request.named(frame.columns, raw.unnamed.columns)
-    texts = request.corrections.text_columns()
-    if earlier is not None:
-        texts = text_columns(earlier.schema, request.corrections)
-    table = typed(frame, as_text=texts)
-    facts = TableFacts.of(table)
+    check_request(frame, request)
+    texts = read_texts(frame, sayings(request, earlier))
+    facts = TableFacts.of(texts.frame)
     if earlier is not None:
         earlier.refuse_its_own(facts.fingerprint)
-    return request, prepare(table, request, earlier, raw.notes), facts
+    return request, prepare(texts.frame, request, earlier, raw.notes, texts), facts
 
 
 def _trained(

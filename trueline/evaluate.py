@@ -50,12 +50,13 @@ def evaluate_command(
       trueline evaluate houses sold-last-month.csv
     """
     need_training("evaluate", "polars", "sklearn")
+
     import polars as pl
 
     from artifact.display import metric, number
     from artifact.errors import DataError
     from artifact.predictor import Predictor, target_offsets
-    from training.columns import check_features, encode_frame
+    from training.columns import check_features, encode_frame, with_targets
     from training.config import TrainConfig
     from training.data import TableFacts, check_columns, read_raw
     from training.evaluate import coverage
@@ -71,13 +72,10 @@ def evaluate_command(
     raw = read_raw(data, reading, keep={*schema.names, *targets})
     for note in raw.notes:
         stderr().print(f"Note: {note}")
-    whole = typed(in_terms_of(raw.frame, [*schema.names, *targets]), as_text=[f.name for f in schema.categorical])
+    whole = typed(in_terms_of(raw.frame, [*schema.names, *targets]), as_text=[*schema.names, *targets])
     check_columns(whole, targets, "target column")
     check_features(whole.columns, schema, missing_columns)
-    try:
-        table = whole.with_columns(pl.col(targets).cast(pl.Float64))
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"Expected numbers in {', '.join(targets)}. Received: {str(error).splitlines()[0]}") from error
+    table = with_targets(whole, schema)
     table = table.filter(pl.all_horizontal(pl.col(targets).is_finite().fill_null(value=False)))
     n_left_out = whole.height - table.height
     if n_left_out:

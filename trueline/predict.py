@@ -92,7 +92,7 @@ def predict_command(
     names = answer_names([*found_raw.unnamed.columns, *raw.columns], predictor.schema.target_names)
     check_columns_fit(pl.concat([found_raw.unnamed, raw], how="horizontal"), output)
     features = raw.select(name for name in predictor.schema.names if name in raw.columns)
-    frame = typed(features, as_text=[f.name for f in predictor.schema.categorical])
+    frame = typed(features, as_text=predictor.schema.names)
     scored = score(frame, predictor, level, names, missing_columns)
     # What is passed through comes out as it came: no type, no digit of it is touched.
     result = pl.concat([found_raw.unnamed, raw.with_columns(scored.columns)], how="horizontal")

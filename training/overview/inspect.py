@@ -13,11 +13,11 @@ from training.infer import fit_categories, usable_features
 from training.overview.columns import Role
 from training.overview.overview import Overview, overview
 from training.overview.skeleton import skeleton
-from training.prepare import Prepared, prepare, shared_notes
+from training.prepare import Prepared, prepare, sayings, shared_notes
 from training.request import Request, check_request
 from training.stream.bounds import Bounds
 from training.stream.choose import parquet_source
-from training.typed import typed
+from training.texts.table import read_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _read(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame, list
         if step > 1:
             notes.append(f"One of {step:,} rows was looked at: {frame.height:,} of {rows:,}.")
     request = request.named(frame.columns, unnamed)
-    return request, typed(frame, as_text=request.corrections.text_columns()), notes, rows
+    return request, frame, notes, rows
 
 
 def overview_of(prepared: Prepared, request: Request, rows: int) -> Overview:
@@ -107,12 +107,14 @@ def _without_targets(
 ) -> Inspected:
     """By the rules for features alone."""
     roles = _roles(request)
+    texts = read_texts(table, sayings(request), strict=False)
+    table = texts.frame
     candidates = [name for name in table.columns if name not in roles]
-    inferred = usable_features(table, candidates, request.corrections)
+    inferred = usable_features(table, candidates, request.corrections, texts.formats)
     features = fit_categories(inferred.features, inferred.frame, request.corrections)
     shown = table.select([f.name for f in features] or table.columns)
     repeated = shared_notes(int(shown.is_duplicated().sum()), table.height, "rows", "more than once")
-    told = [*notes, *inferred.notes, *repeated]
+    told = [*notes, *texts.notes, *inferred.notes, *repeated]
     found = overview(inferred.frame, features, roles, told, data=request.data, rows=rows)
     return Inspected(found, features, refusal=refusal)
 

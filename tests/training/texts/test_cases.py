@@ -1,0 +1,370 @@
+"""Tables from the field whose columns are nearly numbers, nearly dates or nearly yes-or-no."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from artifact.errors import DataError
+from artifact.texts.format import TextFormat
+from training.columns import encode_frame, with_targets
+from training.config import TrainConfig
+from training.corrections import Corrections
+from training.data import read_table
+from training.prepare import prepare
+from training.request import Request
+
+N = 240
+RANDOM = np.random.default_rng(3)
+AREA = np.round(30 + 130 * RANDOM.random(N), 1)
+PRICE = np.round(2600 * AREA + 190_000 * RANDOM.random(N))
+DAYS = [datetime(2023, 1, 2, tzinfo=UTC) + timedelta(days=int(d)) for d in RANDOM.integers(0, 900, N)]
+
+
+def prepared(columns, *, target="price", corrections=None, **asked):
+    """A table of texts as a CSV file has it, with a price unless there is one."""
+    texts = {name: [None if v is None else str(v) for v in values] for name, values in columns.items()}
+    if target == "price":
+        texts.setdefault("price", [str(v) for v in PRICE])
+    said = Corrections.model_validate(corrections or {})
+    request = Request("t.csv", (target,), "m", TrainConfig(preset="fast"), corrections=said, **asked)
+    return prepare(pl.DataFrame(texts), request)
+
+
+def with_some(values, *some):
+    """The values with some others in their place, from the fifth on."""
+    values = list(values)
+    values[4 : 4 + len(some)] = some
+    return values
+
+
+def only(found, name="x"):
+    return found.schema.feature(name)
+
+
+def note_on(found, name):
+    notes = [note for note in found.notes if f"'{name}'" in note]
+    assert len(notes) == 1, found.notes
+    return notes[0]
+
+
+def test_case_03_a_marker_among_numbers_is_missing_and_told():
+    found = prepared({"x": with_some(AREA, "#N/A", "#N/A"), "rooms": with_some(RANDOM.integers(1, 8, N), "<NA>")})
+    assert (only(found).kind, only(found).missing, only(found).text) == ("number", "impute", None)
+    assert only(found, "rooms").kind == "integer"
+    assert "2 values count as missing: '#N/A' (2 times)" in note_on(found, "x")
+    assert "1 value counts as missing: '<NA>'" in note_on(found, "rooms")
+    assert np.isnan(found.X.numeric[4:6, 0]).all()
+
+
+@pytest.mark.parametrize(
+    "marker", ["NaT", r"\N", "--", "#DIV/0!", "#VALUE!", "#REF!", " #n/a ", "(null)", "\u2014", "unknown"]
+)
+def test_neighbours_of_case_03_markers_of_other_programs(marker):
+    found = prepared({"x": with_some(AREA, marker)})
+    assert (only(found).kind, only(found).missing) == ("number", "impute")
+    assert marker.strip() in note_on(found, "x")
+
+
+def test_case_03b_a_marker_in_the_target_is_named_and_its_row_left_out():
+    found = prepared({"x": AREA, "price": with_some(PRICE, "#DIV/0!")})
+    assert len(found.y) == N - 1
+    assert "'#DIV/0!'" in note_on(found, "price")
+
+
+def test_case_03b_what_is_no_number_in_a_target_is_shown_with_its_count():
+    with pytest.raises(DataError) as caught:
+        prepared({"x": AREA, "price": with_some(PRICE, "sold", "sold", "POA")})
+    message = str(caught.value)
+    assert message.startswith("Expected a target of numbers. Received: 'price' with 3 of 240 values that are none")
+    assert "'sold' (2 times), 'POA'" in message
+    assert 'targets.price.missing_values = ["sold", "POA"]' in message
+    said = {"targets": {"price": {"missing_values": ["sold", "POA"]}}}
+    assert len(prepared({"x": AREA, "price": with_some(PRICE, "sold", "sold", "POA")}, corrections=said).y) == N - 3
+
+
+def test_case_03c_markers_among_dates_are_missing():
+    found = prepared({"x": with_some([f"{d:%Y-%m-%d}" for d in DAYS], "NaT", "0000-00-00")})
+    assert (only(found).kind, only(found).missing) == ("datetime", "impute")
+    assert any("'NaT'" in note for note in found.notes)
+    assert any("0000-00-00" in note for note in found.notes)
+
+
+def test_case_01_a_decimal_comma_is_read_and_told():
+    found = prepared({"x": [str(v).replace(".", ",") for v in AREA], "factor": ["1,0", "1,5", "0,5"] * 80})
+    assert only(found).text == TextFormat(decimal=",")
+    assert only(found, "factor").kind == "number"
+    np.testing.assert_array_equal(found.X.numeric[:, 0], AREA.astype(np.float32))
+    assert "decimal comma" in note_on(found, "x")
+
+
+def test_case_01b_a_target_with_two_readings_is_refused_with_both_and_the_way_out():
+    price = [f"{v / 1000:.3f}".replace(".", ",") for v in PRICE]
+    with pytest.raises(DataError, match=r"'Preis' with '[0-9]+,[0-9]{3}', which is .* or .*; both fit all its 240"):
+        prepared({"x": AREA, "Preis": price}, target="Preis")
+    for said, factor in (({"decimal": ","}, 1000), ({"targets": {"Preis": {"thousands": ","}}}, 1)):
+        found = prepared({"x": AREA, "Preis": price}, target="Preis", corrections=said)
+        np.testing.assert_allclose(found.y[:, 0] + found.schema.targets[0].offset, PRICE / factor)
+
+
+def test_case_02_thousands_that_may_be_decimals_are_not_guessed():
+    feet = [f"{v:,.0f}" for v in AREA * 10]
+    with pytest.raises(DataError, match=r"features\.sqft\.thousands = \",\" or features\.sqft\.decimal = \",\""):
+        prepared({"sqft": feet})
+    found = prepared({"sqft": feet}, corrections={"thousands": ","})
+    np.testing.assert_array_equal(found.X.numeric[:, 0], np.round(AREA * 10).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("texts", "value"),
+    [
+        (["1.234,5", "950"], 1234.5),
+        (["1,234.5", "950"], 1234.5),
+        (["1'234.5", "1\u2019950"], 1234.5),
+        (["1 234,5", "950"], 1234.5),
+        (["1\u00a0234,5", "950"], 1234.5),
+        (["1\u202f234", "950"], 1234.0),
+        (["1,234,567", "950"], 1234567.0),
+        (["12,34,567", "950"], 1234567.0),
+    ],
+)
+def test_neighbours_of_case_02_marks_with_one_reading_are_read(texts, value):
+    found = prepared({"x": texts * 120})
+    assert found.frame["x"][0] == value
+    assert "is read as numbers with" in note_on(found, "x")
+
+
+def test_a_point_before_three_digits_is_a_decimal_one_unless_the_user_says_otherwise():
+    texts = [f"{v / 1000:.3f}" for v in np.round(AREA * 100)]
+    found = prepared({"x": texts})
+    assert found.frame["x"][0] == float(texts[0])
+    assert 'features.x.thousands = "."' in note_on(found, "x")
+    assert prepared({"x": texts}, corrections={"thousands": "."}).frame["x"][0] == float(texts[0]) * 1000
+    # Fewer digits in one value leave no doubt.
+    assert not [n for n in prepared({"x": with_some(texts, "1.5")}).notes if "'x'" in n]
+
+
+def test_case_02b_units_and_currencies_are_read_where_each_value_has_them():
+    found = prepared(
+        {
+            "area": [f"{v:.0f} m2" for v in AREA],
+            "share": [f"{v:.0f}%" for v in AREA % 30],
+            "fee": [f"${v * 50:,.2f}" for v in AREA],
+        }
+    )
+    assert [f.kind for f in found.schema.features] == ["integer", "integer", "number"]
+    assert [f.text.prefix + f.text.suffix for f in found.schema.features] == ["m2", "%", "$"]
+    np.testing.assert_allclose(found.frame["fee"], AREA * 50)
+    assert "the unit 'm2'" in note_on(found, "area")
+
+
+def test_neighbours_of_case_02b_units_that_differ_or_are_unknown_are_named():
+    mixed = prepared({"x": with_some([f"{v:.1f} m2" for v in AREA], "800 sqft", "12.5")})
+    assert only_left_out(mixed, "x")
+    assert "'800 sqft'" in note_with(mixed, "stays text")
+    unknown = prepared({"drive": ["4WD", "2WD"] * 120})
+    assert only(unknown, "drive").kind == "category"
+    assert 'features.drive.kind = "number"' in note_on(unknown, "drive")
+    said = {"features": {"drive": {"kind": "number"}}}
+    assert prepared({"drive": ["4WD", "2WD"] * 120}, corrections=said).frame["drive"].to_list()[:2] == [4, 2]
+
+
+def only_left_out(found, name):
+    return name not in found.schema.names or found.schema.feature(name).kind == "category"
+
+
+def note_with(found, words):
+    notes = [note for note in found.notes if words in note]
+    assert len(notes) == 1, found.notes
+    return notes[0]
+
+
+def test_case_22_and_22b_signs_and_brackets_are_read():
+    found = prepared(
+        {"temp": ["11", "\u22122", "\u221214", "3"] * 60, "net": ["17", "(8)", "(1,250.5)", "$5"[1:]] * 60}
+    )
+    assert found.frame["temp"].to_list()[:4] == [11, -2, -14, 3]
+    assert found.frame["net"].to_list()[:4] == [17, -8, -1250.5, 5]
+    assert "minus sign" in note_on(found, "temp")
+    assert "brackets" in note_on(found, "net")
+
+
+def test_words_among_numbers_are_named_with_the_line_that_helps():
+    found = prepared({"x": with_some(AREA, "n. bek.", "n. bek.", "gone")})
+    note = note_with(found, "stays text")
+    assert "though 237 of its 240 values are numbers: 3 are not, such as 'n. bek.' (2 times), 'gone'" in note
+    said = {"features": {"x": {"missing_values": ["n. bek.", "gone"]}}}
+    again = prepared({"x": with_some(AREA, "n. bek.", "n. bek.", "gone")}, corrections=said)
+    assert (only(again).kind, only(again).missing) == ("number", "impute")
+    with pytest.raises(DataError, match=r"kind = \"number\".*3 of 240 values that are not numbers"):
+        prepared(
+            {"x": with_some(AREA, "n. bek.", "n. bek.", "gone")}, corrections={"features": {"x": {"kind": "number"}}}
+        )
+
+
+def test_case_04_and_04k_day_before_month_is_read_where_some_value_shows_it():
+    texts = [f"{d:%d/%m/%Y}" for d in DAYS]
+    for said in ({}, {"features": {"x": {"kind": "datetime"}}}):
+        found = prepared({"x": texts}, corrections=said)
+        assert (only(found).kind, only(found).text) == ("datetime", TextFormat(order="dmy"))
+        assert found.frame["x"].to_list() == [d.replace(tzinfo=None) for d in DAYS]
+        assert "(dd/mm/yyyy)" in note_on(found, "x")
+
+
+@pytest.mark.parametrize(
+    "form", ["%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%d %b %Y", "%B %d, %Y"]
+)
+def test_neighbours_of_case_04_other_orders_and_forms(form):
+    found = prepared({"x": [d.strftime(form) for d in DAYS]})
+    assert found.frame["x"].to_list() == [d.replace(tzinfo=None) for d in DAYS]
+
+
+def test_dates_with_two_readings_are_refused_with_both_and_the_option_that_decides():
+    texts = [f"{1 + d.day % 12:02}/{d.month:02}/{d.year}" for d in DAYS]
+    with pytest.raises(DataError, match=r"\(dd/mm/yyyy\) or .*\(mm/dd/yyyy\).*format = .*--date-format"):
+        prepared({"x": texts})
+    months = {}
+    for written in ("dd/mm/yyyy", "mm/dd/yyyy", "%d/%m/%Y"):
+        found = prepared({"x": texts}, corrections={"features": {"x": {"format": written}}})
+        months[written] = found.frame["x"].dt.month().to_list()
+    assert months["dd/mm/yyyy"] == months["%d/%m/%Y"] == [d.month for d in DAYS]
+    assert months["mm/dd/yyyy"] == [1 + d.day % 12 for d in DAYS]
+    assert (
+        prepared({"x": texts}, corrections={"format": "dd/mm/yyyy"}).frame["x"].dt.month().to_list()
+        == months["%d/%m/%Y"]
+    )
+
+
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d %H:%M:%S UTC", "%Y%m%dT%H%M%S", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d %H:%M:%S +0000"]
+)
+def test_case_04b_04c_26b_variants_of_iso_dates_are_read(form):
+    found = prepared({"x": [d.strftime(form) for d in DAYS]})
+    assert (only(found).kind, only(found).text) == ("datetime", None)
+    assert found.frame["x"].to_list() == [d.replace(tzinfo=None) for d in DAYS]
+
+
+def test_case_26_a_word_among_dates_is_named_or_missing():
+    texts = [f"{d.year}-{d.month}-{d.day}" for d in DAYS]
+    assert only(prepared({"x": with_some(texts, "unknown")})).missing == "impute"
+    note = note_with(prepared({"x": with_some(texts, "last year")}), "stays text")
+    assert "239 of its 240 values are dates: 1 is not, such as 'last year'" in note
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
+@pytest.mark.parametrize("typed", [False, True])
+def test_case_04d_numbers_as_dates_need_a_unit(unit, factor, typed):
+    numbers = [int(d.timestamp()) * factor for d in DAYS]
+    table = pl.DataFrame({"x": numbers if typed else [str(n) for n in numbers], "price": PRICE})
+
+    def read(**said):
+        corrections = Corrections.model_validate({"features": {"x": {"kind": "datetime", **said}}})
+        return prepare(table, Request("t", ("price",), "m", TrainConfig(preset="fast"), corrections=corrections))
+
+    with pytest.raises(DataError, match=rf'They look like features\.x\.unit = "{unit}"'):
+        read()
+    found = read(unit=unit)
+    assert found.frame["x"].to_list() == [d.replace(tzinfo=None) for d in DAYS]
+    assert (only(found).text, only(found).unit) == (TextFormat(epoch=unit), None)
+
+
+def test_neighbours_of_case_04d_days_of_excel_and_dates_of_digits():
+    excel = [(d - datetime(1899, 12, 30, tzinfo=UTC)).days for d in DAYS]
+    digits = [f"{d:%Y%m%d}" for d in DAYS]
+    for values, said in ((excel, {"unit": "excel"}), (digits, {"format": "%Y%m%d"})):
+        found = prepared({"x": values}, corrections={"features": {"x": {"kind": "datetime", **said}}})
+        assert found.frame["x"].to_list() == [d.replace(tzinfo=None) for d in DAYS]
+    with pytest.raises(DataError, match=r"240 of 240 values that are not dates, such as"):
+        prepared({"x": AREA}, corrections={"features": {"x": {"kind": "datetime", "format": "%Y%m%d"}}})
+    table = pl.DataFrame({"x": AREA, "price": PRICE})
+    said = Corrections.model_validate({"features": {"x": {"kind": "datetime", "format": "%Y%m%d"}}})
+    with pytest.raises(DataError, match=r"each number of 'x' to be a moment .* 240 of 240"):
+        prepare(table, Request("t", ("price",), "m", TrainConfig(preset="fast"), corrections=said))
+
+
+def test_case_23_times_of_day_are_named():
+    found = prepared({"start": [f"{8 + i % 9:02}:30" for i in range(N)]})
+    assert "240 of its 240 values are times of day" in note_on(found, "start")
+
+
+def test_years_of_two_digits_are_named_and_read_by_a_format():
+    texts = [f"{d:%d/%m/%y}" for d in DAYS]
+    assert 'format = "dd/mm/yy"' in note_with(prepared({"x": texts}), "two digits")
+    found = prepared({"x": texts}, corrections={"features": {"x": {"format": "dd/mm/yy"}}})
+    assert found.frame["x"].to_list() == [d.replace(tzinfo=None) for d in DAYS]
+
+
+def test_case_21_yes_and_no_in_several_ways_are_read():
+    found = prepared({"garden": ["Y", " Y", "y", "N"] * 60, "pool": ["yes", "No", "no", "YES"] * 60})
+    assert [f.kind for f in found.schema.features] == ["boolean", "boolean"]
+    assert found.frame["garden"].to_list()[:4] == [True, True, True, False]
+    assert "is read as yes or no" in note_on(found, "garden")
+
+
+def test_yes_and_no_written_one_way_stay_categories_unless_asked():
+    assert only(prepared({"x": ["yes", "no"] * 120})).kind == "category"
+    found = prepared({"x": ["yes", "no"] * 120}, corrections={"features": {"x": {"kind": "boolean"}}})
+    assert found.frame["x"].to_list()[:2] == [True, False]
+    nearly = prepared({"x": with_some(["true", "false"] * 120, "perhaps")})
+    assert "'perhaps'" in note_on(nearly, "x")
+
+
+def test_case_28_spaces_around_words_do_not_count():
+    found = prepared({"town": ["Alma", "Alma ", " Alma", "Brod\u00a0"] * 60})
+    assert only(found, "town").categories == ("Alma", "Brod")
+
+
+def test_case_25_and_27_zip_codes_and_words_stay_what_they_are():
+    found = prepared({"zip": ["94105", "02139", "10001-1234"] * 80, "heat": ["oil", "None", "NA", "?"] * 60})
+    assert [f.kind for f in found.schema.features] == ["category", "category"]
+    assert set(only(found, "heat").categories) == {"oil", "None", "NA", "?"}
+    assert not [note for note in found.notes if "'zip'" in note or "'heat'" in note]
+
+
+def test_case_05_rows_are_ordered_by_their_dates_whatever_their_form():
+    parts = {}
+    for form in ("%d/%m/%Y", "%Y-%m-%d"):
+        found = prepared({"x": AREA, "sold": [d.strftime(form) for d in DAYS]}, time="sold")
+        parts[form] = {name: rows.tolist() for name, rows in found.plan.parts._asdict().items()}
+        assert "UTC" in note_with(found, "are ordered by 'sold'")
+    assert parts["%d/%m/%Y"] == parts["%Y-%m-%d"]
+    newest = min(DAYS[i] for i in parts["%d/%m/%Y"]["test"])
+    assert all(DAYS[i] <= newest for name in ("train", "validation") for i in parts["%d/%m/%Y"][name])
+
+
+def test_point_6_a_time_that_is_none_is_refused_in_one_sentence():
+    with pytest.raises(DataError, match="Expected --time to be a column of dates or numbers"):
+        prepared({"x": AREA, "sold": ["early", "late", "later"] * 80}, time="sold")
+
+
+def test_what_was_decided_reads_new_tables_of_the_same_and_of_plain_form(tmp_path):
+    found = prepared(
+        {
+            "area": [str(v).replace(".", ",") for v in AREA],
+            "sold": [f"{d:%d/%m/%Y}" for d in DAYS],
+            "ok": ["Y", "y", "n", "N"] * 60,
+            "net": with_some(["(7)", "8"] * 120, "#N/A"),
+        },
+        target="price",
+    )
+    path = tmp_path / "new.csv"
+    path.write_text(
+        'area;sold;ok;net;price\n"50,5";03/04/2024;Y;(7);1\n60;2024-04-03;no;#REF!;#N/A\n', encoding="utf-8"
+    )
+    new = read_table(str(path), as_text=[*found.schema.names, "price"])
+    X = encode_frame(new, found.schema.lenient())
+    assert X.numeric[:, 0].tolist() == [50.5, 60]
+    assert X.numeric[0, 1] == X.numeric[1, 1]
+    assert X.numeric[:, -2:].tolist()[0] == [1, -7]
+    assert with_targets(new, found.schema)["price"].to_list() == [1, None]
+
+
+def test_clean_tables_give_the_same_schema_without_a_note():
+    found = prepared(
+        {"a": AREA, "n": range(1, 481, 2), "d": [f"{d:%Y-%m-%d}" for d in DAYS], "b": ["true", "False"] * 120}
+    )
+    assert [f.kind for f in found.schema.features] == ["number", "integer", "datetime", "boolean"]
+    assert all(f.text is None for f in found.schema.features)
+    assert found.notes == []
+    assert "text" not in found.schema.model_dump_json()

@@ -1,0 +1,70 @@
+"""Columns of text as values: the rules of :mod:`artifact.texts`, on whole columns at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from artifact.texts.booleans import BOOLEANS
+from artifact.texts.dates import read_moment
+from artifact.texts.format import TextFormat
+from artifact.texts.numbers import number_patterns
+from artifact.texts.plain import DATE_MARKERS, OTHER_MARKERS, SPACES, TYPOGRAPHIC, USUAL_MARKERS
+from artifact.texts.read import missing_numbers
+
+_MARKERS = (*USUAL_MARKERS, *OTHER_MARKERS)
+# Of every typographic character, to ask once whether a column has any.
+_ANY_TYPOGRAPHIC = "[" + "".join(f"\\x{{{ord(c):X}}}" for c in TYPOGRAPHIC) + "]"
+
+
+def plain_texts(column: pl.Series) -> pl.Series:
+    """A column of text as :func:`artifact.texts.plain.plain` has each."""
+    texts = column.str.strip_chars(SPACES)
+    if texts.str.contains(_ANY_TYPOGRAPHIC).any():
+        texts = texts.str.replace_many(list(TYPOGRAPHIC), list(TYPOGRAPHIC.values()))
+    return texts
+
+
+def words(column: pl.Series, missing_values: Sequence[str] = ()) -> pl.Series:
+    """A column of words without spaces around them, None where nothing is left or where that means "no value"."""
+    texts = column.str.strip_chars(SPACES)
+    empty = texts.is_in(["", *missing_values])
+    return texts.set(empty.fill_null(value=False), None) if empty.any() else texts
+
+
+def are_markers(texts: pl.Series, missing_values: Sequence[str] = (), *, dates: bool = False) -> pl.Series:
+    """Which of some plain texts mean "no value", see :func:`artifact.texts.plain.is_marker`; of None too."""
+    known = [*_MARKERS, *(DATE_MARKERS if dates else ())]
+    found = texts.str.to_lowercase().is_in(known)
+    if missing_values:
+        found |= texts.is_in(list(missing_values))
+    return found.fill_null(value=True)
+
+
+def numbers(texts: pl.Series, text_format: TextFormat) -> pl.Series:
+    """Plain texts as Float64, None where one is no number, see :func:`artifact.texts.numbers.read_number`."""
+    patterns = number_patterns(text_format)
+    digits = texts.set(~texts.str.contains(patterns.whole).fill_null(value=False), None).str.extract(patterns.core)
+    if text_format.thousands:
+        digits = digits.str.replace_all(text_format.thousands, "", literal=True)
+    if text_format.decimal != ".":
+        digits = digits.str.replace_all(text_format.decimal, ".", literal=True)
+    values = digits.cast(pl.Float64, strict=False)
+    below = texts.str.contains(patterns.negative).fill_null(value=False)
+    values = values.zip_with(~below, -values) if below.any() else values
+    if text_format.missing_values:
+        return values.set(values.is_in(missing_numbers(text_format.missing_values)).fill_null(value=False), None)
+    return values
+
+
+def booleans(texts: pl.Series) -> pl.Series:
+    """Plain texts as Boolean, None where one is none."""
+    return texts.str.to_lowercase().replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean)
+
+
+def moments(texts: pl.Series, text_format: TextFormat) -> pl.Series:
+    """Plain texts as Datetime in microseconds, None where one is none; equal texts are read once."""
+    different = texts.drop_nulls().unique()
+    micros = pl.Series([read_moment(text, text_format) for text in different], dtype=pl.Int64)
+    return texts.replace_strict(different, micros, default=None, return_dtype=pl.Int64).cast(pl.Datetime("us"))

@@ -1,0 +1,251 @@
+"""Reading: what a column of text is, decided from all its values; or the sentence on why that cannot be known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from artifact.schema import Kind
+from artifact.texts.dates import format_of_dates
+from artifact.texts.format import PLAIN, Epoch, TextFormat
+from artifact.texts.units import is_unit
+from training.corrections import TextRules
+from training.texts import notes as say
+from training.texts.tally import Beside, Fit, Tally, formats
+
+# A float64 holds every integer of so many digits.
+_EXACT_DIGITS = 15
+# A column of which this share can be read is told where the rest cannot.
+_NEARLY = 0.5
+_NEARLY_YES_NO = 0.9
+MOMENT = pl.Datetime("us")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a column's texts are.
+
+    Attributes:
+        dtype: Int64, Float64, Boolean, Datetime or String.
+        text: how they are written, or None: as JSON would write them.
+        notes: sentences on what was decided, or could not be.
+        error: why the table cannot be read, or None.
+    """
+
+    dtype: Any
+    text: TextFormat | None = None
+    notes: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+class Said(NamedTuple):
+    """What the user says of a column's texts.
+
+    Attributes:
+        own: of this column alone; it must fit.
+        shared: of all columns; it holds where it fits.
+        kind: of the feature, or None; a target's is ``number``.
+        epoch: what numbers count from where they are moments, or None.
+        table: of ``schema.toml``, for what is proposed: ``features`` or ``targets``.
+    """
+
+    own: TextRules
+    shared: TextRules
+    kind: Kind | None = None
+    epoch: Epoch | None = None
+    table: str = "features"
+
+    @property
+    def missing_values(self) -> tuple[str, ...]:
+        return (*(self.own.missing_values or ()), *(self.shared.missing_values or ()))
+
+    @property
+    def asked(self) -> Kind | None:
+        """The kind that the column must have: as the user says, or as what is said of its texts implies."""
+        if self.kind is not None:
+            return self.kind
+        return "datetime" if self.own.format else "number" if self.own.of_numbers else None
+
+    @property
+    def own_dates(self) -> TextFormat | None:
+        """The form of dates that the user names for this column."""
+        if self.epoch is not None:
+            return TextFormat(epoch=self.epoch)
+        return format_of_dates(self.own.format) if self.own.format else None
+
+    @property
+    def shared_dates(self) -> TextFormat | None:
+        """The form of dates that the user names for all columns."""
+        return format_of_dates(self.shared.format) if self.shared.format else None
+
+
+def tally_for(said: Said) -> Tally:
+    """An empty tally that knows what the user says."""
+    return Tally(said.missing_values, [f for f in (said.own_dates, said.shared_dates) if f is not None])
+
+
+def decide(name: str, tally: Tally, said: Said) -> Reading:
+    """What a column is.
+
+    Args:
+        name: of the column.
+        tally: of all its texts.
+        said: by the user.
+    """
+    column = say.Column(name, tally.rows, said.table)
+    asked = said.asked
+    if not tally.rows:
+        return Reading(pl.String())
+    found = None
+    if asked in (None, "boolean") or said.table == "targets":
+        found = _booleans(column, tally, said)
+    if found is None and asked in (None, "number", "integer"):
+        found = _numbers(column, tally, said)
+    if found is None and asked in (None, "datetime"):
+        found = _dates(column, tally, said)
+    if found is None:
+        return _words(column, tally, said)
+    text = _text_format(found.text, said.missing_values)
+    markers = [say.markers(column, tally.markers)] if tally.markers and found.error is None else []
+    return Reading(found.dtype, text, [*found.notes, *markers], found.error)
+
+
+def _text_format(found: TextFormat | None, missing_values: tuple[str, ...]) -> TextFormat | None:
+    text = (found or PLAIN).model_copy(update={"missing_values": missing_values})
+    return None if text == PLAIN else text
+
+
+def _booleans(column: say.Column, tally: Tally, said: Said) -> Reading | None:
+    if tally.true_false.rows == tally.rows:
+        return Reading(pl.Boolean())
+    if said.table == "targets":
+        return None
+    if said.kind == "boolean":
+        return Reading(pl.Boolean()) if _fits_boolean(tally) else None
+    # Words that are written one way are categories, as they always were.
+    if tally.yes_no.rows == tally.rows and len({w.lower() for w in tally.written}) < len(tally.written):
+        return Reading(pl.Boolean(), notes=[say.yes_or_no(column, sorted(tally.written))])
+    return None
+
+
+def _fits_boolean(tally: Tally) -> bool:
+    digits = tally.numbers[PLAIN.model_copy(update={"brackets": True})].rows
+    return tally.yes_no.rows == tally.rows or tally.yes_no.rows + digits == tally.rows
+
+
+def _numbers(column: say.Column, tally: Tally, said: Said) -> Reading | None:
+    is_asked = said.asked in ("number", "integer")
+    if tally.leading_zeros and not is_asked:
+        return None
+    found = _fitting(tally, said)
+    if not found:
+        return None
+    beside = Beside(found[0].prefix, found[0].suffix)
+    if any(beside) and not is_asked and not (_is_known(beside) and tally.beside[beside] == tally.rows):
+        return None
+    readings = {_roles(text_format, tally): text_format for text_format in reversed(found)}
+    chosen = _simplest(found, tally)
+    if len(readings) > 1:
+        # A point that stands before three digits in every value is what computers write all the same.
+        plainly = "," not in tally.seen and not any(beside) and chosen.decimal == "."
+        if not plainly:
+            both = list(readings.values())
+            return Reading(pl.String(), error=say.ambiguous_numbers(column, tally, both))
+        return _number(chosen, tally, [say.three_digits(column, tally.example["."])])
+    return _number(chosen, tally, say.numbers(column, chosen, tally))
+
+
+def _number(chosen: TextFormat, tally: Tally, notes: list[str]) -> Reading:
+    whole = not tally.seen[chosen.decimal] and not tally.seen["e"] and tally.longest <= _EXACT_DIGITS
+    return Reading(pl.Int64() if whole else pl.Float64(), chosen, notes)
+
+
+def _fitting(tally: Tally, said: Said) -> list[TextFormat]:
+    """Formats that all numbers have, those with what stands beside most of them; first as the user says."""
+    every = [text_format for text_format, fit in tally.numbers.items() if fit.rows == tally.rows]
+    # The plain ones first, then by what stands beside most numbers.
+    for beside in [Beside("", ""), *(key for key, _ in tally.beside.most_common())]:
+        fitting = [f for f in formats(beside) if f in every]
+        for rules in (said.own, said.shared):
+            if rules.of_numbers and (told := [f for f in fitting if _obeys(f, rules)]):
+                return told
+        if fitting:
+            return [] if said.own.of_numbers else fitting
+    return []
+
+
+def _obeys(text_format: TextFormat, rules: TextRules) -> bool:
+    decimal = rules.decimal or ("." if rules.thousands != "." else ",")
+    return text_format.decimal == decimal and rules.thousands in (None, text_format.thousands)
+
+
+def _is_known(beside: Beside) -> bool:
+    return all(not part or is_unit(part) for part in beside)
+
+
+def _roles(text_format: TextFormat, tally: Tally) -> tuple[str, ...]:
+    """What each mark that is seen means."""
+    return tuple(
+        mark + ("d" if mark == text_format.decimal else "t") for mark in (".", ",", "'", " ") if tally.seen[mark]
+    )
+
+
+def _simplest(found: list[TextFormat], tally: Tally) -> TextFormat:
+    """Of formats of one reading that with the fewest marks; brackets only where there are some."""
+    chosen = min(found, key=lambda f: (f.decimal == "," and not tally.seen[","], bool(f.thousands)))
+    return chosen.model_copy(update={"brackets": bool(tally.seen["("])})
+
+
+def _dates(column: say.Column, tally: Tally, said: Said) -> Reading | None:
+    total = tally.rows - tally.date_markers
+    if not total:
+        return None
+    markers = [say.date_markers(column, tally.date_markers)] if tally.date_markers else []
+    if said.own_dates is not None:
+        return Reading(MOMENT, said.own_dates, markers) if tally.dates[said.own_dates].rows == total else None
+    preferred = said.shared_dates
+    if preferred is not None and tally.dates[preferred].rows == total:
+        return Reading(MOMENT, preferred, markers)
+    if tally.dates[PLAIN].rows == total:
+        unusual = tally.usual_dates < total
+        return Reading(MOMENT, None, [*([say.dates(column, PLAIN, tally)] if unusual else []), *markers])
+    found = [f for f in (TextFormat(order="dmy"), TextFormat(order="mdy")) if tally.dates[f].rows == total]
+    if len(found) > 1:
+        return Reading(pl.String(), error=say.ambiguous_dates(column, tally.date_example[found[0]]))
+    return Reading(MOMENT, found[0], [say.dates(column, found[0], tally), *markers]) if found else None
+
+
+def _words(column: say.Column, tally: Tally, said: Said) -> Reading:
+    """The column stays text: said where it nearly is something else, an error where the user says that it is."""
+    text = _text_format(None, said.missing_values)
+    kind, fit = _nearest(tally)
+    if said.asked is not None:
+        asked_fit = _best(tally, said.asked)
+        return Reading(pl.String(), text, error=say.does_not_fit(column, said, asked_fit))
+    if tally.times > _NEARLY * tally.rows:
+        return Reading(pl.String(), text, [say.times(column, tally)])
+    if tally.short_years > _NEARLY * tally.rows:
+        return Reading(pl.String(), text, [say.short_years(column, tally)])
+    needed = _NEARLY_YES_NO if kind == "boolean" else _NEARLY
+    if fit.rows > needed * tally.rows and not (kind == "number" and tally.leading_zeros):
+        if fit.rows == tally.rows and kind == "number":
+            return Reading(pl.String(), text, [say.unknown_unit(column, tally)])
+        if fit.rows < tally.rows:
+            return Reading(pl.String(), text, [say.nearly(column, kind, fit)])
+    hard = {m: n for m, n in tally.markers.items() if m[0] in "#<\\" or m.lower() == "nat"}
+    return Reading(pl.String(), text, [say.marker_is_word(column, hard)] if hard else [])
+
+
+def _nearest(tally: Tally) -> tuple[Kind, Fit]:
+    kinds: tuple[Kind, ...] = ("number", "datetime", "boolean")
+    best = max(kinds, key=lambda kind: _best(tally, kind).rows)
+    return best, _best(tally, best)
+
+
+def _best(tally: Tally, kind: Kind) -> Fit:
+    if kind == "boolean":
+        return tally.yes_no
+    fits = (tally.dates if kind == "datetime" else tally.numbers).values()
+    return max(fits, key=lambda fit: fit.rows, default=Fit())
