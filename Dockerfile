@@ -47,4 +47,4 @@ STOPSIGNAL SIGTERM
 # /readyz, not /livez: healthy means that a model is loaded and answers.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/readyz', timeout=2)"]
-CMD ["bentoml", "serve", "service:RegressionService", "--port", "3000"]
+CMD ["trueline", "serve", "--host", "0.0.0.0", "--port", "3000"]

@@ -181,9 +181,19 @@ class Registry:
         with self.lock(name):
             previous = self.former_champions(name)
             if not previous:
-                raise DataError(f"Expected a former champion of '{name}' to return to. Received: none.")
+                raise DataError(self._no_way_back(name, versions))
             self._aliases.write(name, CHAMPION, previous[-1], tuple(previous[:-1]))
         return self.resolve(f"{name}:{CHAMPION}")
+
+    def _no_way_back(self, name: str, versions: list[str]) -> str:
+        current = self.alias(name)
+        former = () if current is None else current.previous
+        gone = [v for v in former if v not in versions]
+        others = [v for v in versions if current is None or v != current.version]
+        said = f"{name}:{gone[-1]}, which is not in the store any more. Put it back, or " if gone else "none. "
+        advice = f"promote another version: `trueline promote {name}:{others[-1]}`." if others else "train another one."
+        advice = advice if gone else advice[0].upper() + advice[1:]
+        return f"Expected a former champion of '{name}' to return to. Received: {said}{advice}"
 
     def former_champions(self, name: str) -> list[str]:
         """Former champions that still exist, the latest last: ``rollback`` returns to it. Empty where there is none."""

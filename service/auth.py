@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from service.worker import Worker
 
 _BEARER = b"bearer "
+# The parts of the page /docs, open where it is; they come with BentoML and are the same everywhere.
+_PAGE, _PARTS = "/docs", "/static_content/"
 
 
 class ApiKeys:
@@ -58,9 +60,10 @@ class RequireKey:
         self._worker = worker
         self._keys = keys
         self._open_paths = frozenset(open_paths)
+        self._page_is_open = _PAGE in self._open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or scope["path"] in self._open_paths or self._keys.allow(scope["headers"]):
+        if scope["type"] == "lifespan" or self._is_open(scope["path"]) or self._keys.allow(scope["headers"]):
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":
@@ -71,3 +74,6 @@ class RequireKey:
         error = UnauthorizedError().for_path(scope["path"])
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
         self._worker.count("other", error.status, time.perf_counter() - started)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or (self._page_is_open and path.startswith(_PARTS))

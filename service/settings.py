@@ -138,11 +138,14 @@ class Settings(BaseSettings):
         "Several, separated by commas, are all good. Unset, none is asked for.",
     )
     api_key_file: Path | None = Field(
-        default=None, description="A file whose lines are such keys, read when the service starts."
+        default=None,
+        description="A file whose lines are such keys, read when the service starts. Empty lines and those that begin "
+        "with # are passed over.",
     )
     open_paths: str = Field(
-        default="/livez,/readyz,/healthz,/metrics,/v2/health/live,/v2/health/ready",
-        description="Paths that need no key, separated by commas.",
+        default="/livez,/readyz,/healthz,/metrics,/v2/health/live,/v2/health/ready,/,/docs",
+        description="Paths that need no key, separated by commas. The page /docs asks for the key that its document "
+        "needs.",
     )
     cors_origins: str | None = Field(
         default=None,

@@ -11,6 +11,7 @@ from typing import Any
 
 # A setting, or a branch of them, and what to do instead. The first whose name fits is taken.
 _PASSED_BY = (
+    ("http.ssl", "Move it to services.trueline.ssl."),
     ("http.cors", "Set TRUELINE_CORS_ORIGINS."),
     ("http.response.trace_id", "Answers bring an X-Request-ID, see TRUELINE_REQUEST_IDS."),
     ("traffic.timeout", "Set TRUELINE_DEADLINE_SECONDS."),

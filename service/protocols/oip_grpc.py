@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.wrappers_pb2 import StringValue
 
 from artifact.errors import DataError
 from service.auth import ApiKeys
@@ -22,6 +23,7 @@ from service.protocols import oip
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.any_body import begun
 from service.protocols.datatypes import fault
+from service.protocols.health_grpc import HEALTH, HEALTH_REQUEST, Health
 from service.protocols.oip_grpc_front import Handler, Reply, build
 from service.protocols.oip_grpc_infer import Inference
 from service.settings import Settings
@@ -111,20 +113,23 @@ class GrpcServer:
             ("grpc.max_receive_message_length", settings.max_body_bytes),
         ]
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=settings.max_requests)
+        self._health = Health(SERVICE)
+        methods = {f"/{SERVICE}/{name}": (*method, _PATHS.get(name)) for name, method in METHODS.items()}
+        methods[f"/{HEALTH}/Check"] = (self._health.check, StringValue, _PATHS["ServerReady"])
         # Neither serializer nor deserializer: handlers take and give bytes.
         handlers = {
-            name: grpc.unary_unary_rpc_method_handler(
+            route: grpc.unary_unary_rpc_method_handler(
                 partial(
                     self._call,
-                    f"/{SERVICE}/{name}",
-                    build(
-                        partial(self._answer, method, kind, _PATHS.get(name) in open_paths), settings, tracer_provider
-                    ),
+                    route,
+                    build(partial(self._answer, method, kind, path in open_paths), settings, tracer_provider),
                 )
             )
-            for name, (method, kind) in METHODS.items()
+            for route, (method, kind, path) in methods.items()
         }
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        watch = partial(self._watch, _PATHS["ServerReady"] in open_paths)
+        handlers[f"/{HEALTH}/Watch"] = grpc.unary_stream_rpc_method_handler(watch)
+        self._server.add_generic_rpc_handlers((_Methods(handlers),))
 
     async def start(self) -> None:
         """Listen.
@@ -141,6 +146,7 @@ class GrpcServer:
 
     async def stop(self) -> None:
         """Take no more requests, and wait for those that are open."""
+        self._health.end()
         await self._server.stop(self._worker.settings.deadline_seconds)
 
     async def _call(self, route: str, handler: Handler, data: bytes, context: Any) -> bytes:
@@ -150,13 +156,25 @@ class GrpcServer:
             await context.abort(code, reply.details[:_DETAILS])  # raises
         return reply.data
 
+    async def _watch(self, is_open: bool, data: bytes, context: Any) -> AsyncIterator[bytes]:
+        try:
+            self._check_key(is_open, context)
+            request = _read(StringValue, data)
+        except ApiError as refused:
+            await context.abort(_CODES.get(refused.status, grpc.StatusCode.INVALID_ARGUMENT), refused.message)  # raises
+        async for status in self._health.watch(self._worker, request):
+            yield status.SerializeToString()
+
+    def _check_key(self, is_open: bool, context: Any) -> None:
+        if self._keys is not None and not is_open and not self._keys.allow(_headers(context)):
+            raise UnauthorizedError
+
     async def _answer(
         self, method: Method, kind: type[Message], is_open: bool, route: str, data: bytes, context: Any
     ) -> Reply:
         started, status = time.perf_counter(), 499  # where the client leaves first
         try:
-            if self._keys is not None and not is_open and not self._keys.allow(_headers(context)):
-                raise UnauthorizedError
+            self._check_key(is_open, context)
             reply = await method(self._worker, _read(kind, data))
             answer = Reply(200, reply.SerializeToString())
             status = 200
@@ -171,6 +189,16 @@ class GrpcServer:
         return answer
 
 
+class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Handlers by the whole name of their method."""
+
+    def __init__(self, handlers: dict[str, Any]) -> None:
+        self._handlers = handlers
+
+    def service(self, handler_call_details: Any) -> Any:
+        return self._handlers.get(handler_call_details.method)
+
+
 def _headers(context: Any) -> list[tuple[bytes, bytes]]:
     pairs = context.invocation_metadata() or ()
     return [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in pairs]
@@ -180,4 +208,5 @@ def _read(kind: type[Message], data: bytes) -> Message:
     try:
         return kind.FromString(data)
     except DecodeError:
-        raise fault(None, f"Expected a {kind.__name__}.", Described(f"{len(data)} bytes")) from None
+        name = HEALTH_REQUEST if kind is StringValue else kind.__name__
+        raise fault(None, f"Expected a {name}.", Described(f"{len(data)} bytes")) from None

@@ -76,7 +76,23 @@ def test_a_rollback_skips_deleted_versions_and_never_returns_to_itself(registry)
     registry.promote(f"houses:{third}")
     registry.promote(f"houses:{first}")
     shutil.rmtree(registry.models / "houses" / third)
-    with pytest.raises(DataError, match="Expected a former champion"):
+    with pytest.raises(DataError) as caught:
+        registry.rollback("houses")
+    assert str(caught.value) == (
+        f"Expected a former champion of 'houses' to return to. Received: houses:{third}, which is not in the store any "
+        "more. Put it back, or train another one."
+    )
+
+
+def test_case_v25_a_rollback_that_has_nowhere_to_go_says_what_to_do(registry):
+    first, second = promoted(registry, 2)
+    other = add(registry)
+    shutil.rmtree(registry.models / "houses" / first)
+    with pytest.raises(DataError, match=rf"Received: houses:{first}, which .* `trueline promote houses:{other}`\."):
+        registry.rollback("houses")
+    shutil.rmtree(registry.models / "houses" / second)
+    # Neither champion is left; what is there can be promoted.
+    with pytest.raises(DataError, match=rf"Received: houses:{second}|Received: houses:{first}"):
         registry.rollback("houses")
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,48 @@ def test_the_bento_serves_in_a_fresh_environment(
     assert [prediction[name] for name in ("value", "lower", "upper")] == pytest.approx(
         [float(expected.value[0, 0]), float(expected.lower[0, 0]), float(expected.upper[0, 0])], rel=1e-6
     )
+
+
+def test_case_v01_a_bento_serves_its_own_model_beside_champions_of_others(
+    bento: Path, version: Reference, tmp_path: Path
+) -> None:
+    home, log, port = tmp_path / "home", tmp_path / "log", free_port()
+    build_version(Registry(home), name="flats", promote=True)
+    run([sys.executable, "-m", "bentoml", "import", bento], home)
+    command = [sys.executable, "-m", "bentoml", "serve", "trueline:latest", "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, log, clean_environment(home), cwd=tmp_path) as server:
+        wait_until_ready(server, port, log)
+        ready = json.loads(call(port, "/readyz")[1])
+        assert (ready["model_name"], ready["model_version"]) == (version.name, version.version)
+        # Another model's promotion is nothing to it, one of its own goes first.
+        build_version(Registry(home), name="boats", promote=True)
+        newer = build_version(Registry(home), name=version.name, promote=True, seed=3)
+        deadline = time.monotonic() + 20
+        while json.loads(call(port, "/readyz")[1])["model_version"] != newer.version:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    text = log.read_text()
+    assert "Traceback" not in text
+    assert "flats" not in text
+
+
+def test_a_build_that_could_mean_several_models_is_refused(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for name in ("flats", "boats"):
+        build_version(Registry(home), name=name, promote=True)
+    for more, said in (
+        ({}, "Expected one model with a champion. Received: 2, 'boats', 'flats'."),
+        ({"TRUELINE_MODEL": "boat"}, "Unknown model 'boat'. There are: 'boats', 'flats'."),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "bentoml", "build"],
+            cwd=ROOT,
+            env=clean_environment(home, **more),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr

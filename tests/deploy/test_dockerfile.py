@@ -99,7 +99,7 @@ def test_the_build_lock_is_the_build_system_of_the_project() -> None:
 def test_the_service_starts_by_exec_on_its_port() -> None:
     last = stages()[-1]
     (command,) = of(last, "CMD")
-    assert json.loads(command) == ["bentoml", "serve", "service:RegressionService", "--port", "3000"]
+    assert json.loads(command) == ["trueline", "serve", "--host", "0.0.0.0", "--port", "3000"]
     assert not of(last, "ENTRYPOINT")
     assert of(last, "EXPOSE") == ["3000"]
     assert of(last, "STOPSIGNAL") == ["SIGTERM"]

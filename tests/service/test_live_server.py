@@ -122,7 +122,7 @@ def test_bentoml_knows_the_route_and_serves_the_pages_parts(server: Server) -> N
     assert sorted(route["input"]["properties"]) == ["columns", "interval", "rows"]
     page = call(server.port, "/docs")[1].decode()
     parts = re.findall(r'(?:src|href)="\.(/[^"]+)"', page)
-    assert len(parts) == 6
+    assert len(parts) == 5
     assert all(call(server.port, part)[0] == 200 for part in parts)
     assert "income" in server.get("/docs.json")["components"]["schemas"]["Row"]["properties"]
 

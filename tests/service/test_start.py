@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -222,6 +224,39 @@ def test_case_v11_settings_that_have_no_effect_are_named_once(store: Path, tmp_p
     ):
         assert text.count(sentence) == 1, sentence
     assert "backlog" not in text
+
+
+def test_a_certificate_may_be_relative_and_is_checked_before_a_worker_starts(store: Path, tmp_path: Path) -> None:
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    for name in ("one", "other"):
+        files = ["-keyout", f"{name}.key", "-out", f"{name}.pem"]
+        subprocess.run([*request, *files], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    port, log = free_port(), tmp_path / "log"
+
+    def options(certificate: str, key: str) -> dict[str, str]:
+        ssl_options = {"enabled": "true", "certfile": certificate, "keyfile": key, "ciphers": "DEFAULT"}
+        text = " ".join(f"services.trueline.ssl.{name}={value}" for name, value in ssl_options.items())
+        return environment(store, tmp_path, BENTOML_CONFIG_OPTIONS=text)
+
+    for certificate, key, said in (
+        ("one.pem", "other.key", "Expected a certificate and its key in PEM"),
+        ("one.pem", "none.key", f"ssl.keyfile: Expected a file that can be read. Received: {tmp_path / 'none.key'}"),
+    ):
+        assert said in refused(TRUELINE, options(certificate, key), tmp_path, "--port", str(port))
+    command = [*TRUELINE, "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, log, options("one.pem", "one.key"), cwd=tmp_path):
+        context = ssl.create_default_context(cafile=str(tmp_path / "one.pem"))
+        wait_for(lambda: "is live by" in log.read_text(), seconds=60)
+        wait_for(lambda: "200" in tls_status(context, port))
+
+
+def tls_status(context: ssl.SSLContext, port: int) -> str:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as secure,
+    ):
+        secure.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return secure.recv(1000).split(b"\r\n")[0].decode()
 
 
 def test_a_store_that_comes_late_is_waited_for(tmp_path: Path) -> None:
