@@ -14,8 +14,8 @@ from bentoml.exceptions import BentoMLConfigException, BentoMLException, Invalid
 
 from artifact.errors import DataError, TruelineError
 from artifact.registry import Registry
-from service import parent
 from service.errors import CANNOT_START
+from service.parent import Parent
 from service.process import places
 from service.settings import Settings
 from service.source import Source, bundled_models
@@ -37,7 +37,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
     """
 
     app: App | None = None
-    _prepared = False
+    _parent: Parent | None = None
 
     @property
     def models(self) -> list[Model[Any]]:
@@ -46,7 +46,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         Raises:
             BentoMLException: the model that was named has no version to pack, or several could be meant.
         """
-        if self._prepared or self.bento is not None or _is_worker():
+        if (self._parent is not None and self._parent.serves) or self.bento is not None or _is_worker():
             return []
         try:
             found = Source(Registry.from_environment(os.environ), _settings().model).packed()
@@ -68,7 +68,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
     def inject_config(self) -> None:
         """BentoML's configuration of this service, with the number of workers that the environment asks for.
 
-        In the parent process the service is prepared as well.
+        BentoML asks for it to serve, in the parent process and in each worker, and to build.
 
         Raises:
             BentoMLException: it cannot start; BentoML's command prints the sentence and exits with 1.
@@ -82,12 +82,12 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
             super().inject_config()
         except (OSError, BentoMLException) as error:
             raise BentoMLException(" ".join(str(error).split())) from error
-        if not _is_worker() and not self._prepared:
+        if self._parent is None and not _is_worker():
+            self._parent = Parent(self.name, settings, self._source)
             try:
-                parent.prepare(self.name, settings, self._source)
+                self._parent.prepare()
             except TruelineError as error:
                 raise BentoMLException(str(error)) from error
-            self._prepared = True
 
     def _workers(self) -> int:
         """How many workers BentoML starts, by its configuration."""

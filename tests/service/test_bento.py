@@ -70,6 +70,12 @@ def test_models_are_what_would_serve_when_asked(service, registry, tmp_path, mon
     assert [str(m) for m in service.models] == [f"houses:{second}"]
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "empty"))
     assert service.models == []
+    # BentoML configures the service to build as well as to serve; only what serves packs nothing.
+    monkeypatch.setenv("BENTOML_HOME", str(registry.home))
+    monkeypatch.setattr(service, "_parent", SimpleNamespace(serves=False))
+    assert len(service.models) == 1
+    monkeypatch.setattr(service, "_parent", SimpleNamespace(serves=True))
+    assert service.models == []
 
 
 def test_several_champions_are_no_bento(service, registry, monkeypatch):
@@ -85,7 +91,7 @@ def test_several_champions_are_no_bento(service, registry, monkeypatch):
 
 def test_the_number_of_workers_comes_from_the_environment(service, monkeypatch):
     monkeypatch.setattr(service, "config", {})
-    monkeypatch.setattr(service, "_prepared", True)
+    monkeypatch.setattr(service, "_parent", SimpleNamespace(serves=False))
     service.inject_config()
     assert service.config == {}
     monkeypatch.setenv("TRUELINE_WORKERS", "3")
