@@ -12,7 +12,6 @@ from google.protobuf.wrappers_pb2 import StringValue, UInt32Value
 
 from artifact.errors import unknown_name
 from service.errors import UnknownModelError
-from service.protocols import oip
 from service.worker import Worker
 
 HEALTH = "grpc.health.v1.Health"
@@ -64,4 +63,4 @@ class Health:
     def _status(self, worker: Worker, service: str) -> int:
         if service not in self._services:
             return SERVICE_UNKNOWN
-        return SERVING if not self._ended.is_set() and oip.is_ready(worker) else NOT_SERVING
+        return SERVING if not self._ended.is_set() and worker.is_ready() else NOT_SERVING
