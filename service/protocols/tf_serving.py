@@ -111,7 +111,9 @@ def read(model: LiveModel, body: bytes, missing_columns: MissingColumns = "refus
         name, found = ("inputs", inputs) if instances is None else ("instances", instances)
         if not isinstance(found, list) or not found:
             raise fault(name, "Expected a list of rows, at least one.", found)
-        rows = {"rows": [_row(schema, i, row) for i, row in enumerate(found)]}
+        # With one bracket there is the list of rows and no list in them; so the usual body is looked at no further.
+        nested = body.count(b"[") > 1
+        rows = {"rows": [_row(schema, i, row, nested=nested) for i, row in enumerate(found)]}
     interval = read_interval(document.get("interval"))
     if not is_json:
         raise model.reader.refusal({**rows, "interval": interval}, missing_columns)
@@ -143,10 +145,13 @@ def warning_headers(warnings: Sequence[RowWarning]) -> Headers:
     return ((WARNING_COUNT, b"%d" % len(warnings)), (WARNINGS, f"[{','.join(entries)}]".encode()))
 
 
-def _row(schema: FeatureSchema, index: int, row: Any) -> Any:
+def _row(schema: FeatureSchema, index: int, row: Any, *, nested: bool) -> Any:
     if isinstance(row, dict):
-        return {name: _bare(value) for name, value in row.items()} if list in map(type, row.values()) else row
-    values = list(map(_bare, row)) if isinstance(row, list) else [row]
+        wrapped = nested and list in map(type, row.values())
+        return {name: _bare(value) for name, value in row.items()} if wrapped else row
+    values = row if isinstance(row, list) else [row]
+    if list in map(type, values):
+        values = list(map(_bare, values))
     if len(values) != len(schema.names):
         message = f"Expected an object, or {len(schema.names)} values in the order of GET /schema."
         raise fault(None, message, Described(f"{len(values)} value{'' if len(values) == 1 else 's'}"), row=index)
