@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Separators that tables are written with, beside what the sniffer finds.
 _SEPARATORS = ",;\t|"
-# Bytes of a file that decide.
-_SAMPLE = 1 << 18
+# Bytes of a file that decide, and lines that do in any case.
+_SAMPLE, _LINES = 1 << 18, 20
 _SEP_LINE = re.compile(rb'^"?sep=([!-~\t])"?[ \t]*\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d")
 _DECIMAL = re.compile(r"[+-]?\d*[.,]\d+")
@@ -118,11 +118,14 @@ def _unsure(path: Path, sample: str, found: list[str]) -> DataError:
 
 
 def _sample(data: bytes) -> str:
-    """The first lines, whole ones."""
-    sample = data[:_SAMPLE]
-    if len(data) > len(sample) and b"\n" in sample:
-        sample = sample[: sample.rindex(b"\n") + 1]
-    return sample.decode("utf-8", "replace")
+    """The first lines, whole ones; a few of them, however long they are."""
+    end = 0
+    for _ in range(_LINES):
+        end = data.find(b"\n", end) + 1
+        if not end:
+            return data.decode("utf-8", "replace")
+    end = max(end, data.rfind(b"\n", end, _SAMPLE) + 1)
+    return data[:end].decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,16 +33,20 @@ def files_of(data: str) -> list[Path]:
         return [path]
     if path.is_dir():
         return _in_folder(path)
+    if path.exists():
+        raise DataError(f"Expected a file. Received: {path}, a device or pipe. Give - to read standard input.")
     if not glob.has_magic(data):
         siblings = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
         hint = f" {unknown_name('file', path.name, siblings, limit=5)}" if siblings else ""
         raise DataError(f"Expected a file. Received: {path}, which is none.{hint}")
     found = [Path(p) for p in sorted(glob.glob(data, recursive=True))]  # noqa: PTH207
-    files = [p for p in found if p.is_file()]
-    if files:
-        return files
-    folders = f"folders alone, such as {found[0]}. Give '{data}/*' with an ending" if found else "none"
-    raise DataError(f"Expected files that match '{data}'. Received: {folders}.")
+    # A pattern such as '**' matches the folders of its files too; folders alone are read.
+    files = [p for p in found if p.is_file()] or [
+        file for folder in found if folder.is_dir() for file in _in_folder(folder)
+    ]
+    if not files:
+        raise DataError(f"Expected files that match '{data}'. Received: none.")
+    return files
 
 
 def format_of(path: Path) -> str:

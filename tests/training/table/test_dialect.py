@@ -171,6 +171,13 @@ def test_case_18b_a_header_alone_is_an_empty_table(tmp_path, separator):
         raw(tmp_path, separator.join(("town", "area", "price")) + "\n")
 
 
+def test_a_header_longer_than_the_sample_is_read_whole(tmp_path):
+    names = [f"column_of_a_long_name_{i}" for i in range(20_000)]
+    found = raw(tmp_path, ";".join(names) + "\n" + (";".join(["1,5"] * 20_000) + "\n") * 3)
+    assert found.frame.columns == names
+    assert found.frame.row(2)[-1] == "1,5"
+
+
 def test_values_are_typed_after_the_dialect(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("town;area\nCern;1.5\nAlma;2\n", encoding="utf-8")

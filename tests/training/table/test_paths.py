@@ -124,8 +124,11 @@ def test_a_folder_is_read_or_says_which_glob_to_give(tmp_path):
     written(folder / "c.parquet", area=[2])
     with pytest.raises(DataError, match=r"one format\. Received: .*table/\*\*/\*\.csv' or '.*\*\.parquet'"):
         read_raw(str(folder))
-    with pytest.raises(DataError, match=r"Received: folders alone, such as .*table"):
-        read_raw(f"{tmp_path}/*")
+    (folder / "c.parquet").unlink()
+    written(tmp_path / "second" / "d.csv", area=[3])
+    assert read_table(f"{tmp_path}/*")["area"].to_list() == [3, 1, 2]
+    with pytest.raises(DataError, match=r"a device or pipe\. Give - to read standard input"):
+        read_raw("/dev/null")
 
 
 def test_case_15b_parts_of_numbers_and_texts_are_one_column_of_texts(tmp_path):
