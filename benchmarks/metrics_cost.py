@@ -1,6 +1,6 @@
 """What counting costs a request: ``python -m benchmarks.metrics_cost``.
 
-The service's app behind uvicorn's protocol on uvloop, with connections that are no sockets, in this process: what is
+The service's app behind its own HTTP protocol on uvloop, with connections that are no sockets, in this process: what is
 measured is the processor time of everything but the kernel's part. Metrics go to files as with several workers. Rounds
 with metrics and with calls that do nothing alternate, so that a slow minute of the machine hits both alike.
 """
@@ -116,14 +116,15 @@ async def _service(net: Network) -> tuple[Any, Any]:
 async def _round(app: Any, requests: Sequence[bytes], options: argparse.Namespace) -> float:
     """Processor time of this thread for a request; each connection sends its next when all have their answers."""
     import uvicorn
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
     from uvicorn.server import ServerState
+
+    from service.framing import Connection
 
     state = ServerState()
     config = uvicorn.Config(app, log_config=None, server_header=False)
-    connections = [HttpToolsProtocol(config, state, {}) for _ in range(options.connections)]
+    connections = [Connection(config, state, {}) for _ in range(options.connections)]
     for connection in connections:
-        connection.connection_made(_Connection())  # type: ignore[arg-type]
+        connection.connection_made(_Connection())
     began = time.thread_time()
     sent = 0
     while sent < options.requests:

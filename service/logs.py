@@ -96,6 +96,8 @@ def configure(log_format: Literal["text", "json"]) -> None:
     server = logging.getLogger("uvicorn.error")
     if not any(isinstance(f, Rarely) for f in server.filters):
         server.addFilter(Rarely())
+    if server.handlers:
+        server.propagate = False  # BentoML gives it a handler and the root one more: each line came twice
     handlers = {handler for name in _LOGGERS for handler in logging.getLogger(name).handlers}
     for handler in handlers:
         if type(handler) is not logging.StreamHandler:

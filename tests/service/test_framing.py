@@ -94,7 +94,7 @@ class App:
 async def _talk(app: Any, segments: Sequence[bytes], turns: int) -> Transport:
     config = uvicorn.Config(app, log_config=None, ws="none")
     connection, transport = Connection(config, ServerState(), {}), Transport()
-    connection.connection_made(transport)  # type: ignore[arg-type]
+    connection.connection_made(transport)
     for segment in segments:
         for _ in range(turns):
             await asyncio.sleep(0)

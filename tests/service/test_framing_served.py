@@ -214,6 +214,18 @@ def test_case_v10_ndjson_to_http_1_0_has_no_chunks(server: Server) -> None:
     assert [set(json.loads(line)) for line in lines] == [{"value", "lower", "upper", "warnings"}] * 2
 
 
+def test_what_is_no_http_is_answered_each_time_and_logged_once(server: Server) -> None:
+    for data in (
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT x:443 HTTP/1.1\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            connection.sendall(data)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+    assert server.log.read_text().count("Invalid HTTP request received.") == 1
+
+
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
