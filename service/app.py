@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from artifact.errors import TruelineError
 from service import documents, openapi
 from service.errors import ApiError, Headers, MethodError, NoRouteError
 from service.http import (
@@ -215,9 +216,13 @@ class App:
         async def starting(message: Message) -> None:
             nonlocal started
             if message["type"] == "lifespan.startup.complete":
-                await self.worker.start()
-                await self._start_grpc()
-                started = True
+                try:
+                    await self.worker.start()
+                    await self._start_grpc()
+                    started = True
+                except TruelineError as error:
+                    # The server logs the sentence, and ends.
+                    message = {"type": "lifespan.startup.failed", "message": f"This worker cannot start. {error}"}
             await send(message)
 
         async def stopping() -> Message:

@@ -10,6 +10,7 @@ import atexit
 import functools
 import logging
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,9 @@ class Parent:
         except TruelineError as error:
             raise BentoMLException(str(error)) from error
         atexit.register(folder.close)
+        if folder.is_temporary:
+            # What BentoML puts among the temporary files is left behind with it, where this process is killed.
+            tempfile.tempdir = str(folder.path)
         for sentence in (*Settings.unknown(os.environ), *passed_by.sentences(self._name, os.environ)):
             logger.warning("%s", sentence)
         os.environ.pop(_CONTAINER, None)

@@ -130,7 +130,8 @@ class ServiceArbiter(Arbiter):
 
     def _reaped(self, exit_code: int = 0, **_more: Any) -> None:
         """A worker ended; called by circus."""
-        if exit_code == 0 or self._stopping or self._fleet.living_workers():
+        # One that could not start ends with 0 as well, for uvicorn does not tell.
+        if self._stopping or self._fleet.living_workers():
             return
         self._deaths += 1
         if exit_code == CANNOT_START or self._deaths >= _MOST_DEATHS:

@@ -183,19 +183,23 @@ def test_case_v06_workers_end_with_their_parent_and_leave_the_port(store: Path, 
         wait_until_ready(process, port, log)
         assert not left.exists()  # The next start removes the folder that was left behind.
         assert len(list((tmp_path / "tmp").glob(f"trueline-*/{LOCK}"))) == 1
-    assert list((tmp_path / "tmp").glob("trueline-*")) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_worker_that_can_not_start_any_more_ends_the_service(store: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text("secret\n")
-    environ = environment(store, tmp_path, TRUELINE_API_KEY_FILE=str(keys))
+    environ = environment(store, tmp_path, TRUELINE_API_KEY_FILE=str(keys), TRUELINE_WORKERS="2")
     port, log = free_port(), tmp_path / "log"
     with running([*TRUELINE, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
         wait_until_ready(process, port, log)
         keys.unlink()
-        (worker,) = workers(process)
-        worker.kill()
+        first, second = workers(process)
+        first.kill()
+        # The other one answers as long as it lives, and /readyz says that one is missing.
+        wait_for(lambda: "This worker cannot start." in log.read_text())
+        assert (call(port, "/livez")[0], call(port, "/readyz")[0]) == (200, 503)
+        second.kill()
         assert process.wait(timeout=30) == 1
     text = log.read_text()
     assert "This worker cannot start. TRUELINE_API_KEY and TRUELINE_API_KEY_FILE" in text

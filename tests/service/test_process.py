@@ -1,0 +1,209 @@
+"""What the parent checks and keeps, part by part: ports, folders, paths, settings without effect, deaths of workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from artifact.registry import Registry
+from service.errors import StartError
+from service.process import passed_by, places, ports
+from service.process.orphan import ParentWatch
+from service.process.runtime_folder import LOCK, RuntimeFolder, remove_abandoned
+from tests.processes import free_port
+
+
+def listening(port: int, *, shared: bool) -> socket.socket:
+    """What gRPC's server does in a worker, or another program without a thought of sharing."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
+    listener.bind(("127.0.0.1", port))
+    listener.listen()
+    return listener
+
+
+def test_case_v02_a_port_that_is_held_is_shared_by_its_own_workers_alone() -> None:
+    port = free_port()
+    with ports.hold("X", "127.0.0.1", port):
+        for what in (ports.check, ports.hold):
+            for host in ("127.0.0.1", "0.0.0.0"):
+                with pytest.raises(StartError, match=rf"^X: Expected a port to listen on\. Received: .*:{port}, which"):
+                    what("X", host, port)
+        with listening(port, shared=True) as one, listening(port, shared=True) as two:
+            for _ in range(20):
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            one.setblocking(False)
+            two.setblocking(False)
+            taken = sum(drained(listener) for listener in (one, two))
+            assert taken == 20  # the one that is held got none
+    ports.check("X", "127.0.0.1", port)
+
+
+def drained(listener: socket.socket) -> int:
+    count = 0
+    while True:
+        try:
+            listener.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_port_that_another_program_listens_on_is_refused(shared: bool) -> None:
+    port = free_port()
+    with listening(port, shared=shared):
+        for what in (ports.check, ports.hold):
+            with pytest.raises(StartError, match="which another process uses"):
+                what("X", "127.0.0.1", port)
+    # Connections that were closed by the server a moment ago are no reason to wait a minute.
+    ports.hold("X", "127.0.0.1", port).close()
+
+
+@pytest.mark.parametrize(
+    ("host", "said"), [("192.0.2.1", "where it cannot listen"), ("no.such.host.invalid", "no address of this machine")]
+)
+def test_an_address_that_is_not_this_machines_is_refused(host: str, said: str) -> None:
+    with pytest.raises(StartError, match=said):
+        ports.check("HTTP", host, 9)
+
+
+def test_a_runtime_folder_is_one_services_alone_and_goes_with_it_where_it_is_temporary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "run"
+    first = RuntimeFolder.take(named)
+    with pytest.raises(StartError, match=f"TRUELINE_RUNTIME_FOLDER: .*Received: {named}, which another service uses"):
+        RuntimeFolder.take(named)
+    first.close()
+    RuntimeFolder.take(named).close()
+    assert named.is_dir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    lives, abandoned, foreign = RuntimeFolder.take(None), tmp_path / "trueline-dead", tmp_path / "trueline-notes"
+    for folder in (abandoned, foreign):
+        folder.mkdir()
+    (abandoned / LOCK).touch()
+    remove_abandoned(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["run", foreign.name, lives.path.name])
+    lives.close()
+    assert not lives.path.exists()
+
+
+def test_case_v07_v08_paths_are_absolute_whatever_way_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/one")
+    monkeypatch.setenv("PLACE", "/srv")
+    found = places.resolved(
+        {
+            "BENTOML_HOME": "rel/store",
+            "BENTOML_CONFIG": "../b.yaml",
+            "BENTOML_RESULT_STORE": ":memory:",
+            "TRUELINE_API_KEY_FILE": "~/keys",
+            "trueline_runtime_folder": "$PLACE/run",
+            "TRUELINE_MODEL": "houses",
+        }
+    )
+    assert found == {
+        "BENTOML_HOME": f"{tmp_path}/rel/store",
+        "BENTOML_CONFIG": f"{tmp_path}/../b.yaml",
+        "TRUELINE_API_KEY_FILE": "/home/one/keys",
+        "trueline_runtime_folder": "/srv/run",
+    }
+    assert places.resolved({"BENTOML_HOME": "", "TRUELINE_API_KEY_FILE": ""}) == {"BENTOML_HOME": "/home/one/bentoml"}
+    # The commands that do not serve read the same place.
+    assert Registry.from_environment({"BENTOML_HOME": "rel/store"}).home == tmp_path / "rel" / "store"
+    assert Registry.from_environment({"BENTOML_HOME": "$PLACE/store"}).home == Path("/srv/store")
+
+
+def test_case_v11_what_has_no_effect_is_named_with_what_has() -> None:
+    default: dict[str, Any] = {
+        "workers": None,
+        "backlog": 2048,
+        "traffic": {"timeout": 60.0, "max_concurrency": None},
+        "http": {"port": 3000, "cors": {"enabled": False, "access_control_allow_origins": None}},
+        "metrics": {"enabled": True, "duration": {"buckets": None}},
+    }
+    changed = {
+        "backlog": 100,
+        "http": {"port": 8080, "cors": {"enabled": True, "access_control_allow_origins": ["*"]}},
+        "traffic": {"timeout": 60.0, "max_concurrency": 1},
+        "metrics": {"enabled": True, "duration": {"buckets": [1, 2]}},
+        "endpoints": {"livez": "/x"},
+    }
+    assert list(passed_by.of_configuration("trueline", {**default, "trueline": default}, default)) == []
+    found = list(passed_by.of_configuration("trueline", {**default, "trueline": changed}, default))
+    names = [sentence.split()[2] for sentence in found]
+    assert names == [
+        f"services.trueline.{name}"
+        for name in (
+            "http.cors.enabled",
+            "http.cors.access_control_allow_origins",
+            "traffic.max_concurrency",
+            "metrics.duration.buckets",
+            "endpoints.livez",
+        )
+    ]
+    assert found[2].endswith("has no effect here. Set TRUELINE_MAX_REQUESTS.")
+    (wrong,) = passed_by.of_configuration("trueline", {**default, "Trueline": {"backlog": 100}}, default)
+    assert wrong == (
+        "Unknown service 'Trueline' in BentoML's configuration; this one is 'trueline'. BentoML's setting "
+        "services.Trueline.backlog has no effect here. Move it to services.trueline."
+    )
+
+
+@pytest.mark.anyio
+async def test_case_v06_a_worker_without_its_parent_ends_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: done.append((pid, number)))
+    monkeypatch.setattr(os, "getppid", lambda: parents[0])
+    monkeypatch.setattr("service.process.orphan._LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("service.process.orphan._END_SECONDS", 1000)
+    parents = [77]
+    watch = ParentWatch(77, lambda: done.append("at once"))
+    watch.start()
+    await asyncio.sleep(0.02)
+    assert done == []
+    parents[0] = 1
+    await asyncio.sleep(0.05)
+    assert done == ["at once", (os.getpid(), signal.SIGTERM)]
+    ParentWatch(None, lambda: done.append("never")).start()
+    await asyncio.sleep(0.01)
+    assert len(done) == 2
+
+
+def test_deaths_in_a_row_end_the_service_unless_a_worker_lives() -> None:
+    from service.process.arbiter import ServiceArbiter
+
+    living = [1]
+    watcher = SimpleNamespace(respawn=True)
+    arbiter: Any = ServiceArbiter.__new__(ServiceArbiter)
+    vars(arbiter).update(
+        _stopping=False,
+        _deaths=0,
+        _fault=None,
+        _fleet=SimpleNamespace(living_workers=lambda: living[0]),
+        iter_watchers=lambda: [watcher],
+    )
+    for _ in range(20):
+        arbiter._reaped(exit_code=1)
+    assert watcher.respawn
+    living[0] = 0
+    for _ in range(4):
+        arbiter._reaped(exit_code=1)
+    assert watcher.respawn
+    arbiter._reaped(exit_code=-9)
+    assert not watcher.respawn
+    assert "the lines above say why" in arbiter._fault
+    watcher.respawn, arbiter._deaths = True, 0
+    arbiter._reaped(exit_code=3)
+    assert not watcher.respawn
