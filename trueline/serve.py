@@ -10,8 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from artifact.errors import DataError, NotFoundError
-from artifact.registry import CHAMPION
+from artifact.errors import DataError
 from trueline.options import registry
 
 # MODEL is an argument; a key in a command line is there for everybody to see.
@@ -69,8 +68,9 @@ def _shown(default: object) -> str:
 def serve_command(model: str | None, port: int, host: str, strict_range: bool, **settings: Any) -> None:
     """Serve a champion over HTTP until Ctrl-C. MODEL is NAME, or NAME:VERSION to pin one version.
 
-    Without MODEL, the only model that has a champion. What no flag sets is read from the environment: --max-rows is
-    TRUELINE_MAX_ROWS there. TRUELINE_API_KEY has no flag, for a command line is no place for a secret.
+    Without MODEL, the only model that has a champion. Where there is no champion yet the service waits for one. What no
+    flag sets is read from the environment: --max-rows is TRUELINE_MAX_ROWS there. TRUELINE_API_KEY has no flag, for a
+    command line is no place for a secret.
 
     \b
     Example:
@@ -93,12 +93,9 @@ def serve_command(model: str | None, port: int, host: str, strict_range: bool, *
     store = registry()
     places.check_store(store.home)
     if model is not None:
-        found = store.resolve(model)
-        if ":" not in model and store.alias(found.name) is None:
-            raise NotFoundError(
-                f"Model '{found.name}' has no {CHAMPION}. "
-                f"Promote one first: trueline promote {found.name}:{found.version}"
-            )
+        # A store without a model may be one that is mounted later; a name that others are like is a mistake.
+        if store.names():
+            store.resolve(model)
         os.environ[f"{PREFIX}MODEL"] = model
     import service
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import re
 import signal
@@ -9,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from artifact.predictor import Predictor
 from artifact.registry import Registry
 from service.process.runtime_folder import LOCK
 from tests.builders import build_version
@@ -263,13 +267,23 @@ def tls_status(context: ssl.SSLContext, port: int) -> str:
         return secure.recv(1000).split(b"\r\n")[0].decode()
 
 
-def test_a_store_that_comes_late_is_waited_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [([], "Not ready. No model is live yet."), (["houses"], "Not ready. Unknown model 'houses'. There are none yet.")],
+)
+def test_a_store_that_comes_late_is_waited_for(named: list[str], said: str, tmp_path: Path) -> None:
     environ = environment(tmp_path / "home", tmp_path)
     port, log = free_port(), tmp_path / "log"
-    with running([*TRUELINE, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
-        wait_for(lambda: "Not ready. No model is live yet." in log.read_text())
+    with running([*TRUELINE, *named, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
+        wait_for(lambda: said in log.read_text())
         assert (call(port, "/livez")[0], call(port, "/readyz")[0]) == (200, 503)
-        build_version(Registry(tmp_path / "home"), promote=True)
+        version = build_version(Registry(tmp_path / "home"))
+        if named:
+            promote = (
+                f"Model 'houses' has no champion yet. Promote a version: `trueline promote houses:{version.version}`."
+            )
+            wait_for(lambda: promote in log.read_text())
+        Registry(tmp_path / "home").promote(f"houses:{version.version}")
         wait_until_ready(process, port, log, seconds=10)
 
 
@@ -278,13 +292,29 @@ def test_case_v20_a_hang_up_ends_the_service_without_a_lost_request(store: Path,
     port, log = free_port(), tmp_path / "log"
     with running([*TRUELINE, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
         wait_until_ready(process, port, log)
-        answers, signalled = [], time.monotonic()
-        process.send_signal(signal.SIGHUP)
-        # As a load balancer does: requests go on until /readyz says that they should not.
-        while call(port, "/readyz")[0] == 200:
-            answers.append(call(port, "/schema")[0])
-            assert time.monotonic() - signalled < 5
-        answers += [call(port, "/schema")[0] for _ in range(20)]
+        version = Registry(store).resolve("houses")
+        body = json.dumps({"rows": [Predictor.load(version.path).schema.example_row()]})
+        unready, answers = threading.Event(), []
+
+        def load() -> None:
+            # As a client behind a load balancer: requests go on until /readyz says that they should not.
+            while not unready.is_set():
+                try:
+                    answers.append(call(port, "/predict", body)[0])
+                except (OSError, http.client.HTTPException) as error:
+                    answers.append(error)
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            wait_for(lambda: len(answers) > 50)
+            process.send_signal(signal.SIGHUP)
+            wait_for(lambda: call(port, "/readyz")[0] == 503)
+        finally:
+            unready.set()
+            for thread in threads:
+                thread.join()
         assert set(answers) == {200}
         assert process.wait(timeout=15) == 0
     text = log.read_text()

@@ -101,7 +101,8 @@ def test_version_and_bare_call(capsys):
         (("models", "housse"), "Unknown model 'housse'"),
         (("promote", "housse"), "Unknown model 'housse'"),
         (("rollback", "houses"), "Expected a former champion"),
-        (("serve", "houses"), "has no champion"),
+        (("serve", "housse"), "Unknown model 'housse'. There are: 'houses'"),
+        (("serve", "houses:1"), "Unknown version '1' of 'houses'"),
         (("evaluate", "houses", "none.csv"), "Expected a file"),
     ],
 )
