@@ -58,6 +58,11 @@ class Request:
         said = (*self.targets, self.group, self.time, self.weight, self.interval_groups, *self.corrections.features)
         return {canonical(name) for name in said if name and canonical(name)}
 
+    @property
+    def ids(self) -> set[str]:
+        """Names of columns whose values name things: they pass through no float."""
+        return {*self.corrections.text_columns(), *([canonical(self.group)] if self.group else [])}
+
     def named(self, columns: Collection[str], left_out: Collection[str] = ()) -> Request:
         """The request in a table's terms: names in the form that its columns have, each target by itself.
 

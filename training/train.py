@@ -68,7 +68,7 @@ def train(
 @contextmanager
 def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Request, Prepared, TableFacts]]:
     """The request in the table's terms, the table ready to fit, and what the lineage says of it; held or streamed."""
-    source = parquet_source(request.data, request.stream, keep=request.kept)
+    source = parquet_source(request.data, request.stream, keep=request.kept, ids=request.ids)
     if source is None:
         yield _held(request, earlier)
         return

@@ -33,7 +33,8 @@ def typed_column(column: pl.Series) -> pl.Series:
     """A column as Int64, Float64, Boolean, String or Datetime, by its type alone; other types as they came."""
     dtype = column.dtype
     if dtype.is_integer():
-        return column.cast(pl.Int64, strict=False) if dtype != pl.UInt64 else column.cast(pl.Float64)
+        # By the type alone, since a batch of a stream does not show what the others hold.
+        return column.cast(pl.Float64 if dtype in (pl.UInt64, pl.Int128, pl.UInt128) else pl.Int64)
     if dtype.is_float() or dtype.is_decimal():
         return column.cast(pl.Float64).fill_nan(None)
     if isinstance(dtype, (pl.Categorical, pl.Enum)):

@@ -61,6 +61,7 @@ def evaluate_command(
     from training.data import TableFacts, check_columns, read_raw
     from training.evaluate import coverage
     from training.metrics import by_target
+    from training.table.ids import ids_as_text
     from training.table.names import in_terms_of
     from training.transfer.seen import known_note, share_known
     from training.typed import typed
@@ -72,7 +73,9 @@ def evaluate_command(
     raw = read_raw(data, reading, keep={*schema.names, *targets})
     for note in raw.notes:
         stderr().print(f"Note: {note}")
-    whole = typed(in_terms_of(raw.frame, [*schema.names, *targets]), as_text=[*schema.names, *targets])
+    words = [f.name for f in schema.categorical]
+    whole = ids_as_text(in_terms_of(raw.frame, [*schema.names, *targets]), words)
+    whole = typed(whole, as_text=[*schema.names, *targets])
     check_columns(whole, targets, "target column")
     check_features(whole.columns, schema, missing_columns)
     table = with_targets(whole, schema)

@@ -76,6 +76,7 @@ def predict_command(
     from artifact.predictor import Predictor
     from training.columns import check_features
     from training.data import read_raw
+    from training.table.ids import ids_as_text
     from training.table.names import in_terms_of
     from training.typed import typed
 
@@ -92,6 +93,7 @@ def predict_command(
     names = answer_names([*found_raw.unnamed.columns, *raw.columns], predictor.schema.target_names)
     check_columns_fit(pl.concat([found_raw.unnamed, raw], how="horizontal"), output)
     features = raw.select(name for name in predictor.schema.names if name in raw.columns)
+    features = ids_as_text(features, [f.name for f in predictor.schema.categorical])
     frame = typed(features, as_text=predictor.schema.names)
     scored = score(frame, predictor, level, names, missing_columns)
     # What is passed through comes out as it came: no type, no digit of it is touched.

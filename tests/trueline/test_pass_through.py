@@ -30,7 +30,6 @@ FEATURES: dict[str, Any] = {"area": [141.6, 73.8], "town": ["Cern", None]}
 # Case 13's columns, case 30's types, and neighbours: each once would have become a float, a naive moment or a string.
 TYPED = {
     "key": pl.Series([2**63 + 1, 2**63 + 2], dtype=pl.UInt64),
-    "wide": pl.Series([2**100 + 1, -1], dtype=pl.Int128),
     "small": pl.Series([1, None], dtype=pl.Int8),
     "amount": pl.Series([Decimal("12345678901234567890123456.78"), None], dtype=pl.Decimal(30, 2)),
     "moment": pl.Series([datetime(2024, 7, 1, 12, tzinfo=UTC), None], dtype=pl.Datetime("ns", "Europe/Berlin")),
@@ -92,7 +91,6 @@ def test_case_13_types_as_text(home, capsys, tmp_path):
     header = lines[0].split(",")
     text = dict(zip(header, lines[1].split(","), strict=True))
     assert text["key"] == "9223372036854775809"
-    assert text["wide"] == str(2**100 + 1)
     assert text["amount"] == "12345678901234567890123456.78"
     assert text["moment"] == "2024-07-01T14:00:00.000000000+0200"
     assert text["naive"] == "2024-07-01T12:00:00.123"
@@ -102,7 +100,7 @@ def test_case_13_types_as_text(home, capsys, tmp_path):
     typed_table(data, "blob", "nothing")
     predicted(capsys, data, tmp_path / "out.ndjson")
     row = json.loads((tmp_path / "out.ndjson").read_text().splitlines()[0])
-    assert (row["key"], row["wide"]) == (2**63 + 1, 2**100 + 1)
+    assert row["key"] == 2**63 + 1
     assert row["amount"] == "12345678901234567890123456.78"
     assert row["moment"] == "2024-07-01T14:00:00+02:00"
     assert (row["tags"], row["point"], row["pair"]) == (["a", None], {"x": 1, "y": [1.5]}, [1, 2])

@@ -20,7 +20,11 @@ _GIB = 1024**3
 
 
 def parquet_source(
-    data: str, stream: bool | None, available: int | None = None, keep: Collection[str] = ()
+    data: str,
+    stream: bool | None,
+    available: int | None = None,
+    keep: Collection[str] = (),
+    ids: Collection[str] = (),
 ) -> ParquetSource | None:
     """The source of a table that is to be streamed, or None for one that is held in memory.
 
@@ -28,7 +32,7 @@ def parquet_source(
         data: see :func:`training.data.read_table`.
         stream: as the user says, or None: by the table's size, or where memory would not suffice.
         available: bytes of memory; None asks the system. Defaults to None.
-        keep: see :class:`ParquetSource`.
+        keep, ids: see :class:`ParquetSource`.
 
     Raises:
         DataError: no such file; streaming was asked of something else than Parquet; or another format is larger than
@@ -44,7 +48,7 @@ def parquet_source(
     if any(path.suffix.lower() not in _PARQUET for path in paths):
         _check_other(data, paths, stream, available_bytes() if available is None else available)
         return None
-    source = ParquetSource(paths, keep)
+    source = ParquetSource(paths, keep, ids)
     cells = source.rows * len(source.types)
     memory = available_bytes() if available is None else available
     too_large = memory is not None and cells * _BYTES_A_CELL > memory

@@ -60,6 +60,9 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
     """
     check_settings(request.config)
     types = text_types(source, bounds.batch_rows, request.corrections.text_columns())
+    if request.group and source.types.get(request.group) == pl.String and types[request.group].is_float():
+        # Groups are what they are written as: a float would merge ids of many digits.
+        types[request.group] = pl.String()
     rows, candidates = _rows(request, source, types, bounds)
     shares = {name: getattr(request.config, f"{name}_fraction") or share for name, share in _shares(source).items()}
     held = HeldOut(request.config.seed, request.group, request.time)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact.errors import DataError
+from training.table.ids import is_exact
 from training.table.names import checked_names, unnamed, unnamed_note
 from training.table.paths import keys_in, keys_note
 from training.typed import typed_column
@@ -48,6 +49,7 @@ class ParquetSource:
     Args:
         paths: of the files, in the order of their rows.
         keep: names of columns that stay even where they look like an index that a tool wrote. Defaults to none.
+        ids: names of columns whose values name things: whole numbers are texts there. Defaults to none.
 
     Attributes:
         types: polars type of each column by name, after :func:`training.typed.typed_column`; texts as they are. The
@@ -60,10 +62,12 @@ class ParquetSource:
         DataError: a file that is no Parquet, no rows, a name that repeats, or files whose columns differ.
     """
 
-    def __init__(self, paths: Sequence[Path], keep: Collection[str] = ()) -> None:
+    def __init__(self, paths: Sequence[Path], keep: Collection[str] = (), ids: Collection[str] = ()) -> None:
+        self._ids = frozenset(ids)
         keys = keys_in(paths, keep)
         opened = [
-            _opened(path, {name: values[i] for name, values in keys.items()}, keep) for i, path in enumerate(paths)
+            _opened(path, {name: values[i] for name, values in keys.items()}, keep, self._ids)
+            for i, path in enumerate(paths)
         ]
         self._files = [file for file, _ in opened]
         self.rows = sum(file.rows for file in self._files)
@@ -132,13 +136,19 @@ class ParquetSource:
             if name in file.keys:
                 column = pl.repeat(file.keys[name], rows.num_rows, dtype=pl.String, eager=True).alias(name)
             else:
-                column = typed_column(pl.Series(name, rows.column(file.names[name])))
+                column = _typed_column(pl.Series(name, rows.column(file.names[name])), self._ids)
             dtype = self.types[name]
             columns.append(column if column.dtype == dtype else column.cast(dtype))
         return pl.DataFrame(columns)
 
 
-def _opened(path: Path, keys: dict[str, str | None], keep: Collection[str]) -> tuple[_File, dict[str, Any]]:
+def _typed_column(column: pl.Series, ids: Collection[str]) -> pl.Series:
+    return column.cast(pl.String) if column.name in ids and is_exact(column.dtype) else typed_column(column)
+
+
+def _opened(
+    path: Path, keys: dict[str, str | None], keep: Collection[str], ids: Collection[str]
+) -> tuple[_File, dict[str, Any]]:
     try:
         state = _state(path)
         with _parquet(path) as file:
@@ -149,7 +159,7 @@ def _opened(path: Path, keys: dict[str, str | None], keep: Collection[str]) -> t
     left_out = unnamed(names, keep)
     empty = schema.empty_table()
     found = {name: i for i, name in enumerate(names) if i not in left_out}
-    types = {name: typed_column(pl.Series(name, empty.column(i))).dtype for name, i in found.items()}
+    types = {name: _typed_column(pl.Series(name, empty.column(i)), ids).dtype for name, i in found.items()}
     new = {name: value for name, value in keys.items() if name not in types}
     types.update(dict.fromkeys(new, pl.String()))
     written = {name: schema.names[i] for name, i in found.items()}

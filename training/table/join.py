@@ -59,6 +59,10 @@ def _unnamed(parts: Sequence[Raw]) -> pl.DataFrame:
 def _with_one_type(frames: list[pl.DataFrame], paths: Sequence[Path]) -> list[pl.DataFrame]:
     for name in frames[0].columns:
         types = [frame[name].dtype for frame in frames]
+        if pl.UInt64 in types and len(set(types)) > 1 and all(dtype.is_integer() for dtype in types):
+            # Together they would be floats, which merge long ids.
+            frames = [frame.with_columns(frame[name].cast(_whole([f[name] for f in frames]))) for frame in frames]
+            continue
         kinds = {kind for kind in map(_kind, types) if kind is not None}
         if len(kinds) < 2 and (kinds != {"other"} or len(set(types)) == 1):
             continue
@@ -71,6 +75,11 @@ def _with_one_type(frames: list[pl.DataFrame], paths: Sequence[Path]) -> list[pl
             f"in {paths[i]}."
         )
     return frames
+
+
+def _whole(columns: Sequence[pl.Series]) -> Any:
+    """A type that holds all of some columns' whole numbers exactly, and that other tools know."""
+    return pl.Decimal(38, 0) if any((column < 0).any() for column in columns) else pl.UInt64()
 
 
 def _kind(dtype: Any) -> str | None:

@@ -14,6 +14,7 @@ from artifact.texts.dates import epoch_micros
 from artifact.texts.format import PLAIN, TextFormat
 from artifact.texts.read import missing_numbers
 from training.corrections import Corrections, FeatureCorrection, TextRules
+from training.table.ids import as_written, is_exact
 from training.texts.columns import are_markers, booleans, moments, numbers, plain_texts, words
 from training.texts.notes import Column
 from training.texts.reading import MOMENT, Reading, Said, decide, tally_for
@@ -90,9 +91,12 @@ def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) ->
     notes: list[str] = []
     errors: list[str] = []
     for name in frame.columns:
-        said, column = sayings.of(name), typed_column(frame[name])
+        said, written = sayings.of(name), frame[name]
+        is_id = name in sayings.untouched or said.kind == "category"
+        column = written.cast(pl.String) if is_id and is_exact(written.dtype) else typed_column(written)
         if sayings.passes_over(name):
-            columns.append(typed_text(column) if column.dtype == pl.String else column)
+            found = typed_text(column) if column.dtype == pl.String else column
+            columns.append(as_written(column, found) if is_id else found)
             continue
         if column.dtype != pl.String:
             column, text_format = of_numbers(column, said)
