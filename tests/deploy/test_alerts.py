@@ -58,7 +58,7 @@ def test_each_alert_is_tested_on_series_that_set_it_off_and_on_series_that_do_no
 def test_the_metrics_and_labels_that_it_names_are_ones_that_the_service_has() -> None:
     metrics = Metrics(CollectorRegistry())
     collectors = [value for value in vars(metrics).values() if hasattr(value, "describe")]
-    labels = {metric.name: set(c._labelnames) for c in collectors for metric in c.describe()}
+    labels = {metric.name: set(getattr(c, "_labelnames", ())) for c in collectors for metric in c.describe()}
     for selector in selectors() - {"up"}:
         name, _, matchers = selector.partition("{")
         known = labels[re.sub(r"_(total|bucket|count)$", "", name)]

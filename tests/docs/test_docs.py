@@ -100,6 +100,16 @@ def test_every_setting_of_the_service_is_documented_as_it_is():
     }
 
 
+def test_the_limits_are_the_settings_defaults():
+    units = {"": 1, "s": 1, "MiB": 2**20, "KiB": 2**10}
+    named = 0
+    for limit, *_ in table(section(HTTP, "## Limits")).values():
+        for number, unit, name in re.findall(r"([\d,]+) ?(MiB|KiB|s|)[\w ]*, `?TRUELINE_(\w+)", limit):
+            assert int(number.replace(",", "")) * units[unit] == Settings.model_fields[name.lower()].default, name
+            named += 1
+    assert named == section(HTTP, "## Limits").count("TRUELINE_")
+
+
 def test_every_header_that_the_service_reads_or_writes_is_documented_and_no_other():
     named = {name for cell in table(section(HTTP, "## Headers")) for name in cell.lower().split("`, `")}
     in_words = {"accept", "allow", "authorization", "connection", "traceparent", "tracestate", "upgrade", "vary"}
