@@ -186,8 +186,11 @@ def test_a_real_prometheus_is_quiet_on_a_good_day_and_calls_on_a_bad_one(tmp_pat
         # Bad days, one after the other.
         wait_for(lambda: ("TruelineNotReady", "empty") in watching.alerts("firing"), 60)
         holds(raised("TruelineFaults", "empty"), lambda: call(empty, "/predict", usual))
-        refuse_a_version(server)
+        refused = refuse_a_version(server)
         wait_for(raised("TruelineVersionRefused", "houses"), 60)
+        # V25: the champion is deleted.
+        shutil.rmtree(refused)
+        wait_for(raised("TruelineVersionMissing", "houses"), 60)
         wrong = json.dumps({"rows": [{**row, "rooms": "five"} for row in rows[:40]]})
         holds(raised("TruelineCallerBroke", "houses"), lambda: server.post(wrong))
         (broken,) = [a for a in watching.ask("alerts")["alerts"] if a["labels"]["alertname"] == "TruelineCallerBroke"]
@@ -200,8 +203,9 @@ def test_a_real_prometheus_is_quiet_on_a_good_day_and_calls_on_a_bad_one(tmp_pat
             assert rule["health"] == "ok", rule
 
 
-def refuse_a_version(server: Server) -> None:
-    """Promote one whose network is damaged."""
+def refuse_a_version(server: Server) -> Path:
+    """Promote one whose network is damaged; its folder comes back."""
     damaged = build_version(server.registry, seed=3)
     (Path(damaged.path) / "model.onnx").write_bytes(b"damaged")
     server.registry.promote(f"houses:{damaged.version}", force=True)
+    return Path(damaged.path)
