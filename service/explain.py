@@ -179,7 +179,8 @@ class _Collector:
     def _number(self, row: int, name: str, value: Any) -> Any:
         """The value, but None for NaN and infinities: the encoding takes NaN for missing, JSON has no such number."""
         if is_not_finite(value):
-            self.add(*not_finite(row, self.schema.feature(name), value))
+            if len(self.faults) < DETAILS_LIMIT:
+                self.add(*not_finite(row, self.schema.feature(name), value))
             return None
         return value
 

@@ -7,13 +7,14 @@ A body is JSON, or JSON of ``Inference-Header-Content-Length`` bytes and then th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from artifact.absent import MissingColumns
 from artifact.errors import Fault
-from service.errors import Described, InvalidRequestError, NotJSONError
+from service.errors import DETAILS_LIMIT, Described, InvalidRequestError, NotJSONError
 from service.hints import is_not_finite, not_finite
 from service.http import JSON, Receive, Reply, Scope
 from service.inference import Answer
@@ -159,10 +160,10 @@ class Inference:
         faults: list[Fault] = []
         for head, described in zip(heads, inputs, strict=True):
             names = self._inputs.columns_of(head)
-            for at, value in enumerate(_flat(head, described.get("data") or [])):
-                if is_not_finite(value):
-                    row, column = divmod(at, len(names))
-                    faults.append(not_finite(row, self._schema.feature(names[column]), value))
+            found = (p for p in enumerate(_flat(head, described.get("data") or [])) if is_not_finite(p[1]))
+            for at, value in islice(found, DETAILS_LIMIT):
+                row, column = divmod(at, len(names))
+                faults.append(not_finite(row, self._schema.feature(names[column]), value))
         if faults:
             raise InvalidRequestError(sorted(faults, key=lambda fault: fault.row or 0))
         raise NotJSONError("Expected a JSON body. Received: NaN or Infinity, which JSON does not have.")

@@ -1,4 +1,5 @@
 import json
+import math
 import random
 import time
 
@@ -213,6 +214,8 @@ def test_too_many_rows():
         {str(i): i for i in range(50_000)},
         {"columns": {str(i): [1] for i in range(50_000)}},
         {"columns": {"age": ["x"] * 50_000}},
+        {"columns": {"age": [math.nan] * 500_000}},
+        {"rows": [{"age": math.nan, "income": -math.inf}] * 50, "columns": None},
     ],
 )
 def test_a_hostile_body_is_refused_in_no_time(body):
