@@ -12,7 +12,7 @@ import polars as pl
 
 from artifact.errors import DataError
 from training.table.dialect import Dialect, Sniffer, sniffed, with_line_feeds, without_sep_line
-from training.table.lines import Survey, has_odd_quotes, surveyed
+from training.table.lines import Survey, surveyed
 from training.table.names import checked_names
 from training.table.reading import Reading
 from training.table.text import as_utf8
@@ -68,7 +68,7 @@ def _body(body: bytes, dialect: Dialect, width: int, place: _Place, notes: list[
     if not body or body.isspace():
         raise DataError(f"Expected rows in {place.path}. Received: an empty table.")
     csv.field_size_limit(_LONGEST_FIELD)
-    frame = None if dialect.escape is not None or has_odd_quotes(body, dialect) else _quickly(body, dialect, width)
+    frame = None if dialect.escape is not None else _quickly(body, dialect, width)
     survey = None
     if frame is not None and frame[:, -1].null_count():
         survey = surveyed(body, dialect, width, place.before)

@@ -62,24 +62,6 @@ def surveyed(body: bytes, dialect: Dialect, width: int, before: int) -> Survey:
     return survey
 
 
-def has_odd_quotes(body: bytes, dialect: Dialect) -> bool:
-    """Whether quotes are not what :func:`surveyed` and polars take them for: amid a field, or without an end."""
-    quote = ord(dialect.quote)
-    if dialect.quote.encode() not in body:
-        return False
-    bytes_ = np.frombuffer(body, np.uint8)
-    edges = np.zeros(256, bool)
-    edges[[quote, ord(dialect.separator), _LINE_FEED, _RETURN]] = True
-    found = 0
-    for start in range(0, len(bytes_), _PIECE):
-        at = np.flatnonzero(bytes_[start : start + _PIECE] == quote) + start
-        found += len(at)
-        inner = at[(at > 0) & (at < len(bytes_) - 1)]
-        if (~edges[bytes_[inner - 1]] & ~edges[bytes_[inner + 1]]).any():
-            return True
-    return found % 2 == 1
-
-
 def _rows(
     body: npt.NDArray[np.uint8], separator: int, quote: int
 ) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:

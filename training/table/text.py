@@ -54,8 +54,8 @@ _ODD = re.compile(
     f"|[{_SIGNS}][{_SIGNS}]|[a-z\u00df-\u00ff][\u00c0-\u00de\u0152\u0160\u0178\u017d]|\u0178"
 )
 _LETTERS = re.compile(r"[^\W\d_]{3,}")
-# Letters that are rare in Windows-1252 and frequent in Macintosh's encoding.
-_RARE = re.compile("[\u0152\u0153\u0160\u0161\u017d\u017e]")
+# Rare Western letters, whose bytes are those of frequent ones in Macintosh's encoding: 'Kšln' for 'Köln'.
+_RARE = re.compile("[\u0160\u0161\u017d\u017e]")
 
 
 def decompressed(data: bytes, path: object) -> bytes:
@@ -170,11 +170,11 @@ def _western(data: bytes, at: int, path: Path, notes: list[str]) -> bytes:
 
 def _is_western(western: str, judged: bytes, matches: list[str]) -> bool:
     """Whether bytes are Windows-1252: no word is odd, and Central Europe's encoding or the likeliest says the same."""
-    if not _plausible(western):
+    if not _plausible(western) or _RARE.search(western):
         return False
     if not _FOREIGN.search(_PLAIN_SIGNS.sub("", western)):
         return True
-    if western == _reading(judged, "cp1250") and not _RARE.search(western):
+    if western == _reading(judged, "cp1250"):
         return True
     readings = (_reading(judged, name) for name in matches)
     return western == next((text for text in readings if text is not None and _plausible(text)), None)

@@ -59,6 +59,9 @@ def test_case_11_latin_1_and_windows_1252_are_read_with_a_note(tmp_path, words):
         ("東京,大阪", "cp932"),
         ("北京,上海", "gb18030"),
         ("İstanbul,Şişli", "cp1254"),
+        ("Québec,Montréal", "cp850"),
+        ("Málaga,Cádiz", "mac_roman"),
+        ("Köln,Möhne", "mac_roman"),
     ],
 )
 def test_bytes_of_another_encoding_are_never_guessed_but_shown_with_the_option(tmp_path, words, encoding):
