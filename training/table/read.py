@@ -44,7 +44,11 @@ def read_file(path: Path, reading: Reading, keep: Collection[str], sniffer: Snif
     suffix = "" if from_stdin else format_of(path)
     if not from_stdin and suffix not in SUFFIXES:
         raise DataError(f"Expected a file of {', '.join(SUFFIXES)}. Received: {path}.")
-    data = decompressed(sys.stdin.buffer.read() if from_stdin else path.read_bytes(), path)
+    data = sys.stdin.buffer.read() if from_stdin else path.read_bytes()
+    if from_stdin:
+        # As messages call it.
+        path = Path("standard input")
+    data = decompressed(data, path)
     kind = _kind(data, suffix)
     notes: list[str] = []
     try:

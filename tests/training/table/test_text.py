@@ -138,6 +138,9 @@ def test_standard_input_is_read_by_what_it_is(monkeypatch):
     for data in (csv, gzip.compress(csv), parquet.getvalue(), arrow.getvalue(), frame.write_ndjson().encode()):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         assert read_table("-").equals(frame)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    with pytest.raises(DataError, match="Expected standard input to be readable as csv"):
+        read_table("-")
 
 
 def workbook(path: Path, dates: Sequence[str] = (), **sheets: list[list[object]]) -> Path:
