@@ -21,7 +21,8 @@ _FLOAT64_MAX = float(np.finfo(np.float64).max)
 class RowWarning(NamedTuple):
     """A value that was answered but that the caller should know of.
 
-    ``kind``: ``out_of_range``, ``rare``, ``unseen``, or ``missing_column`` where the whole column was not there.
+    ``kind``: ``out_of_range``, ``rare``, ``unseen``, ``missing_column`` where the whole column was not there,
+    or in a table ``infinite``.
     """
 
     row: int

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from artifact.absent import MissingColumns, absent_features, nearest_column
-from artifact.encoding import Encoded, Encoder
+from artifact.encoding import Encoded, Encoder, RowWarning
 from artifact.errors import DataError
 from artifact.schema import Feature, FeatureSchema, Kind, Target
 from artifact.texts.format import PLAIN
@@ -62,6 +63,8 @@ def schema_columns(
 def encode_frame(frame: pl.DataFrame, schema: FeatureSchema, *, missing_columns: MissingColumns = "refuse") -> Encoded:
     """Encode a frame.
 
+    An infinite number is missing, with a warning, where training saw the feature missing: so training reads it too.
+
     Args:
         missing_columns: ``impute`` takes a feature without a column as missing in each row, with a warning a row, where
             training saw it missing. Defaults to ``refuse``.
@@ -71,7 +74,25 @@ def encode_frame(frame: pl.DataFrame, schema: FeatureSchema, *, missing_columns:
         SchemaMismatchError: values that the schema refuses.
     """
     columns = schema_columns(frame, schema, missing_columns)
-    return Encoder(schema).encode_columns(columns, missing_columns=missing_columns)
+    warnings = _without_infinities(columns, schema)
+    encoded = Encoder(schema).encode_columns(columns, missing_columns=missing_columns)
+    encoded.warnings.extend(warnings)
+    return encoded
+
+
+def _without_infinities(columns: dict[str, Any], schema: FeatureSchema) -> list[RowWarning]:
+    """Put NaN for infinities where a value may be missing, as training does, and say where they stood."""
+    warnings: list[RowWarning] = []
+    for feature in schema.numeric:
+        values = columns.get(feature.name)
+        if feature.missing != "impute" or not isinstance(values, np.ndarray) or values.dtype.kind != "f":
+            continue
+        infinite = np.isinf(values)
+        if infinite.any():
+            columns[feature.name] = np.where(infinite, np.nan, values)
+            message = f"'{feature.name}' is infinite; answered as missing."
+            warnings += [RowWarning(int(i), feature.name, "infinite", message) for i in np.flatnonzero(infinite)]
+    return warnings
 
 
 def with_targets(table: pl.DataFrame, schema: FeatureSchema) -> pl.DataFrame:
@@ -170,6 +191,9 @@ def _typed(column: pl.Series, feature: Feature) -> pl.Series:
     """The column in its feature's type, or as it came where it does not fit."""
     if feature.kind == "category":
         return column if column.dtype == pl.String else column.cast(pl.String)
+    if feature.kind in ("number", "integer") and column.dtype == pl.Boolean:
+        # Training takes it, where schema.toml calls it a number.
+        return column.cast(pl.Float64)
     if feature.kind == "boolean" and column.dtype.is_numeric():
         return column.cast(pl.Boolean) if column.drop_nulls().is_in([0, 1]).all() else column
     return column

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Column, Table
 
+from trueline.faults import by_row
 from trueline.options import (
     DATA_HELP,
     json_option,
@@ -54,7 +55,7 @@ def evaluate_command(
     import polars as pl
 
     from artifact.display import metric, number
-    from artifact.errors import DataError
+    from artifact.errors import DataError, SchemaMismatchError
     from artifact.predictor import Predictor, target_offsets
     from training.columns import check_features, encode_frame, with_targets
     from training.config import TrainConfig
@@ -74,18 +75,22 @@ def evaluate_command(
     for note in raw.notes:
         stderr().print(f"Note: {note}")
     words = [f.name for f in schema.categorical]
-    whole = ids_as_text(in_terms_of(raw.frame, [*schema.names, *targets]), words)
-    whole = typed(whole, as_text=[*schema.names, *targets])
+    read = ids_as_text(in_terms_of(raw.frame, [*schema.names, *targets]), words)
+    whole = typed(read, as_text=[*schema.names, *targets])
     check_columns(whole, targets, "target column")
     check_features(whole.columns, schema, missing_columns)
     table = with_targets(whole, schema)
-    table = table.filter(pl.all_horizontal(pl.col(targets).is_finite().fill_null(value=False)))
+    usable = table.select(pl.all_horizontal(pl.col(targets).is_finite().fill_null(value=False))).to_series()
+    table = table.filter(usable)
     n_left_out = whole.height - table.height
     if n_left_out:
         stderr().print(f"{n_left_out:,} of {whole.height:,} rows are left out: no finite value of the target.")
     if table.height < 2:
         raise DataError(f"Expected at least 2 rows with a target. Received: {table.height}.")
-    X = encode_frame(table, schema, missing_columns=missing_columns)
+    try:
+        X = encode_frame(table, schema, missing_columns=missing_columns)
+    except SchemaMismatchError as error:
+        raise by_row(error, [int(i) + 1 for i in usable.arg_true()]) from error
     outputs = predictor.run(X.numeric, X.categorical)
     answer = predictor.finish(outputs, predictor.row_bounds([predictor.bound(level)], [len(X)], X), X.warnings)
     y = table.select(targets).to_numpy()
@@ -106,7 +111,8 @@ def evaluate_command(
     if imputed:
         columns = ", ".join(f"'{name}'" for name in imputed)
         stderr().print(f"The table has no column {columns}: answered as missing in each row.", markup=False)
-    facts = TableFacts.of(whole)
+    # As training read it, whose columns are what all their values look like.
+    facts = TableFacts.of(typed(read, as_text=words))
     same_table = facts.fingerprint == predictor.manifest.lineage.data_fingerprint
     share = 1.0 if same_table else share_known(found.path, predictor.manifest, schema, X)
     flatters = known_note(share, f"{found.name}:{found.version}", same_table=same_table)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from artifact.errors import DataError, Fault, SchemaMismatchError
+from artifact.errors import SchemaMismatchError
+from trueline.faults import by_row
 from trueline.options import (
     DATA_HELP,
     json_option,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 # Rows scored at a time: large enough for full speed, small enough for a bar that moves.
 CHUNK = 65_536
-_FAULTS_SHOWN = 5
 
 
 @click.command("predict", epilog=DATA_HELP)
@@ -155,7 +155,7 @@ def score(
                     encode_frame(chunk, predictor.schema, missing_columns=missing_columns), level
                 )
             except SchemaMismatchError as error:
-                raise _by_row(error, start) from error
+                raise by_row(error, range(start + 1, start + 1 + chunk.height)) from error
             for warning in answer.warnings:
                 row = warning.row + start
                 before = warnings.get(row)
@@ -168,20 +168,6 @@ def score(
     ends = [pl.Series(name, joined[:, j]) for j, name in enumerate(names.ends)]
     texts = pl.Series(names.warnings, [warnings.get(row) for row in range(frame.height)], dtype=pl.String)
     return Scored([*ends, texts], len(warnings), {kind: len(rows) for kind, rows in kinds.items()})
-
-
-def _by_row(error: SchemaMismatchError, start: int) -> DataError:
-    """The faults as sentences, rows counted from 1 as in the table."""
-    moved = [fault if fault.row is None else fault._replace(row=fault.row + start + 1) for fault in error.faults]
-    lines = [_line(fault) for fault in moved[:_FAULTS_SHOWN]]
-    if len(moved) > _FAULTS_SHOWN:
-        lines.append(f"and {len(moved) - _FAULTS_SHOWN} more. Nothing was written.")
-    return DataError("\n  ".join(["Expected rows that fit the model's schema. Received:", *lines]))
-
-
-def _line(fault: Fault) -> str:
-    where = "" if fault.row is None else f"row {fault.row}, "
-    return f"{where}'{fault.field}': {fault.message} Received: {fault.received!r}."
 
 
 def _report(model: str, rows: int, scored: Scored, output: Path | None, as_json: bool) -> None:
