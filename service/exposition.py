@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 _LIVE_GAUGE = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 _UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error, UnicodeDecodeError, json.JSONDecodeError)
 
 
@@ -44,6 +46,9 @@ def render(registry: CollectorRegistry, folder: Path | None, *shared: Collector)
         registry: this process's own metrics; used where ``folder`` is None.
         folder: the workers' files, see :class:`WorkerFiles`.
         shared: those of ``registry`` that tell of all workers, whichever of them is asked.
+
+    Raises:
+        OSError: the folder cannot be read, or there is no descriptor left to read the files.
     """
     if folder is None:
         return generate_latest(registry)
@@ -66,7 +71,9 @@ def _merged(files: list[str]) -> list[Metric]:
 def _readable(file: str) -> bool:
     try:
         _merged([file])
-    except _UNREADABLE:
+    except _UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
+            raise
         return False
     return True
 

@@ -62,21 +62,28 @@ class Fleet:
             os.pwrite(self._file, _MARKS[state], 0)
 
     def ready_workers(self) -> int:
-        """How many workers are alive and ready, this one among them."""
+        """How many workers are alive and ready, this one among them.
+
+        Raises:
+            OSError: their files cannot be read, for want of a descriptor or of leave.
+        """
         if self._folder is None:
             return int(self.state == "ready")
         return sum(mark == _MARKS["ready"] for mark in self._marks())
 
     def living_workers(self) -> int:
         """How many workers are alive and have come as far as loading a model, whatever their state."""
-        return sum(mark is not None for mark in self._marks())
+        try:
+            return sum(mark is not None for mark in self._marks())
+        except OSError:
+            return 0
 
     def _marks(self) -> list[bytes | None]:
         if self._folder is None:
             return []
         try:
             files = [path for path in self._folder.iterdir() if not path.name.startswith(".")]
-        except OSError:
+        except FileNotFoundError:
             return []
         return [_mark(path) for path in files]
 
@@ -92,7 +99,7 @@ def _mark(path: Path) -> bytes | None:
     """The mark of a worker's state, or None where it is dead; a dead one's file goes."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

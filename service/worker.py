@@ -163,7 +163,10 @@ class Worker:
             NotReadyError: no version is live here, another worker has none yet, or the service is stopping.
         """
         model = self.live.model()
-        ready, expected = self.fleet.ready_workers(), self.fleet.expected
+        try:
+            ready, expected = self.fleet.ready_workers(), self.fleet.expected
+        except OSError as error:
+            raise NotReadyError(f"Expected to see which workers are ready. Received: {error.strerror}.") from error
         if ready < expected:
             state = "The service is stopping." if self.fleet.state == "draining" else "Try again in a second."
             raise NotReadyError(f"Expected {expected} ready workers. Received: {ready}. {state}")
@@ -248,9 +251,16 @@ class Worker:
             asyncio.get_running_loop().call_later(self.settings.metrics_seconds, self._flush)
 
     async def metrics_text(self) -> bytes:
-        """The metrics of all workers, this one's up to now."""
+        """The metrics of all workers, this one's up to now.
+
+        Raises:
+            NotReadyError: their files cannot be read; a part of them would be taken for the whole.
+        """
         self._flush()
-        return await asyncio.to_thread(render, self.metrics.registry, self._metrics_folder, self.metrics.readiness)
+        try:
+            return await asyncio.to_thread(render, self.metrics.registry, self._metrics_folder, self.metrics.readiness)
+        except OSError as error:
+            raise NotReadyError(f"Expected to read the workers' metrics. Received: {error.strerror}.") from error
 
     def _flush(self) -> None:
         self._flush_due = False

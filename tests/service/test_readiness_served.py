@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import re
 import socket
 import time
@@ -95,6 +96,12 @@ def with_few_descriptors(folder: Path, count: int, **environ: str) -> Iterator[S
         yield Server(process, port, registry, log)
 
 
+def asked(connection: http.client.HTTPConnection, path: str, body: str | None = None) -> tuple[int, str]:
+    connection.request("GET" if body is None else "POST", path, body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
 def answers(server: Server) -> bool:
     with contextlib.suppress(OSError):
         return call(server.port, "/livez")[0] == 200
@@ -103,10 +110,17 @@ def answers(server: Server) -> bool:
 
 def test_case_v24_descriptors_that_run_out_are_logged_once_and_the_service_recovers(tmp_path: Path) -> None:
     with with_few_descriptors(tmp_path, 70, TRUELINE_HEADER_SECONDS="60") as server, contextlib.ExitStack() as idle:
+        kept = idle.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)))
+        assert asked(kept, "/readyz")[0] == 200
         for _ in range(100):
             idle.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
         wait_for(lambda: "Expected a free file descriptor" in server.log.read_text())
         assert not answers(server)
+        # A connection that was open before is answered.
+        assert asked(kept, "/predict", body_of(server))[0] == 200
+        for path in ("/readyz", "/metrics"):
+            status, answer = asked(kept, path)
+            assert (status, "Received: Too many open files." in answer) == (503, True)
         time.sleep(2.5)  # two looks more
         (line,) = [line for line in server.log.read_text().splitlines() if "file descriptor" in line]
         assert "Received: none of this process's 70 (ulimit -n), with " in line
