@@ -27,7 +27,7 @@ from training.models import FAMILIES, Family
 from training.models.inputs import Inputs, Preprocessed, heads, of_each
 from training.objectives import objective_of
 from training.objectives.base import Objective
-from training.objectives.kinds import scale_of
+from training.objectives.kinds import scale_of, told_in_unit
 from training.optimizers import build_optimizer
 from training.solvers.network import solve
 from training.stream.chunks import Chunks
@@ -62,7 +62,8 @@ def fit(
         y: float64 (n_samples, n_targets), offsets subtracted.
         folds: rows that train each network, and rows that choose its epoch.
         config: resolved settings.
-        progress: called after each epoch with epoch, epochs and the validation error, as the objective shows it.
+        progress: called after each epoch with epoch, epochs and the validation error, as the objective shows it; of
+            one target in its unit, see :func:`training.objectives.kinds.told_in_unit`.
         repeats: times that the folds cover the rows. Defaults to 1.
         stop_at: take the weights of this epoch, whatever the validation rows say; 0: those of the start. Defaults to
             None.
@@ -149,7 +150,7 @@ def fit(
         seed=config.seed,
         has_start=init is not None,
     )
-    run.to_the_end(progress, stop_at)
+    run.to_the_end(told_in_unit(progress, config.objective, std), stop_at)
     outputs = run.unseen()
     chosen: tuple[int, ...] = tuple(range(repeats))
     kept: tuple[int, ...] = ()

@@ -27,6 +27,7 @@ from training.golden import golden_rows
 from training.int8 import write_int8
 from training.measure import Measured
 from training.metrics import by_target
+from training.overview.overview import overview_of
 from training.prepare import Prepared
 from training.report import write_report
 from training.report.sample import values as answered
@@ -86,7 +87,8 @@ def store(
         answers = _write_documents(folder, predictor, prepared, golden)
         if config.int8:
             manifest = _with_int8(folder, predictor, answers, prepared)
-        write_report(folder / files.REPORT, manifest, predictor, prepared, fitted, measured)
+        overview = overview_of(prepared, request, table.rows)
+        write_report(folder / files.REPORT, manifest, predictor, prepared, fitted, measured, overview)
         sealed = manifest.write(folder)
         # As the service will: checksums, schema, golden rows.
         Predictor.load(folder, device="cpu")

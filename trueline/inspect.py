@@ -13,12 +13,9 @@ from rich.text import Text
 from trueline.options import DATA_HELP, json_option, need_training, print_json, reading_options, stdout
 
 if TYPE_CHECKING:
-    from training.overview.columns import Column
     from training.overview.inspect import Inspected
     from training.overview.overview import Overview
     from training.table.reading import Reading
-
-_RIGHT = ("missing", "different", "rare (rows)", "lowest", "median", "highest")
 
 
 @click.command("inspect", epilog=DATA_HELP)
@@ -101,48 +98,26 @@ def inspect_command(
 
 
 def _shown(found: Inspected) -> Iterator[Table | Text]:
+    from training.overview.alerts import TOLD
+
     overview = found.overview
     yield Text(f"{overview.data}: {overview.rows:,} rows, {len(overview.columns):,} columns")
     yield overview_table(overview)
     for alert in overview.alerts:
-        yield Text(f"Note: {alert.sentence}" if alert.kind in ("note", "left out") else f"Check: {alert.sentence}")
+        yield Text(f"Note: {alert.sentence}" if alert.kind in TOLD else f"Check: {alert.sentence}")
     if not overview.alerts:
         yield Text("Nothing asks for a look.")
 
 
 def overview_table(overview: Overview) -> Table:
     """The columns with their facts; what no column has is left out."""
-    lines = [_line(column) for column in overview.columns]
-    table = Table(title_justify="left")
-    shown = [name for name in lines[0] if any(line[name] for line in lines)]
+    from training.overview.columns import FIGURES, cells
+
+    shown, lines = cells(overview.columns)
+    table = Table()
     for name in shown:
-        right: Any = "right" if name in _RIGHT else "left"
-        table.add_column(name, justify=right, overflow="fold", no_wrap=name in _RIGHT)
+        right: Any = "right" if name in FIGURES else "left"
+        table.add_column(name, justify=right, overflow="fold", no_wrap=name in FIGURES)
     for line in lines:
-        table.add_row(*(Text(line[name]) for name in shown))
+        table.add_row(*map(Text, line))
     return table
-
-
-def _line(column: Column) -> dict[str, str]:
-    from artifact.display import number
-
-    def value(found: float | str | None) -> str:
-        return "" if found is None else found if isinstance(found, str) else number(found)
-
-    rare = f"{column.rare:,} ({column.rare_rows:,})" if column.rare else ""
-    examples = [f"{e:.8g}" if isinstance(e, float) else str(e) for e in column.examples]
-    if column.counts:
-        examples = [f"{text} ({count:,})" for text, count in zip(examples, column.counts, strict=True)]
-    return {
-        "column": column.name,
-        "use": "" if column.role == "feature" else column.role,
-        "kind": column.kind,
-        "unit": column.unit or "",
-        "missing": f"{column.missing:,}",
-        "different": f"{column.distinct:,}",
-        "rare (rows)": rare,
-        "lowest": value(column.low),
-        "median": value(column.middle),
-        "highest": value(column.high),
-        "examples": ", ".join(examples),
-    }

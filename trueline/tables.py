@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Column, Table
 
+from artifact.advice import next_step
 from artifact.display import by_error, extent, metric, number
 from artifact.manifest import Manifest
 from artifact.schema import FeatureSchema
@@ -40,6 +41,9 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
     if manifest.augmentation is not None:
         yield manifest.augmentation.sentence
     yield f"{manifest.question} {manifest.verdict.sentence}"
+    advice = next_step(manifest)
+    if advice is not None:
+        yield f"Next: {advice.sentence}\n    {advice.command}"
 
 
 def measured_on(manifest: Manifest) -> str:

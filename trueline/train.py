@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from trueline.ended import ended_by_signals
 from trueline.options import (
@@ -20,25 +20,15 @@ from trueline.options import (
     registry,
     stderr,
     stdout,
-    text_column,
 )
-from trueline.tables import result_tables, schema_table
+from trueline.progress import Teller
+from trueline.tables import result_tables
 
 if TYPE_CHECKING:
-    from artifact.schema import FeatureSchema
     from training.table.reading import Reading
 
-_STAGES = {
-    "read": "Reading",
-    "fit": "Training",
-    "distil": "Teaching a small network",
-    "compare": "Comparing with simpler models",
-    "refit": "Training on all rows",
-    "store": "Storing",
-}
-
 # Options that change nothing about what is trained.
-_ABOUT_THE_VERSION = ("note", "promote", "force", "as_json")
+_ABOUT_THE_VERSION = ("note", "promote", "force", "as_json", "quiet", "verbose")
 _LONGEST_NOTE = 500
 
 
@@ -75,6 +65,8 @@ _LONGEST_NOTE = 500
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
 @click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
 @reading_options
+@click.option("-q", "--quiet", is_flag=True, help="Only the result: no schema, notes or progress.")
+@click.option("-v", "--verbose", is_flag=True, help="A line for each stage and epoch, and all settings.")
 @json_option
 @click.pass_context
 def train_command(
@@ -101,6 +93,8 @@ def train_command(
     note: str,
     promote: bool,
     force: bool,
+    quiet: bool,
+    verbose: bool,
     as_json: bool,
     reading: Reading,
 ) -> None:
@@ -111,7 +105,8 @@ def train_command(
       trueline train houses.csv --target price --set epochs=40 --promote
     """
     need_training("train", "keras", "polars", "sklearn")
-    from artifact.errors import RefusedError
+    from artifact.advice import next_step
+    from artifact.errors import DataError, RefusedError
     from artifact.manifest import REPORT
     from artifact.registry import check_name
     from training.config import TrainConfig
@@ -122,6 +117,8 @@ def train_command(
     from training.train import Observer, train
     from training.transfer.settings import objective_of_run
 
+    if quiet and verbose:
+        raise DataError("Expected --quiet or --verbose. Received: both.")
     chosen = dict(parse_setting(s) for s in settings)
     given = {"preset": preset, "model": family, "objective": objective, "folds": cv, "augment": augment, "seed": seed}
     given["device"] = device
@@ -144,31 +141,16 @@ def train_command(
     )
     check_name(request.name)
     store = registry()
-    shown = KINDS[objective_of_run(store, request.init, request.config)].shown
-    console = stderr()
-    detail = text_column("{task.fields[detail]}")
-    columns = (text_column("{task.description}"), BarColumn(), detail, TimeRemainingColumn())
-    with ended_by_signals(), Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("Starting", total=None, detail="")
-
-        def on_epoch(epoch: int, epochs: int, error: float) -> None:
-            detail = f"epoch {epoch} of {epochs}, validation {shown} {error:.4f}"
-            progress.update(task, total=epochs, completed=epoch, detail=detail)
-
-        def on_schema(schema: FeatureSchema, notes: list[str]) -> None:
-            progress.console.print(schema_table(schema))
-            for note in notes:
-                progress.console.print(f"Note: {note}")
-
-        observer = Observer(
-            stage=lambda stage: progress.update(task, description=_STAGES[stage], total=None, detail=""),
-            epoch=on_epoch,
-            schema=on_schema,
-            note=lambda note: progress.console.print(f"Note: {note}"),
-            devices=lambda devices: progress.console.print(f"Computing on {devices}."),
-        )
+    kind = KINDS[objective_of_run(store, request.init, request.config)]
+    teller = Teller(stderr(), kind.shown, in_unit=kind.in_unit, quiet=quiet, verbose=verbose)
+    observer = Observer(
+        stage=teller.stage, epoch=teller.epoch, schema=teller.schema, note=teller.note, devices=teller.devices
+    )
+    with ended_by_signals(), teller:
         manifest = train(request, store, observer)
-        progress.console.print(f"Trained by {manifest.lineage.computed}.")
+        teller.say(f"Trained by {manifest.lineage.computed}.")
+        if verbose:
+            teller.say(f"Settings: {json.dumps(manifest.lineage.config)}")
     reference = f"{manifest.model_name}:{manifest.model_version}"
     out = stdout()
     for part in result_tables(manifest):
@@ -185,12 +167,14 @@ def train_command(
         out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
     out.print(f"Report: {store.resolve(reference).path / REPORT / 'report.html'}")
     if as_json:
+        advice = next_step(manifest)
         print_json(
             {
                 "model_name": manifest.model_name,
                 "model_version": manifest.model_version,
                 "metrics": manifest.metrics,
                 "verdict": manifest.verdict.model_dump(),
+                "next": None if advice is None else advice.command,
                 "seconds": manifest.lineage.seconds,
                 "rows": manifest.lineage.rows,
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from artifact.advice import next_step
 from artifact.encoding import Encoded
 from artifact.runtimes import Outputs
 from artifact.schema import Feature, FeatureSchema, Target
@@ -141,6 +143,25 @@ def test_page_json_and_pictures_say_the_same(trained):
     assert content["dependence"][0]["feature"] == "area"
     assert {"train_low", "train_high", "validation_low", "validation_high"} <= set(content["history"])
     assert all(len(values) == 15 for values in content["history"].values())
+
+
+def test_the_table_stands_at_the_top_and_the_next_command_below_the_verdict(trained):
+    folder = trained.folder / "report"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    found = json.loads((folder / "report.json").read_text(encoding="utf-8"))["table"]
+    manifest = trained.manifest
+    assert (found["rows"], found["data"]) == (manifest.lineage.rows, manifest.lineage.data)
+    assert len(found["columns"]) == manifest.lineage.columns
+    told = [a["sentence"] for a in found["alerts"] if a["kind"] in ("note", "left out")]
+    assert set(told) <= set(manifest.notes)
+    checks = [a["sentence"] for a in found["alerts"] if a["sentence"] not in told]
+    assert all(html.escape(sentence) in page for sentence in checks)
+    advice = next_step(manifest)
+    shown = html.escape(advice.command) if advice else "<nav>"
+    places = [
+        page.index(part) for part in (html.escape(manifest.verdict.sentence), shown, 'id="table"', 'id="against"')
+    ]
+    assert advice is None or places == sorted(places)
 
 
 class _Tags(HTMLParser):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ class Kind(NamedTuple):
         takes: target values it takes, in words; empty for all.
         support: what values can be, or None for no end.
         plain_scale: targets are only divided by a scale, their zero stays: rates and 0/1.
+        in_unit: what is shown of each epoch is in the target's unit once it is multiplied by the target's scale.
     """
 
     link: str
@@ -33,20 +35,37 @@ class Kind(NamedTuple):
     takes: str = ""
     support: tuple[float | None, float | None] = (None, None)
     plain_scale: bool = False
+    in_unit: bool = False
 
 
 _RATE = (0.0, None)
 KINDS: dict[str, Kind] = {
-    "mse": Kind("identity", "rmse", "RMSE", "RMSE"),
-    "mae": Kind("identity", "mae", "MAE", "MAE"),
+    "mse": Kind("identity", "rmse", "RMSE", "RMSE", in_unit=True),
+    "mae": Kind("identity", "mae", "MAE", "MAE", in_unit=True),
     "huber": Kind("identity", "mae", "MAE", "Huber loss"),
-    "quantile": Kind("quantile", "mae", "MAE", "pinball loss"),
+    "quantile": Kind("quantile", "mae", "MAE", "pinball loss", in_unit=True),
     "gaussian": Kind("normal", "rmse", "RMSE", "negative log-likelihood"),
     "poisson": Kind("log", "mean_poisson_deviance", "Poisson deviance", "deviance", "0 or more", _RATE, True),
     "gamma": Kind("log", "mean_gamma_deviance", "gamma deviance", "deviance", "above 0", _RATE, True),
     "tweedie": Kind("log", "mean_tweedie_deviance", "Tweedie deviance", "deviance", "0 or more", _RATE, True),
     "logistic": Kind("logistic", "log_loss", "log loss", "log loss", "0 or 1", (0.0, 1.0), True),
 }
+
+
+def told_in_unit(
+    progress: Callable[[int, int, float], None] | None, objective: str, scale: Float64
+) -> Callable[[int, int, float], None] | None:
+    """What is called after each epoch, so that it is told the error of one target in the target's unit.
+
+    Args:
+        progress: as :func:`training.fit.fit` takes it.
+        objective: its name.
+        scale: float64 (n_targets,), what divided the targets before they were learnt.
+    """
+    if progress is None or not KINDS[objective].in_unit or len(scale) != 1:
+        return progress
+    told, factor = progress, float(scale[0])
+    return lambda epoch, epochs, error: told(epoch, epochs, error * factor)
 
 
 def check_target(objective: str, name: str, y: Float64) -> None:

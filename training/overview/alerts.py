@@ -17,6 +17,8 @@ Float64 = npt.NDArray[np.float64]
 Kind = Literal[
     "note", "left out", "missing", "one value", "near key", "rare", "marker", "outliers", "cap", "skew", "pair"
 ]
+# Kinds that are training's own notes.
+TOLD: tuple[Kind, ...] = ("note", "left out")
 
 _MANY_MISSING = 0.5
 # Rows that share one value, of a column that is nearly constant.
@@ -161,19 +163,25 @@ def _absent(column: pl.Series) -> Iterator[Alert]:
 
 
 def _one_value(present: pl.Series, n_rows: int) -> list[Alert]:
-    top = present.value_counts(sort=True).row(0)
-    others = len(present) - int(top[1])
-    if not others or len(present) < n_rows or top[1] < _NEARLY_ALL * n_rows:
+    if len(present) < n_rows:
         return []
+    # Of a column that is nearly constant, that value is the middle one.
+    middle = present.median() if present.dtype.is_numeric() else present.mode()[0]
+    others = n_rows - int((present == middle).sum())
+    if not 0 < others <= (1 - _NEARLY_ALL) * n_rows:
+        return []
+    value = number(middle) if isinstance(middle, int | float) and not isinstance(middle, bool) else repr(middle)
     rows = "1 row" if others == 1 else f"{others:,} rows"
-    return [Alert("one value", (present.name,), f"Column '{present.name}' is {top[0]!r} in all but {rows}.")]
+    return [Alert("one value", (present.name,), f"Column '{present.name}' is {value} in all but {rows}.")]
 
 
 def _near_key(present: pl.Series, kind: str) -> Iterator[Alert]:
-    limit, distinct = _NEAR_KEY.get(kind), present.n_unique()
-    if limit is None or len(present) < _FEWEST_ROWS or distinct <= limit * len(present):
+    limit = _NEAR_KEY.get(kind)
+    if limit is None or len(present) < _FEWEST_ROWS:
         return
-    name = present.name
+    distinct, name = present.n_unique(), present.name
+    if distinct <= limit * len(present):
+        return
     yield Alert(
         "near key",
         (name,),
@@ -210,4 +218,4 @@ def _skewness(values: Float64) -> float:
     centred = values / largest if largest else values
     centred = centred - centred.mean()
     deviation = float(np.sqrt(np.square(centred).mean()))
-    return float((centred**3).mean()) / deviation**3 if deviation > 1e-9 else 0.0
+    return float((centred * centred * centred).mean()) / deviation**3 if deviation > 1e-9 else 0.0

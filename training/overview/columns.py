@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
+from artifact.display import number
 from artifact.schema import Kind
 from training.infer import MIN_CATEGORY_ROWS, kind_of
 from training.usable import is_usable
@@ -137,3 +139,37 @@ def _moment(micros: int) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+# Columns of a table of columns that hold figures.
+FIGURES = ("missing", "different", "rare (rows)", "lowest", "median", "highest")
+
+
+def cells(columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
+    """The columns' facts as the texts of a table, without those that no column has: its header and its rows."""
+    lines = [_cells(column) for column in columns]
+    shown = [name for name in (lines[0] if lines else {}) if any(line[name] for line in lines)]
+    return shown, [[line[name] for name in shown] for line in lines]
+
+
+def _cells(column: Column) -> dict[str, str]:
+    examples = [f"{e:.8g}" if isinstance(e, float) else str(e) for e in column.examples]
+    if column.counts:
+        examples = [f"{text} ({count:,})" for text, count in zip(examples, column.counts, strict=True)]
+    return {
+        "column": column.name,
+        "use": "" if column.role == "feature" else column.role,
+        "kind": column.kind,
+        "unit": column.unit or "",
+        "missing": f"{column.missing:,}",
+        "different": f"{column.distinct:,}",
+        "rare (rows)": f"{column.rare:,} ({column.rare_rows:,})" if column.rare else "",
+        "lowest": _shown(column.low),
+        "median": _shown(column.middle),
+        "highest": _shown(column.high),
+        "examples": ", ".join(examples),
+    }
+
+
+def _shown(value: float | str | None) -> str:
+    return "" if value is None else value if isinstance(value, str) else number(value)

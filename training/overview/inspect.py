@@ -10,10 +10,9 @@ from artifact.errors import DataError
 from artifact.schema import Feature, Target
 from training.data import read_raw
 from training.infer import fit_categories, usable_features
-from training.overview.columns import Role
-from training.overview.overview import Overview, overview
+from training.overview.overview import Overview, overview, overview_of, roles_of
 from training.overview.skeleton import skeleton
-from training.prepare import Prepared, prepare, sayings, shared_notes
+from training.prepare import prepare, sayings, shared_notes
 from training.request import Request, check_request
 from training.stream.bounds import Bounds
 from training.stream.choose import parquet_source
@@ -87,26 +86,11 @@ def _read(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame, list
     return request, frame, notes, rows
 
 
-def overview_of(prepared: Prepared, request: Request, rows: int) -> Overview:
-    """The overview of a table that is ready to train.
-
-    Args:
-        prepared: its rows; of a streamed table a sample.
-        request: what is trained.
-        rows: of the table as read.
-    """
-    features = [*prepared.schema.features]
-    roles = _roles(request)
-    return overview(
-        prepared.frame, features, roles, prepared.notes, data=request.data, rows=rows, seed=prepared.config.seed
-    )
-
-
 def _without_targets(
     table: pl.DataFrame, request: Request, notes: list[str], rows: int, refusal: DataError | None
 ) -> Inspected:
     """By the rules for features alone."""
-    roles = _roles(request)
+    roles = roles_of(request)
     texts = read_texts(table, sayings(request), strict=False)
     table = texts.frame
     candidates = [name for name in table.columns if name not in roles]
@@ -117,12 +101,3 @@ def _without_targets(
     told = [*notes, *texts.notes, *inferred.notes, *repeated]
     found = overview(inferred.frame, features, roles, told, data=request.data, rows=rows)
     return Inspected(found, features, refusal=refusal)
-
-
-def _roles(request: Request) -> dict[str, Role]:
-    roles: dict[str, Role] = dict.fromkeys(request.targets, "target")
-    if request.group:
-        roles[request.group] = "group"
-    if request.weight:
-        roles[request.weight] = "weight"
-    return roles

@@ -8,9 +8,11 @@ from typing import Any
 import polars as pl
 
 from artifact.schema import Feature
-from training.overview.alerts import Alert, feature_alerts, number_alerts
+from training.overview.alerts import TOLD, Alert, feature_alerts, number_alerts
 from training.overview.columns import Column, Role, described
 from training.overview.pairs import pair_alerts
+from training.prepare import Prepared
+from training.request import Request
 from training.usable import reason_against
 
 
@@ -31,6 +33,11 @@ class Overview:
     described: int
     columns: tuple[Column, ...]
     alerts: tuple[Alert, ...]
+
+    @property
+    def checks(self) -> list[str]:
+        """Sentences on what asks for a look, without what training notes itself."""
+        return [alert.sentence for alert in self.alerts if alert.kind not in TOLD]
 
     def document(self) -> dict[str, Any]:
         """The same as JSON."""
@@ -85,3 +92,28 @@ def overview(
     names = sorted(frame.columns, key=len, reverse=True)
     told = [Alert("note", tuple(n for n in names if f"'{n}'" in note), note) for note in notes if note not in said]
     return Overview(data, rows, frame.height, tuple(columns), (*told, *alerts))
+
+
+def overview_of(prepared: Prepared, request: Request, rows: int) -> Overview:
+    """The overview of a table that is ready to train.
+
+    Args:
+        prepared: its rows; of a streamed table a sample.
+        request: what is trained.
+        rows: of the table as read.
+    """
+    features = [*prepared.schema.features]
+    roles = roles_of(request)
+    return overview(
+        prepared.frame, features, roles, prepared.notes, data=request.data, rows=rows, seed=prepared.config.seed
+    )
+
+
+def roles_of(request: Request) -> dict[str, Role]:
+    """Columns that are no features though nothing speaks against them."""
+    roles: dict[str, Role] = dict.fromkeys(request.targets, "target")
+    if request.group:
+        roles[request.group] = "group"
+    if request.weight:
+        roles[request.weight] = "weight"
+    return roles

@@ -15,6 +15,7 @@ from artifact.schema import FeatureSchema
 from training.evaluate import paired_ratios
 from training.fitted import Fitted
 from training.measure import Measured
+from training.overview.overview import Overview
 from training.prepare import Prepared
 from training.report.dependence import Dependence, partial_dependence
 from training.report.importance import Importance, permutation_importance
@@ -60,6 +61,7 @@ class Content:
         levels: intervals, level by level.
         importance: of the features.
         dependence: of the most important ones.
+        overview: of the table.
     """
 
     manifest: Manifest
@@ -73,9 +75,17 @@ class Content:
     levels: tuple[Level, ...]
     importance: Importance
     dependence: list[Dependence]
+    overview: Overview
 
 
-def gather(manifest: Manifest, predictor: Predictor, prepared: Prepared, fitted: Fitted, measured: Measured) -> Content:
+def gather(
+    manifest: Manifest,
+    predictor: Predictor,
+    prepared: Prepared,
+    fitted: Fitted,
+    measured: Measured,
+    overview: Overview,
+) -> Content:
     """Compute what is not known yet."""
     seed = prepared.config.seed
     y, value = measured.y, measured.answer.value.astype(np.float64)
@@ -94,6 +104,7 @@ def gather(manifest: Manifest, predictor: Predictor, prepared: Prepared, fitted:
         levels=tuple(_level(at, y, *ends, measured.weight) for at, ends in sorted(measured.intervals.items())),
         importance=importance,
         dependence=partial_dependence(predictor, sample, importance.features),
+        overview=overview,
     )
 
 
@@ -120,6 +131,7 @@ def document(content: Content) -> dict[str, Any]:
     shares = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
     found: dict[str, Any] = content.manifest.model_dump(mode="json", exclude={"files", "digest"})
     found["rows_are"] = content.rows_are
+    found["table"] = content.overview.document()
     found["schema"] = content.schema.model_dump(mode="json")
     found["history"] = content.history
     found["best_epochs"] = list(content.best_epochs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from training.report.drawing import Picture
 
@@ -31,8 +31,9 @@ table { border-collapse: collapse; font-size: .92rem }
 th, td { padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top;
   font-variant-numeric: tabular-nums; overflow-wrap: normal }
 th { color: var(--soft); font-weight: 600 } th:last-child, td:last-child { padding-right: 0 }
-.words th, .words td, th:first-child, td:first-child { text-align: left }
-.words td, td:first-child { overflow-wrap: anywhere; min-width: 5rem } tr.ours { font-weight: 650 }
+.words th, .words td, .word, th:first-child, td:first-child { text-align: left }
+.words td, td:first-child { overflow-wrap: anywhere; min-width: 5rem }
+td:first-child { min-width: 9rem } tr.ours { font-weight: 650 }
 figure { margin: 1rem 0 } img { width: 100%; max-width: 880px; height: auto; display: block; border-radius: 6px }
 details { margin: .6rem 0 } summary { cursor: pointer; color: var(--blue) } ul { padding-left: 1.2rem }
 @media print { body { max-width: none; font-size: 10.5pt; padding: 0 } nav { display: none }
@@ -46,22 +47,29 @@ def text(value: object) -> str:
 
 
 def table(
-    header: Sequence[str], rows: Iterable[Sequence[object]], *, words: bool = False, ours: str | None = None
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    words: bool | Collection[str] = False,
+    ours: str | None = None,
 ) -> str:
     """A table that scrolls by itself where the screen is narrow.
 
     Args:
         header: of the columns.
         rows: their cells.
-        words: cells are words, and stand left. Defaults to False.
+        words: cells are words, and stand left: all of them, or those under these headers. Defaults to False.
         ours: the row with this first cell is set apart. Defaults to None.
     """
-    head = "".join(f'<th scope="col">{text(h)}</th>' for h in header)
+    left = () if isinstance(words, bool) else words
+    looks = [' class="word"' if h in left else "" for h in header]
+    head = "".join(f'<th scope="col"{look}>{text(h)}</th>' for look, h in zip(looks, header, strict=True))
     body = []
     for row in rows:
         kind = ' class="ours"' if ours is not None and row[0] == ours else ""
-        body.append(f"<tr{kind}>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>")
-    kind = ' class="words"' if words else ""
+        cells = "".join(f"<td{look}>{text(cell)}</td>" for look, cell in zip(looks, row, strict=True))
+        body.append(f"<tr{kind}>{cells}</tr>")
+    kind = ' class="words"' if words is True else ""
     lines = "\n".join(body)
     return f'<div class="wide"><table{kind}><thead><tr>{head}</tr></thead>\n<tbody>{lines}</tbody></table></div>'
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from artifact.advice import next_step
 from artifact.display import by_error, extent, metric, number
 from artifact.manifest import Augmentation
 from artifact.schema import Feature
 from training.objectives.kinds import KINDS
+from training.overview.columns import FIGURES, cells
+from training.overview.overview import Overview
 from training.report.content import Content
 from training.report.drawing import Picture
 from training.report.html import document, image, table, text
@@ -25,6 +28,7 @@ _METRICS = {
 # Of more features the others stand folded.
 _MAX_FEATURES = 50
 _SECTIONS = {
+    "table": "The table",
     "against": "Against simpler models",
     "learning": "Learning",
     "predictions": "Predictions and residuals",
@@ -57,10 +61,14 @@ def _parts(content: Content, title: str, pictures: list[Picture]) -> Iterator[st
         yield f"<p>Your note: {text(manifest.note)}</p>"
     yield f"<nav>{links}</nav>"
     yield (f'<p class="verdict {verdict.worth_it}"><b>{text(manifest.question)}</b>{text(verdict.sentence)}</p>')
+    advice = next_step(manifest)
+    if advice is not None:
+        yield f'<p class="next">Next: {text(advice.sentence)} <code>{text(advice.command)}</code></p>'
     if not verdict.beats_mean:
         yield "<p>The service is kept from it: <code>trueline promote</code> refuses this version unless forced.</p>"
     if manifest.notes:
         yield f'<p class="soft">{len(manifest.notes)} <a href="#notes">notes</a> on what training met.</p>'
+    yield from _table(content.overview)
     yield from _against(content)
     yield from _pictured(content, pictures)
     yield from _features(content)
@@ -72,6 +80,20 @@ def _parts(content: Content, title: str, pictures: list[Picture]) -> Iterator[st
 
 def _heading(key: str) -> str:
     return f'<h2 id="{key}">{text(_SECTIONS[key])}</h2>'
+
+
+def _table(overview: Overview) -> Iterator[str]:
+    yield _heading("table")
+    fewer = f"; the figures are those of {overview.described:,} rows" if overview.described < overview.rows else ""
+    yield f"<p>{overview.rows:,} rows, {len(overview.columns):,} columns{fewer}.</p>"
+    checks = "".join(f"<li>{text(sentence)}</li>" for sentence in overview.checks)
+    yield f"<p>Worth a look:</p><ul>{checks}</ul>" if checks else "<p>Nothing but the notes asks for a look.</p>"
+    header, rows = cells(overview.columns)
+    words = [name for name in header if name not in FIGURES]
+    yield table(header, rows[:_MAX_FEATURES], words=words)
+    if len(rows) > _MAX_FEATURES:
+        rest = table(header, rows[_MAX_FEATURES:], words=words)
+        yield f"<details><summary>{len(rows) - _MAX_FEATURES:,} more columns</summary>{rest}</details>"
 
 
 def _against(content: Content) -> Iterator[str]:
@@ -86,7 +108,7 @@ def _against(content: Content) -> Iterator[str]:
         [f"the network's {kind} over that of{over}", "ratio", "95% interval", "so the network is"],
         [
             [name, _ratio(ratio), f"{_ratio(low)} to {_ratio(high)}", _reading(low, high)]
-            for name, (ratio, low, high) in content.ratios.items()
+            for name, (ratio, low, high) in sorted(content.ratios.items(), key=lambda found: -found[1][0])
         ],
     )
     yield '<p class="soft">The interval is a bootstrap over pairs of errors on the same row; below 1 is better.</p>'

@@ -9,6 +9,7 @@ from artifact.manifest import Manifest
 from artifact.predictor import Predictor
 from training.fitted import Fitted
 from training.measure import Measured
+from training.overview.overview import Overview
 from training.prepare import Prepared
 from training.report.content import document, gather
 from training.report.page import page
@@ -16,7 +17,13 @@ from training.report.pictures import pictures
 
 
 def write_report(
-    folder: Path, manifest: Manifest, predictor: Predictor, prepared: Prepared, fitted: Fitted, measured: Measured
+    folder: Path,
+    manifest: Manifest,
+    predictor: Predictor,
+    prepared: Prepared,
+    fitted: Fitted,
+    measured: Measured,
+    overview: Overview,
 ) -> None:
     """Write ``report.json``, ``report.html`` and the pictures.
 
@@ -27,12 +34,13 @@ def write_report(
         prepared: the rows.
         fitted: the networks, for their history.
         measured: what unseen rows showed.
+        overview: of the table.
 
     Raises:
         OSError: the disk is full or cannot be written.
     """
     folder.mkdir()
-    content = gather(manifest, predictor, prepared, fitted, measured)
+    content = gather(manifest, predictor, prepared, fitted, measured, overview)
     drawn = pictures(content)
     for picture in drawn:
         (folder / picture.name).write_bytes(picture.png)

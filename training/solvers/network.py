@@ -20,6 +20,7 @@ from training.fitted import Fitted, make_deterministic, whole
 from training.folds import Fold
 from training.models import FAMILIES
 from training.models.inputs import Inputs, Preprocessed
+from training.objectives.kinds import told_in_unit
 from training.solvers.columns import columns_of, most_codes
 from training.solvers.spread import LOG_SPREAD, log_spread
 from training.solvers.systems import triangle
@@ -51,7 +52,7 @@ def solve(
         y: float64 (n_samples, n_targets), offsets subtracted.
         folds: see :meth:`Layout.of`.
         config: resolved settings.
-        progress: called once, with 1, 1 and the error of the final network's choice in target deviations.
+        progress: called once, with 1, 1 and the error of the final network's choice, as ``fit`` tells it.
         weight: float64 (n_samples,) of each row in the squared error; None for equal ones. Defaults to None.
 
     Returns:
@@ -88,6 +89,7 @@ def solve(
     net.take(final)
     scaling = TargetScaling(mean.tolist(), std.tolist(), name="target")
     train, validation = final.solved.errors
+    progress = told_in_unit(progress, config.objective, std)
     if progress is not None:
         progress(1, 1, float(np.sqrt(max(0.0, validation[final.solved.step - 1]))))
     notes = [final.solved.note] if final.solved.note else []

@@ -1,0 +1,121 @@
+"""What to try after a version: the command that may do better, from what its manifest says."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from artifact.manifest import Manifest
+
+# Families by the name of the baseline that is the same, and how a sentence calls them.
+_LINES = {
+    "ridge": ("ridge", "Ridge regression"),
+    "lasso": ("lasso", "Lasso"),
+    "elastic_net": ("elastic-net", "Elastic net"),
+    "polynomial": ("polynomial", "Polynomial regression"),
+}
+_BOOSTING, _GLM = "hist_gradient_boosting", "glm"
+_PRESETS = ("fast", "balanced", "best")
+# Options of ``train`` that ``inspect`` takes too.
+INSPECT_TAKES = ("--target", "--schema", "--group", "--time", "--weight", "--separator", "--encoding", "--sheet")
+# What another family or preset is given in place of, or has no use for.
+_OF_THE_MODEL = ("--model", "--preset", "--augment", "--init")
+_SETTINGS_OF_THE_MODEL = (
+    *("model", "preset", "mix", "augment", "distil"),
+    *("epochs", "patience", "folds", "repeats", "served_repeats", "members"),
+)
+_FLAGS = ("--stream", "--no-stream")
+
+
+class Advice(NamedTuple):
+    """What to try next.
+
+    Attributes:
+        sentence: why; it ends with a colon.
+        command: to type.
+    """
+
+    sentence: str
+    command: str
+
+
+def next_step(manifest: Manifest) -> Advice | None:
+    """The command that may do better than a version, or None where nothing is left to say."""
+    verdict = manifest.verdict
+    if not verdict.beats_mean:
+        return Advice("Look at what these columns hold before more work:", _inspect(manifest))
+    mixed = "trees" in (manifest.lineage.config.get("mix") or ())
+    streamed = "sample" in manifest.lineage.parts
+    if verdict.worth_it != "yes":
+        does = "does as well, and is simpler" if verdict.worth_it == "tie" else "does better"
+        family, name = _line(manifest, verdict.best_baseline)
+        if family is not None and family != manifest.family and not streamed:
+            return Advice(f"{name} {does}:", _train(manifest, "--model", family))
+        if verdict.best_baseline == _BOOSTING and not mixed:
+            found = "do as well" if verdict.worth_it == "tie" else "do better"
+            return Advice(
+                f"Boosted trees {found}; a mix of networks and trees may do better than both:",
+                _train(manifest, "--preset", "best"),
+            )
+    larger = _larger(manifest)
+    if larger is None:
+        return None
+    return Advice("More work may do better:", _train(manifest, "--preset", larger))
+
+
+def _line(manifest: Manifest, baseline: str) -> tuple[str | None, str]:
+    """The family that answers as a baseline, and its name in a sentence; None for a baseline that no family is."""
+    if baseline == _GLM:
+        return "linear", "A generalised linear model"
+    family, name = _LINES.get(baseline, (None, ""))
+    if family is None or manifest.objective == "mse":
+        return family, name
+    # Solved families have the squared error; another one is learnt by the line without a penalty.
+    return ("linear", "A line") if family != "polynomial" else (None, "")
+
+
+def _larger(manifest: Manifest) -> str | None:
+    """The preset above the version's own; of a family that the user named, the best."""
+    preset = manifest.lineage.config.get("preset")
+    if preset not in _PRESETS[:-1]:
+        return None
+    return _PRESETS[_PRESETS.index(preset) + 1]
+
+
+def _train(manifest: Manifest, *options: str) -> str:
+    data, *rest = _typed(manifest)
+    kept = [word for option in _options(rest) if not _replaced(option) for word in option]
+    return shlex.join(["trueline", "train", data, *kept, *options])
+
+
+def _inspect(manifest: Manifest) -> str:
+    data, *rest = _typed(manifest)
+    kept = [word for option in _options(rest) if option[0] in INSPECT_TAKES for word in option]
+    return shlex.join(["trueline", "inspect", data, *kept])
+
+
+def _typed(manifest: Manifest) -> list[str]:
+    """What was typed after ``trueline train``; of a version that was trained otherwise, what it takes at least."""
+    lineage = manifest.lineage
+    if lineage.command:
+        return list(lineage.command)
+    options = {"--target": ",".join(manifest.metrics), "--name": manifest.model_name}
+    options |= {
+        f"--{name}": str(lineage.config[name]) for name in ("group", "time", "weight") if lineage.config.get(name)
+    }
+    if manifest.objective != "mse":
+        options["--objective"] = manifest.objective
+    return [lineage.data, *(word for option in options.items() for word in option)]
+
+
+def _options(words: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """Options with their values, one after another."""
+    waiting = iter(words)
+    for word in waiting:
+        yield (word,) if word in _FLAGS else (word, next(waiting, ""))
+
+
+def _replaced(option: tuple[str, ...]) -> bool:
+    name = option[0]
+    return name in _OF_THE_MODEL or (name == "--set" and option[1].partition("=")[0].strip() in _SETTINGS_OF_THE_MODEL)
