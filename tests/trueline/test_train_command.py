@@ -60,7 +60,7 @@ def test_train_promote_evaluate_predict(data, tmp_path):
     done = trueline(tmp_path, "train", str(data), "--target", "price", "--promote", "--force", "--json", *QUICK)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    assert set(result) == {"model_name", "model_version", "metrics", "verdict", "seconds", "rows"}
+    assert set(result) == {"model_name", "model_version", "metrics", "verdict", "next", "seconds", "rows"}
     assert (result["model_name"], result["rows"]) == ("my-houses-2024", 240)
     assert Registry(tmp_path).resolve("my-houses-2024:champion").version == result["model_version"]
     # A person sees the schema, the comparison and the verdict, and no remark of a library.
