@@ -36,9 +36,7 @@ def rare_of(feature: Feature, counts: pl.DataFrame, distinct: int = 0) -> Featur
         distinct: different texts in the column, where ``counts`` may lack some. Defaults to those in ``counts``.
     """
     name = feature.name
-    rare = counts.filter(~pl.col(name).is_in(pl.Series(feature.categories, dtype=pl.String))).sort(
-        ["count", name], descending=[True, False]
-    )
+    rare = counts.filter(~pl.col(name).is_in(list(feature.categories))).sort(["count", name], descending=[True, False])
     kept = tuple(rare[name].head(MAX_RARE).to_list())
     left = max(rare.height, distinct - len(feature.categories)) - len(kept)
     return feature.model_copy(update={"rare": kept, "rare_left": max(0, left)})
