@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 from types import UnionType
@@ -60,10 +61,26 @@ def _shown(default: object) -> str:
     return ("on" if default else "off") if isinstance(default, bool) else str(default)
 
 
+def _address(_context: click.Context, _option: click.Parameter, host: str) -> str:
+    """The address that a host's name stands for; BentoML takes addresses alone."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise click.BadParameter(f"Expected an address or a name of this machine. Received: {host}.") from error
+    addresses = [str(one[4][0]) for one in found]
+    return next((address for address in addresses if ":" not in address), addresses[0])
+
+
 @click.command("serve", cls=ServeCommand)
 @click.argument("model", required=False)
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port to listen on.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    callback=_address,
+    help="Address to listen on; 0.0.0.0 for all.",
+)
 @click.option("--strict-range", is_flag=True, help="The same as --warnings refuse.")
 def serve_command(model: str | None, port: int, host: str, strict_range: bool, **settings: Any) -> None:
     """Serve a champion over HTTP until Ctrl-C. MODEL is NAME, or NAME:VERSION to pin one version.

@@ -235,6 +235,16 @@ def test_serve_hands_over_to_bentoml(home, capsys, monkeypatch):
     monkeypatch.delenv("TRUELINE_WORKERS")
 
 
+@pytest.mark.parametrize(("given", "address"), [("localhost", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::1", "::1")])
+def test_serve_takes_a_hosts_name_where_bentoml_takes_its_address(home, capsys, monkeypatch, given, address):
+    seen: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _path, arguments: seen.append(arguments))
+    assert call(capsys, "serve", "--host", given)[0] == 0
+    assert seen[0][seen[0].index("--host") + 1] == address
+    code, _, err = call(capsys, "serve", "--host", "no.such.host.invalid")
+    assert (code, "Expected an address or a name of this machine. Received: no.such.host.invalid." in err) == (2, True)
+
+
 def test_every_setting_but_the_key_is_a_flag_of_serve(home, capsys, monkeypatch):
     build_version(home, promote=True)
     monkeypatch.setattr(os, "execv", lambda _path, _arguments: None)
