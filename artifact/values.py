@@ -15,6 +15,7 @@ import numpy.typing as npt
 from artifact.errors import Fault
 from artifact.moments import unwritable
 from artifact.schema import DatetimePart, Feature, Kind
+from artifact.texts.hint import what_to_send
 
 DAY = 86_400.0
 YEAR = 365.2425 * DAY
@@ -142,7 +143,7 @@ def read_seconds(feature: Feature, values: Any, faults: list[Fault]) -> FloatArr
         try:
             out[i] = parse_datetime(value)
         except (ValueError, OverflowError):
-            faults.append(Fault(i, feature.name, RULES["datetime"], value, "type"))
+            faults.append(Fault(i, feature.name, RULES["datetime"] + what_to_send(feature, value), value, "type"))
     return out
 
 
@@ -159,7 +160,7 @@ def read_numbers(feature: Feature, values: Iterable[Any], faults: list[Fault]) -
             out.append(read_float(value))
         else:
             out.append(math.nan)
-            faults.append(Fault(i, feature.name, RULES[feature.kind], value, "type"))
+            faults.append(Fault(i, feature.name, RULES[feature.kind] + what_to_send(feature, value), value, "type"))
     return np.array(out, dtype=np.float64)
 
 

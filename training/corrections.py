@@ -127,6 +127,19 @@ class Corrections(TextRules):
         left = {n: c for n, c in _canonical(self.features).items() if not (c.drop and n in left_out)}
         return self.model_copy(update={"features": left, "targets": _canonical(self.targets)})
 
+    def with_rules(self, **rules: object) -> Corrections:
+        """With what the command line says of all columns' texts, which goes before the file; None says nothing.
+
+        Raises:
+            DataError: a rule that cannot be.
+        """
+        given = {name: value for name, value in rules.items() if value is not None}
+        try:
+            TextRules.model_validate({**self.model_dump(include=set(TextRules.model_fields)), **given})
+        except ValidationError as error:
+            raise DataError(_sentence(error)) from error
+        return self.model_copy(update=given)
+
     @classmethod
     def read(cls, path: Path) -> Corrections:
         """Read ``schema.toml``.

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from trueline.options import DATA_HELP, json_option, need_training, print_json, reading_options, stdout
+from trueline.options import DATA_HELP, json_option, need_training, print_json, reading_options, stdout, text_options
 
 if TYPE_CHECKING:
     from training.overview.inspect import Inspected
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option("--toml", is_flag=True, help="Print that schema.toml, and nothing else.")
 @reading_options
+@text_options
 @json_option
 def inspect_command(
     data: str,
@@ -44,6 +45,7 @@ def inspect_command(
     toml: bool,
     as_json: bool,
     reading: Reading,
+    rules: dict[str, Any],
 ) -> None:
     """Say what a table holds and what train would make of it, in a second: kinds, gaps, ranges, what looks wrong.
 
@@ -71,7 +73,7 @@ def inspect_command(
         data=data,
         targets=() if target is None else (target,),
         name="",
-        corrections=Corrections.read(schema_file) if schema_file else Corrections(),
+        corrections=(Corrections.read(schema_file) if schema_file else Corrections()).with_rules(**rules),
         group=group,
         time=time,
         weight=weight,

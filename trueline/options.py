@@ -42,6 +42,12 @@ _READING = (
     click.option("--encoding", metavar="NAME", help="Of a CSV or NDJSON file. Defaults to what its bytes show."),
     click.option("--sheet", metavar="NAME", help="Of an Excel file. Defaults to the only one that is not empty."),
 )
+_TEXTS = (
+    click.option("--decimal", metavar="MARK", help="Before the fraction of a number: . or , as the columns show."),
+    click.option("--thousands", metavar="MARK", help="Between thousands: , . ' or a space, as the columns show."),
+    click.option("--missing-value", metavar="TEXT", multiple=True, help="Means no value; may be given again."),
+    click.option("--date-format", metavar="FORM", help="Of dates, such as dd/mm/yyyy or %d.%m.%Y, where not plain."),
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 
 
@@ -58,6 +64,26 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_READING):
         with_reading = option(with_reading)
     return with_reading
+
+
+def text_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say how texts are written; the command takes them as ``rules``, for ``Corrections.with_rules``."""
+
+    @functools.wraps(command)
+    def with_rules(
+        *args: Any,
+        decimal: str | None,
+        thousands: str | None,
+        missing_value: tuple[str, ...],
+        date_format: str | None,
+        **options: Any,
+    ) -> Any:
+        rules = {"decimal": decimal, "thousands": thousands, "missing_values": missing_value or None}
+        return command(*args, rules={**rules, "format": date_format}, **options)
+
+    for option in reversed(_TEXTS):
+        with_rules = option(with_rules)
+    return with_rules
 
 
 def registry() -> Registry:

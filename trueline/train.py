@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ from trueline.options import (
     registry,
     stderr,
     stdout,
+    text_options,
 )
 from trueline.progress import Teller
 from trueline.tables import result_tables
@@ -65,6 +66,7 @@ _LONGEST_NOTE = 500
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
 @click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
 @reading_options
+@text_options
 @click.option("-q", "--quiet", is_flag=True, help="Only the result: no schema, notes or progress.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for each stage and epoch, and all settings.")
 @json_option
@@ -97,6 +99,7 @@ def train_command(
     verbose: bool,
     as_json: bool,
     reading: Reading,
+    rules: dict[str, Any],
 ) -> None:
     """Train a network on a table, compare it with simpler models, and store it.
 
@@ -128,7 +131,7 @@ def train_command(
         targets=(target,),
         name=name or default_name(data),
         config=TrainConfig.build(config, chosen),
-        corrections=Corrections.read(schema_file) if schema_file else Corrections(),
+        corrections=(Corrections.read(schema_file) if schema_file else Corrections()).with_rules(**rules),
         group=group,
         time=time,
         weight=weight,

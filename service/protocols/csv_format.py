@@ -2,8 +2,9 @@
 
 What separates the values, a comma, a semicolon, a tab or a bar, is told from the header: what gives the most features.
 
-An empty field is missing. Booleans are ``true`` and ``false`` in any case. The answer has the columns ``value``,
-``lower``, ``upper`` and ``warnings`` (of several targets ``NAME_value`` and so on), and by row ``error``.
+Values are read by the rules that the version was trained by (:mod:`artifact.texts`): an empty field and ``NA`` are
+missing, numbers and dates may be written as in the table that trained. The answer has the columns ``value``, ``lower``,
+``upper`` and ``warnings`` (of several targets ``NAME_value`` and so on), and by row ``error``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import chain, islice
 from typing import Any
 
@@ -20,17 +22,16 @@ import numpy as np
 
 from artifact.errors import Fault
 from artifact.predictor import Predictor
-from artifact.schema import FeatureSchema, Kind
+from artifact.schema import Feature, FeatureSchema, Kind
+from artifact.texts.plain import SPACES
+from artifact.texts.read import read_texts
 from service.errors import BodyFormatError
 from service.parts import PART_ROWS, Answered, Options, Part, chosen_columns
 from service.protocols.json_bulk import row_error
 
-# float() itself takes 1_000, nan, inf and digits of other scripts.
-_NUMBER = re.compile(r"[-+0-9.eE]+", re.ASCII)
 # The first of those that are equally good.
 _SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(rf"sep=[{_SEPARATORS}]\r?\n?", re.IGNORECASE)
-_BOOLEANS = {"true": True, "false": False, "": None}
 
 
 def read_csv(body: bytes, schema: FeatureSchema, options: Options) -> Iterator[Part]:
@@ -54,7 +55,7 @@ def read_csv(body: bytes, schema: FeatureSchema, options: Options) -> Iterator[P
             raise BodyFormatError("Expected a header line with the features' names. Received: none.")
         names = [name.strip() for name in header]
         chosen = chosen_columns(schema, names, options)
-        kept = [(i, names[i], schema.feature(names[i]).kind) for i in chosen]
+        kept = [(i, schema.feature(names[i])) for i in chosen]
         while rows := list(islice(lines, PART_ROWS)):
             yield _part([row for row in rows if row], kept, len(names))
     except UnicodeDecodeError as error:
@@ -71,7 +72,7 @@ def _separator(header: str, known: frozenset[str]) -> str:
     return max(_SEPARATORS, key=features)
 
 
-def _part(rows: list[list[str]], kept: list[tuple[int, str, Kind]], width: int) -> Part:
+def _part(rows: list[list[str]], kept: list[tuple[int, Feature]], width: int) -> Part:
     faults: list[Fault] = []
     if sum(map(len, rows)) != width * len(rows) or any(len(row) != width for row in rows):
         message = f"Expected {width} values, as the header line has."
@@ -80,14 +81,14 @@ def _part(rows: list[list[str]], kept: list[tuple[int, str, Kind]], width: int) 
                 faults.append(Fault(i, None, message, f"{len(row)} values", "length"))
                 rows[i] = [""] * width
     if not rows:
-        return Part({name: [] for _, name, _ in kept}, 0)
+        return Part({feature.name: [] for _, feature in kept}, 0)
     columns = list(zip(*rows, strict=True))
-    return Part({name: _READERS[kind](columns[i]) for i, name, kind in kept}, len(rows), faults)
+    return Part({feature.name: _READERS[feature.kind](feature, columns[i]) for i, feature in kept}, len(rows), faults)
 
 
-def _numbers(values: tuple[str, ...]) -> Any:
+def _numbers(feature: Feature, values: tuple[str, ...]) -> Any:
     joined = ",".join(values)
-    if joined.isascii() and "_" not in joined and "" not in values:
+    if feature.text is None and joined.isascii() and "_" not in joined and "" not in values:
         try:
             numbers = np.array(list(map(float, values)))
         except ValueError:
@@ -95,36 +96,31 @@ def _numbers(values: tuple[str, ...]) -> Any:
         else:
             if np.isfinite(numbers).all():
                 return numbers
-    return [_number(value) for value in values]
+    return read_texts(feature, values)
 
 
-def _number(value: str) -> Any:
-    """The number, None for an empty field, or the text itself for the encoding to refuse."""
-    text = value.strip()
-    if not text:
-        return None
-    if not _NUMBER.fullmatch(text):
-        return value
+def _moments(feature: Feature, values: tuple[str, ...]) -> list[Any]:
+    if feature.text is not None:
+        return read_texts(feature, values)
     try:
-        return float(text)
+        return list(map(datetime.fromisoformat, values))
     except ValueError:
-        return value
+        return read_texts(feature, values)
 
 
-def _booleans(values: tuple[str, ...]) -> list[Any]:
-    return [_BOOLEANS.get(value.strip().lower(), value) for value in values]
+def _texts(feature: Feature, values: tuple[str, ...]) -> list[Any]:
+    if feature.text is not None:
+        return read_texts(feature, values)
+    known = {value: value.strip(SPACES) or None for value in set(values)}
+    return [known[value] for value in values]
 
 
-def _texts(values: tuple[str, ...]) -> list[Any]:
-    return [value or None for value in values]
-
-
-_READERS: dict[Kind, Callable[[tuple[str, ...]], Any]] = {
+_READERS: dict[Kind, Callable[[Feature, tuple[str, ...]], Any]] = {
     "number": _numbers,
     "integer": _numbers,
-    "boolean": _booleans,
+    "boolean": read_texts,
     "category": _texts,
-    "datetime": _texts,
+    "datetime": _moments,
 }
 
 

@@ -368,3 +368,15 @@ def test_clean_tables_give_the_same_schema_without_a_note():
     assert all(f.text is None for f in found.schema.features)
     assert found.notes == []
     assert "text" not in found.schema.model_dump_json()
+
+
+def test_what_the_command_line_says_holds_for_all_columns_and_goes_before_the_file():
+    file = Corrections.model_validate({"decimal": ".", "features": {"x": {"thousands": ","}}})
+    said = file.with_rules(decimal=",", thousands=None, missing_values=("gone",), format=None)
+    assert (said.decimal, said.missing_values, said.features["x"].thousands) == (",", ("gone",), ",")
+    with pytest.raises(DataError, match="different marks"):
+        Corrections().with_rules(decimal=",", thousands=",")
+    with pytest.raises(DataError, match="decimal"):
+        Corrections().with_rules(decimal=";")
+    with pytest.raises(DataError, match="Expected a format of dates such as dd/mm/yyyy"):
+        Corrections().with_rules(format="dd-what")
