@@ -90,13 +90,16 @@ def text_as(column: pl.Series, dtype: Any) -> pl.Series:
 
 
 def _moments(values: pl.Series) -> pl.Series | None:
+    # Days repeat, and each is read once.
+    different = values.drop_nulls().unique()
     micros: list[int | None] = []
-    for value in values:
-        if value is None or value.lower() in NULL_TOKENS:
+    for value in different:
+        if value.lower() in NULL_TOKENS:
             micros.append(None)
             continue
         try:
             micros.append(round(parse_datetime(value) * 1e6))
         except (ValueError, OverflowError):
             return None
-    return pl.Series(values.name, micros, dtype=pl.Int64).cast(pl.Datetime("us"))
+    found = values.replace_strict(different, pl.Series(micros, dtype=pl.Int64), default=None, return_dtype=pl.Int64)
+    return found.cast(pl.Datetime("us"))

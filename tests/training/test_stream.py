@@ -16,16 +16,18 @@ import pytest
 from artifact.errors import DataError
 from artifact.predictor import Predictor
 from artifact.registry import Registry
+from artifact.texts.format import TextFormat
 from tests.training.conftest import mixed_table
 from training.config import TrainConfig
 from training.corrections import Corrections
 from training.data import TableFacts, read_table
-from training.prepare import Prepared, prepare
+from training.prepare import Prepared, prepare, sayings
 from training.request import Request
 from training.stream.bounds import Bounds
 from training.stream.prepare import prepared_stream
 from training.stream.source import ParquetSource
 from training.table.paths import files_of
+from training.texts.table import read_texts
 from training.train import train
 
 SMALL = Bounds(batch_rows=64, chunk_rows=100)
@@ -84,6 +86,40 @@ def test_schema_notes_and_fingerprint_are_those_of_the_table_in_memory(tmp_path)
     strip = [{note for note in p.notes if not note.startswith("Column 'leak' alone")} for p in (ours, theirs)]
     assert strip[0] == strip[1]
     assert ours.sizes() | {"sample": 0} == {**theirs.sizes(), "sample": 0}
+
+
+@pytest.mark.parametrize("batch_rows", [16, 1_000])
+def test_texts_that_are_nearly_numbers_or_dates_are_read_as_in_memory(tmp_path, batch_rows):
+    n, i = 240, pl.int_range(240)
+    day = pl.datetime(2023, 1, 2) + pl.duration(days=i * 3)
+    comma = (i % 97 / 10).cast(pl.String).str.replace(".", ",", literal=True)
+    frame = mixed_table(n).with_columns(
+        area=pl.when(i == 200).then(pl.lit("#N/A")).otherwise(comma),
+        fee=pl.format("${}.50", i % 50),
+        sold=day.dt.strftime("%d/%m/%Y"),
+        ok=pl.when(i == 150).then(pl.lit("y ")).when(i % 2 == 0).then(pl.lit("Y")).otherwise(pl.lit("N")),
+        odd=pl.when(i == 100).then(pl.lit("gone")).otherwise((i % 7).cast(pl.String)),
+        town=pl.when(i % 3 == 0).then(pl.lit("Alma ")).otherwise(pl.lit("Alma")),
+        epoch=1_700_000_000 + i * 86_400,
+        blank=pl.lit("NA"),
+    )
+    said = {"features": {"epoch": {"kind": "datetime", "unit": "s"}}}
+    asked = request(written(frame, tmp_path / "t.parquet", 50), corrections=Corrections.model_validate(said))
+    ours, facts = streamed(asked, Bounds(batch_rows, 1_000))
+    texts = read_texts(frame, sayings(asked))
+    theirs = prepare(frame, asked)
+    assert facts == TableFacts.of(texts.frame)
+    for name in ("area", "fee", "sold", "ok", "odd", "epoch"):
+        one, other = ours.schema.feature(name), theirs.schema.feature(name)
+        assert one.model_dump(exclude={"example", "categories"}) == other.model_dump(exclude={"example", "categories"})
+    assert ours.schema.feature("sold").text == TextFormat(order="dmy")
+    # Of a column's texts that show a reading equally well any may be the example.
+    assert {note.partition(": '")[0] for note in ours.notes} >= {note.partition(": '")[0] for note in texts.notes}
+    assert any("'gone'" in note for note in ours.notes)
+    assert any(note.startswith("Column 'blank' is left out: it is empty") for note in ours.notes)
+    both = request(written(frame.with_columns(sold=pl.lit("01/02/2024")), tmp_path / "u.parquet"))
+    with pytest.raises(DataError, match=r"\(dd/mm/yyyy\)"):
+        streamed(both)
 
 
 def test_no_row_is_in_two_parts_and_categories_are_those_that_networks_see(tmp_path):

@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from training.data import hashed_values
 from training.stream.source import ParquetSource
-from training.typed import text_as
+from training.stream.texts import StreamTexts
 
 
-def stream_fingerprint(source: ParquetSource, types: dict[str, Any], batch_rows: int) -> str:
+def stream_fingerprint(source: ParquetSource, texts: StreamTexts, batch_rows: int) -> str:
     """As :func:`training.data.fingerprint`, in the memory of one column's missing flags.
 
     Args:
         source: of the rows.
-        types: of each column, see :func:`training.stream.texts.text_types`.
+        texts: what the columns of text are.
         batch_rows: read at once.
 
     Raises:
         DataError: rows that cannot be read, or that changed since training began.
     """
     digest = hashlib.sha256()
-    for name in sorted(types):
-        digest.update(f"{name}\0{types[name]}\0".encode())
-        missing = [column.is_null().to_numpy() for column in _column(source, name, types[name], batch_rows)]
+    for name in sorted(texts.types):
+        digest.update(f"{name}\0{texts.types[name]}\0".encode())
+        missing = [column.is_null().to_numpy() for column in _column(source, name, texts, batch_rows)]
         digest.update(np.packbits(np.concatenate(missing)).tobytes())
-        for i, column in enumerate(_column(source, name, types[name], batch_rows)):
+        for i, column in enumerate(_column(source, name, texts, batch_rows)):
             hashed_values(digest, column, first=i == 0)
     return digest.hexdigest()
 
 
-def _column(source: ParquetSource, name: str, dtype: Any, batch_rows: int) -> Iterator[pl.Series]:
+def _column(source: ParquetSource, name: str, texts: StreamTexts, batch_rows: int) -> Iterator[pl.Series]:
     for _, batch in source.batches(batch_rows, [name]):
-        column = batch[name]
-        yield column if column.dtype == dtype else text_as(column, dtype)
+        yield texts.column(batch[name])

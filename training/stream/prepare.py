@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from training.data import TableFacts, check_columns
 from training.folds import Plan
 from training.leakage import empty_count, empty_sentence, leaks
 from training.objectives.kinds import KINDS
-from training.prepare import Prepared, group_column_of, left_out_note, shared_notes, take, without_days
+from training.prepare import Prepared, group_column_of, left_out_note, sayings, shared_notes, take, without_days
 from training.rare import rare_notes
 from training.request import Request, check_request
 from training.stream.bounds import Bounds
@@ -34,7 +33,7 @@ from training.stream.scan import Scan, Scanned
 from training.stream.source import ParquetSource
 from training.stream.spool import Spool, row_bytes
 from training.stream.stream import Stream
-from training.stream.texts import text_types
+from training.stream.texts import StreamTexts
 from training.targets import check_targets, described_target
 from training.weights import check_weight, weightless_part
 
@@ -59,16 +58,14 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
         OSError: the disk is full.
     """
     check_settings(request.config)
-    types = text_types(source, bounds.batch_rows, request.corrections.text_columns())
-    if request.group and source.types.get(request.group) == pl.String and types[request.group].is_float():
-        # Groups are what they are written as: a float would merge ids of many digits.
-        types[request.group] = pl.String()
-    rows, candidates = _rows(request, source, types, bounds)
+    texts = StreamTexts(source, bounds.batch_rows, sayings(request))
+    rows, candidates = _rows(request, source, texts, bounds)
     shares = {name: getattr(request.config, f"{name}_fraction") or share for name, share in _shares(source).items()}
     held = HeldOut(request.config.seed, request.group, request.time)
     scanned = Scan(request, candidates, held, source.rows, shares, bounds).run(rows)
-    notes = [*source.notes, *([left_out_note(source.rows, scanned.usable)] if scanned.usable < source.rows else [])]
-    schema = _schema(request, scanned, scanned.moments, notes)
+    notes = [*source.notes, *texts.notes]
+    notes += [left_out_note(source.rows, scanned.usable)] if scanned.usable < source.rows else []
+    schema = _with_formats(_schema(request, scanned, scanned.moments, notes), texts)
     n_train = scanned.usable - sum(len(r) for name, r in scanned.parts.items() if name != "train")
     n_numeric, n_categorical = len(schema.numeric_columns), len(schema.categorical)
     width = n_numeric, n_categorical, len(request.targets)
@@ -82,7 +79,7 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
         seed=request.config.seed,
     ) as spool:
         dealt = deal(rows, held, scanned, schema, spool, request.weight)
-        facts = TableFacts(stream_fingerprint(source, types, bounds.batch_rows), source.rows, len(types))
+        facts = TableFacts(stream_fingerprint(source, texts, bounds.batch_rows), source.rows, len(texts.types))
         yield _prepared(request, scanned, schema, dealt, spool, notes), facts
 
 
@@ -112,8 +109,9 @@ def _shares(source: ParquetSource) -> dict[str, float]:
     return split.fractions(source.rows)
 
 
-def _rows(request: Request, source: ParquetSource, types: dict[str, Any], bounds: Bounds) -> tuple[Rows, list[str]]:
+def _rows(request: Request, source: ParquetSource, texts: StreamTexts, bounds: Bounds) -> tuple[Rows, list[str]]:
     """The table's usable rows, and the columns that may be features."""
+    types = texts.types
     empty = pl.DataFrame(schema=types)
     check_request(empty, request)
     if request.weight:
@@ -128,7 +126,7 @@ def _rows(request: Request, source: ParquetSource, types: dict[str, Any], bounds
     kinds = {name: said.get(name, FeatureCorrection()).kind for name in candidates}
     dropped = {name for name in candidates if said.get(name, FeatureCorrection()).drop}
     kept = {name: kind for name, kind in kinds.items() if name not in dropped}
-    return Rows(source, bounds.batch_rows, types, request.targets, kept), list(kept)
+    return Rows(source, bounds.batch_rows, texts, request.targets, kept), list(kept)
 
 
 def _schema(request: Request, scanned: Scanned, moments: Moments, notes: list[str]) -> FeatureSchema:
@@ -146,8 +144,20 @@ def _schema(request: Request, scanned: Scanned, moments: Moments, notes: list[st
         raise DataError(f"Expected at least one usable feature. Received: {'; '.join(notes) or 'no columns'}.")
     notes += rare_notes(features)
     if request.time:
+        notes.append(
+            f"Rows are ordered by '{request.time}'. Dates without a zone are UTC; rows of one moment stay together."
+        )
         features = without_days(features, request.time, notes)
     return FeatureSchema(features=tuple(features), targets=tuple(_targets(request, moments)))
+
+
+def _with_formats(schema: FeatureSchema, texts: StreamTexts) -> FeatureSchema:
+    """With how the texts of each column are written."""
+    formats = texts.formats
+    return FeatureSchema(
+        features=tuple(f.model_copy(update={"text": formats.get(f.name)}) for f in schema.features),
+        targets=tuple(t.model_copy(update={"text": formats.get(t.name)}) for t in schema.targets),
+    )
 
 
 def _targets(request: Request, moments: Moments) -> list[Target]:
@@ -169,7 +179,9 @@ def _prepared(
     y = frame.select(pl.col(list(request.targets)).cast(pl.Float64)).to_numpy().astype(np.float64)
     # As in memory a target is described by the rows that the networks see.
     dealt.seen.add(y[parts.validation])
-    schema = schema.model_copy(update={"targets": tuple(_targets(request, dealt.seen))})
+    formats = {target.name: target.text for target in schema.targets}
+    seen = [t.model_copy(update={"text": formats[t.name]}) for t in _targets(request, dealt.seen)]
+    schema = schema.model_copy(update={"targets": tuple(seen)})
     n_train, config = int(spool.sizes.sum()), _resolved(request.config, scanned.usable, len(schema.numeric_columns))
     group_column = group_column_of(schema, request.interval_groups) if request.interval_groups else None
     X = encode_frame(frame, schema.lenient())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import polars as pl
 from artifact.schema import Kind
 from training.infer import finite
 from training.stream.source import ParquetSource
-from training.typed import text_as
+from training.stream.texts import StreamTexts
 
 
 class Batch(NamedTuple):
@@ -37,7 +37,7 @@ class Rows:
     Args:
         source: of the rows.
         batch_rows: read at once.
-        types: of each column, see :func:`training.stream.texts.text_types`.
+        texts: what the columns of text are.
         targets: columns to predict.
         kinds: of the columns that may be features, as the user says or None.
     """
@@ -46,11 +46,11 @@ class Rows:
         self,
         source: ParquetSource,
         batch_rows: int,
-        types: Mapping[str, Any],
+        texts: StreamTexts,
         targets: Sequence[str],
         kinds: Mapping[str, Kind | None],
     ) -> None:
-        self._source, self._batch_rows, self._types = source, batch_rows, types
+        self._source, self._batch_rows, self._texts = source, batch_rows, texts
         self._targets, self._kinds = list(targets), dict(kinds)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -60,8 +60,7 @@ class Rows:
             DataError: see :meth:`ParquetSource.batches`, or a value that does not fit the kind of its column.
         """
         for start, frame in self._source.batches(self._batch_rows):
-            texts = [name for name, dtype in self._types.items() if frame[name].dtype != dtype]
-            typed = frame.with_columns(text_as(frame[name], self._types[name]) for name in texts)
+            typed = self._texts.frame(frame)
             y = typed.select(pl.col(self._targets).cast(pl.Float64).fill_null(np.nan)).to_numpy()
             usable = np.isfinite(y).all(axis=1)
             if usable.any():

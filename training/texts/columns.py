@@ -63,8 +63,39 @@ def booleans(texts: pl.Series) -> pl.Series:
     return texts.str.to_lowercase().replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean)
 
 
-def moments(texts: pl.Series, text_format: TextFormat) -> pl.Series:
-    """Plain texts as Datetime in microseconds, None where one is none; equal texts are read once."""
+# A date in figures, and what stands behind it.
+_DATE_AND_REST = r"^([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})([^0-9].*)?$"
+_MANY = 5_000
+
+
+def moments(texts: pl.Series, text_format: TextFormat, *, many: int = _MANY) -> pl.Series:
+    """Plain texts as Datetime in microseconds, None where one is none, see :func:`artifact.texts.dates.read_moment`.
+
+    Args:
+        texts: plain; equal ones are read once.
+        text_format: how dates are written.
+        many: from so many different texts on, days and times of day are read apart, which repeat. Defaults to 5,000.
+    """
     different = texts.drop_nulls().unique()
+    if len(different) < many or text_format.strptime is not None or text_format.epoch is not None:
+        return _one_by_one(texts, different, text_format)
+    parts = texts.str.extract_groups(_DATE_AND_REST).struct.unnest()
+    days, rest = (parts[name] for name in parts.columns)
+    # A day written in as many figures stands for all: what follows it means the same behind each of them.
+    stand_in = days.str.replace_all(r"[0-9]{4}", "2000").str.replace_all(r"\b[0-9]{2}\b", "11")
+    stand_in = stand_in.str.replace_all(r"\b[0-9]\b", "1")
+    day = _one_by_one(days, days.drop_nulls().unique(), text_format).to_physical()
+    timed = stand_in + rest.fill_null("")
+    at = _one_by_one(timed, timed.drop_nulls().unique(), text_format).to_physical()
+    start = _one_by_one(stand_in, stand_in.drop_nulls().unique(), text_format).to_physical()
+    found = (day + (at - start)).cast(pl.Datetime("us"))
+    others = texts.set(days.is_not_null(), None)
+    if others.null_count() == len(others):
+        return found.alias(texts.name)
+    read = _one_by_one(others, others.drop_nulls().unique(), text_format)
+    return found.zip_with(days.is_not_null(), read).alias(texts.name)
+
+
+def _one_by_one(texts: pl.Series, different: pl.Series, text_format: TextFormat) -> pl.Series:
     micros = pl.Series([read_moment(text, text_format) for text in different], dtype=pl.Int64)
     return texts.replace_strict(different, micros, default=None, return_dtype=pl.Int64).cast(pl.Datetime("us"))

@@ -28,7 +28,7 @@ class Reading:
     """What a column's texts are.
 
     Attributes:
-        dtype: Int64, Float64, Boolean, Datetime or String.
+        dtype: Int64, Float64, Boolean, Datetime or String; Null where each text means "no value".
         text: how they are written, or None: as JSON would write them.
         notes: sentences on what was decided, or could not be.
         error: why the table cannot be read, or None.
@@ -97,7 +97,7 @@ def decide(name: str, tally: Tally, said: Said) -> Reading:
     column = say.Column(name, tally.rows, said.table)
     asked = said.asked
     if not tally.rows:
-        return Reading(pl.String())
+        return Reading(pl.Null())
     found = None
     if asked in (None, "boolean") or said.table == "targets":
         found = _booleans(column, tally, said)

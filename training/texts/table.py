@@ -101,11 +101,11 @@ def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) ->
         if column.dtype != pl.String:
             column, text_format = of_numbers(column, said)
         else:
-            reading = read_column(column, said)
+            found, reading = read_column(column, said)
             text_format = reading.text
             notes += reading.notes
             errors += [reading.error] if reading.error else []
-            column = column if reading.error else as_read(column, reading)
+            column = found
         columns.append(column)
         if text_format is not None:
             formats[name] = text_format
@@ -120,24 +120,26 @@ def refused(errors: Sequence[str]) -> DataError:
     return DataError("\n  ".join([*errors[:_ERRORS_SHOWN], *more]))
 
 
-def read_column(column: pl.Series, said: Said) -> Reading:
-    """What a column of text is."""
+def read_column(column: pl.Series, said: Said) -> tuple[pl.Series, Reading]:
+    """A column of text as what it is; as it came where it cannot be read."""
     if said.kind == "category":
-        missing = said.missing_values
-        return Reading(pl.String(), TextFormat(missing_values=missing) if missing else None)
-    if _says_nothing(said):
+        reading = Reading(pl.String(), TextFormat(missing_values=said.missing_values) if said.missing_values else None)
+        return as_read(column, reading), reading
+    if says_nothing(said):
         found = typed_text(column)
         if said.kind == "datetime" and found.dtype.is_numeric():
-            return Reading(pl.String(), error=_unit_needed(found))
+            return column, Reading(pl.String(), error=_unit_needed(found))
         if _is_of(found.dtype, said.kind) and not (found.dtype == pl.Float64 and _may_be_thousands(column)):
             # Nearly every column ends here, as quickly as before.
-            return Reading(found.dtype)
+            return found, Reading(found.dtype)
     tally = tally_for(said)
     tally.add(column)
-    return decide(column.name, tally, said)
+    reading = decide(column.name, tally, said)
+    return (column if reading.error else as_read(column, reading)), reading
 
 
-def _says_nothing(said: Said) -> bool:
+def says_nothing(said: Said) -> bool:
+    """Whether a column's texts may be all that a computer writes, for all that the user says."""
     rules = (said.own, said.shared)
     return said.epoch is None and not any(r.of_numbers or r.missing_values or r.format for r in rules)
 
@@ -165,6 +167,8 @@ def _may_be_thousands(column: pl.Series) -> bool:
 def as_read(column: pl.Series, reading: Reading) -> pl.Series:
     """A column of text as its reading says; a text that does not fit is missing."""
     text_format = reading.text or PLAIN
+    if reading.dtype == pl.Null:
+        return pl.Series(column.name, [None] * len(column), dtype=pl.String)
     if reading.dtype == pl.String:
         return words(column, text_format.missing_values)
     texts = plain_texts(column)

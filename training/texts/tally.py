@@ -9,12 +9,11 @@ from typing import NamedTuple, get_args
 import polars as pl
 
 from artifact.texts.booleans import BOOLEANS
-from artifact.texts.dates import read_moment
 from artifact.texts.format import Decimal, TextFormat, Thousands
 from artifact.texts.numbers import number_patterns
 from artifact.texts.plain import DATE_MARKERS, USUAL_MARKERS
 from artifact.texts.units import is_currency
-from training.texts.columns import are_markers, plain_texts
+from training.texts.columns import are_markers, moments, plain_texts
 
 # A number with a currency or unit beside it: what stands before, the digits and marks, what stands after.
 _BESIDE = (
@@ -98,6 +97,13 @@ class Tally:
         self.written: set[str] = set()
         self._dates = tuple(dict.fromkeys((*dates, *_DATES)))
 
+    @property
+    def is_of_words(self) -> bool:
+        """Whether most texts so far are nothing but words."""
+        fits = [*self.numbers.values(), *self.dates.values(), self.yes_no, self.true_false]
+        nearest = max([fit.rows for fit in fits] + [self.times, self.short_years])
+        return 2 * nearest < self.rows
+
     def add(self, column: pl.Series) -> None:
         """Take in a part of the column, text as it came."""
         counted = column.drop_nulls().value_counts(name="rows").rename({column.name: "raw"})
@@ -130,8 +136,8 @@ class Tally:
 
     def _add_numbers(self, counted: pl.DataFrame, first: pl.DataFrame) -> None:
         if not first["text"].str.contains(_BESIDE).any():
-            for fit in self.numbers.values():
-                fit.add(counted, pl.repeat(False, counted.height, eager=True))
+            for text_format in dict.fromkeys([*formats(Beside("", "")), *self.numbers]):
+                self.numbers[text_format].add(counted, pl.repeat(False, counted.height, eager=True))
             return
         texts = counted["text"]
         parts = texts.str.extract_groups(_BESIDE).struct.unnest()
@@ -157,8 +163,16 @@ class Tally:
         self.leading_zeros += int(rows.filter(texts.str.contains(_LEADING_ZERO)).sum())
         self.longest = max(self.longest, int(digits.filter(numeric).str.len_bytes().max() or 0))  # type: ignore[arg-type]
         for key in dict.fromkeys([Beside("", ""), *self.beside]):
+            fitting: dict[str, pl.Series] = {}
             for text_format in formats(key):
-                self.numbers[text_format].add(counted, texts.str.contains(number_patterns(text_format).whole))
+                mark = text_format.thousands
+                if mark and not marked[mark].any():
+                    # A mark that stands nowhere changes nothing.
+                    fits = fitting[text_format.decimal]
+                else:
+                    fits = _matches(counted, first, number_patterns(text_format).whole)
+                fitting.setdefault(text_format.decimal, fits)
+                self.numbers[text_format].add(counted, fits)
 
     def _add_dates(self, counted: pl.DataFrame, first: pl.DataFrame) -> None:
         texts, rows = counted["text"], counted["rows"]
@@ -167,26 +181,35 @@ class Tally:
         self.usual_dates += int(rows.filter(texts.str.contains(_USUAL_DATE)).sum())
         markers = texts.str.to_lowercase().is_in(DATE_MARKERS)
         self.date_markers += int(rows.filter(markers).sum())
-        read: dict[TextFormat, list[int | None]] = {}
+        read: dict[TextFormat, pl.Series] = {}
         for text_format in self._dates:
-            if first.height < counted.height and not any(
-                read_moment(t, text_format) is not None for t in first["text"]
-            ):
-                fits = pl.repeat(False, counted.height, eager=True)
-            else:
-                read[text_format] = [read_moment(t, text_format) for t in texts]
-                fits = pl.Series([micros is not None for micros in read[text_format]], dtype=pl.Boolean)
+            fits = pl.repeat(False, counted.height, eager=True)
+            if moments(first["text"], text_format).is_not_null().any():
+                read[text_format] = moments(texts, text_format)
+                fits = read[text_format].is_not_null()
             self.dates[text_format].add(counted.filter(~markers), fits.filter(~markers))
-        for text_format, moments in read.items():
-            # A text that another form reads otherwise, or not at all, shows best what was decided.
-            others = [read[form] for form in (_DATES[1:] if text_format in _DATES[1:] else ()) if form in read]
-            clear = [t for i, t in enumerate(texts) if any(o[i] is None for o in others) and moments[i] is not None]
-            telling = clear or [
-                t for i, t in enumerate(texts) if any(o[i] != moments[i] for o in others) and moments[i] is not None
-            ]
-            fitting = telling or [t for t, micros in zip(texts, moments, strict=True) if micros is not None]
-            if fitting and (telling or text_format not in self.date_example):
-                self.date_example[text_format] = fitting[0]
+        for text_format, found in read.items():
+            others = [read[f] for f in _DATES[1:] if f in read and text_format.order and f != text_format]
+            example, is_telling = _example(texts, found, others)
+            if example is not None and (is_telling or text_format not in self.date_example):
+                self.date_example[text_format] = example
+
+
+def _matches(counted: pl.DataFrame, first: pl.DataFrame, pattern: str) -> pl.Series:
+    """Which texts a pattern fits; none where it fits no tenth of the first, for it can then be none of most."""
+    if first.height < counted.height and 10 * int(first["text"].str.contains(pattern).sum()) < first.height:
+        return pl.repeat(False, counted.height, eager=True)
+    return counted["text"].str.contains(pattern)
+
+
+def _example(texts: pl.Series, found: pl.Series, others: Sequence[pl.Series]) -> tuple[str | None, bool]:
+    """A text that is a date, and whether other forms read it not at all, which shows best what was decided, or so."""
+    for other in others:
+        for telling in (found.is_not_null() & other.is_null(), found.ne_missing(other) & found.is_not_null()):
+            if telling.any():
+                return texts.filter(telling)[0], True
+    fitting = texts.filter(found.is_not_null())
+    return (fitting[0] if len(fitting) else None), False
 
 
 def formats(beside: Beside) -> list[TextFormat]:

@@ -81,6 +81,20 @@ def test_moments_of_a_column_are_those_of_its_texts():
     assert expected[3] is None
 
 
+DATES = st.from_regex(
+    r"([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-3]?[0-9][-/.][01]?[0-9][-/.](19|20)[0-9]{2})"
+    r"([T x,]{0,2}[0-2]?[0-9](:[0-5][0-9]){0,2}([.][0-9]{1,7})?)?( ?(Z|UTC|pm|[+-][01][0-9]:?[03]0))?",
+    fullmatch=True,
+)
+
+
+@given(st.lists(DATES | TEXTS, max_size=20), st.sampled_from([PLAIN, TextFormat(order="dmy"), TextFormat(order="mdy")]))
+def test_days_and_times_that_are_read_apart_are_those_that_are_read_together(texts, text_format):
+    cleaned = plain_texts(pl.Series("x", texts, dtype=pl.String))
+    found = moments(cleaned, text_format, many=0).to_physical().to_list()
+    assert found == [read_moment(text, text_format) for text in texts]
+
+
 @pytest.mark.parametrize(
     "text", ["", "08:30", "2024", "3", "1/2/2024", "2024-02-30", "29 Feb 2023", "x 2024-01-01", "12 foo 2024"]
 )
