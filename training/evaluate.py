@@ -144,8 +144,9 @@ def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, wei
     if worst <= 1:
         return ""
     told = f"R2 {1 - worst:.2f}" if kind.metric == "rmse" else f"{kind.plain} {worst:.2f} times as high"
+    why = ": they differ from the rows that trained" if rows_are == "test rows" else ""
     middle_is = f"{'median' if by_median else 'mean'} of the {rows_are} themselves"
-    return f" Even so it is worse than the {middle_is} ({told}): they differ from what trained."
+    return f" Even so it is worse than the {middle_is} ({told}){why}."
 
 
 def _is_root(config: TrainConfig) -> bool:

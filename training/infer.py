@@ -18,6 +18,7 @@ from artifact.texts.format import TextFormat
 from artifact.values import DAY
 from training.corrections import Corrections, FeatureCorrection, TextRules
 from training.data import check_columns
+from training.suspects.keys import key_note
 from training.usable import reason_against
 
 # A category that fewer rows show than this is learnt as "other".
@@ -82,10 +83,20 @@ def usable_features(
         if reason and (name not in corrections.features or column.null_count() == len(column)):
             result.notes.append(f"Column '{name}' is left out: {reason}.")
             continue
+        if name not in corrections.features and (note := _key_note(column)):
+            result.notes.append(note)
         result.frame = result.frame.with_columns(column)
         fields = observed(column, correction.kind)
         result.features.append(corrected({**fields, "text": (formats or {}).get(name)}, correction))
     return result
+
+
+def _key_note(column: pl.Series) -> str | None:
+    present = column.drop_nulls()
+    if column.dtype != pl.Int64 or not len(present):
+        return None
+    low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
+    return key_note(column.name, len(present), present.n_unique(), low, high)
 
 
 def fit_categories(features: list[Feature], frame: pl.DataFrame, corrections: Corrections) -> list[Feature]:

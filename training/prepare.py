@@ -25,6 +25,9 @@ from training.leakage import empty_rows, leaks
 from training.objectives.kinds import KINDS, check_target
 from training.rare import rare_notes, with_rare
 from training.request import Request, check_request
+from training.suspects.absence import known_with_target
+from training.suspects.formulas import formulas
+from training.suspects.heavy import heavy_note
 from training.targets import check_range, check_targets, deviation, infer_target
 from training.texts.table import Sayings, TableTexts, read_texts
 from training.transfer.earlier import Earlier
@@ -113,7 +116,8 @@ def prepare(
     notes += texts.notes
     if request.time:
         split.check_time(texts.frame[request.time])
-    frame = _usable(texts.frame, list(request.targets), notes)
+    usable = _usable(texts.frame, list(request.targets), notes)
+    frame, rows = texts.frame.filter(pl.Series(usable)), np.flatnonzero(usable)
     y = frame.select(request.targets).cast(pl.Float64).to_numpy().astype(np.float64)
     for name, column in zip(request.targets, y.T, strict=True):
         if column.max() == column.min():
@@ -162,6 +166,13 @@ def prepare(
     X = encode_frame(frame, schema.lenient())
     empty = empty_rows(X)
     notes += [*([empty] if empty else []), *leaks(schema, X, y, config.seed)]
+    notes += formulas(frame, schema.features, request.targets, config.seed)
+    if len(rows) < table.height:
+        notes += known_with_target(texts.frame.filter(~pl.Series(usable)), frame, schema.names, request.targets)
+    for name, column in zip(request.targets, y.T, strict=True):
+        heavy = heavy_note(name, column, weight)
+        if heavy is not None and config.objective != "logistic":
+            notes.append(f"Row {rows[heavy[0]] + 1:,} of the table has {heavy[1]}")
     offsets = np.array([t.offset for t in targets])
     prepared = Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
     return prepared if earlier is None else _starting(prepared, earlier)
@@ -210,15 +221,17 @@ def left_out_note(n_rows: int, usable: int) -> str:
     return f"{n_rows - usable} of {n_rows} rows are left out: no value of the target."
 
 
-def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> pl.DataFrame:
+def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> npt.NDArray[np.bool_]:
+    """Which rows have a finite value of each target, bool (n_rows,)."""
     check_targets(table, targets)
     bad = [pl.col(t).is_null() | ~pl.col(t).cast(pl.Float64).is_finite() for t in targets]
-    frame = table.filter(~pl.any_horizontal(bad))
-    if frame.height < table.height:
-        notes.append(left_out_note(table.height, frame.height))
-    if frame.height < split.MIN_ROWS:
-        raise DataError(f"Expected at least {split.MIN_ROWS} rows with a target. Received: {frame.height}.")
-    return frame
+    usable = table.select(~pl.any_horizontal(bad)).to_series().to_numpy()
+    count = int(usable.sum())
+    if count < table.height:
+        notes.append(left_out_note(table.height, count))
+    if count < split.MIN_ROWS:
+        raise DataError(f"Expected at least {split.MIN_ROWS} rows with a target. Received: {count}.")
+    return np.asarray(usable, bool)
 
 
 def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:

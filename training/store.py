@@ -88,7 +88,7 @@ def store(
         if config.int8:
             manifest = _with_int8(folder, predictor, answers, prepared)
         overview = overview_of(prepared, request, table.rows)
-        write_report(folder / files.REPORT, manifest, predictor, prepared, fitted, measured, overview)
+        manifest = write_report(folder / files.REPORT, manifest, predictor, prepared, fitted, measured, overview)
         sealed = manifest.write(folder)
         # As the service will: checksums, schema, golden rows.
         Predictor.load(folder, device="cpu")

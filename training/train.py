@@ -139,4 +139,9 @@ def _trained(
         again = distil(prepared, fitted, progress=observer.epoch, measured=True) if distilled else fitted
         served = replace(again, notes=served.notes)
     observer.stage("store")
-    return store(registry, request, table, prepared, served, measured, started)
+    manifest = store(registry, request, table, prepared, served, measured, started)
+    # What only the results show is told last.
+    for note in manifest.notes[len(prepared.notes) :]:
+        if note not in served.notes and (served.init is None or note != sentence(served.init)):
+            observer.note(note)
+    return manifest

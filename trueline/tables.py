@@ -8,7 +8,7 @@ from rich.table import Column, Table
 
 from artifact.advice import next_step
 from artifact.display import by_error, extent, metric, number
-from artifact.manifest import Manifest
+from artifact.manifest import LINES, Manifest
 from artifact.schema import FeatureSchema
 
 _HEADERS = {"rmse": "RMSE", "mae": "MAE", "r2": "R2"}
@@ -51,4 +51,5 @@ def measured_on(manifest: Manifest) -> str:
     parts = manifest.lineage.parts
     if "test" in parts:
         return f"{parts['test']:,} test rows"
-    return f"{parts['out_of_fold']:,} rows, each by a network that did not see it"
+    kind = "model" if manifest.family in LINES else "network"
+    return f"{parts['out_of_fold']:,} rows, each by a {kind} that did not see it"

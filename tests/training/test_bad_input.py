@@ -91,7 +91,9 @@ def test_a_copy_of_the_target_is_named(copy):
 def test_a_category_that_tells_the_target_is_named_and_good_features_are_not():
     y = rng_of().integers(0, 4, N).astype(float)
     x = rng_of(1).normal(size=N)
-    frame = pl.DataFrame({"band": [f"b{int(v)}" for v in y], "good": y + x / 3, "noise": x, "y": y})
+    # With noise: of y + x / 3 and x the target is a difference, which is told as well.
+    good = y + x / 3 + rng_of(2).normal(size=N) / 9
+    frame = pl.DataFrame({"band": [f"b{int(v)}" for v in y], "good": good, "noise": x, "y": y})
     notes = notes_of(frame)
     assert len(notes) == 1
     assert "'band' alone tells 'y'" in notes[0]

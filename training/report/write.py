@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from artifact.manifest import Manifest
@@ -14,6 +15,7 @@ from training.prepare import Prepared
 from training.report.content import document, gather
 from training.report.page import page
 from training.report.pictures import pictures
+from training.suspects.results import too_good
 
 
 def write_report(
@@ -24,7 +26,7 @@ def write_report(
     fitted: Fitted,
     measured: Measured,
     overview: Overview,
-) -> None:
+) -> Manifest:
     """Write ``report.json``, ``report.html`` and the pictures.
 
     Args:
@@ -36,14 +38,21 @@ def write_report(
         measured: what unseen rows showed.
         overview: of the table.
 
+    Returns:
+        The manifest with notes on results that are too good.
+
     Raises:
         OSError: the disk is full or cannot be written.
     """
     folder.mkdir()
     content = gather(manifest, predictor, prepared, fitted, measured, overview)
+    r2 = {t: {name: found.get("r2") for name, found in manifest.compared(t).items()} for t in manifest.metrics}
+    told = too_good(r2, content.importance.features, content.importance.increase, content.importance.of)
+    content = replace(content, manifest=manifest.model_copy(update={"notes": (*manifest.notes, *told)}))
     drawn = pictures(content)
     for picture in drawn:
         (folder / picture.name).write_bytes(picture.png)
     text = json.dumps(document(content), indent=1, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     (folder / "report.html").write_text(page(content, drawn), encoding="utf-8")
+    return content.manifest

@@ -34,6 +34,7 @@ from training.stream.source import ParquetSource
 from training.stream.spool import Spool, row_bytes
 from training.stream.stream import Stream
 from training.stream.texts import StreamTexts
+from training.suspects.formulas import formulas
 from training.targets import check_targets, described_target
 from training.weights import check_weight, weightless_part
 
@@ -189,6 +190,7 @@ def _prepared(
     held_out = np.concatenate([parts.test, parts.calibration, parts.validation])
     empty = empty_sentence(dealt.empty + empty_count(take(X, held_out)), scanned.usable)
     notes += [*([empty] if empty else []), *leaks(schema, X, y, config.seed)]
+    notes += [*formulas(frame, schema.features, request.targets, config.seed), *scanned.heavy]
     if len(parts.train) < n_train:
         notes.append(
             f"The table was streamed: the networks learn from {n_train} rows; medians, bins, the simpler models, the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from training.stream.held import HeldOut
 from training.stream.moments import Moments
 from training.stream.rows import Batch, Rows
 from training.stream.summary import ColumnSummary
+from training.suspects.heavy import LIMIT, heavy_sentence
 from training.targets import check_range
 from training.weights import refused_weight
 
@@ -38,6 +40,7 @@ class Scanned:
         frame: held-out rows, then the sample of the rows that train.
         parts: where the rows of each part are in ``frame``, those that train without the ones not in the sample.
         bound: the largest key that is held out; None for none.
+        heavy: a sentence for each target of which one value holds most of the variance.
     """
 
     summaries: dict[str, ColumnSummary]
@@ -47,6 +50,7 @@ class Scanned:
     frame: pl.DataFrame
     parts: dict[str, Indices]
     bound: object
+    heavy: list[str]
 
 
 class Scan:
@@ -83,6 +87,8 @@ class Scan:
         self._weights = Weights(request.weight)
         self._refused: dict[str, tuple[float, int]] = {}
         self._usable = 0
+        # Of each target the row and value of its ends.
+        self._ends: dict[str, dict[str, tuple[int, float]]] = {name: {} for name in request.targets}
 
     def run(self, rows: Rows) -> Scanned:
         """Read all rows once.
@@ -110,7 +116,9 @@ class Scan:
             if frame[name].dtype == pl.String:
                 summary.without(frame[name].gather(held_out))
         mean_weight = self._weights.mean(self._usable)
-        return Scanned(self._summaries, self._moments, self._usable, mean_weight, frame, parts, bound)
+        return Scanned(
+            self._summaries, self._moments, self._usable, mean_weight, frame, parts, bound, list(self._heavy())
+        )
 
     def _add(self, batch: Batch) -> None:
         for name, summary in self._summaries.items():
@@ -119,6 +127,10 @@ class Scan:
         self._usable += len(batch.y)
         self._moments.add(batch.y)
         for name, column in zip(self._request.targets, batch.y.T, strict=True):
+            for end, row in (("low", int(column.argmin())), ("high", int(column.argmax()))):
+                value, known = float(column[row]), self._ends[name].get(end)
+                if known is None or (value < known[1] if end == "low" else value > known[1]):
+                    self._ends[name][end] = int(batch.numbers[row]), value
             bad = column[~takes(self._request.config.objective, column)]
             if len(bad):
                 first, count = self._refused.get(name, (float(bad[0]), 0))
@@ -128,6 +140,16 @@ class Scan:
         self._holding.add(keys, batch.frame)
         random = hashed(batch.numbers, 2 * self._request.config.seed + 1)
         self._sample.add(random, batch.frame.with_columns(pl.Series(KEY, keys)))
+
+    def _heavy(self) -> Iterator[str]:
+        if self._request.config.objective == "logistic":
+            return
+        for j, (name, ends) in enumerate(self._ends.items()):
+            mean, total = float(self._moments.mean[j]), float(self._moments.std[j]) ** 2 * self._usable
+            row, value = max(ends.values(), key=lambda end: abs(end[1] - mean))
+            share = (value - mean) ** 2 / total
+            if share > LIMIT:
+                yield f"Row {row + 1:,} of the table has {heavy_sentence(name, value, share)}"
 
     def _check(self) -> None:
         if self._usable < split.MIN_ROWS:

@@ -1,0 +1,135 @@
+"""Columns that give a target exactly: as their sum or difference, or as their product or ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from artifact.schema import Feature
+
+Float64 = npt.NDArray[np.float64]
+
+# More rows show nothing new; more columns would take longer than the answer is worth.
+_MAX_ROWS, _MAX_COLUMNS = 2_000, 200
+_FEWEST_ROWS = 30
+# A column that is missing in more of the rows would take too many of them away.
+_MOST_MISSING = 0.5
+# Rows are each predicted this near, in deviations of the target; float32 holds 7 digits of it.
+_EXACT, _FLOAT32 = 1e-6, 4e-7
+# A column whose part in the target is smaller than this share of its deviation is none of the formula.
+_NOTHING = 1e-4
+_SHOWN = 6
+
+
+def formulas(frame: pl.DataFrame, features: Sequence[Feature], targets: Sequence[str], seed: int) -> list[str]:
+    """A sentence for each target that two or more columns give exactly.
+
+    Args:
+        frame: usable rows, features as their kinds say, with the targets.
+        features: of the schema.
+        targets: columns to predict.
+        seed: of the rows that are looked at, at most 2,000.
+    """
+    names = [f.name for f in features if f.is_numeric and frame[f.name].null_count() <= _MOST_MISSING * frame.height]
+    if not 2 <= len(names) <= _MAX_COLUMNS:
+        return []
+    rows = frame.select(*(_number(frame[name]) for name in names), *(_number(frame[t]) for t in targets)).drop_nulls()
+    if rows.height > _MAX_ROWS:
+        rows = rows.sample(_MAX_ROWS, seed=seed)
+    if rows.height < max(_FEWEST_ROWS, 3 * len(names)):
+        return []
+    X = rows.select(names).to_numpy().astype(np.float64)
+    found = []
+    for target in targets:
+        y = rows[target].to_numpy().astype(np.float64)
+        told = _told(names, target, X, y)
+        if told:
+            found.append(told)
+    return found
+
+
+def _told(names: list[str], target: str, X: Float64, y: Float64) -> str | None:
+    tail = "A leak, if they are known only after the target is; otherwise a formula does without a model."
+    sums = _combined(X, y)
+    if len(sums) >= 2:
+        plain = all(abs(abs(c) - 1) < 1e-6 for _, c in sums)
+        return f"'{target}' is {'' if plain else 'a weighted sum, '}exactly {_sum(names, sums, plain=plain)}. {tail}"
+    positive = (X > 0).all(axis=0)
+    if (y > 0).all() and positive.sum() >= 2:
+        at = np.flatnonzero(positive)
+        factors = [(int(at[j]), c) for j, c in _combined(np.log(X[:, at]), np.log(y))]
+        if len(factors) >= 2 and all(abs(c - round(c)) < 1e-3 and round(c) for _, c in factors):
+            return f"'{target}' is exactly {_product(names, factors)}, but for a constant factor. {tail}"
+    return None
+
+
+def _combined(X: Float64, y: Float64) -> list[tuple[int, float]]:
+    """Columns and factors of the sum that gives ``y`` in each row, but for a constant; empty where there is none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread, std = X.std(axis=0), float(y.std())
+    used = np.flatnonzero((spread > 0) & np.isfinite(spread))
+    tolerance = max(_EXACT * std, min(_FLOAT32 * float(np.abs(y).max()), 1e-3 * std), _rounding(y, std))
+    if not std or not np.isfinite(std) or len(used) < 2:
+        return []
+    centred = (X[:, used] - X[:, used].mean(axis=0)) / spread[used]
+    wanted = (y - y.mean()) / std
+    factors = _exact(centred, wanted, tolerance / std)
+    if factors is None:
+        return []
+    kept = np.flatnonzero(np.abs(factors) > _NOTHING)
+    # Once more without the others, so that the factors are those of the formula.
+    factors = _exact(centred[:, kept], wanted, tolerance / std)
+    if factors is None:
+        return []
+    return [(int(used[j]), float(f * std / spread[used[j]])) for j, f in zip(kept, factors, strict=True)]
+
+
+def _exact(X: Float64, y: Float64, tolerance: float) -> Float64 | None:
+    """Factors that give ``y`` within the tolerance in each row, or None."""
+    if not X.shape[1]:
+        return None
+    factors = np.asarray(np.linalg.lstsq(X, y, rcond=None)[0], np.float64)
+    return factors if float(np.abs(X @ factors - y).max()) <= tolerance else None
+
+
+def _rounding(y: Float64, std: float) -> float:
+    """What rounding to the target's decimals may have changed; 0 where they are too coarse to tell."""
+    for decimals in range(5):
+        step = 10.0**-decimals
+        if step < 1e-3 * std and np.array_equal(np.round(y, decimals), y):
+            return 0.6 * step
+    return 0.0
+
+
+def _number(column: pl.Series) -> pl.Series:
+    """A column as float64; a moment in days."""
+    if column.dtype.is_temporal():
+        return (column.cast(pl.Datetime("us")).to_physical() / 86_400e6).cast(pl.Float64)
+    return column.cast(pl.Float64)
+
+
+def _sum(names: list[str], terms: list[tuple[int, float]], *, plain: bool) -> str:
+    # What is added comes first: a sum reads better without a sign at its head.
+    ordered = sorted(terms, key=lambda term: term[1] < 0)
+    parts = []
+    for i, (j, factor) in enumerate(ordered[:_SHOWN]):
+        sign = "-" if factor < 0 else "+"
+        size = "" if plain else f"{abs(factor):.4g} * "
+        parts.append(f"{size}'{names[j]}'" if not i and factor > 0 else f"{sign} {size}'{names[j]}'")
+    more = len(ordered) - _SHOWN
+    return " ".join(parts) + (f" and {more} columns more" if more > 0 else "")
+
+
+def _product(names: list[str], factors: list[tuple[int, float]]) -> str:
+    ordered = sorted(factors, key=lambda factor: factor[1] < 0)
+    parts = []
+    for i, (j, power) in enumerate(ordered[:_SHOWN]):
+        times = abs(round(power))
+        sign = "/" if power < 0 else "*"
+        name = f"'{names[j]}'" + (f"^{times}" if times > 1 else "")
+        parts.append(name if not i and power > 0 else f"{'1 ' if not i else ''}{sign} {name}")
+    more = len(ordered) - _SHOWN
+    return " ".join(parts) + (f" and {more} columns more" if more > 0 else "")

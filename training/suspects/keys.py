@@ -1,0 +1,36 @@
+"""Columns of integers that look like keys and are kept, for they may be numbers all the same."""
+
+from __future__ import annotations
+
+import re
+
+_FEWEST_ROWS = 20
+# What counts the rows leaves gaps where rows were dropped; more than two of three cannot be told from a number.
+_GAPS = 3.0
+# Numbers of so many digits each are rarely measured.
+_DIGITS = 8
+_NAMED = re.compile(r"(^|[_\W])(id|uid|uuid|guid|key|pk|index|idx|rowid|nr)$|[a-z](Id|ID|Key|Nr)$")
+
+
+def key_note(name: str, present: int, distinct: int, low: int, high: int) -> str | None:
+    """A sentence about a column of integers that is kept and looks like a key, or None.
+
+    Args:
+        name: of the column.
+        present: rows with a value.
+        distinct: different values; of very many rows to three digits.
+        low, high: the smallest and the largest value.
+    """
+    if present < _FEWEST_ROWS:
+        return None
+    named = _NAMED.search(name) is not None
+    if distinct < (0.5 if named else 0.99) * present:
+        return None
+    dense = high - low + 1 <= _GAPS * distinct
+    digits = len(str(abs(low))) == len(str(abs(high))) and low > 0 and len(str(high)) >= _DIGITS
+    if not (named or dense or digits):
+        return None
+    return (
+        f"Column '{name}' has {distinct:,} different integers in {present:,} rows, as an identifier has, and is kept "
+        "as a number. If it only names the rows, leave it out: drop = true in schema.toml."
+    )
