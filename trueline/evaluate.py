@@ -59,12 +59,12 @@ def evaluate_command(
     from artifact.predictor import Predictor, target_offsets
     from training.columns import check_features, encode_frame, with_targets
     from training.config import TrainConfig
-    from training.data import TableFacts, check_columns, read_raw
+    from training.data import check_columns, read_raw
     from training.evaluate import coverage
     from training.metrics import by_target
     from training.table.ids import ids_as_text
     from training.table.names import in_terms_of
-    from training.transfer.seen import known_note, share_known
+    from training.transfer.seen import is_its_table, known_note, share_known
     from training.typed import typed
 
     found = registry().resolve(model)
@@ -75,8 +75,8 @@ def evaluate_command(
     for note in raw.notes:
         stderr().print(f"Note: {note}")
     words = [f.name for f in schema.categorical]
-    read = ids_as_text(in_terms_of(raw.frame, [*schema.names, *targets]), words)
-    whole = typed(read, as_text=[*schema.names, *targets])
+    frame = in_terms_of(raw.frame, [*schema.names, *targets])
+    whole = typed(ids_as_text(frame, words), as_text=[*schema.names, *targets])
     check_columns(whole, targets, "target column")
     check_features(whole.columns, schema, missing_columns)
     table = with_targets(whole, schema)
@@ -111,9 +111,7 @@ def evaluate_command(
     if imputed:
         columns = ", ".join(f"'{name}'" for name in imputed)
         stderr().print(f"The table has no column {columns}: answered as missing in each row.", markup=False)
-    # As training read it, whose columns are what all their values look like.
-    facts = TableFacts.of(typed(read, as_text=words))
-    same_table = facts.fingerprint == predictor.manifest.lineage.data_fingerprint
+    same_table = is_its_table(frame, predictor.manifest.lineage)
     share = 1.0 if same_table else share_known(found.path, predictor.manifest, schema, X)
     flatters = known_note(share, f"{found.name}:{found.version}", same_table=same_table)
     if flatters:

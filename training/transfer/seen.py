@@ -9,13 +9,17 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.encoding import Encoded, Encoder
-from artifact.errors import SchemaMismatchError
+from artifact.errors import DataError, SchemaMismatchError
 from artifact.golden import read_golden
+from artifact.lineage import Lineage
 from artifact.manifest import Manifest
 from artifact.schema import FeatureSchema
 from training.columns import encode_frame
+from training.corrections import Corrections
+from training.data import TableFacts
 from training.folds import Plan
 from training.golden import usual_rows
+from training.texts.table import Sayings, read_texts
 from training.transfer.earlier import Earlier
 from training.transfer.features import alike, by_name
 
@@ -70,6 +74,21 @@ def share_known(folder: Path, manifest: Manifest, schema: FeatureSchema, X: Enco
     there = Encoder(schema.lenient()).encode_rows(rows)
     found = sum(row in present for row in _bytes_of(there)) / max(1, len(rows))
     return min(1.0, found * manifest.lineage.rows / max(1, len(X)))
+
+
+def is_its_table(frame: pl.DataFrame, lineage: Lineage) -> bool:
+    """Whether a table, as it was read, is the one that trained a version: its texts are read as they were then."""
+    if (frame.height, frame.width) != (lineage.rows, lineage.columns):
+        return False
+    config = lineage.config
+    try:
+        said = Corrections.model_validate(config.get("schema", {}))
+        group = [config["group"]] if config.get("group") else []
+        texts = read_texts(frame, Sayings(said, config.get("targets", ()), group, said.text_columns()))
+    except (DataError, ValueError):
+        # It does not fit what was said then, or was said in an older way.
+        return False
+    return TableFacts.of(texts.frame).fingerprint == lineage.data_fingerprint
 
 
 def known_note(share: float, reference: str, *, same_table: bool) -> str | None:
