@@ -176,6 +176,7 @@ http {{
       proxy_pass http://service; proxy_http_version 1.1;
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
     }}
+    location /old/ {{ proxy_pass http://127.0.0.1:{service}/; proxy_http_version 1.0; proxy_buffering off; }}
   }}
 }}
 """
@@ -199,6 +200,12 @@ def test_case_v04_behind_nginx_with_the_usual_lines_for_websockets(
             assert asking == exchange(server.port, post("/predict", body), ["POST"])
             assert exchange(port, post("/nope", INNER, upgrade), ["POST"])[0][0] == 404
             assert exchange(port, LAST, ["GET"]) == [(200, b'{"live":true}')]
+        # nginx as it comes speaks HTTP/1.0 to the service.
+        row = json.dumps(json.loads(body)["rows"][0]) + "\n"
+        sent = post("/old/predict", 50 * row, upgrade).replace("application/json", "application/x-ndjson")
+        ((status, lines),) = exchange(port, sent, ["POST"])
+        assert (status, len({line for line in lines.splitlines() if json.loads(line)["value"]})) == (200, 1)
+        assert lines.count(b"\n") == 50
 
 
 def test_case_v10_ndjson_to_http_1_0_has_no_chunks(server: Server) -> None:

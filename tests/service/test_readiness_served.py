@@ -109,10 +109,10 @@ def answers(server: Server) -> bool:
 
 
 def test_case_v24_descriptors_that_run_out_are_logged_once_and_the_service_recovers(tmp_path: Path) -> None:
-    with with_few_descriptors(tmp_path, 70, TRUELINE_HEADER_SECONDS="60") as server, contextlib.ExitStack() as idle:
+    with with_few_descriptors(tmp_path, 120, TRUELINE_HEADER_SECONDS="60") as server, contextlib.ExitStack() as idle:
         kept = idle.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)))
         assert asked(kept, "/readyz")[0] == 200
-        for _ in range(100):
+        for _ in range(150):
             idle.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
         wait_for(lambda: "Expected a free file descriptor" in server.log.read_text())
         assert not answers(server)
@@ -123,7 +123,7 @@ def test_case_v24_descriptors_that_run_out_are_logged_once_and_the_service_recov
             assert (status, "Received: Too many open files." in answer) == (503, True)
         time.sleep(2.5)  # two looks more
         (line,) = [line for line in server.log.read_text().splitlines() if "file descriptor" in line]
-        assert "Received: none of this process's 70 (ulimit -n), with " in line
+        assert "Received: none of this process's 120 (ulimit -n), with " in line
         assert "connections open. New connections are closed unanswered. Raise the limit" in line
         idle.close()
         wait_for(lambda: answers(server))
