@@ -66,7 +66,11 @@ def served(model: LiveModel, takes: str, body: bytes, query: bytes = b"", **head
 def test_damaged_bodies(model: LiveModel, name: str, data: st.DataObject) -> None:
     takes, body_of = BODIES[name]
     body = data.draw(damaged(body_of(ROWS)))
-    query = data.draw(st.sampled_from([b"", b"on_error=row", b"extra=ignore", b"interval=0.5&on_error=row"]))
+    query = data.draw(
+        st.sampled_from(
+            [b"", b"on_error=row", b"extra=ignore", b"missing_columns=impute", b"interval=0.5&on_error=row"]
+        )
+    )
     gives = data.draw(st.sampled_from([JSON, CSV, NDJSON, ARROW, PARQUET]))
     reply = served(model, takes, body, query, accept=gives)
     if reply is not None:
