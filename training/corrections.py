@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from artifact.errors import DataError, unknown_name
 from artifact.schema import Kind
 from artifact.texts.dates import format_of_dates
-from artifact.texts.format import Decimal, Epoch, Thousands
+from artifact.texts.format import Decimal, Epoch, TextFormat, Thousands
 from training.setting_text import setting_sentence
 from training.table.names import canonical
 
@@ -64,6 +64,25 @@ class TextRules(BaseModel):
     def of_numbers(self) -> bool:
         """Whether something is said of numbers."""
         return self.decimal is not None or self.thousands is not None
+
+
+def rules_of(text: TextFormat | None) -> dict[str, object]:
+    """The keys of ``schema.toml`` that say how a column's texts are written; what stands beside them is found anew."""
+    if text is None:
+        return {}
+    found: dict[str, object] = {}
+    if text.decimal != "." or text.thousands:
+        found["decimal"] = text.decimal
+    if text.thousands:
+        found["thousands"] = text.thousands
+    if text.missing_values:
+        found["missing_values"] = list(text.missing_values)
+    written = text.strptime or {"dmy": "dd/mm/yyyy", "mdy": "mm/dd/yyyy", None: None}[text.order]
+    if written is not None:
+        found["format"] = written
+    if text.epoch is not None:
+        found["unit"] = text.epoch
+    return found
 
 
 class _OfFeature(BaseModel):

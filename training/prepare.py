@@ -14,6 +14,7 @@ from artifact.encoding import Encoded
 from artifact.errors import DataError, unknown_name
 from artifact.intervals import Grouping
 from artifact.schema import Feature, FeatureSchema
+from artifact.texts.format import TextFormat
 from training import split
 from training.augment.pairing import ALIKE
 from training.columns import encode_frame
@@ -182,7 +183,10 @@ def sayings(request: Request, earlier: Earlier | None = None) -> Sayings:
     """What is said of the texts of a table's columns."""
     corrections = request.corrections
     as_text = corrections.text_columns() if earlier is None else text_columns(earlier.schema, corrections)
-    return Sayings(corrections, request.targets, [request.group] if request.group else [], as_text)
+    known: dict[str, TextFormat | None] = {}
+    if earlier is not None:
+        known = {f.name: f.text for f in earlier.schema.features} | {t.name: t.text for t in earlier.schema.targets}
+    return Sayings(corrections, request.targets, [request.group] if request.group else [], as_text, known)
 
 
 def _starting(prepared: Prepared, earlier: Earlier) -> Prepared:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from artifact.display import extent
 from artifact.schema import Feature, Target
+from training.corrections import rules_of
 
 _MOST_CATEGORIES = 12
 
@@ -38,7 +39,10 @@ def _lines(
         shown = extent(feature)
         kind = f"kind = {quoted(feature.kind)}"
         yield kind + (f"  {_comment(shown)}" if shown else "")
-        yield '# unit = ""'
+        rules = rules_of(feature.text)
+        yield from _keys(rules)
+        if "unit" not in rules:
+            yield '# unit = ""'
         yield '# description = ""'
         if feature.kind in ("number", "integer") and feature.minimum is not None and feature.maximum is not None:
             yield f"# minimum = {_toml_number(feature.minimum)}"
@@ -57,8 +61,16 @@ def _lines(
     for target in targets:
         yield ""
         yield f"[targets.{quoted(target.name)}]"
+        yield from _keys(rules_of(target.text))
         yield '# unit = ""'
         yield '# description = ""'
+
+
+def _keys(rules: Mapping[str, object]) -> Iterator[str]:
+    """How a column's texts are written."""
+    for key, value in rules.items():
+        shown = f"[{', '.join(map(quoted, value))}]" if isinstance(value, list) else quoted(str(value))
+        yield f"{key} = {shown}"
 
 
 def quoted(text: str) -> str:

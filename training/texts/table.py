@@ -13,7 +13,7 @@ from artifact.schema import Kind
 from artifact.texts.dates import epoch_micros
 from artifact.texts.format import PLAIN, TextFormat
 from artifact.texts.read import missing_numbers
-from training.corrections import Corrections, FeatureCorrection, TextRules
+from training.corrections import Corrections, FeatureCorrection, TextRules, rules_of
 from training.table.ids import as_written, is_exact
 from training.texts.columns import are_markers, booleans, moments, numbers, plain_texts, words
 from training.texts.notes import Column
@@ -48,6 +48,7 @@ class Sayings:
         targets: columns to predict.
         untouched: columns that are typed by their plain texts alone, such as that of groups.
         as_text: columns that stay text whatever they look like.
+        known: how an earlier version found columns to be written; it holds where it fits.
     """
 
     def __init__(
@@ -56,19 +57,33 @@ class Sayings:
         targets: Collection[str] = (),
         untouched: Collection[str] = (),
         as_text: Collection[str] = (),
+        known: Mapping[str, TextFormat | None] | None = None,
     ) -> None:
-        self._corrections, self._targets = corrections, targets
+        self._corrections, self._targets, self._known = corrections, targets, dict(known or {})
         self.untouched, self._as_text = untouched, as_text
         self._shared = TextRules.model_validate(corrections.model_dump(include=set(TextRules.model_fields)))
 
     def of(self, name: str) -> Said:
         """What is said of one column."""
+        shared = self._shared_with(name)
         if name in self._targets:
             own: TextRules = self._corrections.targets.get(name, TextRules())
-            return Said(own, self._shared, "number", table="targets")
+            return Said(own, shared, "number", table="targets")
         correction = self._corrections.features.get(name, FeatureCorrection())
         kind = "category" if name in self._as_text else correction.kind
-        return Said(correction, self._shared, kind, correction.epoch)
+        return Said(correction, shared, kind, correction.epoch)
+
+    def _shared_with(self, name: str) -> TextRules:
+        known = rules_of(self._known.get(name))
+        for key in ("unit", *(("decimal", "thousands") if self._shared.of_numbers else ())):
+            known.pop(key, None)
+        return self._shared.model_copy(
+            update={
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in known.items()
+                if getattr(self._shared, key) is None
+            }
+        )
 
     def passes_over(self, name: str) -> bool:
         """Whether a column is left out anyway, or is none of those that are read closely."""

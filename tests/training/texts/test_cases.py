@@ -1,5 +1,6 @@
 """Tables from the field whose columns are nearly numbers, nearly dates or nearly yes-or-no."""
 
+import tomllib
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,8 +13,10 @@ from training.columns import encode_frame, with_targets
 from training.config import TrainConfig
 from training.corrections import Corrections
 from training.data import read_table
+from training.overview.skeleton import skeleton
 from training.prepare import prepare
 from training.request import Request
+from training.texts.table import Sayings, read_texts
 
 N = 240
 RANDOM = np.random.default_rng(3)
@@ -382,3 +385,35 @@ def test_what_the_command_line_says_holds_for_all_columns_and_goes_before_the_fi
         Corrections().with_rules(decimal=";")
     with pytest.raises(DataError, match=r"(?i)expected a format of dates such as dd/mm/yyyy"):
         Corrections().with_rules(format="dd-what")
+
+
+def test_a_skeleton_of_schema_toml_says_how_texts_are_written_and_changes_nothing():
+    columns = {
+        "area": [str(v).replace(".", ",") for v in AREA],
+        "fee": [f"{v * 50:,.0f}" for v in AREA],
+        "sold": [f"{1 + d.day % 12:02}/{d.month:02}/{d.year}" for d in DAYS],
+        "at": [int(d.timestamp()) for d in DAYS],
+        "odd": with_some(AREA, "gone"),
+    }
+    said = {
+        "features": {
+            "fee": {"thousands": ","},
+            "sold": {"format": "mm/dd/yyyy"},
+            "at": {"kind": "datetime", "unit": "s"},
+            "odd": {"missing_values": ["gone"]},
+        }
+    }
+    found = prepared(columns, corrections=said)
+    toml = skeleton("t.csv", found.schema.features, found.schema.targets, [])
+    again = prepared(columns, corrections=tomllib.loads(toml))
+    assert again.schema == found.schema
+
+
+def test_a_later_table_is_read_as_the_earlier_version_was():
+    days = [f"{1 + d.day % 12:02}/{d.month:02}/{d.year}" for d in DAYS]
+    frame = pl.DataFrame({"sold": days, "fee": ["1,234", "950"] * 120})
+    known = {"sold": TextFormat(order="mdy"), "fee": TextFormat(decimal=",")}
+    found = read_texts(frame, Sayings(Corrections(), known=known))
+    assert found.formats == known
+    assert found.frame["fee"][0] == 1.234
+    assert read_texts(frame, Sayings(Corrections(thousands=","), known=known)).frame["fee"][0] == 1234
