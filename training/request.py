@@ -97,6 +97,14 @@ def check_request(table: pl.DataFrame, request: Request) -> None:
     """
     check_target_names(list(request.targets), table)
     check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
+    asked = [("--group", request.group), ("--time", request.time), ("--weight", request.weight)]
+    for option, name in (*(("--target", target) for target in request.targets), *asked):
+        dtype = table.schema[name] if name else pl.Null()
+        if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+            raise DataError(
+                f"Expected {option} to be a column of single values. Received: '{name}' of type {dtype}. "
+                "Give a column of numbers, dates or texts instead."
+            )
     unknown = [name for name in request.corrections.targets if name not in request.targets]
     if unknown:
         raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")

@@ -164,3 +164,36 @@ def test_a_store_that_can_be_written_is_left_as_it_was(tmp_path):
     (registry.models / "m" / "latest").write_text("x")
     registry.check_writable("m")
     assert [path.name for path in registry.models.rglob("*")] == ["m", "latest"]
+
+
+NESTED = {
+    "list": pl.Series("v", [[i, i + 1] for i in range(N)]),
+    "struct": pl.Series("v", [{"a": i} for i in range(N)]),
+    "binary": pl.Series("v", [bytes([i]) for i in range(N)]),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+@pytest.mark.parametrize("stream", [False, True])
+def test_nested_and_binary_columns_are_told_in_one_sentence_before_training(kind, stream, tmp_path):
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"area": AREA, "price": PRICE}).with_columns(NESTED[kind]).write_parquet(path)
+    for option, fields in (
+        ("--target", {"targets": ("v",)}),
+        ("--group", {"group": "v"}),
+        ("--time", {"time": "v"}),
+        ("--weight", {"weight": "v"}),
+    ):
+        config = TrainConfig(preset="fast", model="mlp", folds=1)
+        given = {"targets": ("price",), **fields}
+        request = Request(str(path), given.pop("targets"), "m", config, stream=stream, **given)
+        with pytest.raises(DataError, match=f"Expected {option} to be a column of single values") as caught:
+            train(request, Registry(tmp_path), Observer(schema=lambda *_: _stop()))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_a_nested_or_binary_feature_is_left_out_with_a_note(kind):
+    frame = pl.DataFrame({"area": AREA, "price": PRICE}).with_columns(NESTED[kind])
+    notes = prepare(frame, Request("-", ("price",), "m")).notes
+    assert any("Column 'v' is left out: values of type" in note for note in notes)
