@@ -231,8 +231,8 @@ def test_serve_hands_over_to_bentoml(home, capsys, monkeypatch):
     assert seen[0][1:5] == ["-m", "service.process.command", "serve", "service:RegressionService"]
     assert seen[0][-2:] == ["--port", "3111"]
     assert (os.environ["TRUELINE_MODEL"], os.environ["TRUELINE_WORKERS"]) == ("houses", "2")
-    monkeypatch.delenv("TRUELINE_MODEL")
-    monkeypatch.delenv("TRUELINE_WORKERS")
+    # Set by the command itself; monkeypatch would put them back at the end.
+    del os.environ["TRUELINE_MODEL"], os.environ["TRUELINE_WORKERS"]
 
 
 @pytest.mark.parametrize(("given", "address"), [("localhost", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::1", "::1")])
@@ -257,7 +257,7 @@ def test_every_setting_but_the_key_is_a_flag_of_serve(home, capsys, monkeypatch)
     code, _, err = call(capsys, "serve", *given, "--runtime-folder", str(home.home))
     found = {name: value for name, value in os.environ.items() if name.startswith("TRUELINE_")}
     for name in found.keys() - environ.keys():
-        monkeypatch.delenv(name)
+        del os.environ[name]
     assert code == 0, err
     assert found == {
         "TRUELINE_WARNINGS": "refuse",
