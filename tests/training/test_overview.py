@@ -117,6 +117,24 @@ def test_a_mark_of_missing_values_a_few_far_ones_a_cap_and_a_skew_are_told_apart
     assert list(skewed) == ["skew"]
 
 
+@pytest.mark.parametrize("values", [[0, 1], [0.0, 100.0], [-1, 0, 1], [0, 0, 1, 90]])
+def test_grades_and_yes_or_no_have_no_far_end(values):
+    assert sentences(pl.DataFrame({"x": [values[i % len(values)] for i in range(200)]})) == {}
+
+
+def test_far_dates_are_told_as_far_numbers_are():
+    usual = [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(200)]
+    for at, kind, part in (
+        ([7], "outliers", "the farthest is 9999-12-31 in row 8, the median 2024-06"),
+        (range(0, 200, 5), "marker", "is 9999-12-31 in 40 rows, far from its median 2024-0"),
+        (range(0, 200, 2), "marker", "is 9999-12-31 in 100 rows, far from its median "),
+    ):
+        moments = pl.Series("until", ["9999-12-31" if i in at else day for i, day in enumerate(usual)])
+        found = sentences(pl.DataFrame({"until": moments.str.to_datetime(time_unit="us")}))
+        assert list(found) == [kind]
+        assert part in found[kind]
+
+
 def test_a_target_is_held_to_more_and_gets_advice(rng):
     y = pl.Series("y", rng.exponential(size=2_000) ** 1.2)
     assert [a.kind for a in number_alerts(y, "feature", numbered=True)] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import polars as pl
 from artifact.display import number
 from artifact.schema import Feature
 from training.infer import MIN_CATEGORY_ROWS
+from training.overview.columns import moment_text
 
 Float64 = npt.NDArray[np.float64]
 Kind = Literal[
@@ -34,6 +35,7 @@ _FAR = 10.0
 _FEW = 0.01
 # Rows with the same far value, which is rather a mark than a measurement.
 _REPEATED = 3
+_GRADES = 10
 # A cap: among so many different values, the highest in such a share of the rows and so many times as often as those
 # just below it.
 _CAPPED_VALUES, _CAPPED_SHARE, _CAPPED_TIMES = 20, 0.02, 3
@@ -72,6 +74,8 @@ def feature_alerts(frame: pl.DataFrame, features: list[Feature], *, numbered: bo
         yield from _near_key(present, feature.kind)
         if feature.kind == "category":
             yield from _rare(present, len(column))
+        elif feature.kind == "datetime":
+            yield from moment_alerts(column, numbered=numbered)
         elif feature.kind in ("number", "integer") and not alone:
             yield from number_alerts(column, "feature", numbered=numbered)
 
@@ -97,19 +101,29 @@ def number_alerts(column: pl.Series, role: Literal["feature", "target"], *, numb
         yield from _skew(column.name, values, role)
 
 
-def _far_alerts(name: str, values: Float64, rows: npt.NDArray[np.int64] | None) -> Iterator[Alert]:
-    far = _far(values)
+def moment_alerts(column: pl.Series, *, numbered: bool) -> Iterator[Alert]:
+    """A far moment again and again, as 9999-12-31 for "no end", or a few far ones; as for numbers."""
+    micros = column.cast(pl.Datetime("us")).to_physical().cast(pl.Float64).to_numpy()
+    rows = np.flatnonzero(np.isfinite(micros))
+    if len(rows) >= _FEWEST_ROWS:
+        yield from _far_alerts(column.name, micros[rows], rows if numbered else None, lambda at: moment_text(round(at)))
+
+
+def _far_alerts(
+    name: str, values: Float64, rows: npt.NDArray[np.int64] | None, shown: Callable[[float], str] = number
+) -> Iterator[Alert]:
+    far = _far(values) | _beyond_all(values)
     if not far.any():
         return
-    median = number(float(np.median(values)))
+    median = shown(float(np.median(values)))
     repeated, counts = np.unique(values[far], return_counts=True)
     value, times = float(repeated[counts.argmax()]), int(counts.max())
     if times >= _REPEATED and times > far.sum() / 2:
         yield Alert(
             "marker",
             (name,),
-            f"Column '{name}' is {number(value)} in {times:,} rows, far from its median {median}: if that stands for a "
-            "missing value, leave these fields empty.",
+            f"Column '{name}' is {shown(value)} in {times:,} rows, far from its median {median}: if that stands for a "
+            "missing value, say so by missing_values in schema.toml.",
         )
         return
     count = int(far.sum())
@@ -121,7 +135,7 @@ def _far_alerts(name: str, values: Float64, rows: npt.NDArray[np.int64] | None) 
     yield Alert(
         "outliers",
         (name,),
-        f"Column '{name}' has {hold} far from all others: the farthest is {number(float(values[farthest]))}{where}, "
+        f"Column '{name}' has {hold} far from all others: the farthest is {shown(float(values[farthest]))}{where}, "
         f"the median {median}.",
     )
 
@@ -210,6 +224,19 @@ def _far(values: Float64) -> npt.NDArray[np.bool_]:
     if not 0 < reach < np.inf:
         return np.zeros(len(values), bool)
     return np.asarray((values < low - reach) | (values > high + reach))
+
+
+def _beyond_all(values: Float64) -> npt.NDArray[np.bool_]:
+    """Values at one end, far from the whole range of the others: as many as they are, no quartile hides them."""
+    found = np.zeros(len(values), bool)
+    for end in (values.min(), values.max()):
+        others = values[values != end]
+        # Of a yes-or-no in numbers, or a grade, each value is an end.
+        if len(others) >= _FEWEST_ROWS and len(np.unique(others)) >= _GRADES:
+            low, high = float(others.min()), float(others.max())
+            if _FAR * (high - low) < max(low - end, end - high) < np.inf:
+                found |= values == end
+    return found
 
 
 def _skewness(values: Float64) -> float:

@@ -81,8 +81,8 @@ def described(column: pl.Series, role: Role, kind: Kind | None = None, unit: str
     if kind == "datetime":
         # In microseconds, whose median is one too.
         micros = np.sort(present.cast(pl.Datetime("us")).to_physical().to_numpy())
-        low, middle, high = (_moment(int(micros[i])) for i in (0, len(micros) // 2, -1))
-        shown = tuple(_moment(v) for v in examples.cast(pl.Datetime("us")).to_physical())
+        low, middle, high = (moment_text(int(micros[i])) for i in (0, len(micros) // 2, -1))
+        shown = tuple(moment_text(v) for v in examples.cast(pl.Datetime("us")).to_physical())
         return Column(
             column.name, role, kind, unit, missing, distinct, low=low, middle=middle, high=high, examples=shown
         )
@@ -129,7 +129,7 @@ def _distinct(present: pl.Series) -> int:
         return 0
 
 
-def _moment(micros: int) -> str:
+def moment_text(micros: int) -> str:
     """A date, with the time of day where there is one; beyond the years that can be written, seconds since 1970."""
     if not _FIRST <= micros <= _LAST:
         return f"{micros / 1e6:.0f} s"
