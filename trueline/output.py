@@ -106,6 +106,14 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _known(frame: pl.DataFrame) -> pl.DataFrame:
+    """Whole numbers of 128 bits, as polars reads long ones in NDJSON, as decimals: no other reader knows them."""
+    import polars as pl
+
+    wide = [name for name, dtype in frame.schema.items() if dtype in (pl.Int128, pl.UInt128)]
+    return frame.with_columns(pl.col(name).cast(pl.Decimal(38, 0)) for name in wide)
+
+
 def _formats() -> dict[str, _Format]:
     import polars as pl
 
@@ -126,10 +134,10 @@ def _formats() -> dict[str, _Format]:
     def parquet(dtype: Any) -> bool:
         return not any(part == pl.Object or (isinstance(part, pl.Struct) and not part.fields) for part in parts(dtype))
 
-    arrow = _Format(lambda frame, to: frame.write_ipc(to), without(pl.Object))
+    arrow = _Format(lambda frame, to: _known(frame).write_ipc(to), without(pl.Object))
     return {
         ".csv": _Format(lambda frame, to: frame.write_csv(to), plain),
-        ".parquet": _Format(lambda frame, to: frame.write_parquet(to), parquet),
+        ".parquet": _Format(lambda frame, to: _known(frame).write_parquet(to), parquet),
         ".arrow": arrow,
         ".feather": arrow,
         ".ndjson": _Format(lambda frame, to: frame.write_ndjson(to), without(pl.Binary, pl.Object)),

@@ -135,6 +135,20 @@ def test_the_numbers_of_ndjson_stay_what_they_are(home, capsys, tmp_path):
     assert {name: found[name] for name in rows[0]} == rows[0]
 
 
+def test_long_numbers_of_ndjson_are_decimals_that_other_readers_know(home, capsys, tmp_path):
+    data = tmp_path / "new.ndjson"
+    ids = [2**64 - 16, 10**30]
+    data.write_text("".join(json.dumps({"id": i, "area": 141.6, "town": "Cern"}) + "\n" for i in ids))
+    for suffix in ("parquet", "arrow"):
+        output = tmp_path / f"out.{suffix}"
+        out = predicted(capsys, data, output)
+        assert [int(i) for i in out["id"]] == ids
+        again = predicted(capsys, output, tmp_path / "again.ndjson")
+        assert [int(i) for i in again["id"]] == ids
+    predicted(capsys, data, tmp_path / "out.ndjson")
+    assert [json.loads(line)["id"] for line in (tmp_path / "out.ndjson").read_text().splitlines()] == ids
+
+
 @pytest.mark.parametrize(
     ("columns", "suffix", "named", "able"),
     [
