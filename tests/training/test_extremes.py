@@ -197,3 +197,29 @@ def test_a_nested_or_binary_feature_is_left_out_with_a_note(kind):
     frame = pl.DataFrame({"area": AREA, "price": PRICE}).with_columns(NESTED[kind])
     notes = prepare(frame, Request("-", ("price",), "m")).notes
     assert any("Column 'v' is left out: values of type" in note for note in notes)
+
+
+@pytest.mark.parametrize("value", [1e30, -999.0])
+def test_case_17d_17l_a_feature_with_a_far_value_stays_fine(value, tmp_path):
+    """The sentinel and the overflow are the feature's own matter: answers stay finite."""
+    area = np.where(np.arange(N) == 3, value, AREA)
+    manifest, folder, path = trained(pl.DataFrame({"area": area, "rooms": PRICE, "price": PRICE + 5}), tmp_path)
+    assert manifest.verdict.beats_mean
+    assert np.isfinite(answers_of(folder, path)).all()
+
+
+def test_case_19_a_yes_or_no_target_is_refused_with_its_values():
+    frame = pl.DataFrame({"area": AREA, "sold": ["yes", "no"] * (N // 2)})
+    with pytest.raises(DataError, match="Expected a target of numbers") as caught:
+        prepare(frame, Request("-", ("sold",), "m"))
+    assert "'yes'" in str(caught.value)
+
+
+def test_case_20_weights_of_0_count_for_nothing_and_missing_ones_are_refused():
+    frame = pl.DataFrame({"area": AREA, "w": np.arange(N) % 2, "price": PRICE})
+    weight = prepare(frame, Request("-", ("price",), "m", weight="w")).weight
+    assert weight is not None
+    assert (weight == 0).sum() == N // 2
+    missing = frame.with_columns(w=pl.when(pl.int_range(N) != 5).then("w"))
+    with pytest.raises(DataError, match="no value, in 1 of 240 rows"):
+        prepare(missing, Request("-", ("price",), "m", weight="w"))
