@@ -23,7 +23,6 @@ from service.explain import KEYS, explain
 from service.hints import is_whole, no_feature, take_out, take_out_of_columns
 from service.parts import PART_ROWS, Answered, Options, Part, chosen_columns, sliced
 from service.protocols.json_strict import Read, read_json
-from service.requests import RequestReader
 
 _PIECE = 131_072
 _ROWS = re.compile(rb'"rows"\s*:\s*\[')
@@ -56,13 +55,11 @@ class JsonBulkReader:
     """Reads large bodies for one model version.
 
     Args:
-        reader: reads what this one cannot, and so says what is wrong with it.
         encoder: of the same version.
         max_rows: most rows in a request.
     """
 
-    def __init__(self, reader: RequestReader, encoder: Encoder, max_rows: int) -> None:
-        self._reader = reader
+    def __init__(self, encoder: Encoder, max_rows: int) -> None:
         self._encoder = encoder
         self._max_rows = max_rows
 

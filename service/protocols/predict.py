@@ -141,7 +141,7 @@ def _work(model: LiveModel, asked: Wanted, body: bytes, settings: Settings, runs
 def _json(
     model: LiveModel, asked: Wanted, body: bytes, settings: Settings, runs: list[BulkRun], *, cut: bool
 ) -> Work[bytes]:
-    reader = JsonBulkReader(model.reader, model.predictor.encoder, settings.max_rows)
+    reader = JsonBulkReader(model.predictor.encoder, settings.max_rows)
     request = reader.read(body, asked.options, cut=cut)
     run = BulkRun(model.predictor, request.options, settings.max_rows, settings.warnings)
     runs.append(run)

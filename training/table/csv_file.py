@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Collection, Iterator
@@ -64,10 +65,19 @@ class _Place:
     before: int
 
 
+@contextlib.contextmanager
+def _long_fields() -> Iterator[None]:
+    """Fields of any length while a file is read; the limit is the process's, so it is put back."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def _body(body: bytes, dialect: Dialect, width: int, place: _Place, notes: list[str]) -> pl.DataFrame:
     if not body or body.isspace():
         raise DataError(f"Expected rows in {place.path}. Received: an empty table.")
-    csv.field_size_limit(_LONGEST_FIELD)
     frame = None if dialect.escape is not None else _quickly(body, dialect, width)
     survey = None
     if frame is not None and frame[:, -1].null_count():
@@ -75,7 +85,8 @@ def _body(body: bytes, dialect: Dialect, width: int, place: _Place, notes: list[
         if survey.rows != frame.height:
             frame = None
     if frame is None:
-        survey, frame = _exactly(body, dialect, width, place)
+        with _long_fields():
+            survey, frame = _exactly(body, dialect, width, place)
     if survey is not None:
         frame = _told(survey, frame, width, place, notes)
     if not frame.height:

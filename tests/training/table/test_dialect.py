@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import random
 from pathlib import Path
@@ -184,6 +185,13 @@ def test_a_header_longer_than_the_sample_is_read_whole(tmp_path):
     found = raw(tmp_path, ";".join(names) + "\n" + (";".join(["1,5"] * 20_000) + "\n") * 3)
     assert found.frame.columns == names
     assert found.frame.row(2)[-1] == "1,5"
+
+
+def test_a_document_in_a_field_is_read_and_the_limit_of_the_process_stays(tmp_path):
+    before = csv.field_size_limit()
+    found = raw(tmp_path, "town,note,price\nCern," + "a" * 300_000 + ",1\nAlma\n")
+    assert len(found.frame["note"][0]) == 300_000
+    assert csv.field_size_limit() == before
 
 
 def test_values_are_typed_after_the_dialect(tmp_path):
