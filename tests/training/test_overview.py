@@ -229,6 +229,14 @@ def test_the_notes_of_training_stand_first_and_no_rule_is_a_second_one(rng, tmp_
     assert any("stand, equal in every column, more than once" in s for s in told)
 
 
+def test_a_key_that_training_notes_is_told_once(rng, tmp_path):
+    houses(rng).with_columns(account=pl.Series(rng.permutation(200) * 977 + 10_000)).write_csv(tmp_path / "t.csv")
+    told = [
+        a.sentence for a in inspect(request(tmp_path / "t.csv", "price")).overview.alerts if "'account'" in a.sentence
+    ]
+    assert len(told) == 1
+
+
 def test_without_a_target_all_columns_are_looked_at(rng, tmp_path):
     houses(rng).write_parquet(tmp_path / "t.parquet")
     found = inspect(request(tmp_path / "t.parquet"))

@@ -88,6 +88,9 @@ def overview(
             alerts.append(Alert("left out", (name,), f"Column '{name}' is left out: {reason}."))
     alerts += feature_alerts(frame, features, numbered=numbered)
     alerts += pair_alerts(frame, features, seed)
+    # What training notes of a key is not said twice.
+    keys = {name for name in frame.columns for note in notes if f"'{name}'" in note and "identifier" in note}
+    alerts = [alert for alert in alerts if alert.kind != "near key" or alert.columns[0] not in keys]
     said = {alert.sentence for alert in alerts}
     names = sorted(frame.columns, key=len, reverse=True)
     told = [Alert("note", tuple(n for n in names if f"'{n}'" in note), note) for note in notes if note not in said]
