@@ -24,6 +24,17 @@ _LONGEST_FIELD = 1 << 30
 _END = "\0end"
 
 
+@contextlib.contextmanager
+def _long_fields() -> Iterator[None]:
+    """Fields of any length while a file is read; the limit is the process's, so it is put back."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+@_long_fields()
 def read_csv(
     data: bytes, path: Path, reading: Reading, notes: list[str], sniffer: Sniffer, known: Collection[str] = ()
 ) -> tuple[list[str], pl.DataFrame]:
@@ -65,16 +76,6 @@ class _Place:
     before: int
 
 
-@contextlib.contextmanager
-def _long_fields() -> Iterator[None]:
-    """Fields of any length while a file is read; the limit is the process's, so it is put back."""
-    before = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
 def _body(body: bytes, dialect: Dialect, width: int, place: _Place, notes: list[str]) -> pl.DataFrame:
     if not body or body.isspace():
         raise DataError(f"Expected rows in {place.path}. Received: an empty table.")
@@ -85,8 +86,7 @@ def _body(body: bytes, dialect: Dialect, width: int, place: _Place, notes: list[
         if survey.rows != frame.height:
             frame = None
     if frame is None:
-        with _long_fields():
-            survey, frame = _exactly(body, dialect, width, place)
+        survey, frame = _exactly(body, dialect, width, place)
     if survey is not None:
         frame = _told(survey, frame, width, place, notes)
     if not frame.height:
