@@ -18,7 +18,10 @@ _LINES = {
 _BOOSTING, _GLM = "hist_gradient_boosting", "glm"
 _PRESETS = ("fast", "balanced", "best")
 # Options of ``train`` that ``inspect`` takes too.
-INSPECT_TAKES = ("--target", "--schema", "--group", "--time", "--weight", "--separator", "--encoding", "--sheet")
+INSPECT_TAKES = (
+    *("--target", "--schema", "--group", "--time", "--weight", "--separator", "--encoding", "--sheet"),
+    *("--decimal", "--thousands", "--missing-value", "--date-format"),
+)
 # What another family or preset is given in place of, or has no use for.
 _OF_THE_MODEL = ("--model", "--preset", "--augment", "--init")
 _SETTINGS_OF_THE_MODEL = (

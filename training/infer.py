@@ -18,7 +18,7 @@ from artifact.texts.format import TextFormat
 from artifact.values import DAY
 from training.corrections import Corrections, FeatureCorrection, TextRules
 from training.data import check_columns
-from training.suspects.keys import key_note
+from training.suspects.keys import key_note, long_note
 from training.usable import reason_against
 
 # A category that fewer rows show than this is learnt as "other".
@@ -93,8 +93,10 @@ def usable_features(
 
 def _key_note(column: pl.Series) -> str | None:
     present = column.drop_nulls()
-    if column.dtype != pl.Int64 or not len(present):
+    if column.dtype not in (pl.Int64, pl.Float64) or not len(present):
         return None
+    if column.dtype == pl.Float64:
+        return long_note(column.name, float(present.min()), float(present.max()))  # type: ignore[arg-type]
     low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
     return key_note(column.name, len(present), present.n_unique(), low, high)
 

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from training.suspects.keys import INEXACT
+
 
 class Facts(NamedTuple):
     """What decides whether a column can inform a prediction.
@@ -54,6 +56,8 @@ def why_useless(facts: Facts) -> str | None:
         if dtype in (pl.Time, pl.Duration):
             return f"values of type {dtype} are not read; give a number instead"
         return f"values of type {dtype} have no place in a row of a request"
+    if distinct == 1 and present == facts.rows and dtype == pl.Float64 and abs(facts.first) >= INEXACT:
+        return f'it is constant as a 64-bit float ({facts.first!r}); kind = "category" in schema.toml tells ids apart'
     if distinct == 1 and present == facts.rows:
         return f"it is constant ({facts.first!r})"
     if dtype == pl.String and distinct > 20 and distinct > 0.9 * present:

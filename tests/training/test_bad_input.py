@@ -47,6 +47,18 @@ def _schema(registry: Registry):
     return Predictor.load(registry.resolve("m").path).schema
 
 
+def test_case_18c_one_row_is_too_few():
+    with pytest.raises(TruelineError, match=r"Expected at least 30 rows with a target\. Received: 1\."):
+        notes_of(pl.DataFrame({"x": [1.0], "y": [2.0]}))
+
+
+@pytest.mark.parametrize("weight", [None, float("nan"), float("inf"), -1.0])
+def test_case_20b_a_weight_that_is_none_is_refused(weight):
+    frame = pl.DataFrame({"x": rng_of().normal(size=N), "w": [weight] + [1.0] * (N - 1), "y": rng_of(1).normal(size=N)})
+    with pytest.raises(TruelineError, match=r"Expected weights in 'w' that are finite and at least 0\. Received:"):
+        notes_of(frame, weight="w")
+
+
 def test_heavy_tails_and_a_constant_feature(tmp_path):
     x, z = rng_of().standard_cauchy((2, N)) * 1e6
     z[0] = 1e30

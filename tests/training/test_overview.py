@@ -277,7 +277,7 @@ def test_a_column_without_a_name_is_noted_and_no_column(rng, tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(lines))
     found = inspect(request(tmp_path / "t.csv", "price"))
     assert [c.name for c in found.overview.columns] == table.columns
-    assert any(a.kind == "note" and "without a name of its own" in a.sentence for a in found.overview.alerts)
+    assert any(a.kind == "note" and "it has no name of its own" in a.sentence for a in found.overview.alerts)
 
 
 def test_a_target_with_a_comma_is_one_column(rng, tmp_path):

@@ -175,6 +175,18 @@ def test_an_id_like_column_of_a_streamed_table_is_named(tmp_path):
     assert any("Column 'serial' has 4,000 different integers" in note for note in streamed_notes(frame, tmp_path))
 
 
+def test_case_13b_ids_too_long_for_a_float_are_named(tmp_path):
+    orders = [12345678901234567000.0 + 4096.0 * i for i in range(N)]
+    assert any(
+        "'key' holds numbers of 20 digits, of which a 64-bit float tells 15 apart" in n for n in notes_of(keyed(orders))
+    )
+    (note,) = [n for n in notes_of(keyed([1.2345678901234567e19] * N)) if "'key'" in n]
+    assert "is left out: it is constant as a 64-bit float" in note
+    assert not any("'key'" in n for n in notes_of(keyed([10.0 ** (i % 30) for i in range(N)])))
+    frame = numbers(4000).with_columns(key=pl.Series([12345678901234567000.0 + 4096.0 * i for i in range(4000)]))
+    assert any("'key' holds numbers of 20 digits" in note for note in streamed_notes(frame, tmp_path))
+
+
 def test_uuids_are_left_out_and_named():
     import uuid
 

@@ -14,7 +14,7 @@ from training.infer import corrected, date_parts, frequent, infinite_note, obser
 from training.rare import rare_of
 from training.stream.alone import alone_column
 from training.stream.distinct import Distinct, TextCounts
-from training.suspects.keys import key_note
+from training.suspects.keys import key_note, long_note
 from training.usable import Facts, is_usable, why_useless
 
 # Values kept of a column that is missing in nearly every row, should the sample have none.
@@ -77,6 +77,9 @@ class ColumnSummary:
         if self._dtype == pl.Int64 and self.present and not self.why_useless() and self._correction == _SAYS_NOTHING:
             key = key_note(self.name, self.present, self._distinct.count, self._low, self._high)
             found += [key] if key else []
+        if self._dtype == pl.Float64 and self.present and not self.why_useless() and self._correction == _SAYS_NOTHING:
+            long = long_note(self.name, self._low, self._high)
+            found += [long] if long else []
         return found
 
     def why_useless(self) -> str | None:

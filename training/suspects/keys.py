@@ -1,4 +1,4 @@
-"""Columns of integers that look like keys and are kept, for they may be numbers all the same."""
+"""Columns of numbers that look like keys and are kept, for they may be numbers all the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ _GAPS = 3.0
 # Numbers of so many digits each are rarely measured.
 _DIGITS = 8
 _NAMED = re.compile(r"(^|[_\W])(id|uid|uuid|guid|key|pk|index|idx|rowid|nr)$|[a-z](Id|ID|Key|Nr)$")
+
+
+# From here on a 64-bit float is whole, and cannot tell all whole numbers apart.
+INEXACT = 2.0**53
+
+
+def long_note(name: str, low: float, high: float) -> str | None:
+    """A sentence about a column of floats whose values are too long to be told apart, as ids of 20 digits are, or None.
+
+    Args:
+        name: of the column.
+        low, high: the smallest and the largest value.
+    """
+    if low < INEXACT or len(str(int(low))) != len(str(int(high))):
+        return None
+    return (
+        f"Column '{name}' holds numbers of {len(str(int(low)))} digits, of which a 64-bit float tells 15 apart. If it "
+        'only names the rows, leave it out by drop = true in schema.toml; kind = "category" there keeps each as it is '
+        "written."
+    )
 
 
 def key_note(name: str, present: int, distinct: int, low: int, high: int) -> str | None:

@@ -62,9 +62,10 @@ def unnamed_note(left_out: Mapping[int, str], what: object) -> str:
     listed = [f"column {i + 1} ('{name}')" if name else f"column {i + 1}" for i, name in left_out.items()][:5]
     more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
     shown = ", ".join(listed)
-    are, their, them = ("are", "their", "them") if len(left_out) > 1 else ("is", "its", "it")
+    several = ("are", "they have", "their", "them")
+    are, they, their, them = several if len(left_out) > 1 else ("is", "it has", "its", "it")
     return (
-        f"{shown[0].upper()}{shown[1:]}{more} of {what} {are} left out without a name of {their} own, like an index "
+        f"{shown[0].upper()}{shown[1:]}{more} of {what} {are} left out: {they} no name of {their} own, like an index "
         f"that pandas writes. Give {them} a name in the file to use {them}."
     )
 
