@@ -213,6 +213,7 @@ def test_case_19_a_yes_or_no_target_is_refused_with_its_values():
     with pytest.raises(DataError, match="Expected a target of numbers") as caught:
         prepare(frame, Request("-", ("sold",), "m"))
     assert "'yes'" in str(caught.value)
+    assert "--objective logistic" in str(caught.value)
 
 
 def test_case_20_weights_of_0_count_for_nothing_and_missing_ones_are_refused():

@@ -220,10 +220,14 @@ def does_not_fit(column: Column, said: Said, fit: Fit) -> str:
         return f"Expected {plural} in '{column.name}', as schema.toml says. Received: other forms of them. {hint}"
     found = list(dict(fit.others.most_common(_SHOWN)))
     if said.table == "targets":
+        way_out = (
+            f"Correct them; or, where they mean no value, say in schema.toml: {column.line('missing_values', found)}."
+            if fit.rows
+            else "Choose a column of numbers. Yes and no can be given as 1 and 0, with --objective logistic."
+        )
         return (
             f"Expected a target of numbers. Received: '{column.name}' with {others:,} of {column.rows:,} values that "
-            f"are none, such as {shown(fit.others)}. Correct them; or, where they mean no value, say in schema.toml: "
-            f"{column.line('missing_values', found)}."
+            f"are none, such as {shown(fit.others)}. {way_out}"
         )
     more = f" Where they are dates: {column.line('format', 'dd/mm/yyyy')} or the like." if kind == "datetime" else ""
     return (
