@@ -98,6 +98,7 @@ def check_request(table: pl.DataFrame, request: Request) -> None:
     check_target_names(list(request.targets), table)
     check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
     asked = [("--group", request.group), ("--time", request.time), ("--weight", request.weight)]
+    _check_roles(request)
     for option, name in (*(("--target", target) for target in request.targets), *asked):
         dtype = table.schema[name] if name else pl.Null()
         if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
@@ -110,3 +111,13 @@ def check_request(table: pl.DataFrame, request: Request) -> None:
         raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
     if request.time and request.group:
         raise DataError("Expected --group or --time. Received: both.")
+
+
+def _check_roles(request: Request) -> None:
+    """Check that no column that is predicted or weighs orders or groups the rows too."""
+    for option, name in (("--group", request.group), ("--time", request.time), ("--weight", request.weight)):
+        if name and name in request.targets:
+            raise DataError(f"Expected {option} to be another column than the target. Received: '{name}'.")
+    for option, name in (("--group", request.group), ("--time", request.time)):
+        if name and name == request.weight:
+            raise DataError(f"Expected {option} to be another column than that of --weight. Received: '{name}'.")

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artifact.errors import TruelineError
+from artifact.errors import DataError, TruelineError
 from artifact.predictor import Predictor
 from artifact.registry import Registry
 from tests.training.test_train import QUICK, train_frame
@@ -155,3 +155,17 @@ def test_a_loss_that_stays_nan_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(TruelineError, match=r"at a learning rate of 10, or at 1\. Received: NaN in epoch"):
         train_frame(pl.read_parquet(_steep(tmp_path)), tmp_path, config=config)
     assert not list((tmp_path / "home").glob("models/*/*"))
+
+
+@pytest.mark.parametrize("role", ["group", "time", "weight"])
+def test_the_target_has_no_other_role(role):
+    frame = pl.DataFrame({"x": range(60), "price": range(60)})
+    with pytest.raises(DataError, match=f"Expected --{role} to be another column than the target. Received: 'price'"):
+        prepare(frame, Request("-", ("price",), "m", **{role: "price"}))
+
+
+@pytest.mark.parametrize("role", ["group", "time"])
+def test_a_weight_has_no_other_role(role):
+    frame = pl.DataFrame({"x": range(60), "price": range(60)})
+    with pytest.raises(DataError, match=f"Expected --{role} to be another column than that of --weight. Received: 'x'"):
+        prepare(frame, Request("-", ("price",), "m", weight="x", **{role: "x"}))

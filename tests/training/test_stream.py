@@ -122,6 +122,20 @@ def test_texts_that_are_nearly_numbers_or_dates_are_read_as_in_memory(tmp_path, 
         streamed(both)
 
 
+@pytest.mark.parametrize("batch_rows", [16, 1_000])
+def test_points_that_may_mark_thousands_are_asked_for_as_in_memory(tmp_path, batch_rows):
+    i = pl.int_range(240)
+    mixed = mixed_table(240).with_columns(fee=pl.when(i < 200).then(pl.lit("950")).otherwise(pl.lit("1.250")))
+    with pytest.raises(DataError, match=r"one reading\. Received: 'fee'"):
+        streamed(request(written(mixed, tmp_path / "m.parquet", 50)), Bounds(batch_rows, 1_000))
+    fee = pl.when(i < 200).then(pl.format("{}.125", i % 9 + 1)).otherwise(pl.lit("1.250"))
+    ours, _ = streamed(request(written(mixed_table(240).with_columns(fee=fee), tmp_path / "p.parquet", 50)))
+    assert any('features.fee.thousands = "."' in note for note in ours.notes)
+    commas = mixed_table(240).with_columns(fee=fee, area=pl.format("{},5", i % 90 + 10))
+    with pytest.raises(DataError, match=r"one reading\. Received: 'fee'"):
+        streamed(request(written(commas, tmp_path / "c.parquet", 50)), Bounds(batch_rows, 1_000))
+
+
 def test_no_row_is_in_two_parts_and_categories_are_those_that_networks_see(tmp_path):
     n = 600
     frame = mixed_table(n).with_columns(price=pl.int_range(n) + 1000.0, rare=pl.format("c{}", pl.int_range(n) % 150))

@@ -9,8 +9,8 @@ import polars as pl
 
 from artifact.texts.format import TextFormat
 from training.stream.source import ParquetSource
-from training.texts.reading import MOMENT, Reading, Said, decide, tally_for
-from training.texts.table import Sayings, as_read, of_numbers, refused, says_nothing
+from training.texts.reading import MOMENT, Reading, Said, decide, errors_of, tally_for
+from training.texts.table import Sayings, as_read, of_numbers, refused, says_nothing, thousands_points
 from training.texts.tally import Tally
 from training.typed import TEXT_TYPES, present_texts, text_as, text_fits
 
@@ -54,7 +54,7 @@ class StreamTexts:
         rest = [name for name in closely if name not in self._plain]
         for name, tally in _tallies(source, batch_rows, {name: said[name] for name in rest}).items():
             self._readings[name] = decide(name, tally, said[name])
-        errors = [r.error for r in self._readings.values() if r.error]
+        errors = errors_of(list(self._readings.values()))
         if errors:
             raise refused(errors)
         self.notes = [note for name in texts if name in self._readings for note in self._readings[name].notes]
@@ -98,18 +98,23 @@ class StreamTexts:
 
 
 def _plain_types(source: ParquetSource, batch_rows: int, names: list[str]) -> dict[str, Any]:
-    """The types of texts that are all written as JSON would write them."""
+    """The types of texts that are all written as JSON would write them, none with a point that may mark thousands."""
     open_: dict[str, list[Any]] = {name: list(TEXT_TYPES) for name in names}
     has_value: set[str] = set()
+    # By column: whether all its points may mark thousands so far; None where one cannot.
+    points: dict[str, bool | None] = dict.fromkeys(names, False)
     # A column whose first values are words is read no further: most end in the first batch.
     for _, batch in source.batches(batch_rows, names) if names else ():
         for name, left in open_.items():
             if left and len(present := present_texts(batch[name])):
                 has_value.add(name)
                 left[:] = [dtype for dtype in left if text_fits(present, dtype)]
+                if points[name] is not None:
+                    found = thousands_points(batch[name])
+                    points[name] = None if found is None else found or points[name]
         if not any(open_.values()):
             break
-    return {name: left[0] for name, left in open_.items() if left and name in has_value}
+    return {name: left[0] for name, left in open_.items() if left and name in has_value and not points[name]}
 
 
 def _tallies(source: ParquetSource, batch_rows: int, said: dict[str, Said]) -> dict[str, Tally]:

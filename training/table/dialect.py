@@ -24,6 +24,8 @@ _SEPARATORS = ",;\t|"
 _SAMPLE, _LINES = 1 << 18, 20
 _SEP_LINE = re.compile(rb'^"?sep=([!-~\t])"?[ \t]*\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d")
+# So many rows below a header are as wide as it.
+_ALIKE = 0.8
 _DECIMAL = re.compile(r"[+-]?\d*[.,]\d+")
 
 
@@ -192,13 +194,40 @@ def _rows(sample: str, dialect: Dialect, skip: int) -> list[list[str]]:
 
 
 def _preamble(sample: str, dialect: Dialect, told: Told) -> int:
-    """Lines before the header, such as a title: as the sniffer says, where each is one field or a comment."""
-    if not told.skip or not told.has_header:
+    """Lines before the header, such as a title: each one field, padded with empty ones or not, a comment or blank.
+
+    They are none of the table where the sniffer says so too, or where what follows them is a header for sure: names,
+    none of them a number, above rows as wide that hold numbers.
+    """
+    before = 0
+    reader = dialect.rows(io.StringIO(sample, newline=""))
+    try:
+        for row in reader:
+            if row and not _is_title(row, is_passed=reader.line_num <= told.skip):
+                break
+            before = reader.line_num if row or before else 0
+    except csv.Error:
         return 0
-    first = _rows(sample, dialect, 0)[: told.skip]
-    rest = _rows(sample, dialect, told.skip)
-    alone = all(len(row) == 1 or row[0].startswith("#") for row in first)
-    return told.skip if alone and rest and len(rest[0]) > 1 else 0
+    rows = _rows(sample, dialect, before)
+    if not before or not rows or len(rows[0]) < 2:
+        return 0
+    return before if (told.has_header and told.skip == before) or _is_header(rows[0], rows[1:]) else 0
+
+
+def _is_title(row: list[str], *, is_passed: bool) -> bool:
+    # Two fields of which one is empty may be a header whose index has no name.
+    alone = len(row) == 1 or (len(row) > 2 and bool(row[0].strip()) and not any(field.strip() for field in row[1:]))
+    return alone or not any(field.strip() for field in row) or (is_passed and row[0].startswith("#"))
+
+
+def _is_header(header: list[str], rows: list[list[str]]) -> bool:
+    """Whether some fields are names above rows of values: none is a number, most rows are as wide and hold numbers."""
+    names = [name.strip() for name in _without_empty_end(header)]
+    if len(names) < 2 or any(_NUMBER.fullmatch(name) for name in names):
+        return False
+    widths = (len(header), len(names))
+    alike = [row for row in rows if len(row) in widths and any(_NUMBER.fullmatch(field.strip()) for field in row)]
+    return len(alike) > _ALIKE * len(rows)
 
 
 def _agrees(rows: list[list[str]]) -> bool:

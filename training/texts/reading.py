@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,12 +33,20 @@ class Reading:
         text: how they are written, or None: as JSON would write them.
         notes: sentences on what was decided, or could not be.
         error: why the table cannot be read, or None.
+        doubt: the error that holds where another column shows that this table writes a decimal comma, or None.
     """
 
     dtype: Any
     text: TextFormat | None = None
     notes: list[str] = field(default_factory=list)
     error: str | None = None
+    doubt: str | None = None
+
+    @property
+    def shows_comma(self) -> bool:
+        """Whether its numbers are written with a decimal comma, or a point between thousands."""
+        text = self.text or PLAIN
+        return bool(self.dtype.is_numeric() and (text.decimal == "," or text.thousands == "."))
 
 
 class Said(NamedTuple):
@@ -109,7 +118,13 @@ def decide(name: str, tally: Tally, said: Said) -> Reading:
         return _words(column, tally, said)
     text = _text_format(found.text, said.missing_values)
     markers = [say.markers(column, tally.markers)] if tally.markers and found.error is None else []
-    return Reading(found.dtype, text, [*found.notes, *markers], found.error)
+    return Reading(found.dtype, text, [*found.notes, *markers], found.error, found.doubt)
+
+
+def errors_of(readings: Sequence[Reading]) -> list[str]:
+    """Why a table cannot be read: what each column says, and the doubts that other columns raise."""
+    are_commas = any(reading.shows_comma for reading in readings)
+    return [error for reading in readings if (error := reading.error or (reading.doubt if are_commas else None))]
 
 
 def _text_format(found: TextFormat | None, missing_values: tuple[str, ...]) -> TextFormat | None:
@@ -148,18 +163,19 @@ def _numbers(column: say.Column, tally: Tally, said: Said) -> Reading | None:
     readings = {_roles(text_format, tally): text_format for text_format in reversed(found)}
     chosen = _simplest(found, tally)
     if len(readings) > 1:
-        # A point that stands before three digits in every value is what computers write all the same.
-        plainly = "," not in tally.seen and not any(beside) and chosen.decimal == "."
+        # A point that stands before three digits in every value is what computers write all the same. Beside numbers
+        # without one it is rather a mark between thousands: 950 and 1.250.
+        plainly = "," not in tally.seen and not any(beside) and chosen.decimal == "." and tally.seen["."] == tally.rows
+        error = say.ambiguous_numbers(column, tally, list(readings.values()))
         if not plainly:
-            both = list(readings.values())
-            return Reading(pl.String(), error=say.ambiguous_numbers(column, tally, both))
-        return _number(chosen, tally, [say.three_digits(column, tally.example["."])])
+            return Reading(pl.String(), error=error)
+        return _number(chosen, tally, [say.three_digits(column, tally.example["."])], error)
     return _number(chosen, tally, say.numbers(column, chosen, tally))
 
 
-def _number(chosen: TextFormat, tally: Tally, notes: list[str]) -> Reading:
+def _number(chosen: TextFormat, tally: Tally, notes: list[str], doubt: str | None = None) -> Reading:
     whole = not tally.seen[chosen.decimal] and not tally.seen["e"] and tally.longest <= _EXACT_DIGITS
-    return Reading(pl.Int64() if whole else pl.Float64(), chosen, notes)
+    return Reading(pl.Int64() if whole else pl.Float64(), chosen, notes, doubt=doubt)
 
 
 def _fitting(tally: Tally, said: Said) -> list[TextFormat]:

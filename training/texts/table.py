@@ -17,7 +17,7 @@ from training.corrections import Corrections, FeatureCorrection, TextRules, rule
 from training.table.ids import as_written, is_exact
 from training.texts.columns import are_markers, booleans, moments, numbers, plain_texts, words
 from training.texts.notes import Column
-from training.texts.reading import MOMENT, Reading, Said, decide, tally_for
+from training.texts.reading import MOMENT, Reading, Said, decide, errors_of, tally_for
 from training.typed import typed_column, typed_text
 
 _ERRORS_SHOWN = 5
@@ -104,7 +104,7 @@ def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) ->
     columns: list[pl.Series] = []
     formats: dict[str, TextFormat] = {}
     notes: list[str] = []
-    errors: list[str] = []
+    readings: list[Reading] = []
     for name in frame.columns:
         said, written = sayings.of(name), frame[name]
         is_id = name in sayings.untouched or said.kind == "category"
@@ -119,11 +119,12 @@ def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) ->
             found, reading = read_column(column, said)
             text_format = reading.text
             notes += reading.notes
-            errors += [reading.error] if reading.error else []
+            readings.append(reading)
             column = found
         columns.append(column)
         if text_format is not None:
             formats[name] = text_format
+    errors = errors_of(readings)
     if errors and strict:
         raise refused(errors)
     return TableTexts(pl.DataFrame(columns), formats, [*notes, *errors])
@@ -170,13 +171,15 @@ def _is_of(dtype: Any, kind: Kind | None) -> bool:
 
 def _may_be_thousands(column: pl.Series) -> bool:
     """Whether each point stands before three digits; most columns are settled by their first values."""
-    for texts in (column.head(100), column):
-        present = plain_texts(texts)
-        present = present.filter(~are_markers(present))
-        pointed = present.str.contains(_POINT_BEFORE_THREE)
-        if not (pointed | present.str.contains(_UP_TO_THREE)).all():
-            return False
-    return bool(pointed.any())
+    return thousands_points(column.head(100)) is not None and bool(thousands_points(column))
+
+
+def thousands_points(column: pl.Series) -> bool | None:
+    """Whether numbers in texts have a point before each three digits; None where one has a point or digits else."""
+    present = plain_texts(column)
+    present = present.filter(~are_markers(present))
+    pointed = present.str.contains(_POINT_BEFORE_THREE)
+    return bool(pointed.any()) if (pointed | present.str.contains(_UP_TO_THREE)).all() else None
 
 
 def as_read(column: pl.Series, reading: Reading) -> pl.Series:

@@ -215,3 +215,39 @@ def test_lines_are_surveyed_as_pythons_reader_has_them(monkeypatch, piece):
         assert found.rows == len(expected), body
         assert found.blank == [i for i, row in enumerate(expected) if not row], body
         assert found.short == sum(0 < len(row) < 3 for row in expected), body
+
+
+@pytest.mark.parametrize(
+    ("before", "separator"),
+    [
+        ("Report of sales,,\n", ","),
+        ("Report of sales 2024\nPrinted 2024-01-01\n\n", ","),
+        ("Report;;\n;;\n", ";"),
+        ("\nReport\t\t\nAll in EUR\t\t\n\t\t\n", "\t"),
+        ("Report, by town\n\n", ";"),
+    ],
+)
+def test_neighbours_of_a_title_as_spreadsheets_write_it_and_blank_lines_are_no_header(tmp_path, before, separator):
+    rows = "".join(f"Ulm|{i}.5|{i * 7}\n" for i in range(40))
+    table = ("town|area|price\n" + rows).replace("|", separator)
+    found = raw(tmp_path, before + table)
+    assert found.frame.columns == ["town", "area", "price"]
+    assert found.frame.height == 40
+    assert found.notes == (
+        f"Lines before the header of {tmp_path / 't.csv'} are passed over: {before.count(chr(10))}.",
+    )
+
+
+def test_a_header_of_one_name_is_no_title(tmp_path):
+    index = raw(tmp_path, ",price\n" + "".join(f"{i},{i}.5\n" for i in range(40)))
+    assert (index.frame.columns, index.frame.height) == (["price"], 40)
+    named = raw(tmp_path, "note,,\n" + "".join(f"{i},{i},{i}\n" for i in range(40)))
+    assert (named.frame.columns, named.frame.height) == (["note"], 40)
+    alone = raw(tmp_path, "price\n" + "".join(f"{i}.5\n" for i in range(40)))
+    assert (alone.frame.columns, alone.frame.height) == (["price"], 40)
+    assert "passed over" not in " ".join([*index.notes, *named.notes, *alone.notes])
+    # What stands below a name may hold commas: that is no title above a header.
+    words = raw(tmp_path, "note\n" + "good, bad\nfine, so far, I think\n" * 20)
+    assert (words.frame.columns, words.frame.height) == (["note"], 40)
+    commas = raw(tmp_path, "price\n" + "".join(f"{i},5\n" for i in range(40)))
+    assert (commas.frame.columns, commas.frame.height) == (["price"], 40)

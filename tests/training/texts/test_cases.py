@@ -367,7 +367,7 @@ def test_what_was_decided_reads_new_tables_of_the_same_and_of_plain_form(tmp_pat
 
 def test_clean_tables_give_the_same_schema_without_a_note():
     found = prepared(
-        {"a": AREA, "n": range(1, 481, 2), "d": [f"{d:%Y-%m-%d}" for d in DAYS], "b": ["true", "False"] * 120}
+        {"a": AREA, "n": [v % 97 for v in range(N)], "d": [f"{d:%Y-%m-%d}" for d in DAYS], "b": ["true", "False"] * 120}
     )
     assert [f.kind for f in found.schema.features] == ["number", "integer", "datetime", "boolean"]
     assert all(f.text is None for f in found.schema.features)
@@ -417,3 +417,35 @@ def test_a_later_table_is_read_as_the_earlier_version_was():
     assert found.formats == known
     assert found.frame["fee"][0] == 1.234
     assert read_texts(frame, Sayings(Corrections(thousands=","), known=known)).frame["fee"][0] == 1234
+
+
+WHOLE = np.round(AREA * 10).astype(int)
+GERMAN_THOUSANDS = [f"{v:,}".replace(",", ".") for v in WHOLE]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [GERMAN_THOUSANDS, with_some(["1.250"] * N, "950"), with_some([f"-{v % 9 + 1}.125" for v in range(N)], "0")],
+)
+def test_neighbours_of_case_02_a_point_before_three_digits_beside_whole_numbers_is_asked_for(texts):
+    with pytest.raises(DataError, match=r"one reading.*'x'.* both fit .*features\.x\.thousands = \"\.\""):
+        prepared({"x": texts})
+    plain = prepared({"x": texts}, corrections={"features": {"x": {"decimal": "."}}})
+    assert plain.frame["x"].to_list() == [float(v) for v in texts]
+    marked = prepared({"x": texts}, corrections={"features": {"x": {"thousands": "."}}})
+    assert marked.frame["x"].to_list() == [int(v.replace(".", "")) for v in texts]
+
+
+def test_neighbours_of_case_02_another_column_with_decimal_commas_makes_a_point_doubtful():
+    texts = [f"{v // 1000 + 1}.{v % 1000:03d}" for v in WHOLE]
+    assert prepared({"x": texts, "y": [f"{v:.1f}" for v in AREA]}).frame["x"].to_list() == [float(v) for v in texts]
+    for other in ([f"{v:.1f}".replace(".", ",") for v in AREA], [f"1.{v % 1000:03d}.250" for v in WHOLE]):
+        with pytest.raises(DataError, match=r"one reading\. Received: 'x' with '[0-9.]+', which is"):
+            prepared({"x": texts, "y": other})
+        # As the user says it is.
+        assert prepared({"x": texts, "y": other}, corrections={"features": {"x": {"decimal": "."}}})
+    # A target too, and a comma in it.
+    with pytest.raises(DataError, match=r"'price' .*targets\.price\.thousands"):
+        prepared({"price": texts, "y": [f"{v:.1f}".replace(".", ",") for v in AREA]})
+    with pytest.raises(DataError, match=r"one reading\. Received: 'x'"):
+        prepared({"price": [f"{v:.1f}".replace(".", ",") for v in AREA], "x": texts})
