@@ -146,6 +146,11 @@ class Corrections(TextRules):
         left = {n: c for n, c in _canonical(self.features).items() if not (c.drop and n in left_out)}
         return self.model_copy(update={"features": left, "targets": _canonical(self.targets)})
 
+    def without(self, names: Collection[str]) -> Corrections:
+        """Without what is said of some features, but whether they are left out."""
+        kept = {n: FeatureCorrection(drop=c.drop) if n in names else c for n, c in self.features.items()}
+        return self.model_copy(update={"features": kept})
+
     def with_rules(self, **rules: object) -> Corrections:
         """With what the command line says of all columns' texts, which goes before the file; None says nothing.
 

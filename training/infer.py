@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -42,6 +42,7 @@ def infer_features(
     candidates: list[str],
     corrections: Corrections,
     formats: Mapping[str, TextFormat] | None = None,
+    told: Sequence[str] = (),
 ) -> Inferred:
     """Decide each column's kind, range and policies.
 
@@ -50,13 +51,15 @@ def infer_features(
         candidates: columns that may become features.
         corrections: what the user says; it wins over what is inferred, and keeps a column that would be dropped.
         formats: how the texts of a column are written, by name. Defaults to none.
+        told: sentences on how texts were read, which say why a column is of no use. Defaults to none.
 
     Raises:
         DataError: a correction names no column or does not fit it, or no feature is left.
     """
     result = usable_features(frame, candidates, corrections, formats)
     if not result.features:
-        raise DataError(f"Expected at least one usable feature. Received: {'; '.join(result.notes) or 'no columns'}.")
+        why = [note for note in told if any(f"'{name}'" in note for name in candidates)] + result.notes
+        raise DataError(f"Expected at least one usable feature. Received: {' '.join(why) or 'no columns.'}")
     return result
 
 

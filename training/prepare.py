@@ -136,7 +136,7 @@ def prepare(
     seen = plan.seen()
     candidates = [c for c in frame.columns if c not in (*request.targets, request.group, request.weight)]
     said = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
-    inferred = infer_features(frame, candidates, said, texts.formats)
+    inferred = infer_features(frame, candidates, said, texts.formats, texts.notes)
     notes += inferred.notes
     frame = inferred.frame
     features = fit_categories(inferred.features, frame[seen], request.corrections)

@@ -62,10 +62,16 @@ def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
     for name in targets:
         column = table[name]
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-            shown = ", ".join(repr(v) for v in column.drop_nulls().unique(maintain_order=True).head(3))
+            is_date = column.dtype.is_temporal()
+            first = column.drop_nulls().unique(maintain_order=True).head(3)
+            shown = ", ".join(str(v) if is_date else repr(v) for v in first)
+            what = "with dates or times" if is_date else f"of type {column.dtype}"
+            way_out = "Choose a column of numbers" + (
+                ", or give each as a number, such as the days since a date that stays the same." if is_date else "."
+            )
             raise DataError(
-                f"Expected a target of numbers. Received: '{name}' of type {column.dtype}"
-                + (f", such as {shown}." if shown else ", which is empty.")
+                f"Expected a target of numbers. Received: '{name}' {what}"
+                + (f", such as {shown}. {way_out}" if shown else ", which is empty.")
             )
 
 

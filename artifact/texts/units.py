@@ -14,6 +14,11 @@ inch g kg mg t lb lbs oz l L ml dl cl gal s sec ms min h hr hrs hours hour d day
 year yrs yr W kW MW kWh MWh Wh V mV A mA Ah mAh Hz kHz MHz GHz kB KB MB GB TB Mbps Gbps bar mbar Pa hPa kPa psi N Nm
 J kJ kcal cal hp PS bhp km/h kmh kph mph m/s rpm cc ccm mpg km/l l/100km lx lm dB px dpi mmHg mg/dL mmol/L ppm pp bp
 """
+# What multiplies a number: 1.2k beside 950 is 1200.
+_SCALE_NAMES = """
+% ‰ k K tsd Tsd tsd. Tsd. M mio Mio mio. Mio. mln mn Mrd mrd Mrd. mrd. bn B thousand million billion lakh crore cr
+"""
+_SCALES = frozenset(_SCALE_NAMES.split())
 _CURRENCIES = frozenset(_CURRENCY_NAMES.split())
 _UNITS = frozenset(_UNIT_NAMES.split()) | {"sq ft", "sq m", "sq. ft.", "sq.ft."}
 
@@ -26,3 +31,12 @@ def is_currency(text: str) -> bool:
 def is_unit(text: str) -> bool:
     """Whether a text is a usual unit or a currency, such as ``m2``, ``%`` and ``EUR``."""
     return text in _UNITS or is_currency(text)
+
+
+def is_scale(text: str) -> bool:
+    """Whether a text beside a number multiplies it, such as ``k``, ``%`` and, with a currency, ``k€``."""
+    words = text.replace("\u00a0", " ").split()
+    if not words:
+        return False
+    first = words[0].rstrip("$€£¥")
+    return first in _SCALES and all(is_currency(word) for word in words[1:])

@@ -94,10 +94,13 @@ def _without_targets(
     texts = read_texts(table, sayings(request), strict=False)
     table = texts.frame
     candidates = [name for name in table.columns if name not in roles]
-    inferred = usable_features(table, candidates, request.corrections, texts.formats)
-    features = fit_categories(inferred.features, inferred.frame, request.corrections)
+    corrections = request.corrections.without(texts.unread)
+    inferred = usable_features(table, candidates, corrections, texts.formats)
+    features = fit_categories(inferred.features, inferred.frame, corrections)
     shown = table.select([f.name for f in features] or table.columns)
     repeated = shared_notes(int(shown.is_duplicated().sum()), table.height, "rows", "more than once")
-    told = [*notes, *texts.notes, *inferred.notes, *repeated]
+    # What the refusal says is told once.
+    errors = [error for error in texts.errors if refusal is None or error not in str(refusal)]
+    told = [*notes, *texts.notes, *errors, *inferred.notes, *repeated]
     found = overview(inferred.frame, features, roles, told, data=request.data, rows=rows)
     return Inspected(found, features, refusal=refusal)

@@ -185,29 +185,66 @@ def times(column: Column, tally: Tally) -> str:
 
 def short_years(column: Column, tally: Tally) -> str:
     """On dates whose year has two digits."""
+    orders = {(True, False): ["dd mm yy"], (False, True): ["mm dd yy"]}
+    found = orders.get((tally.first_is_day > 0, tally.second_is_day > 0), ["dd mm yy", "mm dd yy"])
+    mark = next(char for char in tally.short_year_example if not char.isdecimal())
     return (
         f"Column '{column.name}' stays text: {tally.short_years:,} of its {column.rows:,} values look like dates with "
-        f"a year of two digits. Say how they are written in schema.toml: {column.line('format', 'dd/mm/yy')}."
+        f"a year of two digits. Say how they are written in schema.toml: "
+        f"{' or '.join(column.line('format', order.replace(' ', mark)) for order in found)}."
     )
 
 
 def unknown_unit(column: Column, tally: Tally) -> str:
-    """On numbers of which each has the same text beside it."""
+    """On numbers of which each has a text beside it, or some have."""
+    if len(tally.beside) > 1:
+        return (
+            f"Column '{column.name}' stays text: its {column.rows:,} values are numbers, but not all have the same "
+            f"beside them: {_kinds_of_beside(tally)}. Write all of them in one unit."
+        )
     return (
         f"Column '{column.name}' stays text: each of its {column.rows:,} values is a number with a unit or the like, "
         f"such as '{tally.beside_example}'. Say in schema.toml that they are numbers: {column.line('kind', 'number')}."
     )
 
 
+def units_differ(column: Column, tally: Tally) -> str:
+    """The error about numbers of which some are counted in thousands, hundredths and so on, and others are not."""
+    return (
+        f"Expected numbers in one unit. Received: '{column.name}', whose values have not all the same beside them: "
+        f"{_kinds_of_beside(tally)}. Write all of them in one unit, without a text."
+    )
+
+
+def _kinds_of_beside(tally: Tally) -> str:
+    told = [
+        f"{_rows(rows, 'has', 'have')} {repr(f'{key.prefix} {key.suffix}'.strip()) if any(key) else 'nothing'}"
+        for key, rows in tally.beside.most_common(_SHOWN)
+    ]
+    return f"{_listed(told)}, such as '{tally.beside_example}'"
+
+
 def nearly(column: Column, kind: Kind, fit: Fit) -> str:
     """On a column that would be numbers, dates or yes-or-no but for some values."""
     others = column.rows - fit.rows
-    found = list(dict(fit.others.most_common(_SHOWN)))
     return (
         f"Column '{column.name}' stays text, though {fit.rows:,} of its {column.rows:,} values are {_PLURALS[kind]}: "
-        f"{others:,} {'is' if others == 1 else 'are'} not, such as {shown(fit.others)}. Correct them; or, where they "
-        f"mean no value, say in schema.toml: {column.line('missing_values', found)}."
+        f"{others:,} {'is' if others == 1 else 'are'} not, such as {shown(fit.others)}. {_way_out(column, fit)}"
     )
+
+
+def _way_out(column: Column, fit: Fit) -> str:
+    """What to do about values that do not fit: words may mean "no value", what has digits is rather written otherwise.
+
+    Of values that are all different those that are shown are a few of many, so that a list of them would not help.
+    """
+    found = list(dict(fit.others.most_common(_SHOWN)))
+    if any(char.isdecimal() for text in found for char in text):
+        return (
+            "Write them as the others are written; those that mean no value are named by "
+            f"{column.line('missing_values', ['...'])} in schema.toml."
+        )
+    return f"Correct them; or, where they mean no value, say in schema.toml: {column.line('missing_values', found)}."
 
 
 def does_not_fit(column: Column, said: Said, fit: Fit) -> str:
@@ -218,22 +255,20 @@ def does_not_fit(column: Column, said: Said, fit: Fit) -> str:
     if not others:
         hint = "They have a reading, but not as schema.toml says: leave decimal, thousands or format out."
         return f"Expected {plural} in '{column.name}', as schema.toml says. Received: other forms of them. {hint}"
-    found = list(dict(fit.others.most_common(_SHOWN)))
     if said.table == "targets":
         way_out = (
-            f"Correct them; or, where they mean no value, say in schema.toml: {column.line('missing_values', found)}."
+            _way_out(column, fit)
             if fit.rows
             else "Choose a column of numbers. Yes and no can be given as 1 and 0, with --objective logistic."
         )
         return (
             f"Expected a target of numbers. Received: '{column.name}' with {others:,} of {column.rows:,} values that "
-            f"are none, such as {shown(fit.others)}. {way_out}"
+            f"are not numbers, such as {shown(fit.others)}. {way_out}"
         )
     more = f" Where they are dates: {column.line('format', 'dd/mm/yyyy')} or the like." if kind == "datetime" else ""
     return (
         f"Expected kind = \"{kind}\" of schema.toml to fit column '{column.name}'. Received: {others:,} of "
-        f"{column.rows:,} values that are not {plural}, such as {shown(fit.others)}. Correct them; or, where they mean "
-        f"no value, say in schema.toml: {column.line('missing_values', found)}.{more}"
+        f"{column.rows:,} values that are not {plural}, such as {shown(fit.others)}. {_way_out(column, fit)}{more}"
     )
 
 

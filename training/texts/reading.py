@@ -11,7 +11,7 @@ import polars as pl
 from artifact.schema import Kind
 from artifact.texts.dates import format_of_dates
 from artifact.texts.format import PLAIN, Epoch, TextFormat
-from artifact.texts.units import is_unit
+from artifact.texts.units import is_scale, is_unit
 from training.corrections import TextRules
 from training.texts import notes as say
 from training.texts.tally import Beside, Fit, Tally, formats
@@ -160,6 +160,8 @@ def _numbers(column: say.Column, tally: Tally, said: Said) -> Reading | None:
     beside = Beside(found[0].prefix, found[0].suffix)
     if any(beside) and not is_asked and not (_is_known(beside) and tally.beside[beside] == tally.rows):
         return None
+    if is_scale(beside.suffix) and len(tally.beside) > 1:
+        return Reading(pl.String(), error=say.units_differ(column, tally))
     readings = {_roles(text_format, tally): text_format for text_format in reversed(found)}
     chosen = _simplest(found, tally)
     if len(readings) > 1:

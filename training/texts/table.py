@@ -33,11 +33,15 @@ class TableTexts:
         frame: the table, each column typed.
         formats: how the texts of a column are written, of those whose texts are not as JSON would write them.
         notes: sentences on what was decided.
+        errors: why columns cannot be read, which are left as text.
+        unread: their names.
     """
 
     frame: pl.DataFrame
     formats: Mapping[str, TextFormat] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    errors: Sequence[str] = ()
+    unread: Collection[str] = ()
 
 
 class Sayings:
@@ -96,7 +100,7 @@ def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) ->
     Args:
         frame: as it was read, or typed already.
         sayings: what the user says.
-        strict: False leaves a column that cannot be read as text, with a note. Defaults to True.
+        strict: False leaves a column that cannot be read as text, and tells of it. Defaults to True.
 
     Raises:
         DataError: columns that have two readings, or do not fit what the user says.
@@ -105,6 +109,7 @@ def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) ->
     formats: dict[str, TextFormat] = {}
     notes: list[str] = []
     readings: list[Reading] = []
+    unread: list[str] = []
     for name in frame.columns:
         said, written = sayings.of(name), frame[name]
         is_id = name in sayings.untouched or said.kind == "category"
@@ -120,6 +125,7 @@ def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) ->
             text_format = reading.text
             notes += reading.notes
             readings.append(reading)
+            unread += [name] if reading.error else []
             column = found
         columns.append(column)
         if text_format is not None:
@@ -127,7 +133,7 @@ def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) ->
     errors = errors_of(readings)
     if errors and strict:
         raise refused(errors)
-    return TableTexts(pl.DataFrame(columns), formats, [*notes, *errors])
+    return TableTexts(pl.DataFrame(columns), formats, notes, errors, unread)
 
 
 def refused(errors: Sequence[str]) -> DataError:

@@ -23,6 +23,8 @@ _BESIDE = (
 _TYPOGRAPHIC_MINUS = r"[\x{2212}\x{2010}\x{2011}\x{2013}\x{FE63}\x{FF0D}][0-9.,]"
 _LEADING_ZERO = r"^[-+(]*0[0-9]"
 TIME_OF_DAY = r"^[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[aApP]\.?[mM]\.?)?$"
+_FIRST_IS_DAY = r"^(?:1[3-9]|[23][0-9])[-/.]"
+_SECOND_IS_DAY = r"^[0-9]{1,2}[-/.](?:1[3-9]|[23][0-9])[-/.]"
 SHORT_YEAR = r"^[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?: .*)?$"
 _USUAL_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # So many texts are looked at before all are: a column of words is known by fewer.
@@ -76,7 +78,9 @@ class Tally:
         beside: rows by what stands beside their numbers.
         seen: rows by the mark, ``.``, ``,``, ``'``, `` ``, ``(``, ``e`` or ``-``, that their number has.
         example: by mark, a text that has it.
+        first_is_day, second_is_day: rows of dates with a year of two digits whose first or second number is above 12.
         beside_example: a number with something beside it.
+        short_year_example: a date with a year of two digits.
         date_example: by form of dates, a text that has it.
         written: words for yes and no, as they are written.
     """
@@ -84,8 +88,8 @@ class Tally:
     def __init__(self, missing_values: Sequence[str] = (), dates: Sequence[TextFormat] = ()) -> None:
         self._missing_values = tuple(missing_values)
         self.rows = self.date_markers = self.leading_zeros = self.times = self.short_years = self.usual_dates = 0
-        self.longest = 0
-        self.beside_example = ""
+        self.longest = self.first_is_day = self.second_is_day = 0
+        self.beside_example = self.short_year_example = ""
         self.markers: Counter[str] = Counter()
         self.numbers: defaultdict[TextFormat, Fit] = defaultdict(Fit)
         self.dates: defaultdict[TextFormat, Fit] = defaultdict(Fit)
@@ -177,7 +181,11 @@ class Tally:
     def _add_dates(self, counted: pl.DataFrame, first: pl.DataFrame) -> None:
         texts, rows = counted["text"], counted["rows"]
         self.times += int(rows.filter(texts.str.contains(TIME_OF_DAY)).sum())
-        self.short_years += int(rows.filter(texts.str.contains(SHORT_YEAR)).sum())
+        short = counted.filter(texts.str.contains(SHORT_YEAR))
+        self.short_years += int(short["rows"].sum())
+        self.short_year_example = self.short_year_example or (short["text"][0] if short.height else "")
+        self.first_is_day += int(short["rows"].filter(short["text"].str.contains(_FIRST_IS_DAY)).sum())
+        self.second_is_day += int(short["rows"].filter(short["text"].str.contains(_SECOND_IS_DAY)).sum())
         self.usual_dates += int(rows.filter(texts.str.contains(_USUAL_DATE)).sum())
         markers = texts.str.to_lowercase().is_in(DATE_MARKERS)
         self.date_markers += int(rows.filter(markers).sum())

@@ -13,6 +13,7 @@ from training.columns import encode_frame, with_targets
 from training.config import TrainConfig
 from training.corrections import Corrections
 from training.data import read_table
+from training.overview.inspect import inspect
 from training.overview.skeleton import skeleton
 from training.prepare import prepare
 from training.request import Request
@@ -80,10 +81,12 @@ def test_case_03b_what_is_no_number_in_a_target_is_shown_with_its_count():
     with pytest.raises(DataError) as caught:
         prepared({"x": AREA, "price": with_some(PRICE, "sold", "sold", "POA")})
     message = str(caught.value)
-    assert message.startswith("Expected a target of numbers. Received: 'price' with 3 of 240 values that are none")
+    assert message.startswith(
+        "Expected a target of numbers. Received: 'price' with 3 of 240 values that are not numbers"
+    )
     assert "'sold' (2 times), 'POA'" in message
     assert 'targets.price.missing_values = ["sold", "POA"]' in message
-    with pytest.raises(DataError, match=r"240 of 240 values that are none, such as 'a' \(120 times\), 'b'"):
+    with pytest.raises(DataError, match=r"240 of 240 values that are not numbers, such as 'a' \(120 times\), 'b'"):
         prepared({"x": AREA, "price": ["a", "b"] * 120})
     said = {"targets": {"price": {"missing_values": ["sold", "POA"]}}}
     assert len(prepared({"x": AREA, "price": with_some(PRICE, "sold", "sold", "POA")}, corrections=said).y) == N - 3
@@ -449,3 +452,72 @@ def test_neighbours_of_case_02_another_column_with_decimal_commas_makes_a_point_
         prepared({"price": texts, "y": [f"{v:.1f}".replace(".", ",") for v in AREA]})
     with pytest.raises(DataError, match=r"one reading\. Received: 'x'"):
         prepared({"price": [f"{v:.1f}".replace(".", ",") for v in AREA], "x": texts})
+
+
+@pytest.mark.parametrize(
+    ("texts", "beside"),
+    [
+        ([f"{v:.0f}%" if i % 3 else f"{v / 100:.3f}" for i, v in enumerate(AREA)], "160 values have '%'"),
+        (["1.2k", "950"] * 120, "120 values have 'k'"),
+        (["$1.2M", "$950"] * 120, "120 values have '$ M'"),
+        (["1.2 Mio €", "3.4"] * 120, "120 values have 'Mio €'"),
+    ],
+)
+def test_neighbours_of_case_02b_a_factor_beside_some_values_is_no_unit(texts, beside):
+    said = {"features": {"x": {"kind": "number"}}}
+    note = note_with(prepared({"x": texts}), "stays text")
+    assert beside in note
+    assert "Write all of them in one unit" in note
+    assert "kind" not in note
+    with pytest.raises(DataError, match=r"Expected numbers in one unit\. Received: 'x'"):
+        prepared({"x": texts}, corrections=said)
+    with pytest.raises(DataError, match=r"Expected numbers in one unit\. Received: 'price'"):
+        prepared({"price": texts, "x": AREA})
+    # Where each value has it, the column is in that unit; and other units change nothing.
+    assert prepared({"price": [f"{v}k" for v in AREA], "x": AREA}).y.max() > 30
+    euros = prepared({"price": [f"{v} €" if i % 2 else v for i, v in enumerate(PRICE)], "x": AREA})
+    assert len(euros.y) == N
+
+
+def test_short_years_are_proposed_in_the_order_that_the_values_show():
+    for form, order in (("%d/%m/%y", "dd/mm/yy"), ("%-m/%-d/%y", "mm/dd/yy"), ("%d.%m.%y", "dd.mm.yy")):
+        texts = [f"{d:{form}}" for d in DAYS]
+        note = note_with(prepared({"x": texts}), "year of two digits")
+        assert note.endswith(f'features.x.format = "{order}".')
+        found = prepared({"x": texts}, corrections={"features": {"x": {"format": order}}})
+        assert found.frame["x"].to_list() == [d.replace(tzinfo=None) for d in DAYS]
+    both = note_with(prepared({"x": ["03/04/24", "05/06/24"] * 120}), "year of two digits")
+    assert both.endswith('features.x.format = "dd/mm/yy" or features.x.format = "mm/dd/yy".')
+
+
+def test_values_that_are_written_otherwise_are_not_proposed_as_missing():
+    codes = [f"{v:.0f}-" if i % 3 == 0 else f"{v:.0f}" for i, v in enumerate(AREA)]
+    limits = [f"<{v:.0f}" if i % 3 == 0 else f"{v:.0f}" for i, v in enumerate(AREA)]
+    orders = [f"{d:%d/%m/%Y}" if i % 3 else f"{d:%m/%d/%Y}" for i, d in enumerate(DAYS)]
+    for texts in (codes, limits, orders):
+        note = note_with(prepared({"x": texts, "y": AREA}), "stays text")
+        assert "Write them as the others are written" in note
+        assert 'missing_values = ["..."]' in note
+    with pytest.raises(DataError, match="Write them as the others are written"):
+        prepared({"price": codes, "x": AREA})
+    # Where no other feature is left, the reason is not lost.
+    with pytest.raises(DataError, match=r"usable feature\. Received: Column 'x' stays text.*identifier \([^()]+\)\.$"):
+        prepared({"x": orders})
+
+
+def test_inspect_shows_a_table_whose_column_does_not_fit_its_kind_and_says_why_once(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = "".join(f"{v} {'cm' if i % 2 else 'm'},{p}\n" for i, (v, p) in enumerate(zip(AREA, PRICE, strict=True)))
+    path.write_text("x,price\n" + rows, encoding="utf-8")
+    said = Corrections.model_validate({"features": {"x": {"kind": "number", "minimum": 0}}})
+    found = inspect(Request(str(path), ("price",), "m", corrections=said))
+    assert [column.name for column in found.overview.columns] == ["x", "price"]
+    assert "120 of 240 values that are not numbers" in str(found.refusal)
+    assert not [alert for alert in found.overview.alerts if alert.sentence in str(found.refusal)]
+
+
+def test_a_target_of_dates_is_shown_as_people_write_them():
+    frame = pl.DataFrame({"x": AREA, "price": DAYS})
+    with pytest.raises(DataError, match=r"'price' with dates or times, such as 20[0-9-]{8}.* days since") as caught:
+        prepare(frame, Request("t.parquet", ("price",), "m"))
+    assert "datetime" not in str(caught.value)
