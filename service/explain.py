@@ -12,6 +12,7 @@ from artifact.errors import Fault, SchemaMismatchError, unknown_name
 from artifact.schema import FeatureSchema
 from service.errors import DETAILS_LIMIT, ApiError, Described, InvalidRequestError, NotJSONError, TooLargeError
 from service.hints import is_not_finite, is_whole, no_feature, not_finite
+from service.looks import looks_like
 from service.parts import absent_faults
 
 KEYS = ("rows", "columns", "interval", "on_error")
@@ -46,7 +47,7 @@ def explain(
     try:
         found = from_json(body)
     except ValueError as problem:
-        return NotJSONError(f"Expected a JSON body. Received: {problem}.")
+        return NotJSONError(f"Expected a JSON body. Received: {looks_like(body, str(problem))}.")
     return explain_document(found, encoder, max_rows, error, missing_columns)
 
 

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from service.worker import Worker
 
 
+# What a page may send besides what every browser lets it.
+ALLOWED = (
+    "authorization",
+    "content-encoding",
+    "content-type",
+    "inference-header-content-length",
+    "traceparent",
+    "tracestate",
+    "x-api-key",
+    "x-request-id",
+)
 # What a page may read of an answer besides the few that every browser shows it.
 EXPOSED = (
     "inference-header-content-length",
@@ -63,7 +74,7 @@ def _cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=("GET", "HEAD", "POST"),
-        allow_headers=("authorization", "content-type", "content-encoding", "traceparent", "x-api-key", "x-request-id"),
+        allow_headers=ALLOWED,
         expose_headers=EXPOSED,
     )
     return wrapped

@@ -196,7 +196,9 @@ class Live:
             if model is None:
                 model = await asyncio.to_thread(LiveModel.load, wanted, **self._how)
         except NotFoundError as error:
-            self._metrics.missing(isinstance(error, MissingVersionError))
+            # A store that went away whole takes the alias along: then what is live is missing all the same.
+            gone = self.current is not None and not self.source.holds(self.current.name, self.current.version)
+            self._metrics.missing(gone or isinstance(error, MissingVersionError))
             self._refuse(str(error))
         except TruelineError as error:
             self._refuse(str(error), failed=True)

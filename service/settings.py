@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from artifact.errors import DataError, unknown_name
+from service.setting_rules import check_origins, check_paths, key_lines, rule
 
 PREFIX = "TRUELINE_"
 
@@ -179,6 +180,18 @@ class Settings(BaseSettings):
             raise ValueError("expected NAME or NAME:VERSION")
         return value or None
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str | None) -> str | None:
+        check_origins(cls.listed(value))
+        return value
+
+    @field_validator("open_paths")
+    @classmethod
+    def _check_paths(cls, value: str) -> str:
+        check_paths(cls.listed(value))
+        return value
+
     @field_validator("api_key", "api_key_file", "cors_origins", "runtime_folder", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -188,21 +201,17 @@ class Settings(BaseSettings):
     def _keys_are_there(self) -> Self:
         # A key file that cannot be read, or a key of blanks, must not open the service to everybody.
         if (self.api_key is not None or self.api_key_file is not None) and not self.keys():
-            raise ValueError("expected at least one key, not blanks")
+            raise ValueError("expected at least one key. Received: none, but for blanks and comments")
         return self
 
     def keys(self) -> tuple[bytes, ...]:
         """The API keys, of the variable and of the file; none where no key is asked for."""
         found = self.api_key.get_secret_value().split(",") if self.api_key is not None else []
         if self.api_key_file is not None:
-            try:
-                lines = self.api_key_file.read_text(encoding="utf-8-sig").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(f"expected a readable file of keys, not {self.api_key_file}") from error
-            found += [line for line in lines if not line.lstrip().startswith("#")]
+            found += key_lines(self.api_key_file)
         keys = [key.strip() for key in found if key.strip()]
         if not all(key.isascii() and key.isprintable() for key in keys):
-            raise ValueError("expected keys of printable ASCII")
+            raise ValueError("expected keys of printable ASCII. Received: one with other characters")
         return tuple(key.encode() for key in keys)
 
     @staticmethod
@@ -238,9 +247,9 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             if not first["loc"]:
                 # A rule of several settings, of the keys that is: what was received is not for a log.
-                raise DataError(f"{PREFIX}API_KEY and {PREFIX}API_KEY_FILE: {first['msg']}.") from None
+                raise DataError(f"{PREFIX}API_KEY and {PREFIX}API_KEY_FILE: {rule(first['msg'], None)}") from None
             variable = PREFIX + "_".join(map(str, first["loc"])).upper()
-            raise DataError(f"{variable}: {first['msg']}. Received: {first['input']!r}.") from error
+            raise DataError(f"{variable}: {rule(first['msg'], first['input'])}") from error
 
     @classmethod
     def unknown(cls, environ: Mapping[str, str]) -> list[str]:

@@ -128,6 +128,11 @@ class Source:
                 self._champion_file = None if alias is None else self._manifest(name, alias.version)
         return stamp if self._champion_file is None else (*stamp, *_stamp(self._champion_file))
 
+    def holds(self, name: str, version: str) -> bool:
+        """Whether a version could be loaded now: it is in the store, or in the Bento."""
+        bundled = self._bundled.get(name)
+        return (bundled is not None and bundled.version == version) or self._manifest(name, version).is_file()
+
     def _manifest(self, name: str, version: str) -> Path:
         return self.registry.models / name / version / MANIFEST
 
@@ -157,7 +162,9 @@ class Source:
             return bundled
         known = self.registry.names()
         if name not in known:
-            raise NotFoundError(unknown_name("model", name, [*known, *self._bundled]))
+            unknown = unknown_name("model", name, [*known, *self._bundled])
+            way_out = f"Train and promote it: `trueline train DATA --target COLUMN --name {name} --promote`."
+            raise NotFoundError(f"{unknown} {way_out}")
         raise NotFoundError(f"Model '{name}' has no champion yet. {self._advice(name)}")
 
     def _instead(self, name: str, versions: list[str]) -> str:

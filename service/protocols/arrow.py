@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from artifact.moments import unwritable
 from artifact.predictor import Predictor
 from artifact.schema import FeatureSchema, Kind
 from artifact.values import DictionaryColumn
 from service.errors import BodyFormatError, TooLargeError
+from service.looks import looks_like
 from service.parts import Answered, Options, Part, chosen_columns, sliced
 from service.protocols.csv_format import answer_names, texts_of
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _RECORD_BATCH = 3
-_FILE = b"ARROW1"
+_STREAM = b"\xff\xff\xff\xff"
 
 
 def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int) -> Iterator[Part]:
@@ -40,9 +42,6 @@ def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int)
     """
     import pyarrow as pa
 
-    if body.startswith(_FILE):
-        way_out = "Write a stream: pyarrow.ipc.new_stream, or write_ipc_stream of polars."
-        raise BodyFormatError(f"Expected an Arrow stream. Received: an Arrow file, as Feather is. {way_out}")
     try:
         for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
             check_unpacked(message, limit)
@@ -52,7 +51,8 @@ def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int)
                 batch.validate(full=True)
                 yield from parts_of(batch, chosen, schema)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise BodyFormatError(f"Expected an Arrow stream. Received: {_reason(error)}.") from None
+        found = looks_like(body, _reason(error), own=_STREAM)
+        raise BodyFormatError(f"Expected an Arrow stream. Received: {found}.") from None
 
 
 def parts_of(batch: pa.RecordBatch, chosen: list[int], schema: FeatureSchema) -> Iterator[Part]:
@@ -157,6 +157,12 @@ def _datetimes(column: pa.Array) -> Any:
     import pyarrow as pa
 
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        moments = column.to_numpy(zero_copy_only=False)
+        beyond = unwritable(moments)
+        if beyond.any():
+            # Seconds of the year 40000, or milliseconds called seconds: as microseconds they would be another moment.
+            told = zip(moments, np.isnat(moments).tolist(), beyond.tolist(), strict=True)
+            return [None if absent else str(moment) if far else moment for moment, absent, far in told]
         # Floor, as NumPy does, where nanoseconds do not fit.
         zone = getattr(column.type, "tz", None)
         return column.cast(pa.timestamp("us", zone), safe=False).to_numpy(zero_copy_only=False)

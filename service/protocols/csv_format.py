@@ -26,6 +26,7 @@ from artifact.schema import Feature, FeatureSchema, Kind
 from artifact.texts.plain import SPACES
 from artifact.texts.read import read_texts
 from service.errors import BodyFormatError
+from service.looks import BOM, looks_like
 from service.parts import PART_ROWS, Answered, Options, Part, chosen_columns
 from service.protocols.json_bulk import row_error
 
@@ -59,7 +60,8 @@ def read_csv(body: bytes, schema: FeatureSchema, options: Options) -> Iterator[P
         while rows := list(islice(lines, PART_ROWS)):
             yield _part([row for row in rows if row], kept, len(names))
     except UnicodeDecodeError as error:
-        raise BodyFormatError(f"Expected CSV in UTF-8. Received: {error.reason} at byte {error.start}.") from None
+        found = looks_like(body, f"{error.reason} at byte {error.start}. Save the table as UTF-8", own=BOM)
+        raise BodyFormatError(f"Expected CSV in UTF-8. Received: {found}.") from None
     except csv.Error as error:
         raise BodyFormatError(f"Expected CSV. Received: {error}, near line {lines.line_num}.") from None
 

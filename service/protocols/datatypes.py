@@ -116,7 +116,7 @@ def from_json(name: str, datatype: str, values: list[Any]) -> Values:
         limits = np.iinfo(_NUMPY[datatype])
         for row, value in enumerate(values):
             if value is not None and not limits.min <= value <= limits.max:
-                raise fault(name, f"Expected an {datatype}, {limits.min} to {limits.max}.", value, row=row)
+                raise fault(name, f"Expected {datatype}, {limits.min} to {limits.max}.", value, row=row)
     return np.array(values, dtype=np.float64)
 
 

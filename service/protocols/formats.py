@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from artifact.absent import MISSING_COLUMNS, MissingColumns
 from artifact.errors import Fault, unknown_name
-from service.errors import InvalidRequestError, MediaTypeError, NotAcceptableError
+from service.errors import Described, InvalidRequestError, MediaTypeError, NotAcceptableError
 from service.parts import Options
 
 JSON = "application/json"
@@ -22,6 +23,11 @@ _ALIASES |= {"text/tab-separated-values": CSV, "application/csv": CSV}
 _PARAMETERS = ("interval", "on_error", "extra", "missing_columns")
 MISSING = "missing_columns"
 _SHOWN = 100
+_NOT_HERE = (
+    "Expected no such parameter in the query of this path. Send it in the body: among 'parameters' of the Open "
+    "Inference Protocol, beside 'instances' or 'inputs' of TensorFlow Serving."
+)
+_PREDICTS = "Expected no such parameter in the query of this path. POST /predict has it."
 
 
 class Wanted(NamedTuple):
@@ -115,12 +121,24 @@ def parameters(query: bytes, on_error: str = "request") -> Options:
 
 
 def missing_columns_of(query: bytes) -> MissingColumns:
-    """The parameter ``missing_columns`` of a protocol that passes other parameters over.
+    """The parameter ``missing_columns`` of a protocol that has no other in its query, and passes those of proxies over.
+
+    What ``/predict`` takes there is not passed over: an ``interval`` would be asked for and not be what was answered.
 
     Raises:
-        InvalidRequestError: another value than it has.
+        InvalidRequestError: another value than it has, or a parameter that is ``/predict``'s.
     """
-    return read_missing_columns(dict(_pairs(query)).get(MISSING)) if query else "refuse"
+    if not query:
+        return "refuse"
+    pairs = _pairs(query)
+    faults = [
+        Fault(None, name, _NOT_HERE if name == "interval" else _PREDICTS, value, "unknown")
+        for name, value in pairs
+        if name in _PARAMETERS and name != MISSING
+    ]
+    if faults:
+        raise InvalidRequestError(faults)
+    return read_missing_columns(dict(pairs).get(MISSING))
 
 
 def read_missing_columns(value: Any) -> MissingColumns:
@@ -143,10 +161,17 @@ def _no_choice(name: str, value: Any, choices: Iterable[str]) -> Fault:
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
     except ValueError:
         message = "Expected at most 20 parameters."
         raise InvalidRequestError([Fault(None, None, message, "more", "length")]) from None
+    times = Counter(name for name, _ in pairs)
+    twice = [name for name in _PARAMETERS if times[name] > 1]
+    if twice:
+        received = [Described(f"{times[name]} times") for name in twice]
+        message = "Expected each parameter once."
+        raise InvalidRequestError([Fault(None, n, message, r, "type") for n, r in zip(twice, received, strict=True)])
+    return pairs
 
 
 def _content_type(text: str) -> str:

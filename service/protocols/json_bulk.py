@@ -21,6 +21,7 @@ from artifact.schema import FeatureSchema
 from service.errors import DETAILS_LIMIT, InvalidRequestError
 from service.explain import KEYS, explain
 from service.hints import is_whole, no_feature, take_out, take_out_of_columns
+from service.misspelt import Misspelt
 from service.parts import PART_ROWS, Answered, Options, Part, chosen_columns, sliced
 from service.protocols.json_strict import Read, read_json
 
@@ -151,12 +152,18 @@ def columns_of(rows: Sequence[Any], schema: FeatureSchema, options: Options) -> 
             if sum(map(len, rows)) == len(names) * len(rows):
                 return Part(dict(zip(names, map(list, zip(*values, strict=True)), strict=True)), len(rows))
     known = frozenset(names)
+    # With missing_columns=impute the caller has said that a feature may have no key, whatever the others are called.
+    misspelt = Misspelt(schema) if options.ignore_extra and options.missing_columns == "refuse" else None
     faults: list[Fault] = []
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             faults.append(Fault(i, None, "Expected an object, feature name to value.", row, "type"))
-        elif not options.ignore_extra and not row.keys() <= known:
+        elif row.keys() <= known:
+            continue
+        elif not options.ignore_extra:
             faults.extend(_unknown(i, row, schema, known))
+        elif misspelt is not None:
+            faults.extend(misspelt.faults(i, row))
     objects = [row if isinstance(row, dict) else {} for row in rows]
     return Part({name: [row.get(name) for row in objects] for name in names}, len(rows), faults)
 

@@ -8,6 +8,7 @@ import orjson
 from pydantic_core import from_json
 
 from service.errors import NotJSONError
+from service.looks import looks_like
 
 
 class Read(NamedTuple):
@@ -46,4 +47,4 @@ def read_json(body: bytes) -> Read:
     try:
         return loads(body)
     except orjson.JSONDecodeError as error:
-        raise NotJSONError(f"Expected a JSON body. Received: {error}.") from None
+        raise NotJSONError(f"Expected a JSON body. Received: {looks_like(body, str(error))}.") from None

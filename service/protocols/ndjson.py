@@ -22,6 +22,7 @@ from service.errors import ApiError, BodyTimeoutError, TooLargeError
 from service.hints import take_out
 from service.http import ClientGoneError, Receive
 from service.lane import BulkLane
+from service.looks import BOM
 from service.metrics import Metrics
 from service.parts import PART_ROWS, Options, Part
 from service.protocols.json_answers import NdjsonWriter
@@ -47,6 +48,7 @@ class LineReader:
         self._options = options
         self._max_line = max_line
         self._rest = b""
+        self._begun = False
 
     def feed(self, data: bytes, *, last: bool = False) -> Iterator[Part]:
         """The parts of all lines that are complete; with the last piece, of what is left too.
@@ -55,6 +57,9 @@ class LineReader:
             TooLargeError: a line of too many bytes.
         """
         text = self._rest + data if self._rest else data
+        if not self._begun and len(text) >= len(BOM):
+            self._begun = True
+            text = text.removeprefix(BOM)
         end = len(text) if last else text.rfind(b"\n") + 1
         text, self._rest = text[:end], text[end:]
         lines = iter(text.split(b"\n"))

@@ -114,6 +114,7 @@ class Inference:
         binary = memoryview(b"" if json_length is None else body)[json_length or 0 :]
         self._read_id(document.get("id"))
         parameters = _parameters(document)
+        _refuse_misplaced(document)
         inputs = _objects(document, "inputs")
         heads = [read_head(i.get("name"), i.get("datatype"), i.get("shape")) for i in inputs]
         asked = parameters.get(MISSING)
@@ -223,7 +224,7 @@ def header_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
         if name == HEADER_LENGTH:
             if not value.isdigit() or len(value) > 20:
                 raise fault(
-                    "Inference-Header-Content-Length", "Expected a number of bytes.", Described(repr(value[:40]))
+                    "Inference-Header-Content-Length", "Expected a number of bytes.", value[:40].decode("latin-1")
                 )
             return int(value)
     return None
@@ -258,6 +259,13 @@ def _parameters(document: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise fault("parameters", "Expected an object.", found)
     return found
+
+
+def _refuse_misplaced(document: dict[str, Any]) -> None:
+    """Refuse a parameter that stands beside 'inputs', where it would be passed over, and be taken for granted."""
+    for name in ("interval", MISSING):
+        if name in document:
+            raise fault(name, f'Expected it among the parameters: "parameters": {{"{name}": ...}}.', document[name])
 
 
 def _flag(parameters: dict[str, Any], name: str, *, usual: bool = False) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from artifact.schema import FeatureSchema
 from service.errors import BodyFormatError, TooLargeError
+from service.looks import looks_like
 from service.parts import Options, Part, chosen_columns
 from service.protocols.arrow import TableWriter, parts_of
 
+_PARQUET = b"PAR1"
 _BATCH_ROWS = 16_384
 
 
@@ -42,7 +44,8 @@ def read_parquet(body: bytes, schema: FeatureSchema, options: Options, limit: in
                 yield from parts_of(batch, [at[names[i]] for i in chosen], schema)
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
-        raise BodyFormatError(f"Expected a Parquet file. Received: {lines[0][:200].rstrip('.')}.") from None
+        found = looks_like(body, lines[0][:200].rstrip("."), own=_PARQUET)
+        raise BodyFormatError(f"Expected a Parquet file. Received: {found}.") from None
 
 
 class ParquetWriter(TableWriter):

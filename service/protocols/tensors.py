@@ -22,6 +22,7 @@ from service.requests import PredictRequest
 
 ENDS = ("value", "lower", "upper")
 MATRIX = "input"
+_KINDS = {kind: f"{'an' if kind == 'integer' else 'a'} {kind}" for kind in FITTING}
 _MATRIX_KINDS = ("number", "integer", "boolean")
 
 
@@ -116,7 +117,7 @@ class Inputs:
         fitting = FITTING[feature.kind]
         if head.datatype not in fitting:
             raise fault(
-                feature.name, f"Expected {' or '.join(fitting)} for a {feature.kind}.", Described(head.datatype)
+                feature.name, f"Expected {' or '.join(fitting)} for {_KINDS[feature.kind]}.", Described(head.datatype)
             )
         if len(head.shape) not in (1, 2) or head.shape[1:] not in ((), (1,)):
             raise fault(feature.name, "Expected shape [n] or [n, 1].", _shown(head.shape))

@@ -104,7 +104,7 @@ def test_wrong_settings_end_the_command_with_a_sentence(registry):
     environ = clean_environment(registry.home, TRUELINE_MAX_ROWS="many")
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
-    assert "TRUELINE_MAX_ROWS: Input should be a valid integer" in done.stderr
+    assert "TRUELINE_MAX_ROWS: Expected a valid integer" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -167,6 +167,26 @@ async def test_case_v25_a_live_version_that_is_deleted_goes_on_and_is_told(regis
     await started.stop()
 
 
+async def test_a_store_that_goes_away_whole_is_told_as_a_missing_version(registry, log):
+    """A volume that is unmounted takes the alias along: nothing says any more which version should be live."""
+    metrics = Metrics(CollectorRegistry())
+    live = Live(Source(registry), metrics, max_rows=100, watch_seconds=0.005)
+    await live.start()
+    version, away = live.current.version, registry.home / "away"
+    away.mkdir()
+    folders = [registry.models, registry.alias_path("any").parent.parent.parent]
+    for folder in folders:
+        folder.rename(away / folder.name)
+    await until(lambda: metrics.registry.get_sample_value("trueline_version_missing") == 1)
+    assert live.model().version == version
+    way_out = "Train and promote it: `trueline train DATA --target COLUMN --name houses --promote`."
+    await until(lambda: f"keeps serving. Unknown model 'houses'. There are none yet. {way_out}" in log.text)
+    for folder in folders:
+        (away / folder.name).rename(folder)
+    await until(lambda: metrics.registry.get_sample_value("trueline_version_missing") == 0)
+    await live.stop()
+
+
 async def test_warm_up_measures_the_speed(registry):
     model = LiveModel.load(registry.resolve("houses"), max_rows=100)
     assert 0 < model.seconds(1) < 0.1

@@ -52,7 +52,7 @@ def test_case_v12_comments_in_a_key_file_are_no_keys(mark, tmp_path):
     file.write_text(f"{mark}rotate me\nsecret-one\n\n# old \r\nsecret#two \n", encoding="utf-8")
     assert Settings.from_environment({"TRUELINE_API_KEY_FILE": str(file)}).keys() == (b"secret-one", b"secret#two")
     file.write_text(f"{mark}only this\n", encoding="utf-8")
-    with pytest.raises(DataError, match="expected at least one key"):
+    with pytest.raises(DataError, match="Expected at least one key"):
         Settings.from_environment({"TRUELINE_API_KEY_FILE": str(file)})
 
 
@@ -65,7 +65,7 @@ def test_a_key_that_cannot_be_sent_does_not_open_the_service_and_is_not_shown(va
 
 
 def test_a_key_file_that_cannot_be_read_does_not_open_the_service(tmp_path):
-    with pytest.raises(DataError, match="expected a readable file of keys"):
+    with pytest.raises(DataError, match="Expected a readable file of keys"):
         Settings.from_environment({"TRUELINE_API_KEY_FILE": str(tmp_path / "none")})
 
 

@@ -132,9 +132,12 @@ def test_case_v02_v19_a_port_is_one_services_alone(store: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"TRUELINE_API_KEY_FILE": "none.txt"}, r"expected a readable file of keys, not .*none\.txt"),
-        ({"TRUELINE_API_KEY_FILE": "comments.txt"}, "expected at least one key"),
-        ({"TRUELINE_MAX_ROWS": "many"}, "TRUELINE_MAX_ROWS: Input should be a valid integer"),
+        (
+            {"TRUELINE_API_KEY_FILE": "none.txt"},
+            r"Expected a readable file of keys\. Received: .*none\.txt \(no such file or directory\)",
+        ),
+        ({"TRUELINE_API_KEY_FILE": "comments.txt"}, "Expected at least one key"),
+        ({"TRUELINE_MAX_ROWS": "many"}, "TRUELINE_MAX_ROWS: Expected a valid integer. Received: 'many'"),
         ({"BENTOML_HOME": "comments.txt"}, r"BENTOML_HOME: Expected a folder.* Received: .*comments\.txt, which is no"),
         ({"BENTOML_HOME": "comments.txt/below"}, "BENTOML_HOME: Expected a folder"),
         ({"BENTOML_CONFIG": "none.yaml"}, "Expected settings that BentoML can start with.* not found"),
