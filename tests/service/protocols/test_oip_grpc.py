@@ -213,7 +213,7 @@ BAD = {
     "none": (changed("age", fp64_contents=[]), "'age': Expected 1 elements in 'fp64_contents'. Received: 0."),
     "field": (changed("age", fp32_contents=[1]), "'age': Expected 'fp64_contents' for FP64. Received: fp32_contents."),
     "fp16": (changed("age", datatype="FP16"), "'age': Expected FP16 as 'raw_input_contents'."),
-    "int8": (changed("rooms", datatype="INT8", int_contents=[300]), "Row 0, 'rooms': Expected an INT8, -128 to 127."),
+    "int8": (changed("rooms", datatype="INT8", int_contents=[300]), "Row 0, 'rooms': Expected INT8, -128 to 127."),
     "utf-8": (changed("town", bytes_contents=[b"\xff"]), "Row 0, 'town': Expected UTF-8."),
     "range": (changed("rooms", int64_contents=[99]), "Row 0, 'rooms': Expected a value in the training range [1, 12]."),
     "infinite": (changed("age", fp64_contents=[np.inf]), "Row 0, 'age': Expected a finite number."),
