@@ -159,7 +159,8 @@ def _for_version(app: ASGIApp, cycle: RequestResponseCycle) -> ASGIApp:
 
 async def _refuse_version(scope: Scope, _receive: Receive, send: Send) -> None:
     sentence = f"Expected HTTP/1.1 or HTTP/1.0. Received: HTTP/{scope['http_version']}."
-    await send_reply(send, Reply(sentence.encode(), 505, b"text/plain; charset=utf-8"))
+    # Not 505: a 5xx tells an operator of a fault of the service, and this is the client's.
+    await send_reply(send, Reply(sentence.encode(), 400, b"text/plain; charset=utf-8"))
 
 
 class _Unchunked:

@@ -44,10 +44,10 @@ def test_a_fault_is_found_made_small_and_kept(
 
     read = tf_serving.read
 
-    def faulty(model, body):
+    def faulty(model, body, *options):
         if b"true" in body:
             raise KeyError("found")
-        return read(model, body)
+        return read(model, body, *options)
 
     monkeypatch.setattr(tf_serving, "read", faulty)
 

@@ -358,7 +358,7 @@ def test_an_answer_of_known_length_to_http_1_0_keeps_it():
 def test_another_version_is_refused(version):
     app = App()
     transport = talk(app, b"GET / HTTP/%b\r\nHost: x\r\n\r\n" % version + INNER)
-    assert transport.written.startswith(b"HTTP/1.1 505 HTTP Version Not Supported\r\n")
+    assert transport.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert transport.written.endswith(b"Expected HTTP/1.1 or HTTP/1.0. Received: HTTP/%b." % version)
     assert (app.seen, transport.closed) == ([], True)
 

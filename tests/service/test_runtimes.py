@@ -35,7 +35,7 @@ def live_of(registry, **how):
 
 def test_the_settings_reach_the_live_version(registry):
     environ = {"BENTOML_HOME": str(registry.home), "TRUELINE_RUNTIME": "onnx-int8", "TRUELINE_DEVICE": "cpu"}
-    worker = Worker.from_environment(environ)
+    worker = Worker.from_environment(environ, lambda settings, choice: Source(registry, settings.model, choice=choice))
     assert worker.live._how == {
         "max_rows": 32_768,
         "threads": 1,

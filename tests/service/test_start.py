@@ -112,7 +112,7 @@ def test_case_v02_v19_a_port_is_one_services_alone(store: Path, tmp_path: Path) 
         said = refused(TRUELINE, environ, ROOT, "--port", other, "--grpc-port", str(grpc), "--grpc-host", "0.0.0.0")
         assert f"TRUELINE_GRPC_PORT: Expected a port to listen on. Received: 0.0.0.0:{grpc}, which another" in said
         wait_until_ready(process, port, log)
-        assert log.read_text().count("gRPC on") == 2
+        wait_for(lambda: log.read_text().count("gRPC on") == 2)
         assert f"Received: 127.0.0.1:{grpc}, which another process uses." in refused(
             BENTOML, {**environ, "TRUELINE_GRPC_PORT": str(grpc)}, ROOT, "--port", other
         )

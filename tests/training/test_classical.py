@@ -122,7 +122,7 @@ def test_polynomial_is_scikit_learns():
 def test_products_that_would_be_too_many_leave_the_categories_alone_or_are_refused():
     rng = np.random.default_rng(1)
     wide = pl.DataFrame({f"x{i}": rng.normal(size=80) for i in range(30)} | {"y": rng.normal(size=80)})
-    words = wide.with_columns(town=pl.Series(rng.integers(0, 25, 80).astype(str)) + "t")
+    words = wide.with_columns(town="t" + pl.Series(rng.integers(0, 25, 80).astype(str)))
     request = Request("table.csv", ("y",), "t", TrainConfig(model="polynomial", folds=2))
     given = prepare(words, request)
     model = fit(given.schema, given.X, given.y, given.plan.folds, given.config).model
