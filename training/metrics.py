@@ -30,17 +30,20 @@ def regression_metrics(y: Float64, value: Float64, weight: Float64 | None = None
 
     Returns:
         ``mse``, ``rmse``, ``mae``, ``r2``, ``explained_variance``, ``mape``, ``msle``, ``rmsle``; None where a metric
-        is not defined: MAPE where a true value is 0, MSLE and RMSLE where a value is -1 or less.
+        is not defined: R2 and explained variance where all true values are the same, MAPE where one is 0, MSLE and
+        RMSLE where a value is -1 or less.
     """
     mse = float(metrics.mean_squared_error(y, value, sample_weight=weight))
+    varies = bool(y.min() < y.max())
     logs = bool(y.min() > -1 and value.min() > -1)
     msle = float(np.average(np.square(np.log1p(value) - np.log1p(y)), weights=weight)) if logs else None
+    explained = float(metrics.explained_variance_score(y, value, sample_weight=weight)) if varies else None
     return {
         "mse": mse,
         "rmse": float(np.sqrt(mse)),
         "mae": float(metrics.mean_absolute_error(y, value, sample_weight=weight)),
-        "r2": float(metrics.r2_score(y, value, sample_weight=weight)),
-        "explained_variance": float(metrics.explained_variance_score(y, value, sample_weight=weight)),
+        "r2": float(metrics.r2_score(y, value, sample_weight=weight)) if varies else None,
+        "explained_variance": explained,
         "mape": float(np.average(np.abs((y - value) / y), weights=weight)) if np.all(y != 0) else None,
         "msle": msle,
         "rmsle": None if msle is None else float(np.sqrt(msle)),

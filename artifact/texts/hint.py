@@ -31,6 +31,8 @@ def what_to_send(feature: Feature, value: Any) -> str:
     Example:
         >>> what_to_send(Feature(name="area", kind="number"), "50,5")
         ' Send 50.5.'
+        >>> what_to_send(Feature(name="area", kind="number", text=TextFormat(decimal=",")), "50.5")
+        " Send 50.5 in JSON; in a CSV write '50,5', as training read it."
     """
     if not isinstance(value, str) or len(value) > _LONGEST:
         return ""
@@ -51,7 +53,11 @@ def _number(text: str, text_format: TextFormat) -> str:
     own = read_number(text, text_format)
     found = {own} if own is not None else {v for f in _FORMATS if (v := read_number(text, f)) is not None}
     if len(found) == 1 and abs(value := found.pop()) < 1e15:
-        return f" Send {int(value) if value == int(value) else value}."
+        number = str(int(value) if value == int(value) else value)
+        if own is None and text_format.decimal == ",":
+            # In a file the point is not what training read.
+            return f" Send {number} in JSON; in a CSV write '{number.replace('.', ',')}', as training read it."
+        return f" Send {number}."
     return " Send it with a decimal point and without marks between thousands." if found else ""
 
 

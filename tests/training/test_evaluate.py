@@ -116,6 +116,9 @@ def test_metrics_by_hand():
 def test_metrics_that_are_not_defined_are_none():
     found = regression_metrics(np.array([0.0, -3.0]), np.array([1.0, 2.0]))
     assert (found["mape"], found["msle"], found["rmsle"]) == (None, None, None)
+    found = regression_metrics(np.full(3, 7.5), np.array([1.0, 2.0, 7.5]), np.array([1.0, 2.0, 3.0]))
+    assert (found["r2"], found["explained_variance"]) == (None, None)
+    assert found["rmse"] > 0
 
 
 def mixed_request() -> tuple[pl.DataFrame, Request]:

@@ -364,3 +364,23 @@ def test_a_table_is_inspected_without_what_trains():
         check=False,
     )
     assert done.stdout.splitlines()[-1].startswith("[]"), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sign", [-999, -99, -9999])
+def test_a_sign_of_missing_is_told_however_wide_the_others_lie(rng, sign):
+    prices = rng.uniform(70_000, 300_000, 200).round()
+    prices[::10] = sign
+    (alert,) = number_alerts(pl.Series("price", prices), "target", numbered=True)
+    assert alert.kind == "marker"
+    assert f"is {sign:,} in 20 rows" in alert.sentence
+    # Below 0 others lie too; or it stands there once.
+    for others in (prices - 80_000 * (prices > 0), np.where(np.arange(200) == 50, sign, np.abs(prices))):
+        assert not [a for a in number_alerts(pl.Series("x", others), "target", numbered=True) if a.kind == "marker"]
+
+
+def test_categories_that_differ_in_capitals_or_spaces_are_told():
+    frame = pl.DataFrame({"bath": ["Ja", "ja", "nein", "New  York", "new york", "JA"] * 40, "a": ["x", "y"] * 120})
+    features = prepare(frame.with_columns(price=pl.int_range(240)), request("-", "price")).schema.features
+    found = [a for a in feature_alerts(frame, [*features], numbered=True) if a.kind == "spelling"]
+    assert [alert.columns for alert in found] == [("bath",)]
+    assert "'JA', 'Ja', 'ja'; 'New  York', 'new york'. Each is learnt by itself" in found[0].sentence

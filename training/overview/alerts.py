@@ -16,7 +16,18 @@ from training.overview.columns import moment_text
 
 Float64 = npt.NDArray[np.float64]
 Kind = Literal[
-    "note", "left out", "missing", "one value", "near key", "rare", "marker", "outliers", "cap", "skew", "pair"
+    "note",
+    "left out",
+    "missing",
+    "one value",
+    "near key",
+    "spelling",
+    "rare",
+    "marker",
+    "outliers",
+    "cap",
+    "skew",
+    "pair",
 ]
 # Kinds that are training's own notes.
 TOLD: tuple[Kind, ...] = ("note", "left out")
@@ -33,6 +44,9 @@ _SKEW = {"feature": 5.0, "target": 2.0}
 # Quartile ranges beyond a quartile: a normal has 1 such value in 10^42 rows, an exponential one in 120,000.
 _FAR = 10.0
 _FEW = 0.01
+# Values below 0 that programs write for "missing" among values of which none is.
+_SIGNS = (-99.0, -999.0, -9_999.0, -99_999.0, -999_999.0)
+_SPELLINGS_SHOWN = 3
 # Rows with the same far value, which is rather a mark than a measurement.
 _REPEATED = 3
 _GRADES = 10
@@ -73,6 +87,7 @@ def feature_alerts(frame: pl.DataFrame, features: list[Feature], *, numbered: bo
         yield from alone
         yield from _near_key(present, feature.kind)
         if feature.kind == "category":
+            yield from _spelling(present)
             yield from _rare(present, len(column))
         elif feature.kind == "datetime":
             yield from moment_alerts(column, numbered=numbered)
@@ -112,7 +127,7 @@ def moment_alerts(column: pl.Series, *, numbered: bool) -> Iterator[Alert]:
 def _far_alerts(
     name: str, values: Float64, rows: npt.NDArray[np.int64] | None, shown: Callable[[float], str] = number
 ) -> Iterator[Alert]:
-    far = _far(values) | _beyond_all(values)
+    far = _far(values) | _beyond_all(values) | _sign(values)
     if not far.any():
         return
     median = shown(float(np.median(values)))
@@ -204,6 +219,24 @@ def _near_key(present: pl.Series, kind: str) -> Iterator[Alert]:
     )
 
 
+def _spelling(present: pl.Series) -> Iterator[Alert]:
+    """Categories that differ in nothing but capitals, and spaces within."""
+    texts = present.cast(pl.String).unique()
+    alike = texts.str.to_lowercase().str.replace_all(r"\s+", " ")
+    groups = pl.DataFrame({"text": texts, "alike": alike}).group_by("alike").agg(pl.col("text").sort())
+    found = sorted(group for group in groups["text"].to_list() if len(group) > 1)
+    if not found:
+        return
+    shown = "; ".join(", ".join(map(repr, group)) for group in found[:_SPELLINGS_SHOWN])
+    more = f"; and {len(found) - _SPELLINGS_SHOWN:,} more" if len(found) > _SPELLINGS_SHOWN else ""
+    yield Alert(
+        "spelling",
+        (present.name,),
+        f"Column '{present.name}' has categories that differ only in capitals or spaces: {shown}{more}. Each is learnt "
+        "by itself: write those that mean the same alike.",
+    )
+
+
 def _rare(present: pl.Series, n_rows: int) -> Iterator[Alert]:
     counts = present.value_counts()["count"]
     rare = counts.filter(counts < MIN_CATEGORY_ROWS)
@@ -237,6 +270,14 @@ def _beyond_all(values: Float64) -> npt.NDArray[np.bool_]:
             if _FAR * (high - low) < max(low - end, end - high) < np.inf:
                 found |= values == end
     return found
+
+
+def _sign(values: Float64) -> npt.NDArray[np.bool_]:
+    """A usual sign of "missing" that is the only value below 0, however wide the others lie: a price of -999."""
+    lowest = values.min()
+    others = values[values != lowest]
+    is_sign = lowest in _SIGNS and len(others) >= _FEWEST_ROWS and others.min() >= 0
+    return np.asarray(values == lowest) if is_sign else np.zeros(len(values), bool)
 
 
 def _skewness(values: Float64) -> float:

@@ -14,6 +14,7 @@ from artifact.texts.format import PLAIN, TextFormat
 from artifact.texts.numbers import read_number
 from artifact.texts.plain import SPACES, is_marker, plain
 from artifact.texts.read import read_texts
+from artifact.values import read_numbers
 from training.columns import feature_values
 from training.texts.columns import are_markers, moments, numbers, plain_texts, words
 
@@ -152,3 +153,20 @@ def test_json_stays_strict_and_says_what_to_send(kind, value, message):
     with pytest.raises(SchemaMismatchError) as caught:
         Encoder(schema).encode_rows([{"x": value}])
     assert caught.value.faults[0].message == message
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("50.5", "Expected a number. Send 50.5 in JSON; in a CSV write '50,5', as training read it."),
+        ("1706.577", "Expected a number. Send 1706.577 in JSON; in a CSV write '1706,577', as training read it."),
+        ("1,234.5", "Expected a number. Send 1234.5 in JSON; in a CSV write '1234,5', as training read it."),
+        ("50,5", "Expected a number. Send 50.5."),
+    ],
+)
+def test_a_text_that_is_not_as_training_read_it_is_told_how_a_csv_has_it(value, message):
+    faults = []
+    feature = Feature(name="x", kind="number", text=TextFormat(decimal=",", thousands="."))
+    read_numbers(feature, [value], faults)
+    assert [fault.message for fault in faults] == [message]
+    assert read_number(message.partition("write '")[2].partition("'")[0] or value, feature.text) is not None
