@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from artifact.errors import ArtifactError
-from artifact.files import replace_text
+from artifact.files import replace_text, unreadable
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -62,7 +62,10 @@ class Aliases:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            raise ArtifactError(f"Expected an alias in {path}. Received: {error}.") from error
+            way_out = "Have the file readable"
+            if isinstance(error, ValidationError):
+                way_out = f"Remove that file, then promote a version: `trueline promote {name}:VERSION`"
+            raise ArtifactError(f"Expected an alias in {path}. Received: {unreadable(error)}. {way_out}.") from error
 
     def write(self, name: str, alias: str, version: str, previous: tuple[str, ...]) -> None:
         """Point an alias at a version; of ``previous`` the last 50 are kept. Hold the lock for it."""

@@ -6,6 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
+from pydantic import ValidationError
+
 
 def absolute(path: str) -> Path:
     """A path with ``~`` and ``$NAME`` replaced, from the root of the file system on; nothing need be there."""
@@ -32,3 +34,19 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def unreadable(error: Exception) -> str:
+    """Why a stored file cannot be read, in one line: what the system, JSON or the file's model says of it.
+
+    Example:
+        >>> unreadable(PermissionError(13, "Permission denied"))
+        'permission denied'
+    """
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        where = "".join(f"'{part}' " for part in first["loc"])
+        return f"{where}{first['msg'][:1].lower()}{first['msg'][1:]}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error).partition("\n")[0]

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from artifact import manifest as files
 from artifact.errors import ArtifactError
+from artifact.files import unreadable
 
 
 class Golden(BaseModel):
@@ -86,7 +87,9 @@ def read_golden(folder: Path) -> Golden:
     try:
         return Golden.model_validate(json.loads((folder / files.GOLDEN).read_bytes()))
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"Expected golden rows in {folder}. Received: {error}.") from error
+        raise ArtifactError(
+            f"Expected golden rows in {folder}. Received: {unreadable(error)}. Use another version."
+        ) from error
 
 
 def _beyond(

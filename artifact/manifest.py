@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import AliasChoices, Field, ValidationError
 
 from artifact.errors import ArtifactError
+from artifact.files import unreadable
 from artifact.lineage import Frozen, Lineage
 
 FORMAT_VERSION = 1
@@ -180,7 +181,7 @@ class Manifest(Frozen):
                 f"Expected a Trueline artifact with a {MANIFEST}. Received: {folder} ({error})."
             ) from error
         except ValueError as error:
-            raise ArtifactError(f"Expected JSON in {path}. Received: {error}.") from error
+            raise ArtifactError(f"Expected JSON in {path}. Received: {error}. Use another version.") from error
         found = data.get("format_version") if isinstance(data, dict) else None
         if found != FORMAT_VERSION:
             raise ArtifactError(
@@ -192,7 +193,9 @@ class Manifest(Frozen):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise ArtifactError(f"Expected a whole manifest in {path}. Received: {error}.") from error
+            raise ArtifactError(
+                f"Expected a whole manifest in {path}. Received: {unreadable(error)}. Use another version."
+            ) from error
 
     def write(self, folder: Path) -> Manifest:
         """Hash every file of the folder, then write ``manifest.json`` with the hashes; returns what was written."""

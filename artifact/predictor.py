@@ -15,6 +15,7 @@ from artifact import manifest as files
 from artifact.absent import MissingColumns
 from artifact.encoding import Encoded, Encoder, RowWarning
 from artifact.errors import ArtifactError, SchemaMismatchError
+from artifact.files import unreadable
 from artifact.golden import Golden, read_golden
 from artifact.intervals import DEFAULT_LEVEL, Calibration
 from artifact.manifest import Manifest
@@ -99,7 +100,8 @@ class Predictor:
             calibration = Calibration.model_validate_json((folder / files.CALIBRATION).read_bytes())
         except (OSError, ValidationError) as error:
             raise ArtifactError(
-                f"Expected a readable schema and calibration in {folder}. Received: {error}."
+                f"Expected a readable schema and calibration in {folder}. Received: {unreadable(error)}. "
+                "Use another version."
             ) from error
         predictor = cls(schema, open_runtime(folder, runtime, threads=threads, device=device), calibration, manifest)
         if check:

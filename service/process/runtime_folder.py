@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+from artifact.files import unreadable
 from service.errors import StartError
+
+logger = logging.getLogger("bentoml.trueline")
 
 METRICS = "metrics"
 LOCK = ".trueline-service"
@@ -52,7 +56,13 @@ class RuntimeFolder:
                     f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {named}, which "
                     "another service uses. Name another, or none."
                 ) from error
-            except OSError:
+            except OSError as error:
+                logger.warning(
+                    "TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: %s (%s). Where it "
+                    "cannot be, metrics and states go to a temporary folder.",
+                    named,
+                    unreadable(error),
+                )
                 # What is there already may do; BentoML finds out, and takes a temporary folder where it does not.
                 return cls(named, None, is_temporary=False)
         remove_abandoned(Path(tempfile.gettempdir()))

@@ -67,7 +67,7 @@ def wanted(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Wanted:
     digits = found.get(b"content-length", "")
     return Wanted(
         takes,
-        _accepted(found.get(b"accept", "*/*"), takes),
+        _accepted(found.get(b"accept", "").strip() or "*/*", takes),
         found.get(b"content-encoding", "").strip().lower() or "identity",
         packing(found.get(b"accept-encoding", "")),
         int(digits[:20]) if digits.isascii() and digits.isdigit() else None,

@@ -37,10 +37,21 @@ def test_an_alias_is_champion_or_challenger(registry):
 
 def test_a_damaged_alias_is_an_artifact_error(registry):
     promoted(registry, 1)
-    registry.alias_path("houses").write_text('{"version"', encoding="utf-8")
-    for call in (registry.resolve, registry.promote, registry.rollback):
-        with pytest.raises(ArtifactError, match="Expected an alias in"):
-            call("houses")
+    path = registry.alias_path("houses")
+    for damage in ('{"version"', "", "[]", '{"version": 5, "changed_at": ""}', "\0" * 90):
+        path.write_text(damage, encoding="utf-8")
+        for call in (registry.resolve, registry.promote, registry.rollback):
+            with pytest.raises(ArtifactError) as caught:
+                call("houses")
+            told = str(caught.value)
+            assert told.startswith(f"Expected an alias in {path}. Received: ")
+            assert told.endswith(". Remove that file, then promote a version: `trueline promote houses:VERSION`.")
+            assert "\n" not in told
+            assert "pydantic" not in told
+    # What the message says to do, does.
+    path.unlink()
+    registry.promote("houses")
+    assert registry.alias("houses").previous == ()
 
 
 def test_a_model_that_does_not_beat_the_mean_is_promoted_only_by_force(registry):

@@ -97,6 +97,17 @@ def test_a_runtime_folder_is_one_services_alone_and_goes_with_it_where_it_is_tem
     assert not lives.path.exists()
 
 
+def test_a_runtime_folder_that_cannot_be_written_is_told_before_another_is_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for named in (tmp_path / "file", tmp_path / "file" / "below"):
+        (tmp_path / "file").touch()
+        caplog.clear()
+        RuntimeFolder.take(named).close()
+        told = f"TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: {named} ("
+        assert [record.getMessage().startswith(told) for record in caplog.records] == [True]
+
+
 def test_case_v07_v08_paths_are_absolute_whatever_way_they_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

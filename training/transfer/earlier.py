@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from artifact import manifest as files
 from artifact.errors import ArtifactError, DataError
+from artifact.files import unreadable
 from artifact.lineage import Ancestor
 from artifact.manifest import Manifest
 from artifact.registry import Registry
@@ -48,7 +49,9 @@ class Earlier:
         try:
             schema = FeatureSchema.model_validate_json((found.path / files.SCHEMA).read_bytes())
         except (OSError, ValidationError) as error:
-            raise ArtifactError(f"Expected a readable schema in {found.path}. Received: {error}.") from error
+            raise ArtifactError(
+                f"Expected a readable schema in {found.path}. Received: {unreadable(error)}. Use another version."
+            ) from error
         earlier = cls(found.path, manifest, schema)
         if manifest.family not in TRAINED:
             raise DataError(
