@@ -158,8 +158,9 @@ def _datetimes(column: pa.Array) -> Any:
 
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         moments = column.to_numpy(zero_copy_only=False)
-        beyond = unwritable(moments)
-        if beyond.any():
+        # The ends say it at a tenth of the cost; fmin and fmax pass over what is missing.
+        if len(moments) and unwritable(np.array([np.fmin.reduce(moments), np.fmax.reduce(moments)])).any():
+            beyond = unwritable(moments)
             # Seconds of the year 40000, or milliseconds called seconds: as microseconds they would be another moment.
             told = zip(moments, np.isnat(moments).tolist(), beyond.tolist(), strict=True)
             return [None if absent else str(moment) if far else moment for moment, absent, far in told]

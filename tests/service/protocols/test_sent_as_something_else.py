@@ -68,9 +68,11 @@ async def test_ndjson_may_begin_with_a_byte_order_mark(client):
         assert "error" not in plain.text
 
 
-@pytest.mark.parametrize("seconds", [2**60, 5 * 10**13, -(2**55)])
-async def test_a_moment_that_64_bits_of_microseconds_cannot_hold_is_refused(client, seconds):
-    built = pa.array([0, seconds], pa.int64()).cast(pa.timestamp("s"))
+@pytest.mark.parametrize(
+    ("far", "unit"), [(2**60, "s"), (5 * 10**13, "s"), (-(2**55), "s"), (2**62, "ms"), (2**62, "us"), (-(2**61), "us")]
+)
+async def test_a_moment_outside_the_years_that_can_be_written_is_refused_and_never_another_one(client, far, unit):
+    built = pa.array([0, far], pa.int64()).cast(pa.timestamp(unit))
     table = pa.Table.from_pylist(ROWS)
     table = table.set_column(table.column_names.index("built"), "built", built)
     body = arrow_stream(table)
@@ -78,7 +80,7 @@ async def test_a_moment_that_64_bits_of_microseconds_cannot_hold_is_refused(clie
     assert response.status_code == 422, response.text
     (detail,) = response.json()["error"]["details"]
     assert (detail["row"], detail["field"]) == (1, "built")
-    assert detail["received"] == str(np.datetime64(seconds, "s"))
+    assert detail["received"] == str(np.datetime64(far, unit))
     by_row = await client.post("/predict?on_error=row", content=body, headers={"content-type": ARROW, "accept": JSON})
     usual = [ROWS[0] | {"built": "1970-01-01"}]
     expected = (await client.post("/predict", json={"rows": usual})).json()["predictions"][0]["value"]
