@@ -68,7 +68,12 @@ def check_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
     """
     for name in names:
         if name not in frame.columns:
-            raise DataError(unknown_name(what, name, frame.columns))
+            # A table that was cut nowhere has one column, whose name is the whole header.
+            is_uncut = frame.width == 1 and name in frame.columns[0]
+            hint = (
+                " Where these are several, say what separates them: --separator space, or another." if is_uncut else ""
+            )
+            raise DataError(unknown_name(what, name, frame.columns) + hint)
 
 
 def fingerprint(frame: pl.DataFrame) -> str:

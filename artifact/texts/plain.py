@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-# Python and Rust disagree on what a space is, so it is said here: those of ASCII, the no-break and the thin ones.
+# Python and Rust disagree on what a space is, so it is said here: those of ASCII, the no-break and the thin ones, and
+# those of no width, which stand unseen where a text was copied from a web page.
 SPACES = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u202f\u205f\u3000\ufeff"
+    "\u202f\u205f\u3000\ufeff\u200b\u2060"
 )
 # Typographic characters, and what a keyboard has for them.
 TYPOGRAPHIC = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from training.table.text import as_utf8
 
 # A field may be a document.
 _LONGEST_FIELD = 1 << 30
+# Spaces that align the columns of a text, and those at the ends of its lines.
+_ALIGNED = re.compile(rb" {2,}")
+_MARGIN = re.compile(rb"(?m)^ +| +(?=\r?$)")
 # A line that no file has.
 _END = "\0end"
 
@@ -54,6 +58,9 @@ def read_csv(
     data, named = without_sep_line(with_line_feeds(as_utf8(data, reading.encoding, path, notes)))
     if not data or data.isspace():
         raise DataError(f"Expected {path} to be readable as csv. Received: an empty file.")
+    if reading.separator == " " and b'"' not in data and _ALIGNED.search(data):
+        data = _ALIGNED.sub(b" ", _MARGIN.sub(b"", data))
+        notes.append(f"Spaces side by side are one separator in {path}.")
     dialect = sniffed(data, reading.separator or named, path, sniffer)
     names = checked_names(dialect.header, path)
     if dialect.looks_like_values and not set(names) & set(known):

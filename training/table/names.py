@@ -9,14 +9,17 @@ from collections.abc import Collection, Mapping, Sequence
 import polars as pl
 
 from artifact.errors import DataError
+from artifact.texts.plain import SPACES
 
+# Beside spaces the separators of ASCII, which Python takes for spaces too, and a soft hyphen.
+_AROUND = SPACES + "\x1c\x1d\x1e\x1f\u2028\u2029\u00ad"
 # What pandas calls an index without a name, in a CSV that it read back and in Parquet.
 _INDEX = re.compile(r"(Unnamed: \d+(\.\d+|_level_\d+)*|__index_level_\d+__)?")
 
 
 def canonical(name: str) -> str:
-    """A name as it is compared and stored: in Unicode's NFC, without spaces around it."""
-    return unicodedata.normalize("NFC", name).strip()
+    """A name as it is compared and stored: in Unicode's NFC, without spaces around it, seen or not."""
+    return unicodedata.normalize("NFC", name).strip(_AROUND)
 
 
 def checked_names(names: Sequence[str], what: object) -> list[str]:

@@ -195,6 +195,24 @@ def short_years(column: Column, tally: Tally) -> str:
     )
 
 
+def like_dates(column: Column, tally: Tally) -> str:
+    """On what looks like dates, in a form that is not known."""
+    return (
+        f"Column '{column.name}' stays text: {tally.date_like:,} of its {column.rows:,} values look like dates, such "
+        f"as '{_cut(tally.date_like_example)}', in a form that is not known. Say it as strptime has it in schema.toml, "
+        f"such as {column.line('format', _strptime(tally.date_like_example))}; a zone as its offset, such as +01:00."
+    )
+
+
+def _strptime(text: str) -> str:
+    """A form that a text which looks like a date may have."""
+    found = re.match(r"([0-9]{4})([-/.])([0-9]+)([-/.][0-9]+)?", text)
+    if found is None:
+        mark = next(char for char in text if not char.isdecimal())
+        return f"%d{mark}%m{mark}%Y"
+    return f"%Y{found[2]}" + (f"%d{found[2]}%m" if found[4] else "%j" if len(found[3]) == 3 else "%m")
+
+
 def unknown_unit(column: Column, tally: Tally) -> str:
     """On numbers of which each has a text beside it, or some have."""
     if len(tally.beside) > 1:

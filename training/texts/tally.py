@@ -26,6 +26,11 @@ TIME_OF_DAY = r"^[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[aApP]\.?[
 _FIRST_IS_DAY = r"^(?:1[3-9]|[23][0-9])[-/.]"
 _SECOND_IS_DAY = r"^[0-9]{1,2}[-/.](?:1[3-9]|[23][0-9])[-/.]"
 SHORT_YEAR = r"^[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?: .*)?$"
+# Numbers of a date with a year of four digits, in an order and with a rest that may be of no form known.
+_DATE_LIKE = (
+    r"^(?:(?:19|20)[0-9]{2}[-/.][0-9]{1,3}(?:[-/.][0-9]{1,2})?|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:19|20)[0-9]{2})"
+    r"(?:[^0-9.].*)?$"
+)
 _USUAL_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 # So many texts are looked at before all are: a column of words is known by fewer.
 _FIRST_LOOK = 2_000
@@ -81,6 +86,8 @@ class Tally:
         first_is_day, second_is_day: rows of dates with a year of two digits whose first or second number is above 12.
         beside_example: a number with something beside it.
         short_year_example: a date with a year of two digits.
+        date_like, date_like_example: rows that look like a date with a year of four digits, whether it can be read or
+            not, and one of them.
         date_example: by form of dates, a text that has it.
         written: words for yes and no, as they are written.
     """
@@ -89,7 +96,8 @@ class Tally:
         self._missing_values = tuple(missing_values)
         self.rows = self.date_markers = self.leading_zeros = self.times = self.short_years = self.usual_dates = 0
         self.longest = self.first_is_day = self.second_is_day = 0
-        self.beside_example = self.short_year_example = ""
+        self.date_like = 0
+        self.beside_example = self.short_year_example = self.date_like_example = ""
         self.markers: Counter[str] = Counter()
         self.numbers: defaultdict[TextFormat, Fit] = defaultdict(Fit)
         self.dates: defaultdict[TextFormat, Fit] = defaultdict(Fit)
@@ -105,7 +113,7 @@ class Tally:
     def is_of_words(self) -> bool:
         """Whether most texts so far are nothing but words."""
         fits = [*self.numbers.values(), *self.dates.values(), self.yes_no, self.true_false]
-        nearest = max([fit.rows for fit in fits] + [self.times, self.short_years])
+        nearest = max([fit.rows for fit in fits] + [self.times, self.short_years, self.date_like])
         return 2 * nearest < self.rows
 
     def add(self, column: pl.Series) -> None:
@@ -181,6 +189,10 @@ class Tally:
     def _add_dates(self, counted: pl.DataFrame, first: pl.DataFrame) -> None:
         texts, rows = counted["text"], counted["rows"]
         self.times += int(rows.filter(texts.str.contains(TIME_OF_DAY)).sum())
+        date_like = counted.filter(texts.str.contains(_DATE_LIKE))
+        self.date_like += int(date_like["rows"].sum())
+        if date_like.height:
+            self.date_like_example = max(self.date_like_example, str(date_like["text"].max()))
         short = counted.filter(texts.str.contains(SHORT_YEAR))
         self.short_years += int(short["rows"].sum())
         self.short_year_example = self.short_year_example or (short["text"][0] if short.height else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from artifact.errors import DataError
-from training.data import read_raw, read_table
+from training.data import check_columns, read_raw, read_table
 from training.table.dialect import Dialect
 from training.table.lines import surveyed
 from training.table.reading import Raw, Reading
@@ -251,3 +251,16 @@ def test_a_header_of_one_name_is_no_title(tmp_path):
     assert (words.frame.columns, words.frame.height) == (["note"], 40)
     commas = raw(tmp_path, "price\n" + "".join(f"{i},5\n" for i in range(40)))
     assert (commas.frame.columns, commas.frame.height) == (["price"], 40)
+
+
+def test_spaces_that_align_columns_are_one_separator_each(tmp_path):
+    text = "  area  rooms    price\r\n" + "".join(f" {i:5.1f} {i % 7:6d} {i * 1000:8d}  \r\n" for i in range(40))
+    found = raw(tmp_path, text, separator="space")
+    assert found.frame.columns == ["area", "rooms", "price"]
+    assert found.frame.row(39) == ("39.0", "4", "39000")
+    assert found.notes[0].startswith("Spaces side by side are one separator")
+    # Without the option the way out is told.
+    with pytest.raises(DataError, match=r"Unknown column 'price'.*--separator space"):
+        check_columns(raw(tmp_path, text).frame, ["price"], "column")
+    # In quotes they are text.
+    assert raw(tmp_path, 'town price\n"New  York" 5\n', separator="space").frame.row(0) == ("New  York", "5")

@@ -137,3 +137,11 @@ def test_a_frame_takes_the_names_of_a_version_that_kept_another_form():
     decomposed = unicodedata.normalize("NFD", "Größe")
     frame = in_terms_of(pl.DataFrame({"Größe": [1], "b": [2]}), [decomposed, " b"])
     assert frame.columns == [decomposed, " b"]
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u00a0", "\u2060", "\u00ad", " \u200b "])
+def test_what_is_not_seen_around_a_name_does_not_count(tmp_path, unseen):
+    found = raw(tmp_path, f"{unseen}area,price{unseen}\n" + f"{unseen}1.5,2{unseen}\n" * 3)
+    assert found.frame.columns == ["area", "price"]
+    # Within a name it stays.
+    assert raw(tmp_path, f"a{unseen}b,price\n1,2\n").frame.columns[0].startswith(f"a{unseen}b")

@@ -521,3 +521,28 @@ def test_a_target_of_dates_is_shown_as_people_write_them():
     with pytest.raises(DataError, match=r"'price' with dates or times, such as 20[0-9-]{8}.* days since") as caught:
         prepare(frame, Request("t.parquet", ("price",), "m"))
     assert "datetime" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["%Y-%d-%m", "%Y-%j", "%Y/%m", "%d.%m.%Y %H:%M Uhr", "%Y/%d/%m %H:%M"])
+def test_dates_in_a_form_that_is_not_known_are_named_and_the_format_reads_them(form):
+    texts = [f"{d:{form}}" for d in DAYS]
+    note = note_with(prepared({"x": texts, "y": AREA}), "look like dates")
+    assert repr(max(texts)) in note
+    assert f'features.x.format = "{form[:8].strip()}"' in note
+    found = prepared({"x": texts}, corrections={"features": {"x": {"format": form}}})
+    assert found.frame["x"].to_list() == [datetime.strptime(text, form) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "texts", [["10.0.0.1", "10.0.19.2", "10.20.1999.1"], ["1.20.3", "4.5.6", "v2"], ["2023", "2024", "x"]]
+)
+def test_addresses_and_versions_look_like_no_dates(texts):
+    assert not [n for n in prepared({"x": texts * 80, "y": AREA}).notes if "look like dates" in n]
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u2060", " \u200b\u00a0"])
+def test_what_is_not_seen_around_a_value_does_not_count(unseen):
+    days = [f"{d:%Y-%m-%d}{unseen}" for d in DAYS]
+    found = prepared({"x": [f"{unseen}{v}" for v in AREA], "d": days, "t": [f"a{unseen}", "a"] * (N // 2)})
+    assert [(f.name, f.kind) for f in found.schema.features] == [("x", "number"), ("d", "datetime")]
+    assert found.frame["x"].to_list() == list(AREA)
