@@ -175,7 +175,7 @@ def test_without_gpus_auto_computes_on_the_cpu(monkeypatch):
     ("found", "advice"),
     [
         (None, "No NVIDIA driver answers on this machine: install it, or take --device cpu"),
-        (Driver("570.86", ("NVIDIA L4",)), r"driver 570.86 sees NVIDIA L4, .* pip install 'trueline\[gpu-jax\]'"),
+        (Driver("570.86", ("NVIDIA L4",)), r"driver 570.86 sees NVIDIA L4, .* pip install '\.\[gpu-jax\]'"),
     ],
 )
 def test_the_refusal_says_whether_driver_or_libraries_are_missing(monkeypatch, found, advice):
