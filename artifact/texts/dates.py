@@ -67,7 +67,7 @@ def _moment(text: str, text_format: TextFormat) -> datetime | int | None:
         try:
             return _with_zone(datetime.strptime(text, text_format.strptime))
         except ValueError:
-            # Of two forms that begin with the year only one can be meant.
+            # Two forms that begin with the year cannot both be meant.
             if text_format.strptime.startswith("%Y"):
                 return None
     if text_format.epoch is not None and (number := read_number(text, text_format)) is not None:

@@ -32,7 +32,7 @@ from service.worker import Worker
 SIGNATURE = "serving_default"
 WARNINGS = b"x-trueline-warnings"
 WARNING_COUNT = b"x-trueline-warning-count"
-# Of one header, and of one message in it: proxies have 4 KiB for all headers of an answer.
+# Bytes of one header, and of one message in it: proxies have 4 KiB for all headers of an answer.
 _HEADER_BYTES = 2048
 _MESSAGE = 200
 _KEYS = ("instances", "inputs", "signature_name", "interval")

@@ -113,7 +113,7 @@ def test_texts_that_are_nearly_numbers_or_dates_are_read_as_in_memory(tmp_path, 
         one, other = ours.schema.feature(name), theirs.schema.feature(name)
         assert one.model_dump(exclude={"example", "categories"}) == other.model_dump(exclude={"example", "categories"})
     assert ours.schema.feature("sold").text == TextFormat(order="dmy")
-    # Of a column's texts that show a reading equally well any may be the example.
+    # Any of a column's texts that show a reading equally well may be the example.
     assert {note.partition(": '")[0] for note in ours.notes} >= {note.partition(": '")[0] for note in texts.notes}
     assert any("'gone'" in note for note in ours.notes)
     assert any(note.startswith("Column 'blank' is left out: it is empty") for note in ours.notes)

@@ -194,7 +194,7 @@ def _absent(column: pl.Series) -> Iterator[Alert]:
 def _one_value(present: pl.Series, n_rows: int) -> list[Alert]:
     if len(present) < n_rows:
         return []
-    # Of a column that is nearly constant, that value is the middle one.
+    # A column that is nearly constant has that value in its middle.
     middle = present.median() if present.dtype.is_numeric() else present.mode()[0]
     others = n_rows - int((present == middle).sum())
     if not 0 < others <= (1 - _NEARLY_ALL) * n_rows:
@@ -264,7 +264,7 @@ def _beyond_all(values: Float64) -> npt.NDArray[np.bool_]:
     found = np.zeros(len(values), bool)
     for end in (values.min(), values.max()):
         others = values[values != end]
-        # Of a yes-or-no in numbers, or a grade, each value is an end.
+        # Each value of a yes-or-no in numbers, or of a grade, is an end.
         if len(others) >= _FEWEST_ROWS and len(np.unique(others)) >= _GRADES:
             low, high = float(others.min()), float(others.max())
             if _FAR * (high - low) < max(low - end, end - high) < np.inf:

@@ -87,7 +87,7 @@ class Scan:
         self._weights = Weights(request.weight)
         self._refused: dict[str, tuple[float, int]] = {}
         self._usable = 0
-        # Of each target the row and value of its ends.
+        # The rows and values of each target's ends.
         self._ends: dict[str, dict[str, tuple[int, float]]] = {name: {} for name in request.targets}
 
     def run(self, rows: Rows) -> Scanned:

@@ -14,7 +14,7 @@ from artifact.texts.plain import DATE_MARKERS, OTHER_MARKERS, SPACES, TYPOGRAPHI
 from artifact.texts.read import missing_numbers
 
 _MARKERS = (*USUAL_MARKERS, *OTHER_MARKERS)
-# Of every typographic character, to ask once whether a column has any.
+# One pattern for all typographic characters, to ask once whether a column has any.
 _ANY_TYPOGRAPHIC = "[" + "".join(f"\\x{{{ord(c):X}}}" for c in TYPOGRAPHIC) + "]"
 
 

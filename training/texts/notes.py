@@ -254,7 +254,7 @@ def nearly(column: Column, kind: Kind, fit: Fit) -> str:
 def _way_out(column: Column, fit: Fit) -> str:
     """What to do about values that do not fit: words may mean "no value", what has digits is rather written otherwise.
 
-    Of values that are all different those that are shown are a few of many, so that a list of them would not help.
+    Where the values are all different, those that are shown are a few of many, and a list of them would not help.
     """
     found = list(dict(fit.others.most_common(_SHOWN)))
     if any(char.isdecimal() for text in found for char in text):

@@ -211,7 +211,7 @@ def _roles(text_format: TextFormat, tally: Tally) -> tuple[str, ...]:
 
 
 def _simplest(found: list[TextFormat], tally: Tally) -> TextFormat:
-    """Of formats of one reading that with the fewest marks; brackets only where there are some."""
+    """The format with the fewest marks among those of one reading; brackets only where there are some."""
     chosen = min(found, key=lambda f: (f.decimal == "," and not tally.seen[","], bool(f.thousands)))
     return chosen.model_copy(update={"brackets": bool(tally.seen["("])})
 

@@ -48,7 +48,7 @@ class Beside(NamedTuple):
 
 
 class Fit:
-    """Of one way of reading: rows that it fits, and some that it does not.
+    """One way of reading: rows that it fits, and some that it does not.
 
     Attributes:
         rows: that it fits.
