@@ -135,7 +135,7 @@ def ambiguous_numbers(column: Column, tally: Tally, found: Sequence[TextFormat])
     mark = "," if tally.seen[","] else "."
     example = tally.example[mark]
     values = sorted({number(v) for f in found if (v := read_number(example, f)) is not None}, key=len)
-    option = f"--thousands {mark} or --decimal {mark}"
+    option = f"--thousands '{mark}' or --decimal '{mark}'"
     return (
         f"Expected numbers that have one reading. Received: '{column.name}' with '{example}', which is "
         f"{' or '.join(values)}; both fit all its {column.rows:,} values. Say which in schema.toml, "

@@ -252,6 +252,8 @@ def _words(column: say.Column, tally: Tally, said: Said) -> Reading:
             return Reading(pl.String(), text, [say.unknown_unit(column, tally)])
         if fit.rows < tally.rows:
             return Reading(pl.String(), text, [say.nearly(column, kind, fit)])
+    if len(tally.beside) > 1 and sum(tally.beside.values()) == tally.rows and all(map(_is_known, tally.beside)):
+        return Reading(pl.String(), text, [say.unknown_unit(column, tally)])
     if tally.date_like > _NEARLY * tally.rows:
         return Reading(pl.String(), text, [say.like_dates(column, tally)])
     hard = {m: n for m, n in tally.markers.items() if m[0] in "#<\\" or m.lower() == "nat"}

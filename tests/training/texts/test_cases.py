@@ -546,3 +546,23 @@ def test_what_is_not_seen_around_a_value_does_not_count(unseen):
     found = prepared({"x": [f"{unseen}{v}" for v in AREA], "d": days, "t": [f"a{unseen}", "a"] * (N // 2)})
     assert [(f.name, f.kind) for f in found.schema.features] == [("x", "number"), ("d", "datetime")]
     assert found.frame["x"].to_list() == list(AREA)
+
+
+@pytest.mark.parametrize(
+    ("texts", "beside"),
+    [
+        ([f"{v} m" if i % 2 else f"{v * 100:.0f} cm" for i, v in enumerate(AREA)], "120 values have 'cm'"),
+        ([f"${v}" if i % 2 else f"€{v}" for i, v in enumerate(AREA)], "120 values have '€'"),
+        ([f"{v} {('kg', 'lbs', 'oz')[i % 3]}" for i, v in enumerate(AREA)], "80 values have 'lbs'"),
+    ],
+)
+def test_neighbours_of_case_02b_units_that_differ_are_counted(texts, beside):
+    note = note_with(prepared({"x": texts, "y": AREA}), "stays text")
+    assert beside in note
+    assert "Write all of them in one unit" in note
+
+
+def test_marks_of_options_are_told_from_the_sentence_s_own():
+    for mark in (",", "."):
+        with pytest.raises(DataError, match=rf"by --thousands '\{mark}' or --decimal '\{mark}'\.$"):
+            prepared({"x": [f"1{mark}250", "950"] * 120})
