@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.absent import WARNING, MissingColumns, absence, absent_features, nearest_column
-from artifact.errors import Fault, SchemaMismatchError, unknown_name
+from artifact.errors import FAULT_LIMIT, Fault, SchemaMismatchError, unknown_name
 from artifact.packing import RowPacker
 from artifact.schema import FIRST_CATEGORY_CODE, MISSING_CODE, OTHER_CODE, FeatureSchema
-from artifact.unusual import FAULT_LIMIT, FLOAT32_MAX, NumericChecks, RowWarning, check_codes
+from artifact.unusual import FLOAT32_MAX, NumericChecks, RowWarning, check_codes
 from artifact.values import (
     DictionaryColumn,
     FloatArray,
@@ -29,7 +29,7 @@ from artifact.values import (
     read_strings,
 )
 
-__all__ = ["FAULT_LIMIT", "Encoded", "Encoder", "RowWarning"]
+__all__ = ["Encoded", "Encoder", "RowWarning"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 # Longer names and values are cut in messages: a client may send a megabyte of them.
 _SHOWN = 100
+# More faults of a request or table are never reported.
+FAULT_LIMIT = 1000
 # The nearest of more names than this are sought among this many that share the most letters.
 _COMPARED = 64
 # Names at least this like the wrong one come first, the others as they were given: likeness says nothing of them.

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from artifact.errors import Fault, unknown_name
+from artifact.errors import FAULT_LIMIT, Fault, unknown_name
 from artifact.moments import FIRST_SECOND, LAST_SECOND, moment
 from artifact.schema import MISSING_CODE, OTHER_CODE, Feature
 from artifact.values import RULES, DictionaryColumn, FloatArray
 
-FAULT_LIMIT = 1000
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 _FLOAT64_MAX = float(np.finfo(np.float64).max)
 

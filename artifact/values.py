@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from artifact.errors import Fault
+from artifact.errors import FAULT_LIMIT, Fault
 from artifact.moments import unwritable
 from artifact.schema import DatetimePart, Feature, Kind
 from artifact.texts.hint import what_to_send
@@ -136,14 +136,14 @@ def _datetime64_seconds(values: npt.NDArray[np.datetime64]) -> FloatArray:
 def read_seconds(feature: Feature, values: Any, faults: list[Fault]) -> FloatArray:
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         return _datetime64_seconds(values)
-    out = np.full(len(values), np.nan)
+    out, before = np.full(len(values), np.nan), len(faults)
     for i, value in enumerate(values):
         if is_missing(value):
             continue
         try:
             out[i] = parse_datetime(value)
         except (ValueError, OverflowError):
-            faults.append(Fault(i, feature.name, RULES["datetime"] + what_to_send(feature, value), value, "type"))
+            _refuse(feature, i, value, faults, before)
     return out
 
 
@@ -154,14 +154,21 @@ def read_numbers(feature: Feature, values: Iterable[Any], faults: list[Fault]) -
         with contextlib.suppress(OverflowError):
             return np.array(values, dtype=np.float64)
     out: list[float] = []
+    before = len(faults)
     for i, value in enumerate(values):
         good = isinstance(value, (bool, np.bool_)) if boolean else _is_number(value)
         if good or is_missing(value):
             out.append(read_float(value))
         else:
             out.append(math.nan)
-            faults.append(Fault(i, feature.name, RULES[feature.kind] + what_to_send(feature, value), value, "type"))
+            _refuse(feature, i, value, faults, before)
     return np.array(out, dtype=np.float64)
+
+
+def _refuse(feature: Feature, row: int, value: Any, faults: list[Fault], before: int) -> None:
+    # What to send is looked for where the fault may be reported: a hostile body has more of them.
+    hint = what_to_send(feature, value) if len(faults) - before < FAULT_LIMIT else ""
+    faults.append(Fault(row, feature.name, RULES[feature.kind] + hint, value, "type"))
 
 
 def read_float(value: Any) -> float:

@@ -15,8 +15,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from artifact.encoding import FAULT_LIMIT, Encoded, RowWarning
-from artifact.errors import DataError, Fault, SchemaMismatchError
+from artifact.encoding import Encoded, RowWarning
+from artifact.errors import FAULT_LIMIT, DataError, Fault, SchemaMismatchError
 from artifact.predictor import Predictor
 from service.errors import DETAILS_LIMIT, InvalidRequestError, ModelError, TooLargeError
 from service.explain import labels

@@ -8,7 +8,7 @@ from pydantic_core import ValidationError, from_json
 
 from artifact.absent import MissingColumns
 from artifact.encoding import Encoder
-from artifact.errors import Fault, SchemaMismatchError, unknown_name
+from artifact.errors import FAULT_LIMIT, Fault, SchemaMismatchError, unknown_name
 from artifact.schema import FeatureSchema
 from service.errors import DETAILS_LIMIT, ApiError, Described, InvalidRequestError, NotJSONError, TooLargeError
 from service.hints import is_not_finite, is_whole, no_feature, not_finite
@@ -110,10 +110,12 @@ class _Collector:
             self.add(None, None, "Expected either 'rows' or 'columns'.", Described(given), "type")
         elif rows is not None:
             if isinstance(rows, list) and len(rows) > max_rows:
-                return TooLargeError(f"Expected at most {max_rows} rows in a request. Received: {len(rows)}.")
+                return _too_many(len(rows), max_rows)
             self._rows(rows)
         else:
-            self._columns(columns)
+            longest = self._columns(columns, max(max_rows, FAULT_LIMIT))
+            if not self.faults and longest > max_rows:
+                return _too_many(longest, max_rows)
         return None
 
     def _interval(self, level: Any) -> None:
@@ -152,10 +154,12 @@ class _Collector:
                 row = None if fault.row is None else at[fault.row]
                 self.add(row, fault.field, fault.message, fault.received, fault.reason)
 
-    def _columns(self, columns: Any) -> None:
+    def _columns(self, columns: Any, looked_at: int) -> int:
+        """Look at the first rows, so many and one more, for a hostile body has many; returns the longest's length."""
         if not isinstance(columns, dict) or not columns:
             self.add(None, "columns", "Expected an object, feature name to a list of values.", columns, "type")
-            return
+            return 0
+        longest = 0
         kept: dict[str, list[Any]] = {}
         whole = is_whole(self.schema, columns)
         for name, values in columns.items():
@@ -164,7 +168,8 @@ class _Collector:
             if not isinstance(values, list) or not values:
                 self.add(None, name, "Expected a list of at least one value.", values, "type")
                 continue
-            kept[name] = [self._number(i, name, value) for i, value in enumerate(values)]
+            longest = max(longest, len(values))
+            kept[name] = [self._number(i, name, value) for i, value in enumerate(values[: looked_at + 1])]
             if len(self.faults) >= DETAILS_LIMIT:
                 break
         for fault in absent_faults(self.schema, list(columns), self.missing_columns):
@@ -176,6 +181,7 @@ class _Collector:
             for fault in error.faults:
                 if fault.field not in refused:
                     self.add(*fault)
+        return longest
 
     def _number(self, row: int, name: str, value: Any) -> Any:
         """The value, but None for NaN and infinities: the encoding takes NaN for missing, JSON has no such number."""
@@ -197,6 +203,10 @@ class _Collector:
                 self._sentences[short, whole] = sentence
             self.add(row, short, sentence, name, "unknown")
         return False
+
+
+def _too_many(rows: int, most: int) -> TooLargeError:
+    return TooLargeError(f"Expected at most {most} rows in a request. Received: {rows}.")
 
 
 def _is_of_pandas(found: dict[str, Any]) -> bool:

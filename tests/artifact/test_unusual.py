@@ -4,8 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from artifact.encoding import FAULT_LIMIT, Encoder
-from artifact.errors import SchemaMismatchError
+from artifact.encoding import Encoder
+from artifact.errors import FAULT_LIMIT, SchemaMismatchError
 from artifact.values import DictionaryColumn
 from tests.artifact.encoders import encode, encoder_of, faults
 from tests.builders import build_schema, plain_features

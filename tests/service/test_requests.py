@@ -200,6 +200,14 @@ def test_columns_say_which_column_and_row():
         request.encode(Encoder(SCHEMA))
 
 
+@pytest.mark.parametrize("longest", [2_000, 3_000])
+def test_columns_that_are_too_long_are_told_so_where_nothing_else_is_wrong(longest):
+    columns = {name: [value] * (longest if i == 1 else 2_000) for i, (name, value) in enumerate(ROW.items())}
+    error = refused({"columns": columns, "interval": None})
+    assert isinstance(error, TooLargeError)
+    assert f"Received: {longest}." in str(error)
+
+
 def test_too_many_rows():
     assert isinstance(refused({"rows": [ROW] * 51}), TooLargeError)
     assert isinstance(refused({"rows": [{"age": "x"}] * 51}), TooLargeError)
