@@ -63,14 +63,14 @@ class Feature(BaseModel):
     maximum: float | None = Field(default=None, allow_inf_nan=False)
     offset: float = Field(default=0.0, allow_inf_nan=False)
     categories: tuple[str, ...] = ()
-    rare: tuple[str, ...] = ()
-    rare_left: int = Field(default=0, ge=0)
+    # These and ``text`` are left out where they say nothing, so that the digest of such a schema is what it always was.
+    rare: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    rare_left: int = Field(default=0, ge=0, exclude_if=lambda value: not value)
     missing: Literal["impute", "refuse"] = "refuse"
     unseen: Literal["other", "refuse"] = "other"
     out_of_range: Literal["warn", "refuse"] = "warn"
     parts: tuple[DatetimePart, ...] = ()
     example: Any = None
-    # Left out where it says nothing, so that the digest of a schema without it is what it always was.
     text: TextFormat | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")

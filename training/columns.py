@@ -169,6 +169,8 @@ def feature_values(column: pl.Series, feature: Feature | Target) -> pl.Series:
         return moments_of_numbers(column, text_format) if counted else column
     if kind == "category":
         return words(column, text_format.missing_values)
+    if feature.text is None and (quick := _quick_numbers(column, kind)) is not None:
+        return quick
     found = as_read(column, Reading(_TYPES[kind], feature.text))
     absent = are_markers(plain_texts(column), text_format.missing_values, dates=kind == "datetime")
     if kind in ("number", "integer") and text_format.missing_values:
@@ -177,6 +179,15 @@ def feature_values(column: pl.Series, feature: Feature | Target) -> pl.Series:
             & numbers(plain_texts(column), text_format.model_copy(update={"missing_values": ()})).is_not_null()
         )
     return found if (found.is_not_null() | absent).all() else column
+
+
+def _quick_numbers(column: pl.Series, kind: Kind) -> pl.Series | None:
+    """Texts that a computer wrote as numbers, which are nearly all; None where some text needs a closer look."""
+    if kind not in ("number", "integer"):
+        return None
+    values = column.cast(pl.Float64, strict=False)
+    # polars reads "nan" as a number; here it is a mark of none.
+    return None if values.null_count() > column.null_count() or values.is_nan().any() else values
 
 
 _TYPES: dict[Kind, Any] = {

@@ -103,3 +103,10 @@ def test_enum_of_a_nullable_category_allows_null():
 def test_example_row_holds_every_feature():
     schema = build_schema()
     assert tuple(schema.example_row()) == schema.names
+
+
+def test_what_a_schema_does_not_say_leaves_its_digest_as_it_was():
+    feature = Feature(name="town", kind="category", categories=("a", "b"))
+    said = feature.model_dump(mode="json")
+    assert not said.keys() & {"rare", "rare_left", "text"}
+    assert feature.model_copy(update={"rare": ("c",), "rare_left": 2}).model_dump().keys() >= {"rare", "rare_left"}
