@@ -172,12 +172,11 @@ def feature_values(column: pl.Series, feature: Feature | Target) -> pl.Series:
     if feature.text is None and (quick := _quick_numbers(column, kind)) is not None:
         return quick
     found = as_read(column, Reading(_TYPES[kind], feature.text))
-    absent = are_markers(plain_texts(column), text_format.missing_values, dates=kind == "datetime")
+    texts = plain_texts(column)
+    absent = are_markers(texts, text_format.missing_values, dates=kind == "datetime")
     if kind in ("number", "integer") and text_format.missing_values:
-        absent |= (
-            found.is_null()
-            & numbers(plain_texts(column), text_format.model_copy(update={"missing_values": ()})).is_not_null()
-        )
+        plain_format = text_format.model_copy(update={"missing_values": ()})
+        absent |= found.is_null() & numbers(texts, plain_format).is_not_null()
     return found if (found.is_not_null() | absent).all() else column
 
 
