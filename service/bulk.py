@@ -69,7 +69,7 @@ class BulkRun:
         """
         start, self.rows = self.rows, self.rows + part.n_rows
         if self._max_rows is not None and self.rows > self._max_rows:
-            raise TooLargeError(f"Expected at most {self._max_rows} rows in a request. Received: more.")
+            raise TooLargeError.rows(self._max_rows, "more")
         began = time.perf_counter()
         errors: dict[int, list[Fault]] = {}
         self._note(part.faults, None, errors)

@@ -137,6 +137,11 @@ class TooLargeError(ApiError):
 
     status, code = 413, "too_large"
 
+    @classmethod
+    def rows(cls, most: int, received: int | str) -> TooLargeError:
+        """The error about more rows than ``most``, of which so many came, or ``more`` where they were not counted."""
+        return cls(f"Expected at most {most} rows in a request. Received: {received}.")
+
 
 class MediaTypeError(ApiError):
     """A body in a format that the path does not take."""

@@ -110,12 +110,12 @@ class _Collector:
             self.add(None, None, "Expected either 'rows' or 'columns'.", Described(given), "type")
         elif rows is not None:
             if isinstance(rows, list) and len(rows) > max_rows:
-                return _too_many(len(rows), max_rows)
+                return TooLargeError.rows(max_rows, len(rows))
             self._rows(rows)
         else:
             longest = self._columns(columns, max(max_rows, FAULT_LIMIT))
             if not self.faults and longest > max_rows:
-                return _too_many(longest, max_rows)
+                return TooLargeError.rows(max_rows, longest)
         return None
 
     def _interval(self, level: Any) -> None:
@@ -203,10 +203,6 @@ class _Collector:
                 self._sentences[short, whole] = sentence
             self.add(row, short, sentence, name, "unknown")
         return False
-
-
-def _too_many(rows: int, most: int) -> TooLargeError:
-    return TooLargeError(f"Expected at most {most} rows in a request. Received: {rows}.")
 
 
 def _is_of_pandas(found: dict[str, Any]) -> bool:

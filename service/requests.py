@@ -90,7 +90,7 @@ class RequestReader:
         if (rows is None) == (columns is None) or n_rows == 0:
             raise explain(body, self._encoder, self._max_rows, None, missing_columns)
         if n_rows > self._max_rows:
-            raise TooLargeError(f"Expected at most {self._max_rows} rows in a request. Received: {n_rows}.")
+            raise TooLargeError.rows(self._max_rows, n_rows)
         return PredictRequest(rows, columns, n_rows, found.get("interval"))
 
     def refusal(self, found: dict[str, Any], missing_columns: MissingColumns = "refuse") -> ApiError:

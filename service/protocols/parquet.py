@@ -32,8 +32,7 @@ def read_parquet(body: bytes, schema: FeatureSchema, options: Options, limit: in
     try:
         with pq.ParquetFile(pa.BufferReader(body)) as file:
             if file.metadata.num_rows > max_rows:
-                received = f"Received: {file.metadata.num_rows}."
-                raise TooLargeError(f"Expected at most {max_rows} rows in a request. {received}")
+                raise TooLargeError.rows(max_rows, file.metadata.num_rows)
             size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
             if size > limit:
                 raise TooLargeError(f"Expected a body of at most {limit} bytes when unpacked. Received: {size} bytes.")

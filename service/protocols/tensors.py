@@ -125,7 +125,7 @@ class Inputs:
 
     def _rows(self, name: str, n_rows: int) -> int:
         if n_rows > self._max_rows:
-            raise TooLargeError(f"Expected at most {self._max_rows} rows in a request. Received: {n_rows}.")
+            raise TooLargeError.rows(self._max_rows, n_rows)
         if n_rows == 0:
             raise fault(name, "Expected at least one row.", 0)
         return n_rows
