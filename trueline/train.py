@@ -146,10 +146,18 @@ def train_command(
     store = registry()
     kind = KINDS[objective_of_run(store, request.init, request.config)]
     teller = Teller(stderr(), kind.shown, in_unit=kind.in_unit, quiet=quiet, verbose=verbose)
-    observer = Observer(
-        stage=teller.stage, epoch=teller.epoch, schema=teller.schema, note=teller.note, devices=teller.devices
-    )
-    with ended_by_signals(), teller:
+    with ended_by_signals() as signals, teller:
+
+        def stage(name: str) -> None:
+            # The last stage stores the version: whoever asked for the end must not find one.
+            signals.raise_again()
+            teller.stage(name)
+
+        def epoch(epoch: int, epochs: int, error: float) -> None:
+            signals.raise_again()
+            teller.epoch(epoch, epochs, error)
+
+        observer = Observer(stage, epoch, schema=teller.schema, note=teller.note, devices=teller.devices)
         manifest = train(request, store, observer)
         teller.say(f"Trained by {manifest.lineage.computed}.")
         if verbose:

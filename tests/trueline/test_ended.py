@@ -74,6 +74,22 @@ def test_a_signal_raises_once_and_only_within_the_block():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_signal_whose_exception_is_lost_raises_again(monkeypatch):
+    """Python drops what a finalizer raises, and TensorFlow has some that run at any moment."""
+    lost: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda raised: lost.append(raised.exc_type.__name__))
+
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(EndedError, match="Ended by SIGTERM"), ended_by_signals() as signals:
+        signals.raise_again()
+        Finalized()
+        assert lost == ["EndedError"]
+        signals.raise_again()
+
+
 def test_a_signal_that_is_ignored_stays_ignored():
     """As ``nohup`` asks."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
