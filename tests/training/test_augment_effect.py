@@ -17,7 +17,7 @@ from training.fitted import Fitted
 from training.folds import Plan, cross_validation
 from training.retry import for_networks
 from training.split import split_random
-from trueline.tables import result_tables
+from trueline.terminal.tables import result_tables
 
 N = 600
 RNG = np.random.default_rng(0)

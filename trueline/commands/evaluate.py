@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Column, Table
 
-from trueline.faults import by_row
-from trueline.options import (
+from trueline.commands.options import (
     DATA_HELP,
     json_option,
     missing_columns_option,
-    need_training,
     print_json,
     reading_options,
-    registry,
     runtime_option,
-    stderr,
-    stdout,
 )
+from trueline.environment import need_training, registry
+from trueline.faults import by_row
+from trueline.terminal.consoles import stderr, stdout
 
 if TYPE_CHECKING:
     from artifact.absent import MissingColumns

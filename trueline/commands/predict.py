@@ -9,21 +9,18 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from artifact.errors import SchemaMismatchError
-from trueline.faults import by_row
-from trueline.options import (
+from trueline.commands.options import (
     DATA_HELP,
     json_option,
     missing_columns_option,
-    need_training,
     print_json,
     reading_options,
-    registry,
     runtime_option,
-    stderr,
-    stdout,
-    text_column,
 )
-from trueline.output import AnswerNames, answer_names, check_columns_fit, check_path, write_table
+from trueline.commands.output import AnswerNames, answer_names, check_columns_fit, check_path, write_table
+from trueline.environment import need_training, registry
+from trueline.faults import by_row
+from trueline.terminal.consoles import stderr, stdout, text_column
 
 if TYPE_CHECKING:
     import polars as pl
