@@ -65,7 +65,7 @@ class SchemaMismatchError(DataError):
 
     Args:
         faults: in row order.
-        warnings: what is unusual in the same rows, see :class:`artifact.unusual.RowWarning`.
+        warnings: what is unusual in the same rows, see :class:`artifact.rows.unusual.RowWarning`.
     """
 
     def __init__(self, faults: list[Fault], warnings: Sequence[Any] = ()) -> None:

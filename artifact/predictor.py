@@ -12,13 +12,14 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from artifact import manifest as files
-from artifact.absent import MissingColumns
-from artifact.encoding import Encoded, Encoder, RowWarning
 from artifact.errors import ArtifactError, SchemaMismatchError
 from artifact.files import unreadable
 from artifact.golden import Golden, read_golden
-from artifact.intervals import DEFAULT_LEVEL, Calibration
+from artifact.intervals.calibration import DEFAULT_LEVEL, Calibration
 from artifact.manifest import Manifest
+from artifact.rows.absent import MissingColumns
+from artifact.rows.encoding import Encoded, Encoder, RowWarning
+from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import (
     GOLDEN_TOLERANCE,
     OTHER_TOLERANCE,
@@ -30,7 +31,6 @@ from artifact.runtimes import (
     RuntimeName,
     open_runtime,
 )
-from artifact.schema import FeatureSchema
 
 _BOUNDS_KEPT = 64
 

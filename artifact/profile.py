@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from artifact.encoding import Encoded
-from artifact.schema import FeatureSchema
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import FeatureSchema
 
 MAX_BINS = 64
 

@@ -29,14 +29,14 @@ import numpy as np
 import polars as pl
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from benchmarks import accuracy_peers
 from benchmarks.accuracy_results import Measured, Results
 from benchmarks.accuracy_tables import TABLES, Table, splits
 from benchmarks.environments import NotInstalledError, peer_python
 from benchmarks.machine import describe
-from training.columns import encode_frame
-from training.data import read_table
+from training.table.data import read_table
+from training.table.encode import encode_frame
 
 PRESETS = ("fast", "balanced", "best")
 # A fit: given the core that it may use, or None for all.

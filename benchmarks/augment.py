@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from artifact.encoding import Encoded
+from artifact.rows.encoding import Encoded
 from benchmarks.accuracy_tables import TABLES, splits
 from benchmarks.machine import describe
-from training.backend import load_backend
-from training.columns import encode_frame
-from training.config import TrainConfig
-from training.data import read_table
-from training.prepare import prepare
-from training.request import Request
+from training.devices.backend import load_backend
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.data import read_table
+from training.table.encode import encode_frame
 
 WAYS: dict[str, dict[str, Any]] = {
     "noise 0.01": {"augment": "noise", "noise": 0.01},
@@ -88,8 +88,8 @@ def _of_split(
 def _measured(target: str, frames: list[pl.DataFrame], settings: dict[str, Any]) -> Run:
     import keras
 
-    from training.measure import answers
-    from training.retry import fit_or_retry
+    from training.evaluation.measure import answers
+    from training.fit.retry import fit_or_retry
 
     keras.backend.clear_session()
     started = time.perf_counter()

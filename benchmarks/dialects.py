@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from artifact.errors import DataError
-from training.data import read_raw
+from training.table.data import read_raw
 from training.table.dialect import Sniffer
 
 _ROWS = "Cern{0}141.6{0}380863\nCern{0}73.8{0}191133\nAlma{0}133.2{0}349109\n"

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from benchmarks.network import MODEL_NAME, Network, build
 from benchmarks.servers import SERVERS, start
 from tests.builders import sample_rows

@@ -23,14 +23,14 @@ from typing import Any
 import orjson
 from prometheus_client import CollectorRegistry
 
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from benchmarks.fuzz_corpus import MODEL, Case, Current, corpus
 from benchmarks.fuzz_mutations import mutated
-from service.app import App
-from service.errors import ApiError
-from service.metrics import Metrics
+from service.app.app import App
+from service.metrics.metrics import Metrics
 from service.protocols.oip_grpc import METHODS, _read
-from service.settings import Settings
+from service.settings.settings import Settings
+from service.wire.errors import ApiError
 from service.worker import Worker
 from tests.builders import build_version
 

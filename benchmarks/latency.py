@@ -26,11 +26,11 @@ import polars as pl
 
 from artifact import manifest as files
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from benchmarks.accuracy_tables import TABLES, splits
 from benchmarks.machine import describe
-from training.columns import encode_frame
-from training.data import read_table
+from training.table.data import read_table
+from training.table.encode import encode_frame
 
 PRESETS = ("fast", "balanced", "best")
 # What is asked of one row, in milliseconds.

@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from benchmarks.fuzz_corpus import MODEL
 from benchmarks.machine import describe
 from benchmarks.malformed_client import Clients, Outcomes

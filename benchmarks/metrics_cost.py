@@ -97,12 +97,12 @@ async def _service(net: Network) -> tuple[Any, Any]:
     """A started worker and its app."""
     from prometheus_client import CollectorRegistry
 
-    from artifact.registry import Registry
+    from artifact.registry.local import Registry
     from benchmarks.network import MODEL_NAME
-    from service import front
-    from service.app import App
-    from service.metrics import Metrics
-    from service.settings import Settings
+    from service.app import front
+    from service.app.app import App
+    from service.metrics.metrics import Metrics
+    from service.settings.settings import Settings
     from service.worker import Worker
 
     async def nothing(*_: object) -> None:
@@ -118,7 +118,7 @@ async def _round(app: Any, requests: Sequence[bytes], options: argparse.Namespac
     import uvicorn
     from uvicorn.server import ServerState
 
-    from service.framing import Connection
+    from service.wire.framing import Connection
 
     state = ServerState()
     config = uvicorn.Config(app, log_config=None, server_header=False)

@@ -13,7 +13,7 @@ import onnx
 
 from artifact.manifest import ONNX_MODEL
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.builders import build_schema, build_version, plain_features, sample_rows
 
 MODEL_NAME = "benchmark"

@@ -65,11 +65,11 @@ def _ratio(data: str, model: str, seed: int, options: argparse.Namespace) -> tup
 
 
 def _rmse(data: str, model: str, seed: int, precision: str, options: argparse.Namespace) -> float:
-    from training.backend import load_backend
-    from training.config import TrainConfig
-    from training.data import read_table
-    from training.prepare import prepare
-    from training.request import Request
+    from training.devices.backend import load_backend
+    from training.prepare.in_memory import prepare
+    from training.prepare.request import Request
+    from training.settings.config import TrainConfig
+    from training.table.data import read_table
 
     given = {} if options.epochs is None else {"epochs": options.epochs}
     config = TrainConfig.build(
@@ -78,7 +78,7 @@ def _rmse(data: str, model: str, seed: int, precision: str, options: argparse.Na
     )
     prepared = prepare(read_table(data), Request(data, ("target",), "m", config))
     load_backend(config.device, prepared.frame.height)
-    from training.retry import fit_or_retry
+    from training.fit.retry import fit_or_retry
 
     prepared, fitted = fit_or_retry(prepared, lambda *_: None, print)
     folds = [prepared.plan.folds[i] for i in fitted.networks or range(len(prepared.plan.folds))]

@@ -61,9 +61,9 @@ print(json.dumps({"load": load, "memory": psutil.Process().memory_info().rss, "t
 
 def train_network(home: Path, data: str, target: str, hidden: tuple[int, ...]) -> Path:
     """A version with all its copies, trained on a real table for a few epochs."""
-    from artifact.registry import Registry
-    from training.config import TrainConfig
-    from training.request import Request
+    from artifact.registry.local import Registry
+    from training.prepare.request import Request
+    from training.settings.config import TrainConfig
     from training.train import train
 
     registry = Registry(home)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from benchmarks import load, network, servers
 from benchmarks.machine import describe
 from benchmarks.serving import LOAD_CORE, SERVER_CORE

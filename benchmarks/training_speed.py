@@ -99,7 +99,7 @@ def _table(n_rows: int) -> tuple[Any, Any]:
 def _fit(n_rows: int, device: str) -> None:
     """``fit`` as a tutorial calls it, on arrays in memory."""
     global _epoch
-    from training.backend import load_backend
+    from training.devices.backend import load_backend
 
     load_backend(device)
     import keras
@@ -119,16 +119,16 @@ def _fit(n_rows: int, device: str) -> None:
 def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> None:
     """Trueline's loop on the same network, deterministic as training is; ``together``: its networks are not dealt."""
     global _epoch
-    from training.backend import load_backend
+    from training.devices.backend import load_backend
 
     devices = load_backend(device)
     import keras
     from keras import ops
 
     from artifact.layers import StackedDense, StackedHeads
-    from training.fitted import make_deterministic
-    from training.loops import Loop, open_loop
-    from training.loops.problem import Problem
+    from training.fit.loops import Loop, open_loop
+    from training.fit.loops.problem import Problem
+    from training.networks.model import make_deterministic
 
     make_deterministic(0)
     X, y = _table(n_rows)
@@ -158,7 +158,7 @@ def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> No
         asked_precision="auto",
     )
     if together:
-        from training.loops.tensorflow import TensorFlowLoop
+        from training.fit.loops.tensorflow import TensorFlowLoop
 
         loop: Loop = TensorFlowLoop(problem)
     else:
@@ -176,7 +176,7 @@ def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> No
 def _described(device: str) -> tuple[str, str]:
     import keras
 
-    from training.devices import take_devices
+    from training.devices.devices import take_devices
 
     return keras.backend.backend(), ", ".join(map(str, take_devices(device)))
 

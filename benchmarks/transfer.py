@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from benchmarks.machine import describe
 
 PRESET, TARGET = "fast", "value"
@@ -65,7 +65,7 @@ def _cases(options: argparse.Namespace) -> Iterator[Case]:
             rest = made_up(options.size // 4 + max(options.rows), rng, moved=moved)
             yield Case(name, TARGET, earlier, rest[options.size // 4 :], rest[: options.size // 4])
         return
-    from training.data import read_table
+    from training.table.data import read_table
 
     frame = read_table(options.data).drop_nulls(options.target).sample(fraction=1.0, shuffle=True, seed=0)
     if options.by:
@@ -93,9 +93,9 @@ def made_up(n: int, rng: np.random.Generator, *, moved: bool = False) -> pl.Data
 
 
 def _measure(case: Case, options: argparse.Namespace) -> None:
-    from training.backend import load_backend
-    from training.config import TrainConfig
-    from training.request import Request
+    from training.devices.backend import load_backend
+    from training.prepare.request import Request
+    from training.settings.config import TrainConfig
     from training.train import train
     from training.transfer.earlier import Earlier
 
@@ -122,12 +122,12 @@ def _error(earlier: Any, case: Case, n: int, epochs: int, rate: float, draws: in
 
 def _squares(earlier: Any, case: Case, n: int, epochs: int, rate: float, draw: int) -> float:
     from artifact.predictor import target_offsets
-    from training.columns import encode_frame
-    from training.config import TrainConfig
-    from training.measure import answers
-    from training.prepare import prepare
-    from training.request import Request
-    from training.retry import fit_or_retry
+    from training.evaluation.measure import answers
+    from training.fit.retry import fit_or_retry
+    from training.prepare.in_memory import prepare
+    from training.prepare.request import Request
+    from training.settings.config import TrainConfig
+    from training.table.encode import encode_frame
 
     usual = TrainConfig(preset=PRESET).resolved(n).required("learning_rate")
     rates = tuple(rate * r for r in usual) if isinstance(usual, tuple) else rate * usual
@@ -143,7 +143,7 @@ def _squares(earlier: Any, case: Case, n: int, epochs: int, rate: float, draw: i
 
 def _as_it_is(earlier: Any, case: Case) -> float:
     from artifact.predictor import Predictor
-    from training.columns import encode_frame
+    from training.table.encode import encode_frame
 
     predictor = Predictor.load(earlier.folder)
     X = encode_frame(case.asked, predictor.schema.lenient())

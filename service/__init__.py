@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.service import RegressionService
+    from service.bento.service import RegressionService
 
 __all__ = ["RegressionService"]
 
@@ -13,7 +13,7 @@ __all__ = ["RegressionService"]
 def __getattr__(name: str) -> Any:
     # Found when asked for: the parts of the package are of use without BentoML, whose import takes a second.
     if name == "RegressionService":
-        from service.service import RegressionService
+        from service.bento.service import RegressionService
 
         return RegressionService
     raise AttributeError(f"module 'service' has no attribute '{name}'")

@@ -12,25 +12,25 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from artifact.registry import Registry
-from service.batcher import Batcher
-from service.choice import CHOICE, Choice
-from service.connections import Sweeper
-from service.context import client_left
-from service.descriptors import DescriptorWatch
-from service.drain import Drain
-from service.errors import ApiError, NotReadyError
-from service.exposition import render
-from service.fleet import WORKERS, Fleet
-from service.http import Receive
-from service.inference import Answer
-from service.lane import BulkLane
-from service.live import Live, LiveModel
-from service.metrics import Metrics
+from artifact.registry.local import Registry
+from service.live.choice import CHOICE, Choice
+from service.live.live import Live, LiveModel
+from service.live.source import Source
+from service.metrics.exposition import render
+from service.metrics.metrics import Metrics
+from service.predict.batcher import Batcher
+from service.predict.inference import Answer
+from service.predict.lane import BulkLane
+from service.predict.requests import PredictRequest
+from service.process.connections import Sweeper
+from service.process.descriptors import DescriptorWatch
+from service.process.drain import Drain
+from service.process.fleet import WORKERS, Fleet
 from service.process.orphan import PARENT, ParentWatch
-from service.requests import PredictRequest
-from service.settings import Settings
-from service.source import Source
+from service.settings.settings import Settings
+from service.wire.context import client_left
+from service.wire.errors import ApiError, NotReadyError
+from service.wire.http import Receive
 
 logger = logging.getLogger("bentoml.trueline")
 
@@ -66,7 +66,7 @@ class Worker:
         self.metrics = metrics
         self._metrics_folder = metrics_folder
         self._flush_due = False
-        # Counted by service.front; the server's own tasks begin before, when a request's head has been read.
+        # Counted by service.app.front; the server's own tasks begin before, when a request's head has been read.
         self.open_requests = 0
         self._tasks: Collection[object] | None = None
         self.fleet = Fleet(None if metrics_folder is None else metrics_folder / WORKERS, expected_workers)
@@ -135,7 +135,7 @@ class Worker:
         server = self._drain.server
         if server is not None:
             # Imported here: it needs uvicorn, which is there where uvicorn serves.
-            from service.framing import Connection
+            from service.wire.framing import Connection
 
             server.config.http_protocol_class = Connection
             self._tasks = server.server_state.tasks

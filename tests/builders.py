@@ -16,15 +16,15 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from artifact import manifest as files
-from artifact.encoding import Encoder
-from artifact.intervals import Calibration
+from artifact.intervals.calibration import Calibration
 from artifact.lineage import Lineage
 from artifact.manifest import Coverage, Manifest, Verdict
 from artifact.predictor import Predictor
 from artifact.profile import Profile
-from artifact.registry import Reference, Registry
+from artifact.registry.local import Reference, Registry
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import Feature, FeatureSchema, Target
 from artifact.runtimes import OnnxRuntime
-from artifact.schema import Feature, FeatureSchema, Target
 
 HOUSE_FEATURES = (
     Feature(name="age", kind="number", unit="years", minimum=0, maximum=100, example=30.0),

@@ -12,11 +12,11 @@ import numpy as np
 import onnx
 
 from artifact import manifest as files
-from artifact.encoding import Encoder
 from artifact.manifest import Manifest
-from artifact.registry import Reference, Registry
+from artifact.registry.local import Reference, Registry
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
-from artifact.schema import FeatureSchema
 from tests.builders import build_schema, sample_rows, write_version
 
 
@@ -71,7 +71,7 @@ def write_keras_version(
     with_onnx: bool = True,
 ) -> Manifest:
     """Write a version of ``model.keras`` and, unless told otherwise, ``model.onnx``; needs the TensorFlow backend."""
-    from training.export import export_onnx
+    from training.export.models import export_onnx
 
     schema = schema or build_schema()
     model = build_network(schema, hidden=hidden, seed=seed)

@@ -107,7 +107,7 @@ def test_layers_are_imported_only_by_the_keras_runtime_and_by_training():
     found = {name for name, text in texts.items() if "artifact.layers" in text}
     users = {name for name in found if not name.startswith(("artifact/layers/", "training/"))}
     assert users == {"artifact/__init__.py", "artifact/runtimes/by_keras.py"}
-    loaded = "import sys, artifact.predictor, artifact.registry; assert 'artifact.layers' not in sys.modules"
+    loaded = "import sys, artifact.predictor, artifact.registry.local; assert 'artifact.layers' not in sys.modules"
     subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, check=True)
 
 
@@ -115,7 +115,7 @@ def test_tensorflow_is_imported_only_by_training_and_its_runtime_and_only_when_u
     found = [i for i in IMPORTS if i.package in TENSORFLOW]
     users = ("training/", "artifact/runtimes/by_tensorflow.py")
     # A loop is its backend's, and is imported when one is opened.
-    loops = ("training/loops/tensorflow.py",)
+    loops = ("training/fit/loops/tensorflow.py",)
     assert [i for i in found if not i.file.startswith(users) or not (i.lazy or i.file in loops)] == []
 
 

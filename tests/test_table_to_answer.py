@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from service.app import App
-from service.metrics import Metrics
-from service.settings import Settings
+from artifact.registry.local import Registry
+from service.app.app import App
+from service.metrics.metrics import Metrics
+from service.settings.settings import Settings
 from service.worker import Worker
-from training.backend import load_backend
-from training.columns import records
-from training.config import TrainConfig
-from training.prepare import prepare
-from training.request import Request
+from training.devices.backend import load_backend
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.encode import records
 from training.train import train
 
 N_ROWS = 60

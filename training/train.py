@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 
 from artifact.errors import DataError
 from artifact.manifest import Manifest
-from artifact.registry import Registry, check_name
-from artifact.schema import FeatureSchema
-from training.backend import load_backend
-from training.compared import Answers, compared
-from training.data import TableFacts, read_raw
-from training.prepare import Prepared, prepare, sayings
-from training.request import Request, check_request
-from training.stream.bounds import Bounds
-from training.stream.choose import parquet_source
-from training.stream.prepare import prepared_stream
+from artifact.registry.local import Registry, check_name
+from artifact.rows.schema import FeatureSchema
+from training.devices.backend import load_backend
+from training.evaluation.beside import Answers, compared
+from training.prepare.bounds import Bounds
+from training.prepare.choose import parquet_source
+from training.prepare.in_memory import Prepared, prepare, sayings
+from training.prepare.request import Request, check_request
+from training.prepare.streamed import prepared_stream
+from training.table.data import TableFacts, read_raw
 from training.table.names import in_terms_of
-from training.texts.table import read_texts
+from training.table.texts.table import read_texts
 from training.transfer.earlier import Earlier
 from training.transfer.told import sentence
 
@@ -109,11 +109,11 @@ def _trained(
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
     devices = load_backend(prepared.config.device, prepared.n_rows)
     observer.devices(", ".join(map(str, devices)))
-    from training.distil import distil
-    from training.measure import final_fold, measure
-    from training.mix import fit_mix, refit_mix
-    from training.retry import fit_or_retry, refit_or_keep
-    from training.store import store
+    from training.ensemble.distil import distil
+    from training.ensemble.mix import fit_mix, refit_mix
+    from training.evaluation.measure import final_fold, measure
+    from training.export.version import store
+    from training.fit.retry import fit_or_retry, refit_or_keep
 
     mixed = fit_mix(prepared, request.config, observer.epoch, observer.note) if prepared.config.mix else None
     if mixed is None:

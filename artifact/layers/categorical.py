@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from artifact.schema import OTHER_CODE
+from artifact.rows.schema import OTHER_CODE
 
 
 @keras.saving.register_keras_serializable(package="trueline")

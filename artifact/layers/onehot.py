@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from artifact.schema import OTHER_CODE
+from artifact.rows.schema import OTHER_CODE
 
 
 @keras.saving.register_keras_serializable(package="trueline")

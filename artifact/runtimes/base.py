@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
 RuntimeName = Literal["auto", "onnx", "onnx-int8", "keras"]
 Device = Literal["auto", "cpu", "cuda"]
+# Named arrays, and a call that was compiled for one number of rows.
+Arrays = Mapping[str, npt.NDArray[Any]]
+Call = Callable[[Arrays], Arrays]
 
 NUMERIC_INPUT = "numeric"
 CATEGORICAL_INPUT = "categorical"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from artifact.errors import DataError
-from artifact.runtimes.base import Device
-
-if TYPE_CHECKING:
-    from artifact.runtimes.by_keras import Arrays, Call
+from artifact.runtimes.base import Arrays, Call, Device
 
 
 class Jax:

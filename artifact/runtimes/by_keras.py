@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from artifact.errors import ArtifactError, DataError, install_extra
 from artifact.runtimes import buckets
@@ -18,6 +17,7 @@ from artifact.runtimes.base import (
     QUANTILES_OUTPUT,
     SPREAD_OUTPUT,
     VALUE_OUTPUT,
+    Call,
     Device,
     Float32,
     Int32,
@@ -26,9 +26,6 @@ from artifact.runtimes.base import (
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-Arrays = Mapping[str, npt.NDArray[Any]]
-Call = Callable[[Arrays], Arrays]
 
 
 class Backend(Protocol):

@@ -17,13 +17,13 @@ from bentoml._internal.utils.circus import Arbiter
 from bentoml.exceptions import BentoMLException
 
 from artifact.errors import NotFoundError, TruelineError
-from service.choice import CHOICE, Choice
-from service.errors import CANNOT_START, StartError
-from service.fleet import WORKERS, Fleet
+from service.live.choice import CHOICE, Choice
+from service.live.source import SeveralModelsError, Source
 from service.process import ports
+from service.process.fleet import WORKERS, Fleet
 from service.process.orphan import PARENT
-from service.settings import Settings
-from service.source import SeveralModelsError, Source
+from service.settings.settings import Settings
+from service.wire.errors import CANNOT_START, StartError
 
 logger = logging.getLogger("bentoml.trueline")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 from artifact.files import absolute
-from artifact.registry import Registry
-from service.errors import StartError
-from service.settings import PREFIX, Settings
+from artifact.registry.local import Registry
+from service.settings.settings import PREFIX, Settings
+from service.wire.errors import StartError
 
 # BentoML's own variables that name a file or a folder.
 _BENTOML = ("BENTOML_HOME", "BENTOML_CONFIG", "BENTOML_RESULT_STORE")

@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 
-from service.errors import StartError
+from service.wire.errors import StartError
 
 _REUSEPORT = getattr(socket, "SO_REUSEPORT", None)
 

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from artifact.files import unreadable
-from service.errors import StartError
+from service.wire.errors import StartError
 
 logger = logging.getLogger("bentoml.trueline")
 

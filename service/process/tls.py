@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from artifact.files import absolute
-from service.errors import StartError
+from service.wire.errors import StartError
 
 _FILES = ("certfile", "keyfile", "ca_certs")
 

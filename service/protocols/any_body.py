@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from service.compression import Unpacker
-from service.http import Receive, Scope, read_body
-from service.requests import PredictRequest
+from service.predict.requests import PredictRequest
+from service.wire.compression import Unpacker
+from service.wire.http import Receive, Scope, read_body
 from service.worker import Worker
 
 # As in POST /predict: a larger body is read beside the event loop.

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artifact.moments import unwritable
 from artifact.predictor import Predictor
-from artifact.schema import FeatureSchema, Kind
-from artifact.values import DictionaryColumn
-from service.errors import BodyFormatError, TooLargeError
-from service.looks import looks_like
-from service.parts import Answered, Options, Part, chosen_columns, sliced
+from artifact.rows.moments import unwritable
+from artifact.rows.schema import FeatureSchema, Kind
+from artifact.rows.values import DictionaryColumn
+from service.predict.looks import looks_like
+from service.predict.parts import Answered, Options, Part, chosen_columns, sliced
 from service.protocols.csv_format import answer_names, texts_of
+from service.wire.errors import BodyFormatError, TooLargeError
 
 if TYPE_CHECKING:
     import pyarrow as pa

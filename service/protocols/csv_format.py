@@ -2,7 +2,7 @@
 
 What separates the values, a comma, a semicolon, a tab or a bar, is told from the header: what gives the most features.
 
-Values are read by the rules that the version was trained by (:mod:`artifact.texts`): an empty field and ``NA`` are
+Values are read by the rules that the version was trained by (:mod:`artifact.rows.texts`): an empty field and ``NA`` are
 missing, numbers and dates may be written as in the table that trained. The answer has the columns ``value``, ``lower``,
 ``upper`` and ``warnings`` (of several targets ``NAME_value`` and so on), and by row ``error``.
 """
@@ -22,13 +22,13 @@ import numpy as np
 
 from artifact.errors import Fault
 from artifact.predictor import Predictor
-from artifact.schema import Feature, FeatureSchema, Kind
-from artifact.texts.plain import SPACES
-from artifact.texts.read import read_texts
-from service.errors import BodyFormatError
-from service.looks import BOM, looks_like
-from service.parts import PART_ROWS, Answered, Options, Part, chosen_columns
+from artifact.rows.schema import Feature, FeatureSchema, Kind
+from artifact.rows.texts.plain import SPACES
+from artifact.rows.texts.read import read_texts
+from service.predict.looks import BOM, looks_like
+from service.predict.parts import PART_ROWS, Answered, Options, Part, chosen_columns
 from service.protocols.json_bulk import row_error
+from service.wire.errors import BodyFormatError
 
 # The first of those that are equally good.
 _SEPARATORS = ",;\t|"

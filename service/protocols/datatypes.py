@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import Fault
-from artifact.schema import Kind
-from service.errors import Described, InvalidRequestError
+from artifact.rows.schema import Kind
+from service.wire.errors import Described, InvalidRequestError
 
 Floats = npt.NDArray[np.float64]
 Strings = list[str | None]

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from artifact.absent import MISSING_COLUMNS, MissingColumns
 from artifact.errors import Fault, unknown_name
-from service.errors import Described, InvalidRequestError, MediaTypeError, NotAcceptableError
-from service.parts import Options
+from artifact.rows.absent import MISSING_COLUMNS, MissingColumns
+from service.predict.parts import Options
+from service.wire.errors import Described, InvalidRequestError, MediaTypeError, NotAcceptableError
 
 JSON = "application/json"
 CSV = "text/csv"

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from google.protobuf.wrappers_pb2 import StringValue, UInt32Value
 
 from artifact.errors import unknown_name
-from service.errors import UnknownModelError
+from service.wire.errors import UnknownModelError
 from service.worker import Worker
 
 HEALTH = "grpc.health.v1.Health"

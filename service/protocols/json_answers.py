@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from artifact.encoding import RowWarning
 from artifact.predictor import Predictor
-from service.parts import Answered
+from artifact.rows.encoding import RowWarning
+from service.predict.parts import Answered
 from service.protocols.json_bulk import numbers, row_error
 
 

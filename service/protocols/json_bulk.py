@@ -2,7 +2,7 @@
 
 A body is cut between its rows, or between its columns, without being read: where a cut lies outside every string and
 each piece is JSON of its own, the pieces are what the whole would have been. A body that cannot be cut so is read
-whole. Shapes as in :mod:`service.requests` and :mod:`service.responses`.
+whole. Shapes as in :mod:`service.predict.requests` and :mod:`service.predict.responses`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from artifact.encoding import Encoder
 from artifact.errors import Fault
-from artifact.schema import FeatureSchema
-from service.errors import DETAILS_LIMIT, InvalidRequestError
-from service.explain import KEYS, explain
-from service.hints import is_whole, no_feature, take_out, take_out_of_columns
-from service.misspelt import Misspelt
-from service.parts import PART_ROWS, Answered, Options, Part, chosen_columns, sliced
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import FeatureSchema
+from service.predict.explain import KEYS, explain
+from service.predict.hints import is_whole, no_feature, take_out, take_out_of_columns
+from service.predict.misspelt import Misspelt
+from service.predict.parts import PART_ROWS, Answered, Options, Part, chosen_columns, sliced
 from service.protocols.json_strict import Read, read_json
+from service.wire.errors import DETAILS_LIMIT, InvalidRequestError
 
 _PIECE = 131_072
 _ROWS = re.compile(rb'"rows"\s*:\s*\[')

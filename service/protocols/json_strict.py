@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic_core import from_json
 
-from service.errors import NotJSONError
-from service.looks import looks_like
+from service.predict.looks import looks_like
+from service.wire.errors import NotJSONError
 
 
 class Read(NamedTuple):

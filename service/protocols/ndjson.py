@@ -15,19 +15,19 @@ from itertools import islice
 import orjson
 
 from artifact.errors import Fault
-from artifact.schema import FeatureSchema
-from service.bulk import BulkRun
-from service.compression import Unpacker
-from service.errors import ApiError, BodyTimeoutError, TooLargeError
-from service.hints import take_out
-from service.http import ClientGoneError, Receive
-from service.lane import BulkLane
-from service.looks import BOM
-from service.metrics import Metrics
-from service.parts import PART_ROWS, Options, Part
+from artifact.rows.schema import FeatureSchema
+from service.metrics.metrics import Metrics
+from service.predict.bulk import BulkRun
+from service.predict.hints import take_out
+from service.predict.lane import BulkLane
+from service.predict.looks import BOM
+from service.predict.parts import PART_ROWS, Options, Part
 from service.protocols.json_answers import NdjsonWriter
 from service.protocols.json_bulk import columns_of
 from service.protocols.json_strict import loads
+from service.wire.compression import Unpacker
+from service.wire.errors import ApiError, BodyTimeoutError, TooLargeError
+from service.wire.http import ClientGoneError, Receive
 
 logger = logging.getLogger("bentoml.trueline")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from artifact.encoding import RowWarning
 from artifact.errors import unknown_name
-from service.errors import UnknownModelError
-from service.live import LiveModel
+from artifact.rows.encoding import RowWarning
+from service.live.live import LiveModel
 from service.protocols.tensors import described_inputs, output_names
+from service.wire.errors import UnknownModelError
 from service.worker import Worker
 
 PLATFORM = "trueline_onnx"

@@ -17,8 +17,6 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.wrappers_pb2 import StringValue
 
 from artifact.errors import DataError
-from service.auth import ApiKeys
-from service.errors import ApiError, Described, NotReadyError, UnauthorizedError
 from service.protocols import oip
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.any_body import begun
@@ -26,7 +24,9 @@ from service.protocols.datatypes import fault
 from service.protocols.health_grpc import HEALTH, HEALTH_REQUEST, Health
 from service.protocols.oip_grpc_front import Handler, Reply, build
 from service.protocols.oip_grpc_infer import Inference
-from service.settings import Settings
+from service.settings.settings import Settings
+from service.wire.errors import ApiError, Described, NotReadyError, UnauthorizedError
+from service.wire.keys import ApiKeys
 from service.worker import Worker
 
 logger = logging.getLogger("bentoml.trueline")

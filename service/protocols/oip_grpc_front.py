@@ -9,9 +9,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
-from service.context import CURRENT, RequestContext, RequestIds, legal_id
-from service.observe import Tracer, tell
-from service.settings import Settings
+from service.settings.settings import Settings
+from service.wire.context import CURRENT, RequestContext, RequestIds, legal_id
+from service.wire.observe import Tracer, tell
 
 
 class Reply(NamedTuple):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.errors import Described
-from service.inference import Answer
-from service.live import LiveModel
+from service.live.live import LiveModel
+from service.predict.inference import Answer
+from service.predict.requests import PredictRequest
 from service.protocols import oip
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.datatypes import BYTES, Values, fault, from_bytes, from_json, text, to_bytes
@@ -24,7 +24,7 @@ from service.protocols.tensors import (
     read_interval,
     wanted_outputs,
 )
-from service.requests import PredictRequest
+from service.wire.errors import Described
 
 _WAY_OUT = f"say '{MISSING}' = 'impute' among the parameters"
 _CONTENTS = {

@@ -12,14 +12,13 @@ from typing import Any
 
 import orjson
 
-from artifact.absent import MissingColumns
 from artifact.errors import Fault
-from service.errors import DETAILS_LIMIT, Described, InvalidRequestError, NotJSONError
-from service.hints import is_not_finite, not_finite
-from service.http import JSON, Receive, Reply, Scope
-from service.inference import Answer
-from service.live import LiveModel
-from service.parts import WAY_OUT
+from artifact.rows.absent import MissingColumns
+from service.live.live import LiveModel
+from service.predict.hints import is_not_finite, not_finite
+from service.predict.inference import Answer
+from service.predict.parts import WAY_OUT
+from service.predict.requests import PredictRequest
 from service.protocols import oip
 from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import Values, fault, from_bytes, from_json, to_bytes
@@ -34,7 +33,8 @@ from service.protocols.tensors import (
     read_interval,
     wanted_outputs,
 )
-from service.requests import PredictRequest
+from service.wire.errors import DETAILS_LIMIT, Described, InvalidRequestError, NotJSONError
+from service.wire.http import JSON, Receive, Reply, Scope
 from service.worker import Worker
 
 BINARY = b"application/octet-stream"

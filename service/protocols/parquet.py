@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from artifact.schema import FeatureSchema
-from service.errors import BodyFormatError, TooLargeError
-from service.looks import looks_like
-from service.parts import Options, Part, chosen_columns
+from artifact.rows.schema import FeatureSchema
+from service.predict.looks import looks_like
+from service.predict.parts import Options, Part, chosen_columns
 from service.protocols.arrow import TableWriter, parts_of
+from service.wire.errors import BodyFormatError, TooLargeError
 
 _PARQUET = b"PAR1"
 _BATCH_ROWS = 16_384

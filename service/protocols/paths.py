@@ -1,6 +1,6 @@
 """The paths of protocols that name a model in them: ``/v2/...`` (Open Inference Protocol), ``/v1/models/...``.
 
-Looked at only where no path of :data:`service.app.ROUTES` is asked for, so that ``/predict`` pays nothing for them.
+Looked at only where no path of :data:`service.app.app.ROUTES` is asked for, so that ``/predict`` pays nothing for them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from service.http import Receive, Reply, Scope, StreamReply
 from service.protocols import oip_http, tf_serving
+from service.wire.http import Receive, Reply, Scope, StreamReply
 from service.worker import Worker
 
 Handler = Callable[[Worker, Scope, Receive], Awaitable[Reply | StreamReply]]

@@ -1,7 +1,7 @@
 """``POST /predict``: rows in, predictions out, in the formats of :mod:`service.protocols.formats`.
 
 A small JSON request goes through the batcher, with as little as can be before it. Any other is read, predicted and
-written in parts by :mod:`service.bulk`.
+written in parts by :mod:`service.predict.bulk`.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from artifact.predictor import Predictor
-from service.bulk import BulkRun
-from service.compression import Unpacker, packed
-from service.http import JSON as JSON_TYPE
-from service.http import Receive, Reply, Scope, StreamReply, read_announced_body, read_body
-from service.lane import Work
-from service.live import LiveModel
-from service.parts import Options, Part
+from service.live.live import LiveModel
+from service.predict.bulk import BulkRun
+from service.predict.lane import Work
+from service.predict.parts import Options, Part
 from service.protocols import formats
 from service.protocols.csv_format import CsvWriter, read_csv
 from service.protocols.formats import Wanted, wanted
 from service.protocols.json_answers import JsonColumnsWriter, JsonRowsWriter, NdjsonWriter, Writer
 from service.protocols.json_bulk import JsonBulkReader, NotCutError
 from service.protocols.ndjson import NdjsonStream, read_ndjson, with_last_error
-from service.settings import Settings
+from service.settings.settings import Settings
+from service.wire.compression import Unpacker, packed
+from service.wire.http import JSON as JSON_TYPE
+from service.wire.http import Receive, Reply, Scope, StreamReply, read_announced_body, read_body
 from service.worker import Worker
 
 # A JSON body above this is read in parts: at once it would hold up the requests beside it for a millisecond and more.

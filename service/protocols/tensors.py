@@ -10,15 +10,15 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from artifact.absent import MissingColumns
 from artifact.errors import Fault, unknown_name
-from artifact.schema import Feature, FeatureSchema
-from service.errors import Described, InvalidRequestError, TooLargeError, shown
-from service.hints import special_name
-from service.inference import Answer
-from service.parts import absent_faults
+from artifact.rows.absent import MissingColumns
+from artifact.rows.schema import Feature, FeatureSchema
+from service.predict.hints import special_name
+from service.predict.inference import Answer
+from service.predict.parts import absent_faults
+from service.predict.requests import PredictRequest
 from service.protocols.datatypes import BYTES, FITTING, FLOATS, Floats, Values, check_datatype, fault
-from service.requests import PredictRequest
+from service.wire.errors import Described, InvalidRequestError, TooLargeError, shown
 
 ENDS = ("value", "lower", "upper")
 MATRIX = "input"

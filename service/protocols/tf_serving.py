@@ -13,20 +13,20 @@ from typing import Any
 
 import orjson
 
-from artifact.absent import MissingColumns
-from artifact.encoding import RowWarning
 from artifact.errors import unknown_name
-from artifact.schema import FeatureSchema, Kind
-from service.errors import Described, Headers, NotJSONError
-from service.http import Receive, Reply, Scope
-from service.live import LiveModel
+from artifact.rows.absent import MissingColumns
+from artifact.rows.encoding import RowWarning
+from artifact.rows.schema import FeatureSchema, Kind
+from service.live.live import LiveModel
+from service.predict.requests import PredictRequest
 from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import fault
 from service.protocols.formats import missing_columns_of
 from service.protocols.json_strict import read_json
 from service.protocols.oip import served
 from service.protocols.tensors import output_names, outputs_of, read_interval
-from service.requests import PredictRequest
+from service.wire.errors import Described, Headers, NotJSONError
+from service.wire.http import Receive, Reply, Scope
 from service.worker import Worker
 
 SIGNATURE = "serving_default"

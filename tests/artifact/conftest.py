@@ -5,7 +5,7 @@ import shutil
 import pytest
 from hypothesis import settings
 
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.builders import write_version
 
 # The same examples on every machine, however slow it is, and nothing written beside the code.

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from artifact.encoding import Encoder
 from artifact.errors import SchemaMismatchError
-from artifact.schema import Feature, FeatureSchema, Target
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import Feature, FeatureSchema, Target
 
 
 def encoder_of(kind: str, **fields: Any) -> Encoder:

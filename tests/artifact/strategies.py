@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from artifact.schema import DatetimePart, Feature, FeatureSchema, Kind, Target
+from artifact.rows.schema import DatetimePart, Feature, FeatureSchema, Kind, Target
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from artifact import aliases as module
 from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError
+from artifact.registry import aliases as module
 from tests.artifact.versions import add, champion, promoted, run_python
 
 ROOT = Path(__file__).parents[2]
@@ -133,7 +133,7 @@ def test_processes_that_promote_at_once_lose_nothing(registry):
     versions = [add(registry) for _ in range(40)]
     script = """
 import sys, pathlib
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 registry = Registry(pathlib.Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()

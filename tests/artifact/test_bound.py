@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import onnx
 import pytest
 
-from artifact.encoding import Encoder
+from artifact.rows.encoding import Encoder
 from artifact.runtimes.bound import BOUND_ROWS
 from artifact.runtimes.by_onnx import OnnxRuntime
 from tests.builders import HOUSE_FEATURES, build_graph, build_schema, plain_features, sample_rows

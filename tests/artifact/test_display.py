@@ -1,7 +1,7 @@
 import pytest
 
-from artifact.display import by_error, extent, number
-from artifact.schema import Feature
+from artifact.rows.schema import Feature
+from artifact.words.display import by_error, extent, number
 from tests.builders import build_schema
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact.encoding import Encoded, Encoder
 from artifact.errors import SchemaMismatchError
-from artifact.schema import Feature
-from artifact.values import DAY, datetime_part, parse_datetime
+from artifact.rows.encoding import Encoded, Encoder
+from artifact.rows.schema import Feature
+from artifact.rows.values import DAY, datetime_part, parse_datetime
 from tests.artifact.encoders import encode, encoder_of, faults
 from tests.artifact.strategies import MOMENTS, tables
 from tests.builders import build_schema, plain_features, sample_rows

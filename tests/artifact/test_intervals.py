@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from artifact.errors import ArtifactError, DataError
-from artifact.intervals import MAX_SCORES, Calibration
+from artifact.intervals.calibration import MAX_SCORES, Calibration
 
 
 def calibrate(scores: np.ndarray) -> Calibration:

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from artifact import manifest as files
-from artifact.encoding import Encoder
 from artifact.errors import ArtifactError, DataError
 from artifact.golden import read_golden
 from artifact.predictor import Predictor
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import Feature
 from artifact.runtimes import OTHER_TOLERANCE, Outputs, open_runtime
 from artifact.runtimes.buckets import computed_rows, cut
-from artifact.schema import Feature
 from tests.builders import build_schema, plain_features, sample_rows
 from tests.keras_builders import build_network, write_keras_version
 from tests.processes import ROOT, clean_environment
-from training.backend import load_backend
+from training.devices.backend import load_backend
 
 CATEGORIES = (
     Feature(name="town", kind="category", categories=("Leeds", "York"), missing="impute", example="Leeds"),

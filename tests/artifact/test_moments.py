@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from artifact.display import extent
-from artifact.encoding import Encoder
-from artifact.moments import FIRST_SECOND, LAST_SECOND, moment, unwritable
-from artifact.schema import Feature, FeatureSchema, Target
+from artifact.rows.encoding import Encoder
+from artifact.rows.moments import FIRST_SECOND, LAST_SECOND, moment, unwritable
+from artifact.rows.schema import Feature, FeatureSchema, Target
+from artifact.words.display import extent
 
 TARGETS = (Target(name="y", minimum=0, maximum=1, std=1),)
 

@@ -4,7 +4,7 @@ import struct
 import numpy as np
 import pytest
 
-from artifact.packing import RowPacker
+from artifact.rows.packing import RowPacker
 
 
 @pytest.mark.parametrize("names", [(), ("a",), ("b", "a"), ("c", "b", "a")])

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from artifact import manifest as files
-from artifact.encoding import Encoder
 from artifact.errors import ArtifactError, DataError, SchemaMismatchError
 from artifact.golden import Golden, read_golden
-from artifact.intervals import Calibration
+from artifact.intervals.calibration import Calibration
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import FeatureSchema, Target
 from artifact.runtimes import Outputs
-from artifact.schema import FeatureSchema, Target
 from tests.builders import build_manifest, build_schema, plain_features, sample_rows, write_version
 
 FILES = (files.MANIFEST, files.SCHEMA, files.ONNX_MODEL, files.CALIBRATION, files.PROFILE, files.GOLDEN)

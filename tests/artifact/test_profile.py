@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from artifact.encoding import Encoder
 from artifact.profile import MAX_BINS, Histogram, Profile
+from artifact.rows.encoding import Encoder
 from tests.builders import build_schema, sample_rows
 
 FLOAT32 = st.floats(width=32, allow_infinity=False)

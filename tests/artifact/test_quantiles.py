@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from artifact.encoding import Encoded
 from artifact.errors import ArtifactError
-from artifact.intervals import MIN_GROUP_ROWS, Calibration, Grouping, GroupScores
+from artifact.intervals.calibration import MIN_GROUP_ROWS, Calibration, Grouping, GroupScores
+from artifact.intervals.quantiles import heads_at, position
+from artifact.intervals.scores import Scores
 from artifact.predictor import Predictor
-from artifact.quantiles import heads_at, position
-from artifact.scores import Scores
+from artifact.rows.encoding import Encoded
 
 RNG = np.random.default_rng(0)
 # Distances from the median: 1 and 4 below, 2 and 3 above.

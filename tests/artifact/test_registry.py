@@ -13,7 +13,7 @@ import pytest
 from artifact.errors import ArtifactError, DataError, NotFoundError
 from artifact.manifest import MANIFEST
 from artifact.predictor import Predictor
-from artifact.registry import CHALLENGER, Registry, check_name
+from artifact.registry.local import CHALLENGER, Registry, check_name
 from tests.artifact.versions import add, champion, promoted, run_python
 from tests.builders import build_manifest, build_schema, build_version, sample_rows
 
@@ -96,7 +96,7 @@ def test_a_full_disk_at_any_moment_leaves_the_store_as_it_was(registry, monkeypa
 def test_a_killed_writer_leaves_no_version(registry):
     script = """
 import sys, pathlib, time
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.builders import build_manifest, build_schema
 with Registry(pathlib.Path(sys.argv[1])).create("houses") as (version, folder):
     build_manifest(build_schema(), "houses", version).write(folder)

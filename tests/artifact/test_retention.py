@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from artifact.errors import DataError, NotFoundError, RefusedError
-from artifact.registry import CHALLENGER
-from artifact.retention import delete, reserved, surplus
+from artifact.registry.local import CHALLENGER
+from artifact.registry.retention import delete, reserved, surplus
 from tests.artifact.versions import add, champion, promoted, run_python
 
 
@@ -93,8 +93,8 @@ def test_a_version_that_is_promoted_and_deleted_at_once_is_never_a_champion_that
 import sys
 from pathlib import Path
 from artifact.errors import TruelineError
-from artifact.registry import Registry
-from artifact.retention import delete
+from artifact.registry.local import Registry
+from artifact.registry.retention import delete
 registry, deed = Registry(Path(sys.argv[1])), sys.argv[2]
 for version in sys.argv[3:]:
     try:

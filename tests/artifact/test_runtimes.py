@@ -7,10 +7,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from artifact import manifest as files
-from artifact.encoding import Encoder
 from artifact.errors import ArtifactError
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import Feature
 from artifact.runtimes import OnnxRuntime, open_runtime
-from artifact.schema import Feature
 from tests.builders import build_graph, build_schema, plain_features, sample_rows
 
 
@@ -75,7 +75,8 @@ def test_a_model_without_a_value_output_is_refused(tmp_path):
 def test_serving_with_onnx_imports_no_keras_and_no_tensorflow(tmp_path):
     runtime_of(tmp_path, build_schema())
     script = (
-        "import sys, pathlib; from artifact.runtimes import open_runtime; import artifact.predictor, artifact.registry;"
+        "import sys, pathlib; from artifact.runtimes import open_runtime;"
+        "import artifact.predictor, artifact.registry.local;"
         "assert 'onnxruntime' not in sys.modules; open_runtime(pathlib.Path(sys.argv[1]));"
         "print(sorted({'keras', 'tensorflow', 'jax', 'torch', 'sklearn', 'polars', 'onnx'} & set(sys.modules)))"
     )

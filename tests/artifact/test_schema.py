@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from artifact.errors import DataError
-from artifact.schema import Feature, FeatureSchema, Target
+from artifact.rows.schema import Feature, FeatureSchema, Target
 from tests.artifact.strategies import schemas
 from tests.builders import build_schema
 

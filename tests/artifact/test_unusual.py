@@ -4,9 +4,9 @@ import time
 import numpy as np
 import pytest
 
-from artifact.encoding import Encoder
 from artifact.errors import FAULT_LIMIT, SchemaMismatchError
-from artifact.values import DictionaryColumn
+from artifact.rows.encoding import Encoder
+from artifact.rows.values import DictionaryColumn
 from tests.artifact.encoders import encode, encoder_of, faults
 from tests.builders import build_schema, plain_features
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from service.metrics import Metrics
+from service.metrics.metrics import Metrics
 from tests.builders import build_schema, build_version, sample_rows
 from tests.processes import ROOT, call, clean_environment, free_port, running
 from tests.service.test_faults import served

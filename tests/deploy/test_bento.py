@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry import Reference, Registry
+from artifact.registry.local import Reference, Registry
 from tests.builders import build_version
 from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready
 
@@ -41,7 +41,7 @@ def bento(folder: Path, version: Reference) -> Path:
     """The Bento as a file that can be carried to another machine."""
     bentoml: list[str | Path] = [sys.executable, "-m", "bentoml"]
     tag = run([*bentoml, "build", "--output", "tag"], folder / "builder").strip().rpartition("__tag__:")[2]
-    archive = folder / "service.bento"
+    archive = folder / "service.bento.serving"
     run([*bentoml, "export", tag, archive], folder / "builder")
     return archive
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from service.settings import PREFIX, Settings
+from service.settings.settings import PREFIX, Settings
 from tests.processes import ROOT
 
 TEXT = (ROOT / "docs" / "deployment.md").read_text()

@@ -12,11 +12,11 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from artifact.registry import Registry
-from service.app import App
-from service.front import build
-from service.metrics import Metrics
-from service.settings import Settings
+from artifact.registry.local import Registry
+from service.app.app import App
+from service.app.front import build
+from service.metrics.metrics import Metrics
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.builders import build_schema
 from tests.docs.test_protocols_page import FEATURES, NAMES, _shape

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from artifact.schema import Feature
+from artifact.rows.schema import Feature
 from service.protocols.oip_grpc import METHODS
 from service.protocols.paths import PATHS
 from tests.builders import build_schema

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.builders import build_version
 from tests.processes import ROOT, call, clean_environment, free_port, running
 

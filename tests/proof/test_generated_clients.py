@@ -20,14 +20,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from artifact.schema import Feature
-from service.app import ROUTES, App
-from service.live import LiveModel
-from service.metrics import Metrics
-from service.openapi import openapi_document
+from artifact.registry.local import Registry
+from artifact.rows.schema import Feature
+from service.app.app import ROUTES, App
+from service.documents.openapi import openapi_document
+from service.live.live import LiveModel
+from service.metrics.metrics import Metrics
 from service.protocols.paths import PATHS
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.builders import build_schema, build_version, sample_rows
 from tests.service.conftest import calling, no_inner_app

@@ -11,15 +11,15 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from service import errors
-from service.app import ROUTES
-from service.live import LiveModel
-from service.openapi import openapi_document
-from service.openapi_parts import ERRORS
+from artifact.registry.local import Registry
+from service.app.app import ROUTES
+from service.documents.openapi import openapi_document
+from service.documents.parts import ERRORS
+from service.live.live import LiveModel
 from service.protocols.formats import MEDIA_TYPES
 from service.protocols.paths import PATHS
-from service.settings import Settings
+from service.settings.settings import Settings
+from service.wire import errors
 from tests.builders import build_schema, build_version, plain_features
 
 KINDS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
-from service.reserved import ReservedDict
+from service.metrics.reserved import ReservedDict
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from service.app import App
-from service.metrics import Metrics
-from service.settings import Settings
+from artifact.registry.local import Registry
+from service.app.app import App
+from service.metrics.metrics import Metrics
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.builders import build_version
 

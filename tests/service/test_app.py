@@ -6,13 +6,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from artifact.errors import DataError
-from artifact.registry import Registry
-from service.app import ROUTES, App
-from service.errors import DeadlineError
-from service.metrics import Metrics
+from artifact.registry.local import Registry
+from service.app.app import ROUTES, App
+from service.live.source import Source
+from service.metrics.metrics import Metrics
 from service.protocols.paths import PATHS
-from service.settings import Settings
-from service.source import Source
+from service.settings.settings import Settings
+from service.wire.errors import DeadlineError
 from service.worker import Worker
 from tests.builders import build_schema, build_version, sample_rows
 from tests.service.conftest import calling, no_inner_app, worker_of

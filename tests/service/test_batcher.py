@@ -4,12 +4,12 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.batcher import Batcher
-from service.errors import DeadlineError, ModelError, OverloadedError
-from service.http import ClientGoneError
-from service.inference import Answer
-from service.metrics import Metrics
-from service.requests import PredictRequest
+from service.metrics.metrics import Metrics
+from service.predict.batcher import Batcher
+from service.predict.inference import Answer
+from service.predict.requests import PredictRequest
+from service.wire.errors import DeadlineError, ModelError, OverloadedError
+from service.wire.http import ClientGoneError
 
 pytestmark = pytest.mark.anyio
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from service.batcher import Batcher
-from service.errors import ApiError, ModelError, OverloadedError
-from service.inference import Answer
-from service.metrics import Metrics
-from service.requests import PredictRequest
+from service.metrics.metrics import Metrics
+from service.predict.batcher import Batcher
+from service.predict.inference import Answer
+from service.predict.requests import PredictRequest
+from service.wire.errors import ApiError, ModelError, OverloadedError
 
 
 class Call(NamedTuple):

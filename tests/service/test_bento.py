@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from service.choice import Choice
-from service.settings import Settings
+from service.live.choice import Choice
+from service.settings.settings import Settings
 from tests.builders import build_version
 from tests.processes import ROOT, clean_environment
 
@@ -37,7 +37,7 @@ print([n for n in {HEAVY} if n in sys.modules], "prometheus_client" in sys.modul
 
 
 def test_the_packages_parts_import_without_bentoml(tmp_path):
-    code = "import sys, service.app; print([n for n in ('bentoml', 'onnxruntime') if n in sys.modules])"
+    code = "import sys, service.app.app; print([n for n in ('bentoml', 'onnxruntime') if n in sys.modules])"
     assert run(code, tmp_path).strip() == "[]"
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.bulk import BulkRun
-from service.errors import InvalidRequestError, ModelError
-from service.metrics import Metrics
-from service.parts import Options, Part
+from service.metrics.metrics import Metrics
+from service.predict.bulk import BulkRun
+from service.predict.parts import Options, Part
+from service.wire.errors import InvalidRequestError, ModelError
 from tests.builders import build_schema, sample_rows
 
 SCHEMA = build_schema()

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from service.connections import Sweeper
+from service.process.connections import Sweeper
 
 
 class Transport:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from service.descriptors import DescriptorWatch
+from service.process.descriptors import DescriptorWatch
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_the_systems_limit_is_told_from_the_process_s_and_another_fault_is_not_i
 
 @pytest.mark.anyio
 async def test_it_looks_by_itself(opening, log, monkeypatch):
-    monkeypatch.setattr("service.descriptors._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("service.process.descriptors._LOOK_SECONDS", 0.01)
     watch = DescriptorWatch([])
     watch.start()
     opening[0] = errno.EMFILE

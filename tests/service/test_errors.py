@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 
 from artifact.errors import Fault
-from service import errors
+from service.wire import errors
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 import subprocess
 import sys
 
-from service.fleet import Fleet
+from service.process.fleet import Fleet
 from tests.processes import ROOT
 
 OTHER = """
 import sys
 from pathlib import Path
-from service.fleet import Fleet
+from service.process.fleet import Fleet
 fleet = Fleet(Path(sys.argv[1]), 2)
 fleet.join()
 print("joined", flush=True)

@@ -9,12 +9,13 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service import front, logs
-from service.app import App
-from service.auth import ApiKeys
-from service.context import CURRENT, RequestContext, client_left
-from service.metrics import Metrics
-from service.settings import Settings
+from service.app import front
+from service.app.app import App
+from service.metrics.metrics import Metrics
+from service.process import logs
+from service.settings.settings import Settings
+from service.wire.context import CURRENT, RequestContext, client_left
+from service.wire.keys import ApiKeys
 from service.worker import Worker
 from tests.builders import build_schema
 from tests.service.conftest import no_inner_app

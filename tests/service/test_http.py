@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from service.errors import BodyTimeoutError, MediaTypeError, TooLargeError
-from service.http import ClientGoneError, read_body, refuse
+from service.wire.errors import BodyTimeoutError, MediaTypeError, TooLargeError
+from service.wire.http import ClientGoneError, read_body, refuse
 
 pytestmark = pytest.mark.anyio
 JSON = (b"content-type", b"application/json")

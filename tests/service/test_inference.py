@@ -5,9 +5,9 @@ import pytest
 
 from artifact.predictor import Predictor
 from artifact.runtimes import Outputs
-from service.errors import InvalidRequestError, ModelError
-from service.inference import Answer, answer
-from service.requests import PredictRequest, RequestReader
+from service.predict.inference import Answer, answer
+from service.predict.requests import PredictRequest, RequestReader
+from service.wire.errors import InvalidRequestError, ModelError
 from tests.builders import sample_rows
 
 

@@ -4,11 +4,11 @@ import shutil
 import pytest
 from prometheus_client import CollectorRegistry
 
-from artifact.registry import Registry
-from service.errors import NotReadyError
-from service.live import Live, LiveModel
-from service.metrics import Metrics
-from service.source import Source
+from artifact.registry.local import Registry
+from service.live.live import Live, LiveModel
+from service.live.source import Source
+from service.metrics.metrics import Metrics
+from service.wire.errors import NotReadyError
 from tests.builders import build_version
 
 pytestmark = pytest.mark.anyio

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.builders import build_version, sample_rows
 from tests.processes import call, clean_environment, free_port, running, wait_until_ready
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from service.logs import Rarely
+from service.process.logs import Rarely
 
 
 def record(message: str, level: int = logging.WARNING) -> logging.LogRecord:
@@ -15,7 +15,7 @@ def record(message: str, level: int = logging.WARNING) -> logging.LogRecord:
 
 def test_a_message_comes_once_a_minute_and_says_how_many_were_like_it(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("service.logs.time.monotonic", lambda: now)
+    monkeypatch.setattr("service.process.logs.time.monotonic", lambda: now)
     rarely = Rarely()
     assert [rarely.filter(record("Invalid HTTP request received.")) for _ in range(500)] == [True] + [False] * 499
     assert rarely.filter(record("Unsupported upgrade request."))

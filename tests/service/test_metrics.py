@@ -7,10 +7,10 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
 from artifact.errors import Fault
-from artifact.schema import Target
-from service.distribution import PENDING, Distribution
-from service.exposition import render
-from service.metrics import ROW_BUCKETS, Metrics
+from artifact.rows.schema import Target
+from service.metrics.distribution import PENDING, Distribution
+from service.metrics.exposition import render
+from service.metrics.metrics import ROW_BUCKETS, Metrics
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_live_version_is_the_one_with_1(metrics):
 WORKER = """
 import sys, time
 from prometheus_client import CollectorRegistry
-from service.metrics import Metrics
+from service.metrics.metrics import Metrics
 metrics = Metrics(CollectorRegistry())
 metrics.loaded("houses", "1")
 metrics.queue(5)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from artifact.registry import Registry
-from service.errors import StartError
+from artifact.registry.local import Registry
 from service.process import passed_by, places, ports
 from service.process.orphan import ParentWatch
 from service.process.runtime_folder import LOCK, RuntimeFolder, remove_abandoned
+from service.wire.errors import StartError
 from tests.processes import free_port
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.builders import build_version
 from tests.processes import call, clean_environment, free_port, running, wait_until_ready
 from tests.service.test_faults import body_of, served

@@ -6,11 +6,11 @@ import time
 import pytest
 from pydantic_core import ValidationError
 
-from artifact.encoding import Encoder
 from artifact.errors import SchemaMismatchError
-from service.errors import ApiError, InvalidRequestError, NotJSONError, TooLargeError
-from service.explain import explain
-from service.requests import RequestReader
+from artifact.rows.encoding import Encoder
+from service.predict.explain import explain
+from service.predict.requests import RequestReader
+from service.wire.errors import ApiError, InvalidRequestError, NotJSONError, TooLargeError
 from tests.builders import HOUSE_FEATURES, build_schema, sample_rows
 
 SCHEMA = build_schema()

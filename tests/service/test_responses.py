@@ -1,9 +1,9 @@
 import json
 
-from artifact.encoding import RowWarning
-from service.inference import Answer
-from service.requests import PredictRequest
-from service.responses import ResponseWriter
+from artifact.rows.encoding import RowWarning
+from service.predict.inference import Answer
+from service.predict.requests import PredictRequest
+from service.predict.responses import ResponseWriter
 from tests.builders import build_manifest, build_schema
 
 WARNING = RowWarning(1, "age", "out_of_range", "'age' = 200 is outside.")

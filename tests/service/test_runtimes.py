@@ -16,17 +16,17 @@ from prometheus_client import CollectorRegistry
 from artifact import manifest as files
 from artifact.manifest import Int8, Manifest
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from service import documents
-from service.live import Live, LiveModel
-from service.metrics import Metrics
-from service.source import Source
+from artifact.registry.local import Registry
+from service.documents import documents
+from service.live.live import Live, LiveModel
+from service.live.source import Source
+from service.metrics.metrics import Metrics
 from service.worker import Worker
 from tests.builders import sample_rows
 from tests.keras_builders import build_keras_version
 from tests.processes import clean_environment, free_port, running, wait_until_ready
 from tests.service.test_live_server import COMMAND, Server, wait_for
-from training.backend import load_backend
+from training.devices.backend import load_backend
 
 
 def live_of(registry, **how):

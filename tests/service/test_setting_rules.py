@@ -5,8 +5,9 @@ import doctest
 import pytest
 
 from artifact.errors import DataError
-from service import looks, setting_rules
-from service.settings import Settings
+from service.predict import looks
+from service.settings import rules as setting_rules
+from service.settings.settings import Settings
 
 
 @pytest.mark.parametrize("module", [setting_rules, looks])

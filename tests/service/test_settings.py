@@ -1,7 +1,7 @@
 import pytest
 
 from artifact.errors import DataError
-from service.settings import Settings
+from service.settings.settings import Settings
 
 
 def test_every_setting_is_described_and_has_a_default():

@@ -3,9 +3,9 @@ import shutil
 import pytest
 
 from artifact.errors import NotFoundError
-from artifact.registry import Registry
-from service.choice import Choice
-from service.source import MissingVersionError, SeveralModelsError, Source, bundled_models
+from artifact.registry.local import Registry
+from service.live.choice import Choice
+from service.live.source import MissingVersionError, SeveralModelsError, Source, bundled_models
 from tests.builders import build_version
 
 

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from service.process.runtime_folder import LOCK
 from tests.builders import build_version
 from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready

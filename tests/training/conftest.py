@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 
 from artifact.manifest import Manifest
-from artifact.registry import Registry
-from training.backend import load_backend
-from training.config import TrainConfig
-from training.request import Request
+from artifact.registry.local import Registry
+from training.devices.backend import load_backend
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 from training.train import train
 
 

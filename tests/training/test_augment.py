@@ -8,16 +8,16 @@ import keras
 import numpy as np
 import pytest
 
-from artifact.encoding import Encoded
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import Feature, FeatureSchema, Target
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
-from artifact.schema import Feature, FeatureSchema, Target
 from tests.training.test_fit import problem, settings
-from training.augment.step import Augmentation, Batch
-from training.config import TrainConfig
-from training.fit import fit
-from training.folds import cross_validation
-from training.loops import open_loop
+from training.fit.augmentation import Augmentation, Batch
+from training.fit.fit import fit
+from training.fit.loops import open_loop
 from training.objectives import objective_of
+from training.settings.config import TrainConfig
+from training.table.folds import cross_validation
 
 N = 4096
 RNG = np.random.default_rng(0)

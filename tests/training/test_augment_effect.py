@@ -10,14 +10,14 @@ from artifact.runtimes import Outputs
 from tests.training.conftest import mixed_table
 from tests.training.test_fit import SCHEMA, X, settings, y
 from tests.training.test_train import train_frame
-from training.augment.effect import effect_of
-from training.config import TrainConfig
-from training.fit import fit
-from training.fitted import Fitted
-from training.folds import Plan, cross_validation
-from training.retry import for_networks
-from training.split import split_random
-from trueline.terminal.tables import result_tables
+from training.fit.augmentation_effect import effect_of
+from training.fit.fit import fit
+from training.fit.retry import for_networks
+from training.networks.model import Fitted
+from training.settings.config import TrainConfig
+from training.table.folds import Plan, cross_validation
+from training.table.split import split_random
+from trueline.tables import result_tables
 
 N = 600
 RNG = np.random.default_rng(0)

@@ -8,12 +8,12 @@ import pytest
 
 from artifact.errors import DataError, TruelineError
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.training.test_train import QUICK, train_frame
-from training.columns import records
-from training.config import TrainConfig
-from training.prepare import prepare
-from training.request import Request
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.encode import records
 from training.train import Observer, train
 
 N = 300
@@ -127,8 +127,8 @@ def _steep(tmp_path):
 
 
 def test_a_loss_of_nan_is_retried_at_a_tenth_of_the_rate_and_told(tmp_path, monkeypatch):
-    from training import retry
-    from training.epochs import DivergedError
+    from training.fit import retry
+    from training.fit.epochs import DivergedError
 
     rates, fit = [], retry.fit
 

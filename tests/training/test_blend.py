@@ -8,8 +8,8 @@ import pytest
 
 from artifact.layers import Mixture
 from artifact.runtimes import Outputs
-from training.blend import choose_weights, mean_of
-from training.config import TrainConfig
+from training.ensemble.weights import choose_weights, mean_of
+from training.settings.config import TrainConfig
 
 
 def outputs(y, error, *, spread=1.0):

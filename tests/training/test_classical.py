@@ -11,13 +11,13 @@ from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardSca
 
 from artifact.errors import DataError
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from training.config import TrainConfig
-from training.fit import fit
-from training.fitted import feed
-from training.folds import Fold
-from training.prepare import Prepared, prepare
-from training.request import Request
+from artifact.registry.local import Registry
+from training.fit.fit import fit
+from training.networks.model import feed
+from training.prepare.in_memory import Prepared, prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.folds import Fold
 from training.train import train
 
 RNG = np.random.default_rng(0)

@@ -5,10 +5,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artifact.encoding import Encoder
 from artifact.errors import DataError, SchemaMismatchError
-from artifact.schema import Feature, FeatureSchema, Target
-from training.columns import encode_frame, records
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import Feature, FeatureSchema, Target
+from training.table.encode import encode_frame, records
 
 SCHEMA = FeatureSchema(
     features=(

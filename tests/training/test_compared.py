@@ -15,11 +15,11 @@ import psutil
 import pytest
 
 from tests.training.conftest import wavy_table
-from training import compared as beside
-from training.compared import Comparison, compared
-from training.config import TrainConfig
-from training.prepare import Prepared, prepare
-from training.request import Request
+from training.evaluation import beside as beside
+from training.evaluation.beside import Comparison, compared
+from training.prepare.in_memory import Prepared, prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 
 
 def prepared_of(n: int = 240, weight: str | None = None, **settings: object) -> Prepared:
@@ -135,6 +135,9 @@ def test_a_process_is_started_where_it_pays(two_cores, monkeypatch):
 
 
 def test_the_other_process_loads_no_network():
-    code = "import sys, training.compared, training.baselines; print({'keras', 'tensorflow', 'jax'} & set(sys.modules))"
+    code = (
+        "import sys, training.evaluation.beside, training.evaluation.baselines;"
+        "print({'keras', 'tensorflow', 'jax'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

@@ -1,8 +1,8 @@
 import pytest
 
 from artifact.errors import DataError
-from training.config import TrainConfig
-from training.setting_text import parse_setting
+from training.settings.config import TrainConfig
+from training.settings.text import parse_setting
 
 
 def test_file_then_settings(tmp_path):

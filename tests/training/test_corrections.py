@@ -1,7 +1,7 @@
 import pytest
 
 from artifact.errors import DataError
-from training.corrections import Corrections
+from training.table.corrections import Corrections
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from artifact.errors import DataError
-from training.data import fingerprint, read_table
+from training.table.data import fingerprint, read_table
 
 
 def write(path: Path, text: str) -> str:

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from tests.training.test_fit import SCHEMA, N, X, problem, settings, y
-from training.devices import CPU, Device
-from training.fit import fit
-from training.folds import cross_validation
-from training.loops import dealt, open_loop
-from training.loops.dealt import DealtLoop, n_shares
-from training.loops.problem import Problem, Table
-from training.loops.tensorflow import TensorFlowLoop
-from training.models.inputs import of_each
-from training.optimizers import build_optimizer
+from training.devices.devices import CPU, Device
+from training.fit.fit import fit
+from training.fit.loops import dealt, open_loop
+from training.fit.loops.dealt import DealtLoop, n_shares
+from training.fit.loops.problem import Problem, Table
+from training.fit.loops.tensorflow import TensorFlowLoop
+from training.fit.optimizers import build_optimizer
+from training.networks.inputs import of_each
+from training.table.folds import cross_validation
 
 NETWORKS = 5
 ROWS = np.random.default_rng(1).integers(0, N, (12, NETWORKS, 16)).astype(np.int32)

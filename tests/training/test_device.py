@@ -11,12 +11,12 @@ import pytest
 from artifact.errors import DataError
 from artifact.lineage import Lineage
 from tests.training.conftest import mixed_table
-from training import devices
-from training.backend import load_backend
-from training.config import TrainConfig
-from training.devices import Asked, Device, take_devices
-from training.driver import Driver, driver
-from training.lineage import Computed
+from training.devices import devices
+from training.devices.backend import load_backend
+from training.devices.computed import Computed
+from training.devices.devices import Asked, Device, take_devices
+from training.devices.driver import Driver, driver
+from training.settings.config import TrainConfig
 from trueline.main import run
 
 
@@ -77,7 +77,7 @@ def test_tensorflow_takes_one_gpu_with_memory_growth_and_hides_the_others(monkey
     assert taken == Device(f"gpu:{number}", "NVIDIA H100 80GB HBM3", (9, 0), "gpu:0")
     assert fake.visible == [f"physical {number}"]
     assert fake.grown == [(f"physical {number}", True)]
-    # Outside the steps, see training.precision.
+    # Outside the steps, see training.devices.precision.
     assert fake.tf32 == [False]
     assert str(taken) == f"gpu:{number} (NVIDIA H100 80GB HBM3)"
 

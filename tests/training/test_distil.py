@@ -8,21 +8,21 @@ import keras
 import numpy as np
 import pytest
 
-from artifact.encoding import Encoded
 from artifact.layers import TargetScaling
-from artifact.registry import Registry
+from artifact.registry.local import Registry
+from artifact.rows.encoding import Encoded
 from artifact.runtimes import Outputs
 from tests.training.conftest import wavy_table
-from training import students as teaching
-from training.config import TrainConfig
-from training.distil import distil, is_ensemble, networks_of
-from training.fit import fit
-from training.measure import answers, measure
-from training.prepare import Prepared, prepare
-from training.raw import raw_of
-from training.request import Request
+from training.ensemble import students as teaching
+from training.ensemble.distil import distil, is_ensemble, networks_of
+from training.ensemble.logits import raw_of
+from training.ensemble.munge import near_rows
+from training.evaluation.measure import answers, measure
+from training.fit.fit import fit
+from training.prepare.in_memory import Prepared, prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 from training.train import train
-from training.unlabelled import near_rows
 
 CONFIG = TrainConfig(model="mlp", folds=3, repeats=2, hidden=(32,), embedding_bins=8, epochs=8, distil=True)
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.processes import ROOT
-from training.devices import Device
-from training.distribution import Distribution
+from training.devices.devices import Device
+from training.devices.distribution import Distribution
 
 TWO = (Device("cpu:0", handle="cpu:0"), Device("cpu:1", handle="cpu:1"))
 FOUR = tuple(Device(f"gpu:{i}", handle=f"gpu:{i}") for i in range(4))
@@ -50,7 +50,7 @@ def check_that_two_devices_train_the_same_networks() -> None:
     import jax
 
     from tests.training.test_fit import N, problem, settings
-    from training.loops import open_loop
+    from training.fit.loops import open_loop
 
     assert len(jax.devices("cpu")) == 2
     for model, networks, axis, part in (("tabm", 4, "networks", 2), ("mlp", 3, "batch", 3)):
@@ -84,7 +84,7 @@ def check_that_two_devices_train_the_same_networks() -> None:
 
 def check_that_a_shared_fit_learns_in_both_precisions_and_says_so() -> None:
     from tests.training.test_precision import check_that_mixed_precision_learns_as_much
-    from training import fit
+    from training.fit.fit import fit
 
     fit.take_devices = lambda *asked: TWO
     fitted = check_that_mixed_precision_learns_as_much("mlp")
@@ -96,9 +96,9 @@ def check_that_real_jax_refuses_and_is_set_up() -> None:
     import jax
 
     from artifact.errors import DataError
-    from training.backend import load_backend
-    from training.devices import take_devices
-    from training.precision import products_in
+    from training.devices.backend import load_backend
+    from training.devices.devices import take_devices
+    from training.devices.precision import products_in
 
     assert load_backend("cpu", 1_000_000) == (Device("cpu:0"),)
     with pytest.raises(DataError, match=r"--device gpu\. Received: JAX .* sees none"):
@@ -112,7 +112,7 @@ def check_that_real_jax_refuses_and_is_set_up() -> None:
 
 def test_two_devices_of_jax_train_the_same_networks_as_one():
     code = (
-        "from training.backend import load_backend\n"
+        "from training.devices.backend import load_backend\n"
         "load_backend()\n"
         "from tests.training import test_distribution as t\n"
         "t.check_that_two_devices_train_the_same_networks()\n"

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from training.choice import choose_repeats, networks_of
-from training.config import TrainConfig
-from training.epochs import Epochs
-from training.folds import Plan, cross_validation
+from training.fit.epochs import Epochs
+from training.fit.repeats import choose_repeats, networks_of
 from training.objectives import objective_of
-from training.split import split_random
+from training.settings.config import TrainConfig
+from training.table.folds import Plan, cross_validation
+from training.table.split import split_random
 
 N = 3000
 RNG = np.random.default_rng(0)

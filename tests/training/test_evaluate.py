@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artifact.encoding import Encoded
-from artifact.schema import Feature, FeatureSchema, Target
-from training.baselines import (
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import Feature, FeatureSchema, Target
+from training.evaluation.baselines import (
     BOOSTING,
     ELASTIC_NET,
     GLM,
@@ -19,13 +19,13 @@ from training.baselines import (
     baselines,
     predict,
 )
-from training.config import TrainConfig
-from training.evaluate import verdict
-from training.golden import N_ROWS, golden_rows
-from training.metrics import regression_metrics
-from training.prepare import prepare
-from training.request import Request
-from training.split import split_random
+from training.evaluation.metrics import regression_metrics
+from training.evaluation.verdict import verdict
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.split import split_random
+from training.table.usual import N_ROWS, golden_rows
 
 RNG = np.random.default_rng(0)
 Y = RNG.normal(size=(400, 1))
@@ -140,7 +140,7 @@ def test_baselines_learn_from_numbers_and_categories():
 
 
 def test_lines_are_fitted_on_a_draw_of_many_rows_and_trees_on_all(monkeypatch):
-    monkeypatch.setattr("training.baselines._MOST_ROWS_OF_LINES", 50)
+    monkeypatch.setattr("training.evaluation.baselines._MOST_ROWS_OF_LINES", 50)
     prepared = prepare(*mixed_request())
     X, y = prepared.rows(np.arange(200))
     rows = {name: len(model._y) for name, model in baselines(prepared.schema, X, y, TrainConfig())}

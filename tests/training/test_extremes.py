@@ -12,14 +12,14 @@ import pytest
 from artifact.errors import ArtifactError, DataError
 from artifact.manifest import REPORT
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from training.columns import encode_frame
-from training.config import TrainConfig
-from training.data import read_table
-from training.golden import golden_rows
-from training.prepare import prepare
-from training.request import Request
-from training.stream.bounds import Bounds
+from artifact.registry.local import Registry
+from training.prepare.bounds import Bounds
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.data import read_table
+from training.table.encode import encode_frame
+from training.table.usual import golden_rows
 from training.train import Observer, train
 
 N = 240

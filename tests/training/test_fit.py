@@ -8,18 +8,18 @@ import keras
 import numpy as np
 import pytest
 
-from artifact.encoding import Encoded
 from artifact.errors import TruelineError
-from artifact.schema import Feature, FeatureSchema, Target
-from training.config import TrainConfig
-from training.fit import fit
-from training.folds import Fold, cross_validation
-from training.loops import open_loop
-from training.loops.problem import Problem
-from training.models import FAMILIES
-from training.models.inputs import Inputs, Preprocessed, heads
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import Feature, FeatureSchema, Target
+from training.families import FAMILIES
+from training.fit.fit import fit
+from training.fit.loops import open_loop
+from training.fit.loops.problem import Problem
+from training.fit.optimizers import SCHEDULES, RateSchedule, build_optimizer
+from training.networks.inputs import Inputs, Preprocessed, heads
 from training.objectives import objective_of
-from training.optimizers import SCHEDULES, RateSchedule, build_optimizer
+from training.settings.config import TrainConfig
+from training.table.folds import Fold, cross_validation
 
 RNG = np.random.default_rng(0)
 N = 120

@@ -3,8 +3,8 @@ import polars as pl
 import pytest
 
 from artifact.errors import DataError
-from training.folds import Plan, cross_validation
-from training.split import split_random
+from training.table.folds import Plan, cross_validation
+from training.table.split import split_random
 
 
 def test_every_row_is_left_out_once_in_each_repeat():

@@ -9,16 +9,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from training.columns import encode_frame
-from training.config import TrainConfig
-from training.corrections import Corrections, FeatureCorrection
-from training.data import read_raw
-from training.prepare import Prepared
-from training.request import Request
-from training.stream.bounds import Bounds
+from training.prepare.bounds import Bounds
+from training.prepare.in_memory import Prepared
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.corrections import Corrections, FeatureCorrection
+from training.table.data import read_raw
+from training.table.encode import encode_frame
 from training.table.ids import ids_as_text
+from training.table.types import typed, typed_column
 from training.train import _ready
-from training.typed import typed, typed_column
 
 N = 300
 GROUPS = np.arange(N) % 30

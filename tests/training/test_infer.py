@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from artifact.errors import DataError
-from training.corrections import Corrections, TargetCorrection
-from training.infer import fit_categories, infer_features
-from training.targets import infer_target
+from training.table.corrections import Corrections, TargetCorrection
+from training.table.infer import fit_categories, infer_features
+from training.table.targets import infer_target
 
 
 def infer(frame: pl.DataFrame, corrections: Corrections | None = None):

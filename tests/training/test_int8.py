@@ -8,16 +8,16 @@ import polars as pl
 import pytest
 
 from artifact import manifest as files
-from artifact.encoding import Encoded
 from artifact.golden import read_golden
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
+from artifact.rows.encoding import Encoded
 from artifact.runtimes import open_runtime
-from training import int8
-from training.config import TrainConfig
-from training.onnx_graph import UnsupportedError
-from training.prepare import prepare
-from training.request import Request
+from training.export import int8
+from training.export.onnx_graph import UnsupportedError
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 from training.train import train
 
 WIDE = TrainConfig(folds=2, repeats=1, members=2, epochs=3, hidden=(64, 64), embedding_bins=4, int8=True)
@@ -130,8 +130,8 @@ def test_a_network_that_onnx_has_no_form_of_is_stored_for_keras(tmp_path, monkey
     def refuses(model, path, **options):
         raise UnsupportedError("no such layer")
 
-    monkeypatch.setattr("training.export.write_onnx", refuses)
-    monkeypatch.setattr("training.export.export_onnx", fails)
+    monkeypatch.setattr("training.export.models.write_onnx", refuses)
+    monkeypatch.setattr("training.export.models.export_onnx", fails)
     config = TrainConfig(folds=2, repeats=1, epochs=1, hidden=(8,), embedding_bins=4, int8=True)
     manifest, folder = trained(tmp_path, config)
     assert files.ONNX_MODEL not in manifest.files

@@ -26,7 +26,7 @@ from artifact.layers import (
 )
 from artifact.layers.categorical import embedding_width
 from artifact.layers.polynomial import n_products
-from training.export import export_onnx
+from training.export.models import export_onnx
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 3)).astype(np.float32)

@@ -7,21 +7,21 @@ import numpy as np
 import polars as pl
 import pytest
 
-import training.trees as trees
+import training.families.trees as trees
 from artifact.errors import DataError
 from artifact.manifest import KERAS_MODEL
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.training.conftest import mixed_table
-from training import mix as mixing
-from training.blend import mean_of
-from training.columns import encode_frame
-from training.config import TrainConfig
-from training.fitted import feed
-from training.measure import answers
-from training.prepare import prepare
-from training.request import Request
-from training.stream.bounds import Bounds
+from training.ensemble import mix as mixing
+from training.ensemble.weights import mean_of
+from training.evaluation.measure import answers
+from training.networks.model import feed
+from training.prepare.bounds import Bounds
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.encode import encode_frame
 from training.train import train
 
 QUICK = {"epochs": 4, "hidden": [16], "embedding_bins": 4, "folds": 2, "repeats": 1}

@@ -11,13 +11,13 @@ import pytest
 
 from artifact.layers import TargetScaling
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from training.config import TrainConfig
-from training.measure import answers, joint_unseen, with_noise
-from training.noise import Noise
-from training.prepare import prepare
-from training.request import Request
-from training.retry import fit_or_retry
+from artifact.registry.local import Registry
+from training.evaluation.measure import answers, joint_unseen, with_noise
+from training.fit.retry import fit_or_retry
+from training.objectives.variance import Noise
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 from training.train import train
 
 CONFIG = TrainConfig(

@@ -16,17 +16,17 @@ from artifact.errors import DataError
 from artifact.layers import TargetScaling
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from service.metrics import Metrics
-from service.settings import Settings
+from artifact.registry.local import Registry
+from service.metrics.metrics import Metrics
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.service.conftest import calling
-from training.config import TrainConfig
-from training.metrics import row_errors
+from training.evaluation.metrics import row_errors
 from training.objectives import KINDS, objective_of
 from training.objectives.kinds import check_target
-from training.prepare import prepare
-from training.request import Request
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 from training.train import train
 
 RNG = np.random.default_rng(0)

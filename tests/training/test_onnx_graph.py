@@ -14,17 +14,17 @@ from artifact.layers import TargetScaling
 from artifact.runtimes import OnnxRuntime
 from artifact.runtimes.base import Outputs
 from tests.training.conftest import mixed_table
-from training.config import Activation, TrainConfig
-from training.export import check_parity, export_onnx
-from training.fit import fit
-from training.fitted import feed, whole
-from training.models import FAMILIES
-from training.models.inputs import Inputs, Preprocessed, heads
+from training.export.models import check_parity, export_onnx
+from training.export.onnx_graph import UnsupportedError, write_onnx
+from training.families import FAMILIES
+from training.fit.fit import fit
+from training.networks.inputs import Inputs, Preprocessed, heads
+from training.networks.model import feed, whole
 from training.objectives import objective_of
 from training.objectives.kinds import Name as Objective
-from training.onnx_graph import UnsupportedError, write_onnx
-from training.prepare import Prepared, prepare
-from training.request import Request
+from training.prepare.in_memory import Prepared, prepare
+from training.prepare.request import Request
+from training.settings.config import Activation, TrainConfig
 
 TARGETS = ("price", "second")
 

@@ -9,16 +9,16 @@ import pytest
 
 from artifact.errors import DataError
 from tests.processes import ROOT
-from training.corrections import Corrections
-from training.data import read_table
 from training.overview.alerts import feature_alerts, number_alerts
 from training.overview.columns import described
 from training.overview.inspect import inspect
 from training.overview.pairs import correlations, pair_alerts
 from training.overview.skeleton import quoted
-from training.prepare import prepare
-from training.request import Request
-from training.stream.bounds import Bounds
+from training.prepare.bounds import Bounds
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.table.corrections import Corrections
+from training.table.data import read_table
 
 
 def request(path, *targets, **options):
@@ -94,7 +94,7 @@ def test_a_column_that_no_row_of_a_request_holds_is_described_too(values):
 
 
 def features_of(frame):
-    from training.infer import usable_features
+    from training.table.infer import usable_features
 
     return usable_features(frame, frame.columns, Corrections()).features
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Lasso, LassoCV
 
-from training.penalised import KINDS, Penalised
+from training.evaluation.penalised import KINDS, Penalised
 
 X, y = load_diabetes(return_X_y=True)
 X = (X - X.mean(axis=0)) / X.std(axis=0)
@@ -32,8 +32,8 @@ def test_a_penalty_is_chosen_on_some_rows_and_all_are_fitted(monkeypatch):
     monkeypatch.setattr(LassoCV, "fit", _counting(LassoCV.fit, seen))
     # LassoCV ends with a Lasso of its own on the same rows.
     monkeypatch.setattr(Lasso, "fit", _counting(Lasso.fit, seen))
-    monkeypatch.setattr("training.penalised._NUMBERS", 0)
-    monkeypatch.setattr("training.penalised._FEWEST", 200)
+    monkeypatch.setattr("training.evaluation.penalised._NUMBERS", 0)
+    monkeypatch.setattr("training.evaluation.penalised._FEWEST", 200)
     Penalised("lasso").fit(X, y)
     assert seen == [200, 200, len(y)]
     Penalised("lasso", most_rows=300).fit(X, y)

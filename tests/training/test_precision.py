@@ -10,12 +10,12 @@ import pytest
 
 from artifact.runtimes import open_runtime
 from tests.training.test_fit import SCHEMA, N, X, problem, settings, y
-from training.devices import Device
-from training.export import write_model
-from training.fit import fit
-from training.fitted import Fitted, feed
-from training.folds import cross_validation
-from training.precision import LARGE_STEP, layers_in, precision_of, products_in
+from training.devices.devices import Device
+from training.devices.precision import LARGE_STEP, layers_in, precision_of, products_in
+from training.export.models import write_model
+from training.fit.fit import fit
+from training.networks.model import Fitted, feed
+from training.table.folds import cross_validation
 
 AMPERE = Device("gpu:0", "NVIDIA A100-SXM4-80GB", (8, 0), "gpu:0")
 VOLTA = Device("gpu:0", "Tesla V100-SXM2-32GB", (7, 0), "gpu:0")

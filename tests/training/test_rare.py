@@ -6,18 +6,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artifact.display import extent
-from artifact.encoding import Encoder
-from artifact.schema import FeatureSchema
-from training.columns import encode_frame
-from training.config import TrainConfig
-from training.corrections import Corrections
-from training.prepare import prepare
-from training.rare import MAX_RARE
-from training.request import Request
-from training.stream.bounds import Bounds
-from training.stream.choose import parquet_source
-from training.stream.prepare import prepared_stream
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import FeatureSchema
+from artifact.words.display import extent
+from training.prepare.bounds import Bounds
+from training.prepare.choose import parquet_source
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.prepare.streamed import prepared_stream
+from training.settings.config import TrainConfig
+from training.table.corrections import Corrections
+from training.table.encode import encode_frame
+from training.table.rare import MAX_RARE
 
 N = 398
 CONFIG = TrainConfig(preset="fast", model="mlp", folds=1)

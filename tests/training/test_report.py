@@ -11,19 +11,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from artifact.advice import next_step
-from artifact.encoding import Encoded
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import Feature, FeatureSchema, Target
 from artifact.runtimes import Outputs
-from artifact.schema import Feature, FeatureSchema, Target
+from artifact.words.advice import next_step
 from tests.builders import HOUSE_FEATURES, plain_features
-from training.config import TrainConfig
-from training.evaluate import paired_ratios
+from training.evaluation.verdict import paired_ratios
 from training.report.dependence import partial_dependence
 from training.report.drawing import Picture
 from training.report.html import image, table
 from training.report.importance import permutation_importance
 from training.report.pictures import _without_spikes
 from training.report.sample import Sample, affordable
+from training.settings.config import TrainConfig
 
 
 class FakePredictor:

@@ -6,16 +6,16 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, LinearRegression, Ridge, RidgeCV
 
 from artifact.errors import DataError
-from training.config import TrainConfig
-from training.folds import Fold, cross_validation
-from training.models import FAMILIES
-from training.models.ridge import ALPHAS
-from training.solvers.elastic_net import alpha_grid, elastic_net_path
-from training.solvers.ridge import ridge_path
-from training.solvers.spread import log_spread
-from training.solvers.stepwise import MOST_BACKWARD
-from training.solvers.systems import Systems, triangle
-from training.solvers.task import Layout, Solved, Task
+from training.families import FAMILIES
+from training.families.ridge import ALPHAS
+from training.families.solvers.elastic_net import alpha_grid, elastic_net_path
+from training.families.solvers.ridge import ridge_path
+from training.families.solvers.spread import log_spread
+from training.families.solvers.stepwise import MOST_BACKWARD
+from training.families.solvers.systems import Systems, triangle
+from training.families.solvers.task import Layout, Solved, Task
+from training.settings.config import TrainConfig
+from training.table.folds import Fold, cross_validation
 
 X, target = load_diabetes(return_X_y=True)
 X = (X - X.mean(axis=0)) / X.std(axis=0)

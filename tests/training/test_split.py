@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact.errors import DataError
-from training.split import MIN_ROWS, fractions, shared_rows, split_groups, split_random, split_time
+from training.table.split import MIN_ROWS, fractions, shared_rows, split_groups, split_random, split_time
 
 
 def check_partition(parts, n_rows):

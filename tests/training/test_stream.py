@@ -15,19 +15,19 @@ import pytest
 
 from artifact.errors import DataError
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from artifact.texts.format import TextFormat
+from artifact.registry.local import Registry
+from artifact.rows.texts.format import TextFormat
 from tests.training.conftest import mixed_table
-from training.config import TrainConfig
-from training.corrections import Corrections
-from training.data import TableFacts, read_table
-from training.prepare import Prepared, prepare, sayings
-from training.request import Request
-from training.stream.bounds import Bounds
-from training.stream.prepare import prepared_stream
-from training.stream.source import ParquetSource
+from training.prepare.bounds import Bounds
+from training.prepare.in_memory import Prepared, prepare, sayings
+from training.prepare.request import Request
+from training.prepare.streamed import prepared_stream
+from training.settings.config import TrainConfig
+from training.table.corrections import Corrections
+from training.table.data import TableFacts, read_table
+from training.table.parquet import ParquetSource
 from training.table.paths import files_of
-from training.texts.table import read_texts
+from training.table.texts.table import read_texts
 from training.train import train
 
 SMALL = Bounds(batch_rows=64, chunk_rows=100)
@@ -176,8 +176,8 @@ def test_duplicates_and_empty_rows_are_counted_in_all_rows(tmp_path):
 
 def rmse_of(prepared: Prepared) -> float:
     """Of the test rows by networks that are fitted to the others."""
-    from training.measure import answers
-    from training.retry import fit_or_retry
+    from training.evaluation.measure import answers
+    from training.fit.retry import fit_or_retry
 
     _, fitted = fit_or_retry(prepared, lambda *_: None, lambda _: None)
     X, y = prepared.rows(prepared.plan.parts.test)

@@ -12,8 +12,8 @@ import pytest
 from keras import ops
 
 from artifact.layers import StackedHeads
-from training.loops import open_loop
-from training.loops.problem import Problem, Table
+from training.fit.loops import open_loop
+from training.fit.loops.problem import Problem, Table
 
 N, BATCH = 40, 8
 

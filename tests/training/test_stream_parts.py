@@ -12,24 +12,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifact.encoding import Encoded
 from artifact.errors import DataError
-from training.config import TrainConfig
-from training.folds import Fold
-from training.loops.problem import Table
+from artifact.rows.encoding import Encoded
+from training.fit.chunks import Chunks
+from training.fit.loops.problem import Table
+from training.fit.streamed_epochs import StreamedEpochs
 from training.objectives import objective_of
-from training.split import part_sizes
-from training.stream import choose
-from training.stream.bounds import Bounds
-from training.stream.chunks import Chunks
-from training.stream.distinct import EXACT, Distinct, TextCounts
-from training.stream.draw import Draw, hashed
-from training.stream.epochs import StreamedEpochs
-from training.stream.held import HeldOut
-from training.stream.moments import Moments
-from training.stream.source import ParquetSource
-from training.stream.spool import Spool
-from training.stream.stream import Stream
+from training.prepare import choose
+from training.prepare.bounds import Bounds
+from training.prepare.distinct import EXACT, Distinct, TextCounts
+from training.prepare.draw import Draw, hashed
+from training.prepare.held_out import HeldOut
+from training.prepare.moments import Moments
+from training.prepare.spool import Spool
+from training.prepare.stream import Stream
+from training.settings.config import TrainConfig
+from training.table.folds import Fold
+from training.table.parquet import ParquetSource
+from training.table.split import part_sizes
 
 RNG = np.random.default_rng(0)
 

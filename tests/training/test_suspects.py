@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 
 from artifact.manifest import REPORT
-from artifact.registry import Registry
-from training.config import TrainConfig
-from training.corrections import Corrections
-from training.data import read_table
-from training.prepare import prepare
-from training.request import Request
-from training.stream.bounds import Bounds
+from artifact.registry.local import Registry
+from training.prepare.bounds import Bounds
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 from training.suspects.results import too_good
+from training.table.corrections import Corrections
+from training.table.data import read_table
 from training.train import Observer, train
 
 N = 300

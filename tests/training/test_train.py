@@ -15,16 +15,16 @@ from artifact import manifest as files
 from artifact.errors import DataError, RefusedError, TruelineError
 from artifact.golden import read_golden
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from artifact.runtimes import Outputs
 from tests.training.conftest import mixed_table
-from training.columns import records
-from training.config import TrainConfig
-from training.corrections import Corrections
-from training.export import check_parity
-from training.folds import Plan
-from training.prepare import prepare
-from training.request import Request
+from training.export.models import check_parity
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.corrections import Corrections
+from training.table.encode import records
+from training.table.folds import Plan
 from training.train import Observer, train
 
 QUICK = TrainConfig(model="mlp", folds=2, repeats=1, epochs=1, hidden=(8,), embedding_bins=4)
@@ -255,7 +255,7 @@ def test_a_full_disk_leaves_nothing(trained, tmp_path, monkeypatch):
     def full(*_args: object, **_kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("training.store.write_report", full)
+    monkeypatch.setattr("training.export.version.write_report", full)
     with pytest.raises(OSError, match="No space left"):
         train(Request(str(trained.data), ("price",), "houses", QUICK), trained.registry)
     assert trained.registry.versions("houses") == [champion.version]
@@ -294,10 +294,10 @@ def test_jax_trains_and_exports_too(trained, tmp_path):
     program = """
 import sys
 from pathlib import Path
-from artifact.registry import Registry
-from training.config import TrainConfig
-from training.folds import Plan
-from training.request import Request
+from artifact.registry.local import Registry
+from training.settings.config import TrainConfig
+from training.table.folds import Plan
+from training.prepare.request import Request
 from training.train import train
 config = TrainConfig(folds=2, repeats=1, epochs=3, hidden=(16,), embedding_bins=4)
 manifest = train(Request(sys.argv[1], ("price",), "houses", config), Registry(Path(sys.argv[2])))

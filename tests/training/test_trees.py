@@ -8,16 +8,16 @@ import onnx
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-import training.trees as trees
-from artifact.encoding import Encoded
+import training.families.trees as trees
+from artifact.rows.encoding import Encoded
 from artifact.runtimes import open_runtime
 from tests.builders import build_schema
-from training.config import TrainConfig
-from training.export import write_model
-from training.fitted import feed
-from training.folds import Fold, cross_validation
+from training.devices.threads import few_threads
+from training.export.models import write_model
+from training.networks.model import feed
 from training.objectives.kinds import KINDS
-from training.threads import few_threads
+from training.settings.config import TrainConfig
+from training.table.folds import Fold, cross_validation
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,12 +8,12 @@ import pytest
 
 from artifact.errors import DataError
 from artifact.predictor import Prediction
-from training.baselines import BOOSTING, GLM, MEAN, MEDIAN, RIDGE, baseline_names, baselines, predict
-from training.config import TrainConfig
-from training.evaluate import coverage, verdict
-from training.metrics import by_target, regression_metrics
-from training.prepare import prepare
-from training.request import Request
+from training.evaluation.baselines import BOOSTING, GLM, MEAN, MEDIAN, RIDGE, baseline_names, baselines, predict
+from training.evaluation.metrics import by_target, regression_metrics
+from training.evaluation.verdict import coverage, verdict
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 
 RNG = np.random.default_rng(0)
 N = 300

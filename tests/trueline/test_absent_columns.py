@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry import Registry
-from artifact.schema import Feature
+from artifact.registry.local import Registry
+from artifact.rows.schema import Feature
 from tests.builders import build_schema, build_version
 from tests.trueline.test_commands import call, last_json
 

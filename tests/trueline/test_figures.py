@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from artifact.manifest import REPORT
-from artifact.registry import Registry
-from training.config import TrainConfig
-from training.request import Request
+from artifact.registry.local import Registry
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 from training.train import train
 from trueline.main import run
-from trueline.terminal.tables import result_tables
+from trueline.tables import result_tables
 
 
 def rows(n: int, seed: int) -> pl.DataFrame:

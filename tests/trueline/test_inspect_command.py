@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from training.corrections import Corrections
+from training.table.corrections import Corrections
 from trueline.main import run
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.builders import build_version
 from tests.trueline.test_commands import call, last_json
-from training.config import TrainConfig
-from training.corrections import Corrections, FeatureCorrection
-from training.request import Request
-from training.stream.bounds import Bounds
+from training.prepare.bounds import Bounds
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.corrections import Corrections, FeatureCorrection
 from training.train import _ready
 
 N = 60

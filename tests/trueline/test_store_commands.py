@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from artifact.manifest import REPORT, Manifest
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.artifact.versions import add, promoted
 from trueline.main import run
 

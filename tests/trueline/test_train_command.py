@@ -17,11 +17,11 @@ import pytest
 from click.testing import CliRunner
 
 from artifact.errors import DataError
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.training.conftest import mixed_table
-from training.config import Family, Objective, Preset
-from trueline.commands.train import default_name
+from training.settings.config import Family, Objective, Preset
 from trueline.main import cli, run
+from trueline.train import default_name
 
 # More than is tried before training, less than the largest file of a version.
 SMALL_STORE = 270_000

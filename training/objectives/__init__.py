@@ -1,19 +1,18 @@
-"""Objectives by name. Their facts are in ``kinds``; their losses need Keras, which is loaded when one is asked for."""
+"""What is minimised, and what each objective asks of a target."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from training.objectives.kinds import KINDS
+from training.objectives.kinds import KINDS, ObjectiveSettings
 
 if TYPE_CHECKING:
-    from training.config import TrainConfig
     from training.objectives.base import Objective
 
-__all__ = ["KINDS", "objective_of"]
+__all__ = ["KINDS", "ObjectiveSettings", "objective_of"]
 
 
-def objective_of(config: TrainConfig) -> Objective:
+def objective_of(config: ObjectiveSettings) -> Objective:
     """The objective of a configuration."""
     from training.objectives import logistic, normal, point, quantile, rates
 

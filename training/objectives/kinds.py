@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,33 @@ from artifact.errors import DataError
 
 Float64 = npt.NDArray[np.float64]
 Name = Literal["mse", "mae", "huber", "quantile", "gaussian", "poisson", "gamma", "tweedie", "logistic"]
+
+
+class ObjectiveSettings(Protocol):
+    """What objectives read of :class:`training.settings.config.TrainConfig`.
+
+    Attributes:
+        objective: its name.
+        row_weight: ``spread`` where rows of small spread count more; all else: rows count the same.
+        huber_delta: where the Huber loss turns from squares to a line, in standard deviations.
+        quantiles: levels in (0, 1), ascending.
+        tweedie_power: in (1, 2).
+    """
+
+    @property
+    def objective(self) -> str: ...
+
+    @property
+    def row_weight(self) -> str | None: ...
+
+    @property
+    def huber_delta(self) -> float: ...
+
+    @property
+    def quantiles(self) -> tuple[float, ...]: ...
+
+    @property
+    def tweedie_power(self) -> float: ...
 
 
 class Kind(NamedTuple):

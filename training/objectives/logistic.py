@@ -8,11 +8,11 @@ import numpy as np
 from keras import ops
 
 from artifact.layers.target import PROBABILITY
-from training.config import TrainConfig
 from training.objectives.base import Array, Objective
+from training.objectives.kinds import ObjectiveSettings
 
 
-def logistic(config: TrainConfig) -> Objective:  # noqa: ARG001 - the objectives share a signature
+def logistic(config: ObjectiveSettings) -> Objective:  # noqa: ARG001 - the objectives share a signature
     """Log loss of log odds."""
 
     def loss(y: Any, outputs: Any) -> Any:

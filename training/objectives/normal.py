@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from training.config import TrainConfig
-from training.noise import Noise
 from training.objectives.base import LOG_SPREAD, Array, Objective, split
+from training.objectives.kinds import ObjectiveSettings
+from training.objectives.variance import Noise
 
 # Of beta-NLL: 0 is the likelihood alone, 1 gives the mean the gradient of the squared error. Measured: decision 13.
 _BETA = 0.5
 
 
-def gaussian(config: TrainConfig) -> Objective:  # noqa: ARG001 - the objectives share a signature
+def gaussian(config: ObjectiveSettings) -> Objective:  # noqa: ARG001 - the objectives share a signature
     """Negative log-likelihood, each row's times its own ``sigma ** (2 * beta)`` taken as given (Seitzer et al. 2022).
 
     The likelihood alone lets a network give up on rows that are hard to predict: it widens their deviation, and with it

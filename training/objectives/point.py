@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from training.config import TrainConfig
 from training.objectives.base import LOG_SPREAD, Array, Objective, laplace, split
+from training.objectives.kinds import ObjectiveSettings
 
 # Of a row beside one of the mean spread; the least is its inverse. A spread that is wrong then does little harm.
 MOST_WEIGHT = 5.0
@@ -17,7 +17,7 @@ MOST_WEIGHT = 5.0
 EXACT = 0.15
 
 
-def mse(config: TrainConfig) -> Objective:
+def mse(config: ObjectiveSettings) -> Objective:
     """Squared error; the answer is the mean.
 
     Rows that are hard to predict have large errors whatever is learnt, and with equal weights most of a step goes into
@@ -37,12 +37,12 @@ def _by_spread(log_spread: Any) -> Any:
     return ops.stop_gradient(weight * ops.maximum(1.0, EXACT**2 * ops.exp(-2 * typical)))
 
 
-def mae(config: TrainConfig) -> Objective:  # noqa: ARG001
+def mae(config: ObjectiveSettings) -> Objective:  # noqa: ARG001
     """Absolute error; the answer is the median, which outliers do not move."""
     return _point("mae", ops.abs, np.abs)
 
 
-def huber(config: TrainConfig) -> Objective:
+def huber(config: ObjectiveSettings) -> Objective:
     """Squared error of small errors, absolute error of large ones (Huber 1964).
 
     ``huber_delta`` is where they meet, in standard deviations of the target.

@@ -8,11 +8,11 @@ import numpy as np
 from keras import ops
 
 from artifact.layers.target import ascending
-from training.config import TrainConfig
 from training.objectives.base import Array, Objective
+from training.objectives.kinds import ObjectiveSettings
 
 
-def quantile(config: TrainConfig) -> Objective:
+def quantile(config: ObjectiveSettings) -> Objective:
     """Pinball loss of each of ``quantiles`` (Koenker and Bassett 1978), their mean."""
     levels = np.asarray(config.quantiles, np.float32)
     count = len(levels)

@@ -12,23 +12,23 @@ import numpy as np
 from keras import ops
 
 from artifact.layers.target import LOG_RATE
-from training.config import TrainConfig
 from training.objectives.base import Array, Objective, laplace, split
+from training.objectives.kinds import ObjectiveSettings
 
 _TINY = 1e-12
 
 
-def poisson(config: TrainConfig) -> Objective:  # noqa: ARG001 - the objectives share a signature
+def poisson(config: ObjectiveSettings) -> Objective:  # noqa: ARG001 - the objectives share a signature
     """Counts, whose variance grows as their mean."""
     return _rate("poisson", 1.0)
 
 
-def gamma(config: TrainConfig) -> Objective:  # noqa: ARG001
+def gamma(config: ObjectiveSettings) -> Objective:  # noqa: ARG001
     """Amounts above 0, whose standard deviation grows as their mean."""
     return _rate("gamma", 2.0)
 
 
-def tweedie(config: TrainConfig) -> Objective:
+def tweedie(config: ObjectiveSettings) -> Objective:
     """Amounts of which many are 0, such as claims; ``tweedie_power`` between 1 (counts) and 2 (amounts)."""
     return _rate("tweedie", config.tweedie_power)
 

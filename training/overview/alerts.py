@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from artifact.display import number
-from artifact.schema import Feature
-from training.infer import MIN_CATEGORY_ROWS
+from artifact.rows.schema import Feature
+from artifact.words.display import number
 from training.overview.columns import moment_text
+from training.table.infer import MIN_CATEGORY_ROWS
 
 Float64 = npt.NDArray[np.float64]
 Kind = Literal[

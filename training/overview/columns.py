@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from artifact.display import number
-from artifact.schema import Kind
-from training.infer import MIN_CATEGORY_ROWS, kind_of
-from training.usable import is_usable
+from artifact.rows.schema import Kind
+from artifact.words.display import number
+from training.table.infer import MIN_CATEGORY_ROWS, kind_of
+from training.table.usable import is_usable
 
 Role = Literal["feature", "target", "group", "weight", "left out"]
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from artifact.errors import DataError
-from artifact.schema import Feature, Target
-from training.data import read_raw
-from training.infer import fit_categories, usable_features
+from artifact.rows.schema import Feature, Target
 from training.overview.overview import Overview, overview, overview_of, roles_of
 from training.overview.skeleton import skeleton
-from training.prepare import prepare, sayings, shared_notes
-from training.request import Request, check_request
-from training.stream.bounds import Bounds
-from training.stream.choose import parquet_source
-from training.texts.table import read_texts
+from training.prepare.bounds import Bounds
+from training.prepare.choose import parquet_source
+from training.prepare.in_memory import prepare, sayings, shared_notes
+from training.prepare.request import Request, check_request
+from training.table.data import read_raw
+from training.table.infer import fit_categories, usable_features
+from training.table.texts.table import read_texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from artifact.schema import Feature
+from artifact.rows.schema import Feature
 from training.overview.alerts import TOLD, Alert, feature_alerts, number_alerts
 from training.overview.columns import Column, Role, described
 from training.overview.pairs import pair_alerts
-from training.prepare import Prepared
-from training.request import Request
-from training.usable import reason_against
+from training.prepare.in_memory import Prepared
+from training.prepare.request import Request
+from training.table.usable import reason_against
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from artifact.display import extent
-from artifact.schema import Feature, Target
-from training.corrections import rules_of
+from artifact.rows.schema import Feature, Target
+from artifact.words.display import extent
+from training.table.corrections import rules_of
 
 _MOST_CATEGORIES = 12
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
-from artifact.schema import FeatureSchema
-from training.evaluate import paired_ratios
-from training.fitted import Fitted
-from training.measure import Measured
+from artifact.rows.schema import FeatureSchema
+from training.evaluation.measure import Measured
+from training.evaluation.verdict import paired_ratios
+from training.networks.model import Fitted
 from training.overview.overview import Overview
-from training.prepare import Prepared
+from training.prepare.in_memory import Prepared
 from training.report.dependence import Dependence, partial_dependence
 from training.report.importance import Importance, permutation_importance
 from training.report.sample import Sample
@@ -53,7 +53,7 @@ class Content:
     Attributes:
         manifest: without file hashes.
         schema: of features and targets.
-        history: error by epoch, see :class:`training.epochs.Epochs`; empty where nothing was learnt by epochs.
+        history: error by epoch, see :class:`training.fit.epochs.Epochs`; empty where nothing was learnt by epochs.
         best_epochs: of each network.
         y, value: float64 (n_samples, n_targets), what came true and what was answered.
         rows_are: how a reader calls these rows.

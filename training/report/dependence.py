@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from artifact.encoding import Encoded
 from artifact.predictor import Predictor
-from artifact.schema import FIRST_CATEGORY_CODE, MISSING_CODE, OTHER_CODE, Feature, NumericColumn
-from artifact.values import DAY, datetime_part
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import FIRST_CATEGORY_CODE, MISSING_CODE, OTHER_CODE, Feature, NumericColumn
+from artifact.rows.values import DAY, datetime_part
 from training.report.sample import Columns, Sample, affordable, columns_of, values
 
 Float64 = npt.NDArray[np.float64]

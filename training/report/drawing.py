@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from artifact.display import number
-from artifact.moments import FIRST_SECOND, LAST_SECOND, moment
+from artifact.rows.moments import FIRST_SECOND, LAST_SECOND, moment
+from artifact.words.display import number
 
 WIDTH = 8.0
 BLUE, ORANGE, GREY = "#2f6fb3", "#d9772b", "#8a94a3"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from artifact.encoding import Encoded
 from artifact.predictor import Predictor
+from artifact.rows.encoding import Encoded
 from training.report.sample import Columns, Sample, affordable, columns_of, values
 
 Float64 = npt.NDArray[np.float64]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from artifact.advice import next_step
-from artifact.display import by_error, extent, metric, number
 from artifact.manifest import Augmentation
-from artifact.schema import Feature
+from artifact.rows.schema import Feature
+from artifact.words.advice import next_step
+from artifact.words.display import by_error, extent, metric, number
 from training.objectives.kinds import KINDS
 from training.overview.columns import FIGURES, cells
 from training.overview.overview import Overview

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
 
-from artifact.display import number
+from artifact.words.display import number
 from training.objectives.kinds import KINDS
 from training.report.content import Content
 from training.report.drawing import BLUE, GREY, ORANGE, WIDTH, Picture, labelled, no_data, plain_numbers, png, style

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from artifact.encoding import Encoded
 from artifact.predictor import Predictor, target_offsets
-from artifact.schema import FeatureSchema
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import FeatureSchema
 
 Float64 = npt.NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
-from training.fitted import Fitted
-from training.measure import Measured
+from training.evaluation.measure import Measured
+from training.networks.model import Fitted
 from training.overview.overview import Overview
-from training.prepare import Prepared
+from training.prepare.in_memory import Prepared
 from training.report.content import document, gather
 from training.report.page import page
 from training.report.pictures import pictures

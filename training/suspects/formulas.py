@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from artifact.schema import Feature
+from artifact.rows.schema import Feature
 
 Float64 = npt.NDArray[np.float64]
 

@@ -1,1 +1,1 @@
-"""From files to tables: which files, their bytes, the fields of their texts, the names of their columns."""
+"""From files to one typed table, and from that table to a schema, to parts and to arrays."""

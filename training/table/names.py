@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 import polars as pl
 
 from artifact.errors import DataError
-from artifact.texts.plain import SPACES
+from artifact.rows.texts.plain import SPACES
 
 # Beside spaces the separators of ASCII, which Python takes for spaces too, and a soft hyphen.
 _AROUND = SPACES + "\x1c\x1d\x1e\x1f\u2028\u2029\u00ad"

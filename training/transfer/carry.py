@@ -18,7 +18,7 @@ from artifact.layers import (
     StackedDense,
     StackedHeads,
 )
-from artifact.schema import FIRST_CATEGORY_CODE, OTHER_CODE, FeatureSchema
+from artifact.rows.schema import FIRST_CATEGORY_CODE, OTHER_CODE, FeatureSchema
 from training.transfer import heads
 from training.transfer.heads import Rescaled
 

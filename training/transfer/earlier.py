@@ -13,8 +13,8 @@ from artifact.errors import ArtifactError, DataError
 from artifact.files import unreadable
 from artifact.lineage import Ancestor
 from artifact.manifest import Manifest
-from artifact.registry import Registry
-from artifact.schema import FeatureSchema
+from artifact.registry.local import Registry
+from artifact.rows.schema import FeatureSchema
 
 # Families that learn step by step; the others have one solution, wherever they start.
 TRAINED = ("tabm", "mlp", "realmlp")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from artifact.schema import Feature, FeatureSchema
-from training.corrections import Corrections, FeatureCorrection
-from training.infer import FEATURE_OFFSET_RATIO, MAX_CATEGORIES
+from artifact.rows.schema import Feature, FeatureSchema
+from training.table.corrections import Corrections, FeatureCorrection
+from training.table.infer import FEATURE_OFFSET_RATIO, MAX_CATEGORIES
 
 _NUMBERS = {"number", "integer"}
 

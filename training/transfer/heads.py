@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from artifact.schema import FeatureSchema
+from artifact.rows.schema import FeatureSchema
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]

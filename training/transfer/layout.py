@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
-from artifact.schema import FeatureSchema, NumericColumn
-from artifact.values import DAY
+from artifact.rows.schema import FeatureSchema, NumericColumn
+from artifact.rows.values import DAY
 from training.transfer.features import alike, by_name
 
 # A column whose middle half is so many times as wide as the earlier one's has another unit, or other values.

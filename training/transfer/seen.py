@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from artifact.encoding import Encoded, Encoder
 from artifact.errors import DataError, SchemaMismatchError
 from artifact.golden import read_golden
 from artifact.lineage import Lineage
 from artifact.manifest import Manifest
-from artifact.schema import FeatureSchema
-from training.columns import encode_frame
-from training.corrections import Corrections
-from training.data import TableFacts
-from training.folds import Plan
-from training.golden import usual_rows
-from training.texts.table import Sayings, read_texts
+from artifact.rows.encoding import Encoded, Encoder
+from artifact.rows.schema import FeatureSchema
+from training.table.corrections import Corrections
+from training.table.data import TableFacts
+from training.table.encode import encode_frame
+from training.table.folds import Plan
+from training.table.texts.table import Sayings, read_texts
+from training.table.usual import usual_rows
 from training.transfer.earlier import Earlier
 from training.transfer.features import alike, by_name
 

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from artifact.errors import DataError
-from artifact.registry import Registry
-from training.config import TrainConfig
-from training.setting_text import setting_sentence
+from artifact.registry.local import Registry
+from training.settings.config import TrainConfig
+from training.settings.text import setting_sentence
 from training.transfer.earlier import TRAINED, Earlier
 
 # Of the learning rate that a start from nothing takes. Measured: decision 15.

@@ -13,9 +13,9 @@ from artifact.errors import ArtifactError, DataError
 from artifact.layers import NumericPreprocessing, StackedDense, TargetScaling
 from artifact.lineage import Init
 from artifact.manifest import KERAS_MODEL
+from artifact.rows.schema import FIRST_CATEGORY_CODE, FeatureSchema
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
-from artifact.schema import FIRST_CATEGORY_CODE, FeatureSchema
-from training.config import TrainConfig
+from training.settings.config import TrainConfig
 from training.transfer.carry import FIRST, Match, carried
 from training.transfer.earlier import Earlier
 from training.transfer.features import by_name

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifact.encoding import Encoder
 from artifact.errors import SchemaMismatchError
-from artifact.schema import Feature, FeatureSchema, Target
-from artifact.texts.dates import format_of_dates, read_moment
-from artifact.texts.format import PLAIN, TextFormat
-from artifact.texts.numbers import read_number
-from artifact.texts.plain import SPACES, is_marker, plain
-from artifact.texts.read import read_texts
-from artifact.values import read_numbers
-from training.columns import feature_values
-from training.texts.columns import are_markers, moments, numbers, plain_texts, words
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import Feature, FeatureSchema, Target
+from artifact.rows.texts.dates import format_of_dates, read_moment
+from artifact.rows.texts.format import PLAIN, TextFormat
+from artifact.rows.texts.numbers import read_number
+from artifact.rows.texts.plain import SPACES, is_marker, plain
+from artifact.rows.texts.read import read_texts
+from artifact.rows.values import read_numbers
+from training.table.encode import feature_values
+from training.table.texts.columns import are_markers, moments, numbers, plain_texts, words
 
 FORMATS = st.builds(
     TextFormat,

@@ -11,8 +11,8 @@ import httpx
 import numpy as np
 
 from artifact.predictor import Predictor
-from artifact.schema import FeatureSchema
-from service.settings import Settings
+from artifact.rows.schema import FeatureSchema
+from service.settings.settings import Settings
 from tests.service.conftest import calling, worker_of
 
 ENDS = ("value", "lower", "upper")

@@ -9,11 +9,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
-from artifact.schema import Feature
-from service.metrics import Metrics
+from artifact.rows.schema import Feature
+from service.metrics.metrics import Metrics
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.oip_grpc import GrpcServer
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.builders import build_schema
 from tests.processes import free_port

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from artifact.schema import Feature
-from service.settings import Settings
+from artifact.rows.schema import Feature
+from service.settings.settings import Settings
 from tests.builders import build_schema, plain_features, sample_rows
 from tests.service.conftest import calling, worker_of
 from tests.service.protocols.bodies import ARROW, CSV, JSON, NDJSON, PARQUET, arrow_stream, parquet_file

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artifact.predictor import Predictor
-from service.errors import ApiError
-from service.http import Reply
-from service.live import LiveModel
+from service.live.live import LiveModel
 from service.protocols.formats import wanted
 from service.protocols.ndjson import LineReader
 from service.protocols.predict import _work
-from service.settings import Settings
+from service.settings.settings import Settings
+from service.wire.errors import ApiError
+from service.wire.http import Reply
 from tests.builders import build_schema, sample_rows
 from tests.service.protocols.bodies import ARROW, BODIES, CSV, JSON, NDJSON, PARQUET, answers
 

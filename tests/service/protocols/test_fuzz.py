@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifact.predictor import Predictor
-from service.errors import ApiError
-from service.live import LiveModel
+from service.live.live import LiveModel
+from service.predict.requests import PredictRequest
 from service.protocols import open_inference_pb2 as pb
 from service.protocols import tf_serving
 from service.protocols.datatypes import ALL, from_bytes
@@ -22,7 +22,7 @@ from service.protocols.oip_grpc import _read
 from service.protocols.oip_grpc_infer import Inference as GrpcInference
 from service.protocols.oip_http import Inference, header_length
 from service.protocols.paths import PATHS, find
-from service.requests import PredictRequest
+from service.wire.errors import ApiError
 from tests.builders import build_schema, sample_rows
 from tests.service.protocols.conftest import binary_inputs, json_inputs
 

@@ -6,9 +6,9 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.metrics import Metrics
+from service.metrics.metrics import Metrics
 from service.protocols.oip_grpc import GrpcServer
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.processes import free_port
 

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from artifact.schema import Feature
-from service.misspelt import Misspelt
+from artifact.rows.schema import Feature
+from service.predict.misspelt import Misspelt
 from service.protocols.formats import parameters
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.builders import build_schema
 from tests.service.conftest import calling, worker_of
 

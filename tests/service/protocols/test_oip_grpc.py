@@ -11,11 +11,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from artifact.errors import DataError
-from service.app import App
-from service.metrics import Metrics
+from service.app.app import App
+from service.metrics.metrics import Metrics
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.oip_grpc import METHODS, SERVICE, GrpcServer
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.builders import build_schema, sample_rows
 from tests.processes import ROOT, free_port
@@ -332,7 +332,7 @@ async def test_the_app_starts_and_stops_it_where_a_port_is_set(registry):
 
 
 def test_without_a_port_grpc_is_not_imported():
-    code = "import sys, service.app; assert not {'grpc', 'google.protobuf'} & set(sys.modules), sorted(sys.modules)"
+    code = "import sys, service.app.app; assert not {'grpc', 'google.protobuf'} & set(sys.modules), sorted(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

@@ -12,12 +12,12 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.context import CURRENT
-from service.metrics import Metrics
+from service.metrics.metrics import Metrics
 from service.protocols import oip_grpc_front
 from service.protocols import open_inference_pb2 as pb
 from service.protocols.oip_grpc import SERVICE, GrpcServer
-from service.settings import Settings
+from service.settings.settings import Settings
+from service.wire.context import CURRENT
 from service.worker import Worker
 from tests.processes import free_port
 

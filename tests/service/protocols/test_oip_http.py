@@ -9,11 +9,11 @@ import pytest
 import zstandard
 from prometheus_client import CollectorRegistry
 
-from service import front
-from service.app import App
-from service.metrics import Metrics
+from service.app import front
+from service.app.app import App
+from service.metrics.metrics import Metrics
 from service.protocols.any_body import LARGE
-from service.settings import Settings
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.builders import build_schema, plain_features, sample_rows
 from tests.service.conftest import no_inner_app

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from service.settings import Settings
+from service.settings.settings import Settings
 from tests.service.conftest import calling, worker_of
 from tests.service.protocols.bodies import ARROW, CSV, JSON, NDJSON, PARQUET, arrow_stream, csv_table, parquet_file
 from tests.service.protocols.conftest import json_inputs

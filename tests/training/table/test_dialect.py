@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from artifact.errors import DataError
-from training.data import check_columns, read_raw, read_table
+from training.table.data import check_columns, read_raw, read_table
 from training.table.dialect import Dialect
 from training.table.lines import surveyed
 from training.table.reading import Raw, Reading

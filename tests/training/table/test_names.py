@@ -12,11 +12,11 @@ import pytest
 from artifact.errors import DataError
 from tests.training.table.test_dialect import raw
 from tests.training.table.test_text import workbook
-from training.corrections import Corrections, FeatureCorrection, TargetCorrection
-from training.data import read_raw
-from training.request import Request
-from training.stream.source import ParquetSource
+from training.prepare.request import Request
+from training.table.corrections import Corrections, FeatureCorrection, TargetCorrection
+from training.table.data import read_raw
 from training.table.names import in_terms_of, split_names
+from training.table.parquet import ParquetSource
 from training.train import _held
 
 

@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 
 from artifact.errors import DataError
-from training.config import TrainConfig
-from training.corrections import Corrections
-from training.data import TableFacts, read_raw, read_table
-from training.request import Request
-from training.stream.bounds import Bounds
-from training.stream.choose import parquet_source
-from training.stream.prepare import prepared_stream
-from training.stream.source import ParquetSource
+from training.prepare.bounds import Bounds
+from training.prepare.choose import parquet_source
+from training.prepare.request import Request
+from training.prepare.streamed import prepared_stream
+from training.settings.config import TrainConfig
+from training.table.corrections import Corrections
+from training.table.data import TableFacts, read_raw, read_table
+from training.table.parquet import ParquetSource
 from training.table.paths import files_of, format_of
 from training.train import _held
 

@@ -19,7 +19,7 @@ import zstandard
 
 from artifact.errors import DataError
 from tests.training.table.test_dialect import raw
-from training.data import read_raw, read_table
+from training.table.data import read_raw, read_table
 from training.table.reading import Reading
 
 TABLE = "town;area\nCern;141.6\nAlma;73.8\n"

@@ -8,16 +8,16 @@ import polars as pl
 import pytest
 
 from artifact.errors import DataError
-from artifact.texts.format import TextFormat
-from training.columns import encode_frame, with_targets
-from training.config import TrainConfig
-from training.corrections import Corrections
-from training.data import read_table
+from artifact.rows.texts.format import TextFormat
 from training.overview.inspect import inspect
 from training.overview.skeleton import skeleton
-from training.prepare import prepare
-from training.request import Request
-from training.texts.table import Sayings, read_texts
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.corrections import Corrections
+from training.table.data import read_table
+from training.table.encode import encode_frame, with_targets
+from training.table.texts.table import Sayings, read_texts
 
 N = 240
 RANDOM = np.random.default_rng(3)

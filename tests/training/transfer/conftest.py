@@ -11,24 +11,24 @@ import polars as pl
 import pytest
 
 from artifact import manifest as files
-from artifact.encoding import Encoded
 from artifact.golden import Golden
 from artifact.manifest import Manifest
 from artifact.predictor import target_offsets
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import Outputs
-from artifact.schema import FeatureSchema
 from tests.builders import build_manifest
 from tests.training.conftest import mixed_table
-from training.columns import encode_frame, records
-from training.config import TrainConfig
-from training.corrections import Corrections
-from training.fit import fit
-from training.fitted import Fitted
-from training.folds import Fold
-from training.loops.problem import Problem
-from training.measure import answers
-from training.prepare import Prepared, prepare
-from training.request import Request
+from training.evaluation.measure import answers
+from training.fit.fit import fit
+from training.fit.loops.problem import Problem
+from training.networks.model import Fitted
+from training.prepare.in_memory import Prepared, prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.table.corrections import Corrections
+from training.table.encode import encode_frame, records
+from training.table.folds import Fold
 from training.transfer.earlier import Earlier
 
 SMALL: dict[str, Any] = {"folds": 2, "repeats": 1, "hidden": (8, 8), "embedding_bins": 4}
@@ -111,7 +111,7 @@ def fit_for(prepared: Prepared, networks: int, epochs: int) -> Fitted:
     with pytest.MonkeyPatch.context() as patch:
         if not epochs:
             # Where no step is taken, none need be compiled.
-            patch.setattr("training.fit.open_loop", Still)
+            patch.setattr("training.fit.fit.open_loop", Still)
         return fit(
             prepared.schema,
             prepared.X,

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tests.training.transfer.conftest import OTHER, TABLE, check_same, started, version
-from training.corrections import Corrections
+from training.table.corrections import Corrections
 from training.transfer.told import sentence
 
 

@@ -17,13 +17,13 @@ from artifact.errors import ArtifactError, DataError, NotFoundError
 from artifact.lineage import Ancestor, Init
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
-from artifact.registry import Registry
+from artifact.registry.local import Registry
 from tests.training.conftest import mixed_table
 from tests.training.transfer.conftest import OTHER, TABLE, Version, fit_for, started
-from training.config import TrainConfig
-from training.fit import fit
-from training.prepare import prepare
-from training.request import Request
+from training.fit.fit import fit
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
 from training.train import Observer, train
 from training.transfer.earlier import Earlier
 from training.transfer.seen import share_seen

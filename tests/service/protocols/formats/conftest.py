@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.metrics import Metrics
-from service.settings import Settings
+from service.metrics.metrics import Metrics
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.builders import build_schema, sample_rows
 from tests.service.protocols.bodies import ARROW, CSV, JSON, NDJSON, PARQUET

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.metrics import Metrics
-from service.settings import Settings
+from service.metrics.metrics import Metrics
+from service.settings.settings import Settings
 from service.worker import Worker
 from tests.builders import build_schema
 from tests.service.conftest import calling, worker_of

@@ -120,5 +120,5 @@ async def test_arrow_and_parquet_that_unpack_to_too_much(client):
 
 
 def test_importing_and_using_the_service_without_arrow_does_not_import_it():
-    code = "import sys, service.app, service.protocols.predict, service.worker; assert 'pyarrow' not in sys.modules"
+    code = "import sys, service.app.app, service.protocols.predict, service.worker; assert 'pyarrow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from artifact.encoding import Encoder
-from artifact.schema import Feature, FeatureSchema, Target
-from artifact.texts.format import TextFormat
-from service.parts import Options
+from artifact.rows.encoding import Encoder
+from artifact.rows.schema import Feature, FeatureSchema, Target
+from artifact.rows.texts.format import TextFormat
+from service.predict.parts import Options
 from service.protocols.csv_format import read_csv
 from tests.service.protocols.bodies import CSV, csv_table
 from tests.service.protocols.formats.conftest import ROW, error_of, post

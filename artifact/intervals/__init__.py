@@ -1,0 +1,1 @@
+"""Prediction intervals: fitted on rows that the network has not seen, applied to each answer."""

@@ -1,0 +1,110 @@
+"""Takes versions out of the store: never one that serves, and never the one that a rollback returns to."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+from pathlib import Path
+
+from artifact.errors import DataError, RefusedError
+from artifact.files import flush, replace_text
+from artifact.registry.local import ALIASES, CHAMPION, Reference, Registry
+
+FORMER_CHAMPION = f"former {CHAMPION}"
+_WAY_OUT = {
+    FORMER_CHAMPION: "A rollback returns to it. Once another version is promoted, another one is the former champion.",
+}
+
+
+def reserved(registry: Registry, name: str) -> dict[str, str]:
+    """Versions that must stay, and what each is: ``champion``, ``challenger`` or ``former champion``."""
+    former = registry.former_champions(name)
+    found = {former[-1]: FORMER_CHAMPION} if former else {}
+    for alias in reversed(ALIASES):
+        state = registry.alias(name, alias)
+        if state is not None:
+            found[state.version] = alias
+    return found
+
+
+def surplus(registry: Registry, name: str, keep: int) -> list[str]:
+    """Versions that :func:`delete` may take and that are not among the newest, the oldest first.
+
+    Args:
+        registry: the store.
+        name: of the model.
+        keep: how many of the newest stay, at least 1; versions that must stay do so beyond them.
+
+    Raises:
+        NotFoundError: no such model.
+        DataError: ``keep`` is below 1.
+    """
+    if keep < 1:
+        raise DataError(f"Expected to keep at least 1 version. Received: {keep}.")
+    registry.resolve(name)
+    stay = reserved(registry, name)
+    return [version for version in registry.versions(name)[:-keep] if version not in stay]
+
+
+def check_deletable(registry: Registry, reference: str) -> Reference:
+    """The version that a reference means, if it may be deleted.
+
+    Raises:
+        NotFoundError: no such model or version.
+        DataError: a name without a version, which says what is meant only to who looks it up.
+        RefusedError: the version serves, or a rollback would return to it.
+    """
+    name, _, version = reference.partition(":")
+    if not version:
+        versions = ", ".join(reversed(registry.versions(registry.resolve(name).name)))
+        raise DataError(f"Expected NAME:VERSION. Received: '{reference}'. The versions of '{name}' are: {versions}.")
+    found = registry.resolve(reference)
+    role = reserved(registry, name).get(found.version)
+    if role is not None:
+        way_out = _WAY_OUT.get(role, "Promote another version first.")
+        raise RefusedError(f"Expected a version that may go. Received: {name}:{found.version}, the {role}. {way_out}")
+    return found
+
+
+def delete(registry: Registry, reference: str) -> Reference:
+    """Take a version out of the store, all of it at once.
+
+    Args:
+        registry: the store.
+        reference: ``NAME:VERSION``.
+
+    Returns:
+        What it was; its path is there no more.
+
+    Raises:
+        DataError, RefusedError: see :func:`check_deletable`.
+        OSError: the store cannot be written.
+    """
+    check_deletable(registry, reference)
+    # Once more where nobody can promote it meanwhile.
+    with registry.lock(reference.partition(":")[0]):
+        found = check_deletable(registry, reference)
+        _take_out(registry, found)
+    return found
+
+
+def _take_out(registry: Registry, version: Reference) -> None:
+    """One rename takes it from every reader at once; what follows only frees the room."""
+    aside = registry.staging / f"deleted-{version.name}-{version.version}-{secrets.token_hex(4)}"
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    version.path.rename(aside)
+    _point_to_newest(version.path.parent)
+    shutil.rmtree(aside)
+
+
+def _point_to_newest(folder: Path) -> None:
+    """Keep BentoML's own pointer true; without versions the model's folder goes."""
+    left = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if left:
+        replace_text(folder / "latest", left[-1])
+        return
+    (folder / "latest").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    flush(folder.parent)

@@ -1,0 +1,15 @@
+"""Yes and no as text."""
+
+from __future__ import annotations
+
+from artifact.rows.texts.plain import plain
+
+BOOLEANS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
+}
+
+
+def read_boolean(text: str) -> bool | None:
+    """True or False as a text says, in any case, or None where it says neither."""
+    return BOOLEANS.get(plain(text).lower())

@@ -1,0 +1,175 @@
+"""Dates and times as text: ISO 8601 and its usual variants, day and month in either order, epochs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+from artifact.rows.texts.format import Epoch, TextFormat
+from artifact.rows.texts.numbers import read_number
+from artifact.rows.texts.plain import plain
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SECONDS: dict[Epoch, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "excel": 86_400.0}
+# Day 25569 of Excel is 1970-01-01; its days 1 to 60 are off by one, for it counts a 29 February 1900.
+_EXCEL_EPOCH = 25_569
+_FIRST, _LAST = -62_135_596_800, 253_402_300_800
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LONG_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_MONTH_NUMBERS = {**{name: i for i, name in enumerate(_MONTHS, 1)}, **{n: i for i, n in enumerate(_LONG_MONTHS, 1)}}
+_MONTH_NUMBERS["sept"] = 9
+_DAY_NAME = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+_TIME = (
+    r"(?:(?:T|,? +)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
+    r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,9}))?)?(?: ?(?P<half>[ap])\.?m\.?)?)?"
+    r"(?: ?(?P<zone>Z|UTC|GMT|(?:(?:UTC|GMT) ?)?[-+][0-9]{2}(?::?[0-9]{2})?))?"
+)
+_FORMS = tuple(
+    re.compile(rf"{date}{_TIME}", re.IGNORECASE | re.ASCII)
+    for date in (
+        r"(?P<year>[0-9]{4})(?P<mark>[-/.])(?P<month>[0-9]{1,2})(?P=mark)(?P<day>[0-9]{1,2})",
+        r"(?P<one>[0-9]{1,2})(?P<mark>[-/.])(?P<other>[0-9]{1,2})(?P=mark)(?P<year>[0-9]{4})",
+        _DAY_NAME + r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?[-. /]{0,2}(?P<name>[a-z]{3,9})[-., /]{0,2}(?P<year>[0-9]{4})",
+        _DAY_NAME + r"(?P<name>[a-z]{3,9})\.? (?P<day>[0-9]{1,2})(?:st|nd|rd|th)?,? (?P<year>[0-9]{4})",
+        r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})",
+    )
+)
+
+
+def read_moment(text: str, text_format: TextFormat) -> int | None:
+    """Microseconds since 1970 UTC that a text says, or None where it says none; without a zone it is UTC.
+
+    Args:
+        text: any.
+        text_format: how the column's dates are written; ISO 8601 is always read.
+
+    Example:
+        >>> read_moment("03/04/2024", TextFormat(order="dmy"))
+        1712102400000000
+    """
+    text = plain(text)
+    try:
+        moment = _moment(text, text_format)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment is None or isinstance(moment, int) else (moment - _EPOCH) // _MICROSECOND
+
+
+def _moment(text: str, text_format: TextFormat) -> datetime | int | None:
+    if text_format.strptime is not None:
+        try:
+            return _with_zone(datetime.strptime(text, text_format.strptime))
+        except ValueError:
+            # Two forms that begin with the year cannot both be meant.
+            if text_format.strptime.startswith("%Y"):
+                return None
+    if text_format.epoch is not None and (number := read_number(text, text_format)) is not None:
+        return epoch_micros(number, text_format.epoch)
+    if text[4:5] == "-" or text[8:9] == "T":
+        try:
+            return _with_zone(datetime.fromisoformat(text))
+        except ValueError:
+            pass
+    return _by_form(text, text_format)
+
+
+def _with_zone(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _by_form(text: str, text_format: TextFormat) -> datetime | None:
+    for form in _FORMS:
+        found = form.fullmatch(text)
+        if found is None:
+            continue
+        parts = found.groupdict()
+        if "name" in parts:
+            month, day = _MONTH_NUMBERS.get(parts["name"].lower(), 0), int(parts["day"])
+        elif "one" in parts:
+            if text_format.order is None:
+                return None
+            one, other = int(parts["one"]), int(parts["other"])
+            day, month = (one, other) if text_format.order == "dmy" else (other, one)
+        else:
+            month, day = int(parts["month"]), int(parts["day"])
+        return datetime(int(parts["year"]), month, day, *_time(parts), tzinfo=_zone(parts["zone"]))
+    return None
+
+
+def _time(parts: dict[str, str | None]) -> tuple[int, int, int, int]:
+    hour, minute = int(parts["hour"] or 0), int(parts["minute"] or 0)
+    second, fraction = int(parts["second"] or 0), int(f"{parts['fraction'] or '0':0<6}"[:6])
+    if parts["half"] is not None:
+        if not 1 <= hour <= 12:
+            raise ValueError("an hour of a half day")
+        hour = hour % 12 + (12 if parts["half"].lower() == "p" else 0)
+    return hour, minute, second, fraction
+
+
+@lru_cache(maxsize=256)
+def _zone(text: str | None) -> timezone:
+    digits = "" if text is None else re.sub(r"[^-+0-9]", "", text)
+    if not digits:
+        return UTC
+    away = timedelta(hours=int(digits[1:3]), minutes=int(digits[3:5] or 0))
+    return timezone(-away if digits[0] == "-" else away)
+
+
+def epoch_micros(number: float, epoch: Epoch) -> int | None:
+    """Microseconds since 1970 UTC of a number that counts from an epoch; None beyond the years 1 to 9999.
+
+    Args:
+        number: seconds, milli-, micro- or nanoseconds, or days of Excel.
+        epoch: which of them.
+    """
+    seconds = (number - _EXCEL_EPOCH if epoch == "excel" else number) * _SECONDS[epoch]
+    if not _FIRST <= seconds < _LAST:
+        return None
+    # An epoch in whole units has an exact answer, which a product with 1e-9 need not.
+    exact: dict[Epoch, Callable[[float], float]] = {
+        "s": lambda n: n * 1e6,
+        "ms": lambda n: n * 1e3,
+        "us": lambda n: n,
+        "ns": lambda n: n / 1e3,
+        # Excel's own fractions of a day are good to a few microseconds; what it shows are milliseconds.
+        "excel": lambda n: round((n - _EXCEL_EPOCH) * 86_400_000) * 1e3,
+    }
+    return round(exact[epoch](number))
+
+
+_SKELETON = re.compile(r"([dmy]+)([-/. ])([dmy]+)\2([dmy]+)", re.IGNORECASE)
+
+
+def format_of_dates(text: str) -> TextFormat:
+    """The format of dates that a user names: ``dd/mm/yyyy`` and the like, or the directives of ``strptime``.
+
+    Raises:
+        ValueError: neither.
+
+    Example:
+        >>> format_of_dates("dd.mm.yyyy").order
+        'dmy'
+    """
+    if "%" in text:
+        return TextFormat(strptime=text)
+    found = _SKELETON.fullmatch(text.strip())
+    order = "".join(part[0].lower() for part in found.group(1, 3, 4)) if found else text.strip().lower()
+    if found and order in ("dmy", "mdy") and len(found[4]) == 2:
+        forms = {"d": "%d", "m": "%m", "y": "%y"}
+        return TextFormat(strptime=found[2].join(forms[letter] for letter in order))
+    if order == "dmy":
+        return TextFormat(order="dmy")
+    if order == "mdy":
+        return TextFormat(order="mdy")
+    if order == "ymd":
+        return TextFormat()
+    raise ValueError(
+        f"Expected a format of dates such as dd/mm/yyyy, mm/dd/yyyy, yyyy-mm-dd or %d.%m.%Y %H:%M. Received: {text!r}."
+    )

@@ -1,0 +1,75 @@
+"""What to send in place of a text that is none of its feature's kind: the value in JSON, where there is no doubt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+from artifact.rows.schema import Feature
+from artifact.rows.texts.booleans import read_boolean
+from artifact.rows.texts.dates import read_moment
+from artifact.rows.texts.format import PLAIN, Decimal, TextFormat, Thousands
+from artifact.rows.texts.numbers import read_number
+from artifact.rows.texts.plain import is_marker, plain
+
+_LONGEST = 60
+_FORMATS = tuple(
+    TextFormat(decimal=decimal, thousands=mark, brackets=True)
+    for decimal in get_args(Decimal)
+    for mark in get_args(Thousands)
+    if mark != decimal
+)
+
+
+def what_to_send(feature: Feature, value: Any) -> str:
+    """A sentence after a space, or nothing.
+
+    Args:
+        feature: that refused the value.
+        value: as it came.
+
+    Example:
+        >>> what_to_send(Feature(name="area", kind="number"), "50,5")
+        ' Send 50.5.'
+        >>> what_to_send(Feature(name="area", kind="number", text=TextFormat(decimal=",")), "50.5")
+        " Send 50.5 in JSON; in a CSV write '50,5', as training read it."
+    """
+    if not isinstance(value, str) or len(value) > _LONGEST:
+        return ""
+    text_format, text = feature.text or PLAIN, plain(value)
+    if is_marker(text, text_format.missing_values, dates=feature.kind == "datetime"):
+        return " Send null for a missing value." if feature.missing == "impute" else ""
+    if feature.kind == "boolean":
+        boolean = read_boolean(text)
+        return "" if boolean is None else f" Send {'true' if boolean else 'false'}."
+    if feature.kind == "datetime":
+        return _date(text, text_format)
+    if feature.kind == "category":
+        return ""
+    return _number(text, text_format)
+
+
+def _number(text: str, text_format: TextFormat) -> str:
+    own = read_number(text, text_format)
+    found = {own} if own is not None else {v for f in _FORMATS if (v := read_number(text, f)) is not None}
+    if len(found) == 1 and abs(value := found.pop()) < 1e15:
+        number = str(int(value) if value == int(value) else value)
+        if own is None and text_format.decimal == ",":
+            # In a file the point is not what training read.
+            return f" Send {number} in JSON; in a CSV write '{number.replace('.', ',')}', as training read it."
+        return f" Send {number}."
+    return " Send it with a decimal point and without marks between thousands." if found else ""
+
+
+def _date(text: str, text_format: TextFormat) -> str:
+    own = read_moment(text, text_format)
+    both = [read_moment(text, TextFormat(order=order)) for order in ("dmy", "mdy")]
+    found = {own} if own is not None else {micros for micros in both if micros is not None}
+    if len(found) != 1:
+        return ""
+    micros = found.pop()
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    except OverflowError:
+        return ""
+    return f" Send {moment.date() if not micros % 86_400_000_000 else moment.isoformat().replace('+00:00', 'Z')}."

@@ -1,0 +1,67 @@
+"""The texts of a column as values of its feature, one by one; what cannot be read stays text, for a fault to name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from artifact.rows.schema import Feature
+from artifact.rows.texts.booleans import read_boolean
+from artifact.rows.texts.dates import read_moment
+from artifact.rows.texts.format import PLAIN
+from artifact.rows.texts.numbers import read_number
+from artifact.rows.texts.plain import SPACES, is_marker, plain
+
+
+def read_texts(feature: Feature, texts: Iterable[str | None]) -> list[Any]:
+    """Values as :meth:`artifact.rows.encoding.Encoder.encode_columns` takes them.
+
+    Args:
+        feature: what the column is, and how its texts are written.
+        texts: as they stand in the table; None is missing.
+
+    Returns:
+        Floats, booleans, ``datetime64[us]`` or texts, None where missing; a text that does not fit the kind as it came.
+    """
+    text_format = feature.text or PLAIN
+    known: dict[str | None, Any] = {None: None}
+    found = []
+    for text in texts:
+        if text not in known:
+            if len(known) > _REMEMBERED:
+                known = {None: None}
+            known[text] = read_text(feature, text or "", text_format)
+        found.append(known[text])
+    return found
+
+
+# Texts that repeat are read once; a column of different ones must not be held twice.
+_REMEMBERED = 4096
+
+
+def read_text(feature: Feature, text: str, text_format: Any = None) -> Any:
+    """One value, see :func:`read_texts`."""
+    text_format = text_format or feature.text or PLAIN
+    if feature.kind == "category":
+        stripped = text.strip(SPACES)
+        return None if not stripped or stripped in text_format.missing_values else stripped
+    cleaned = plain(text)
+    if is_marker(cleaned, text_format.missing_values, dates=feature.kind == "datetime"):
+        return None
+    if feature.kind == "boolean":
+        value: Any = read_boolean(cleaned)
+    elif feature.kind == "datetime":
+        micros = read_moment(cleaned, text_format)
+        value = None if micros is None else np.datetime64(micros, "us")
+    else:
+        value = read_number(cleaned, text_format)
+        if value is not None and text_format.missing_values and value in missing_numbers(text_format.missing_values):
+            return None
+    return text if value is None else value
+
+
+def missing_numbers(missing_values: Iterable[str]) -> list[float]:
+    """The numbers among texts that mean "no value"."""
+    return [number for text in missing_values if (number := read_number(text, PLAIN)) is not None]

@@ -1,0 +1,149 @@
+"""What stands before the app, put together once from the settings: nothing that is off is there.
+
+From the outside in: request ids and the limit of open requests, spans, the access log, CORS, the API key, the app.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from service.app.app import App
+from service.app.auth import RequireKey
+from service.protocols.predict import PREDICT, is_plain
+from service.settings.settings import Settings
+from service.wire.context import CURRENT, RequestContext, RequestIds, legal_id
+from service.wire.errors import OverloadedError
+from service.wire.http import ASGIApp, Receive, Scope, Send, refuse, with_headers
+from service.wire.keys import ApiKeys
+from service.wire.observe import AccessLog, Spans
+
+if TYPE_CHECKING:
+    from service.worker import Worker
+
+
+# What a page may send besides what every browser lets it.
+ALLOWED = (
+    "authorization",
+    "content-encoding",
+    "content-type",
+    "inference-header-content-length",
+    "traceparent",
+    "tracestate",
+    "x-api-key",
+    "x-request-id",
+)
+# What a page may read of an answer besides the few that every browser shows it.
+EXPOSED = (
+    "inference-header-content-length",
+    "retry-after",
+    "x-model-name",
+    "x-model-version",
+    "x-request-id",
+    "x-trueline-warning-count",
+    "x-trueline-warnings",
+)
+
+
+def build(app: ASGIApp, worker: Worker, tracer_provider: Any = None) -> ASGIApp:
+    """The app behind what the settings ask for.
+
+    Args:
+        app: answers.
+        worker: whose settings and metrics.
+        tracer_provider: OpenTelemetry's; used where ``tracing`` is set.
+    """
+    settings = worker.settings
+    keys = settings.keys()
+    if keys:
+        app = RequireKey(app, worker, ApiKeys(keys), Settings.listed(settings.open_paths))
+    origins = Settings.listed(settings.cors_origins)
+    if origins:
+        app = _cors(app, origins)
+    if settings.access_log:
+        app = AccessLog(app)
+    if settings.tracing:
+        app = Spans(app, tracer_provider)
+    return Front(app, worker)
+
+
+def _cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    from starlette.middleware.cors import CORSMiddleware
+
+    wrapped: ASGIApp = CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=("GET", "HEAD", "POST"),
+        allow_headers=ALLOWED,
+        expose_headers=EXPOSED,
+    )
+    return wrapped
+
+
+class Front:
+    """Outermost: gives each request its context, and refuses what is too many at once.
+
+    Args:
+        app: what is behind.
+        worker: whose settings and metrics.
+    """
+
+    def __init__(self, app: ASGIApp, worker: Worker) -> None:
+        self._app = app
+        # The short way, unless something stands between that wants to see each request.
+        self._quick = app.quick if isinstance(app, App) else None
+        self._worker = worker
+        settings = worker.settings
+        self._ids = RequestIds() if settings.request_ids else None
+        self._told = settings.access_log or settings.tracing or settings.log_format == "json"
+        self._most = settings.max_requests
+        self._most_bytes = settings.max_body_bytes
+        self._open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        header = () if self._ids is None else ((b"x-request-id", self._identify(self._ids, scope["headers"])),)
+        worker = self._worker
+        worker.open_requests += 1
+        try:
+            if scope["method"] != "POST":  # health and metrics answer under any load
+                await self._app(scope, receive, with_headers(send, header))
+            elif self._open >= self._most:
+                await self._shed(scope, receive, with_headers(send, header))
+            else:
+                self._open += 1
+                try:
+                    if scope["path"] == PREDICT and self._quick is not None and is_plain(scope, self._most_bytes):
+                        await self._quick(scope, receive, send, header)
+                    else:
+                        await self._app(scope, receive, with_headers(send, header))
+                finally:
+                    self._open -= 1
+        finally:
+            worker.open_requests -= 1
+
+    def _identify(self, ids: RequestIds, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        request_id = traceparent = None
+        for name, value in headers:
+            if name == b"x-request-id":
+                request_id = value
+            elif name == b"traceparent":
+                traceparent = value
+        if request_id is None or not legal_id(request_id):
+            request_id = ids.next()
+        if self._told:
+            CURRENT.set(RequestContext(request_id, traceparent))
+        return request_id
+
+    async def _shed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        settings = self._worker.settings
+        error = OverloadedError(
+            f"Expected at most {self._most} open requests. Received: one more. Try again in a second."
+        ).for_path(scope["path"])
+        self._worker.metrics.shed()
+        started = time.perf_counter()
+        await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
+        self._worker.count("other", error.status, time.perf_counter() - started)

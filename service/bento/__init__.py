@@ -1,0 +1,1 @@
+"""The service as BentoML knows it, and what Trueline changes in BentoML."""

@@ -1,0 +1,1 @@
+"""What the service says about itself: /schema, /model, /docs and the OpenAPI document."""

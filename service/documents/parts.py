@@ -1,0 +1,111 @@
+"""What the operations of the OpenAPI document are made of: answers with their headers, and every error by status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from service.documents.schemas import ref
+
+JSON = "application/json"
+
+ERRORS = {
+    400: "The body is not what its media type or encoding says.",
+    401: "No good API key.",
+    404: "Another model or version than the live one, whose name the message says.",
+    405: "Another method; Allow names those there are.",
+    406: "The answer is wanted in a format that there is not.",
+    408: "The body did not arrive in time.",
+    413: "The body or the number of rows is too large.",
+    415: "The media type or the encoding of the body is not one of those there are.",
+    422: "Rows that break the schema; details list every fault, up to 100.",
+    429: "The queue is full; Retry-After says when to try again.",
+    500: "A fault of the service; its log says why.",
+    503: "No model is live, or the service is stopping; the message says what to do.",
+    504: "The request waited too long in the queue.",
+}
+# What the paths of other protocols say in place of 422.
+_PLAIN_400 = "The body is not what its encoding says, or breaks the protocol or the schema; the first faults are said."
+_SECONDS = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer", "minimum": 1}}
+_HEADERS: dict[int, dict[str, Any]] = {
+    401: {"www-authenticate": {"schema": {"const": "Bearer"}}},
+    405: {"allow": {"description": "The path's methods.", "schema": {"type": "string"}}},
+    429: {"retry-after": _SECONDS},
+    503: {"retry-after": _SECONDS},
+}
+REQUEST_ID = {
+    "description": "The request's own X-Request-ID, or a new one where it has none that is good.",
+    "schema": {"type": "string"},
+}
+
+
+class Parts:
+    """Makes operations alike.
+
+    Args:
+        with_ids: answers have ``x-request-id``.
+        open_paths: need no key; None where nothing needs one.
+    """
+
+    def __init__(self, *, with_ids: bool, open_paths: Iterable[str] | None) -> None:
+        self._ids = {"x-request-id": {"$ref": "#/components/headers/RequestId"}} if with_ids else {}
+        self._open_paths = None if open_paths is None else frozenset(open_paths)
+
+    def components(self) -> dict[str, Any]:
+        """Everything but the schemas: each error twice, as ``/predict`` and as the other protocols write it."""
+        responses = {}
+        for status, text in ERRORS.items():
+            responses[f"Error{status}"] = self._answer(text, {JSON: ref("Error")}, _HEADERS.get(status))
+            plain = _PLAIN_400 if status == 400 else text
+            responses[f"PlainError{status}"] = self._answer(plain, {JSON: ref("PlainError")}, _HEADERS.get(status))
+        found: dict[str, Any] = {"responses": responses}
+        if self._ids:
+            found["headers"] = {"RequestId": REQUEST_ID}
+        if self._open_paths is not None:
+            key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+            found["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}, "key": key}
+        return found
+
+    def security(self) -> dict[str, Any]:
+        """The document's own: any of the ways to bring a key."""
+        return {} if self._open_paths is None else {"security": [{"bearer": []}, {"key": []}]}
+
+    def operation(
+        self,
+        path: str,
+        tag: str,
+        summary: str,
+        content: Mapping[str, Any],
+        errors: Iterable[int] = (),
+        *,
+        plain: bool = False,
+        headers: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """One operation.
+
+        Args:
+            path: where it is; whether it needs a key depends on it.
+            content: schema of the 200 answer by media type.
+            errors: statuses besides 405 and 500, which every operation has, and 401, where keys are set.
+            plain: errors are ``{"error": "sentences"}``.
+            headers: of the 200 answer, besides the usual.
+            more: keys of the operation as they are.
+        """
+        statuses = {*errors, 405, 500}
+        found: dict[str, Any] = {"tags": [tag], "summary": summary, **more}
+        if self._open_paths is not None:
+            if path in self._open_paths:
+                found["security"] = []
+            else:
+                statuses.add(401)
+        name = "PlainError" if plain else "Error"
+        found["responses"] = {"200": self._answer("OK", content, headers)} | {
+            str(status): {"$ref": f"#/components/responses/{name}{status}"} for status in sorted(statuses)
+        }
+        return found
+
+    def _answer(self, text: str, content: Mapping[str, Any], headers: Mapping[str, Any] | None) -> dict[str, Any]:
+        bodies = {media_type: {"schema": schema} if schema else {} for media_type, schema in content.items()}
+        both = {**self._ids, **(headers or {})}
+        return {"description": text, **({"headers": both} if both else {}), "content": bodies}

@@ -1,0 +1,1 @@
+"""Which version is live here, and the swap to another one."""

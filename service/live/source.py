@@ -1,0 +1,220 @@
+"""Which version should be live here: a pinned one, a model's champion, or what the running Bento carries."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from artifact.errors import ArtifactError, NotFoundError, unknown_name
+from artifact.manifest import MANIFEST
+from artifact.registry.local import CHAMPION, Reference, Registry
+from service.live.choice import Choice
+
+# What changes when another version should be live: inode, time and size of the files looked at.
+Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+class SeveralModelsError(NotFoundError):
+    """Several models could serve, and nothing says which; that does not mend itself."""
+
+
+class MissingVersionError(NotFoundError):
+    """A version that should be live and is not in the store, or not any more."""
+
+
+class Source:
+    """Finds the version to serve.
+
+    Args:
+        registry: the model store and its aliases.
+        model: ``name:version`` pins, ``name`` follows its champion, None is the model that the running Bento was built
+            for, and without a Bento the only model that has a champion.
+        bundled: models that the running Bento carries, by name; they serve where no champion says otherwise.
+        built_for: names of the models that the running Bento was built for. Defaults to the bundled ones.
+        choice: keeps which model was taken where none was named. Defaults to one of this process alone.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        model: str | None = None,
+        bundled: Mapping[str, Reference] | None = None,
+        *,
+        built_for: Iterable[str] = (),
+        choice: Choice | None = None,
+    ) -> None:
+        self.registry = registry
+        self._name, _, self._version = (model or "").partition(":")
+        self._bundled = dict(bundled or {})
+        self._built_for = sorted({*built_for, *self._bundled})
+        self._choice = choice or Choice()
+        # The alias file as it was when its champion was read, and that version's manifest.
+        self._alias_stamp: Stamp = ()
+        self._champion_file: Path | None = None
+        if not self._name and len(self._built_for) == 1:
+            self._name = self._built_for[0]
+
+    def wanted(self) -> Reference:
+        """The version that should be live. Where no model was named, the first answer settles which it is.
+
+        Raises:
+            NotFoundError: none; the message says what to do.
+        """
+        if self._version:
+            return self._pinned()
+        return self._champion(self._name or self.choose())
+
+    def choose(self) -> str:
+        """The model that serves; the choice is made where it was not yet.
+
+        Raises:
+            SeveralModelsError: there are several, and nothing says which.
+            NotFoundError: there is none yet.
+        """
+        if self._name:
+            return self._name
+        name = self._choice.made()
+        if name is None:
+            if self._built_for:
+                listed = ", ".join(f"'{n}'" for n in self._built_for)
+                raise SeveralModelsError(
+                    f"Expected one model in the Bento. Received: {listed}. Set TRUELINE_MODEL=NAME."
+                )
+            names = self._champions()
+            if len(names) > 1:
+                listed = ", ".join(f"'{n}'" for n in names)
+                raise SeveralModelsError(
+                    f"Expected one model with a champion. Received: {len(names)}, {listed}. "
+                    "Say which one serves: TRUELINE_MODEL=NAME, or `trueline serve NAME`."
+                )
+            if not names:
+                raise NotFoundError(f"No model is live yet. {self._advice()}")
+            name = self._choice.make(names[0])
+        self._name = name
+        return name
+
+    def packed(self) -> list[Reference]:
+        """What a Bento should carry: the version that would serve; nothing where no model was named and none serves.
+
+        Raises:
+            SeveralModelsError: a Bento serves one model, and nothing says which.
+            NotFoundError: the model that was named has no such version, or no champion.
+        """
+        try:
+            return [self.wanted()]
+        except SeveralModelsError:
+            raise
+        except NotFoundError:
+            if self._name:
+                raise
+            return []
+
+    def stamp(self) -> Stamp:
+        """Changes when :meth:`wanted` may answer something else. Some microseconds; no file is read that is as before.
+
+        The version's own manifest is looked at too: one that is deleted while it serves is found out.
+        """
+        if self._version:
+            return _stamp(self._manifest(self._name, self._version))
+        name = self._name or self._choice.made()
+        if name is None:
+            return _stamps(self.registry.alias_path(name) for name in self._alias_names())
+        stamp = _stamps([self.registry.alias_path(name)])
+        if stamp != self._alias_stamp:
+            self._alias_stamp, self._champion_file = stamp, None
+            with contextlib.suppress(ArtifactError):
+                alias = self.registry.alias(name)
+                self._champion_file = None if alias is None else self._manifest(name, alias.version)
+        return stamp if self._champion_file is None else (*stamp, *_stamp(self._champion_file))
+
+    def holds(self, name: str, version: str) -> bool:
+        """Whether a version could be loaded now: it is in the store, or in the Bento."""
+        bundled = self._bundled.get(name)
+        return (bundled is not None and bundled.version == version) or self._manifest(name, version).is_file()
+
+    def _manifest(self, name: str, version: str) -> Path:
+        return self.registry.models / name / version / MANIFEST
+
+    def _pinned(self) -> Reference:
+        bundled = self._bundled.get(self._name)
+        if bundled is not None and bundled.version == self._version:
+            return bundled
+        try:
+            return self.registry.resolve(f"{self._name}:{self._version}")
+        except NotFoundError as error:
+            raise MissingVersionError(str(error)) from error
+
+    def _champion(self, name: str) -> Reference:
+        alias = self.registry.alias(name)
+        bundled = self._bundled.get(name)
+        if alias is not None:
+            versions = self.registry.versions(name)
+            if alias.version in versions:
+                return Reference(name, alias.version, self.registry.models / name / alias.version)
+            if bundled is not None and bundled.version == alias.version:
+                return bundled
+            raise MissingVersionError(
+                f"Expected the {CHAMPION} of '{name}', {name}:{alias.version}, in the store. Received: a store without "
+                f"it. Put that version back, or {self._instead(name, versions)}."
+            )
+        if bundled is not None:
+            return bundled
+        known = self.registry.names()
+        if name not in known:
+            unknown = unknown_name("model", name, [*known, *self._bundled])
+            way_out = f"Train and promote it: `trueline train DATA --target COLUMN --name {name} --promote`."
+            raise NotFoundError(f"{unknown} {way_out}")
+        raise NotFoundError(f"Model '{name}' has no champion yet. {self._advice(name)}")
+
+    def _instead(self, name: str, versions: list[str]) -> str:
+        if versions:
+            return f"promote another one: `trueline promote {name}:{versions[-1]}`"
+        return f"train and promote another one: `trueline train DATA --target COLUMN --name {name} --promote`"
+
+    def _champions(self) -> list[str]:
+        return [name for name in self._alias_names() if self.registry.alias_path(name).is_file()]
+
+    def _alias_names(self) -> list[str]:
+        # The folder above the alias file's own: one entry a model that was ever promoted.
+        folder = self.registry.alias_path("any").parent.parent
+        try:
+            return sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+        except FileNotFoundError:
+            return []
+
+    def _advice(self, name: str | None = None) -> str:
+        for model in [name] if name else self.registry.names():
+            return f"Promote a version: `trueline promote {model}:{self.registry.versions(model)[-1]}`."
+        return "Train and promote one: `trueline train DATA --target COLUMN --promote`."
+
+
+def bundled_models(stores: Iterable[Path], tags: Iterable[tuple[str, str]]) -> dict[str, Reference]:
+    """Trueline's models among a Bento's, by name.
+
+    Args:
+        stores: folders of models, the one to prefer first.
+        tags: name and version of the Bento's models.
+    """
+    folders = list(stores)
+    found = {}
+    for name, version in tags:
+        paths = (folder / name / version for folder in folders)
+        path = next((path for path in paths if (path / MANIFEST).is_file()), None)
+        if path is not None:
+            found[name] = Reference(name, version, path)
+    return found
+
+
+def _stamps(paths: Iterable[Path]) -> Stamp:
+    """The stamps of those that are there."""
+    return tuple(stamp for path in paths for stamp in _stamp(path) if stamp[1])
+
+
+def _stamp(path: Path) -> Stamp:
+    """One stamp; zeros where there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ((str(path), 0, 0, 0),)
+    return ((str(path), status.st_ino, status.st_mtime_ns, status.st_size),)

@@ -1,0 +1,1 @@
+"""What is counted, and the text of /metrics for all workers."""

@@ -1,0 +1,287 @@
+"""What the service counts.
+
+A count is kept in plain Python lists and numbers and written to the Prometheus client a few times a second
+(:meth:`flush`): with several workers each write goes to a memory-mapped file and costs a microsecond, a request makes
+twenty. ``python -m benchmarks.metrics_cost`` measures what is left of it in a request.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections import Counter as Tally
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from artifact.errors import Fault
+from artifact.rows.schema import Target
+from service.metrics.distribution import PENDING, Distribution
+
+DURATION_BUCKETS = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
+INFERENCE_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
+POSITION_BUCKETS = (-1.0, -0.5, -0.25, -0.1, *(i / 20 for i in range(21)), 1.1, 1.25, 1.5, 2.0)
+_FEW = 64
+_PAGE = resource.getpagesize()
+WARNING_KINDS = ("out_of_range", "rare", "unseen", "missing_column")
+ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
+
+
+class Readiness(Collector):
+    """``trueline_ready``, asked for at each scrape: what a worker wrote down before it died would be no answer.
+
+    Attributes:
+        ask: says whether the service is ready. Until a worker sets it: no.
+    """
+
+    def __init__(self) -> None:
+        self.ask: Callable[[], bool] = bool
+
+    def describe(self) -> list[Metric]:
+        return self._gauge([])
+
+    def collect(self) -> list[Metric]:
+        return self._gauge([float(self.ask())])
+
+    def _gauge(self, values: Sequence[float]) -> list[Metric]:
+        gauge = GaugeMetricFamily("trueline_ready", "1 while /readyz answers 200, else 0.")
+        for value in values:
+            gauge.add_metric([], value)
+        return [gauge]
+
+
+class Metrics:
+    """The service's metrics in a registry that the caller hands in.
+
+    Args:
+        registry: where they are registered; with several workers
+            :mod:`service.metrics.exposition` reads their files instead.
+
+    Attributes:
+        readiness: the one metric that is no worker's own.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._requests = Counter("trueline_requests", "Requests answered.", ["route", "status"], registry=registry)
+        self._durations = Histogram(
+            "trueline_request_duration_seconds",
+            "Time from the first byte of a request to the last of its answer.",
+            ["route"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self._rows = Counter("trueline_rows", "Rows predicted.", registry=registry)
+        batch_rows = Histogram(
+            "trueline_batch_rows", "Rows in one run of the network.", buckets=ROW_BUCKETS, registry=registry
+        )
+        inference = Histogram(
+            "trueline_inference_duration_seconds",
+            "Time of one batch: encoding, network, intervals.",
+            buckets=INFERENCE_BUCKETS,
+            registry=registry,
+        )
+        self._queue_waits = Histogram(
+            "trueline_queue_wait_seconds",
+            "Time that a request waited for its batch.",
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self._failures = Counter(
+            "trueline_validation_failures",
+            "Values that broke the schema, by reason and feature.",
+            ["reason", "field"],
+            registry=registry,
+        )
+        self._warnings = Counter("trueline_warnings", "Warnings given with answers.", ["kind"], registry=registry)
+        self._shed = Counter("trueline_shed", "Requests refused because the queue was full.", registry=registry)
+        self._deadlines = Counter("trueline_deadlines", "Requests that waited too long.", registry=registry)
+        self._loads = Counter(
+            "trueline_model_loads", "Versions loaded (ok) or refused (failed).", ["result"], registry=registry
+        )
+        self._queue = Gauge("trueline_queue_rows", "Rows waiting.", multiprocess_mode="livesum", registry=registry)
+        self.readiness = Readiness()
+        registry.register(self.readiness)
+        self._missing = Gauge(
+            "trueline_version_missing",
+            "1 where the version that should be live is not in the store, or not any more.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self._info = Gauge(
+            "trueline_model_info",
+            "1 for the version that is live in a worker, 0 for those that were.",
+            ["model_name", "model_version"],
+            multiprocess_mode="liveall",
+            registry=registry,
+        )
+        self._predictions = Histogram(
+            "trueline_prediction_position",
+            "Where predictions lie in the range of the training targets: 0 is its lower end, 1 its upper.",
+            ["target"],
+            buckets=POSITION_BUCKETS,
+            registry=registry,
+        )
+        self._memory = Gauge(
+            "trueline_process_resident_memory_bytes",
+            "Memory that a worker holds.",
+            multiprocess_mode="liveall",
+            registry=registry,
+        )
+        self._cpu = Counter(
+            "trueline_process_cpu_seconds", "Processor time that the workers used, from start.", registry=registry
+        )
+        self._cpu_counted = 0.0
+        self._positions: list[tuple[Distribution, float, float]] = []
+        # By route and status, the seconds of each answer; by request, for each row a number a target.
+        self._answered: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
+        self._predicted: list[Sequence[Sequence[float]]] = []
+        self._counts: Tally[tuple[str, int]] = Tally()
+        self._by_route: dict[str, Distribution] = {}
+        self._batches = Distribution(batch_rows, ROW_BUCKETS)
+        self._inference = Distribution(inference, INFERENCE_BUCKETS)
+        self._waits = Distribution(self._queue_waits, DURATION_BUCKETS)
+        self.waited = self._waits.add
+        self.waited_all = self._waits.extend
+        self._row_count = 0
+        self._warning_counts: Tally[str] = Tally()
+        self._live: tuple[str, str] | None = None
+        # There from the start: of a counter that is born with its first count, `rate` and `increase` see no rise.
+        for result in ("ok", "failed"):
+            self._loads.labels(result)
+        for kind in WARNING_KINDS:
+            self._warnings.labels(kind)
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer. ``route`` is one of the service's own, never the raw path."""
+        self._answered[route, status].append(seconds)
+
+    def batch(self, rows: int, seconds: float) -> None:
+        """Count one run of the network."""
+        self._batches.add(rows)
+        self._inference.add(seconds)
+        self._row_count += rows
+        if len(self._predicted) > PENDING:  # an operator may ask for rare flushes
+            self._tally()
+
+    def warning(self, kind: str) -> None:
+        self._warning_counts[kind] += 1
+
+    def faults(self, faults: Iterable[Fault], known: frozenset[str]) -> None:
+        """Count what broke the schema; names that are no feature's share one label."""
+        for (reason, field), count in Tally((f.reason, f.field) for f in faults).items():
+            label = "" if field is None else field if field in known else "unknown"
+            self._failures.labels(reason, label).inc(count)
+
+    def shed(self) -> None:
+        self._shed.inc()
+
+    def deadline(self) -> None:
+        self._deadlines.inc()
+
+    def queue(self, rows: int) -> None:
+        self._queue.set(rows)
+
+    def predicted(self, values: Sequence[Sequence[float]]) -> None:
+        """Count answers: for each row one number a target of the live version."""
+        if len(values) <= _FEW:
+            self._predicted.append(values)
+        else:
+            self._place(np.asarray(values, dtype=np.float64).T)
+
+    def process(self) -> None:
+        """Take this process's memory and processor time."""
+        try:
+            pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+        except OSError:
+            return  # No such file where the system is not Linux.
+        self._memory.set(pages * _PAGE)
+        used = time.process_time()
+        self._cpu.inc(used - self._cpu_counted)
+        self._cpu_counted = used
+
+    def loaded(self, model_name: str, model_version: str, targets: Sequence[Target] = ()) -> None:
+        """A version went live in this worker.
+
+        Args:
+            model_name, model_version: which.
+            targets: what it predicts.
+        """
+        self._tally()
+        for distribution, _, _ in self._positions:
+            distribution.flush()
+        self._positions = [
+            (
+                Distribution(self._predictions.labels(target.name), POSITION_BUCKETS),
+                target.minimum,
+                1.0 / ((target.maximum - target.minimum) or 1.0),
+            )
+            for target in targets
+        ]
+        self._loads.labels("ok").inc()
+        if self._live is not None:
+            self._info.labels(*self._live).set(0)
+        self._live = (model_name, model_version)
+        self._info.labels(*self._live).set(1)
+
+    def refused(self) -> None:
+        """A version could not be loaded."""
+        self._loads.labels("failed").inc()
+
+    def missing(self, is_missing: bool) -> None:
+        """Whether the version that should be live is missing from the store."""
+        self._missing.set(is_missing)
+
+    def flush(self) -> None:
+        """Write what was counted since the last flush."""
+        self._tally()
+        for (route, status), count in self._counts.items():
+            self._requests.labels(route, str(status)).inc(count)
+        self._counts.clear()
+        warnings, self._warning_counts = self._warning_counts, Tally()
+        for kind, count in warnings.items():
+            self._warnings.labels(kind).inc(count)
+        positions = (distribution for distribution, _, _ in self._positions)
+        for distribution in (*self._by_route.values(), *positions, self._batches, self._inference, self._waits):
+            distribution.flush()
+        self._rows.inc(self._row_count)
+        self._row_count = 0
+
+    def _tally(self) -> None:
+        """Sort what the requests left behind into counts."""
+        answered, self._answered = self._answered, defaultdict(list)
+        for (route, status), seconds in answered.items():
+            self._counts[route, status] += len(seconds)
+            if route not in self._by_route:
+                self._by_route[route] = Distribution(self._durations.labels(route), DURATION_BUCKETS)
+            self._by_route[route].extend(seconds)
+        predicted, self._predicted = self._predicted, []
+        # After a swap the former version's last answers may have more targets than this one's.
+        self._place(np.array(column) for column in zip(*(row for rows in predicted for row in rows), strict=False))
+
+    def _place(self, columns: Iterable[npt.NDArray[np.float64]]) -> None:
+        for (distribution, low, scale), column in zip(self._positions, columns, strict=False):
+            distribution.add_many((column - low) * scale)

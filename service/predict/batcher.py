@@ -1,0 +1,204 @@
+"""The micro-batcher: idle, it runs at once; busy, it gathers.
+
+Requests that the event loop reads in one turn run as one batch, at once where the last of them is known to have come.
+While a batch runs in the thread others queue, and its end starts the next: by event, never by a clock. Only where the
+operator sets ``batch_wait`` does an idle one wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from service.metrics.metrics import Metrics
+from service.predict.inference import Answer, Outcome
+from service.predict.jobs import DOUBT_SECONDS, BatchModel, Job, cheapest, guarded, usual
+from service.predict.requests import PredictRequest
+from service.wire.errors import ApiError, DeadlineError, OverloadedError
+from service.wire.http import ClientGoneError
+
+
+class Batcher:
+    """Gathers requests into batches of one model version each.
+
+    Args:
+        metrics: counts batches, rows, waits and shed requests.
+        max_batch_rows: most rows of several requests in a batch; one larger request runs alone.
+        max_queue_rows: rows that may wait; one larger request is taken when nothing waits.
+        inline_seconds: a batch that takes longer runs in a thread.
+        deadline_seconds: a request that waited longer is not run.
+        batch_wait: seconds that an idle batcher waits for a full batch. Defaults to 0: it runs at once.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        max_batch_rows: int = 1024,
+        max_queue_rows: int = 65_536,
+        inline_seconds: float = 0.002,
+        deadline_seconds: float = 10.0,
+        batch_wait: float = 0.0,
+    ) -> None:
+        self._metrics = metrics
+        self._max_batch_rows = max_batch_rows
+        self._max_queue_rows = max_queue_rows
+        self._inline_seconds = inline_seconds
+        self._deadline_seconds = deadline_seconds
+        self._batch_wait = batch_wait
+        self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
+        self._jobs: deque[Job] = deque()
+        self._queued_rows = 0
+        # True from the moment that a batch is due until the queue is empty again.
+        self._running = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="trueline-batch")
+
+    @property
+    def queued_rows(self) -> int:
+        """Rows that wait for a batch."""
+        return self._queued_rows
+
+    def submit(
+        self,
+        model: BatchModel,
+        request: PredictRequest,
+        gone: Callable[[], bool] | None = None,
+        *,
+        seconds: float | None = None,
+        last: bool = False,
+    ) -> asyncio.Future[Answer]:
+        """Queue a request; the future gets its answer or an :class:`ApiError`. Cancel it to drop the request.
+
+        Args:
+            model: the version that answers.
+            request: what is asked.
+            gone: says whether the caller has left; asked before the request costs, and only if it had to wait.
+            seconds: deadline of this request. Defaults to the batcher's.
+            last: no other request has been read that is still on its way here: an idle batcher need not wait for the
+                loop's next turn. Defaults to False.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        n_rows = request.n_rows
+        if self._queued_rows and self._queued_rows + n_rows > self._max_queue_rows:
+            self._metrics.shed()
+            raise OverloadedError(
+                f"Expected at most {self._max_queue_rows} rows in the queue. Received: {n_rows} rows more, "
+                f"behind {self._queued_rows}. Try again in a second."
+            )
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        due = self._deadline_seconds if seconds is None else seconds
+        self._jobs.append(Job(model, request, future, time.perf_counter(), due, gone))
+        self._queued_rows += n_rows
+        if not self._running:
+            self._running = True
+            if self._batch_wait and self._queued_rows < self._max_batch_rows:
+                self._timer = loop.call_later(self._batch_wait, self._end_wait, loop)
+            elif last:
+                self._next(loop)
+            else:
+                # After the requests that the loop has already read: they come into the same batch.
+                self._soon = loop.call_soon(self._next, loop)
+        elif last and self._soon is not None:
+            self._soon.cancel()
+            self._next(loop)
+        elif self._timer is not None and self._queued_rows >= self._max_batch_rows:
+            self._timer.cancel()
+            self._end_wait(loop)
+        return future
+
+    def close(self) -> None:
+        """Wait for the batch that runs; call it when no request is open."""
+        self._thread.shutdown()
+
+    def _end_wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        self._soon = loop.call_soon(self._next, loop)
+
+    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._soon = None
+        started = time.perf_counter()
+        jobs, n_rows = self._take(started)
+        if not jobs:
+            self._running = False
+            return
+        model = jobs[0].model
+        inline = model.seconds(n_rows) <= self._inline_seconds
+        if not inline:
+            n_rows = self._put_back(jobs, n_rows)
+        self._metrics.waited_all([started - job.at for job in jobs])
+        requests = [job.request for job in jobs]
+        if inline:
+            self._deliver(jobs, n_rows, guarded(model.answer, requests), time.perf_counter() - started)
+            if self._jobs:
+                self._soon = loop.call_soon(self._next, loop)
+            else:
+                self._running = False
+            return
+
+        def done(task: asyncio.Future[list[Outcome]]) -> None:
+            self._deliver(jobs, n_rows, task.result(), time.perf_counter() - started)
+            self._next(loop)
+
+        loop.run_in_executor(self._thread, guarded, model.answer, requests).add_done_callback(done)
+
+    def _take(self, now: float) -> tuple[list[Job], int]:
+        """The next batch: requests of one model, in order, without cancelled and late ones."""
+        jobs, n_rows = list(self._jobs), self._queued_rows
+        if n_rows > self._max_batch_rows or not usual(jobs, now):
+            return self._sort_out(now)
+        self._jobs.clear()
+        self._queued_rows = 0
+        return jobs, n_rows
+
+    def _sort_out(self, now: float) -> tuple[list[Job], int]:
+        jobs: list[Job] = []
+        n_rows = 0
+        while self._jobs:
+            job = self._jobs[0]
+            size = job.request.n_rows
+            waited = now - job.at
+            if job.future.cancelled():
+                pass
+            elif waited > DOUBT_SECONDS and job.gone is not None and job.gone():
+                job.future.set_exception(ClientGoneError())
+            elif waited > job.seconds:
+                self._metrics.deadline()
+                job.future.set_exception(
+                    DeadlineError(
+                        f"Expected an answer within {job.seconds:g} s. Received: {waited:.1f} s in the queue."
+                    )
+                )
+            elif jobs and (n_rows + size > self._max_batch_rows or job.model is not jobs[0].model):
+                break
+            else:
+                jobs.append(job)
+                n_rows += size
+            self._jobs.popleft()
+            self._queued_rows -= size
+        return jobs, n_rows
+
+    def _put_back(self, jobs: list[Job], n_rows: int) -> int:
+        """Put the last few back into the queue where a row costs less without them; the rows that are left."""
+        kept, rows = cheapest(jobs, n_rows)
+        self._jobs.extendleft(reversed(jobs[kept:]))
+        self._queued_rows += n_rows - rows
+        del jobs[kept:]
+        return rows
+
+    def _deliver(self, jobs: list[Job], n_rows: int, outcomes: list[Outcome], seconds: float) -> None:
+        self._metrics.batch(n_rows, seconds)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if job.future.done():
+                continue
+            if isinstance(outcome, ApiError):
+                job.future.set_exception(outcome)
+            else:
+                job.future.set_result(outcome)
+                self._metrics.predicted(outcome.value)

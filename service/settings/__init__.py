@@ -1,0 +1,1 @@
+"""The environment's settings, and what some of them may hold."""

@@ -1,0 +1,202 @@
+"""Reading bodies and sending answers over ASGI, within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, MutableMapping
+from typing import Any, NamedTuple
+
+from service.wire.errors import ApiError, BodyTimeoutError, Headers, TooLargeError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+JSON = b"application/json"
+TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+HTML = b"text/html; charset=utf-8"
+# Set in the scope of a request whose whole body was taken: an error then need not throw a rest away.
+BODY_IS_READ = "trueline.body_is_read"
+
+
+class Reply(NamedTuple):
+    """An answer with its whole body."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = JSON
+    headers: Headers = ()
+
+
+class StreamReply(NamedTuple):
+    """An answer that is sent while it is made; its status is 200."""
+
+    pieces: AsyncIterator[bytes]
+    headers: Headers
+    status: int = 200
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its body was complete; there is nobody to answer."""
+
+
+def with_headers(send: Send, headers: Headers) -> Send:
+    """The same channel, with headers added to the answer."""
+    if not headers:
+        return send
+
+    def sending(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *headers]
+        return send(message)
+
+    return sending
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    headers = [
+        (b"content-type", reply.content_type),
+        (b"content-length", b"%d" % len(reply.body)),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def send_stream(send: Send, reply: StreamReply) -> None:
+    """Send each piece when it is there; the server makes this wait while the client does not take them."""
+    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+    async for piece in reply.pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def error_reply(error: ApiError) -> Reply:
+    return Reply(error.body(), error.status, JSON, error.headers)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: ApiError, *, limit: int, seconds: float) -> None:
+    """Send an error although the body may still be coming.
+
+    A connection that is closed on unread bytes is reset, and the client loses the answer. So a body above ``limit``
+    bytes, or of unknown length, is read and thrown away for ``seconds`` at most, the answer already sent.
+    """
+    reply = error_reply(error)
+    length = _declared_length(scope["headers"])
+    if scope.get(BODY_IS_READ) or (length is not None and length <= limit):
+        await send_reply(send, reply)
+        return
+    headers = [
+        (b"content-type", JSON),
+        (b"content-length", b"%d" % len(reply.body)),
+        (b"connection", b"close"),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+    try:
+        async with asyncio.timeout(seconds):
+            while (message := await receive())["type"] == "http.request" and message.get("more_body"):
+                pass
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
+    """The body of a request in any format, compressed as it came.
+
+    Raises:
+        TooLargeError: more than ``limit`` bytes, declared or sent.
+        BodyTimeoutError: not complete within ``seconds``.
+        ClientGoneError: the client closed the connection.
+    """
+    length = _declared_length(scope["headers"])
+    if length is not None and length > limit:
+        raise _too_large(limit, length)
+    return await read_announced_body(scope, receive, limit=limit, seconds=seconds)
+
+
+async def read_announced_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
+    """The same, of a request whose Content-Length was looked at before."""
+    first = _Begun(receive())
+    message = first.message
+    if message is not None and message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit, len(body))
+    else:
+        try:
+            async with asyncio.timeout(seconds):
+                body = await _whole(first, receive, limit)
+        except TimeoutError:
+            raise BodyTimeoutError(f"Expected the whole body within {seconds:g} s. Received: a part of it.") from None
+    scope[BODY_IS_READ] = True
+    return body
+
+
+class _Begun:
+    """A call that is made up to its first wait.
+
+    Most bodies lie ready when their request is seen. A timer for each of them costs a tenth of the whole request, so
+    one is set only where ``message`` is still None and the call has to be awaited.
+    """
+
+    def __init__(self, call: Awaitable[Message]) -> None:
+        self.message: Message | None = None
+        self._rest: Generator[Any, Any, Message] = call.__await__()
+        try:
+            self._waits_for = next(self._rest)
+        except StopIteration as done:
+            self.message = done.value
+
+    def __await__(self) -> Generator[Any, Any, Message]:
+        if self.message is None:
+            try:
+                yield self._waits_for
+            except BaseException:
+                self._rest.close()
+                raise
+            self.message = yield from self._rest
+        return self.message
+
+
+async def _whole(message_to_come: Awaitable[Message], receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await message_to_come
+        if message["type"] != "http.request":
+            raise ClientGoneError
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit, None)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message_to_come = receive()
+
+
+def _too_large(limit: int, length: int | None) -> TooLargeError:
+    received = "more" if length is None else f"{length} bytes"
+    return TooLargeError(
+        f"Expected a body of at most {limit} bytes. Received: {received}. Send the rows in several requests."
+    )
+
+
+def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Bytes of body that the client announced; 0 where it announced none, None where it will not say."""
+    length = 0
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
+            length = _number(value)
+    return length
+
+
+def _number(digits: bytes) -> int:
+    """A Content-Length; of more digits than any file has, only that it is too large."""
+    return int(digits[:20]) if digits.isdigit() else 0

@@ -1,0 +1,1 @@
+"""What computes: Keras's backend, its devices, their precision, and threads."""

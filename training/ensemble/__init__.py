@@ -1,0 +1,1 @@
+"""Several families mixed, and one small network taught by the others."""

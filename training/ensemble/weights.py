@@ -1,0 +1,108 @@
+"""How much each part of a mix counts, chosen by rows that the parts have not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.runtimes import Outputs
+from training.evaluation.metrics import row_errors
+from training.objectives.kinds import KINDS
+from training.settings.config import TrainConfig
+
+Float64 = npt.NDArray[np.float64]
+# Of the weights: 1 / _STEPS is the smallest.
+_STEPS = 40
+# A part is left out where the mix without it is worse by at most this share: it would cost every request its time.
+_WORTH = 0.001
+
+
+def mean_of(answers: Sequence[Outputs], weights: Float64, *, normal: bool) -> Outputs:
+    """The answers of a mix, as :class:`artifact.layers.Mixture` gives them, in NumPy.
+
+    Args:
+        answers: of each part, (n_samples, n_targets); parts of a value alone have no say in spreads and quantiles.
+        weights: of each part, 0 or more, their sum 1.
+        normal: spreads are standard deviations.
+    """
+    used = [(a, w) for a, w in zip(answers, weights, strict=True) if w > 0]
+    value = np.asarray(sum(a.value * w for a, w in used))
+
+    def of(name: str, change: Callable[[Float64], Float64] = np.asarray) -> Float64 | None:
+        having = [(np.asarray(getattr(a, name), np.float64), w) for a, w in used if getattr(a, name) is not None]
+        if not having:
+            return None
+        return np.asarray(sum(change(found) * w for found, w in having) / sum(w for _, w in having))
+
+    spread = of("spread", np.square if normal else np.asarray)
+    if spread is not None and normal:
+        spread = np.sqrt(spread + sum(np.square(a.value - value) * w for a, w in used))
+    return Outputs(*(None if found is None else found.astype(np.float32) for found in (value, spread, of("quantiles"))))  # type: ignore[arg-type]
+
+
+def choose_weights(
+    answers: Sequence[Outputs], y: Float64, config: TrainConfig, weight: Float64 | None = None
+) -> Float64:
+    """The weights that are best on rows that no part has seen, (n_parts,), their sum 1.
+
+    Parts are added one after another, each as often as it helps (ensemble selection, Caruana et al. 2004); then those
+    that hardly help are left out. A part without spreads or quantiles never stands alone.
+
+    Args:
+        answers: of each part to the rows; the first has all that the objective asks for.
+        y: float64 (n_samples, n_targets), what came true.
+        config: its objective gives the error.
+        weight: float64 (n_samples,) of each row, or None. Defaults to None.
+    """
+
+    def error(counts: npt.NDArray[np.int64]) -> float:
+        normal = KINDS[config.objective].link == "normal"
+        found = mean_of(answers, counts / counts.sum(), normal=normal)
+        if found.spread is None and answers[0].spread is not None:
+            return np.inf
+        return float(np.average(errors_of(found, y, config), weights=weight))
+
+    counts = _greedy(error, np.zeros(len(answers), np.int64), range(len(answers)))
+    for part in np.argsort(counts):
+        kept = [i for i in range(len(answers)) if counts[i] and i != part]
+        if counts[part] and kept:
+            fewer = _greedy(error, np.zeros(len(answers), np.int64), kept)
+            if fewer.any() and error(fewer) <= error(counts) + _WORTH * abs(error(counts)):
+                counts = fewer
+    return np.asarray(counts / counts.sum(), np.float64)
+
+
+def _greedy(
+    error: Callable[[npt.NDArray[np.int64]], float], counts: npt.NDArray[np.int64], parts: Sequence[int]
+) -> npt.NDArray[np.int64]:
+    """Add one of the parts, each time the one that helps most; the best of all states on the way."""
+    best, least = counts, np.inf
+    for _ in range(_STEPS):
+        tried = []
+        for part in parts:
+            more = counts.copy()
+            more[part] += 1
+            tried.append((error(more), more))
+        found, counts = min(tried, key=lambda pair: pair[0])
+        if found < least:
+            best, least = counts, found
+    return best
+
+
+def errors_of(found: Outputs, y: Float64, config: TrainConfig) -> Float64:
+    """Error of each row by the objective's own measure, (n_samples,): likelihood, pinball loss, or its metric."""
+    if config.objective == "gaussian" and found.spread is not None:
+        std = found.spread.astype(np.float64)
+        return np.asarray((0.5 * np.square((y - found.value) / std) + np.log(std)).mean(axis=1))
+    scale = np.maximum(y.std(axis=0), np.finfo(float).tiny)
+    if config.objective == "quantile" and found.quantiles is not None:
+        off = (y[:, :, None] - found.quantiles) / scale[:, None]
+        levels = np.asarray(config.quantiles)
+        return np.asarray(np.maximum(levels * off, (levels - 1) * off).mean(axis=(1, 2)))
+    metric = KINDS[config.objective].metric
+    errors = row_errors(metric, y, found.value.astype(np.float64), config.tweedie_power)
+    # Targets of different units count alike.
+    unit = scale**2 if metric == "rmse" else scale if metric == "mae" else 1.0
+    return np.asarray((errors / unit).mean(axis=1))

@@ -1,0 +1,182 @@
+"""The simpler models that a network has to beat, fitted on the rows that the network saw, for the same objective."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, RidgeCV, TweedieRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
+
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import FeatureSchema
+from training.devices.threads import few_threads
+from training.evaluation.penalised import Penalised
+from training.objectives.kinds import KINDS
+from training.settings.config import TrainConfig
+
+Float64 = npt.NDArray[np.float64]
+
+MEAN, MEDIAN, RIDGE, GLM, BOOSTING = "mean", "median", "ridge", "glm", "hist_gradient_boosting"
+LASSO, ELASTIC_NET, POLYNOMIAL = "lasso", "elastic_net", "polynomial"
+_LINES = (RIDGE, GLM, LASSO, ELASTIC_NET, POLYNOMIAL)
+# Squares and products of more numbers than these take longer than a baseline may; of so many rows they are enough.
+_MOST_NUMBERS, _MOST_ROWS = 20, 100_000
+# A line on more rows is the same line; one-hot columns of them all would be gigabytes.
+_MOST_ROWS_OF_LINES = 100_000
+# HistGradientBoosting takes at most 255 categories a feature; a wider one is left to it as a number.
+_MAX_CATEGORIES = 255
+_LOSSES = {"poisson": "poisson", "tweedie": "poisson", "gamma": "gamma"}
+
+
+def baseline_names(config: TrainConfig, schema: FeatureSchema) -> tuple[str, ...]:
+    """The baselines of an objective: a constant, lines (of a rate's logarithm or of log odds one), boosted trees.
+
+    A polynomial is among them up to 20 numeric columns.
+    """
+    kind = KINDS[config.objective]
+    lines = [GLM] if kind.plain_scale else [RIDGE, LASSO, ELASTIC_NET]
+    if not kind.plain_scale and 0 < len(schema.numeric_columns) <= _MOST_NUMBERS:
+        lines.append(POLYNOMIAL)
+    return (MEDIAN if kind.metric == "mae" else MEAN, *lines, BOOSTING)
+
+
+def baselines(
+    schema: FeatureSchema, X: Encoded, y: Float64, config: TrainConfig, weight: Float64 | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Fit each baseline, one after another.
+
+    Args:
+        schema: of the rows.
+        X: encoded training and validation rows.
+        y: float64 (n_samples, n_targets).
+        config: gives the objective, and the seed of those that draw.
+        weight: float64 (n_samples,) of each row, or None. Defaults to None.
+
+    Yields:
+        Name and fitted model; its ``predict(matrix(X))`` gives float64 (n_samples, n_targets).
+    """
+    features = matrix(X)
+    if weight is not None:
+        # Rows that count for nothing could be all that a fold of a search has.
+        counted = weight > 0
+        features, y, weight = features[counted], y[counted], weight[counted]
+    fewer = _fewer(len(features), config.seed)
+    for name, make in zip(baseline_names(config, schema), _makers(schema, config), strict=True):
+        rows = fewer if name in _LINES else slice(None)
+        model = PerTarget(make, y[rows], None if weight is None else weight[rows])
+        with few_threads(len(features)):
+            model.fit(features[rows])
+        yield name, model
+
+
+def _fewer(n_rows: int, seed: int) -> Any:
+    """Rows that fit a line."""
+    if n_rows <= _MOST_ROWS_OF_LINES:
+        return slice(None)
+    return np.sort(np.random.default_rng(seed).choice(n_rows, _MOST_ROWS_OF_LINES, replace=False))
+
+
+def matrix(X: Encoded) -> Float64:
+    """Numeric columns, NaN where missing, then the categorical codes: float64 (n_samples, n_columns)."""
+    return np.hstack([X.numeric.astype(np.float64), X.categorical.astype(np.float64)])
+
+
+def predict(model: Any, X: Encoded) -> Float64:
+    """A baseline's answers, float64 (n_samples, n_targets)."""
+    with few_threads(len(X)):
+        return np.asarray(model.predict(matrix(X)), np.float64).reshape(len(X), -1)
+
+
+class PerTarget:
+    """One scikit-learn model a target.
+
+    Args:
+        make: makes an unfitted one; a classifier answers with the probability of 1.
+        y: float64 (n_samples, n_targets).
+        weight: float64 (n_samples,) of each row, or None.
+    """
+
+    def __init__(self, make: Callable[[], Any], y: Float64, weight: Float64 | None) -> None:
+        self._make, self._y, self._weight = make, y, weight
+        self._models: list[Any] = []
+
+    def fit(self, X: Float64) -> PerTarget:
+        """Fit on float64 (n_samples, n_columns)."""
+        for column in self._y.T:
+            model = self._make()
+            if hasattr(model, "predict_proba") and column.min() == column.max():
+                # A classifier refuses a single class, which few rows may be left with.
+                model = DummyRegressor()
+            last = f"{model.steps[-1][0]}__sample_weight" if hasattr(model, "steps") else "sample_weight"
+            with warnings.catch_warnings():
+                # As good as it became; a baseline is no reason to fail.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                self._models.append(model.fit(X, column, **({} if self._weight is None else {last: self._weight})))
+        return self
+
+    def predict(self, X: Float64) -> Float64:
+        """Answers within the seen targets, where a rate's exponential could leave them: (n_samples, n_targets)."""
+        return np.column_stack([self._answer(model, X, j) for j, model in enumerate(self._models)])
+
+    def _answer(self, model: Any, X: Float64, j: int) -> Float64:
+        if hasattr(model, "predict_proba"):
+            return np.asarray(model.predict_proba(X)[:, 1])
+        with np.errstate(over="ignore"):
+            found = np.asarray(model.predict(X), np.float64)
+        last = model.steps[-1][1] if hasattr(model, "steps") else model
+        is_rate = isinstance(last, PoissonRegressor | GammaRegressor | TweedieRegressor)
+        return np.clip(found, self._y[:, j].min(), self._y[:, j].max()) if is_rate else found
+
+
+def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[], Any]]:
+    constant, *lines, _ = baseline_names(config, schema)
+    n_numeric, cardinalities = len(schema.numeric_columns), schema.cardinalities
+    numeric = list(range(n_numeric))
+    codes = list(range(n_numeric, n_numeric + len(cardinalities)))
+    yield lambda: DummyRegressor(strategy=constant)
+
+    def linear(line: str) -> Any:
+        steps = [SimpleImputer(strategy="median", add_indicator=True), StandardScaler()]
+        if line == POLYNOMIAL:
+            steps += [PolynomialFeatures(2, include_bias=False), StandardScaler()]
+        scaled = make_pipeline(*steps)
+        encoded = OneHotEncoder(handle_unknown="ignore", sparse_output=False, max_categories=200)
+        prepare = ColumnTransformer([("numeric", scaled, numeric), ("categorical", encoded, codes)])
+        return make_pipeline(prepare, _line(line, config))
+
+    for line in lines:
+        yield partial(linear, line)
+    few = [code for code, count in zip(codes, cardinalities, strict=True) if count <= _MAX_CATEGORIES]
+    trees: dict[str, Any] = {"categorical_features": few, "random_state": config.seed}
+    if config.objective == "logistic":
+        yield lambda: HistGradientBoostingClassifier(**trees)
+        return
+    loss = "absolute_error" if constant == MEDIAN else _LOSSES.get(config.objective, "squared_error")
+    yield lambda: HistGradientBoostingRegressor(loss=loss, **trees)
+
+
+def _line(line: str, config: TrainConfig) -> Any:
+    if line in (LASSO, ELASTIC_NET):
+        return Penalised(line, seed=config.seed)
+    if line == POLYNOMIAL:
+        return Penalised("ridge", _MOST_ROWS, config.seed)
+    if config.objective == "logistic":
+        return LogisticRegression(max_iter=1000)
+    if config.objective == "poisson":
+        return PoissonRegressor(alpha=1e-3, max_iter=1000)
+    if config.objective == "gamma":
+        return GammaRegressor(alpha=1e-3, max_iter=1000)
+    if config.objective == "tweedie":
+        return TweedieRegressor(power=config.tweedie_power, alpha=1e-3, link="log", max_iter=1000)
+    return RidgeCV(alphas=np.logspace(-3, 4, 15))

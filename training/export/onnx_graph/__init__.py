@@ -1,0 +1,11 @@
+"""Writes a network's ONNX graph from its Keras layers: the same function in as few operations as it takes.
+
+A general converter keeps every operation of every layer: 74 for a network that is six matrix products. One row then
+costs mostly the calls of operations. What is known of the layers here removes them: constants are folded into weights,
+rows that are the same for every network stay one copy, linear layers that follow one another become one product.
+"""
+
+from training.export.onnx_graph.convert import write_onnx
+from training.export.onnx_graph.graph import UnsupportedError
+
+__all__ = ["UnsupportedError", "write_onnx"]

@@ -1,0 +1,161 @@
+"""From the heads to one answer in the target's unit: links, means, bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from artifact.layers import target as keras_target
+from training.export.onnx_graph.graph import Graph, UnsupportedError
+from training.export.onnx_graph.heads import Heads
+from training.export.onnx_graph.parts import Float64
+
+Averages = Callable[[Float64], Float64]
+
+
+def answers(graph: Graph, layer: Any, heads: Sequence[Heads]) -> dict[str, str]:
+    """:class:`TargetScaling`: the outputs' tensors by name, (n, n_targets) and (n, n_targets, n_quantiles).
+
+    Means over networks and members are products with constants, which hold the target's unit too. The heads of values
+    and of log spreads are one product where they see the same; then each link takes its columns of the result.
+    """
+    if layer.link == "quantile":
+        (only,) = _so_many(heads, 1)
+        return _quantiles(graph, layer, only)
+    mean, std = np.asarray(layer.mean), np.asarray(layer.std)
+    if layer.link == "logistic":
+        raw = heads[0].computed(graph)
+        value = graph.matmul(graph.add("Sigmoid", raw), _mean_of(heads[0], 0, np.ones(len(std))), "head")
+        value = graph.add("Clip", value, *_float32(keras_target.PROBABILITY))
+        spread = graph.add("Mul", graph.add("Mul", value, np.float32(2)), graph.add("Sub", np.float32(1), value))
+        return {"value": value, "spread": spread}
+    values, log_spreads = _so_many(heads, 2)
+    if layer.link == "identity" and values.count == len(std) == 1:
+        return _alone(graph, layer, values, log_spreads)
+    if layer.link == "identity":
+        # What the link does not bend is in the target's unit from the start.
+        values = values.scaled(std, mean)
+    if values.source is log_spreads.source:
+        both = values.beside(log_spreads)
+        of_values = of_spreads = both.computed(graph)
+        by_value, by_spread = partial(_mean_of, both, 0), partial(_mean_of, both, len(std))
+    else:
+        of_values, of_spreads = values.computed(graph), log_spreads.computed(graph)
+        by_value, by_spread = partial(_mean_of, values, 0), partial(_mean_of, log_spreads, 0)
+    low, high = keras_target._LOG_SPREAD
+    if layer.link == "normal":
+        scale = np.square(std) * np.asarray(layer.spread_scale)
+        floor = scale * np.asarray(layer.spread_floor)
+        value, spread = _mixture(graph, of_values, of_spreads, by_value, by_spread, scale, floor)
+        value = graph.add("Add", graph.add("Mul", value, std), mean)
+        return {"value": _bounded(graph, layer, value), "spread": spread}
+    spread = graph.add("Exp", graph.add("Clip", of_spreads, *_float32((low, high))))
+    spread = graph.matmul(spread, by_spread(std), "head")
+    if layer.link == "log":
+        rate = graph.add("Exp", graph.add("Clip", of_values, *_float32(keras_target.LOG_RATE)))
+        value = graph.matmul(rate, by_value(std), "head")
+        value = graph.add("Add", value, mean) if mean.any() else value
+    else:
+        value = graph.matmul(of_values, by_value(np.ones(len(std))), "head")
+    return {"value": _bounded(graph, layer, value), "spread": spread}
+
+
+def _alone(graph: Graph, layer: Any, values: Heads, log_spreads: Heads) -> dict[str, str]:
+    """One network's answers for one target: nothing to average, the unit is in the heads."""
+    mean, std = np.asarray(layer.mean), np.asarray(layer.std)
+    unit = float(np.log(std[0]))
+    low, high = (bound + unit for bound in keras_target._LOG_SPREAD)
+    value = values.scaled(std, mean).computed(graph)
+    spread = log_spreads.scaled(np.ones(1), np.full(1, unit)).computed(graph)
+    spread = graph.add("Exp", graph.add("Clip", spread, *_float32((low, high))))
+    return {"value": _bounded(graph, layer, value), "spread": spread}
+
+
+def _mean_of(heads: Heads, first: int, factor: Float64) -> Float64:
+    """Means over all answers of the units from ``first`` on, times ``factor``: (count * units, len(factor))."""
+    one = np.zeros((heads.units, len(factor)))
+    one[first : first + len(factor)] = np.diag(factor)
+    return np.tile(one, (heads.count, 1)) / heads.count
+
+
+def _mixture(
+    graph: Graph,
+    of_values: str,
+    of_spreads: str,
+    by_value: Averages,
+    by_spread: Averages,
+    scale: Float64,
+    floor: Float64,
+) -> tuple[str, str]:
+    """Mean, in deviations, and standard deviation of the normal distributions of all answers together.
+
+    Args:
+        graph: to add to.
+        of_values, of_spreads: the heads.
+        by_value, by_spread: means over all answers of the heads' columns.
+        scale: of each target's variance, (n_targets,).
+        floor: added to it then.
+    """
+    to_mean = by_value(np.ones(len(scale)))
+    value = graph.matmul(of_values, to_mean, "head")
+    low, high = (2 * bound for bound in keras_target._LOG_SPREAD)
+    doubled = graph.add("Clip", graph.add("Add", of_spreads, of_spreads), *_float32((low, high)))
+    variance = graph.matmul(graph.add("Exp", doubled), by_spread(scale), "head")
+    if to_mean.max() < 1:
+        each = graph.add("Sub", of_values, graph.matmul(value, (to_mean > 0).T.astype(np.float64), "head"))
+        disagreement = graph.matmul(graph.add("Mul", each, each), by_value(scale), "head")
+        variance = graph.add("Add", variance, disagreement)
+    if floor.any():
+        variance = graph.add("Add", variance, floor)
+    return value, graph.add("Sqrt", variance)
+
+
+def _quantiles(graph: Graph, layer: Any, heads: Heads) -> dict[str, str]:
+    """As :func:`artifact.layers.target.ascending` makes them, means taken before the sums over gaps."""
+    mean, std, count = np.asarray(layer.mean), np.asarray(layer.std), layer.n_quantiles
+    middle, n_targets = count // 2, len(layer.mean)
+    outwards = np.zeros((count, count))
+    for k in range(count):
+        outwards[middle + 1 : k + 1, k] = 1.0
+        outwards[k:middle, k] = -1.0
+    of_middle = np.zeros((count, count))
+    of_middle[middle] = 1.0
+    raw = heads.computed(graph)
+    gaps = graph.add("Softplus", raw)
+    mean_of_all = np.tile(np.eye(heads.units), (heads.count, 1)) / heads.count
+    to_middle, to_gaps = (np.kron(np.diag(std), part) for part in (of_middle, outwards))
+    constant = np.repeat(mean, count) + keras_target._LEAST_GAP * to_gaps.sum(axis=0)
+    found = graph.add("Add", graph.matmul(raw, mean_of_all @ to_middle, "head"), constant)
+    found = graph.add("Add", found, graph.matmul(gaps, mean_of_all @ to_gaps, "head"))
+    medians = graph.add("Gather", found, np.arange(n_targets) * count + middle, axis=1)
+    value = _bounded(graph, layer, medians)
+    quantiles = graph.reshape(found, -1, n_targets, count)
+    if value != medians:
+        moved = graph.add("Unsqueeze", graph.add("Sub", value, medians), np.array([2], np.int64))
+        quantiles = graph.add("Add", quantiles, moved)
+    return {"value": value, "quantiles": quantiles}
+
+
+def _bounded(graph: Graph, layer: Any, value: str) -> str:
+    if layer.minimum is None or layer.maximum is None:
+        return value
+    low, high = np.asarray(layer.minimum), np.asarray(layer.maximum)
+    if len(low) == 1:
+        found: str = graph.add("Clip", value, *_float32((low[0], high[0])))
+        return found
+    # Clip takes one bound for all.
+    bounded: str = graph.add("Min", graph.add("Max", value, low), high)
+    return bounded
+
+
+def _so_many(heads: Sequence[Heads], count: int) -> Sequence[Heads]:
+    if len(heads) != count:
+        raise UnsupportedError(f"{len(heads)} kinds of heads for {count}")
+    return heads
+
+
+def _float32(bounds: tuple[float, float]) -> list[Any]:
+    return [np.float32(bound) for bound in bounds]

@@ -1,0 +1,149 @@
+"""Writes a fitted network as a version: models, calibration, golden rows, profile, report, manifest."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from artifact import manifest as files
+from artifact.golden import Golden
+from artifact.lineage import Lineage
+from artifact.manifest import Manifest
+from artifact.predictor import Predictor, target_offsets
+from artifact.profile import Profile
+from artifact.registry.local import Registry
+from artifact.rows.encoding import Encoder
+from training.devices import computed as lineage
+from training.evaluation.measure import Measured
+from training.evaluation.metrics import by_target
+from training.evaluation.verdict import coverage, verdict
+from training.export.int8 import write_int8
+from training.export.models import write_model
+from training.networks.model import Fitted
+from training.overview.overview import overview_of
+from training.prepare.in_memory import Prepared
+from training.prepare.request import Request
+from training.report import write_report
+from training.report.sample import values as answered
+from training.table.data import TableFacts
+from training.table.usual import golden_rows
+from training.transfer.told import sentence
+
+
+def store(
+    registry: Registry,
+    request: Request,
+    table: TableFacts,
+    prepared: Prepared,
+    fitted: Fitted,
+    measured: Measured,
+    started: float,
+) -> Manifest:
+    """Store a version; all of it or nothing.
+
+    Args:
+        registry: where to.
+        request: what was asked for.
+        table: what the lineage says of it.
+        prepared: its rows.
+        fitted: the networks.
+        measured: what unseen rows showed.
+        started: ``time.perf_counter()`` when the work began.
+
+    Raises:
+        TruelineError: the exported files do not answer as the network does.
+        OSError: the disk is full or cannot be written.
+    """
+    schema, names, config = prepared.schema, prepared.schema.target_names, prepared.config
+    golden = golden_rows(prepared.frame, schema, config.seed)
+    y, answer = measured.y, measured.answer
+    value = answer.value.astype(np.float64)
+    metrics = partial(by_target, names, y, config=config, weight=measured.weight)
+    with registry.create(request.name) as (version, folder):
+        runtime, note = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
+        manifest = Manifest(
+            model_name=request.name,
+            model_version=version,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            family=fitted.model.name,
+            objective=config.objective,
+            parameters=int(sum(np.prod(w.shape) for w in fitted.model.trainable_weights)),
+            schema_digest=schema.digest(),
+            metrics=metrics(value, outputs=measured.outputs, offsets=target_offsets(schema)),
+            baselines={name: metrics(other) for name, other in measured.baselines.items()},
+            verdict=verdict(y, value, measured.baselines, config, rows_are=measured.rows_are, weight=measured.weight),
+            coverage=coverage(names, y, answer, measured.level, measured.weight),
+            lineage=_lineage(request, table, prepared, fitted, time.perf_counter() - started),
+            notes=(*prepared.notes, *_started(fitted), *fitted.notes, *([note] if note else [])),
+            note=request.note,
+            augmentation=fitted.augmentation,
+        )
+        predictor = Predictor(schema, runtime, measured.calibration, manifest)
+        answers = _write_documents(folder, predictor, prepared, golden)
+        if config.int8:
+            manifest = _with_int8(folder, predictor, answers, prepared)
+        overview = overview_of(prepared, request, table.rows)
+        manifest = write_report(folder / files.REPORT, manifest, predictor, prepared, fitted, measured, overview)
+        sealed = manifest.write(folder)
+        # As the service will: checksums, schema, golden rows.
+        Predictor.load(folder, device="cpu")
+        if sealed.int8 is not None:
+            Predictor.load(folder, runtime="onnx-int8")
+        return sealed
+
+
+def _with_int8(folder: Path, predictor: Predictor, golden: Golden, prepared: Prepared) -> Manifest:
+    """Write the copy in 8-bit integers, if it may be kept; the manifest says what it costs or why there is none."""
+    X_train, _ = prepared.rows(prepared.plan.folds[0].train)
+    X, y = prepared.rows(prepared.plan.folds[0].validation)
+    int8, note = write_int8(folder, predictor, golden, X_train, X, y)
+    manifest = predictor.manifest
+    return manifest.model_copy(update={"int8": int8, "notes": (*manifest.notes, *([note] if note else []))})
+
+
+def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, golden: list[dict[str, Any]]) -> Golden:
+    schema = predictor.schema
+    answers = predictor.golden(golden)
+    X_train, _ = prepared.rows(prepared.plan.folds[0].train)
+    # Part by part: of a million rows at once the activations alone would be 20 GiB.
+    values = answered(predictor, X_train)
+    for name, content in (
+        (files.SCHEMA, schema),
+        (files.CALIBRATION, predictor.calibration),
+        (files.PROFILE, Profile.fit(schema, X_train, {n: values[:, j] for j, n in enumerate(schema.target_names)})),
+        (files.GOLDEN, answers),
+    ):
+        (folder / name).write_text(content.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return answers
+
+
+def _started(fitted: Fitted) -> list[str]:
+    return [] if fitted.init is None else [sentence(fitted.init)]
+
+
+def _lineage(request: Request, table: TableFacts, prepared: Prepared, fitted: Fitted, seconds: float) -> Lineage:
+    config = prepared.config
+    settings = config.model_dump(mode="json")
+    settings.update(targets=list(request.targets), group=request.group, time=request.time)
+    settings.update(weight=request.weight, interval_groups=request.interval_groups, init=request.init)
+    settings["schema"] = request.corrections.model_dump(mode="json", exclude_defaults=True)
+    return Lineage(
+        data=request.data,
+        data_fingerprint=table.fingerprint,
+        rows=table.rows,
+        columns=table.columns,
+        parts=prepared.sizes(),
+        seed=config.seed,
+        git_commit=lineage.git_commit(),
+        packages=lineage.packages(),
+        config=settings,
+        seconds=round(seconds, 3),
+        **(fitted.computed or lineage.Computed.solved())._asdict(),
+        init=None if fitted.init is None else fitted.init.model_copy(update={"seen": round(prepared.seen, 4)}),
+        command=request.command,
+    )

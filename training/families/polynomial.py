@@ -1,0 +1,41 @@
+"""Polynomial regression: powers and products of the features, then ridge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from artifact.errors import DataError
+from artifact.layers import PolynomialFeatures
+from artifact.layers.polynomial import n_products
+from training.families import linear, ridge
+from training.families.solvers.task import Solved, Task
+from training.networks.inputs import Inputs
+from training.settings.config import TrainConfig
+
+# Beyond it the products of one table's rows alone take minutes.
+MOST_COLUMNS = 1_000
+
+
+def build(inputs: Inputs, config: TrainConfig) -> Any:
+    """All products of up to ``degree`` numbers, flags and categories, as many as there are.
+
+    Where the categories would make too many, they stay as they are, and the numbers and flags are multiplied.
+
+    Raises:
+        DataError: too many products of the numbers and flags alone.
+    """
+    x = linear.build(inputs, config)
+    width, categories = int(x.shape[-1]), sum(inputs.widths)
+    for columns in (width, width - categories):
+        if n_products(columns, config.degree) + width - columns <= MOST_COLUMNS:
+            return PolynomialFeatures(columns, config.degree, name="products")(x)
+    raise DataError(
+        f"Expected at most {MOST_COLUMNS:,} columns of model=polynomial. Received: "
+        f"{n_products(width - categories, config.degree) + categories:,} with degree={config.degree}. "
+        "Set a lower --set degree=, or take --model ridge."
+    )
+
+
+def solve(task: Task) -> list[Solved]:
+    """As scikit-learn's Ridge on PolynomialFeatures that are standardised once more."""
+    return ridge.solve(task, standardised=True)

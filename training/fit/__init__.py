@@ -1,0 +1,1 @@
+"""Networks trained side by side: the steps, the epochs, and which of them are kept."""

@@ -1,0 +1,98 @@
+"""Networks dealt to the processor's cores: each share is a loop of its own, run by a thread of its own.
+
+A step of small networks is too little work to be cut up operation by operation: on two cores it takes as long as on
+one. Networks share no weight, so shares of them need not wait for each other before the steps of a call are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from training.devices.threads import usable_cores
+from training.fit.loops.problem import Problem, Table
+from training.fit.loops.tensorflow import TensorFlowLoop, on_device
+from training.fit.optimizers import optimizer_of_share
+
+# Each share is traced, one after another, and compiled: more of them than this cost more than they save.
+_MOST_SHARES = 8
+
+
+def n_shares(problem: Problem) -> int:
+    """How many shares the networks of a problem are dealt to; 1: they stay together.
+
+    Short runs, GPUs and augmentation, whose draws are of all networks, are not dealt.
+    """
+    on_gpu = any(device.is_gpu for device in problem.devices)
+    if on_gpu or problem.augment is not None or not problem.pays_compiling:
+        return 1
+    return min(usable_cores(), problem.networks, _MOST_SHARES)
+
+
+class DealtLoop:
+    """See :class:`training.fit.loops.Loop`. Each network learns what it would beside the others, but for rounding.
+
+    Args:
+        problem: what to train. Its core gets weights by :meth:`set_weights` only; its optimizer is not used.
+        shares: how many, at most the networks.
+    """
+
+    def __init__(self, problem: Problem, shares: int) -> None:
+        self._variables = problem.core.trainable_variables
+        ends = [round(i * problem.networks / shares) for i in range(shares + 1)]
+        self._shares = [slice(start, end) for start, end in pairwise(ends)]
+        table = on_device(problem)
+        self._loops = [TensorFlowLoop(share_of(problem, share), table) for share in self._shares]
+        self._threads = ThreadPoolExecutor(shares, "networks")
+
+    def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        return np.concatenate(self._of_each(lambda loop, share: loop.run(rows[:, share])), axis=1)
+
+    def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        for loop in self._loops:
+            loop.prepare_outputs()
+        return np.concatenate(self._of_each(lambda loop, share: loop.outputs(rows[share])))
+
+    def replace(self, table: Table) -> None:
+        # All of them hold the same tensors.
+        self._loops[0].replace(table)
+
+    def weights(self) -> list[npt.NDArray[Any]]:
+        return [np.concatenate(parts) for parts in zip(*(loop.weights() for loop in self._loops), strict=True)]
+
+    def set_weights(self, weights: list[npt.NDArray[Any]]) -> None:
+        for loop, share in zip(self._loops, self._shares, strict=True):
+            loop.set_weights([values[share] for values in weights])
+        for variable, values in zip(self._variables, weights, strict=True):
+            variable.assign(values)
+
+    def _of_each(self, call: Callable[[TensorFlowLoop, slice], Any]) -> Sequence[Any]:
+        return list(self._threads.map(call, self._loops, self._shares))
+
+
+def share_of(problem: Problem, share: slice) -> Problem:
+    """The problem of some of the networks: their weights copied, their dropout the same, compiled if the whole is."""
+    networks = range(problem.networks)[share]
+
+    def cut(layer: Any) -> Any:
+        config = layer.get_config()
+        if "networks" in config:
+            config["networks"] = len(networks)
+        if "rates" in config:
+            config["rates"] = config["rates"][share]
+        if "first" in config:
+            config["first"] = networks[0]
+        return type(layer).from_config(config)
+
+    core = keras.models.clone_model(problem.core, clone_function=cut)
+    for mine, of_all in zip(core.trainable_variables, problem.core.trainable_variables, strict=True):
+        mine.assign(of_all[share])
+    optimizer = optimizer_of_share(problem.optimizer, share)
+    return replace(problem, core=core, networks=len(networks), optimizer=optimizer, compiled=problem.pays_compiling)

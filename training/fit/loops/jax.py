@@ -1,0 +1,121 @@
+"""The loop on JAX: a ``lax.scan`` over steps inside one compiled function, shared among devices if there are several.
+
+Only the tensors that come in are laid out; XLA cuts every operation between them accordingly, and adds up what has to
+be added up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from training.devices.distribution import BATCH, NETWORKS
+from training.devices.precision import layers_in, products_in
+from training.fit.augmentation import Batch
+from training.fit.loops.problem import Problem, Table, chunks, evaluated
+
+
+class JaxLoop:
+    """See :class:`training.fit.loops.Loop`.
+
+    Args:
+        problem: what to train; its optimizer is built here.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem, self._precision, self._distribution = problem, problem.precision, problem.distribution
+        core, optimizer = problem.core, problem.optimizer
+        optimizer.build(core.trainable_variables)
+        self.replace(problem.table)
+        self._drawing = [] if problem.augment is None else problem.augment.state
+        # Copies: the first call donates them, and Keras's variables must keep theirs.
+        self._state: Any = tuple(
+            [self._put(jnp.array(v.value, copy=True), *self._cut(v.shape)) for v in group]
+            for group in (core.trainable_variables, core.non_trainable_variables, optimizer.variables, self._drawing)
+        )
+        # The state must come out as it went in, or the second call would be compiled anew.
+        shared: dict[str, Any] = {}
+        if self._distribution.axis:
+            shared["out_shardings"] = (jax.tree.map(lambda value: value.sharding, self._state), None)
+        self._run = jax.jit(self._steps, donate_argnums=0, **shared)
+        self._answer = jax.jit(self._forward)
+
+    def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        with products_in(self._precision):
+            self._state, losses = self._run(self._state, self._put(rows, None, NETWORKS, BATCH), self._table)
+        return np.asarray(losses)
+
+    def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
+        # A part must be as many rows for each device.
+        size = -(-size // self._distribution.n_devices) * self._distribution.n_devices
+        return evaluated(
+            lambda part: self._answer(self._state, self._put(part, NETWORKS, BATCH), self._table), rows, size
+        )
+
+    def replace(self, table: Table) -> None:
+        # An argument of what is compiled, and no constant of it: another table of its shapes can take its place.
+        self._table = jax.tree.map(self._put, table)
+
+    def weights(self) -> list[npt.NDArray[Any]]:
+        return [np.array(value) for value in self._state[0]]
+
+    def set_weights(self, weights: list[npt.NDArray[Any]]) -> None:
+        self._state = ([self._put(w, *self._cut(w.shape)) for w in weights], *self._state[1:])
+        for variable, value in zip(self._problem.core.trainable_variables, weights, strict=True):
+            variable.assign(value)
+
+    def _put(self, values: Any, *axes: str | None) -> Any:
+        """On the device, or cut along the axes that the distribution cuts by; a copy on each without axes."""
+        layout = self._distribution.layout(*axes)
+        return jnp.asarray(values) if layout is None else jax.device_put(values, layout)
+
+    def _cut(self, shape: tuple[int, ...]) -> tuple[str, ...]:
+        """Weights and what the optimiser keeps of each have the networks as their leading axis."""
+        return (NETWORKS,) if shape and shape[0] == self._problem.networks and len(shape) > 1 else ()
+
+    def _steps(self, state: Any, rows: Any, table: Table) -> Any:
+        state, losses = jax.lax.scan(lambda state, some: self._step(state, _gathered(some, table)), state, rows)
+        return state, losses.mean(axis=0)
+
+    def _step(self, state: Any, rows: Table) -> Any:
+        trainable, others, slots, drawn = state
+        batch, drawn = self._batch(drawn, rows)
+        gradient = jax.value_and_grad(self._loss, has_aux=True)
+        (_, (losses, others)), gradients = gradient(trainable, others, batch)
+        trainable, slots = self._problem.optimizer.stateless_apply(slots, self._problem.clipped(gradients), trainable)
+        return (trainable, others, slots, drawn), losses
+
+    def _batch(self, drawn: Any, rows: Table) -> tuple[Batch, Any]:
+        batch = Batch(*rows)
+        if self._problem.augment is None:
+            return batch, drawn
+        with keras.StatelessScope(state_mapping=list(zip(self._drawing, drawn, strict=True))) as scope:
+            # Apart: XLA then computes the rest as it does without it, to the bit.
+            batch = jax.lax.optimization_barrier(self._problem.augment(batch))
+        return batch, [scope.get_current_value(variable) for variable in self._drawing]
+
+    def _loss(self, trainable: Any, others: Any, batch: Batch) -> Any:
+        problem = self._problem
+        with layers_in(problem.core, self._precision):
+            outputs, others = problem.core.stateless_call(trainable, others, batch.features, training=True)
+        losses = problem.losses(batch.y, batch.weight, outputs)
+        total = losses[0].sum()
+        if problem.penalty is not None:
+            total += problem.penalty(trainable)
+        return total, (losses, others)
+
+    def _forward(self, state: Any, rows: Any, table: Table) -> Any:
+        features = _gathered(rows, table).features
+        outputs, _ = self._problem.core.stateless_call(state[0], state[1], features, training=False)
+        return self._problem.by_member(outputs)
+
+
+def _gathered(rows: Any, table: Table) -> Table:
+    found: Table = jax.tree.map(lambda values: values[rows], table)
+    return found

@@ -1,0 +1,175 @@
+"""What a loop trains: networks side by side, their data, loss and optimiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from training.devices.computed import Computed
+from training.devices.devices import Device
+from training.devices.distribution import Distribution
+from training.devices.precision import precision_of
+from training.fit.augmentation import Augmentation
+
+# Loss of each answer: targets (n_networks, 1, n_samples, n_targets) and outputs
+# (n_networks, n_members, n_samples, n_outputs) -> (n_networks, n_members, n_samples).
+Loss = Callable[[Any, Any], Any]
+
+
+# XLA's 2 to 3 s of compiling come back in this many steps of any size, which save a millisecond each, and, where steps
+# are large, in this many products of weights and rows.
+_MANY_STEPS = 2_500
+_MANY_PRODUCTS = 100_000_000_000
+
+
+class Table(NamedTuple):
+    """Rows as a loop takes them.
+
+    Attributes:
+        features: by input name, (n_samples, width).
+        y: float32 (n_samples, n_targets), as the loss takes them.
+        weight: float32 (n_samples,), or None.
+    """
+
+    features: dict[str, npt.NDArray[Any]]
+    y: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Networks side by side.
+
+    Attributes:
+        core: Keras model, features (n_networks, n_samples, width) by input name ->
+            (n_networks * n_members, n_samples, n_outputs). Every weight has the networks as its leading axis.
+        networks: how many.
+        members: of each network.
+        features: rows by input name, (n_samples, width).
+        y: float32 (n_samples, n_targets), as the loss takes them.
+        weight: float32 (n_samples,), of each row in the loss, or None.
+        loss: of each answer, what is minimised.
+        error: of each answer, what a person is shown; same shapes.
+        optimizer: Keras's.
+        clip_norm: the gradient of each network is scaled down to this norm; None: it is left.
+        penalty: what is added to the loss, from the trainable variables; None: nothing.
+        batch: rows of one step and network.
+        n_steps: of the whole run.
+        devices: that compute; none for the CPU.
+        asked_precision: the setting ``precision``.
+        augment: what changes the rows of a step before the networks see them; None: nothing.
+        streamed: whether :meth:`training.fit.loops.Loop.replace` will be called.
+        compiled: whether TensorFlow's steps are compiled by XLA; None: where it pays.
+    """
+
+    core: Any
+    networks: int
+    members: int
+    features: dict[str, npt.NDArray[Any]]
+    y: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32] | None
+    loss: Loss
+    error: Loss
+    optimizer: Any
+    clip_norm: float | None
+    penalty: Callable[[list[Any]], Any] | None = None
+    batch: int = 0
+    n_steps: int = 0
+    devices: tuple[Device, ...] = ()
+    asked_precision: str = "float32"
+    augment: Augmentation | None = None
+    streamed: bool = False
+    compiled: bool | None = None
+
+    @property
+    def products(self) -> int:
+        """Of weights and rows in one step of all networks."""
+        return self.batch * self.members * sum(int(math.prod(v.shape)) for v in self.core.trainable_variables)
+
+    @property
+    def pays_compiling(self) -> bool:
+        """Whether the run is so long that compiling its steps to machine code pays.
+
+        What compiling joins is all but the products: on a CPU passes over memory, on a GPU the launching of operations.
+        By the sizes alone, not by a clock: the same run is computed in the same way each time.
+        """
+        if self.compiled is not None:
+            return self.compiled
+        return self.products > 0 and (self.n_steps >= _MANY_STEPS or self.n_steps * self.products >= _MANY_PRODUCTS)
+
+    @property
+    def precision(self) -> str:
+        return precision_of(self.asked_precision, self.devices, self.products)
+
+    @property
+    def distribution(self) -> Distribution:
+        return Distribution.of(self.devices, self.networks, self.batch)
+
+    @property
+    def computed(self) -> Computed:
+        """For the log and the lineage."""
+        shared = self.distribution
+        return Computed(
+            keras.backend.backend(),
+            ", ".join(str(d) for d in self.devices[: shared.n_devices]) or "cpu:0",
+            self.precision,
+            shared.sentence(self.networks, self.batch),
+        )
+
+    def losses(self, y: Any, weight: Any, outputs: Any) -> Any:
+        """Mean loss, then mean error, of each network, (2, n_networks).
+
+        The mean of its members' losses, never the loss of their mean.
+        """
+        outputs, y = self.by_member(outputs), ops.expand_dims(y, 1)
+        both = ops.stack([self.loss(y, outputs), self.error(y, outputs)])
+        if weight is not None:
+            both = both * ops.expand_dims(weight, 1)
+        return ops.mean(both, axis=(2, 3))
+
+    def by_member(self, outputs: Any) -> Any:
+        """(n_networks * n_members, n_samples, n_outputs) -> (n_networks, n_members, n_samples, n_outputs)."""
+        return ops.reshape(outputs, (self.networks, self.members, -1, outputs.shape[-1]))
+
+    def clipped(self, gradients: list[Any]) -> list[Any]:
+        """Scale down the gradient of each network on its own, as if it were trained alone."""
+        if self.clip_norm is None:
+            return gradients
+        dense = [ops.convert_to_tensor(g) for g in gradients]
+        squares = [ops.sum(ops.square(ops.reshape(g, (self.networks, -1))), axis=1) for g in dense]
+        norm = ops.sqrt(sum(squares[1:], squares[0]))
+        factor = ops.minimum(1.0, self.clip_norm / (norm + 1e-6))
+        return [g * ops.reshape(factor, (self.networks,) + (1,) * (len(g.shape) - 1)) for g in dense]
+
+    @property
+    def table(self) -> Table:
+        """The rows, of the features that the core takes."""
+        return Table({name: self.features[name] for name in self.inputs}, self.y, self.weight)
+
+    @property
+    def inputs(self) -> list[str]:
+        return [tensor.name for tensor in self.core.inputs]
+
+
+def chunks(n_rows: int, networks: int, members: int) -> int:
+    """Rows of one call of :meth:`Loop.outputs` that keep its tensors within some 100 MB."""
+    return max(64, min(n_rows, 400_000 // max(1, networks * members)))
+
+
+def evaluated(loop_outputs: Callable[[Any], Any], rows: npt.NDArray[np.int32], size: int) -> npt.NDArray[np.float32]:
+    """Call for chunks of rows, int32 (n_networks, n_samples), the last one filled up so that all have one shape."""
+    n = rows.shape[1]
+    parts = []
+    for start in range(0, n, size):
+        part = rows[:, start : start + size]
+        filled = np.pad(part, ((0, 0), (0, size - part.shape[1])), mode="edge") if part.shape[1] < size else part
+        found = np.asarray(keras.ops.convert_to_numpy(loop_outputs(filled)))
+        parts.append(found[:, :, : part.shape[1]])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)

@@ -1,0 +1,51 @@
+"""The epochs of a fit whose rows come chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.fit.chunks import Chunks
+from training.fit.epochs import Epochs, Progress
+from training.fit.loops.problem import Table
+
+
+class StreamedEpochs(Epochs):
+    """An epoch is all chunks, in another order each time, their rows in another order each time.
+
+    Args:
+        chunks: of the rows that train.
+        args: as :class:`training.fit.epochs.Epochs` takes them.
+        kwargs: likewise.
+    """
+
+    def __init__(self, chunks: Chunks, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._chunks = chunks
+        self._tables: Iterator[tuple[int, Table]] = iter(())
+        # Of its own: chunks are ordered ahead of the rows of the one that trains.
+        self._orders = np.random.default_rng([kwargs["seed"], 1])
+        self._n_chunks = chunks.n_chunks
+
+    def to_the_end(self, progress: Progress | None, stop_at: int | None) -> None:
+        """See :meth:`Epochs.to_the_end`; the thread that reads ahead ends with it."""
+        with self._chunks.opened(self._order(stop_at or self._epochs)) as self._tables:
+            super().to_the_end(progress, stop_at)
+
+    def _order(self, epochs: int) -> Iterator[int]:
+        for _ in range(epochs):
+            yield from map(int, self._orders.permutation(self._n_chunks))
+
+    def _epoch(self) -> npt.NDArray[np.float32]:
+        total: Any = 0.0
+        for _ in range(self._n_chunks):
+            chunk, table = next(self._tables)
+            self._loop.replace(table)
+            rows, batch = self._chunks.rows(chunk), self._batch
+            steps = len(rows) // batch
+            drawn = [self._rng.permutation(rows)[: steps * batch].reshape(steps, batch) for _ in self._folds]
+            total = total + self._taken(np.stack(drawn, axis=1).astype(np.int32))
+        return np.asarray(total / self._steps, np.float32)

@@ -1,7 +1,0 @@
-"""Linear regression on the features that stepwise selection keeps; the others have weights of 0."""
-
-from __future__ import annotations
-
-from training.solvers.stepwise import stepwise as solve
-
-__all__ = ["solve"]

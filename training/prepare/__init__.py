@@ -1,0 +1,1 @@
+"""A table made ready to fit: held in memory, or streamed from disk in chunks."""

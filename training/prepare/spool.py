@@ -1,0 +1,155 @@
+"""Encoded training rows in a temporary file, dealt at random to chunks of equal size."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from typing import IO, Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.errors import DataError
+from artifact.rows.encoding import Encoded
+
+Float64 = npt.NDArray[np.float64]
+_GIB = 1024**3
+
+
+class Chunk(NamedTuple):
+    """Rows as they were encoded.
+
+    Attributes:
+        X: encoded.
+        y: float64 (n_samples, n_targets), as they stand in the table.
+        weight: float64 (n_samples,), as they stand in the table, or None.
+    """
+
+    X: Encoded
+    y: Float64
+    weight: Float64 | None
+
+
+class Spool:
+    """A file of chunks; each row goes to one at random, so that a chunk is a sample of the whole table.
+
+    The file has no name and is gone with the process, whatever ends it. It is read, never mapped: pages of a mapped
+    file would count as the process's memory.
+
+    Args:
+        n_rows: that will be added.
+        chunk_rows: of a chunk, at most.
+        n_numeric, n_categorical, n_targets: columns.
+        weighted: whether rows weigh.
+        seed: of the dealing.
+
+    Raises:
+        DataError: too little space for temporary files.
+    """
+
+    def __init__(
+        self,
+        n_rows: int,
+        chunk_rows: int,
+        *,
+        n_numeric: int,
+        n_categorical: int,
+        n_targets: int,
+        weighted: bool,
+        seed: int,
+    ) -> None:
+        self.n_chunks = -(-n_rows // chunk_rows)
+        # Chunks differ by one row at most; the shorter ones repeat a row that is never drawn.
+        self.chunk_rows = -(-n_rows // self.n_chunks)
+        self._widths = {"numeric": n_numeric, "categorical": n_categorical, "y": n_targets, "weight": int(weighted)}
+        self._types = {"numeric": np.float32, "categorical": np.uint16, "y": np.float64, "weight": np.float64}
+        self.sizes = np.zeros(self.n_chunks, np.int64)
+        self._rng = np.random.default_rng(seed)
+        self._turn = 0
+        self._file = _temporary(n_rows * row_bytes(n_numeric, n_categorical, n_targets))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the space back."""
+        self._file.close()
+
+    def add(self, X: Encoded, y: Float64, weight: Float64 | None) -> None:
+        """Deal rows.
+
+        Args:
+            X: encoded.
+            y: float64 (n_samples, n_targets).
+            weight: float64 (n_samples,), or None.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        order = self._rng.permutation(len(y))
+        arrays = {"numeric": X.numeric, "categorical": X.categorical, "y": y, "weight": weight}
+        used = {name: arrays[name] for name, width in self._widths.items() if width}
+        for i in range(min(self.n_chunks, len(y))):
+            chunk = (self._turn + i) % self.n_chunks
+            rows = order[i :: self.n_chunks]
+            for name, values in used.items():
+                part = np.ascontiguousarray(np.asarray(values)[rows], self._types[name])
+                _write(self._file, part, self._at(chunk, name, int(self.sizes[chunk])))
+            self.sizes[chunk] += len(rows)
+        # The next batch goes on where this one ended, so that no chunk gets more than another.
+        self._turn = (self._turn + len(y)) % self.n_chunks
+
+    def read(self, chunk: int) -> Chunk:
+        """The rows of a chunk, in the order in which they were dealt."""
+        n = int(self.sizes[chunk])
+        found = {name: self._read(chunk, name, n) for name in self._widths}
+        X = Encoded(found["numeric"], found["categorical"].astype(np.int32))
+        return Chunk(X, found["y"], found["weight"][:, 0] if self._widths["weight"] else None)
+
+    def _read(self, chunk: int, name: str, n: int) -> npt.NDArray[Any]:
+        values = np.empty((n, self._widths[name]), self._types[name])
+        left, at = values.data.cast("B") if values.size else memoryview(b""), self._at(chunk, name, 0)
+        while len(left):
+            got = os.preadv(self._file.fileno(), [left], at)
+            if not got:
+                raise OSError(f"Expected the rows of chunk {chunk} in the temporary file. Received: its end.")
+            left, at = left[got:], at + got
+        return values
+
+    def _at(self, chunk: int, name: str, row: int) -> int:
+        """Where in the file a row's values are: chunk by chunk, array by array."""
+        names: Sequence[str] = list(self._widths)
+        before = sum(self._row(n) for n in names[: names.index(name)])
+        whole = sum(self._row(n) for n in names)
+        return self.chunk_rows * (chunk * whole + before) + row * self._row(name)
+
+    def _row(self, name: str) -> int:
+        return self._widths[name] * np.dtype(self._types[name]).itemsize
+
+
+def row_bytes(n_numeric: int, n_categorical: int, n_targets: int) -> int:
+    """Bytes of a row in the file."""
+    return 4 * n_numeric + 2 * n_categorical + 8 * (n_targets + 1)
+
+
+def _temporary(n_bytes: int) -> IO[bytes]:
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise DataError(
+            f"Expected {n_bytes / _GIB:.1f} GiB free in {folder} for the encoded rows. "
+            f"Received: {free / _GIB:.1f} GiB. Set TMPDIR to a folder with more space."
+        )
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def _write(file: IO[bytes], part: npt.NDArray[Any], at: int) -> None:
+    left = part.data.cast("B")
+    while len(left):
+        done = os.pwrite(file.fileno(), left, at)
+        left, at = left[done:], at + done

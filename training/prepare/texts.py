@@ -1,0 +1,139 @@
+"""What each column of text really is, by all its values: passes that end where no column can be anything but text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from artifact.rows.texts.format import TextFormat
+from training.table.parquet import ParquetSource
+from training.table.texts.reading import MOMENT, Reading, decide, errors_of, tally_for
+from training.table.texts.table import Sayings, as_read, of_numbers, refused, says_nothing, thousands_points
+from training.table.texts.tally import Tally
+from training.table.texts.user_rules import UserRules
+from training.table.types import TEXT_TYPES, present_texts, text_as, text_fits
+
+
+class StreamTexts:
+    """What a streamed table's texts are, by the rules for a table in memory.
+
+    Args:
+        source: of the rows.
+        batch_rows: that are read at once.
+        sayings: what the user says of the columns.
+
+    Attributes:
+        types: of each column, texts as what all their values say they are.
+        formats: how the texts of a column are written, of those whose texts are not as JSON would write them.
+        notes: sentences on what was decided.
+
+    Raises:
+        DataError: see :meth:`ParquetSource.batches`; columns that have two readings, or do not fit what the user says.
+    """
+
+    def __init__(self, source: ParquetSource, batch_rows: int, sayings: Sayings) -> None:
+        self._plain: dict[str, Any] = {}
+        self._readings: dict[str, Reading] = {}
+        self._numbers: dict[str, UserRules] = {}
+        self.formats: dict[str, TextFormat] = {}
+        texts = [name for name, dtype in source.types.items() if dtype == pl.String]
+        said = {name: sayings.of(name) for name in source.types}
+        closely = [name for name in texts if not sayings.passes_over(name) and said[name].kind != "category"]
+        plainly = [n for n in texts if says_nothing(said[n]) and said[n].kind in (None, "number", "integer")]
+        self._plain = _plain_types(source, batch_rows, [n for n in plainly if n in closely or sayings.passes_over(n)])
+        for name in sayings.untouched:
+            if name in self._plain and self._plain[name].is_float():
+                # Groups are what they are written as: a float would merge ids of many digits.
+                del self._plain[name]
+        for name in texts:
+            if said[name].kind == "category":
+                missing = said[name].missing_values
+                text_format = TextFormat(missing_values=missing) if missing else None
+                self._readings[name] = Reading(pl.String(), text_format)
+        rest = [name for name in closely if name not in self._plain]
+        for name, tally in _tallies(source, batch_rows, {name: said[name] for name in rest}).items():
+            self._readings[name] = decide(name, tally, said[name])
+        errors = errors_of(list(self._readings.values()))
+        if errors:
+            raise refused(errors)
+        self.notes = [note for name in texts if name in self._readings for note in self._readings[name].notes]
+        self.types = dict(source.types)
+        for name in texts:
+            found = self._plain.get(name) or (self._readings[name].dtype if name in self._readings else pl.String())
+            self.types[name] = pl.String() if found == pl.Null else found
+        self.formats = {name: r.text for name, r in self._readings.items() if r.text is not None}
+        self._add_numbers(source, batch_rows, said, sayings)
+
+    def _add_numbers(
+        self, source: ParquetSource, batch_rows: int, said: dict[str, UserRules], sayings: Sayings
+    ) -> None:
+        """Columns of numbers that the user says something of."""
+        for name, dtype in source.types.items():
+            if not dtype.is_numeric() or sayings.passes_over(name):
+                continue
+            if said[name].missing_values or said[name].asked == "datetime":
+                self._numbers[name] = said[name]
+                _, first = next(source.batches(batch_rows, [name]))
+                column, text_format = of_numbers(first[name], said[name])
+                self.types[name] = MOMENT if column.dtype == MOMENT else dtype
+                if text_format is not None:
+                    self.formats[name] = text_format
+
+    def column(self, column: pl.Series) -> pl.Series:
+        """A column of a batch, as it is read.
+
+        Raises:
+            DataError: numbers that are not what the user says.
+        """
+        name = column.name
+        if name in self._readings:
+            return as_read(column, self._readings[name])
+        if name in self._numbers:
+            return of_numbers(column, self._numbers[name])[0]
+        dtype = self.types.get(name, column.dtype)
+        return column if column.dtype == dtype else text_as(column, dtype)
+
+    def frame(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A batch, each column as it is read."""
+        return frame.with_columns(self.column(frame[name]) for name in frame.columns)
+
+
+def _plain_types(source: ParquetSource, batch_rows: int, names: list[str]) -> dict[str, Any]:
+    """The types of texts that are all written as JSON would write them, none with a point that may mark thousands."""
+    open_: dict[str, list[Any]] = {name: list(TEXT_TYPES) for name in names}
+    has_value: set[str] = set()
+    # By column: whether all its points may mark thousands so far; None where one cannot.
+    points: dict[str, bool | None] = dict.fromkeys(names, False)
+    # A column whose first values are words is read no further: most end in the first batch.
+    for _, batch in source.batches(batch_rows, names) if names else ():
+        for name, left in open_.items():
+            if left and len(present := present_texts(batch[name])):
+                has_value.add(name)
+                left[:] = [dtype for dtype in left if text_fits(present, dtype)]
+                if points[name] is not None:
+                    found = thousands_points(batch[name])
+                    points[name] = None if found is None else found or points[name]
+        if not any(open_.values()):
+            break
+    return {name: left[0] for name, left in open_.items() if left and name in has_value and not points[name]}
+
+
+def _tallies(source: ParquetSource, batch_rows: int, said: dict[str, UserRules]) -> dict[str, Tally]:
+    """What texts are that are not plain; those of words are counted no further than to where that shows."""
+    tallies = {name: tally_for(rules) for name, rules in said.items()}
+    open_ = list(said)
+    for batch in _batches(source, batch_rows, open_):
+        for name in list(open_):
+            tallies[name].add(batch[name])
+            if said[name].asked is None and tallies[name].is_of_words:
+                open_.remove(name)
+        if not open_:
+            break
+    return tallies
+
+
+def _batches(source: ParquetSource, batch_rows: int, names: list[str]) -> Iterator[pl.DataFrame]:
+    for _, batch in source.batches(batch_rows, list(names)) if names else ():
+        yield batch

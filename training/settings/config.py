@@ -1,0 +1,260 @@
+"""TrainConfig: every setting of a training run, from a preset, a TOML file and ``--set``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from artifact.errors import DataError, unknown_name
+from training.devices.devices import Asked
+from training.objectives.kinds import Name as Objective
+from training.settings.augmentation import Kind as Augment
+from training.settings.augmentation import check_augment, names_of, paired
+from training.settings.presets import SOLVED, resolved
+from training.settings.text import setting_sentence
+
+T = TypeVar("T")
+Level = Annotated[float, Field(gt=0, lt=1)]
+Fraction = Annotated[float, Field(gt=0, lt=0.5)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+Noise = Annotated[float, Field(ge=0, le=3)]
+Alpha = Annotated[float, Field(ge=0, le=10)]
+Width = Annotated[int, Field(ge=1, le=8192)]
+Family = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise"]
+Part = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise", "trees"]
+Preset = Literal["fast", "balanced", "best"]
+Activation = Literal[
+    "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "parametric_mish"
+]
+Initializer = Literal[
+    "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "lecun_uniform", "orthogonal"
+]
+Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam", "lion", "muon"]
+Schedule = Literal["constant", "linear", "cosine", "exponential", "step", "coslog4"]
+Precision = Literal["auto", "float32", "tf32", "mixed_bfloat16"]
+RowWeight = Literal["equal", "spread"]
+
+
+# Families whose solution is that of least squares.
+SQUARED_ERROR = SOLVED
+
+
+class TrainConfig(BaseModel):
+    """Settings of one training run; None is chosen by preset, family and rows, see :meth:`resolved`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: Preset = Field(default="balanced", description="What None stands for: fast, balanced or best.")
+    model: Family | None = Field(default=None, description="Model family; default by preset.")
+    mix: tuple[Part, ...] | None = Field(
+        default=None, description="Families, trees among them, that are fitted and mixed; empty: the model alone."
+    )
+    objective: Objective = Field(default="mse", description="What is minimised, and so what an answer is.")
+    quantiles: tuple[Level, ...] = Field(
+        default=(0.05, 0.25, 0.5, 0.75, 0.95),
+        min_length=3,
+        max_length=99,
+        description="Levels of objective quantile: ascending, 0.5 in the middle.",
+    )
+    huber_delta: float = Field(
+        default=1.0, gt=0, le=100, description="Error, in target deviations, above which huber counts it as it is."
+    )
+    row_weight: RowWeight | None = Field(
+        default=None,
+        description="Of rows in objective mse: equal, or by each row's own spread, so that noise counts less.",
+    )
+    tweedie_power: float = Field(
+        default=1.5, gt=1, lt=2, description="Power of tweedie: near 1 counts, near 2 amounts."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the split, the weights, dropout and shuffling.")
+    folds: int | None = Field(
+        default=None,
+        ge=1,
+        le=50,
+        description="Networks trained side by side, each on all rows but its fold; 1: one network and held-out rows.",
+    )
+    repeats: int | None = Field(
+        default=None, ge=1, le=20, description="Times that the rows are cut into folds, each time in another way."
+    )
+    served_repeats: int | None = Field(
+        default=None, ge=1, le=20, description="Repeats that are served at most; fewer answer sooner."
+    )
+    refit: bool | None = Field(
+        default=None, description="With held-out rows: train once more on all rows after measuring; default by rows."
+    )
+    members: int | None = Field(
+        default=None, ge=1, le=128, description="Members of each network that share its weights (tabm)."
+    )
+    hidden: tuple[Width, ...] | None = Field(
+        default=None, min_length=1, max_length=16, description="Widths of the hidden layers."
+    )
+    activation: Activation | None = Field(default=None, description="Activation of the hidden layers.")
+    initializer: Initializer = Field(
+        default="he_normal", description="Draw of the hidden layers' weights (mlp and tabm)."
+    )
+    dropout: Share | tuple[Share, ...] | None = Field(
+        default=None,
+        description="Share of hidden units dropped in training, in 256ths; several: one for each repeat in turn.",
+    )
+    augment: tuple[Augment, ...] = Field(
+        default=(), description="Changes of the rows that train half of the networks; the effect is measured."
+    )
+    noise: Noise | tuple[Noise, ...] = Field(
+        default=0.03,
+        description="Deviation of augment noise, of scaled numbers; several: one for each pair of repeats.",
+    )
+    mixup: Alpha | tuple[Alpha, ...] = Field(
+        default=0.2, description="Alpha of the mixtures' Beta distribution; several: one for each pair of repeats."
+    )
+    mixup_with: Literal["near", "any"] = Field(
+        default="near", description="Which rows are mixed: those with a similar target, or any two."
+    )
+    embedding_bins: int | None = Field(
+        default=None, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (mlp and tabm)."
+    )
+    embedding_dim: int | None = Field(default=None, ge=1, le=128, description="Width of each number's embedding.")
+    embedding_activation: Activation | None = Field(
+        default=None, description="Activation of each number's embedding; default none (mlp and tabm)."
+    )
+    optimizer: Optimizer = Field(default="adamw", description="Optimiser.")
+    momentum: float | None = Field(default=None, ge=0, lt=1, description="Momentum, or Adam's first beta.")
+    beta_2: float | None = Field(default=None, gt=0, lt=1, description="Adam's second beta.")
+    learning_rate: Rate | tuple[Rate, ...] | None = Field(
+        default=None, description="Peak learning rate; several: one for each repeat in turn."
+    )
+    schedule: Schedule | None = Field(default=None, description="Learning rate over the steps.")
+    warmup: float | None = Field(default=None, ge=0, lt=1, description="Share of the steps over which the rate rises.")
+    weight_decay: float | None = Field(default=None, ge=0, le=1, description="Decoupled weight decay.")
+    l1: float = Field(default=0.0, ge=0, description="Penalty on the kernels' absolute values.")
+    l2: float = Field(default=0.0, ge=0, description="Penalty on the kernels' squares; with l1: elastic net.")
+    alpha: float | None = Field(
+        default=None,
+        ge=0,
+        description="Penalty of ridge, lasso, elastic-net and polynomial, as scikit-learn's; default by the folds.",
+    )
+    l1_ratio: float | None = Field(
+        default=None, gt=0, le=1, description="Share of the L1 norm in elastic-net's penalty; default by the folds."
+    )
+    degree: int = Field(default=2, ge=1, le=5, description="Degree of polynomial.")
+    direction: Literal["forward", "backward"] = Field(
+        default="forward", description="Whether stepwise adds features, or takes them away."
+    )
+    criterion: Literal["validation", "aic", "bic"] = Field(
+        default="validation", description="What stepwise compares: the error on folds left out, AIC or BIC."
+    )
+    clip_norm: float | None = Field(
+        default=None, ge=0, description="Gradients are scaled down to this norm; 0: they are left."
+    )
+    epochs: int | None = Field(default=None, ge=1, le=100_000, description="Passes over the training rows.")
+    batch_size: int | None = Field(default=None, ge=1, le=1_000_000, description="Rows a step.")
+    patience: int | None = Field(
+        default=None, ge=1, description="Epochs without a better validation error before stopping."
+    )
+    test_fraction: Fraction | None = Field(
+        default=None, description="Without folds: share of rows that only measure; default by rows."
+    )
+    calibration_fraction: Fraction | None = Field(
+        default=None, description="Without folds: share that fits the intervals; default by rows."
+    )
+    validation_fraction: Fraction | None = Field(
+        default=None, description="Without folds: share that chooses the epoch; default by rows."
+    )
+    distil: Literal["auto"] | bool | None = Field(
+        default=None,
+        description="Serve one small network taught by the ensemble; auto: where its error is at most 1% above.",
+    )
+    int8: bool = Field(
+        default=False, description="Store a copy of the network in 8-bit integers too, where its answers stay near."
+    )
+    device: str = Field(default="auto", description="What computes: auto, cpu, gpu, or GPUs by number.")
+    precision: Precision = Field(default="auto", description="Of the products in a training step.")
+
+    @field_validator("device")
+    @classmethod
+    def _check_device(cls, device: str) -> str:
+        Asked.parse(device)
+        return device
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return names_of(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.objective != "mse" and self.model in SQUARED_ERROR:
+            raise ValueError(
+                f"Expected objective=mse for model={self.model}. Received: objective={self.objective}. "
+                "Take --model linear, or a network."
+            )
+        if self.mix:
+            if len(set(self.mix)) < len(self.mix) or set(self.mix) == {"trees"}:
+                raise ValueError(f"Expected different families in 'mix', a network among them. Received: {self.mix}.")
+            if self.model not in (None, self.mix[0]):
+                raise ValueError(f"Expected --model or 'mix'. Received: model={self.model} and mix={self.mix}.")
+            if self.objective != "mse" and set(self.mix) & set(SQUARED_ERROR):
+                raise ValueError(f"Expected networks in 'mix' for objective={self.objective}. Received: {self.mix}.")
+        solved = self.model in SQUARED_ERROR or (self.model == "linear" and self.objective == "mse")
+        check_augment(self.augment, dict(self), self.model if solved else None, type(self).model_fields)
+        held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
+        if held > 0.8:
+            raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held:.3g}.")
+        ascending = list(self.quantiles) == sorted(set(self.quantiles))
+        if len(self.quantiles) % 2 == 0 or not ascending or self.quantiles[len(self.quantiles) // 2] != 0.5:
+            raise ValueError(f"Expected ascending quantiles with 0.5 in the middle. Received: {self.quantiles}.")
+        return self
+
+    @classmethod
+    def build(cls, path: Path | None = None, settings: dict[str, Any] | None = None) -> Self:
+        """Defaults, then a TOML file, then single settings.
+
+        Raises:
+            DataError: an unreadable file, an unknown name (the message lists the known ones) or a value out of range.
+        """
+        values: dict[str, Any] = {}
+        if path is not None:
+            try:
+                values.update(tomllib.loads(path.read_text(encoding="utf-8")))
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+                raise DataError(f"Expected a readable TOML file. Received: {path}: {error}.") from error
+        values.update(settings or {})
+        for name in values:
+            if name not in cls.model_fields:
+                raise DataError(unknown_name("setting", name, cls.model_fields))
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise DataError(setting_sentence(error)) from error
+
+    def resolved(self, n_rows: int, n_numeric: int = 0) -> Self:
+        """Every None filled in for a table of so many rows and numeric columns, see :mod:`training.settings.presets`.
+
+        Raises:
+            DataError: settings that do not go together.
+        """
+        chosen = resolved(self.preset, self.model, n_rows, mix=self.mix, objective=self.objective, n_numeric=n_numeric)
+        given = {name for name, value in self if value is not None}
+        filled = self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
+        if filled.mix and filled.distil is True:
+            raise DataError(
+                f"Expected one family for distil=true. Received: mix={', '.join(filled.mix)}. Name one: --model tabm."
+            )
+        return filled.model_copy(update=paired(self.augment, dict(filled))) if self.augment else filled
+
+    def required(self, name: str) -> Any:
+        """A setting that :meth:`resolved` fills in.
+
+        Raises:
+            TypeError: it was not called.
+        """
+        value = getattr(self, name)
+        if value is None:
+            raise TypeError(f"Expected resolved settings. Received: {name}=None.")
+        return value
+
+
+FAMILY_NAMES: tuple[str, ...] = get_args(Family)

@@ -1,0 +1,274 @@
+"""The schema of a table: kinds, ranges, categories and policies, inferred and then corrected by ``schema.toml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from pydantic import ValidationError
+
+from artifact.errors import DataError
+from artifact.rows.moments import unwritable
+from artifact.rows.schema import DatetimePart, Feature, Kind
+from artifact.rows.texts.format import TextFormat
+from artifact.rows.values import DAY
+from training.suspects.keys import key_note, long_note
+from training.table.corrections import Corrections, FeatureCorrection, TextRules
+from training.table.data import check_columns
+from training.table.usable import reason_against
+
+# A category that fewer rows show than this is learnt as "other".
+MIN_CATEGORY_ROWS = 3
+MAX_CATEGORIES = 1000
+# Offsets this many spreads away from 0 are centred in float64: float32 holds 7 digits.
+FEATURE_OFFSET_RATIO = 1e3
+
+
+@dataclass(slots=True)
+class Inferred:
+    """Features as the whole table shows them, and a sentence for each thing that was dropped or repaired."""
+
+    frame: pl.DataFrame
+    features: list[Feature]
+    notes: list[str] = field(default_factory=list)
+
+
+def infer_features(
+    frame: pl.DataFrame,
+    candidates: list[str],
+    corrections: Corrections,
+    formats: Mapping[str, TextFormat] | None = None,
+    told: Sequence[str] = (),
+) -> Inferred:
+    """Decide each column's kind, range and policies.
+
+    Args:
+        frame: the usable rows, as :func:`training.table.data.read_table` types them.
+        candidates: columns that may become features.
+        corrections: what the user says; it wins over what is inferred, and keeps a column that would be dropped.
+        formats: how the texts of a column are written, by name. Defaults to none.
+        told: sentences on how texts were read, which say why a column is of no use. Defaults to none.
+
+    Raises:
+        DataError: a correction names no column or does not fit it, or no feature is left.
+    """
+    result = usable_features(frame, candidates, corrections, formats)
+    if not result.features:
+        why = [note for note in told if any(f"'{name}'" in note for name in candidates)] + result.notes
+        raise DataError(f"Expected at least one usable feature. Received: {' '.join(why) or 'no columns.'}")
+    return result
+
+
+def usable_features(
+    frame: pl.DataFrame,
+    candidates: list[str],
+    corrections: Corrections,
+    formats: Mapping[str, TextFormat] | None = None,
+) -> Inferred:
+    """The same where there may be none.
+
+    Raises:
+        DataError: a correction names no column or does not fit it.
+    """
+    check_columns(frame[candidates], list(corrections.features), "feature in schema.toml")
+    result = Inferred(frame, [])
+    for name in candidates:
+        correction = corrections.features.get(name, FeatureCorrection())
+        if correction.drop:
+            result.notes.append(f"Column '{name}' is left out, as schema.toml says.")
+            continue
+        column = _cleaned(frame[name], correction.kind, result.notes)
+        reason = reason_against(column)
+        if reason and (name not in corrections.features or column.null_count() == len(column)):
+            result.notes.append(f"Column '{name}' is left out: {reason}.")
+            continue
+        if name not in corrections.features and (note := _key_note(column)):
+            result.notes.append(note)
+        result.frame = result.frame.with_columns(column)
+        fields = observed(column, correction.kind)
+        result.features.append(corrected({**fields, "text": (formats or {}).get(name)}, correction))
+    return result
+
+
+def _key_note(column: pl.Series) -> str | None:
+    present = column.drop_nulls()
+    if column.dtype not in (pl.Int64, pl.Float64) or not len(present):
+        return None
+    if column.dtype == pl.Float64:
+        return long_note(column.name, float(present.min()), float(present.max()))  # type: ignore[arg-type]
+    low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
+    return key_note(column.name, len(present), present.n_unique(), low, high)
+
+
+def fit_categories(features: list[Feature], frame: pl.DataFrame, corrections: Corrections) -> list[Feature]:
+    """Give each categorical feature the categories of the training rows, the most frequent first."""
+    return [_with_categories(f, frame[f.name], corrections) if f.kind == "category" else f for f in features]
+
+
+def _cleaned(column: pl.Series, kind: Kind | None, notes: list[str]) -> pl.Series:
+    """The column as its kind's dtype, infinities and moments that cannot be written as missing."""
+    column, count = finite(column, kind)
+    if count:
+        notes.append(infinite_note(column, count))
+    return column
+
+
+def finite(column: pl.Series, kind: Kind | None) -> tuple[pl.Series, int]:
+    """The column as its kind's dtype with infinities, of moments those beyond the years 1 to 9999, as missing.
+
+    Returns:
+        The column, and how many values were so.
+
+    Raises:
+        DataError: values that do not fit the kind.
+    """
+    if column.dtype in (pl.Date, pl.Datetime):
+        column, count = _written(column)
+        return (column if kind is None else _cast(column, kind)), count
+    if kind is not None:
+        column = _cast(column, kind)
+    count = int(column.is_infinite().sum()) if column.dtype == pl.Float64 else 0
+    return (column.set(column.is_infinite().fill_null(value=False), None) if count else column), count
+
+
+def _written(column: pl.Series) -> tuple[pl.Series, int]:
+    """Moments of the years 1 to 9999, the others missing, and how many these were."""
+    beyond = unwritable(column.to_numpy())
+    count = int(beyond.sum())
+    return (column.set(pl.Series(beyond), None) if count else column), count
+
+
+def infinite_note(column: pl.Series, count: int) -> str:
+    """A sentence about infinities in a column, or about moments that cannot be written."""
+    what = "moments outside the years 1 to 9999" if column.dtype.is_temporal() else "infinite values"
+    return f"Column '{column.name}' holds {count} {what}; they count as missing."
+
+
+_DTYPES: dict[Kind, Any] = {
+    "number": pl.Float64,
+    "integer": pl.Int64,
+    "boolean": pl.Boolean,
+    "category": pl.String,
+    "datetime": pl.Datetime("us"),
+}
+
+
+def _cast(column: pl.Series, kind: Kind) -> pl.Series:
+    try:
+        return column.cast(_DTYPES[kind])
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"Expected kind = \"{kind}\" of schema.toml to fit column '{column.name}'. "
+            f"Received: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def observed(column: pl.Series, kind: Kind | None) -> dict[str, Any]:
+    """The fields of a feature as a column shows them.
+
+    Args:
+        column: cleaned, with a value in some row.
+        kind: as the user says, or None: by its type.
+    """
+    kind = kind or kind_of(column)
+    fields: dict[str, Any] = {"name": column.name, "kind": kind}
+    present = column.drop_nulls()
+    fields["missing"] = "impute" if column.null_count() else "refuse"
+    fields["example"] = _example(present, kind)
+    if kind == "datetime":
+        seconds = present.cast(pl.Datetime("us")).to_physical().to_numpy().astype(np.float64) / 1e6
+        parts = date_parts(float(seconds.max() - seconds.min()), has_hours=bool(np.mod(seconds, DAY).any()))
+        fields.update(_range(seconds), offset=float(np.median(seconds).round()), parts=parts)
+    elif kind != "category":
+        values = present.cast(pl.Float64).to_numpy()
+        fields.update(_range(values), offset=0.0 if kind == "boolean" else _offset(values))
+    return fields
+
+
+_NOT_OF_THE_FEATURE = {"drop", "kind", "categories", *TextRules.model_fields}
+
+
+def corrected(fields: dict[str, Any], correction: FeatureCorrection) -> Feature:
+    """A feature of what the table shows and what the user says, which wins.
+
+    Raises:
+        DataError: they do not fit together.
+    """
+    given = correction.model_dump(exclude_none=True, exclude=_NOT_OF_THE_FEATURE)
+    if correction.epoch is not None:
+        # It says what the table's numbers count; a request holds a date.
+        del given["unit"]
+    try:
+        return Feature(**{**fields, **given})
+    except ValidationError as error:
+        raise DataError(f"{error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+
+
+def kind_of(column: pl.Series) -> Kind:
+    """What a column is by its type."""
+    if column.dtype == pl.Boolean:
+        return "boolean"
+    if column.dtype == pl.String:
+        return "category"
+    if column.dtype.is_temporal():
+        return "datetime"
+    return "integer" if column.dtype.is_integer() else "number"
+
+
+def _range(values: npt.NDArray[np.float64]) -> dict[str, float]:
+    return {"minimum": float(values.min()), "maximum": float(values.max())}
+
+
+def _offset(values: npt.NDArray[np.float64]) -> float:
+    center, spread = float(np.median(values)), float(values.std())
+    return center if spread > 0 and abs(center) > FEATURE_OFFSET_RATIO * spread else 0.0
+
+
+def date_parts(span: float, *, has_hours: bool) -> tuple[DatetimePart, ...]:
+    """Days always; the position in a cycle where the table spans it at least twice.
+
+    Args:
+        span: of all moments, seconds.
+        has_hours: some moment is not midnight.
+    """
+    parts: list[DatetimePart] = ["days"]
+    if span >= 2 * 365 * DAY:
+        parts += ["season_sin", "season_cos"]
+    if span >= 14 * DAY:
+        parts += ["weekday_sin", "weekday_cos"]
+    if span >= 2 * DAY and has_hours:
+        parts += ["hour_sin", "hour_cos"]
+    return tuple(p for p in get_args(DatetimePart) if p in parts)
+
+
+def _example(present: pl.Series, kind: Kind) -> Any:
+    if kind == "category":
+        return present.value_counts(sort=True)[present.name][0] if len(present) else None
+    if kind == "boolean":
+        return bool(present.mean() >= 0.5)  # type: ignore[operator]
+    middle = present.sort()[len(present) // 2]
+    if kind == "datetime":
+        return f"{middle.isoformat()}Z"
+    return int(middle) if kind == "integer" else float(middle)
+
+
+def _with_categories(feature: Feature, column: pl.Series, corrections: Corrections) -> Feature:
+    correction = corrections.features.get(feature.name)
+    if correction is not None and correction.categories is not None:
+        return feature.model_copy(update={"categories": correction.categories})
+    return feature.model_copy(update={"categories": frequent(column.drop_nulls().value_counts(), feature.name)})
+
+
+def frequent(counts: pl.DataFrame, name: str) -> tuple[str, ...]:
+    """The categories that enough rows show, the most frequent first.
+
+    Args:
+        counts: ``count`` of rows by category, which is in column ``name``.
+        name: of the feature.
+    """
+    ordered = counts.sort(["count", name], descending=[True, False])
+    return tuple(ordered.filter(pl.col("count") >= MIN_CATEGORY_ROWS).head(MAX_CATEGORIES)[name].to_list())

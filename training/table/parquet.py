@@ -1,0 +1,236 @@
+"""Parquet files as one sequence of typed batches, each pass the same rows in the same order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from artifact.errors import DataError
+from training.table.ids import is_exact
+from training.table.names import checked_names, unnamed, unnamed_note
+from training.table.paths import keys_in, keys_note
+from training.table.types import typed_column
+
+# Bytes of a column that are read at once, so that a row group may be of any size.
+_READ_AHEAD = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file as it was when training began.
+
+    Attributes:
+        names: of its columns in the file, by their names in the table.
+        left_out: places and names of all columns that have no name of their own.
+        keys: columns that its path says, with the value of each.
+    """
+
+    path: Path
+    state: tuple[int, int]
+    rows: int
+    groups: int
+    names: dict[str, str]
+    left_out: dict[int, str]
+    keys: dict[str, str | None]
+
+
+class ParquetSource:
+    """Files of the same columns, read in batches.
+
+    A number's type may differ between the files: integers beside floats are floats, as where files are held in memory.
+
+    Args:
+        paths: of the files, in the order of their rows.
+        keep: names of columns that stay even where they look like an index that a tool wrote. Defaults to none.
+        ids: names of columns whose values name things: whole numbers are texts there. Defaults to none.
+
+    Attributes:
+        types: polars type of each column by name, after :func:`training.table.types.typed_column`; texts as they are.
+            The keys in the files' paths are columns too.
+        rows: of all files.
+        left_out: columns without a name of their own, which are none of the table.
+        notes: sentences on what reading decided, for the user.
+
+    Raises:
+        DataError: a file that is no Parquet, no rows, a name that repeats, or files whose columns differ.
+    """
+
+    def __init__(self, paths: Sequence[Path], keep: Collection[str] = (), ids: Collection[str] = ()) -> None:
+        self._ids = frozenset(ids)
+        keys = keys_in(paths, keep)
+        opened = [
+            _opened(path, {name: values[i] for name, values in keys.items()}, keep, self._ids)
+            for i, path in enumerate(paths)
+        ]
+        self._files = [file for file, _ in opened]
+        self.rows = sum(file.rows for file in self._files)
+        self.types = dict(opened[0][1])
+        for file, types in opened[1:]:
+            if set(types) != set(self.types):
+                raise DataError(
+                    f"Expected the columns of {paths[0]} in each file. Received: other columns in {file.path}."
+                )
+            for name, dtype in types.items():
+                self.types[name] = _common(name, self.types[name], dtype, file.path, paths[0])
+        if not self.rows:
+            raise DataError(f"Expected rows in {paths[0]}. Received: an empty table.")
+        first = self._files[0]
+        self.left_out = list(first.left_out.values())
+        self.notes: list[str] = []
+        if self.left_out:
+            self.notes.append(unnamed_note(first.left_out, first.path))
+        if new := [name for name in keys if name in first.keys]:
+            self.notes.append(keys_note(new))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns."""
+        return list(self.types)
+
+    @property
+    def described(self) -> str:
+        """The files in a few words."""
+        first = str(self._files[0].path)
+        return first if len(self._files) == 1 else f"{first} and {len(self._files) - 1} more"
+
+    def batches(self, n_rows: int, columns: Sequence[str] | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Read all rows once.
+
+        Args:
+            n_rows: of a batch, at most.
+            columns: to read; None for all. Defaults to None.
+
+        Yields:
+            The number of the batch's first row, and its rows, each column typed as :attr:`types` says.
+
+        Raises:
+            DataError: a row group that cannot be read, or a file that is no longer what it was.
+        """
+        names = self.columns if columns is None else list(columns)
+        start = 0
+        for file in self._files:
+            _check(file)
+            began = start
+            try:
+                for rows in _gathered(_read(file, n_rows, names), n_rows):
+                    yield start, self._typed(rows, names, file)
+                    start += rows.num_rows
+            except DataError:
+                # A file that is written to reads as a damaged one.
+                _check(file)
+                raise
+            _check(file)
+            if start - began != file.rows:
+                raise _changed(file.path)
+
+    def _typed(self, rows: pa.Table, names: list[str], file: _File) -> pl.DataFrame:
+        columns = []
+        for name in names:
+            if name in file.keys:
+                column = pl.repeat(file.keys[name], rows.num_rows, dtype=pl.String, eager=True).alias(name)
+            else:
+                column = _typed_column(pl.Series(name, rows.column(file.names[name])), self._ids)
+            dtype = self.types[name]
+            columns.append(column if column.dtype == dtype else column.cast(dtype))
+        return pl.DataFrame(columns)
+
+
+def _typed_column(column: pl.Series, ids: Collection[str]) -> pl.Series:
+    return column.cast(pl.String) if column.name in ids and is_exact(column.dtype) else typed_column(column)
+
+
+def _opened(
+    path: Path, keys: dict[str, str | None], keep: Collection[str], ids: Collection[str]
+) -> tuple[_File, dict[str, Any]]:
+    try:
+        state = _state(path)
+        with _parquet(path) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"Expected {path} to be readable as parquet. Received: {_reason(error)}") from error
+    names = checked_names(schema.names, path)
+    left_out = unnamed(names, keep)
+    empty = schema.empty_table()
+    found = {name: i for i, name in enumerate(names) if i not in left_out}
+    types = {name: _typed_column(pl.Series(name, empty.column(i)), ids).dtype for name, i in found.items()}
+    new = {name: value for name, value in keys.items() if name not in types}
+    types.update(dict.fromkeys(new, pl.String()))
+    written = {name: schema.names[i] for name, i in found.items()}
+    return _File(path, state, metadata.num_rows, metadata.num_row_groups, written, left_out, new), types
+
+
+def _read(file: _File, n_rows: int, names: list[str]) -> Iterator[pa.RecordBatch]:
+    group = 0
+    written = [file.names[name] for name in names if name not in file.keys]
+    try:
+        with _parquet(file.path) as parquet:
+            # Group by group, so that a damaged one can be named.
+            for group in range(file.groups):
+                yield from parquet.iter_batches(n_rows, row_groups=[group], columns=written, use_threads=False)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise DataError(
+            f"Expected {file.path} to be readable as parquet. Received, in row group {group + 1} of {file.groups}: "
+            f"{_reason(error)}"
+        ) from error
+
+
+def _gathered(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.Table]:
+    """Batches of small row groups together, at least ``n_rows`` but at the end: work on few rows is mostly overhead."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows:
+            waiting.append(batch)
+        if sum(b.num_rows for b in waiting) >= n_rows:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _parquet(path: Path) -> Any:
+    return pq.ParquetFile(path, buffer_size=_READ_AHEAD, pre_buffer=False, memory_map=False)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = os.stat(path)  # noqa: PTH116
+    return found.st_size, found.st_mtime_ns
+
+
+def _check(file: _File) -> None:
+    try:
+        now = _state(file.path)
+    except OSError as error:
+        raise _changed(file.path) from error
+    if now != file.state:
+        raise _changed(file.path)
+
+
+def _changed(path: Path) -> DataError:
+    return DataError(
+        f"Expected {path} to stay as it is while it is read. Received: another file than when training began. "
+        "Train once nothing writes to it any more."
+    )
+
+
+def _common(name: str, one: Any, other: Any, path: Path, first: Path) -> Any:
+    """The type that two files' columns share; an empty column has any."""
+    if one == other or other == pl.Null:
+        return one
+    if one == pl.Null:
+        return other
+    if one.is_numeric() and other.is_numeric():
+        return pl.Float64()
+    raise DataError(
+        f"Expected column '{name}' to be of one type in all files. Received: {one} in {first}, {other} in {path}."
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,90 @@
+"""``trueline delete`` and ``trueline prune``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from artifact.errors import DataError
+from trueline.options import json_option, print_json, registry, stdout
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+
+
+@click.command("delete")
+@click.argument("version", metavar="NAME:VERSION")
+@yes_option
+@json_option
+def delete_command(version: str, yes: bool, as_json: bool) -> None:
+    """Delete one version, its files and its report. A champion and what rollback returns to are refused.
+
+    \b
+    Example:
+      trueline delete houses:20260131-120000-482913
+    """
+    from artifact.registry.retention import check_deletable, delete
+
+    store = registry()
+    found = check_deletable(store, version)
+    _confirm(f"Delete {found.name}:{found.version}?", yes)
+    delete(store, version)
+    if as_json:
+        print_json({"model_name": found.name, "deleted": [found.version]})
+    else:
+        stdout().print(f"Deleted {found.name}:{found.version}.")
+
+
+@click.command("prune")
+@click.argument("name")
+@click.option("--keep", type=click.IntRange(min=1), required=True, metavar="N", help="How many of the newest stay.")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@yes_option
+@json_option
+def prune_command(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Delete all versions of a model but the newest. A champion and what rollback returns to stay beyond them.
+
+    \b
+    Example:
+      trueline prune houses --keep 5 --dry-run
+    """
+    from artifact.registry.retention import delete, reserved, surplus
+
+    store = registry()
+    versions = surplus(store, name, keep)
+    older = store.versions(name)[:-keep]
+    stay = {version: role for version, role in reserved(store, name).items() if version in older}
+    done = []
+    if versions and not dry_run:
+        _confirm(f"Delete {_counted(len(versions))} of '{name}': {', '.join(versions)}?", yes)
+        done = [delete(store, f"{name}:{version}").version for version in versions]
+    if as_json:
+        print_json({"model_name": name, "deleted": done, "would_delete": versions if dry_run else [], "kept": stay})
+        return
+    out = stdout()
+    for version in versions:
+        out.print(f"{'Would delete' if dry_run else 'Deleted'} {name}:{version}.")
+    for version, role in stay.items():
+        out.print(f"Kept {name}:{version}, the {role}.")
+    if not versions:
+        out.print(f"Nothing to delete: '{name}' has {_counted(len(store.versions(name)))}.")
+
+
+def _counted(count: int) -> str:
+    return f"{count} version{'' if count == 1 else 's'}"
+
+
+def _confirm(question: str, yes: bool) -> None:
+    """Ask on a terminal.
+
+    Raises:
+        DataError: there is no terminal to ask on.
+        Exit: with 1, the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise DataError(f"Expected --yes where there is no terminal to ask on. Received: no answer to '{question}'")
+    if not click.confirm(question, err=True):
+        click.echo("Nothing was deleted.", err=True)
+        raise click.exceptions.Exit(1)

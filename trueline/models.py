@@ -1,0 +1,181 @@
+"""``trueline models``, ``show``, ``promote`` and ``rollback``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from artifact.errors import ArtifactError, NotFoundError, unknown_name
+from artifact.registry.local import ALIASES, CHAMPION, Registry
+from artifact.words.display import number
+from trueline.options import json_option, print_json, registry, stdout
+
+
+@click.command("models")
+@click.argument("name", required=False)
+@json_option
+def models_command(name: str | None, as_json: bool) -> None:
+    """List models and their versions, the newest first.
+
+    \b
+    Example:
+      trueline models houses
+    """
+    store = registry()
+    names = store.names()
+    if name is not None and name not in names:
+        raise NotFoundError(unknown_name("model", name, names))
+    rows = [row for n in ([name] if name else names) for row in _versions(store, n)]
+    if as_json:
+        print_json({"models": rows})
+        return
+    out = stdout()
+    if not rows:
+        out.print("No models yet. Train one: trueline train DATA --target COL")
+        return
+    out.print(_table(rows))
+
+
+@click.command("show")
+@click.argument("model")
+@json_option
+def show_command(model: str, as_json: bool) -> None:
+    """Show a version: metrics, verdict, schema, lineage. MODEL is NAME, NAME:VERSION or NAME:champion.
+
+    \b
+    Example:
+      trueline show houses
+    """
+    store = registry()
+    found = store.resolve(model)
+    manifest = store.manifest(found.name, found.version)
+    if as_json:
+        print_json(manifest.model_dump(mode="json"))
+        return
+    from artifact.manifest import SCHEMA
+    from artifact.rows.schema import FeatureSchema
+    from trueline.tables import result_tables, schema_table
+
+    schema = FeatureSchema.model_validate_json((found.path / SCHEMA).read_bytes())
+    out = stdout()
+    out.print(f"{found.name}:{found.version} ({manifest.family}, {manifest.parameters:,} weights)")
+    out.print(schema_table(schema, limit=None))
+    for part in result_tables(manifest):
+        out.print(part)
+    lineage = manifest.lineage
+    out.print(
+        f"Trained {manifest.created_at} on {lineage.rows:,} rows of {lineage.data} in {lineage.seconds:.0f} s "
+        f"({lineage.computed}, seed {lineage.seed})."
+    )
+    if manifest.note:
+        out.print(f"Your note: {manifest.note}", markup=False)
+    for note in manifest.notes:
+        out.print(f"Note: {note}")
+    out.print(f"Files: {found.path}")
+
+
+@click.command("promote")
+@click.argument("model")
+@click.option("--force", is_flag=True, help="Even if the model does not beat predicting the mean.")
+@json_option
+def promote_command(model: str, force: bool, as_json: bool) -> None:
+    """Make a version the champion; running services take it live. MODEL is NAME:VERSION, or NAME for the newest.
+
+    \b
+    Example:
+      trueline promote houses:20260131-120000-482913
+    """
+    from artifact.predictor import Predictor
+
+    store = registry()
+    name, _, version = model.partition(":")
+    if not version and store.versions(name):
+        model = f"{name}:{store.versions(name)[-1]}"
+    found = store.resolve(model)
+    # A version that does not load must never become what serves.
+    Predictor.load(found.path)
+    store.promote(f"{found.name}:{found.version}", force=force)
+    _changed(found.name, found.version, "Promoted", as_json)
+
+
+@click.command("rollback")
+@click.argument("name")
+@json_option
+def rollback_command(name: str, as_json: bool) -> None:
+    """Make the former champion the champion again.
+
+    \b
+    Example:
+      trueline rollback houses
+    """
+    found = registry().rollback(name)
+    _changed(found.name, found.version, "Rolled back to", as_json)
+
+
+def _changed(name: str, version: str, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"model_name": name, "model_version": version, "alias": CHAMPION})
+    else:
+        stdout().print(f"{what} {name}:{version}: it is the champion of '{name}'.")
+
+
+_NUMBERS = ("rows", "RMSE")
+# These never break over lines: half a figure is another one.
+_WHOLE = ("version", "alias", *_NUMBERS)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    """One line a version, columns without a value left out. A version's name is the time of its training."""
+    lines = [_line(row) for row in rows]
+    shown = [name for name in lines[0] if any(line[name] for line in lines)]
+    table = Table()
+    for name in shown:
+        right: Any = "right" if name in _NUMBERS else "left"
+        table.add_column(name, justify=right, no_wrap=name in _WHOLE, overflow="fold")
+    for line in lines:
+        table.add_row(*(Text(line[name]) for name in shown))
+    return table
+
+
+def _line(row: dict[str, Any]) -> dict[str, str]:
+    """The cells of one version by their column."""
+    known = "error" not in row
+    return {
+        "model": row["model_name"],
+        "version": row["model_version"],
+        "alias": row["alias"],
+        **{name: row[name] if known else "" for name in ("preset", "family", "objective")},
+        "rows": f"{row['rows']:,}" if known else "",
+        "RMSE": ", ".join(number(value) for value in row["rmse"].values()) if known else "",
+        "worth it": row["worth_it"] if known else "",
+        "note": row["note"] if known else row["error"],
+    }
+
+
+def _versions(store: Registry, name: str) -> list[dict[str, Any]]:
+    """What is told of each version, the newest first; of one that cannot be read, why."""
+    rows: list[dict[str, Any]] = []
+    aliases = {alias: state.version for alias in ALIASES if (state := store.alias(name, alias))}
+    for version in reversed(store.versions(name)):
+        alias = ", ".join(alias for alias, v in aliases.items() if v == version)
+        row: dict[str, Any] = {"model_name": name, "model_version": version, "alias": alias}
+        rows.append(row)
+        try:
+            manifest = store.manifest(name, version)
+        except ArtifactError as error:
+            row["error"] = str(error)
+            continue
+        row |= {
+            "created_at": manifest.created_at,
+            "preset": manifest.lineage.config.get("preset", ""),
+            "family": manifest.family,
+            "objective": manifest.objective,
+            "rows": manifest.lineage.rows,
+            "rmse": {target: metrics["rmse"] for target, metrics in manifest.metrics.items()},
+            "worth_it": manifest.verdict.worth_it,
+            "note": manifest.note,
+        }
+    return rows

@@ -1,0 +1,153 @@
+"""Options and helpers that several commands share."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Collection
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import TextColumn
+
+from artifact.errors import DataError, install_extra
+from artifact.registry.local import Registry
+
+DATA_HELP = (
+    "DATA is a CSV, Excel, Parquet, Arrow/Feather or NDJSON file, compressed or not, a quoted glob or a folder of "
+    "them, - for standard input, dataset:diabetes or dataset:california_housing."
+)
+
+# As artifact.runtimes.RuntimeName has them; it is not imported for every command.
+RUNTIMES = ("auto", "onnx", "onnx-int8", "keras")
+runtime_option = click.option(
+    "--runtime",
+    type=click.Choice(RUNTIMES),
+    default="auto",
+    show_default=True,
+    help="What computes the network; auto: ONNX Runtime where the version has a model for it, else Keras.",
+)
+missing_columns_option = click.option(
+    "--allow-missing-columns",
+    "missing_columns",
+    is_flag=True,
+    callback=lambda _context, _option, allowed: "impute" if allowed else "refuse",
+    help="Take a feature without a column as missing in each row, where training saw it missing.",
+)
+_READING = (
+    click.option("--separator", metavar="CHAR", help="Between a CSV's fields. Defaults to what its rows show."),
+    click.option("--encoding", metavar="NAME", help="Of a CSV or NDJSON file. Defaults to what its bytes show."),
+    click.option("--sheet", metavar="NAME", help="Of an Excel file. Defaults to the only one that is not empty."),
+)
+_TEXTS = (
+    click.option("--decimal", metavar="MARK", help="Before the fraction of a number: . or , as the columns show."),
+    click.option("--thousands", metavar="MARK", help="Between thousands: , . ' or a space, as the columns show."),
+    click.option("--missing-value", metavar="TEXT", multiple=True, help="Means no value; may be given again."),
+    click.option("--date-format", metavar="FORM", help="Of dates, such as dd/mm/yyyy or %d.%m.%Y, where not plain."),
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say how DATA is read; the command takes them as one ``reading`` (training.table.reading.Reading)."""
+
+    @functools.wraps(command)
+    def with_reading(*args: Any, separator: str | None, encoding: str | None, sheet: str | None, **options: Any) -> Any:
+        need_training("reading a table", "polars")
+        from training.table.reading import Reading
+
+        return command(*args, reading=Reading(separator, encoding, sheet), **options)
+
+    for option in reversed(_READING):
+        with_reading = option(with_reading)
+    return with_reading
+
+
+def text_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say how texts are written; the command takes them as ``rules``, for ``Corrections.with_rules``."""
+
+    @functools.wraps(command)
+    def with_rules(
+        *args: Any,
+        decimal: str | None,
+        thousands: str | None,
+        missing_value: tuple[str, ...],
+        date_format: str | None,
+        **options: Any,
+    ) -> Any:
+        rules = {"decimal": decimal, "thousands": thousands, "missing_values": missing_value or None}
+        return command(*args, rules={**rules, "format": date_format}, **options)
+
+    for option in reversed(_TEXTS):
+        with_rules = option(with_rules)
+    return with_rules
+
+
+def registry() -> Registry:
+    """The model store that BentoML uses too: ``BENTOML_HOME``, or ``~/bentoml``."""
+    return Registry.from_environment(os.environ)
+
+
+def stderr() -> Console:
+    """Where progress and notes go, so that stdout holds only the answer."""
+    return _console(stderr=True)
+
+
+def stdout() -> Console:
+    """Where answers go; a pipe or a file gets lines as wide as they need."""
+    width = None if sys.stdout.isatty() else 200
+    return _console(width=width)
+
+
+def text_column(template: str) -> TextColumn:
+    """A text beside a progress bar, shown as it is."""
+    return TextColumn(template, markup=False)
+
+
+def _console(**options: Any) -> Console:
+    """A console that shows a text as it is: a column may be called 'temp [/C]', which is markup to rich."""
+    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One line of JSON."""
+    click.echo(json.dumps(content, allow_nan=False))
+
+
+def given_words(context: click.Context, leave_out: Collection[str] = ()) -> tuple[str, ...]:
+    """The arguments and options that were typed, in the order of the command's parameters; a shell splits them alike.
+
+    Args:
+        context: of the command.
+        leave_out: parameters that are not wanted.
+    """
+    words: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if not typed or name in leave_out:
+            continue
+        value = context.params[name]
+        if isinstance(parameter, click.Argument):
+            words.append(str(value))
+        elif isinstance(value, bool):
+            words.append((parameter.opts if value else parameter.secondary_opts)[0])
+        else:
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [parameter.opts[0], str(one)]
+    return tuple(words)
+
+
+def need_training(feature: str, *modules: str) -> None:
+    """Check that what ``feature`` uses of the training extra is installed; a service goes without.
+
+    Raises:
+        DataError: it is not.
+    """
+    import importlib.util
+
+    if any(importlib.util.find_spec(name) is None for name in modules):
+        raise DataError(f"Expected the training extra for '{feature}'. Install it: {install_extra('training')}.")

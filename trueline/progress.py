@@ -1,0 +1,145 @@
+"""How ``train`` goes, on standard error: a bar on a terminal; elsewhere, as in a log, a line every ten seconds."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
+from rich.text import Text
+
+from artifact.words.display import number
+from trueline.options import text_column
+from trueline.tables import schema_table
+
+if TYPE_CHECKING:
+    from artifact.rows.schema import FeatureSchema
+
+STAGES = {
+    "read": "Reading",
+    "fit": "Training",
+    "distil": "Teaching a small network",
+    "compare": "Comparing with simpler models",
+    "refit": "Training on all rows",
+    "store": "Storing",
+}
+# Stages whose epochs have an error on rows that the network has not seen.
+_MEASURED = ("fit",)
+EVERY_SECONDS = 10.0
+
+
+class Teller(AbstractContextManager["Teller"]):
+    """Tells how training goes, as it is told by :class:`training.train.Observer`.
+
+    Args:
+        console: where to.
+        shown: the error of an epoch in words, as :class:`training.objectives.kinds.Kind` has it.
+        in_unit: the error of one target is in the target's unit; that of several never is.
+        quiet: tell nothing. Defaults to False.
+        verbose: tell each stage and each epoch. Defaults to False.
+        every: seconds between two lines where there is no terminal. Defaults to 10.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        shown: str,
+        *,
+        in_unit: bool,
+        quiet: bool = False,
+        verbose: bool = False,
+        every: float = EVERY_SECONDS,
+    ) -> None:
+        self._console, self._shown, self._in_unit = console, shown, in_unit
+        self._quiet, self._verbose, self._every = quiet, verbose, every
+        columns = (text_column("{task.description}"), BarColumn(), text_column("{task.fields[detail]}"))
+        bar = console.is_terminal and not quiet
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True) if bar else None
+        self._task = None if self._bar is None else self._bar.add_task("Starting", total=None, detail="")
+        self._unit = ""
+        self._began = self._stage_began = time.monotonic()
+        self._stage, self._detail, self._left = "", "", ""
+        self._ended = threading.Event()
+        self._lines = threading.Thread(target=self._tell, name="progress", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        elif not self._quiet:
+            self._lines.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._bar is not None:
+            self._bar.stop()
+
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+        self._stage, self._stage_began, self._detail, self._left = name, time.monotonic(), "", ""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=STAGES[name], total=None, detail="")
+        if self._verbose:
+            self._line()
+
+    def epoch(self, epoch: int, epochs: int, error: float) -> None:
+        """An epoch has ended; ``error`` is NaN where no row measured it."""
+        found = f", validation {self._shown} {number(error)}{self._unit}"
+        measured = self._stage in _MEASURED and math.isfinite(error)
+        self._detail = f"epoch {epoch} of {epochs}" + (found if measured else "")
+        seconds = (time.monotonic() - self._stage_began) / epoch * (epochs - epoch)
+        self._left = f", {_seconds(seconds)} left at most" if epoch < epochs else ""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=epochs, completed=epoch, detail=self._detail)
+        if self._verbose:
+            self._line()
+
+    def schema(self, schema: FeatureSchema, notes: list[str]) -> None:
+        """What the table is taken for."""
+        if self._in_unit:
+            only = schema.targets[0] if len(schema.targets) == 1 else None
+            self._unit = " standard deviations" if only is None else f" {only.unit}" if only.unit else ""
+        if not self._quiet:
+            self._console.print(schema_table(schema))
+        for note in notes:
+            self.note(note)
+
+    def note(self, note: str) -> None:
+        """Something that the user should know."""
+        self.say(f"Note: {note}")
+
+    def devices(self, devices: str) -> None:
+        """What computes."""
+        self.say(f"Computing on {devices}.")
+
+    def say(self, sentence: str) -> None:
+        """One line, above the bar."""
+        if not self._quiet:
+            self._console.print(Text(sentence))
+
+    def _tell(self) -> None:
+        while not self._ended.wait(self._every):
+            self._line()
+
+    def _line(self) -> None:
+        if not self._stage:
+            return
+        detail = f": {self._detail}" if self._detail else ""
+        self.say(f"{STAGES[self._stage]}{detail}, after {_seconds(time.monotonic() - self._began)}{self._left}")
+
+
+def _seconds(seconds: float) -> str:
+    """A time span as a person says it.
+
+    Example:
+        >>> _seconds(12.3), _seconds(754), _seconds(7300)
+        ('12 s', '13 min', '2 h 2 min')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
