@@ -16,7 +16,7 @@ export BENTOML_DO_NOT_TRACK := true
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock bench clean
+.PHONY: help demo test lint format docs lock bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -38,6 +38,9 @@ lint: $(DEV)  ## ruff (rules and format) and mypy
 format: $(DEV)  ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(DEV)  ## write the lists and tables of docs/ anew, from the records in the code
+	$(BIN)/python -m docs.reference
 
 bench: $(DEV)  ## requests/s and latency beside other servers (needs wrk, taskset and a quiet machine)
 	$(BIN)/python -m benchmarks.serving

@@ -37,7 +37,9 @@ def delete_command(version: str, yes: bool, as_json: bool) -> None:
 
 @click.command("prune")
 @click.argument("name")
-@click.option("--keep", type=click.IntRange(min=1), required=True, metavar="N", help="How many of the newest stay.")
+@click.option(
+    "--keep", type=click.IntRange(min=1), required=True, metavar="N", help="How many of the newest stay; at least 1."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @yes_option
 @json_option

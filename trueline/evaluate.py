@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 @click.command("evaluate", epilog=DATA_HELP)
 @click.argument("model")
 @click.argument("data")
-@click.option("--interval", "level", type=float, help="Level of the intervals, in (0, 1). Defaults to 0.9.")
+@click.option(
+    "--interval", "level", type=float, metavar="LEVEL", help="Level of the intervals, in (0, 1). Defaults to 0.9."
+)
 @missing_columns_option
 @runtime_option
 @reading_options

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 
 @click.command("inspect", epilog=DATA_HELP)
 @click.argument("data")
-@click.option("--target", metavar="COL[,COL]", help="Column or columns to predict; leaks are sought with it.")
+@click.option("--target", metavar="COL[,COL]", help="Column to predict; several with commas. Leaks are sought with it.")
 @click.option(
-    "--schema", "schema_file", type=click.Path(path_type=Path), help="Corrections of the schema, a TOML file."
+    "--schema", "schema_file", type=click.Path(path_type=Path), help="Corrections of the schema: a schema.toml."
 )
-@click.option("--group", metavar="COL", help="As for train: its rows stay in one part; it is no feature.")
+@click.option("--group", metavar="COL", help="As for train: its rows stay in one fold or part; it is no feature.")
 @click.option("--time", metavar="COL", help="As for train: it orders the rows.")
 @click.option("--weight", metavar="COL", help="As for train: how much each row counts; it is no feature.")
 @click.option(
-    "--schema-out", type=click.Path(path_type=Path), metavar="FILE", help="Write a schema.toml to begin with."
+    "--schema-out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a schema.toml to begin with. Needs --target.",
 )
-@click.option("--toml", is_flag=True, help="Print that schema.toml, and nothing else.")
+@click.option("--toml", is_flag=True, help="Print that schema.toml, and nothing else. Needs --target.")
 @reading_options
 @text_options
 @json_option

@@ -38,15 +38,41 @@ missing_columns_option = click.option(
     help="Take a feature without a column as missing in each row, where training saw it missing.",
 )
 _READING = (
-    click.option("--separator", metavar="CHAR", help="Between a CSV's fields. Defaults to what its rows show."),
-    click.option("--encoding", metavar="NAME", help="Of a CSV or NDJSON file. Defaults to what its bytes show."),
-    click.option("--sheet", metavar="NAME", help="Of an Excel file. Defaults to the only one that is not empty."),
+    click.option(
+        "--separator",
+        metavar="CHAR",
+        help="What stands between the fields of a CSV: one character, or tab, comma, semicolon, pipe or space. "
+        "Defaults to what its rows show.",
+    ),
+    click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Encoding of a CSV or NDJSON file, as Python calls it: utf-16, cp1252. Defaults to what its bytes show.",
+    ),
+    click.option("--sheet", metavar="NAME", help="Sheet of an Excel file. Defaults to the only one that is not empty."),
 )
 _TEXTS = (
-    click.option("--decimal", metavar="MARK", help="Before the fraction of a number: . or , as the columns show."),
-    click.option("--thousands", metavar="MARK", help="Between thousands: , . ' or a space, as the columns show."),
-    click.option("--missing-value", metavar="TEXT", multiple=True, help="Means no value; may be given again."),
-    click.option("--date-format", metavar="FORM", help="Of dates, such as dd/mm/yyyy or %d.%m.%Y, where not plain."),
+    click.option(
+        "--decimal",
+        metavar="MARK",
+        help="Mark before the fraction of a number, '.' or ',', where the columns leave doubt.",
+    ),
+    click.option(
+        "--thousands",
+        metavar="MARK",
+        help="Mark between thousands, a comma, a point, an apostrophe or a space, where the columns leave doubt.",
+    ),
+    click.option(
+        "--missing-value",
+        metavar="TEXT",
+        multiple=True,
+        help="A text that means 'no value', beside the usual ones; may be given again.",
+    ),
+    click.option(
+        "--date-format",
+        metavar="FORM",
+        help="How dates are written: dd/mm/yyyy, mm/dd/yyyy, or as strptime has it: %d.%m.%Y.",
+    ),
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 

@@ -44,9 +44,12 @@ CHUNK = 65_536
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write: .csv, .parquet, .arrow, .feather or .ndjson. Defaults to CSV on standard output.",
+    help="File to write: .csv, .parquet, .arrow, .feather or .ndjson; whole or not at all. "
+    "Defaults to CSV on standard output.",
 )
-@click.option("--interval", "level", type=float, help="Level of the intervals, in (0, 1). Defaults to 0.9.")
+@click.option(
+    "--interval", "level", type=float, metavar="LEVEL", help="Level of the intervals, in (0, 1). Defaults to 0.9."
+)
 @missing_columns_option
 @runtime_option
 @reading_options

@@ -73,15 +73,22 @@ def _address(_context: click.Context, _option: click.Parameter, host: str) -> st
 
 @click.command("serve", cls=ServeCommand)
 @click.argument("model", required=False)
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), metavar="N", default=3000, show_default=True, help="Port to listen on."
+)
 @click.option(
     "--host",
+    metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
     callback=_address,
-    help="Address to listen on; 0.0.0.0 for all.",
+    help="Address to listen on: this machine only, or 0.0.0.0 for all.",
 )
-@click.option("--strict-range", is_flag=True, help="The same as --warnings refuse.")
+@click.option(
+    "--strict-range",
+    is_flag=True,
+    help="The same as --warnings refuse: a value outside the training range, or unseen, is a 422.",
+)
 def serve_command(model: str | None, port: int, host: str, strict_range: bool, **settings: Any) -> None:
     """Serve a champion over HTTP until Ctrl-C. MODEL is NAME, or NAME:VERSION to pin one version.
 

@@ -35,36 +35,87 @@ _LONGEST_NOTE = 500
 
 @click.command("train", epilog=DATA_HELP)
 @click.argument("data")
-@click.option("--target", required=True, metavar="COL[,COL]", help="Column or columns to predict.")
-@click.option("--name", help="Name of the model. Defaults to the file's name.")
-@click.option("--preset", help="fast, balanced or best. Defaults to balanced.")
+@click.option("--target", required=True, metavar="COL[,COL]", help="Column to predict; several with commas.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Name of the model: lower-case letters, digits, '.', '_' and '-'. Defaults to the file's name.",
+)
+@click.option("--preset", metavar="NAME", help="How much work: fast, balanced or best. Defaults to balanced.")
 @click.option(
     "--model",
     "family",
+    metavar="NAME",
     help="Model family: tabm, realmlp, mlp, linear, ridge, lasso, elastic-net, polynomial or stepwise. "
     "Defaults to the preset's.",
 )
-@click.option("--objective", help="mse, mae, huber, quantile, gaussian, poisson, gamma, tweedie or logistic.")
-@click.option("--cv", type=click.IntRange(min=1), metavar="K", help="Folds, trained side by side; 1: rows held out.")
-@click.option("--augment", metavar="NAME[,NAME]", help="noise, mixup or both, for twins of the networks; measured.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="One setting; may be given again.")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings from a TOML file.")
 @click.option(
-    "--schema", "schema_file", type=click.Path(path_type=Path), help="Corrections of the schema, a TOML file."
+    "--objective",
+    metavar="NAME",
+    help="What is minimised: mse, mae, huber, quantile, gaussian, poisson, gamma, tweedie or logistic. "
+    "Defaults to mse.",
 )
-@click.option("--group", metavar="COL", help="Rows with the same value here stay in one part; it is no feature.")
-@click.option("--time", metavar="COL", help="Orders the rows: the oldest train, the newest test.")
+@click.option(
+    "--cv",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Number of folds, trained side by side; with 1 there is one network, and rows are held out. "
+    "Defaults to the preset's.",
+)
+@click.option(
+    "--augment",
+    metavar="NAME[,NAME]",
+    help="noise, mixup or both: twins of the networks train on changed rows, and what that is worth is measured.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One setting; may be given again. The value is read as TOML, or else as text.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings from a TOML file. What the command line says wins over it.",
+)
+@click.option(
+    "--schema", "schema_file", type=click.Path(path_type=Path), help="Corrections of the schema: a schema.toml."
+)
+@click.option(
+    "--group", metavar="COL", help="Rows with the same value here stay in one fold or part; it is no feature."
+)
+@click.option(
+    "--time", metavar="COL", help="Orders the rows: the oldest train, the newest test. Not together with --group."
+)
 @click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
 @click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
-@click.option("--init", metavar="MODEL", help="Start from an earlier version: NAME, NAME:VERSION or NAME:champion.")
-@click.option("--stream/--no-stream", default=None, help="Read Parquet batch by batch. Defaults to large tables only.")
-@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random. Defaults to 0.")
-@click.option("--device", metavar="WHAT", help="auto, cpu, gpu, or GPUs by number: gpu:0,1. Defaults to auto.")
 @click.option(
-    "--note", metavar="TEXT", default="", help="Your own words about the version: models and show repeat them."
+    "--init",
+    metavar="MODEL",
+    help="Start from an earlier version (NAME, NAME:VERSION or NAME:champion): its weights, where they agree.",
+)
+@click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Read Parquet batch by batch, so that the table may be larger than memory, or hold it in memory. "
+    "By default only large tables are streamed.",
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of everything random. Defaults to 0.")
+@click.option(
+    "--device",
+    metavar="WHAT",
+    help="What computes: auto, cpu, gpu, or GPUs by number (gpu:1 or gpu:0,1). "
+    "Defaults to auto: a GPU where there is one.",
+)
+@click.option(
+    "--note",
+    metavar="TEXT",
+    default="",
+    help="Your own words about the version, up to 500 characters: models, show and the report repeat them.",
 )
 @click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
-@click.option("--force", is_flag=True, help="With --promote: even if the model does not beat the mean.")
+@click.option("--force", is_flag=True, help="With --promote: even if the model does not beat predicting the mean.")
 @reading_options
 @text_options
 @click.option("-q", "--quiet", is_flag=True, help="Only the result: no schema, notes or progress.")

@@ -86,7 +86,12 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._requests = Counter("trueline_requests", "Requests answered.", ["route", "status"], registry=registry)
+        self._requests = Counter(
+            "trueline_requests",
+            "Requests answered; route is 'other' for a path that does not exist, status 499 is a client that left.",
+            ["route", "status"],
+            registry=registry,
+        )
         self._durations = Histogram(
             "trueline_request_duration_seconds",
             "Time from the first byte of a request to the last of its answer.",
@@ -112,17 +117,26 @@ class Metrics:
         )
         self._failures = Counter(
             "trueline_validation_failures",
-            "Values that broke the schema, by reason and feature.",
+            "Values that broke the schema; field is a feature or a key of the request, 'unknown' for any other name, "
+            "and empty for the body as a whole.",
             ["reason", "field"],
             registry=registry,
         )
         self._warnings = Counter("trueline_warnings", "Warnings given with answers.", ["kind"], registry=registry)
-        self._shed = Counter("trueline_shed", "Requests refused because the queue was full.", registry=registry)
-        self._deadlines = Counter("trueline_deadlines", "Requests that waited too long.", registry=registry)
+        self._shed = Counter("trueline_shed", "Requests refused because the queue was full (429).", registry=registry)
+        self._deadlines = Counter("trueline_deadlines", "Requests that waited too long (504).", registry=registry)
         self._loads = Counter(
-            "trueline_model_loads", "Versions loaded (ok) or refused (failed).", ["result"], registry=registry
+            "trueline_model_loads",
+            "Versions loaded (ok) or refused (failed), by each worker.",
+            ["result"],
+            registry=registry,
         )
-        self._queue = Gauge("trueline_queue_rows", "Rows waiting.", multiprocess_mode="livesum", registry=registry)
+        self._queue = Gauge(
+            "trueline_queue_rows",
+            "Rows that wait, all workers together.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self.readiness = Readiness()
         registry.register(self.readiness)
         self._missing = Gauge(

@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
-        description="Where it is computed: cuda must be there, auto takes it where it is and opens.",
+        description="Where the network is computed: cuda must be there, auto takes it where it is there and opens.",
     )
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Largest body of a request, in bytes.")
     max_rows: int = Field(default=32_768, ge=1, description="Most rows in one request.")
@@ -77,7 +77,9 @@ class Settings(BaseSettings):
         description="Largest body of CSV, Arrow and Parquet, and of NDJSON with an answer in another format, in bytes. "
         "NDJSON that is answered in NDJSON has no limit.",
     )
-    max_bulk_rows: int = Field(default=1_000_000, ge=1, description="Most rows in such a body.")
+    max_bulk_rows: int = Field(
+        default=1_000_000, ge=1, description="Most rows in a body of CSV, Arrow, Parquet or NDJSON."
+    )
     max_unpacked_bytes: int = Field(
         default=256 * 2**20, ge=1024, description="Largest body after gzip, zstd or Arrow's own compression is undone."
     )
@@ -126,7 +128,9 @@ class Settings(BaseSettings):
         description="Port on which all workers speak the Open Inference Protocol over gRPC. Unset, none does.",
     )
     grpc_host: str = Field(
-        default="127.0.0.1", min_length=1, description="Address of that port; 0.0.0.0 for all, as the image sets it."
+        default="127.0.0.1",
+        min_length=1,
+        description="Address of the gRPC port; 0.0.0.0 for all, as the image sets it.",
     )
     warnings: Literal["warn", "ignore", "refuse"] = Field(
         default="warn",
@@ -140,7 +144,7 @@ class Settings(BaseSettings):
     )
     api_key_file: Path | None = Field(
         default=None,
-        description="A file whose lines are such keys, read when the service starts. Empty lines and those that begin "
+        description="A file whose lines are API keys, read when the service starts. Empty lines and those that begin "
         "with # are passed over.",
     )
     open_paths: str = Field(

@@ -30,17 +30,21 @@ class StartError(TruelineError):
 
 
 class ApiError(TruelineError):
-    """An answer that is an error.
+    """A fault of the service.
+
+    Every other answer that is an error is a subclass; its docstring begins with when, which docs/http.md repeats.
 
     Attributes:
         status: HTTP status.
         code: a short constant for programs.
+        remedy: what the caller can do, for docs/http.md.
         headers: sent besides the body's own.
         faults: what ``details`` lists.
     """
 
     status = 500
     code = "internal"
+    remedy = "The service's log says why; report it."
     is_plain = False
 
     def __init__(self, message: str, *, faults: Sequence[Fault] = (), headers: Headers = ()) -> None:
@@ -76,24 +80,28 @@ class NotJSONError(ApiError):
     """A body that is not JSON."""
 
     status, code = 400, "not_json"
+    remedy = "Send JSON."
 
 
 class BodyFormatError(ApiError):
     """A body that is not what its Content-Type or Content-Encoding says."""
 
     status, code = 400, "not_readable"
+    remedy = "Send it whole, and as what it is."
 
 
 class NotAcceptableError(ApiError):
     """An answer is wanted in a format that there is not."""
 
     status, code = 406, "not_acceptable"
+    remedy = "The message lists the formats that there are."
 
 
 class UnauthorizedError(ApiError):
     """A request without a good key."""
 
     status, code = 401, "unauthorized"
+    remedy = "Send the header Authorization: Bearer KEY, or X-API-Key: KEY."
 
     def __init__(self) -> None:
         message = "Expected a key: Authorization: Bearer KEY, or X-API-Key: KEY. Received: none that is good."
@@ -104,6 +112,7 @@ class NoRouteError(ApiError):
     """A path that does not exist."""
 
     status, code = 404, "not_found"
+    remedy = "The message lists the paths, the nearest first."
 
     def __init__(self, path: str, known: Iterable[str]) -> None:
         super().__init__(unknown_name("path", path[:_ECHO_LENGTH], known))
@@ -120,6 +129,7 @@ class MethodError(ApiError):
     """A path that exists, asked with another method."""
 
     status, code = 405, "method_not_allowed"
+    remedy = "The header Allow names the right ones."
 
     def __init__(self, method: str, path: str, allowed: str) -> None:
         message = f"Expected {allowed} for {path}. Received: {method[:_ECHO_LENGTH]}."
@@ -130,12 +140,14 @@ class BodyTimeoutError(ApiError):
     """A body that did not arrive in time."""
 
     status, code = 408, "body_timeout"
+    remedy = "Send it faster, or in parts."
 
 
 class TooLargeError(ApiError):
     """A body of too many bytes, or of too many rows."""
 
     status, code = 413, "too_large"
+    remedy = "Send the rows in several requests."
 
     @classmethod
     def rows(cls, most: int, received: int | str) -> TooLargeError:
@@ -144,15 +156,17 @@ class TooLargeError(ApiError):
 
 
 class MediaTypeError(ApiError):
-    """A body in a format that the path does not take."""
+    """A body in a format or a compression that the path does not take."""
 
     status, code = 415, "unsupported_media_type"
+    remedy = "The message lists those there are."
 
 
 class InvalidRequestError(ApiError):
-    """A request that breaks the schema; ``faults`` lists what and where."""
+    """A request that breaks the schema. ``faults`` lists what and where."""
 
     status, code = 422, "invalid_request"
+    remedy = "Mend every value in 'details'."
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         first = faults[0]
@@ -165,9 +179,10 @@ class InvalidRequestError(ApiError):
 
 
 class OverloadedError(ApiError):
-    """The queue is full."""
+    """The queue is full, or too many requests are open."""
 
     status, code = 429, "overloaded"
+    remedy = "Send it again after Retry-After seconds, ever more slowly."
 
     def __init__(self, message: str) -> None:
         super().__init__(message, headers=((b"retry-after", b"1"),))
@@ -183,15 +198,17 @@ class NotReadyError(ApiError):
     """No model is live."""
 
     status, code = 503, "not_ready"
+    remedy = "The message says what to do."
 
     def __init__(self, message: str) -> None:
         super().__init__(message, headers=((b"retry-after", b"1"),))
 
 
 class DeadlineError(ApiError):
-    """The request waited longer than its deadline."""
+    """The request waited too long in the queue."""
 
     status, code = 504, "deadline_exceeded"
+    remedy = "Send fewer rows a request, or start more workers."
 
 
 class Described(str):

@@ -27,7 +27,6 @@ FOLDER = ROOT / "deploy" / "prometheus"
 RULES = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"][0]["rules"]
 CASES = yaml.safe_load((FOLDER / "alerts_test.yml").read_text())["tests"]
 NAMES = [rule["alert"] for rule in RULES]
-PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
 # Days of an alert in hours of a test.
 FASTER = 20
 UNITS = {"m": 60, "h": 3600, "d": 86_400}
@@ -63,12 +62,6 @@ def test_the_metrics_and_labels_that_it_names_are_ones_that_the_service_has() ->
         name, _, matchers = selector.partition("{")
         known = labels[re.sub(r"_(total|bucket|count)$", "", name)]
         assert set(re.findall(r"(\w+)(?:=|!)", matchers)) <= known, selector
-
-
-def test_each_alert_is_documented_with_how_long_it_waits_and_no_other() -> None:
-    rows = re.findall(r"^\| `(Trueline\w+)` \| (\w+) \| ([\w ]+) \|", PAGE, re.MULTILINE)
-    expected = [(r["alert"], r["labels"]["severity"], r.get("for", "at once")) for r in RULES]
-    assert rows == expected
 
 
 class Prometheus:

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import re
 
-from service.settings.settings import PREFIX, Settings
 from tests.processes import ROOT
 
 TEXT = (ROOT / "docs" / "deployment.md").read_text()
-
-
-def test_every_setting_is_documented_with_its_default_and_no_other() -> None:
-    rows = dict(re.findall(rf"^\| `({PREFIX}\w+)` \| (.+?) \|", TEXT, re.MULTILINE))
-    expected = {
-        PREFIX + name.upper(): "unset" if field.default is None else f"`{field.default}`"
-        for name, field in Settings.model_fields.items()
-    }
-    assert rows == expected
 
 
 def test_what_the_image_sets_is_documented() -> None:

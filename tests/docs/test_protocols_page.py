@@ -12,7 +12,6 @@ import pytest
 
 from artifact.rows.schema import Feature
 from service.protocols.oip_grpc import METHODS
-from service.protocols.paths import PATHS
 from tests.builders import build_schema
 from tests.processes import ROOT
 from tests.service.protocols.conftest import serving
@@ -32,9 +31,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def test_every_path_is_named_with_its_methods_and_no_other() -> None:
-    rows = dict(re.findall(r"^\| `(/v[12][^`]*)` \| ([A-Z, ]+) \|", PAGE, re.MULTILINE))
-    assert rows == {path: ", ".join(route.methods) for path, route in PATHS.items()}
+def test_every_method_is_named() -> None:
     assert all(f"`{method}`" in PAGE for method in METHODS)
 
 

@@ -48,8 +48,10 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: Preset = Field(default="balanced", description="What None stands for: fast, balanced or best.")
-    model: Family | None = Field(default=None, description="Model family; default by preset.")
+    preset: Preset = Field(
+        default="balanced", description="How much work a model is worth; it decides what is left open."
+    )
+    model: Family | None = Field(default=None, description="Model family.")
     mix: tuple[Part, ...] | None = Field(
         default=None, description="Families, trees among them, that are fitted and mixed; empty: the model alone."
     )
@@ -58,24 +60,25 @@ class TrainConfig(BaseModel):
         default=(0.05, 0.25, 0.5, 0.75, 0.95),
         min_length=3,
         max_length=99,
-        description="Levels of objective quantile: ascending, 0.5 in the middle.",
+        description="Levels of objective `quantile`: ascending, 0.5 in the middle.",
     )
     huber_delta: float = Field(
-        default=1.0, gt=0, le=100, description="Error, in target deviations, above which huber counts it as it is."
+        default=1.0, gt=0, le=100, description="Error, in target deviations, above which `huber` counts it as it is."
     )
     row_weight: RowWeight | None = Field(
         default=None,
-        description="Of rows in objective mse: equal, or by each row's own spread, so that noise counts less.",
+        description="How rows count in objective `mse`: all alike, or by each row's own spread, so that noise "
+        "counts less.",
     )
     tweedie_power: float = Field(
-        default=1.5, gt=1, lt=2, description="Power of tweedie: near 1 counts, near 2 amounts."
+        default=1.5, gt=1, lt=2, description="Power of `tweedie`: near 1 counts, near 2 amounts."
     )
     seed: int = Field(default=0, ge=0, description="Seed of the split, the weights, dropout and shuffling.")
     folds: int | None = Field(
         default=None,
         ge=1,
         le=50,
-        description="Networks trained side by side, each on all rows but its fold; 1: one network and held-out rows.",
+        description="Networks trained side by side, each on all rows but its fold. 1: one network and held-out rows.",
     )
     repeats: int | None = Field(
         default=None, ge=1, le=20, description="Times that the rows are cut into folds, each time in another way."
@@ -84,17 +87,17 @@ class TrainConfig(BaseModel):
         default=None, ge=1, le=20, description="Repeats that are served at most; fewer answer sooner."
     )
     refit: bool | None = Field(
-        default=None, description="With held-out rows: train once more on all rows after measuring; default by rows."
+        default=None, description="With held-out rows: train once more on all rows after measuring."
     )
     members: int | None = Field(
-        default=None, ge=1, le=128, description="Members of each network that share its weights (tabm)."
+        default=None, ge=1, le=128, description="Members of each network that share its weights (`tabm`)."
     )
     hidden: tuple[Width, ...] | None = Field(
         default=None, min_length=1, max_length=16, description="Widths of the hidden layers."
     )
     activation: Activation | None = Field(default=None, description="Activation of the hidden layers.")
     initializer: Initializer = Field(
-        default="he_normal", description="Draw of the hidden layers' weights (mlp and tabm)."
+        default="he_normal", description="Draw of the hidden layers' weights (`mlp` and `tabm`)."
     )
     dropout: Share | tuple[Share, ...] | None = Field(
         default=None,
@@ -105,7 +108,7 @@ class TrainConfig(BaseModel):
     )
     noise: Noise | tuple[Noise, ...] = Field(
         default=0.03,
-        description="Deviation of augment noise, of scaled numbers; several: one for each pair of repeats.",
+        description="Deviation of the normal noise, of scaled numbers; several: one for each pair of repeats.",
     )
     mixup: Alpha | tuple[Alpha, ...] = Field(
         default=0.2, description="Alpha of the mixtures' Beta distribution; several: one for each pair of repeats."
@@ -114,64 +117,82 @@ class TrainConfig(BaseModel):
         default="near", description="Which rows are mixed: those with a similar target, or any two."
     )
     embedding_bins: int | None = Field(
-        default=None, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (mlp and tabm)."
+        default=None, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (`mlp` and `tabm`)."
     )
     embedding_dim: int | None = Field(default=None, ge=1, le=128, description="Width of each number's embedding.")
     embedding_activation: Activation | None = Field(
-        default=None, description="Activation of each number's embedding; default none (mlp and tabm)."
+        default=None, description="Activation of each number's embedding (`mlp` and `tabm`)."
     )
-    optimizer: Optimizer = Field(default="adamw", description="Optimiser.")
+    optimizer: Optimizer = Field(default="adamw", description="Rule by which a step changes the weights.")
     momentum: float | None = Field(default=None, ge=0, lt=1, description="Momentum, or Adam's first beta.")
     beta_2: float | None = Field(default=None, gt=0, lt=1, description="Adam's second beta.")
     learning_rate: Rate | tuple[Rate, ...] | None = Field(
         default=None, description="Peak learning rate; several: one for each repeat in turn."
     )
-    schedule: Schedule | None = Field(default=None, description="Learning rate over the steps.")
+    schedule: Schedule | None = Field(
+        default=None,
+        description="Learning rate over the steps; `coslog4`: four cosine cycles, each twice as long as the last.",
+    )
     warmup: float | None = Field(default=None, ge=0, lt=1, description="Share of the steps over which the rate rises.")
-    weight_decay: float | None = Field(default=None, ge=0, le=1, description="Decoupled weight decay.")
+    weight_decay: float | None = Field(
+        default=None, ge=0, le=1, description="Decoupled weight decay; biases, embeddings and learned scales have none."
+    )
     l1: float = Field(default=0.0, ge=0, description="Penalty on the kernels' absolute values.")
-    l2: float = Field(default=0.0, ge=0, description="Penalty on the kernels' squares; with l1: elastic net.")
+    l2: float = Field(default=0.0, ge=0, description="Penalty on the kernels' squares; with `l1`: elastic net.")
     alpha: float | None = Field(
         default=None,
         ge=0,
-        description="Penalty of ridge, lasso, elastic-net and polynomial, as scikit-learn's; default by the folds.",
+        description="Penalty of `ridge`, `lasso`, `elastic-net` and `polynomial`, as scikit-learn's; left open, the "
+        "folds choose it.",
     )
     l1_ratio: float | None = Field(
-        default=None, gt=0, le=1, description="Share of the L1 norm in elastic-net's penalty; default by the folds."
+        default=None,
+        gt=0,
+        le=1,
+        description="Share of the L1 norm in `elastic-net`'s penalty; left open, the folds choose it.",
     )
-    degree: int = Field(default=2, ge=1, le=5, description="Degree of polynomial.")
+    degree: int = Field(default=2, ge=1, le=5, description="Highest degree of the products in `polynomial`.")
     direction: Literal["forward", "backward"] = Field(
-        default="forward", description="Whether stepwise adds features, or takes them away."
+        default="forward", description="Whether `stepwise` adds features, or takes them away."
     )
     criterion: Literal["validation", "aic", "bic"] = Field(
-        default="validation", description="What stepwise compares: the error on folds left out, AIC or BIC."
+        default="validation", description="What `stepwise` compares: the error on folds left out, AIC or BIC."
     )
     clip_norm: float | None = Field(
-        default=None, ge=0, description="Gradients are scaled down to this norm; 0: they are left."
+        default=None,
+        ge=0,
+        description="Gradients are scaled down to this norm, each network's to its own; 0: they are left.",
     )
     epochs: int | None = Field(default=None, ge=1, le=100_000, description="Passes over the training rows.")
     batch_size: int | None = Field(default=None, ge=1, le=1_000_000, description="Rows a step.")
     patience: int | None = Field(
-        default=None, ge=1, description="Epochs without a better validation error before stopping."
+        default=None,
+        ge=1,
+        description="Epochs without a better validation error before stopping: half of the epochs, at least 8.",
     )
     test_fraction: Fraction | None = Field(
-        default=None, description="Without folds: share of rows that only measure; default by rows."
+        default=None,
+        description="Without folds: share of rows that only measure; left open, the number of rows decides.",
     )
     calibration_fraction: Fraction | None = Field(
-        default=None, description="Without folds: share that fits the intervals; default by rows."
+        default=None, description="Without folds: share that fits the intervals; left open, the number of rows decides."
     )
     validation_fraction: Fraction | None = Field(
-        default=None, description="Without folds: share that chooses the epoch; default by rows."
+        default=None, description="Without folds: share that chooses the epoch; left open, the number of rows decides."
     )
     distil: Literal["auto"] | bool | None = Field(
         default=None,
-        description="Serve one small network taught by the ensemble; auto: where its error is at most 1% above.",
+        description="Serve one small network taught by the ensemble; `auto`: where its error is at most 1% above.",
     )
     int8: bool = Field(
         default=False, description="Store a copy of the network in 8-bit integers too, where its answers stay near."
     )
-    device: str = Field(default="auto", description="What computes: auto, cpu, gpu, or GPUs by number.")
-    precision: Precision = Field(default="auto", description="Of the products in a training step.")
+    device: str = Field(
+        default="auto",
+        description="What computes: a GPU where there is one, the CPU, or GPUs by number.",
+        examples=["auto", "cpu", "gpu", "gpu:1", "gpu:0,1"],
+    )
+    precision: Precision = Field(default="auto", description="Precision of the products in a training step.")
 
     @field_validator("device")
     @classmethod

@@ -25,19 +25,23 @@ EPOCHS: dict[str, Epoch] = {epoch: epoch for epoch in get_args(Epoch)}
 class TextRules(BaseModel):
     """What the user may say of how texts are written, for one column or, at the top of ``schema.toml``, for all.
 
-    Attributes:
-        decimal: mark before the fraction of a number, or None: found from the column.
-        thousands: mark between groups of three digits, "" for none, or None: found from the column.
-        missing_values: texts or numbers that mean "no value", beside the usual ones.
-        format: of dates, see :func:`artifact.rows.texts.dates.format_of_dates`, or None: found from the column.
+    None stands for what the column shows. :func:`artifact.rows.texts.dates.format_of_dates` reads a format.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    decimal: Decimal | None = None
-    thousands: Thousands | None = None
-    missing_values: tuple[str, ...] | None = None
-    format: str | None = None
+    decimal: Decimal | None = Field(default=None, description="Mark before the fraction of a number.")
+    thousands: Thousands | None = Field(
+        default=None, description="Mark between groups of three digits; a space is every kind of space."
+    )
+    missing_values: tuple[str, ...] | None = Field(
+        default=None, description='Texts or numbers that mean "no value" as well.', examples=["unknown", -999]
+    )
+    format: str | None = Field(
+        default=None,
+        description="How dates are written: in letters, or as `strptime` has it.",
+        examples=["dd/mm/yyyy", "mm/dd/yyyy", "dd.mm.yy", "%d.%m.%Y %H:%M"],
+    )
 
     @field_validator("missing_values", mode="before")
     @classmethod
@@ -88,16 +92,28 @@ def rules_of(text: TextFormat | None) -> dict[str, object]:
 class _OfFeature(BaseModel):
     """What may be said of a feature beside its texts."""
 
-    kind: Kind | None = None
-    unit: str | None = None
-    description: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    categories: tuple[str, ...] | None = None
-    missing: Literal["impute", "refuse"] | None = None
-    unseen: Literal["other", "refuse"] | None = None
-    out_of_range: Literal["warn", "refuse"] | None = None
-    drop: bool = False
+    kind: Kind | None = Field(default=None, description="What the column is.")
+    unit: str | None = Field(
+        default=None,
+        description="Shown in `/schema`, in tables and in the report. For numbers that are dates: what they count, "
+        "`s`, `ms`, `us`, `ns` or `excel`.",
+    )
+    description: str | None = Field(default=None, description="Shown in `/schema` and in the report.")
+    minimum: float | None = Field(
+        default=None, description="Lower end of the range; for a date, seconds since 1970 UTC."
+    )
+    maximum: float | None = Field(default=None, description="Upper end of the range, in the same unit.")
+    categories: tuple[str, ...] | None = Field(default=None, description='The categories; any other is "other".')
+    missing: Literal["impute", "refuse"] | None = Field(
+        default=None, description="What becomes of a value that is missing in a request."
+    )
+    unseen: Literal["other", "refuse"] | None = Field(
+        default=None, description="What becomes of a category that never stood in the table, or is not in your list."
+    )
+    out_of_range: Literal["warn", "refuse"] | None = Field(
+        default=None, description="What becomes of a value outside the range."
+    )
+    drop: bool = Field(default=False, description="Whether the column is left out.")
 
 
 class FeatureCorrection(TextRules, _OfFeature):
@@ -112,8 +128,8 @@ class FeatureCorrection(TextRules, _OfFeature):
 class _OfTarget(BaseModel):
     """What may be said of a target beside its texts."""
 
-    unit: str | None = None
-    description: str | None = None
+    unit: str | None = Field(default=None, description="Shown in `/model`, in `/docs` and in the report.")
+    description: str | None = Field(default=None, description="Shown in `/model`.")
 
 
 class TargetCorrection(TextRules, _OfTarget):

@@ -1,0 +1,33 @@
+"""``python -m docs.reference``: write the lists and tables of the pages anew; ``--check``: say which page is stale."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cogapp import Cog
+
+ROOT = Path(__file__).parents[2]
+PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md")
+_PROLOGUE = "from docs.reference import alerts, commands, service, training"
+_OPTIONS = ("-P", "-U", "-n", "utf-8", "--verbosity=1", "--markers=<!--cog --> <!--end-->", "-p", _PROLOGUE)
+_STALE = "A page does not say what the code says. Run: make docs"
+
+
+def write(*pages: Path, check: bool = False) -> int:
+    """Write what the pages' calls return, in place.
+
+    Args:
+        pages: which; all where none is given.
+        check: write nothing; where a page would change, print the difference and what to run.
+
+    Returns:
+        The exit code: 0, or where a page is stale another.
+    """
+    how = ("--check", "--diff", f"--check-fail-msg={_STALE}") if check else ("-r",)
+    code: int = Cog().main(["cog", *_OPTIONS, "-I", str(ROOT), *how, *map(str, pages or PAGES)])
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(write(check="--check" in sys.argv[1:]))

@@ -1,0 +1,62 @@
+"""What docs/cli.md lists: the commands and their options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+
+from docs.reference.markdown import bullets, check_names, code, sentence, table, typed
+from trueline.main import COMMANDS, cli
+
+
+def commands() -> str:
+    """Every command with the first sentence of its help."""
+    rows = [(f"[`{name}`](#trueline-{name})", typed(_first_sentence(command(name)))) for name in COMMANDS]
+    return table(["command", "what it does"], rows)
+
+
+def options(name: str, see: Mapping[str, str] | None = None) -> str:
+    """The options of a command; those of ``serve`` that are settings of the service are the settings' page's.
+
+    Args:
+        name: of the command.
+        see: what the page says more, by option.
+    """
+    see = see or {}
+    # Not get_params: there serve's settings would stand, and --help.
+    params = [p for p in command(name).params if isinstance(p, click.Option)]
+    check_names("option", see, {p.opts[-1] for p in params})
+    return bullets((_spelt(p), _brief(p), sentence(typed(p.help or ""), see.get(p.opts[-1]))) for p in params)
+
+
+def command(name: str) -> click.Command:
+    """A command of the command line."""
+    found = cli.get_command(click.Context(cli), name)
+    if found is None:
+        raise ValueError(f"Expected a command that there is. Received: '{name}'.")
+    return found
+
+
+def _first_sentence(one: click.Command) -> str:
+    text = " ".join((one.help or "").split("\n\n")[0].split())
+    return text.partition(". ")[0].rstrip(".") + "."
+
+
+def _spelt(option: click.Option) -> str:
+    """``-o, --output FILE``, as it is typed."""
+    value = "" if option.is_flag else f" {option.metavar or option.type.name.upper()}"
+    if isinstance(option.type, click.Choice) and not option.metavar:
+        value = " NAME"
+    return ", ".join(
+        f"`{flag}{value if flag == option.opts[-1] else ''}`" for flag in (*option.opts, *option.secondary_opts)
+    )
+
+
+def _brief(option: click.Option) -> list[str]:
+    brief = ["required"] if option.required else []
+    if isinstance(option.type, click.Choice):
+        brief.append(code(*option.type.choices))
+    if option.show_default and option.default is not None:
+        brief.append(f"default {code(option.default)}")
+    return brief
