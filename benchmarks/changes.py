@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.changes_figures import GROUPS, Checkout, Measured
+from benchmarks.checkouts import is_checkout
 from benchmarks.machine import describe
 from benchmarks.servers import ROOT
 
@@ -125,7 +126,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.pairs < 2:
         parser.error(f"Expected at least 2 pairs. Received: {options.pairs}.")
-    if not (options.old / "pyproject.toml").is_file():
+    if not is_checkout(options.old):
         parser.error(f"Expected a checkout of Trueline. Received: {options.old}.")
     return options
 

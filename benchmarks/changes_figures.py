@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -18,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from benchmarks import load, network, servers
+from benchmarks.checkouts import run_in
 from benchmarks.scenarios import ARROW, BULK_ROWS
 from benchmarks.serving import LOAD_CORE, SERVER_CORE
 from tests.builders import build_schema, plain_features, sample_rows
@@ -152,18 +151,7 @@ class Checkout:
         return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     def _run(self, command: Sequence[str], **environ: str) -> str:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "TRUELINE_", "PYTHONPATH"))}
-        quiet = {"BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        done = subprocess.run(
-            command,
-            check=True,
-            capture_output=True,
-            text=True,
-            cwd=self._root,
-            env={**kept, **quiet, "PYTHONPATH": str(self._root), **environ},
-            timeout=600,
-        )
-        return done.stdout
+        return run_in(self._root, command, **environ).stdout
 
 
 def _table(n_rows: int) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""Whether two checkouts train the same models and answer the same bytes: ``python -m benchmarks.sameness``."""
