@@ -54,7 +54,7 @@ def _keras(path: Path) -> dict[str, str]:
     """A digest of each weight, and the layers' settings without the modules that they come from."""
     facts: dict[str, str] = {}
     with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read("config.json"), object_hook=_without_module)
+        config = json.loads(archive.read("config.json"), object_hook=_without_place)
         weights = io.BytesIO(archive.read("model.weights.h5"))
     facts["network/keras"] = json.dumps(config)
 
@@ -68,8 +68,9 @@ def _keras(path: Path) -> dict[str, str]:
     return facts
 
 
-def _without_module(item: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in item.items() if key != "module"}
+def _without_place(item: dict[str, Any]) -> dict[str, Any]:
+    """Without the module of a class, and without the address that an object had in memory."""
+    return {key: value for key, value in item.items() if key not in ("module", "shared_object_id")}
 
 
 def _onnx(path: Path, name: str) -> dict[str, str]:
@@ -86,7 +87,7 @@ def _onnx(path: Path, name: str) -> dict[str, str]:
 def _json(path: Path, whole: str, masks: tuple[str, ...]) -> dict[str, str]:
     """The fields of a file: metrics, verdict, notes and baselines of the manifest are facts of their own kind."""
     facts = {}
-    for name, value in leaves(json.loads(path.read_text(encoding="utf-8")), whole, depth=2).items():
+    for name, value in leaves(json.loads(path.read_text(encoding="utf-8")), whole, depth=3).items():
         if name in _CHANGING or name.startswith("manifest.files."):
             continue
         field = name.partition(".")[2]

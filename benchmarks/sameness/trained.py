@@ -22,8 +22,11 @@ from benchmarks.sameness.trainings import TRAININGS, Training
 MODEL = "houses"
 _TABLE = re.compile(r"(?<!\S)[\w-]+\.(?:csv|parquet)\b")
 _SECONDS = re.compile(r'("seconds": )[\d.]+')
-# A line of progress comes every ten seconds, as far as the training is by then.
-_PROGRESS = re.compile(r"^(?:Reading|Training|Teaching|Comparing|Storing).*$\n?", re.MULTILINE)
+# A line of progress comes every ten seconds, as far as the training is by then; TensorFlow's log names the time.
+_OF_THE_TIME = re.compile(
+    r"^(?:(?:Reading|Training|Teaching|Comparing|Storing)|[IWEF]\d{4} \d\d:|[IWEF]0000 00:00:|WARNING: All log).*$\n?",
+    re.MULTILINE,
+)
 
 
 class Trained(NamedTuple):
@@ -87,9 +90,7 @@ class Checkout:
                 last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
                 return {FAILED: masked(f"{name}: exit {done.returncode}: {''.join(last)}", *masks)}
             for stream, text in (("printed", done.stdout), ("errors", done.stderr)):
-                facts[f"messages/{name}, {stream}"] = _SECONDS.sub(
-                    r"\1SECONDS", _PROGRESS.sub("", masked(text, *masks))
-                )
+                facts[f"messages/{name}, {stream}"] = _timeless(masked(text, *masks))
         newest = max(path for path in (home / "models" / MODEL).iterdir() if path.is_dir())
         return {**read_version(newest, *masks), **_answers(answers), **facts}
 
@@ -99,6 +100,11 @@ class Checkout:
     def _run(self, words: list[str], home: Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "trueline", *words]
         return run_in(self.root, command, check=False, BENTOML_HOME=str(home), COLUMNS="120")
+
+
+def _timeless(text: str) -> str:
+    """What a command printed, without what hangs on how long it took."""
+    return _SECONDS.sub(r"\1SECONDS", _OF_THE_TIME.sub("", text))
 
 
 def _answers(path: Path) -> dict[str, str]:

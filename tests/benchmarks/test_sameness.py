@@ -87,7 +87,7 @@ def test_a_version_is_the_same_but_for_its_name_day_commit_and_modules(old, tmp_
         ({"initialiser": bit_flipped(WEIGHT)}, {"weights/model weight"}),
         ({"units": 3}, {"network/keras"}),
         ({"calibration": "{} "}, {"files/calibration.json"}),
-        ({"metrics": {"price": {"rmse": np.nextafter(0.25, 1)}}}, {"metrics/price", "report/metrics.price"}),
+        ({"metrics": {"price": {"rmse": np.nextafter(0.25, 1)}}}, {"metrics/price.rmse", "report/metrics.price.rmse"}),
         ({"notes": []}, {"notes", "report/notes"}),
         ({"verdict": {"worth_it": "no"}}, {"verdict/worth_it", "report/verdict.worth_it"}),
     ],
