@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from artifact.registry.local import Registry
 from service.live.choice import CHOICE, Choice
-from service.live.live import Live, LiveModel
+from service.live.live import Live
+from service.live.model import LiveModel
 from service.live.source import Source
 from service.metrics.exposition import render
 from service.metrics.metrics import Metrics
@@ -48,6 +49,9 @@ class Worker:
         metrics_folder: where the metrics of all workers are, or None where this process is the only one.
         expected_workers: how many workers the service has. Defaults to 1.
         parent: the process that started this one, with which it ends; None where it ends by itself.
+
+    Attributes:
+        deployment: says which version answers a request; handlers ask it.
     """
 
     def __init__(
@@ -72,8 +76,7 @@ class Worker:
         self.fleet = Fleet(None if metrics_folder is None else metrics_folder / WORKERS, expected_workers)
         metrics.readiness.ask = self.is_ready
         self._drain = Drain(settings.drain_seconds, self._begin_drain)
-        self._parent = ParentWatch(parent, self._drain.hurry)
-        self._watches: list[Sweeper | DescriptorWatch] = []
+        self._watches = [] if parent is None else [ParentWatch(parent, self._drain.hurry).looks]
         self.live = Live(
             source or Source(registry, settings.model),
             metrics,
@@ -85,6 +88,7 @@ class Worker:
             device=settings.device,
             on_live=partial(self.fleet.show, "ready"),
         )
+        self.deployment = self.live.deployment
         self.batcher = Batcher(
             metrics,
             max_batch_rows=settings.max_batch_rows,
@@ -131,7 +135,6 @@ class Worker:
     async def start(self) -> None:
         """Load the model, then let requests come. A worker that begins later thus never answers "not ready"."""
         self._drain.install()
-        self._parent.start()
         server = self._drain.server
         if server is not None:
             # Imported here: it needs uvicorn, which is there where uvicorn serves.
@@ -141,12 +144,12 @@ class Worker:
             self._tasks = server.server_state.tasks
             connections = server.server_state.connections
             header, write = self.settings.header_seconds, self.settings.write_seconds
-            self._watches = [
-                Sweeper(connections, header_seconds=header, write_seconds=write),
-                DescriptorWatch(connections),
+            self._watches += [
+                Sweeper(connections, header_seconds=header, write_seconds=write).looks,
+                DescriptorWatch(connections).looks,
             ]
-            for watch in self._watches:
-                watch.start()
+        for watch in self._watches:
+            watch.start()
         self.fleet.join()
         await self.live.start()
         self._flush()
@@ -162,7 +165,7 @@ class Worker:
         Raises:
             NotReadyError: no version is live here, another worker has none yet, or the service is stopping.
         """
-        model = self.live.model()
+        model = self.deployment.route()
         try:
             ready, expected = self.fleet.ready_workers(), self.fleet.expected
         except OSError as error:
@@ -181,7 +184,6 @@ class Worker:
         return True
 
     async def stop(self) -> None:
-        self._parent.stop()
         self._drain.uninstall()
         for watch in self._watches:
             await watch.stop()
@@ -201,7 +203,7 @@ class Worker:
         Raises:
             ApiError: the request cannot be answered.
         """
-        model = self.live.model()
+        model = self.deployment.route()
         try:
             request = model.reader.read(body)
             gone = None if receive is None else partial(client_left, receive)

@@ -54,11 +54,11 @@ async def _readyz(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
 
 
 async def _schema(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(documents.schema_document(worker.live.model()))
+    return Reply(documents.schema_document(worker.deployment.route()))
 
 
 async def _model(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(await asyncio.to_thread(documents.model_document, worker.live.model(), worker.registry))
+    return Reply(await asyncio.to_thread(documents.model_document, worker.deployment.route(), worker.registry))
 
 
 async def _metrics(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
@@ -70,7 +70,7 @@ async def _docs(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
 
 
 async def _docs_json(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(openapi.openapi_document(worker.live.current, worker.settings))
+    return Reply(openapi.openapi_document(worker.deployment.champion, worker.settings))
 
 
 ROUTES: dict[str, Route] = {

@@ -11,7 +11,7 @@ import orjson
 
 from artifact.errors import ArtifactError
 from artifact.registry.local import ALIASES, Registry
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 
 # The page's own parts come with BentoML; nothing is loaded from another host.
 DOCS_PAGE = b"""<!DOCTYPE html>

@@ -9,7 +9,7 @@ import orjson
 from service.documents.parts import JSON, Parts
 from service.documents.protocols import protocol_paths
 from service.documents.schemas import interval, missing_columns_parameter, ref, schemas
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.predict.explain import ON_ERROR
 from service.protocols import formats
 from service.settings.settings import Settings

@@ -7,7 +7,7 @@ from typing import Any
 from artifact.rows.absent import MISSING_COLUMNS
 from service.documents.parts import JSON, Parts
 from service.documents.schemas import array, complete, interval, missing_columns_parameter, or_list_of_one, ref
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.protocols.datatypes import ALL
 from service.protocols.formats import MISSING
 from service.protocols.oip_http import BINARY

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from artifact.rows.absent import MISSING_COLUMNS
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.predict.explain import ON_ERROR
 from service.protocols.formats import MISSING
 from service.wire.errors import DETAILS_LIMIT

@@ -6,11 +6,11 @@ looks long enough is closed: a head that does not end (slow loris), a peer that 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from collections.abc import Collection
 from typing import Any, NamedTuple
+
+from service.live.periodic import Periodic
 
 
 class _Seen(NamedTuple):
@@ -27,6 +27,9 @@ class Sweeper:
         connections: uvicorn's protocols, one a connection, as they come and go.
         header_seconds: longest wait for a request's head, the first of a connection or a later one.
         write_seconds: longest time without progress in sending an answer.
+
+    Attributes:
+        looks: when it looks.
     """
 
     def __init__(self, connections: Collection[Any], *, header_seconds: float, write_seconds: float) -> None:
@@ -34,17 +37,8 @@ class Sweeper:
         self._header_seconds = header_seconds
         self._write_seconds = write_seconds
         self._seen: dict[Any, _Seen] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        pause = min(1.0, header_seconds / 4, write_seconds / 4)
+        self.looks = Periodic(lambda: self.sweep(time.monotonic()), pause)
 
     def sweep(self, now: float) -> None:
         """Look at every connection once."""
@@ -73,9 +67,3 @@ class Sweeper:
         if not idle and (cycle is None or cycle.response_complete):
             return ("head", id(cycle)), self._header_seconds
         return None, 0.0
-
-    async def _run(self) -> None:
-        pause = min(1.0, self._header_seconds / 4, self._write_seconds / 4)
-        while True:
-            await asyncio.sleep(pause)
-            self.sweep(time.monotonic())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import errno
 import logging
 import os
@@ -11,9 +9,10 @@ import resource
 import time
 from collections.abc import Collection
 
+from service.live.periodic import Periodic
+
 logger = logging.getLogger("bentoml.trueline")
 
-_LOOK_SECONDS = 1.0
 _AGAIN_SECONDS = 60.0
 
 
@@ -24,22 +23,16 @@ class DescriptorWatch:
 
     Args:
         connections: those that are open, for the line.
+        look_seconds: between two looks. Defaults to a second.
+
+    Attributes:
+        looks: when it looks.
     """
 
-    def __init__(self, connections: Collection[object]) -> None:
+    def __init__(self, connections: Collection[object], *, look_seconds: float = 1.0) -> None:
         self._connections = connections
         self._said: float | None = None  # None: there was one at the last look
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        self.looks = Periodic(lambda: self.look(time.monotonic()), look_seconds)
 
     def look(self, now: float) -> None:
         """Take a descriptor and give it back.
@@ -66,11 +59,6 @@ class DescriptorWatch:
             f"Expected a free file descriptor. Received: {received}, with {len(self._connections)} connections open. "
             "New connections are closed unanswered. Raise the limit, add workers, or let fewer clients connect."
         )
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            self.look(time.monotonic())
 
 
 def _fault() -> int | None:

@@ -8,6 +8,8 @@ import os
 import signal
 from collections.abc import Callable
 
+from service.live.periodic import Periodic
+
 logger = logging.getLogger("bentoml.trueline")
 
 # In the environment of the workers: the number of the process that started them.
@@ -21,29 +23,26 @@ class ParentWatch:
     """Looks whether the parent lives: the kernel gives an orphan another one.
 
     Args:
-        parent: the parent's process number; None where there is none to watch.
+        parent: the parent's process number.
         at_once: called before the signal: there is no load balancer to wait for.
+        end_seconds: how long requests in flight may take. Defaults to 30.
+
+    Attributes:
+        looks: when it looks; the parent may be gone at the first look already.
     """
 
-    def __init__(self, parent: int | None, at_once: Callable[[], None]) -> None:
-        self._parent = parent
+    def __init__(self, parent: int, at_once: Callable[[], None], *, end_seconds: float = _END_SECONDS) -> None:
+        self._parent: int | None = parent
         self._at_once = at_once
-        self._task: asyncio.Task[None] | None = None
+        self._end_seconds = end_seconds
+        self.looks = Periodic(self.look, _LOOK_SECONDS)
 
-    def start(self) -> None:
-        """Look from now on; the parent may be gone already."""
-        if self._parent is not None:
-            self._task = asyncio.get_running_loop().create_task(self._watch(self._parent))
-
-    def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    async def _watch(self, parent: int) -> None:
-        while os.getppid() == parent:
-            await asyncio.sleep(_LOOK_SECONDS)
+    def look(self) -> None:
+        """Ask this worker to end, once, where the parent is gone."""
+        if self._parent is None or os.getppid() == self._parent:
+            return
+        self._parent = None  # The end is asked for once.
         logger.error("The service's parent process is gone. This worker ends.")
         self._at_once()
-        asyncio.get_running_loop().call_later(_END_SECONDS, os._exit, 1)
+        asyncio.get_running_loop().call_later(self._end_seconds, os._exit, 1)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -9,7 +9,7 @@ import orjson
 
 from artifact.errors import unknown_name
 from artifact.rows.encoding import RowWarning
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.protocols.tensors import described_inputs, output_names
 from service.wire.errors import UnknownModelError
 from service.worker import Worker
@@ -26,7 +26,7 @@ def served(worker: Worker, name: str, version: str | None) -> LiveModel:
         NotReadyError: no model is live.
         UnknownModelError: another model or version; the message says which there is.
     """
-    model = worker.live.model()
+    model = worker.deployment.route()
     if name != model.name:
         raise UnknownModelError(unknown_name("model", name, [model.name]))
     if version and version != model.version:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.predict.inference import Answer
 from service.predict.requests import PredictRequest
 from service.protocols import oip

@@ -14,7 +14,7 @@ import orjson
 
 from artifact.errors import Fault
 from artifact.rows.absent import MissingColumns
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.predict.hints import is_not_finite, not_finite
 from service.predict.inference import Answer
 from service.predict.parts import WAY_OUT

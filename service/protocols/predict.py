@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from artifact.predictor import Predictor
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.predict.bulk import BulkRun
 from service.predict.lane import Work
 from service.predict.parts import Options, Part
@@ -40,7 +40,7 @@ async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply | Str
     if is_plain(scope, settings.max_body_bytes):
         return await predict_plain(worker, scope, receive)
     asked = wanted(scope["headers"], scope.get("query_string", b""))
-    model = worker.live.model()
+    model = worker.deployment.route()
     Unpacker(asked.encoding, None)
     if asked.takes == asked.gives == formats.NDJSON:
         return await _stream(worker, model, asked, receive)
@@ -55,7 +55,7 @@ async def predict_plain(worker: Worker, scope: Scope, receive: Receive) -> Reply
     body = await read_announced_body(scope, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds)
     if len(body) <= LARGE and _ON_ERROR not in body:
         return Reply(await worker.predict(body, receive))
-    return await _bulk(worker, worker.live.model(), wanted(scope["headers"], b""), body)
+    return await _bulk(worker, worker.deployment.route(), wanted(scope["headers"], b""), body)
 
 
 def is_plain(scope: Scope, limit: int) -> bool:

@@ -17,7 +17,7 @@ from artifact.errors import unknown_name
 from artifact.rows.absent import MissingColumns
 from artifact.rows.encoding import RowWarning
 from artifact.rows.schema import FeatureSchema, Kind
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.predict.requests import PredictRequest
 from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import fault

@@ -24,7 +24,7 @@ from artifact.registry.local import Registry
 from artifact.rows.schema import Feature
 from service.app.app import ROUTES, App
 from service.documents.openapi import openapi_document
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.metrics.metrics import Metrics
 from service.protocols.paths import PATHS
 from service.settings.settings import Settings
@@ -123,7 +123,7 @@ def client(client_module: ModuleType, transport: httpx.ASGITransport) -> Any:
 
 @pytest.fixture
 def predictor(worker: Worker) -> Predictor:
-    return worker.live.model().predictor
+    return worker.deployment.route().predictor
 
 
 def part(module: ModuleType, path: str) -> Any:

@@ -15,7 +15,7 @@ from artifact.registry.local import Registry
 from service.app.app import ROUTES
 from service.documents.openapi import openapi_document
 from service.documents.parts import ERRORS
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.protocols.formats import MEDIA_TYPES
 from service.protocols.paths import PATHS
 from service.settings.settings import Settings

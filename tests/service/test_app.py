@@ -236,7 +236,7 @@ async def test_a_worker_made_from_the_environment(registry):
 
     worker = Worker.from_environment(environ, source)
     await worker.start()
-    assert worker.live.model().name == "houses"
+    assert worker.deployment.route().name == "houses"
     await worker.stop()
     with pytest.raises(DataError, match="TRUELINE_MAX_ROWS"):
         Worker.from_environment({**environ, "TRUELINE_MAX_ROWS": "0"}, source)
@@ -272,7 +272,7 @@ async def test_life_cycle_starts_and_stops_the_worker_inside_the_inner_apps(work
         return messages.pop(0)
 
     async def send(message):
-        sent.append((message["type"], worker.live.current is not None, worker.live._watcher is not None))
+        sent.append((message["type"], worker.deployment.champion is not None, worker.live.is_watching))
 
     await app({"type": "lifespan"}, receive, send)
     assert sent == [("lifespan.startup.complete", True, True), ("lifespan.shutdown.complete", True, False)]

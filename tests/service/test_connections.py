@@ -80,8 +80,8 @@ async def test_it_looks_by_itself(connections):
     slow = Protocol()
     connections.add(slow)
     sweeper = Sweeper(connections, header_seconds=0.02, write_seconds=1)
-    sweeper.start()
+    sweeper.looks.start()
     async with asyncio.timeout(5):
         while not slow.transport.aborted:
             await asyncio.sleep(0.005)
-    await sweeper.stop()
+    await sweeper.looks.stop()

@@ -55,12 +55,11 @@ def test_the_systems_limit_is_told_from_the_process_s_and_another_fault_is_not_i
 
 
 @pytest.mark.anyio
-async def test_it_looks_by_itself(opening, log, monkeypatch):
-    monkeypatch.setattr("service.process.descriptors._LOOK_SECONDS", 0.01)
-    watch = DescriptorWatch([])
-    watch.start()
+async def test_it_looks_by_itself(opening, log):
+    watch = DescriptorWatch([], look_seconds=0.01)
+    watch.looks.start()
     opening[0] = errno.EMFILE
     async with asyncio.timeout(5):
         while "Expected a free" not in log.text:
             await asyncio.sleep(0.01)
-    await watch.stop()
+    await watch.looks.stop()

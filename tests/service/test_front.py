@@ -304,7 +304,7 @@ async def test_the_short_way_answers_as_the_long_way_does(registry, monkeypatch,
 async def test_a_fault_of_the_short_way_is_a_500_without_its_traceback(registry, log):
     service = Service(registry)
     async with service as client:
-        service.worker.live.current.writer.write = lambda request, answer: 1 / 0
+        service.worker.deployment.champion.writer.write = lambda request, answer: 1 / 0
         answer = await client.post("/predict", json=BODY)
         assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
         assert "x-request-id" in answer.headers

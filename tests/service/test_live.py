@@ -5,7 +5,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from artifact.registry.local import Registry
-from service.live.live import Live, LiveModel
+from service.live.live import Live
+from service.live.model import LiveModel
 from service.live.source import Source
 from service.metrics.metrics import Metrics
 from service.wire.errors import NotReadyError
@@ -14,9 +15,9 @@ from tests.builders import build_version
 pytestmark = pytest.mark.anyio
 
 
-def live_of(registry, model=None):
-    metrics = Metrics(CollectorRegistry())
-    return Live(Source(registry, model), metrics, max_rows=100, watch_seconds=0.01)
+def live_of(registry, metrics=None, **more):
+    metrics = metrics or Metrics(CollectorRegistry())
+    return Live(Source(registry), metrics, max_rows=100, watch_seconds=0.005, **more)
 
 
 async def until(condition):
@@ -29,13 +30,13 @@ async def test_a_promotion_and_a_rollback_are_seen_and_the_former_is_kept(regist
     first, second = registry.versions("houses")
     live = live_of(registry)
     await live.start()
-    former = live.current
+    former = live.deployment.champion
     assert former.version == first
     registry.promote(f"houses:{second}")
-    await until(lambda: live.current.version == second)
+    await until(lambda: live.deployment.champion.version == second)
     registry.rollback("houses")
-    await until(lambda: live.current.version == first)
-    assert live.current is former  # from memory, not loaded again
+    await until(lambda: live.deployment.champion.version == first)
+    assert live.deployment.champion is former  # from memory, not loaded again
     await live.stop()
     assert log.text.count("is live") == 3
 
@@ -48,19 +49,19 @@ async def test_the_old_version_serves_while_the_new_one_loads(registry, monkeypa
     load = LiveModel.load
 
     def watched(reference, **options):
-        seen.append(live.model().version)
+        seen.append(live.deployment.route().version)
         return load(reference, **options)
 
     monkeypatch.setattr(LiveModel, "load", watched)
     registry.promote(f"houses:{second}")
-    await until(lambda: live.current.version == second)
+    await until(lambda: live.deployment.champion.version == second)
     assert seen == [first]
     await live.stop()
 
 
 async def test_a_damaged_version_is_refused_once_and_the_old_one_serves_on(registry, log):
-    first, second = registry.versions("houses")
-    live = live_of(registry)
+    (first, second), metrics = registry.versions("houses"), Metrics(CollectorRegistry())
+    live = live_of(registry, metrics)
     await live.start()
     model = registry.models / "houses" / second / "model.onnx"
     model.write_bytes(model.read_bytes()[:-10] + b"0123456789")
@@ -68,21 +69,19 @@ async def test_a_damaged_version_is_refused_once_and_the_old_one_serves_on(regis
     await until(lambda: "keeps serving" in log.text)
     for _ in range(3):
         await live.refresh()
-    await asyncio.sleep(0.05)
-    assert live.model().version == first
+    assert live.deployment.route().version == first
     assert log.text.count(f"houses:{first} keeps serving") == 1
     assert "sha256" in log.text
-    assert live._retry_seconds > 8  # 2 s, then 4, then 8
-    assert live._metrics.registry.get_sample_value("trueline_model_loads_total", {"result": "failed"}) == 1
+    assert metrics.registry.get_sample_value("trueline_model_loads_total", {"result": "failed"}) == 1
     registry.rollback("houses")
     await asyncio.sleep(0.05)
-    assert live.model().version == first
+    assert live.deployment.route().version == first
     await live.stop()
 
 
 async def test_a_library_that_fails_is_no_reason_to_stop(registry, log, monkeypatch):
-    first, second = registry.versions("houses")
-    live = live_of(registry)
+    (first, second), now = registry.versions("houses"), [0.0]
+    live = live_of(registry, clock=lambda: now[0])
     await live.start()
 
     def fails(reference, **options):
@@ -91,10 +90,33 @@ async def test_a_library_that_fails_is_no_reason_to_stop(registry, log, monkeypa
     monkeypatch.setattr(LiveModel, "load", fails)
     registry.promote(f"houses:{second}")
     await until(lambda: "full" in log.text)
-    assert live.model().version == first
+    assert live.deployment.route().version == first
     monkeypatch.undo()
-    live._retry_at = 0.0  # two seconds later
-    await until(lambda: live.current.version == second)
+    now[0] += 2.0
+    await until(lambda: live.deployment.champion.version == second)
+    await live.stop()
+
+
+async def test_a_load_that_goes_on_failing_is_tried_again_after_2_4_8_and_at_most_60_seconds(registry, monkeypatch):
+    _, second = registry.versions("houses")
+    now, loads = [0.0], []
+    live = live_of(registry, clock=lambda: now[0])
+    await live.start()
+
+    def fails(reference, **options):
+        loads.append(now[0])
+        raise MemoryError("full")
+
+    monkeypatch.setattr(LiveModel, "load", fails)
+    registry.promote(f"houses:{second}")
+    await until(lambda: loads)
+    for seconds in (2, 4, 8, 16, 32, 60, 60):
+        tries = len(loads)
+        now[0] += seconds - 0.5
+        await asyncio.sleep(0.02)  # some looks
+        assert len(loads) == tries
+        now[0] += 0.5
+        await until(lambda tries=tries: len(loads) == tries + 1)
     await live.stop()
 
 
@@ -102,14 +124,14 @@ async def test_no_champion_says_what_to_do_and_the_first_one_goes_live(tmp_path,
     registry = Registry(tmp_path)
     live = live_of(registry)
     with pytest.raises(NotReadyError, match="the service is starting"):
-        live.model()
+        live.deployment.route()
     await live.start()
     with pytest.raises(NotReadyError, match="trueline train DATA") as caught:
-        live.model()
+        live.deployment.route()
     assert caught.value.status == 503
     version = build_version(registry, promote=True).version
-    await until(lambda: live.current is not None)
-    assert live.model().version == version
+    await until(lambda: live.deployment.champion is not None)
+    assert live.deployment.route().version == version
     await live.stop()
     assert log.text.count("Not ready.") == 1
 
@@ -126,7 +148,7 @@ async def test_a_store_that_cannot_be_read_does_not_end_the_watch(registry, log,
         patch.setattr(live.source, "stamp", fails)
         await until(lambda: "stale file handle" in log.text)
     registry.promote(f"houses:{second}")
-    await until(lambda: live.current.version == second)
+    await until(lambda: live.deployment.champion.version == second)
     await live.stop()
 
 
@@ -135,23 +157,23 @@ async def test_a_version_that_vanished_leaves_the_live_one(registry, log):
     live = live_of(registry)
     await live.start()
     registry.promote(f"houses:{second}")
-    await until(lambda: live.current.version == second)
+    await until(lambda: live.deployment.champion.version == second)
+    await live.stop()  # it would see the rollback before the version is gone
+    registry.rollback("houses")
     shutil.rmtree(registry.models / "houses" / first)
-    registry._aliases.write("houses", "champion", first, ())
-    await asyncio.sleep(0.05)
-    assert live.model().version == second
+    await live.refresh()
+    assert live.deployment.route().version == second
     assert f"houses:{second} keeps serving. Expected the champion of 'houses', houses:{first}, in the store" in log.text
-    await live.stop()
 
 
 async def test_case_v25_a_live_version_that_is_deleted_goes_on_and_is_told(registry, log):
     (first, _), metrics = registry.versions("houses"), Metrics(CollectorRegistry())
-    live = Live(Source(registry), metrics, max_rows=100, watch_seconds=0.005)
+    live = live_of(registry, metrics)
     await live.start()
     folder = registry.models / "houses" / first
     folder.rename(registry.home / "away")
     await until(lambda: metrics.registry.get_sample_value("trueline_version_missing") == 1)
-    assert live.model().version == first
+    assert live.deployment.route().version == first
     await asyncio.sleep(0.05)
     assert log.text.count(f"houses:{first} keeps serving. Expected the champion of 'houses', houses:{first}") == 1
     (registry.home / "away").rename(folder)
@@ -159,10 +181,10 @@ async def test_case_v25_a_live_version_that_is_deleted_goes_on_and_is_told(regis
     await live.stop()
     # A worker that starts without it is not ready, and says the same.
     folder.rename(registry.home / "away")
-    started = Live(Source(registry), metrics, max_rows=100, watch_seconds=0.005)
+    started = live_of(registry, metrics)
     await started.start()
     with pytest.raises(NotReadyError, match=f"Expected the champion of 'houses', houses:{first}, in the store"):
-        started.model()
+        started.deployment.route()
     assert metrics.registry.get_sample_value("trueline_version_missing") == 1
     await started.stop()
 
@@ -170,15 +192,15 @@ async def test_case_v25_a_live_version_that_is_deleted_goes_on_and_is_told(regis
 async def test_a_store_that_goes_away_whole_is_told_as_a_missing_version(registry, log):
     """A volume that is unmounted takes the alias along: nothing says any more which version should be live."""
     metrics = Metrics(CollectorRegistry())
-    live = Live(Source(registry), metrics, max_rows=100, watch_seconds=0.005)
+    live = live_of(registry, metrics)
     await live.start()
-    version, away = live.current.version, registry.home / "away"
+    version, away = live.deployment.champion.version, registry.home / "away"
     away.mkdir()
     folders = [registry.models, registry.alias_path("any").parent.parent.parent]
     for folder in folders:
         folder.rename(away / folder.name)
     await until(lambda: metrics.registry.get_sample_value("trueline_version_missing") == 1)
-    assert live.model().version == version
+    assert live.deployment.route().version == version
     way_out = "Train and promote it: `trueline train DATA --target COLUMN --name houses --promote`."
     await until(lambda: f"keeps serving. Unknown model 'houses'. There are none yet. {way_out}" in log.text)
     for folder in folders:

@@ -177,19 +177,19 @@ async def test_case_v06_a_worker_without_its_parent_ends_in_a_hurry(monkeypatch:
     done: list[object] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: done.append((pid, number)))
     monkeypatch.setattr(os, "getppid", lambda: parents[0])
-    monkeypatch.setattr("service.process.orphan._LOOK_SECONDS", 0.001)
-    monkeypatch.setattr("service.process.orphan._END_SECONDS", 1000)
     parents = [77]
-    watch = ParentWatch(77, lambda: done.append("at once"))
-    watch.start()
-    await asyncio.sleep(0.02)
+    watch = ParentWatch(77, lambda: done.append("at once"), end_seconds=1000)
+    watch.look()
     assert done == []
     parents[0] = 1
-    await asyncio.sleep(0.05)
+    for _ in range(3):
+        watch.look()
     assert done == ["at once", (os.getpid(), signal.SIGTERM)]
-    ParentWatch(None, lambda: done.append("never")).start()
-    await asyncio.sleep(0.01)
-    assert len(done) == 2
+    watch = ParentWatch(77, lambda: done.append("again"), end_seconds=1000)
+    watch.looks.start()
+    await asyncio.sleep(0)
+    assert done[2:] == ["again", (os.getpid(), signal.SIGTERM)]
+    await watch.looks.stop()
 
 
 def test_deaths_in_a_row_end_the_service_unless_a_worker_lives() -> None:

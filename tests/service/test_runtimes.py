@@ -18,7 +18,8 @@ from artifact.manifest import Int8, Manifest
 from artifact.predictor import Predictor
 from artifact.registry.local import Registry
 from service.documents import documents
-from service.live.live import Live, LiveModel
+from service.live.live import Live
+from service.live.model import LiveModel
 from service.live.source import Source
 from service.metrics.metrics import Metrics
 from service.worker import Worker
@@ -36,7 +37,7 @@ def live_of(registry, **how):
 def test_the_settings_reach_the_live_version(registry):
     environ = {"BENTOML_HOME": str(registry.home), "TRUELINE_RUNTIME": "onnx-int8", "TRUELINE_DEVICE": "cpu"}
     worker = Worker.from_environment(environ, lambda settings, choice: Source(registry, settings.model, choice=choice))
-    assert worker.live._how == {
+    assert worker.live.how == {
         "max_rows": 32_768,
         "threads": 1,
         "policy": "warn",
@@ -49,7 +50,7 @@ def test_the_settings_reach_the_live_version(registry):
 async def test_the_model_document_and_the_log_name_runtime_and_device(registry, log):
     live = live_of(registry)
     await live.start()
-    document = json.loads(documents.model_document(live.model(), registry))
+    document = json.loads(documents.model_document(live.deployment.route(), registry))
     assert (document["runtime"], document["device"]) == ("onnx", "cpu")
     assert re.search(r"houses:\S+ is live by onnx on cpu", log.text)
     await live.stop()
@@ -64,11 +65,11 @@ async def test_a_version_with_a_copy_serves_it_and_one_without_serves_on_with_a_
     Manifest.read(folder).model_copy(update={"int8": int8}).write(folder)
     live = live_of(registry, runtime="onnx-int8")
     await live.start()
-    assert live.model().predictor.runtime.name == "onnx"
+    assert live.deployment.route().predictor.runtime.name == "onnx"
     assert f"houses:{first} has no int8 copy; it serves without" in log.text
     registry.promote(f"houses:{second}", force=True)
     await live.refresh()
-    assert live.model().predictor.runtime.name == "onnx-int8"
+    assert live.deployment.route().predictor.runtime.name == "onnx-int8"
     await live.stop()
 
 
@@ -77,7 +78,7 @@ async def test_a_gpu_that_is_not_there_leaves_the_service_unready_with_the_reaso
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
     live = live_of(registry, device="cuda")
     await live.start()
-    assert live.current is None
+    assert live.deployment.champion is None
     assert "Not ready. Expected ONNX Runtime with a GPU for device 'cuda'" in log.text
     await live.stop()
 

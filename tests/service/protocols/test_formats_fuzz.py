@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artifact.predictor import Predictor
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.protocols.formats import wanted
 from service.protocols.ndjson import LineReader
 from service.protocols.predict import _work

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifact.predictor import Predictor
-from service.live.live import LiveModel
+from service.live.model import LiveModel
 from service.predict.requests import PredictRequest
 from service.protocols import open_inference_pb2 as pb
 from service.protocols import tf_serving

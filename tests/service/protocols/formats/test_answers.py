@@ -172,6 +172,6 @@ async def test_a_network_that_fails_is_a_500_that_the_log_explains(client, worke
     def fail(*_):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(worker.live.model().predictor, "run", fail)
+    monkeypatch.setattr(worker.deployment.route().predictor, "run", fail)
     error_of(await post(client, CSV, csv_table(ROWS)), 500, "model_failed")
     assert "broken" in log.text

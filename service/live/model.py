@@ -1,0 +1,118 @@
+"""One loaded version with what it takes to serve it: checked, warm, and its speed known."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NotRequired, TypedDict, Unpack
+
+from artifact.golden import read_golden
+from artifact.predictor import Predictor
+from artifact.registry.local import Reference
+from artifact.runtimes import Device, RuntimeName, has_model
+from service.predict.explain import labels
+from service.predict.inference import Outcome, answer
+from service.predict.policy import Policy, apply
+from service.predict.requests import PredictRequest, RequestReader
+from service.predict.responses import ResponseWriter
+
+logger = logging.getLogger("bentoml.trueline")
+
+_WARM_ROUNDS = 5
+
+
+class Loading(TypedDict):
+    """How a version is loaded; what is left out has the default of :class:`service.settings.settings.Settings`.
+
+    Attributes:
+        max_rows: most rows in a request.
+        threads: threads inside one run of the network.
+        policy: what becomes of unusual values.
+        runtime, device: see :func:`artifact.runtimes.open_runtime`.
+    """
+
+    max_rows: int
+    threads: NotRequired[int]
+    policy: NotRequired[Policy]
+    runtime: NotRequired[RuntimeName]
+    device: NotRequired[Device]
+
+
+class LiveModel:
+    """One loaded version with what it takes to serve it.
+
+    Attributes:
+        predictor: the version.
+        reader, writer: bodies in and out.
+        known: the fields that metrics name.
+        loaded_at: ISO 8601, UTC.
+    """
+
+    def __init__(self, predictor: Predictor, *, max_rows: int, policy: Policy = "warn") -> None:
+        self.predictor = predictor
+        self._policy: Policy = policy
+        self.reader = RequestReader(predictor.schema, max_rows=max_rows)
+        self.writer = ResponseWriter(predictor)
+        self.known = labels(predictor.schema)
+        self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._computed_rows = predictor.runtime.computed_rows
+        self._seconds_per_batch = 0.0
+        self._seconds_per_row = 0.0
+
+    @classmethod
+    def load(cls, reference: Reference, **how: Unpack[Loading]) -> LiveModel:
+        """Load, check and warm a version.
+
+        Raises:
+            ArtifactError: the version is damaged or does not answer as it did at training.
+            DataError: what the runtime or the device needs is not on this machine.
+        """
+        runtime = how.get("runtime", "auto")
+        if runtime == "onnx-int8" and not has_model(reference.path, runtime):
+            # Parity may allow one version and not the next; a promotion must not fail of that.
+            logger.warning("%s:%s has no int8 copy; it serves without", reference.name, reference.version)
+            runtime = "auto"
+        device, threads = how.get("device", "auto"), how.get("threads", 1)
+        predictor = Predictor.load(reference.path, runtime=runtime, device=device, threads=threads)
+        model = cls(predictor, max_rows=how["max_rows"], policy=how.get("policy", "warn"))
+        model.warm(reference)
+        return model
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.version}"
+
+    @property
+    def name(self) -> str:
+        return self.predictor.model_name
+
+    @property
+    def version(self) -> str:
+        return self.predictor.model_version
+
+    def answer(self, requests: Sequence[PredictRequest]) -> list[Outcome]:
+        outcomes = answer(self.predictor, requests)
+        return outcomes if self._policy == "warn" else apply(self._policy, outcomes)
+
+    def seconds(self, n_rows: int) -> float:
+        """How long a batch takes, as measured at warm-up, of the rows that the runtime fills it up to."""
+        return self._seconds_per_batch + self._computed_rows(n_rows) * self._seconds_per_row
+
+    def warm(self, reference: Reference) -> None:
+        """Answer golden rows a few times, so that no request pays for first use, and measure the speed."""
+        rows = read_golden(reference.path).rows
+        few = self._fastest(rows[:1])
+        many = self._fastest(rows)
+        least, most = self._computed_rows(1), self._computed_rows(len(rows))
+        self._seconds_per_row = max(many - few, 0.0) / max(most - least, 1)
+        self._seconds_per_batch = max(few - least * self._seconds_per_row, 0.0)
+
+    def _fastest(self, rows: list[dict[str, object]]) -> float:
+        request = PredictRequest(rows, None, len(rows), None)
+        best = float("inf")
+        for _ in range(_WARM_ROUNDS):
+            started = time.perf_counter()
+            self.answer([request])
+            best = min(best, time.perf_counter() - started)
+        return best
