@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[Compared] = []
     with tempfile.TemporaryDirectory(prefix="trueline-sameness-") as temporary:
         folder = Path(temporary)
-        tables = (options.keep or folder).resolve() / "tables"
+        tables = folder / "tables"
         write_tables(tables)
         old = Checkout(options.old.resolve(), _store_of_old(options, folder), tables)
         new = Checkout(ROOT, folder / "new", tables)

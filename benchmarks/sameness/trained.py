@@ -7,10 +7,9 @@ import re
 import secrets
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -20,7 +19,7 @@ from benchmarks.sameness.stored import read_version
 from benchmarks.sameness.trainings import TRAININGS, Training
 
 MODEL = "houses"
-_TABLE = re.compile(r"(?<!\S)[\w-]+\.(?:csv|parquet)\b")
+_HOME, _OUTPUTS, _ANSWERS = "home", "outputs.json", "answers.parquet"
 _SECONDS = re.compile(r'("seconds": )[\d.]+')
 # A line of progress comes every ten seconds, as far as the training is by then; TensorFlow's log names the time.
 _OF_THE_TIME = re.compile(
@@ -54,52 +53,66 @@ class Checkout:
         self.root, self._folder, self._tables = root, folder, tables
 
     def trained(self, name: str) -> Trained:
-        """Train, or take what was trained before in the same folder by the same words on the same tables."""
-        training = TRAININGS[name]
-        folder = self._folder / digest(f"{training}{self._fingerprint()}".encode())[:16]
-        facts = folder / "facts.json"
-        if not facts.is_file():
+        """Train, or take what the same commands gave in the same folder before, on the same tables."""
+        commands = _commands(TRAININGS[name])
+        tables = "".join(digest(path.read_bytes()) for path in sorted(self._tables.iterdir()))
+        folder = self._folder / digest(f"{commands}{tables}".encode())[:16]
+        if not (folder / _OUTPUTS).is_file():
             # Whole or not at all: another process may keep its trainings in the same folder.
             begun = self._folder / f"begun-{secrets.token_hex(8)}"
-            found = self._facts(training, begun / "home")
-            (begun / "facts.json").write_text(json.dumps(found), encoding="utf-8")
+            (begun / _HOME).mkdir(parents=True)
+            outputs = self._outputs(commands, begun / _HOME)
+            (begun / _OUTPUTS).write_text(json.dumps(outputs), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             begun.rename(folder)
-        return Trained(folder / "home", json.loads(facts.read_text(encoding="utf-8")))
+        return Trained(folder / _HOME, _facts(folder))
 
-    def _fingerprint(self) -> str:
-        return "".join(digest(path.read_bytes()) for path in sorted(self._tables.iterdir()))
-
-    def _facts(self, training: Training, home: Path) -> dict[str, str]:
-        home.mkdir(parents=True)
-        masks = (str(home), str(self._tables))
-        answers = home / "answers.parquet"
-        named = ["--name", MODEL, "--promote", "--force", "--json"]
-        commands = {
-            "before": ["train", *self._words(training.before), *named],
-            "train": ["train", *self._words(training.words), *named],
-            "predict": [*self._words(f"predict {MODEL} asked.csv --runtime {training.runtime} -o"), str(answers)],
-            "evaluate": self._words(f"evaluate {MODEL} known.csv --json"),
-        }
-        if not training.before:
-            del commands["before"]
-        facts: dict[str, str] = {}
+    def _outputs(self, commands: dict[str, list[str]], home: Path) -> dict[str, Any]:
+        """Run the commands until one fails: what each printed, and the folders that their texts name."""
+        outputs: dict[str, Any] = {"folders": [str(home), str(self._tables)], "commands": {}}
         for name, words in commands.items():
-            done = self._run(words, home)
+            places = [self._place(word, home) for word in words]
+            command = [sys.executable, "-m", "trueline", *places]
+            done = run_in(self.root, command, check=False, BENTOML_HOME=str(home), COLUMNS="120")
+            outputs["commands"][name] = {"exit": done.returncode, "printed": done.stdout, "errors": done.stderr}
             if done.returncode:
-                last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-                return {FAILED: masked(f"{name}: exit {done.returncode}: {''.join(last)}", *masks)}
-            for stream, text in (("printed", done.stdout), ("errors", done.stderr)):
-                facts[f"messages/{name}, {stream}"] = _timeless(masked(text, *masks))
-        newest = max(path for path in (home / "models" / MODEL).iterdir() if path.is_dir())
-        return {**read_version(newest, *masks), **_answers(answers), **facts}
+                break
+        return outputs
 
-    def _words(self, text: str) -> list[str]:
-        return shlex.split(_TABLE.sub(lambda match: str(self._tables / match[0]), text))
+    def _place(self, word: str, home: Path) -> str:
+        """A word of a command; the path of a table or of the answers for their names."""
+        if word == _ANSWERS:
+            return str(home / word)
+        return str(self._tables / word) if word.endswith((".csv", ".parquet")) else word
 
-    def _run(self, words: list[str], home: Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "trueline", *words]
-        return run_in(self.root, command, check=False, BENTOML_HOME=str(home), COLUMNS="120")
+
+def _commands(training: Training) -> dict[str, list[str]]:
+    """The words of each command, in their order; tables and answers by the names of their files."""
+    named = f"--name {MODEL} --promote --force --json"
+    before = {"before": f"train {training.before} {named}"} if training.before else {}
+    texts = {
+        **before,
+        "train": f"train {training.words} {named}",
+        "predict": f"predict {MODEL} asked.csv --runtime {training.runtime} -o {_ANSWERS}",
+        "evaluate": f"evaluate {MODEL} known.csv --json",
+    }
+    return {name: shlex.split(text) for name, text in texts.items()}
+
+
+def _facts(folder: Path) -> dict[str, str]:
+    """The facts of what the commands left in a folder."""
+    outputs = json.loads((folder / _OUTPUTS).read_text(encoding="utf-8"))
+    masks = outputs["folders"]
+    facts: dict[str, str] = {}
+    for name, output in outputs["commands"].items():
+        if output["exit"]:
+            last = (output["errors"].strip() or output["printed"].strip()).splitlines()[-1:]
+            return {FAILED: masked(f"{name}: exit {output['exit']}: {''.join(last)}", *masks)}
+        for stream in ("printed", "errors"):
+            facts[f"messages/{name}, {stream}"] = _timeless(masked(output[stream], *masks))
+    versions = folder / _HOME / "models" / MODEL
+    newest = max(path for path in versions.iterdir() if path.is_dir())
+    return {**read_version(newest, *masks), **_answers(folder / _HOME / _ANSWERS), **facts}
 
 
 def _timeless(text: str) -> str:

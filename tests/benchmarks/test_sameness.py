@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+import subprocess
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.checkouts import commit_of
 from benchmarks.sameness import __main__ as command
 from benchmarks.sameness.asked import ask
 from benchmarks.sameness.calls import Call, calls_of_one_target, calls_of_two_targets
@@ -211,9 +214,9 @@ def checkouts(tmp_path, monkeypatch):
         (folder / "trueline" / "__main__.py").write_text(FAKE.replace("VALUE", repr(value)))
         return folder
 
-    def compare(old, new):
+    def compare(old, new, words=()):
         monkeypatch.setattr(command, "ROOT", build(new, "new"))
-        return command.main(["--old", str(build(old, "old")), "--only", "ridge-groups"])
+        return command.main(["--old", str(build(old, "old")), "--only", "ridge-groups", *words])
 
     return compare
 
@@ -231,6 +234,31 @@ def test_the_command_ends_with_1_where_the_last_bit_of_an_answer_differs(checkou
 def test_the_command_ends_with_1_where_both_checkouts_fail(checkouts, capsys):
     assert checkouts(1 / 3, float("nan")) == 1
     assert "predict: exit 1: NameError" in capsys.readouterr().out
+
+
+def test_kept_trainings_of_the_old_checkout_are_taken_again(checkouts, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "commit_of", lambda root: "a-commit")
+    keep = ["--keep", str(tmp_path / "keep")]
+    assert checkouts(0.1, 0.1, keep) == 0
+    # The old checkout answers otherwise now, and is not asked.
+    shutil.rmtree(tmp_path / "old")
+    shutil.rmtree(tmp_path / "new")
+    assert checkouts(0.2, 0.1, keep) == 0
+    shutil.rmtree(tmp_path / "old")
+    shutil.rmtree(tmp_path / "new")
+    monkeypatch.setattr(command, "commit_of", lambda root: "another-commit")
+    assert checkouts(0.2, 0.1, keep) == 1
+
+
+def test_only_a_checkout_without_changes_has_a_commit(tmp_path):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    assert commit_of(tmp_path) == ""
+    (tmp_path / "file").touch()
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "A file"]):
+        subprocess.run([*git, *words], check=True)
+    assert len(commit_of(tmp_path)) == 40
+    (tmp_path / "file").write_text("changed")
+    assert commit_of(tmp_path) == ""
 
 
 def test_a_wrong_folder_or_name_is_refused(tmp_path, capsys):
