@@ -4,7 +4,7 @@
 #   docker build -t trueline .
 #   docker run --rm -p 3000:3000 -v trueline:/var/lib/trueline trueline
 #
-# BASE is any image with Python 3.11 and its venv module: python:3.11-slim, or a Debian 12 with python3-venv.
+# BASE is any image with Python 3.11 to 3.14 and its venv module: python:3.11-slim, or a Debian with python3-venv.
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -96,10 +97,17 @@ class KerasRuntime:
         return buckets.computed_rows(n_rows)
 
 
+def prefer_installed_backend() -> None:
+    """Have Keras, which is not imported yet, take JAX where there is no TensorFlow and nobody chose a backend."""
+    if "KERAS_BACKEND" not in os.environ and find_spec("tensorflow") is None and find_spec("jax") is not None:
+        os.environ["KERAS_BACKEND"] = "jax"
+
+
 def _import_keras() -> ModuleType:
     # TensorFlow's start-up remarks, and all of a GPU's memory taken at once by JAX, unless the user says otherwise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    prefer_installed_backend()
     try:
         import keras
     except ImportError as error:

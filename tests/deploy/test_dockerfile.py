@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[2]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 Instruction = tuple[str, str]
 
 
@@ -34,9 +40,18 @@ def environment(stage: list[Instruction]) -> dict[str, str]:
     return dict(pair.split("=", 1) for line in of(stage, "ENV") for pair in line.split())
 
 
-def locked(name: str) -> dict[str, str]:
-    """Package to version of a lock."""
-    return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def locked(name: str, python: str = "3.11") -> dict[str, str]:
+    """Package to version of a lock, as it is installed on a Python on Linux."""
+    where = {"python_version": python, "python_full_version": f"{python}.1", "sys_platform": "linux"}
+    text = (ROOT / "requirements" / name).read_text()
+    lines = re.findall(r"^([\w.-]+)==(\S+)(?: ; (.*?))? \\$", text, re.MULTILINE)
+    fitting = [(package, version) for package, version, marker in lines if not marker or Marker(marker).evaluate(where)]
+    assert len(fitting) == len({package for package, _ in fitting})
+    return dict(fitting)
 
 
 def test_the_base_is_an_argument_and_the_same_in_every_stage() -> None:
@@ -80,20 +95,35 @@ def test_locks_have_a_hash_for_each_package_and_no_registry(name: str) -> None:
     assert not re.search(r"^\s*(--(extra-)?index-url|-i|--find-links|--trusted-host)|https?://", text, re.MULTILINE)
 
 
-def test_locks_agree_with_each_other() -> None:
-    everything = locked("dev.txt")
+@pytest.mark.parametrize("python", PYTHONS)
+def test_locks_agree_with_each_other(python: str) -> None:
+    everything = locked("dev.txt", python)
     for name in ("service.txt", "training.txt", "build.txt"):
-        assert locked(name).items() <= everything.items(), name
+        assert locked(name, python).items() <= everything.items(), name
 
 
-def test_the_service_lock_has_no_training_framework() -> None:
-    assert not locked("service.txt").keys() & {"tensorflow", "keras", "jax", "jaxlib", "torch", "scikit-learn", "pip"}
+@pytest.mark.parametrize("python", PYTHONS)
+def test_keras_has_a_backend_on_every_python(python: str) -> None:
+    training = locked("training.txt", python)
+    assert {"keras", "onnxruntime", "bentoml"} <= training.keys()
+    assert ("tensorflow" in training, "jax" in training) == ((False, True) if python == "3.14" else (True, False))
 
 
-def test_the_build_lock_is_the_build_system_of_the_project() -> None:
-    wanted = [line for line in (ROOT / "requirements" / "build.in").read_text().split("\n") if line[:1].isalpha()]
-    (asked,) = re.findall(r"^requires = (\[.*\])$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert sorted(wanted) == sorted(json.loads(asked))
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_service_lock_has_no_training_framework(python: str) -> None:
+    assert not locked("service.txt", python).keys() & {"tensorflow", "keras", "jax", "jaxlib", "torch", "scikit-learn", "pip"}
+
+
+def test_the_build_lock_is_the_build_system_of_the_project_and_what_installs_it() -> None:
+    asked = project()["build-system"]["requires"]
+    lines = [line for line in (ROOT / "requirements" / "build.in").read_text().split("\n") if line[:1].isalpha()]
+    assert set(asked) < set(lines)
+    assert {Requirement(line).name for line in set(lines) - set(asked)} == {"pip", "uv"}
+
+
+def test_the_pythons_are_those_that_the_project_admits() -> None:
+    admitted = SpecifierSet(project()["project"]["requires-python"])
+    assert [python for python in (f"3.{minor}" for minor in range(8, 20)) if f"{python}.0" in admitted] == PYTHONS
 
 
 def test_the_service_starts_by_exec_on_its_port() -> None:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 
 from artifact.errors import TruelineError
+from artifact.runtimes.by_keras import prefer_installed_backend
 from training.devices.devices import Device, take_devices
 
 # JAX's, so that the same seed gives the same numbers on a GPU too; TensorFlow has a switch of its own.
@@ -34,6 +35,7 @@ def load_backend(device: str = "auto", n_rows: int = 0) -> tuple[Device, ...]:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # JAX reads both when it starts, and would take most of a GPU's memory at once.
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        prefer_installed_backend()
         flags = os.environ.get("XLA_FLAGS", "")
         if os.environ.get("KERAS_BACKEND") == "jax" and "xla_gpu_deterministic_ops" not in flags:
             os.environ["XLA_FLAGS"] = f"{flags} {_DETERMINISTIC}".strip()
