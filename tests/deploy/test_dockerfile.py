@@ -111,7 +111,15 @@ def test_keras_has_a_backend_on_every_python(python: str) -> None:
 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_service_lock_has_no_training_framework(python: str) -> None:
-    assert not locked("service.txt", python).keys() & {"tensorflow", "keras", "jax", "jaxlib", "torch", "scikit-learn", "pip"}
+    assert not locked("service.txt", python).keys() & {
+        "tensorflow",
+        "keras",
+        "jax",
+        "jaxlib",
+        "torch",
+        "scikit-learn",
+        "pip",
+    }
 
 
 def test_the_build_lock_is_the_build_system_of_the_project_and_what_installs_it() -> None:
