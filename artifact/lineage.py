@@ -6,6 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+# What the lineage says of a table that came from no file, by the library that held it.
+IN_MEMORY = {"polars": "a polars DataFrame", "pandas": "a pandas DataFrame", "pyarrow": "a pyarrow Table"}
+
 
 class Frozen(BaseModel):
     """A record that is written once."""
@@ -48,7 +51,7 @@ class Lineage(Frozen):
     """Where a version came from: enough to train it again.
 
     Attributes:
-        data: the path or ``dataset:`` name as it was given.
+        data: the path or ``dataset:`` name as it was given; of a table in memory a value of :data:`IN_MEMORY`.
         data_fingerprint: sha256 of the table's columns and values, independent of the file format.
         rows, columns: of the table as read.
         parts: rows of each part: ``train``, ``validation``, ``calibration``, ``test``.
@@ -81,6 +84,11 @@ class Lineage(Frozen):
     distribution: str = "one device"
     init: Init | None = None
     command: tuple[str, ...] = ()
+
+    @property
+    def was_in_memory(self) -> bool:
+        """Whether the table came from no file, so that no command can name it."""
+        return self.data in IN_MEMORY.values()
 
     @property
     def computed(self) -> str:

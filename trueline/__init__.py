@@ -1,1 +1,1 @@
-"""The command line: one thin file a command group, which imports what it needs when it runs."""
+"""Trueline: a table in, a live prediction API out."""

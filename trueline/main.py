@@ -11,22 +11,22 @@ from typing import Any
 import click
 
 from artifact.errors import TruelineError, unknown_name
-from trueline.ended import EndedError
+from trueline.commands.ended import EndedError
 
 # Command to the module that holds it; a module is imported when its command is asked for.
 COMMANDS = {
-    "inspect": "trueline.inspect",
-    "train": "trueline.train",
-    "evaluate": "trueline.evaluate",
-    "predict": "trueline.predict",
-    "models": "trueline.models",
-    "show": "trueline.models",
-    "promote": "trueline.models",
-    "rollback": "trueline.models",
-    "report": "trueline.report",
-    "delete": "trueline.delete",
-    "prune": "trueline.delete",
-    "serve": "trueline.serve",
+    "inspect": "trueline.commands.inspect",
+    "train": "trueline.commands.train",
+    "evaluate": "trueline.commands.evaluate",
+    "predict": "trueline.commands.predict",
+    "models": "trueline.commands.models",
+    "show": "trueline.commands.models",
+    "promote": "trueline.commands.models",
+    "rollback": "trueline.commands.models",
+    "report": "trueline.commands.report",
+    "delete": "trueline.commands.delete",
+    "prune": "trueline.commands.delete",
+    "serve": "trueline.commands.serve",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from artifact.manifest import Manifest
@@ -36,7 +36,7 @@ class Advice(NamedTuple):
 
     Attributes:
         sentence: why; it ends with a colon.
-        command: to type.
+        command: to type; of a table in memory a call to make.
     """
 
     sentence: str
@@ -89,10 +89,20 @@ def _larger(manifest: Manifest) -> str | None:
 def _train(manifest: Manifest, *options: str) -> str:
     data, *rest = _typed(manifest)
     kept = [word for option in _options(rest) if not _replaced(option) for word in option]
+    if manifest.lineage.was_in_memory:
+        return _call(_options([*kept, *options]))
     return shlex.join(["trueline", "train", data, *kept, *options])
 
 
+def _call(options: Iterable[tuple[str, ...]]) -> str:
+    """The same in Python, for a table that no command can name."""
+    given = (f"{name.removeprefix('--').replace('-', '_')}={value!r}" for name, value in options)
+    return f"trueline.train(data, {', '.join(given)})"
+
+
 def _inspect(manifest: Manifest) -> str:
+    if manifest.lineage.was_in_memory:
+        return shlex.join(["trueline", "report", f"{manifest.model_name}:{manifest.model_version}", "--open"])
     data, *rest = _typed(manifest)
     kept = [word for option in _options(rest) if option[0] in INSPECT_TAKES for word in option]
     return shlex.join(["trueline", "inspect", data, *kept])

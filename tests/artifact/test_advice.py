@@ -7,8 +7,8 @@ import pytest
 
 from artifact.words.advice import _FLAGS, INSPECT_TAKES, next_step
 from tests.builders import build_manifest, build_schema
+from trueline.commands.train import _ABOUT_THE_VERSION
 from trueline.main import cli
-from trueline.train import _ABOUT_THE_VERSION
 
 TYPED = ("my houses.csv", "--target", "price [EUR]", "--preset", "fast", "--set", "epochs=2", "--set", "l2=0.1")
 

@@ -156,14 +156,6 @@ def test_every_link_and_file_that_a_page_names_exists(page):
         assert path.startswith("trueline/aliases/") or (ROOT / path).exists(), path
 
 
-def test_the_architecture_names_every_command_file():
-    page = PAGES["docs/architecture.md"]
-    text = section(page, "### trueline/")
-    for path in (ROOT / "trueline").glob("*.py"):
-        helper = path.name.startswith("__") or path.name in ("options.py", "tables.py")
-        assert helper or f"`{path.name}`" in text, path.name
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_json_blocks_parse_and_commands_are_ones_that_exist(page):
     for block in blocks(PAGES[page], "json"):

@@ -17,7 +17,7 @@ from training.networks.model import Fitted
 from training.settings.config import TrainConfig
 from training.table.folds import Plan, cross_validation
 from training.table.split import split_random
-from trueline.tables import result_tables
+from trueline.terminal.tables import result_tables
 
 N = 600
 RNG = np.random.default_rng(0)

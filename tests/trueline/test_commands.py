@@ -17,8 +17,8 @@ from artifact.predictor import Predictor
 from artifact.registry.local import Registry
 from service.settings.settings import Settings
 from tests.builders import build_schema, build_version
+from trueline.commands.serve import setting_options
 from trueline.main import COMMANDS, Commands, cli, run
-from trueline.serve import setting_options
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_predict_scores_in_chunks_as_in_one(home, capsys, tmp_path, monkeypatch)
     build_version(home, promote=True)
     data = table(tmp_path / "new.csv", 50)
     _, whole, _ = call(capsys, "predict", "houses", str(data))
-    monkeypatch.setattr("trueline.predict.CHUNK", 7)
+    monkeypatch.setattr("trueline.scoring.CHUNK", 7)
     _, chunked, _ = call(capsys, "predict", "houses", str(data))
     assert chunked == whole
     data.write_text(data.read_text().replace("r30,30.0", "r30,x"))

@@ -15,7 +15,7 @@ import pytest
 
 from tests.processes import ROOT, clean_environment
 from tests.training.conftest import wavy_table
-from trueline.ended import EndedError, ended_by_signals
+from trueline.commands.ended import EndedError, ended_by_signals
 
 # Longer than any of these tests waits.
 LONG = ("--preset", "fast", "--model", "mlp", "--cv", "2", "--set", "epochs=2000", "--set", "repeats=1")

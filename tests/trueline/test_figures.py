@@ -15,7 +15,7 @@ from training.prepare.request import Request
 from training.settings.config import TrainConfig
 from training.train import train
 from trueline.main import run
-from trueline.tables import result_tables
+from trueline.terminal.tables import result_tables
 
 
 def rows(n: int, seed: int) -> pl.DataFrame:

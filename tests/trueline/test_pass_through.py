@@ -163,7 +163,7 @@ def test_long_numbers_of_ndjson_are_decimals_that_other_readers_know(home, capsy
 def test_what_a_format_cannot_hold_is_one_sentence_before_any_work(
     home, capsys, tmp_path, monkeypatch, columns, suffix, named, able
 ):
-    monkeypatch.setattr("trueline.predict.score", lambda *_: pytest.fail("It was scored."))
+    monkeypatch.setattr("trueline.commands.predict.score", lambda *_: pytest.fail("It was scored."))
     data, output = tmp_path / "new.parquet", tmp_path / f"out.{suffix}"
     typed_table(data, *(name for name in TYPED if name not in columns))
     arguments = ("-o", str(output)) if suffix else ()
@@ -190,7 +190,7 @@ def test_binary_inside_a_list_and_a_struct_without_fields_are_found_too(home, ca
 
 
 def test_a_panic_of_the_writer_is_one_sentence(home, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("trueline.predict.check_columns_fit", lambda *_: None)
+    monkeypatch.setattr("trueline.commands.predict.check_columns_fit", lambda *_: None)
     data = tmp_path / "new.parquet"
     typed_table(data, *(name for name in TYPED if name != "blob"))
     code, _, err = call(capsys, "predict", "houses", str(data), "-o", str(tmp_path / "out.ndjson"))
@@ -220,7 +220,7 @@ def test_warnings_are_in_the_rows_of_their_chunk(home, capsys, tmp_path, monkeyp
     data = tmp_path / "new.csv"
     data.write_text("area,town\n" + "100,Cern\n" * 20 + "500,Cern\n" + "100,Cern\n" * 5)
     _, whole, _ = call(capsys, "predict", "houses", str(data))
-    monkeypatch.setattr("trueline.predict.CHUNK", 7)
+    monkeypatch.setattr("trueline.scoring.CHUNK", 7)
     _, chunked, _ = call(capsys, "predict", "houses", str(data))
     assert chunked == whole
     assert [i for i, line in enumerate(whole.splitlines()) if "outside" in line] == [21]

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tests.builders import build_schema
 from training.objectives.kinds import KINDS, told_in_unit
-from trueline.progress import Teller, _seconds
+from trueline.terminal.progress import Teller, _seconds
 
 
 def told(terminal: bool = False, every: float = 60.0, **options: bool) -> tuple[str, str]:

@@ -16,8 +16,8 @@ from artifact.rows.schema import Feature
 from tests.builders import build_schema, build_version
 from tests.training.conftest import mixed_table
 from tests.trueline.test_commands import call, last_json, table
-from trueline import options
-from trueline.tables import schema_table
+from trueline.terminal import consoles
+from trueline.terminal.tables import schema_table
 
 ODD = ("temp [/C]", "area[m2]", "[bold]", "a:smile:b", "[/]", "<b>&amp;")
 
@@ -110,7 +110,7 @@ def test_case_09_names_are_never_markup_in_tables_and_messages(monkeypatch, caps
     monkeypatch.setenv("COLUMNS", "200")
     features = [Feature(name=name, kind="number", unit=name, example=1.0, minimum=0, maximum=10) for name in ODD]
     schema = build_schema(features)
-    for console in (options.stdout(), options.stderr()):
+    for console in (consoles.stdout(), consoles.stderr()):
         console.print(schema_table(schema))
         for name in ODD:
             console.print(f"Note: Column '{name}' is left out.")
@@ -123,15 +123,15 @@ def test_case_09_names_are_never_markup_in_tables_and_messages(monkeypatch, caps
 def test_case_09_a_progress_bar_shows_a_text_as_it_is():
     from rich.progress import Progress
 
-    progress = Progress(options.text_column("{task.fields[detail]}"), console=options.stderr())
+    progress = Progress(consoles.text_column("{task.fields[detail]}"), console=consoles.stderr())
     task = progress.add_task("", detail=" ".join(ODD))
     (column,) = progress.columns
     assert column.render(progress.tasks[task]).plain == " ".join(ODD)
 
 
 def test_consoles_and_texts_of_progress_are_made_in_one_place():
-    for path in Path(options.__file__).parent.glob("*.py"):
-        if path.name != "options.py":
+    for path in Path(consoles.__file__).parents[1].rglob("*.py"):
+        if path.name != "consoles.py":
             assert not re.search(r"\b(Console|TextColumn)\(|from_markup", path.read_text(encoding="utf-8")), path.name
 
 

@@ -20,8 +20,8 @@ from artifact.errors import DataError
 from artifact.registry.local import Registry
 from tests.training.conftest import mixed_table
 from training.settings.config import Family, Objective, Preset
+from trueline.commands.train import default_name
 from trueline.main import cli, run
-from trueline.train import default_name
 
 # More than is tried before training, less than the largest file of a version.
 SMALL_STORE = 270_000

@@ -69,9 +69,9 @@ def inspect(request: Request, bounds: Bounds | None = None) -> Inspected:
 
 def _read(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame, list[str], int]:
     """The request in the table's terms, the table or a sample of it, what reading says, and the rows of the table."""
-    source = parquet_source(request.data, request.stream, keep=request.kept, ids=request.ids)
+    source = parquet_source(request.source, request.stream, keep=request.kept, ids=request.ids)
     if source is None:
-        raw = read_raw(request.data, request.reading, keep=request.kept)
+        raw = read_raw(request.source, request.reading, keep=request.kept)
         frame, notes, rows, unnamed = raw.frame, list(raw.notes), raw.frame.height, raw.unnamed.columns
     else:
         step = -(-source.rows // bounds.sample(len(source.types)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+import polars as pl
+
 from artifact.errors import DataError
 from training.table.data import DATASET_PREFIX
 from training.table.parquet import ParquetSource
@@ -20,7 +22,7 @@ _GIB = 1024**3
 
 
 def parquet_source(
-    data: str,
+    data: str | pl.DataFrame,
     stream: bool | None,
     available: int | None = None,
     keep: Collection[str] = (),
@@ -29,7 +31,7 @@ def parquet_source(
     """The source of a table that is to be streamed, or None for one that is held in memory.
 
     Args:
-        data: see :func:`training.table.data.read_table`.
+        data: see :func:`training.table.data.read_raw`.
         stream: as the user says, or None: by the table's size, or where memory would not suffice.
         available: bytes of memory; None asks the system. Defaults to None.
         keep, ids: see :class:`ParquetSource`.
@@ -38,6 +40,10 @@ def parquet_source(
         DataError: no such file; streaming was asked of something else than Parquet; or another format is larger than
             memory.
     """
+    if isinstance(data, pl.DataFrame):
+        if stream:
+            raise DataError("Expected Parquet files to stream. Received: a table in memory. Leave stream out.")
+        return None
     if data.startswith(DATASET_PREFIX) or data == STDIN:
         if stream:
             raise DataError(f"Expected Parquet files to stream. Received: {data}.")

@@ -21,7 +21,7 @@ class Request:
     """What to train.
 
     Attributes:
-        data: see :func:`training.table.data.read_table`.
+        data: see :func:`training.table.data.read_table`; of a table in memory what it is, for messages and the lineage.
         targets: columns to predict; one text may name several, with commas between, see :meth:`named`.
         name: of the model.
         config: settings.
@@ -35,6 +35,7 @@ class Request:
         note: the user's own words about the version.
         command: see :class:`artifact.lineage.Lineage`.
         reading: how the files are read.
+        table: the table itself where it is in memory, or None.
     """
 
     data: str
@@ -51,6 +52,12 @@ class Request:
     note: str = ""
     command: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
+    table: pl.DataFrame | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def source(self) -> str | pl.DataFrame:
+        """Where the rows come from: files by their name, or the table itself."""
+        return self.data if self.table is None else self.table
 
     @property
     def kept(self) -> set[str]:

@@ -14,7 +14,7 @@ from artifact.errors import DataError, unknown_name
 from training.table.dialect import Sniffer
 from training.table.join import joined
 from training.table.paths import STDIN, files_of
-from training.table.read import read_file
+from training.table.read import read_file, read_frame
 from training.table.reading import Raw, Reading
 from training.table.types import typed
 
@@ -41,17 +41,19 @@ def read_table(source: str, *, as_text: Collection[str] = (), reading: Reading |
     return typed(read_raw(source, reading).frame, as_text)
 
 
-def read_raw(source: str, reading: Reading | None = None, *, keep: Collection[str] = ()) -> Raw:
+def read_raw(source: str | pl.DataFrame, reading: Reading | None = None, *, keep: Collection[str] = ()) -> Raw:
     """Read a table as it is written: a text file's columns are text, of several files joined.
 
     Args:
-        source: see :func:`read_table`.
+        source: see :func:`read_table`; or a table that is in memory already.
         reading: what the user says of the files. Defaults to what their content says.
         keep: names of columns that stay even where they look like an index that a tool wrote.
 
     Raises:
         DataError: see :func:`read_table`.
     """
+    if isinstance(source, pl.DataFrame):
+        return read_frame(source, keep)
     if source.startswith(DATASET_PREFIX):
         return Raw(_dataset(source.removeprefix(DATASET_PREFIX)), (), pl.DataFrame())
     reading = reading or Reading()

@@ -69,7 +69,7 @@ def unnamed_note(left_out: Mapping[int, str], what: object) -> str:
     are, they, their, them = several if len(left_out) > 1 else ("is", "it has", "its", "it")
     return (
         f"{shown[0].upper()}{shown[1:]}{more} of {what} {are} left out: {they} no name of {their} own, like an index "
-        f"that pandas writes. Give {them} a name in the file to use {them}."
+        f"that pandas writes. Give {them} a name in the table to use {them}."
     )
 
 

@@ -59,15 +59,34 @@ def read_file(path: Path, reading: Reading, keep: Collection[str], sniffer: Snif
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"Expected {path} to be readable as {kind}. Received: {reason}") from error
+    return _named(names, frame, keep, notes, path)
+
+
+def read_frame(frame: pl.DataFrame, keep: Collection[str]) -> Raw:
+    """Take a table that is in memory already as one that was read from a file.
+
+    Args:
+        frame: the table.
+        keep: see :func:`read_file`.
+
+    Raises:
+        DataError: a name that repeats, or no rows.
+    """
+    what = "the table"
+    return _named(checked_names(frame.columns, what), frame, keep, [], what)
+
+
+def _named(names: list[str], frame: pl.DataFrame, keep: Collection[str], notes: list[str], what: object) -> Raw:
+    """Columns by their names, apart from those that have no name of their own."""
     if not frame.width or not frame.height:
-        raise DataError(f"Expected rows in {path}. Received: an empty table.")
+        raise DataError(f"Expected rows in {what}. Received: an empty table.")
     left_out = unnamed(names, keep)
     if left_out:
-        notes.append(unnamed_note(left_out, path))
+        notes.append(unnamed_note(left_out, what))
     columns = dict(enumerate(frame.get_columns()))
     named = {name: columns[i] for i, name in enumerate(names) if i not in left_out}
     if not named:
-        raise DataError(f"Expected columns with names in {path}. Received: {len(names)} without one.")
+        raise DataError(f"Expected columns with names in {what}. Received: {len(names)} without one.")
     # The first of several without a name is what passes through.
     passed = {name: columns[i] for i, name in reversed(left_out.items())}
     return Raw(pl.DataFrame(named), tuple(notes), pl.DataFrame(dict(reversed(passed.items()))))

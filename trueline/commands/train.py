@@ -9,21 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trueline.ended import ended_by_signals
-from trueline.options import (
-    DATA_HELP,
-    given_words,
-    json_option,
-    need_training,
-    print_json,
-    reading_options,
-    registry,
-    stderr,
-    stdout,
-    text_options,
-)
-from trueline.progress import Teller
-from trueline.tables import result_tables
+from trueline.commands.ended import ended_by_signals
+from trueline.commands.options import DATA_HELP, given_words, json_option, print_json, reading_options, text_options
+from trueline.environment import need_training, registry
+from trueline.terminal.consoles import stderr, stdout
+from trueline.terminal.progress import Teller
+from trueline.terminal.tables import result_tables
 
 if TYPE_CHECKING:
     from training.table.reading import Reading

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from artifact.errors import DataError
-from trueline.options import registry
+from trueline.environment import registry
 
 # MODEL is an argument; a key in a command line is there for everybody to see.
 _NO_FLAG = ("model", "api_key")

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-import sys
 from collections.abc import Callable, Collection
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import TextColumn
 
-from artifact.errors import DataError, install_extra
-from artifact.registry.local import Registry
+from trueline.environment import need_training
 
 DATA_HELP = (
     "DATA is a CSV, Excel, Parquet, Arrow/Feather or NDJSON file, compressed or not, a quoted glob or a folder of "
@@ -112,32 +107,6 @@ def text_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_rules
 
 
-def registry() -> Registry:
-    """The model store that BentoML uses too: ``BENTOML_HOME``, or ``~/bentoml``."""
-    return Registry.from_environment(os.environ)
-
-
-def stderr() -> Console:
-    """Where progress and notes go, so that stdout holds only the answer."""
-    return _console(stderr=True)
-
-
-def stdout() -> Console:
-    """Where answers go; a pipe or a file gets lines as wide as they need."""
-    width = None if sys.stdout.isatty() else 200
-    return _console(width=width)
-
-
-def text_column(template: str) -> TextColumn:
-    """A text beside a progress bar, shown as it is."""
-    return TextColumn(template, markup=False)
-
-
-def _console(**options: Any) -> Console:
-    """A console that shows a text as it is: a column may be called 'temp [/C]', which is markup to rich."""
-    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
-
-
 def print_json(content: dict[str, Any]) -> None:
     """One line of JSON."""
     click.echo(json.dumps(content, allow_nan=False))
@@ -165,15 +134,3 @@ def given_words(context: click.Context, leave_out: Collection[str] = ()) -> tupl
             for one in value if isinstance(value, tuple) else (value,):
                 words += [parameter.opts[0], str(one)]
     return tuple(words)
-
-
-def need_training(feature: str, *modules: str) -> None:
-    """Check that what ``feature`` uses of the training extra is installed; a service goes without.
-
-    Raises:
-        DataError: it is not.
-    """
-    import importlib.util
-
-    if any(importlib.util.find_spec(name) is None for name in modules):
-        raise DataError(f"Expected the training extra for '{feature}'. Install it: {install_extra('training')}.")

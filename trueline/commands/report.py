@@ -10,7 +10,9 @@ import click
 from artifact.errors import DataError
 from artifact.files import replace_text
 from artifact.manifest import REPORT
-from trueline.options import json_option, print_json, registry, stdout
+from trueline.commands.options import json_option, print_json
+from trueline.environment import registry
+from trueline.terminal.consoles import stdout
 
 
 @click.command("report")

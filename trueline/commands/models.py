@@ -11,7 +11,9 @@ from rich.text import Text
 from artifact.errors import ArtifactError, NotFoundError, unknown_name
 from artifact.registry.local import ALIASES, CHAMPION, Registry
 from artifact.words.display import number
-from trueline.options import json_option, print_json, registry, stdout
+from trueline.commands.options import json_option, print_json
+from trueline.environment import registry
+from trueline.terminal.consoles import stdout
 
 
 @click.command("models")
@@ -57,7 +59,7 @@ def show_command(model: str, as_json: bool) -> None:
         return
     from artifact.manifest import SCHEMA
     from artifact.rows.schema import FeatureSchema
-    from trueline.tables import result_tables, schema_table
+    from trueline.terminal.tables import result_tables, schema_table
 
     schema = FeatureSchema.model_validate_json((found.path / SCHEMA).read_bytes())
     out = stdout()

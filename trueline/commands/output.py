@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 STDOUT = "CSV on standard output"
-_PARTS = ("value", "lower", "upper")
-WARNINGS = "warnings"
 
 
 class _Format(NamedTuple):
@@ -22,34 +20,6 @@ class _Format(NamedTuple):
 
     write: Callable[[pl.DataFrame, Any], Any]
     holds: Callable[[Any], bool]
-
-
-class AnswerNames(NamedTuple):
-    """Columns that answers get beside a table's own.
-
-    Attributes:
-        ends: of each target its value, lower and upper end.
-        warnings: the column of what is unusual in a row.
-    """
-
-    ends: list[str]
-    warnings: str
-
-
-def answer_names(columns: Sequence[str], targets: Sequence[str]) -> AnswerNames:
-    """Names for the answers that no column of the table has: plain ones, or where they are taken the targets' own.
-
-    Raises:
-        DataError: the targets' own are taken too.
-    """
-    ends = list(_PARTS)
-    if len(targets) > 1 or set(ends) & set(columns):
-        ends = [f"{target}_{part}" for target in targets for part in _PARTS]
-    warnings = f"{'_'.join(targets)}_{WARNINGS}" if WARNINGS in columns else WARNINGS
-    taken = [name for name in (*ends, warnings) if name in columns]
-    if taken:
-        raise DataError(f"Expected no column of an answer's name in the table. Received: '{taken[0]}'; rename it.")
-    return AnswerNames(ends, warnings)
 
 
 def check_path(path: Path) -> None:

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, TimeRemainingColumn
 from rich.text import Text
 
 from artifact.words.display import number
-from trueline.options import text_column
-from trueline.tables import schema_table
+from trueline.terminal.consoles import text_column
+from trueline.terminal.tables import schema_table
 
 if TYPE_CHECKING:
     from artifact.rows.schema import FeatureSchema

@@ -7,7 +7,9 @@ import sys
 import click
 
 from artifact.errors import DataError
-from trueline.options import json_option, print_json, registry, stdout
+from trueline.commands.options import json_option, print_json
+from trueline.environment import registry
+from trueline.terminal.consoles import stdout
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 

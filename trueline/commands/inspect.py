@@ -10,7 +10,9 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from trueline.options import DATA_HELP, json_option, need_training, print_json, reading_options, stdout, text_options
+from trueline.commands.options import DATA_HELP, json_option, print_json, reading_options, text_options
+from trueline.environment import need_training
+from trueline.terminal.consoles import stdout
 
 if TYPE_CHECKING:
     from training.overview.inspect import Inspected

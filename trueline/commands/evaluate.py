@@ -1,0 +1,69 @@
+"""``trueline evaluate``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Column, Table
+
+from trueline.commands.options import (
+    DATA_HELP,
+    json_option,
+    missing_columns_option,
+    print_json,
+    reading_options,
+    runtime_option,
+)
+from trueline.environment import need_training, registry
+from trueline.evaluation import Measuring, evaluation
+from trueline.terminal.consoles import stderr, stdout, tell_note
+
+if TYPE_CHECKING:
+    from artifact.rows.absent import MissingColumns
+    from artifact.runtimes import RuntimeName
+    from training.table.reading import Reading
+
+
+@click.command("evaluate", epilog=DATA_HELP)
+@click.argument("model")
+@click.argument("data")
+@click.option(
+    "--interval", "level", type=float, metavar="LEVEL", help="Level of the intervals, in (0, 1). Defaults to 0.9."
+)
+@missing_columns_option
+@runtime_option
+@reading_options
+@json_option
+def evaluate_command(
+    model: str,
+    data: str,
+    level: float | None,
+    missing_columns: MissingColumns,
+    runtime: RuntimeName,
+    as_json: bool,
+    reading: Reading,
+) -> None:
+    """Measure a version on rows whose target is known. MODEL is NAME, NAME:VERSION or NAME:champion.
+
+    \b
+    Example:
+      trueline evaluate houses sold-last-month.csv
+    """
+    need_training("evaluate", "polars", "sklearn")
+    from artifact.predictor import Predictor
+
+    version = registry().resolve(model)
+    predictor = Predictor.load(version.path, runtime=runtime)
+    measuring = Measuring(reading, level, missing_columns, tell_note, stderr().print)
+    measured = evaluation(data, version, predictor, measuring)
+    if as_json:
+        print_json(measured.document())
+        return
+    out = stdout()
+    for target in measured.metrics:
+        result = Table("metric", Column("value", justify="right"), title=measured.title(target))
+        for figure in measured.figures(target):
+            result.add_row(*figure)
+        out.print(result)
+        out.print(measured.intervals(target))

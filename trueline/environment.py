@@ -1,0 +1,24 @@
+"""What is around the process: the model store that its environment names, and the packages that are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+from artifact.errors import DataError, install_extra
+from artifact.registry.local import Registry
+
+
+def registry() -> Registry:
+    """The model store that BentoML uses too: ``BENTOML_HOME``, or ``~/bentoml``."""
+    return Registry.from_environment(os.environ)
+
+
+def need_training(feature: str, *modules: str) -> None:
+    """Check that what ``feature`` uses of the training extra is installed; a service goes without.
+
+    Raises:
+        DataError: it is not.
+    """
+    if any(importlib.util.find_spec(name) is None for name in modules):
+        raise DataError(f"Expected the training extra for '{feature}'. Install it: {install_extra('training')}.")

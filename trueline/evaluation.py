@@ -1,0 +1,182 @@
+"""How good a version is on rows whose target is known: what ``trueline evaluate`` and ``trueline.evaluate`` find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from artifact.errors import DataError, SchemaMismatchError
+from artifact.manifest import Coverage, Metrics
+from artifact.words.display import metric, number
+from trueline.faults import by_row
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from artifact.predictor import Prediction, Predictor
+    from artifact.registry.local import Reference
+    from artifact.rows.absent import MissingColumns
+    from artifact.rows.schema import FeatureSchema
+    from artifact.runtimes import Outputs
+    from training.table.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What rows with a known target show of a version.
+
+    Attributes:
+        model_name, model_version: of the version.
+        rows: that were measured.
+        rows_left_out: rows without a finite value of each target.
+        metrics: by target, then by name.
+        coverage: of the intervals.
+        same_table: this is the table that trained the version.
+        share_known: share of the rows that trained the version, as it looks.
+    """
+
+    model_name: str
+    model_version: str
+    rows: int
+    rows_left_out: int
+    metrics: dict[str, Metrics]
+    coverage: Coverage
+    same_table: bool
+    share_known: float
+
+    @property
+    def reference(self) -> str:
+        """``NAME:VERSION``."""
+        return f"{self.model_name}:{self.model_version}"
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON has it."""
+        return {
+            "model_name": self.model_name,
+            "model_version": self.model_version,
+            "rows": self.rows,
+            "rows_left_out": self.rows_left_out,
+            "metrics": self.metrics,
+            "coverage": self.coverage.model_dump(),
+            "trained_on": {"same_table": self.same_table, "share": self.share_known},
+        }
+
+    def title(self, target: str) -> str:
+        """What was measured, of one target."""
+        return f"{target}: {self.rows:,} rows by {self.reference}"
+
+    def intervals(self, target: str) -> str:
+        """A sentence on the intervals of one target."""
+        covered, width = self.coverage.covered[target], self.coverage.mean_width[target]
+        return f"{self.coverage.level:.0%} intervals cover {covered:.1%} of the rows; mean width {number(width)}."
+
+    def figures(self, target: str) -> list[tuple[str, str]]:
+        """The metrics of one target by name, as a reader wants them."""
+        return [(name, metric(name, value)) for name, value in self.metrics[target].items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """How a version is measured.
+
+    Attributes:
+        reading: how files are read.
+        level: of the intervals, or None: 0.9.
+        missing_columns: see :func:`training.table.encode.encode_frame`.
+        note: hears what reading decided.
+        say: hears what else the reader of the figures must know.
+    """
+
+    reading: Reading
+    level: float | None
+    missing_columns: MissingColumns
+    note: Callable[[str], None]
+    say: Callable[[str], None]
+
+
+def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predictor, measuring: Measuring) -> Evaluation:
+    """Measure a version on a table.
+
+    Args:
+        rows: see :func:`training.table.data.read_raw`.
+        version: which.
+        predictor: of the version.
+        measuring: how.
+
+    Raises:
+        DataError: the table cannot be read, lacks a feature or a target, has fewer than 2 rows with a target, or
+            values that the schema refuses, told by row of the table.
+    """
+    from training.evaluation.verdict import coverage
+    from training.table.encode import encode_frame
+    from training.transfer.seen import is_its_table, known_note, share_known
+
+    schema, say = predictor.schema, measuring.say
+    frame, table, usable = _labelled(rows, schema, measuring)
+    left_out = len(usable) - table.height
+    if left_out:
+        say(f"{left_out:,} of {len(usable):,} rows are left out: no finite value of the target.")
+    if table.height < 2:
+        raise DataError(f"Expected at least 2 rows with a target. Received: {table.height}.")
+    try:
+        X = encode_frame(table, schema, missing_columns=measuring.missing_columns)
+    except SchemaMismatchError as error:
+        raise by_row(error, [int(i) + 1 for i in usable.arg_true()]) from error
+    outputs = predictor.run(X.numeric, X.categorical)
+    bounds = predictor.row_bounds([predictor.bound(measuring.level)], [len(X)], X)
+    answer = predictor.finish(outputs, bounds, X.warnings)
+    y = table.select(schema.target_names).to_numpy()
+    covered = coverage(schema.target_names, y, answer, measuring.level or predictor.default_level)
+    imputed = [name for name in schema.names if name not in table.columns]
+    if imputed:
+        columns = ", ".join(f"'{name}'" for name in imputed)
+        say(f"The table has no column {columns}: answered as missing in each row.")
+    same_table = is_its_table(frame, predictor.manifest.lineage)
+    share = 1.0 if same_table else share_known(version.path, predictor.manifest, schema, X)
+    flatters = known_note(share, f"{version.name}:{version.version}", same_table=same_table)
+    if flatters:
+        say(f"Note: {flatters}")
+    metrics = _metrics(predictor, y, answer, outputs)
+    return Evaluation(version.name, version.version, table.height, left_out, metrics, covered, same_table, share)
+
+
+def _labelled(
+    rows: str | pl.DataFrame, schema: FeatureSchema, measuring: Measuring
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.Series]:
+    """The table as it was read, its rows that have a finite value of each target, typed, and which these are."""
+    import polars as pl
+
+    from training.table.data import check_columns, read_raw
+    from training.table.encode import check_features, with_targets
+    from training.table.ids import ids_as_text
+    from training.table.names import in_terms_of
+    from training.table.types import typed
+
+    targets = list(schema.target_names)
+    raw = read_raw(rows, measuring.reading, keep={*schema.names, *targets})
+    for note in raw.notes:
+        measuring.note(note)
+    frame = in_terms_of(raw.frame, [*schema.names, *targets])
+    words = ids_as_text(frame, [f.name for f in schema.categorical])
+    whole = typed(words, as_text=[*schema.names, *targets])
+    check_columns(whole, targets, "target column")
+    check_features(whole.columns, schema, measuring.missing_columns)
+    table = with_targets(whole, schema)
+    usable = table.select(pl.all_horizontal(pl.col(targets).is_finite().fill_null(value=False))).to_series()
+    return frame, table.filter(usable), usable
+
+
+def _metrics(predictor: Predictor, y: Any, answer: Prediction, outputs: Outputs) -> dict[str, Metrics]:
+    """The metrics by target, those of the version's objective among them."""
+    from artifact.predictor import target_offsets
+    from training.evaluation.metrics import by_target
+    from training.settings.config import TrainConfig
+
+    schema, trained = predictor.schema, predictor.manifest.lineage.config
+    config = TrainConfig.build(
+        settings={k: trained[k] for k in ("objective", "quantiles", "tweedie_power") if k in trained}
+    )
+    value = answer.value.astype("float64")
+    offsets = target_offsets(schema)
+    return by_target(schema.target_names, y, value, config=config, outputs=outputs, offsets=offsets)

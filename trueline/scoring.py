@@ -1,0 +1,166 @@
+"""Tables in a version's terms, and the version's answers to their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from artifact.errors import DataError, SchemaMismatchError
+from trueline.faults import by_row
+from trueline.terminal.consoles import stderr, text_column
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from artifact.predictor import Predictor
+    from artifact.rows.absent import MissingColumns
+    from artifact.rows.schema import FeatureSchema
+    from training.table.reading import Raw, Reading
+
+# Rows scored at a time: large enough for full speed, small enough for a bar that moves.
+CHUNK = 65_536
+_PARTS = ("value", "lower", "upper")
+WARNINGS = "warnings"
+
+
+class AnswerNames(NamedTuple):
+    """Columns that answers get beside a table's own.
+
+    Attributes:
+        ends: of each target its value, lower and upper end.
+        warnings: the column of what is unusual in a row.
+    """
+
+    ends: list[str]
+    warnings: str
+
+
+def answer_names(columns: Sequence[str], targets: Sequence[str]) -> AnswerNames:
+    """Names for the answers that no column of the table has: plain ones, or where they are taken the targets' own.
+
+    Raises:
+        DataError: the targets' own are taken too.
+    """
+    ends = list(_PARTS)
+    if len(targets) > 1 or set(ends) & set(columns):
+        ends = [f"{target}_{part}" for target in targets for part in _PARTS]
+    warnings = f"{'_'.join(targets)}_{WARNINGS}" if WARNINGS in columns else WARNINGS
+    taken = [name for name in (*ends, warnings) if name in columns]
+    if taken:
+        raise DataError(f"Expected no column of an answer's name in the table. Received: '{taken[0]}'; rename it.")
+    return AnswerNames(ends, warnings)
+
+
+def read_rows(
+    rows: str | pl.DataFrame,
+    schema: FeatureSchema,
+    reading: Reading,
+    missing_columns: MissingColumns,
+    note: Callable[[str], None],
+) -> Raw:
+    """Read a table whose rows a version shall answer; its columns are named as the version names them.
+
+    Args:
+        rows: see :func:`training.table.data.read_raw`.
+        schema: of the version.
+        reading: how files are read.
+        missing_columns: see :func:`training.table.encode.encode_frame`.
+        note: hears what reading decided.
+
+    Raises:
+        DataError: the table cannot be read, or lacks a feature.
+    """
+    from training.table.data import read_raw
+    from training.table.encode import check_features
+    from training.table.names import in_terms_of
+
+    raw = read_raw(rows, reading, keep=schema.names)
+    for sentence in raw.notes:
+        note(sentence)
+    raw = raw._replace(frame=in_terms_of(raw.frame, schema.names))
+    check_features(raw.frame.columns, schema, missing_columns)
+    return raw
+
+
+def features_of(frame: pl.DataFrame, schema: FeatureSchema) -> pl.DataFrame:
+    """The features' columns, typed; those that the frame lacks are passed over.
+
+    Args:
+        frame: as it was read, its columns named as the version names them.
+        schema: of the version.
+    """
+    from training.table.ids import ids_as_text
+    from training.table.types import typed
+
+    features = frame.select(name for name in schema.names if name in frame.columns)
+    features = ids_as_text(features, [f.name for f in schema.categorical])
+    return typed(features, as_text=schema.names)
+
+
+class Scored(NamedTuple):
+    """Answers to a frame's rows.
+
+    Attributes:
+        columns: of each target its value, lower and upper end; then the warnings of a row as one text, null for none.
+        with_warnings: how many rows have a warning.
+        kinds: how many rows have a warning of each kind.
+    """
+
+    columns: list[pl.Series]
+    with_warnings: int
+    kinds: dict[str, int]
+
+
+def score(
+    frame: pl.DataFrame,
+    predictor: Predictor,
+    level: float | None,
+    names: AnswerNames,
+    missing_columns: MissingColumns = "refuse",
+) -> Scored:
+    """The answers to a frame's rows.
+
+    Args:
+        frame: the features' columns, typed.
+        predictor: of the version.
+        level: of the intervals, or None: 0.9.
+        names: of the answers' columns.
+        missing_columns: see :func:`training.table.encode.encode_frame`. Defaults to ``refuse``.
+
+    Raises:
+        DataError: the table lacks a feature, or has values that the schema refuses, told by row of the table.
+    """
+    import numpy as np
+    import polars as pl
+
+    from training.table.encode import encode_frame
+
+    answers: list[Any] = []
+    warnings: dict[int, str] = {}
+    kinds: dict[str, set[int]] = {}
+    columns = (text_column("Predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = stderr()
+    with Progress(*columns, console=console, transient=True, disable=console.is_jupyter) as progress:
+        task = progress.add_task("", total=frame.height)
+        for start in range(0, frame.height, CHUNK):
+            chunk = frame.slice(start, CHUNK)
+            try:
+                answer = predictor.predict(
+                    encode_frame(chunk, predictor.schema, missing_columns=missing_columns), level
+                )
+            except SchemaMismatchError as error:
+                raise by_row(error, range(start + 1, start + 1 + chunk.height)) from error
+            for warning in answer.warnings:
+                row = warning.row + start
+                before = warnings.get(row)
+                warnings[row] = warning.message if before is None else f"{before} {warning.message}"
+                kinds.setdefault(warning.kind, set()).add(row)
+            # As doubles, which is how the service writes them: the same digits in a CSV as in an answer's JSON.
+            answers.append(np.stack([answer.value, answer.lower, answer.upper], axis=2).astype(np.float64))
+            progress.advance(task, chunk.height)
+    joined = np.concatenate(answers).reshape(frame.height, -1)
+    ends = [pl.Series(name, joined[:, j]) for j, name in enumerate(names.ends)]
+    texts = pl.Series(names.warnings, [warnings.get(row) for row in range(frame.height)], dtype=pl.String)
+    return Scored([*ends, texts], len(warnings), {kind: len(rows) for kind, rows in kinds.items()})
