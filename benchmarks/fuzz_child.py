@@ -99,9 +99,9 @@ class Target:
         return int(sent[0]["status"])
 
     async def _message(self, case: Case) -> int:
-        method, kind = METHODS["ModelInfer"]
+        infer = METHODS["ModelInfer"]
         try:
-            (await method(self._worker, _read(kind, case.body))).SerializeToString()
+            (await infer.handler(self._worker, _read(infer.request, case.body))).SerializeToString()
         except ApiError as refused:
             return refused.plain().status
         return 200

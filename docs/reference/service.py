@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
-import orjson
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.registry import Collector
 
 from docs.reference.markdown import bullets, check_names, code, sentence, table, typed
 from docs.reference.values import allowed
-from service.app.app import ROUTES
-from service.documents.openapi import openapi_document
+from service.app.operations import rows
 from service.metrics.metrics import WARNING_KINDS, Metrics
-from service.protocols.paths import PATHS
 from service.settings.settings import PREFIX, Settings
 from service.wire.errors import DETAILS_LIMIT, ApiError
 
@@ -33,29 +29,18 @@ _UNITS = (("bytes", 2**20, "MiB"), ("bytes", 2**10, "KiB"))
 
 
 def routes() -> str:
-    """The service's own paths."""
-    return _paths({path: route.methods for path, route in ROUTES.items()})
+    """The service's own operations."""
+    return _table(own=True)
 
 
 def protocol_routes() -> str:
-    """The paths of the other protocols."""
-    return _paths({path: route.methods for path, route in PATHS.items()})
+    """The operations of the other protocols."""
+    return _table(own=False)
 
 
-def _paths(methods: Mapping[str, Iterable[str]]) -> str:
-    rows = [(code(path), ", ".join(allowed), typed(_summary(path))) for path, allowed in methods.items()]
-    return table(["path", "methods", "answers"], rows)
-
-
-# The pages themselves are in no OpenAPI document.
-_PAGES = {"/docs": "A page to read and try the API", "/docs.json": "The OpenAPI document behind /docs", "/": "As /docs"}
-
-
-def _summary(path: str) -> str:
-    paths: dict[str, Any] = orjson.loads(openapi_document(None, Settings()))["paths"]
-    if path in _PAGES:
-        return _PAGES[path]
-    return str((paths[path].get("get") or paths[path]["post"])["summary"])
+def _table(*, own: bool) -> str:
+    lines = [(code(row.path), row.methods, row.key, typed(row.answers)) for row in rows(own=own)]
+    return table(["path", "methods", "key", "answers"], lines)
 
 
 def errors() -> str:

@@ -1,4 +1,4 @@
-"""The lean ASGI app: Trueline's own routes; BentoML's where it has one; a 404 that lists them elsewhere.
+"""The lean ASGI app: Trueline's own operations; BentoML's paths where it has one; a 404 that lists ours elsewhere.
 
 None of BentoML's middlewares stands before a prediction; what Trueline's own settings ask for does, see
 :mod:`service.app.front`. BentoML's app keeps its life cycle and serves what its clients and pages ask
@@ -7,22 +7,16 @@ for (``/schema.json``, the parts of the docs page).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import orjson
-
 from artifact.errors import TruelineError
-from service.documents import documents, openapi
-from service.protocols.paths import PATHS, Found, Route, find
-from service.protocols.predict import PREDICT, predict, predict_plain
-from service.wire.errors import ApiError, Headers, MethodError, NoRouteError
+from service.app.operations import OPERATIONS, ROUTES
+from service.protocols.operation import OTHER, Operation, open_paths
+from service.wire.errors import ApiError, Headers, MethodError
 from service.wire.http import (
-    HTML,
-    TEXT,
     ASGIApp,
     ClientGoneError,
     Message,
@@ -32,7 +26,6 @@ from service.wire.http import (
     Send,
     StreamReply,
     refuse,
-    send_reply,
     send_stream,
     with_headers,
 )
@@ -42,49 +35,6 @@ if TYPE_CHECKING:
     from service.protocols.oip_grpc import GrpcServer
 
 logger = logging.getLogger("bentoml.trueline")
-
-
-async def _livez(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(b'{"live":true}')
-
-
-async def _readyz(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    model = worker.check_ready()
-    return Reply(orjson.dumps({"ready": True, "model_name": model.name, "model_version": model.version}))
-
-
-async def _schema(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(documents.schema_document(worker.deployment.route()))
-
-
-async def _model(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(await asyncio.to_thread(documents.model_document, worker.deployment.route(), worker.registry))
-
-
-async def _metrics(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(await worker.metrics_text(), content_type=TEXT)
-
-
-async def _docs(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(documents.DOCS_PAGE, content_type=HTML)
-
-
-async def _docs_json(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    return Reply(openapi.openapi_document(worker.deployment.champion, worker.settings))
-
-
-ROUTES: dict[str, Route] = {
-    PREDICT: Route(predict, ("POST",)),
-    "/schema": Route(_schema),
-    "/model": Route(_model),
-    "/livez": Route(_livez),
-    "/readyz": Route(_readyz),
-    "/healthz": Route(_livez),
-    "/metrics": Route(_metrics),
-    "/docs": Route(_docs),
-    "/docs.json": Route(_docs_json),
-    "/": Route(_docs),
-}
 
 
 class App:
@@ -102,100 +52,94 @@ class App:
     ) -> None:
         self.worker = worker
         self._inner = inner
+        self._fixed = ROUTES.fixed
         self._inner_paths = frozenset(inner_paths)
         self._inner_mounts = tuple(path + "/" for path in inner_mounts)
         self._grpc: GrpcServer | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            path = scope["path"]
-            route = ROUTES.get(path)
-            if route is not None:
-                await self._answer(path, route, scope, receive, send)
-            elif path in self._inner_paths or path.startswith(self._inner_mounts):
-                await self._inner(scope, receive, send)
-            elif (found := find(path)) is not None:
-                await self._model_path(path, found, scope, receive, send)
-            else:
-                await self._refuse("other", NoRouteError(path, ROUTES), time.perf_counter(), scope, receive, send)
+            await self.answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
         else:
             await self._inner(scope, receive, send)
 
-    async def _model_path(self, path: str, found: Found, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer by a protocol whose paths name a model."""
-        if found.route is None:
-            error = NoRouteError(path, PATHS)
-            await self._refuse(found.template, error, time.perf_counter(), scope, receive, send)
-        else:
-            scope["path_params"] = found.parameters
-            await self._answer(found.template, found.route, scope, receive, send)
-
-    async def _answer(self, path: str, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        try:
-            if scope["method"] not in route.methods:
-                raise MethodError(scope["method"], path, ", ".join(route.methods))
-            reply = await route.handler(self.worker, scope, receive)
-        except Exception as error:  # noqa: BLE001 - told apart there
-            await self._failed(path, error, started, scope, receive, send)
-        else:
-            await self._send(path, reply, started, send)
-
-    async def quick(self, scope: Scope, receive: Receive, send: Send, header: Headers) -> None:
-        """Answer a plain ``POST /predict``, see :func:`is_plain`; the same answer as by the long way, in half the time.
+    async def answer(self, scope: Scope, receive: Receive, send: Send, header: Headers = ()) -> None:
+        """Answer one request over HTTP.
 
         Args:
             scope, receive, send: of ASGI.
-            header: what is added to the answer's.
+            header: what is added to the answer's. It is handed in because a channel that adds it costs a small request
+                a tenth of its time.
         """
         started = time.perf_counter()
-        worker = self.worker
-        try:
-            reply = await predict_plain(worker, scope, receive)
-        except Exception as error:  # noqa: BLE001 - told apart there
-            send = with_headers(send, header)
-            await self._failed(PREDICT, error, started, scope, receive, send)
+        path = scope["path"]
+        operation = self._fixed[path] if path in self._fixed else self._with_parameters(scope)
+        if operation is None:
+            await self._elsewhere(started, scope, receive, with_headers(send, header))
             return
-        headers = [
-            (b"content-type", reply.content_type),
-            (b"content-length", b"%d" % len(reply.body)),
-            *reply.headers,
-            *header,
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
-        worker.count(PREDICT, 200, time.perf_counter() - started)
-
-    async def _failed(
-        self, path: str, error: Exception, started: float, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        if isinstance(error, ApiError):
-            await self._refuse(path, error, started, scope, receive, send)
-        elif isinstance(error, ClientGoneError):
-            self.worker.count(path, 499, time.perf_counter() - started)
-        else:
-            logger.error("A request to %s failed", path, exc_info=error)
-            message = "The service failed on this request; its log says why."
-            await self._refuse(path, ApiError(message), started, scope, receive, send)
-
-    async def _send(self, path: str, reply: Reply | StreamReply, started: float, send: Send) -> None:
+        try:
+            if scope["method"] not in operation.methods:
+                raise MethodError(scope["method"], operation.path, ", ".join(operation.methods))
+            reply = await operation.handler(self.worker, scope, receive)
+        except Exception as error:  # noqa: BLE001 - told apart there
+            await self._failed(operation.path, error, started, scope, receive, with_headers(send, header))
+            return
         status = reply.status
-        if isinstance(reply, Reply):
-            await send_reply(send, reply)
-        else:
+        if type(reply) is Reply:
+            headers = [
+                (b"content-type", reply.content_type),
+                (b"content-length", b"%d" % len(reply.body)),
+                *reply.headers,
+                *header,
+            ]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": reply.body})
+        elif isinstance(reply, StreamReply):
             try:
-                await send_stream(send, reply)
+                await send_stream(with_headers(send, header), reply)
             except ClientGoneError:
                 status = 499
-        self.worker.count(path, status, time.perf_counter() - started)
+        self.worker.count(operation.path, status, time.perf_counter() - started)
+
+    def _with_parameters(self, scope: Scope) -> Operation | None:
+        """The operation of a path with parameters, which go into the scope; None where there is none."""
+        path = scope["path"]
+        match = None if self._is_inner(path) else ROUTES.find(path)
+        if match is None:
+            return None
+        operation, scope["path_params"] = match
+        return operation
+
+    def _is_inner(self, path: str) -> bool:
+        return path in self._inner_paths or path.startswith(self._inner_mounts)
+
+    async def _elsewhere(self, started: float, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a path that has no operation: by the inner app where it is one of its own, else by 404."""
+        path = scope["path"]
+        if self._is_inner(path):
+            await self._inner(scope, receive, send)
+        else:
+            await self._refuse(OTHER, ROUTES.unknown(path), started, scope, receive, send)
+
+    async def _failed(
+        self, route: str, error: Exception, started: float, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if isinstance(error, ApiError):
+            await self._refuse(route, error, started, scope, receive, send)
+        elif isinstance(error, ClientGoneError):
+            self.worker.count(route, 499, time.perf_counter() - started)
+        else:
+            logger.error("A request to %s failed", route, exc_info=error)
+            message = "The service failed on this request; its log says why."
+            await self._refuse(route, ApiError(message), started, scope, receive, send)
 
     async def _refuse(
         self, route: str, error: ApiError, started: float, scope: Scope, receive: Receive, send: Send
     ) -> None:
         settings = self.worker.settings
-        error = error.for_path(scope["path"])
+        error = ROUTES.written(scope["path"], error)
         self.worker.count(route, error.status, time.perf_counter() - started)
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
 
@@ -205,7 +149,12 @@ class App:
             # Imported here: gRPC costs a worker 11 MB, and most have no use for it.
             from service.protocols.oip_grpc import GrpcServer
 
-            server = GrpcServer(self.worker, host=settings.grpc_host, port=settings.grpc_port)
+            server = GrpcServer(
+                self.worker,
+                host=settings.grpc_host,
+                port=settings.grpc_port,
+                open_paths=open_paths(OPERATIONS, settings),
+            )
             await server.start()
             self._grpc = server
 

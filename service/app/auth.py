@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from service.app.operations import ROUTES
+from service.protocols.operation import OTHER
 from service.wire.errors import UnauthorizedError
 from service.wire.http import ASGIApp, Receive, Scope, Send, refuse
 from service.wire.keys import ApiKeys
@@ -43,9 +45,9 @@ class RequireKey:
             return
         settings = self._worker.settings
         started = time.perf_counter()
-        error = UnauthorizedError().for_path(scope["path"])
+        error = ROUTES.written(scope["path"], UnauthorizedError())
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
-        self._worker.count("other", error.status, time.perf_counter() - started)
+        self._worker.count(OTHER, error.status, time.perf_counter() - started)
 
     def _is_open(self, path: str) -> bool:
         return path in self._open_paths or (self._page_is_open and path.startswith(_PARTS))

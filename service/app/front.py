@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from service.app.app import App
 from service.app.auth import RequireKey
-from service.protocols.predict import PREDICT, is_plain
+from service.app.operations import OPERATIONS, ROUTES
+from service.protocols.operation import OTHER, open_paths
 from service.settings.settings import Settings
 from service.wire.context import CURRENT, RequestContext, RequestIds, legal_id
-from service.wire.errors import OverloadedError
+from service.wire.errors import Headers, OverloadedError
 from service.wire.http import ASGIApp, Receive, Scope, Send, refuse, with_headers
 from service.wire.keys import ApiKeys
 from service.wire.observe import AccessLog, Spans
@@ -57,7 +59,7 @@ def build(app: ASGIApp, worker: Worker, tracer_provider: Any = None) -> ASGIApp:
     settings = worker.settings
     keys = settings.keys()
     if keys:
-        app = RequireKey(app, worker, ApiKeys(keys), Settings.listed(settings.open_paths))
+        app = RequireKey(app, worker, ApiKeys(keys), open_paths(OPERATIONS, settings))
     origins = Settings.listed(settings.cors_origins)
     if origins:
         app = _cors(app, origins)
@@ -74,11 +76,15 @@ def _cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     wrapped: ASGIApp = CORSMiddleware(
         app,
         allow_origins=origins,
-        allow_methods=("GET", "HEAD", "POST"),
+        allow_methods=ROUTES.methods,
         allow_headers=ALLOWED,
         expose_headers=EXPOSED,
     )
     return wrapped
+
+
+async def _behind(app: ASGIApp, scope: Scope, receive: Receive, send: Send, header: Headers) -> None:
+    await app(scope, receive, with_headers(send, header))
 
 
 class Front:
@@ -91,14 +97,13 @@ class Front:
 
     def __init__(self, app: ASGIApp, worker: Worker) -> None:
         self._app = app
-        # The short way, unless something stands between that wants to see each request.
-        self._quick = app.quick if isinstance(app, App) else None
+        # What stands between the two knows nothing of a header that is handed in: there the channel adds it.
+        self._answer = app.answer if isinstance(app, App) else partial(_behind, app)
         self._worker = worker
         settings = worker.settings
         self._ids = RequestIds() if settings.request_ids else None
         self._told = settings.access_log or settings.tracing or settings.log_format == "json"
         self._most = settings.max_requests
-        self._most_bytes = settings.max_body_bytes
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,16 +115,13 @@ class Front:
         worker.open_requests += 1
         try:
             if scope["method"] != "POST":  # health and metrics answer under any load
-                await self._app(scope, receive, with_headers(send, header))
+                await self._answer(scope, receive, send, header)
             elif self._open >= self._most:
                 await self._shed(scope, receive, with_headers(send, header))
             else:
                 self._open += 1
                 try:
-                    if scope["path"] == PREDICT and self._quick is not None and is_plain(scope, self._most_bytes):
-                        await self._quick(scope, receive, send, header)
-                    else:
-                        await self._app(scope, receive, with_headers(send, header))
+                    await self._answer(scope, receive, send, header)
                 finally:
                     self._open -= 1
         finally:
@@ -140,10 +142,9 @@ class Front:
 
     async def _shed(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings = self._worker.settings
-        error = OverloadedError(
-            f"Expected at most {self._most} open requests. Received: one more. Try again in a second."
-        ).for_path(scope["path"])
+        message = f"Expected at most {self._most} open requests. Received: one more. Try again in a second."
+        error = ROUTES.written(scope["path"], OverloadedError(message))
         self._worker.metrics.shed()
         started = time.perf_counter()
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
-        self._worker.count("other", error.status, time.perf_counter() - started)
+        self._worker.count(OTHER, error.status, time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""What the operations of the OpenAPI document are made of: answers with their headers, and every error by status."""
+"""The parts of the OpenAPI document: operations by their records, answers with their headers, every error by status."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from service.documents.schemas import ref
-
-JSON = "application/json"
+from service.live.model import LiveModel
+from service.protocols.formats import JSON
+from service.protocols.operation import Operation, Shape
+from service.wire.errors import UnauthorizedError
 
 ERRORS = {
     400: "The body is not what its media type or encoding says.",
@@ -40,7 +42,7 @@ REQUEST_ID = {
 
 
 class Parts:
-    """Makes operations alike.
+    """Makes the parts, alike for all operations.
 
     Args:
         with_ids: answers have ``x-request-id``.
@@ -70,40 +72,45 @@ class Parts:
         """The document's own: any of the ways to bring a key."""
         return {} if self._open_paths is None else {"security": [{"bearer": []}, {"key": []}]}
 
-    def operation(
-        self,
-        path: str,
-        tag: str,
-        summary: str,
-        content: Mapping[str, Any],
-        errors: Iterable[int] = (),
-        *,
-        plain: bool = False,
-        headers: Mapping[str, Any] | None = None,
-        **more: Any,
-    ) -> dict[str, Any]:
-        """One operation.
+    def path_item(self, operation: Operation, model: LiveModel | None) -> dict[str, Any]:
+        """One operation at its path, with the parameters of the path; only the live model's names are good there."""
+        item: dict[str, Any] = {operation.methods[0].lower(): self._operation(operation, model)}
+        if operation.parameters:
+            good = {} if model is None else {"model": model.name, "version": model.version}
+            item["parameters"] = [
+                {
+                    "name": name,
+                    "in": "path",
+                    "required": True,
+                    "schema": {"enum": [good[name]]} if name in good else {"type": "string"},
+                }
+                for name in operation.parameters
+            ]
+        return item
 
-        Args:
-            path: where it is; whether it needs a key depends on it.
-            content: schema of the 200 answer by media type.
-            errors: statuses besides 405 and 500, which every operation has, and 401, where keys are set.
-            plain: errors are ``{"error": "sentences"}``.
-            headers: of the 200 answer, besides the usual.
-            more: keys of the operation as they are.
-        """
-        statuses = {*errors, 405, 500}
-        found: dict[str, Any] = {"tags": [tag], "summary": summary, **more}
+    def _operation(self, operation: Operation, model: LiveModel | None) -> dict[str, Any]:
+        shape = Shape({}) if operation.shape is None else operation.shape(model)
+        group = operation.group
+        made: dict[str, Any] = {"tags": [group.name], "summary": operation.summary}
+        if not group.prefix:
+            made["operationId"] = operation.path.strip("/").replace("/", "_").replace(".", "_")
+        if shape.description:
+            made["description"] = shape.description
+        if shape.parameters:
+            made["parameters"] = shape.parameters
+        if shape.request is not None:
+            made["requestBody"] = {"required": True, "content": shape.request}
+        statuses = operation.statuses()
         if self._open_paths is not None:
-            if path in self._open_paths:
-                found["security"] = []
+            if operation.path in self._open_paths:
+                made["security"] = []
             else:
-                statuses.add(401)
-        name = "PlainError" if plain else "Error"
-        found["responses"] = {"200": self._answer("OK", content, headers)} | {
+                statuses.add(UnauthorizedError.status)
+        name = "PlainError" if group.has_plain_errors else "Error"
+        made["responses"] = {"200": self._answer("OK", shape.answers, shape.headers)} | {
             str(status): {"$ref": f"#/components/responses/{name}{status}"} for status in sorted(statuses)
         }
-        return found
+        return made
 
     def _answer(self, text: str, content: Mapping[str, Any], headers: Mapping[str, Any] | None) -> dict[str, Any]:
         bodies = {media_type: {"schema": schema} if schema else {} for media_type, schema in content.items()}

@@ -1,21 +1,19 @@
-"""The paths that name a model, for the OpenAPI document: the Open Inference Protocol and TensorFlow Serving's."""
+"""What the operations of the Open Inference Protocol and of TensorFlow Serving take and give, for OpenAPI."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from artifact.rows.absent import MISSING_COLUMNS
-from service.documents.parts import JSON, Parts
 from service.documents.schemas import array, complete, interval, missing_columns_parameter, or_list_of_one, ref
 from service.live.model import LiveModel
 from service.protocols.datatypes import ALL
-from service.protocols.formats import MISSING
+from service.protocols.formats import JSON, MISSING
 from service.protocols.oip_http import BINARY
-from service.protocols.paths import PATHS
+from service.protocols.operation import Shape
 from service.protocols.tensors import MATRIX, described_inputs, output_names
 from service.protocols.tf_serving import SIGNATURE, WARNING_COUNT, WARNINGS
 
-_OIP, _TF = "Open Inference Protocol", "TensorFlow Serving"
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBERS = array({"type": "number"})
 _BYTES: dict[str, Any] = {"type": "string", "format": "binary", "description": "As its header says."}
@@ -26,7 +24,6 @@ _COUNT: dict[str, Any] = {"type": "integer", "minimum": 1}
 _INSTANCE = (
     "An object as in POST /predict, or a list in the order of GET /schema; each value may be in a list of its own."
 )
-_POST = (400, 404, 408, 413, 415, 429, 503, 504)
 _LENGTH = "Inference-Header-Content-Length"
 _INFER = f"""One tensor a feature, or where all features are numbers one of shape [n, n_features].
 
@@ -34,61 +31,18 @@ With `{_LENGTH}` the body is JSON of that many bytes and then the tensors with a
 type. A body may be compressed (`Content-Encoding: gzip` or `zstd`)."""
 
 
-def protocol_paths(model: LiveModel | None, parts: Parts) -> dict[str, Any]:
-    """Path items by path, those of :data:`service.protocols.paths.PATHS`."""
-    made = {
-        "/v2": _get(parts, _OIP, "The server", complete(name=_TEXT, version=_TEXT, extensions=array(_TEXT))),
-        "/v2/health/live": _get(parts, _OIP, "200 while the process runs", complete(live={"const": True})),
-        "/v2/health/ready": _get(parts, _OIP, "As /readyz", complete(ready={"const": True}), 503),
-    }
-    shapes: dict[str, Any] = {
-        "/v2/models/{model}": ("Inputs and outputs", _metadata()),
-        "/v2/models/{model}/ready": ("Whether it is ready", complete(name=_TEXT, ready={"const": True})),
-        "/v1/models/{model}": ("Status", complete(model_version_status=array(_ANY, minItems=1))),
-        "/v1/models/{model}/metadata": ("Inputs and outputs", complete(model_spec=_ANY, metadata=_ANY)),
-    }
-    paths: dict[str, Any] = {}
-    for path in PATHS:
-        plain = path.replace("/versions/{version}", "")
-        if path in made:
-            item = made[path](path)
-        elif plain in shapes:
-            summary, schema = shapes[plain]
-            item = _get(parts, _OIP if path.startswith("/v2") else _TF, summary, schema, 404, 503)(path)
-        elif path.startswith("/v2"):
-            item = {"post": _infer(path, model, parts)}
-        else:
-            item = {"post": _predict(path, model, parts)}
-        if plain != "/v2" and "{model}" in path:
-            item["parameters"] = _named(model, with_version=path != plain)
-        paths[path] = item
-    return paths
+SERVER = complete(name=_TEXT, version=_TEXT, extensions=array(_TEXT))
+LIVE = complete(live={"const": True})
+READY = complete(ready={"const": True})
+_TENSOR = complete(name=_TEXT, datatype={"enum": list(ALL)}, shape=array({"type": "integer"}))
+MODEL = complete(name=_TEXT, versions=array(_TEXT), platform=_TEXT, inputs=array(_TENSOR), outputs=array(_TENSOR))
+MODEL_READY = complete(name=_TEXT, ready={"const": True})
+STATUS = complete(model_version_status=array(_ANY, minItems=1))
+METADATA = complete(model_spec=_ANY, metadata=_ANY)
 
 
-def _get(parts: Parts, tag: str, summary: str, schema: dict[str, Any], *errors: int) -> Any:
-    def item(path: str) -> dict[str, Any]:
-        return {"get": parts.operation(path, tag, summary, {JSON: schema}, errors, plain=True)}
-
-    return item
-
-
-def _named(model: LiveModel | None, *, with_version: bool) -> list[dict[str, Any]]:
-    """The parameters of a path; only the live model's names are good."""
-    names = {"model": None if model is None else model.name}
-    if with_version:
-        names["version"] = None if model is None else model.version
-    return [
-        {"name": name, "in": "path", "required": True, "schema": _TEXT if live is None else {"enum": [live]}}
-        for name, live in names.items()
-    ]
-
-
-def _metadata() -> dict[str, Any]:
-    tensor = complete(name=_TEXT, datatype={"enum": list(ALL)}, shape=array({"type": "integer"}))
-    return complete(name=_TEXT, versions=array(_TEXT), platform=_TEXT, inputs=array(tensor), outputs=array(tensor))
-
-
-def _infer(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
+def infer(model: LiveModel | None) -> Shape:
+    """What ``POST /v2/models/{model}/infer`` takes and gives."""
     output: dict[str, Any] = {**_TEXT}
     example: dict[str, Any] = {}
     if model is not None:
@@ -141,24 +95,17 @@ def _infer(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
     answer = complete(model_name=_TEXT, model_version=_TEXT, id=_TEXT, parameters=_ANY, outputs=array(answer_output))
     answer["required"] = ["model_name", "model_version", "outputs"]
     length = {"name": _LENGTH, "in": "header", "required": False, "schema": size}
-    return parts.operation(
-        path,
-        _OIP,
-        "Predict tensors",
+    return Shape(
         {JSON: answer, BINARY.decode(): None},
-        _POST,
-        plain=True,
         headers={_LENGTH: {"description": "Of an answer with bytes behind its JSON.", "schema": size}},
         description=_INFER,
         parameters=[length, missing_columns_parameter()],
-        requestBody={
-            "required": True,
-            "content": {JSON: {"schema": request, **example}, BINARY.decode(): {"schema": _BYTES}},
-        },
+        request={JSON: {"schema": request, **example}, BINARY.decode(): {"schema": _BYTES}},
     )
 
 
-def _predict(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]:
+def predict(model: LiveModel | None) -> Shape:
+    """What ``POST /v1/models/{model}:predict`` takes and gives."""
     instance: dict[str, Any] = {"description": _INSTANCE}
     example: dict[str, Any] = {}
     row = _ANY
@@ -188,16 +135,8 @@ def _predict(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]
 
     requests = [request("instances", "inputs", rows), request("inputs", "instances", {"anyOf": [columns, rows]})]
     answer = {"anyOf": [complete(predictions=array(row, minItems=1)), complete(outputs=outputs)]}
-    content = {JSON: {"schema": {"oneOf": requests}, **example}}
-    body = {"required": True, "content": content}
-    text = "`instances` are answered with `predictions`, `inputs` with `outputs`."
-    return parts.operation(
-        path,
-        _TF,
-        "Predict instances",
+    return Shape(
         {JSON: answer},
-        _POST,
-        plain=True,
         headers={
             WARNING_COUNT.decode(): {"description": "How many values are unusual.", "schema": _COUNT},
             WARNINGS.decode(): {
@@ -205,9 +144,9 @@ def _predict(path: str, model: LiveModel | None, parts: Parts) -> dict[str, Any]
                 "schema": _TEXT,
             },
         },
-        description=text,
+        description="`instances` are answered with `predictions`, `inputs` with `outputs`.",
         parameters=[missing_columns_parameter()],
-        requestBody=body,
+        request={JSON: {"schema": {"oneOf": requests}, **example}},
     )
 
 

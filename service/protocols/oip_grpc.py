@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -24,7 +24,6 @@ from service.protocols.datatypes import fault
 from service.protocols.health_grpc import HEALTH, HEALTH_REQUEST, Health
 from service.protocols.oip_grpc_front import Handler, Reply, build
 from service.protocols.oip_grpc_infer import Inference
-from service.settings.settings import Settings
 from service.wire.errors import ApiError, Described, NotReadyError, UnauthorizedError
 from service.wire.keys import ApiKeys
 from service.worker import Worker
@@ -43,11 +42,30 @@ _CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+_READY = "/v2/health/ready"
 
-# Methods that are open where the same path is.
-_PATHS = {"ServerLive": "/v2/health/live", "ServerReady": "/v2/health/ready"}
 
-Method = Callable[[Worker, Any], Awaitable[Message]]
+class GrpcMethod(NamedTuple):
+    """One method and all that is known of it.
+
+    Attributes:
+        service: its service's full name.
+        name: its own.
+        request: the message that it takes.
+        handler: answers.
+        open_with: the path of HTTP beside which it needs no key, where that path needs none. None: it needs one.
+    """
+
+    service: str
+    name: str
+    request: type[Message]
+    handler: Callable[[Worker, Any], Awaitable[Message]]
+    open_with: str | None = None
+
+    @property
+    def route(self) -> str:
+        """Its whole name, as it stands on the wire and in the metrics."""
+        return f"/{self.service}/{self.name}"
 
 
 async def server_live(_worker: Worker, _request: pb.ServerLiveRequest) -> Message:
@@ -81,13 +99,16 @@ async def model_infer(worker: Worker, request: pb.ModelInferRequest) -> Message:
     return inference.write(asked, answer)
 
 
-METHODS: dict[str, tuple[Method, type[Message]]] = {
-    "ServerLive": (server_live, pb.ServerLiveRequest),
-    "ServerReady": (server_ready, pb.ServerReadyRequest),
-    "ServerMetadata": (server_metadata, pb.ServerMetadataRequest),
-    "ModelReady": (model_ready, pb.ModelReadyRequest),
-    "ModelMetadata": (model_metadata, pb.ModelMetadataRequest),
-    "ModelInfer": (model_infer, pb.ModelInferRequest),
+METHODS = {
+    method.name: method
+    for method in (
+        GrpcMethod(SERVICE, "ServerLive", pb.ServerLiveRequest, server_live, open_with="/v2/health/live"),
+        GrpcMethod(SERVICE, "ServerReady", pb.ServerReadyRequest, server_ready, open_with=_READY),
+        GrpcMethod(SERVICE, "ServerMetadata", pb.ServerMetadataRequest, server_metadata),
+        GrpcMethod(SERVICE, "ModelReady", pb.ModelReadyRequest, model_ready),
+        GrpcMethod(SERVICE, "ModelMetadata", pb.ModelMetadataRequest, model_metadata),
+        GrpcMethod(SERVICE, "ModelInfer", pb.ModelInferRequest, model_infer),
+    )
 }
 
 
@@ -98,15 +119,17 @@ class GrpcServer:
         worker: what answers.
         host: address to listen on.
         port: shared by all workers; the kernel gives each connection to one of them.
+        open_paths: of HTTP, which need no key; methods that say the same need none either.
         tracer_provider: OpenTelemetry's; used where ``tracing`` is set. Defaults to the process's own.
     """
 
-    def __init__(self, worker: Worker, *, host: str, port: int, tracer_provider: Any = None) -> None:
+    def __init__(
+        self, worker: Worker, *, host: str, port: int, open_paths: Collection[str], tracer_provider: Any = None
+    ) -> None:
         self._worker = worker
         settings = worker.settings
         keys = settings.keys()
         self._keys = ApiKeys(keys) if keys else None
-        open_paths = Settings.listed(settings.open_paths)
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         options = [
             ("grpc.so_reuseport", 1),
@@ -114,20 +137,13 @@ class GrpcServer:
         ]
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=settings.max_requests)
         self._health = Health(SERVICE)
-        methods = {f"/{SERVICE}/{name}": (*method, _PATHS.get(name)) for name, method in METHODS.items()}
-        methods[f"/{HEALTH}/Check"] = (self._health.check, StringValue, _PATHS["ServerReady"])
+        check = GrpcMethod(HEALTH, "Check", StringValue, self._health.check, open_with=_READY)
         # Neither serializer nor deserializer: handlers take and give bytes.
-        handlers = {
-            route: grpc.unary_unary_rpc_method_handler(
-                partial(
-                    self._call,
-                    route,
-                    build(partial(self._answer, method, kind, path in open_paths), settings, tracer_provider),
-                )
-            )
-            for route, (method, kind, path) in methods.items()
-        }
-        watch = partial(self._watch, _PATHS["ServerReady"] in open_paths)
+        handlers = {}
+        for method in (*METHODS.values(), check):
+            answer = build(partial(self._answer, method, method.open_with in open_paths), settings, tracer_provider)
+            handlers[method.route] = grpc.unary_unary_rpc_method_handler(partial(self._call, method.route, answer))
+        watch = partial(self._watch, check.open_with in open_paths)
         handlers[f"/{HEALTH}/Watch"] = grpc.unary_stream_rpc_method_handler(watch)
         self._server.add_generic_rpc_handlers((_Methods(handlers),))
 
@@ -169,13 +185,11 @@ class GrpcServer:
         if self._keys is not None and not is_open and not self._keys.allow(_headers(context)):
             raise UnauthorizedError
 
-    async def _answer(
-        self, method: Method, kind: type[Message], is_open: bool, route: str, data: bytes, context: Any
-    ) -> Reply:
+    async def _answer(self, method: GrpcMethod, is_open: bool, route: str, data: bytes, context: Any) -> Reply:
         started, status = time.perf_counter(), 499  # where the client leaves first
         try:
             self._check_key(is_open, context)
-            reply = await method(self._worker, _read(kind, data))
+            reply = await method.handler(self._worker, _read(method.request, data))
             answer = Reply(200, reply.SerializeToString())
             status = 200
         except ApiError as refused:

@@ -232,7 +232,7 @@ def header_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 
 def _served(worker: Worker, scope: Scope) -> LiveModel:
     parameters = scope["path_params"]
-    return oip.served(worker, parameters["model"], parameters["version"])
+    return oip.served(worker, parameters["model"], parameters.get("version"))
 
 
 def _json_object(body: bytes) -> tuple[dict[str, Any], bool]:

@@ -31,14 +31,16 @@ _SMALL_DIGITS = 5
 _ANY = (b"*/*", JSON_TYPE)
 _TELLING = frozenset((b"content-type", b"content-length", b"accept", b"content-encoding"))
 _ON_ERROR = b'"on_error"'
-PREDICT = "/predict"
 
 
 async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply | StreamReply:
-    """Answer one request."""
+    """Answer one request: by the batcher where it is small and plain, else by the bulk lane or as a stream."""
     settings = worker.settings
     if is_plain(scope, settings.max_body_bytes):
-        return await predict_plain(worker, scope, receive)
+        body = await read_announced_body(scope, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds)
+        if len(body) <= LARGE and _ON_ERROR not in body:
+            return Reply(await worker.predict(body, receive))
+        return await _bulk(worker, worker.deployment.route(), wanted(scope["headers"], b""), body)
     asked = wanted(scope["headers"], scope.get("query_string", b""))
     model = worker.deployment.route()
     Unpacker(asked.encoding, None)
@@ -49,17 +51,11 @@ async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply | Str
     return await _bulk(worker, model, asked, body)
 
 
-async def predict_plain(worker: Worker, scope: Scope, receive: Receive) -> Reply:
-    """Answer a request for which :func:`is_plain` is true."""
-    settings = worker.settings
-    body = await read_announced_body(scope, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds)
-    if len(body) <= LARGE and _ON_ERROR not in body:
-        return Reply(await worker.predict(body, receive))
-    return await _bulk(worker, worker.deployment.route(), wanted(scope["headers"], b""), body)
-
-
 def is_plain(scope: Scope, limit: int) -> bool:
-    """Whether this is a small JSON request that wants JSON, of at most ``limit`` bytes; nearly every one is."""
+    """Whether a request is JSON of at most ``limit`` bytes, wants JSON and has no query; nearly every one is.
+
+    Its headers then need no closer look, and its body lies ready in most cases.
+    """
     if scope.get("query_string"):
         return False
     for name, value in scope["headers"]:

@@ -172,7 +172,7 @@ def _column(values: Any) -> Any:
 
 def _served(worker: Worker, scope: Scope) -> LiveModel:
     parameters = scope["path_params"]
-    return served(worker, parameters["model"], parameters["version"])
+    return served(worker, parameters["model"], parameters.get("version"))
 
 
 def _tensor(name: str, dtype: str) -> dict[str, Any]:

@@ -147,10 +147,10 @@ class Settings(BaseSettings):
         description="A file whose lines are API keys, read when the service starts. Empty lines and those that begin "
         "with # are passed over.",
     )
-    open_paths: str = Field(
-        default="/livez,/readyz,/healthz,/metrics,/v2/health/live,/v2/health/ready,/,/docs",
-        description="Paths that need no key, separated by commas. The page /docs asks for the key that its document "
-        "needs.",
+    open_paths: str | None = Field(
+        default=None,
+        description="Paths that need no key, separated by commas. Unset, those that the table of routes marks as open. "
+        "The page /docs asks for the key that its document needs.",
     )
     cors_origins: str | None = Field(
         default=None,
@@ -192,7 +192,7 @@ class Settings(BaseSettings):
 
     @field_validator("open_paths")
     @classmethod
-    def _check_paths(cls, value: str) -> str:
+    def _check_paths(cls, value: str | None) -> str | None:
         check_paths(cls.listed(value))
         return value
 

@@ -18,8 +18,6 @@ CANNOT_START = 3
 DETAILS_LIMIT = 100
 _ECHO_LENGTH = 100
 _PLAIN_FAULTS = 5
-# TensorFlow Serving's and the Open Inference Protocol's.
-_PLAIN_PATHS = ("/v1/", "/v2/")
 _INT64 = 2**63
 _ELEMENTS = {list: "list", dict: "object", int: "number", float: "number"}
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -68,12 +66,13 @@ class ApiError(TruelineError):
         error = ApiError(" ".join(map(_sentence, shown)) or self.message, headers=self.headers)
         if len(self.faults) > len(shown):
             error.message += f" And {len(self.faults) - len(shown)} faults more."
-        error.status, error.code, error.is_plain = 400 if self.status == 422 else self.status, self.code, True
+        error.status, error.code, error.is_plain = plain_status(self.status), self.code, True
         return error
 
-    def for_path(self, path: str) -> ApiError:
-        """This error in the shape of the protocol that a path belongs to."""
-        return self.plain() if path == "/v2" or path.startswith(_PLAIN_PATHS) else self
+
+def plain_status(status: int) -> int:
+    """The status of an error in protocols that know 400 but no 422."""
+    return 400 if status == 422 else status
 
 
 class NotJSONError(ApiError):

@@ -16,9 +16,8 @@ from artifact.errors import unknown_name
 from artifact.manifest import KERAS_MODEL, ONNX_MODEL
 from docs.reference import commands
 from docs.reference.__main__ import write
-from service.app.app import ROUTES
 from service.app.front import EXPOSED
-from service.protocols.paths import PATHS
+from service.app.operations import OPERATIONS
 from service.wire import errors
 from tests.processes import ROOT
 from training.settings.config import TrainConfig
@@ -100,8 +99,11 @@ def test_a_page_may_say_more_only_of_what_there_is():
 
 
 def test_every_route_has_its_heading_and_an_example():
-    for route, record in ROUTES.items():
-        assert re.search(rf"^###.*`{record.methods[0]} {route}`", HTTP, re.MULTILINE), route
+    for operation in OPERATIONS:
+        if operation.group.prefix:
+            continue
+        route = operation.path
+        assert re.search(rf"^###.*`{operation.methods[0]} {route}`", HTTP, re.MULTILINE), route
         assert route == "/" or f"localhost:3000{route}" in HTTP or route == "/docs", route
 
 
@@ -188,7 +190,7 @@ def test_the_picture_names_files_formats_and_paths_that_there_are():
     for name in set(re.findall(r"\bmodel\.\w+", picture)):
         assert name in (ONNX_MODEL, KERAS_MODEL), name
     for path in set(re.findall(r"(?<=[ (])/\w+", picture)):
-        assert any(route.startswith(path) for route in ROUTES | PATHS), path
+        assert any(operation.path.startswith(path) for operation in OPERATIONS), path
 
 
 def test_nothing_tells_to_install_trueline_from_a_package_index():

@@ -221,7 +221,7 @@ async def test_case_06_tensors_over_http(client, model, binary):
 
 async def test_case_06_tensors_over_grpc(worker, model):
     await worker.start()
-    server = GrpcServer(worker, host="127.0.0.1", port=(port := free_port()))
+    server = GrpcServer(worker, host="127.0.0.1", port=(port := free_port()), open_paths=())
     await server.start()
     fields = {"FP64": "fp64_contents", "BYTES": "bytes_contents", "BOOL": "bool_contents", "INT64": "int64_contents"}
     request = pb.ModelInferRequest(model_name="houses")

@@ -6,8 +6,10 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from service.app.operations import OPERATIONS
 from service.metrics.metrics import Metrics
 from service.protocols.oip_grpc import GrpcServer
+from service.protocols.operation import open_paths
 from service.settings.settings import Settings
 from service.worker import Worker
 from tests.processes import free_port
@@ -26,7 +28,7 @@ def named(service):
 @pytest.fixture
 async def server(worker):
     port = free_port()
-    server = GrpcServer(worker, host="127.0.0.1", port=port)
+    server = GrpcServer(worker, host="127.0.0.1", port=port, open_paths=())
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield server, channel
@@ -72,15 +74,15 @@ async def test_who_watches_is_told_of_each_change_and_let_go_at_the_end(server, 
     await worker.stop()
 
 
-@pytest.mark.parametrize("open_paths", [None, ""])
-async def test_a_probe_needs_a_key_where_readiness_does(registry, open_paths):
-    more = {} if open_paths is None else {"TRUELINE_OPEN_PATHS": open_paths}
+@pytest.mark.parametrize("opened", [None, ""])
+async def test_a_probe_needs_a_key_where_readiness_does(registry, opened):
+    more = {} if opened is None else {"TRUELINE_OPEN_PATHS": opened}
     settings = Settings.from_environment({"TRUELINE_API_KEY": "secret", **more})
     worker, port = Worker(settings, registry, Metrics(CollectorRegistry())), free_port()
-    server = GrpcServer(worker, host="127.0.0.1", port=port)
+    server = GrpcServer(worker, host="127.0.0.1", port=port, open_paths=open_paths(OPERATIONS, settings))
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        if open_paths is None:
+        if opened is None:
             assert await channel.unary_unary(CHECK)(b"", timeout=5) == NOT_SERVING
             assert await channel.unary_stream(WATCH)(b"", timeout=5).read() == NOT_SERVING
         else:

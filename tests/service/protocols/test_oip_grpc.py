@@ -34,7 +34,7 @@ class Client:
         self.channel = channel
 
     async def __call__(self, method, request, **options):
-        _, kind = METHODS[method]
+        kind = METHODS[method].request
         response = getattr(pb, kind.__name__.replace("Request", "Response"))
         if not isinstance(request, bytes):
             request = request.SerializeToString()
@@ -52,7 +52,7 @@ class Client:
 async def port(worker):
     await worker.start()
     port = free_port()
-    server = GrpcServer(worker, host="127.0.0.1", port=port)
+    server = GrpcServer(worker, host="127.0.0.1", port=port, open_paths=())
     await server.start()
     yield port
     await server.stop()
@@ -146,7 +146,7 @@ async def test_health_and_metadata(call, predictor):
 
 async def test_without_a_model_it_is_live_and_not_ready(worker):
     port = free_port()
-    server = GrpcServer(worker, host="127.0.0.1", port=port)
+    server = GrpcServer(worker, host="127.0.0.1", port=port, open_paths=())
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = Client(channel)
@@ -264,7 +264,7 @@ async def test_a_fault_of_ours_is_logged_and_not_shown(call, worker, monkeypatch
 async def test_stop_waits_for_what_is_open_and_a_client_that_goes_is_counted(worker, monkeypatch):
     await worker.start()
     port = free_port()
-    server = GrpcServer(worker, host="127.0.0.1", port=port)
+    server = GrpcServer(worker, host="127.0.0.1", port=port, open_paths=())
     await server.start()
     answer, arrived = worker.answer, asyncio.Event()
 
@@ -293,7 +293,7 @@ async def test_a_key_is_asked_for_where_one_is_set_but_for_health(registry):
     worker = Worker(Settings(api_key="secret"), registry, Metrics(CollectorRegistry()))
     await worker.start()
     port = free_port()
-    server = GrpcServer(worker, host="localhost", port=port)
+    server = GrpcServer(worker, host="localhost", port=port, open_paths=["/v2/health/ready"])
     await server.start()
     async with grpc.aio.insecure_channel(f"localhost:{port}") as channel:
         call = Client(channel)
@@ -337,8 +337,8 @@ def test_without_a_port_grpc_is_not_imported():
 
 
 async def test_several_workers_share_the_port_and_an_impossible_one_is_named(port, worker):
-    second = GrpcServer(worker, host="127.0.0.1", port=port)
+    second = GrpcServer(worker, host="127.0.0.1", port=port, open_paths=())
     await second.start()
     await second.stop()
     with pytest.raises(DataError, match=r"TRUELINE_GRPC_PORT: Expected a port to listen on\. Received: 203\.0\.113\.1"):
-        await GrpcServer(worker, host="203.0.113.1", port=port).start()
+        await GrpcServer(worker, host="203.0.113.1", port=port, open_paths=()).start()

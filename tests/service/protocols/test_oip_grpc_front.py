@@ -34,7 +34,7 @@ async def serving(registry, provider=None, **settings):
     worker = Worker(Settings(**settings), registry, Metrics(CollectorRegistry()))
     await worker.start()
     port = free_port()
-    server = GrpcServer(worker, host="127.0.0.1", port=port, tracer_provider=provider)
+    server = GrpcServer(worker, host="127.0.0.1", port=port, open_paths=(), tracer_provider=provider)
     await server.start()
     yield f"127.0.0.1:{port}"
     await server.stop()
