@@ -24,7 +24,7 @@ export BENTOML_DO_NOT_TRACK := true
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs lock bench clean
+.PHONY: help install demo test lint format docs transcripts lock bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -51,6 +51,9 @@ format: $(DEV)  ## let ruff rewrite the code
 
 docs: $(DEV)  ## write the lists and tables of docs/ anew, from the records in the code
 	$(BIN)/python -m docs.reference
+
+transcripts: $(DEV)  ## run the commands that docs/ show (or PAGES=docs/http.md), and write what they print
+	$(BIN)/python -m docs.reference --run $(PAGES)
 
 bench: $(DEV)  ## requests/s and latency beside other servers (needs wrk, taskset and a quiet machine)
 	$(BIN)/python -m benchmarks.serving

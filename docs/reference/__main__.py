@@ -1,4 +1,8 @@
-"""``python -m docs.reference``: write the lists and tables of the pages anew; ``--check``: say which page is stale."""
+"""``python -m docs.reference``: write the lists and tables of the pages anew.
+
+``--check``: write nothing, and say which page is stale. ``--run [PAGE...]``: also run the commands of the pages, or of
+some, and write what they print.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ from pathlib import Path
 
 from cogapp import Cog
 
+from docs.reference import transcripts
+
 ROOT = Path(__file__).parents[2]
 PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md")
-_PROLOGUE = "from docs.reference import alerts, commands, service, training"
+_PROLOGUE = "from docs.reference import alerts, commands, service, training, transcripts"
 _OPTIONS = ("-P", "-U", "-n", "utf-8", "--verbosity=1", "--markers=<!--cog --> <!--end-->", "-p", _PROLOGUE)
 _STALE = "A page does not say what the code says. Run: make docs"
 
@@ -30,4 +36,6 @@ def write(*pages: Path, check: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(write(check="--check" in sys.argv[1:]))
+    if "--run" in sys.argv[1:]:
+        transcripts.run_commands()
+    sys.exit(write(*map(Path, (word for word in sys.argv[1:] if word[0] != "-")), check="--check" in sys.argv[1:]))

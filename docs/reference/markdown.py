@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 _WIDTH = 120
 _SPACE = "\N{SYMBOL FOR SPACE}"
@@ -77,3 +79,32 @@ def check_names(what: str, given: Mapping[str, str], known: Collection[str]) -> 
     for name in given:
         if name not in known:
             raise ValueError(f"Expected a {what} that there is. Received: '{name}'. Take it out of the page.")
+
+
+def pretty_json(document: Any, column: int = 0, behind: int = 0) -> str:
+    """JSON in lines of a page's width, as many members on each as it can hold, below each other where they begin.
+
+    Args:
+        document: what it says.
+        column: where it begins.
+        behind: how many characters follow it on its last line.
+    """
+    flat = json.dumps(document, ensure_ascii=False)
+    if column + len(flat) + behind <= _WIDTH or not isinstance(document, (dict, list)) or not document:
+        return flat
+    is_object = isinstance(document, dict)
+    members = zip(document, document.values() if isinstance(document, dict) else document, strict=True)
+    text, column = flat[0], column + 1
+    at = column
+    for place, (name, value) in enumerate(members):
+        key = f"{json.dumps(name)}: " if is_object else ""
+        after = behind + 1 if place == len(document) - 1 else 1
+        if place:
+            fits = at + 2 + len(key) + len(json.dumps(value, ensure_ascii=False)) + after <= _WIDTH
+            text += ", " if fits else ",\n" + " " * column
+            at = at + 2 if fits else column
+        part = key + pretty_json(value, at + len(key), after)
+        text += part
+        # What took several lines has nothing behind it.
+        at = _WIDTH if "\n" in part else at + len(part)
+    return text + flat[-1]

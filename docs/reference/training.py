@@ -70,7 +70,8 @@ def _causes(name: str) -> list[str]:
         groups: dict[tuple[object, ...], set[str]] = {}
         for key, config in values.items():
             groups.setdefault((*key[:place], *key[place + 1 :]), set()).add(str(getattr(config, name)))
-        if any(len(group) > 1 for group in groups.values()):
+        # A family that is named is the model, and mixes nothing.
+        if any(len(group) > 1 for group in groups.values()) and (cause != "family" or name not in ("model", "mix")):
             causes.append(cause)
     return causes
 
@@ -96,7 +97,7 @@ def presets() -> str:
         [f"`model` or `mix` below {few_rows}", *(code(*(c.mix or (c.model,))) for c in few)],
         [f"`model` or `mix` from {few_rows} on", *(code(*(c.mix or (c.model,))) for c in some)],
         [f"`folds` x `repeats` below {few_rows}", *(f"{c.folds} x {c.repeats}" for c in few)],
-        [f"`folds` x `repeats` below {many_rows}", *(f"{c.folds} x {c.repeats}" for c in some)],
+        [f"`folds` x `repeats` from {few_rows} to {many_rows}", *(f"{c.folds} x {c.repeats}" for c in some)],
         [f"networks from {many_rows} on, without folds", *(str(c.repeats) for c in many)],
         [f"steps of each network below {few_rows}", *(_steps(c, FEW) for c in few)],
         [f"steps of each network from {few_rows} on", *(_steps(c, SOME) for c in some)],

@@ -1,0 +1,170 @@
+"""What commands print, as the pages show it. ``make transcripts`` runs them; ``make docs`` keeps what was printed then.
+
+A command stands in its page twice: in the call, and in the transcript. Where the two differ, the page is stale.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from docs.reference.markdown import pretty_json
+from docs.reference.session import Session
+
+# What stands for a version in a page's commands: each run makes others.
+_VERSION = r"\d{8}-\d{6}-\d{6}"
+_PLACES = {"OLDEST": 0, "NEWEST": -1}
+# What a terminal shows instead of, and a log says every ten seconds.
+_PROGRESS = re.compile(r"^Training: epoch .*\n", re.MULTILINE)
+_STALE = "Expected a transcript of '{}'. Received: a page that shows another one. Run: make transcripts"
+
+
+class _Mode:
+    """Whether commands are run, or the page's transcripts stay."""
+
+    runs = False
+
+
+def run_commands() -> None:
+    """From now on run the pages' commands, and show what they print today."""
+    _Mode.runs = True
+
+
+def date() -> str:
+    """The day on which the page's commands were run."""
+    if not _Mode.runs:
+        return _previous().strip("\n")
+    today = datetime.datetime.now(tz=datetime.UTC)
+    return f"The outputs on this page were printed on {today.day} {today:%B %Y} by the commands above them."
+
+
+def prepare(*commands: str) -> str:
+    """Run commands that the page does not show."""
+    if _Mode.runs:
+        for command in commands:
+            _run(command)
+    return ""
+
+
+def serve(command: str, *, log: bool = False, **environment: str) -> str:
+    """Start a service for the commands that follow, in the place of the one before; ``log``: show what it says."""
+    if not _Mode.runs:
+        return _previous(command) if log else ""
+    printed = _session().serve(command, **environment)
+    return _block([(command, printed)]) if log else ""
+
+
+def console(*commands: str, only: str = "", without: str = "") -> str:
+    """Commands, each with what it prints.
+
+    Args:
+        commands: as they are typed; a line that goes on begins with four spaces.
+        only: a pattern of what is shown; all where it is empty.
+        without: a pattern of what three points stand for.
+    """
+    if not _Mode.runs:
+        return _previous(*commands)
+    return _block([_cut(*_run(command), only, without) for command in commands])
+
+
+def answer(command: str, *keep: str, shown: bool = True) -> str:
+    """A command, and the JSON that is the last line of its standard output.
+
+    Args:
+        command: as it is typed.
+        keep: parts that are shown, such as ``metrics.price.rmse``; all where none is named.
+        shown: the command is shown, too.
+    """
+    if not _Mode.runs:
+        return _previous(*([command] if shown else []))
+    command, text = _run(command, errors=False)
+    document = json.loads(text.strip().splitlines()[-1])
+    if keep:
+        try:
+            document = parts_of(document, [part.split(".") for part in keep])
+        except (KeyError, IndexError, ValueError) as error:
+            raise RuntimeError(f"Expected {', '.join(keep)}. Received: {document} from: {command}") from error
+    block = f"\n```json\n{pretty_json(document)}\n```\n"
+    return _block([(command, "")]) + block if shown else block
+
+
+def program(text: str) -> str:
+    """A Python program, and what it prints."""
+    text = text.strip()
+    if not _Mode.runs:
+        previous = _previous()
+        if text not in previous:
+            raise ValueError(_STALE.format(text))
+        return previous
+    _, printed = _run(f"python -W ignore - <<'PROGRAM'\n{text}\nPROGRAM", errors=False)
+    return f"\n```python\n{text}\n```\n\n```text\n{printed.strip()}\n```\n"
+
+
+def _previous(*commands: str) -> str:
+    """What stands in the page now, which has to show these commands.
+
+    Raises:
+        ValueError: it shows others.
+    """
+    previous: str = sys.modules["cog"].previous
+    for command in commands:
+        pattern = re.sub("OLDEST|NEWEST", _VERSION.replace("\\", r"\\"), re.escape(f"$ {command}"))
+        if not re.search(rf"^{pattern}$", previous, re.MULTILINE):
+            raise ValueError(_STALE.format(command))
+    # print adds the last line's end.
+    return previous.removesuffix("\n")
+
+
+def _run(command: str, *, errors: bool = True) -> tuple[str, str]:
+    """A command with the versions of today, and what it printed, standard error first."""
+    session = _session()
+
+    def version(place: re.Match[str]) -> str:
+        return f"{place[1]}:{session.versions(place[1])[_PLACES[place[2]]]}"
+
+    command = re.sub(r"(\w+):(OLDEST|NEWEST)\b", version, command)
+    out, err = session.run(command)
+    if not errors and not out.strip():
+        raise RuntimeError(f"Expected an answer. Received: '{err}' from: {command}")
+    return command, _PROGRESS.sub("", err if errors else "") + out
+
+
+def _cut(command: str, text: str, only: str, without: str) -> tuple[str, str]:
+    if only:
+        match = re.search(only, text, re.DOTALL | re.MULTILINE)
+        if match is None:
+            raise RuntimeError(f"Expected '{only}' in the output of: {command}. Received: {text}")
+        text = match[0]
+    return command, re.sub(without, "...\n", text, flags=re.DOTALL | re.MULTILINE) if without else text
+
+
+def _block(printed: Sequence[tuple[str, str]]) -> str:
+    lines = [f"$ {command}\n{text.rstrip()}".rstrip() for command, text in printed]
+    return "\n```console\n" + "\n".join(lines) + "\n```\n"
+
+
+def parts_of(document: Any, paths: list[list[str]]) -> Any:
+    """A document without what no path leads to."""
+    if [] in paths or not isinstance(document, (dict, list)):
+        return document
+    rest: dict[str, list[list[str]]] = {}
+    for first, *others in paths:
+        rest.setdefault(first, []).append(others)
+    if isinstance(document, list):
+        return [parts_of(document[int(place)], others) for place, others in rest.items()]
+    return {name: parts_of(document[name], others) for name, others in rest.items()}
+
+
+@functools.cache
+def _session_of(_page: str) -> Session:
+    return Session()
+
+
+def _session() -> Session:
+    """The session of the page that is being written."""
+    return _session_of(sys.modules["cog"].inFile)

@@ -1,0 +1,62 @@
+"""Transcripts are what commands print: they are run, and a page that shows another command's is stale."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs.reference.markdown import pretty_json
+from docs.reference.transcripts import parts_of
+from service.app.operations import OPERATIONS
+from service.app.routes import Routes
+from tests.processes import ROOT, clean_environment
+
+# What BentoML answers, and examples of paths that there are not.
+ELSEWHERE = {"/predicts", "/schema.json"}
+
+
+def run(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "docs.reference", *options, str(page)]
+    environment = clean_environment(page.parent, CUDA_VISIBLE_DEVICES="-1")
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=500)
+
+
+def test_a_command_is_run_once_and_then_its_output_stays(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    call = "print(transcripts.console('trueline --version', 'echo ~ $((6 * 7))'))"
+    page.write_text(f"<!--cog {call} -->\n<!--end-->\n")
+    assert "Run: make transcripts" in run(page).stderr
+    assert run(page, "--run").returncode == 0
+    text = page.read_text()
+    assert re.search(r"```console\n\$ trueline --version\ntrueline, version [\d.]+\n\$ echo ~ .*\n.* 42\n```", text)
+    page.write_text(text.replace(" 42\n", " 41\n"))
+    assert run(page).returncode == 0
+    assert " 41\n" in page.read_text()
+    page.write_text(text.replace("(6 * 7)", "(6 * 8)", 1))
+    assert "Received: a page that shows another one" in run(page, "--check").stderr
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_every_path_that_an_example_asks_for_is_a_route(page: Path) -> None:
+    routes = Routes(OPERATIONS)
+    for path in re.findall(r"localhost:3000(/[\w./:{}-]*)", page.read_text(encoding="utf-8")):
+        assert path in routes.fixed or path in ELSEWHERE or routes.find(path), path
+
+
+def test_json_is_shown_in_lines_of_a_page_and_stays_what_it_was() -> None:
+    rows = [{"name": f"feature {i}", "values": [i / 7, None, True], "text": "x" * i} for i in range(60)]
+    document = {"rows": rows, "none": {}, "nested": {"deep": {"er": [list(range(99))]}}}
+    text = pretty_json(document)
+    assert json.loads(text) == document
+    assert max(map(len, text.splitlines())) <= 120
+    assert pretty_json({"a": 1}) == '{"a": 1}'
+
+
+def test_parts_of_a_document() -> None:
+    document = {"a": {"b": 1, "c": 2}, "rows": [{"x": 1}, {"x": 2}], "z": 3}
+    assert parts_of(document, [["a", "c"], ["rows", "1", "x"]]) == {"a": {"c": 2}, "rows": [{"x": 2}]}
