@@ -29,9 +29,9 @@ def environ_in(root: Path, **environ: str) -> dict[str, str]:
         root: of the checkout.
         environ: variables that the command gets besides.
     """
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "TRUELINE_", "PYTHONPATH"))}
+    others = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "TRUELINE_", "PYTHONPATH"))}
     quiet = {"BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return {**kept, **quiet, "PYTHONPATH": str(root), **environ}
+    return {**others, **quiet, "PYTHONPATH": str(root), **environ}
 
 
 def run_in(

@@ -159,10 +159,9 @@ def _errors(model: str) -> dict[str, Call]:
     rows = rows_of(2)
     misspelt = [{("aera" if k == "area" else k): v for k, v in row.items()} for row in rows]
     wrong = [{**rows[0], "rooms": "six", "sold": "yesterday"}]
-    unsound = [{"name": "area", "shape": [3], "datatype": "FP64", "data": [1.0]}]
+    unsound = [{**tensor, "shape": [3]} for tensor in _tensors(rows)]
     return {
         "400-no-json": Call("/predict", b'{"rows": [{"area": 1,}]}'),
-        "400-nan": Call("/predict", b'{"rows": [{"area": NaN}]}'),
         "400-no-parquet": Call("/predict", b"PAR1nothing", PARQUET),
         "400-tensors": Call(f"/v2/models/{model}/infer", _json({"inputs": unsound})),
         "400-instances": Call(f"/v1/models/{model}:predict", _json({"instances": wrong})),
@@ -175,6 +174,7 @@ def _errors(model: str) -> dict[str, Call]:
         "415-type": Call("/predict", b"area", "text/plain"),
         "415-encoding": Call("/predict", _json({"rows": rows}), headers={"Content-Encoding": "br"}),
         "422-values": Call("/predict", _json({"rows": wrong})),
+        "422-nan": Call("/predict", _json({"rows": [{**rows[0], "area": float("nan")}]})),
         "422-name": Call("/predict", _json({"rows": misspelt})),
         "422-interval": Call("/predict", _json({"rows": rows, "interval": 0.9999})),
         "422-parameter": Call("/predict?intervall=0.5", _json({"rows": rows})),
