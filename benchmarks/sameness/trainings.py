@@ -33,7 +33,9 @@ TRAININGS: dict[str, Training] = {
     ),
     "ridge-groups": Training("price-street.csv --target price --model ridge --group street --preset balanced"),
     "elastic-net-two-targets": Training("price-tax.csv --target price,tax --model elastic-net --preset fast"),
-    "polynomial-time": Training("price-listed.csv --target price --model polynomial --time listed --seed 3"),
+    "polynomial-time": Training(
+        "price-listed.csv --target price --model polynomial --time listed --set repeats=1 --seed 3"
+    ),
     "stepwise": Training("price.csv --target price --model stepwise --preset fast --set criterion=bic"),
     "mix": Training("price.csv --target price --preset best --set epochs=4 --set folds=3 --set repeats=2"),
     "mlp-poisson-time": Training(
