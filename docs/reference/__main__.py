@@ -15,7 +15,7 @@ from docs.reference import transcripts
 
 ROOT = Path(__file__).parents[2]
 PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md")
-_PROLOGUE = "from docs.reference import alerts, commands, service, training, transcripts"
+_PROLOGUE = "from docs.reference import alerts, commands, rooms, service, training, transcripts"
 _OPTIONS = ("-P", "-U", "-n", "utf-8", "--verbosity=1", "--markers=<!--cog --> <!--end-->", "-p", _PROLOGUE)
 _STALE = "A page does not say what the code says. Run: make docs"
 

@@ -59,6 +59,13 @@ def serve(command: str, *, log: bool = False, **environment: str) -> str:
     return _block([(command, printed)]) if log else ""
 
 
+def file(name: str, text: str) -> str:
+    """A file that the commands below it read."""
+    if _Mode.runs:
+        (_session().folder / name).write_text(text.lstrip("\n"), encoding="utf-8")
+    return f"\n```{name.rpartition('.')[2]}\n{text.strip()}\n```\n"
+
+
 def console(*commands: str, only: str = "", without: str = "") -> str:
     """Commands, each with what it prints.
 

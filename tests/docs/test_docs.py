@@ -14,7 +14,7 @@ import pytest
 
 from artifact.errors import unknown_name
 from artifact.manifest import KERAS_MODEL, ONNX_MODEL
-from docs.reference import commands
+from docs.reference import commands, rooms
 from docs.reference.__main__ import write
 from service.app.front import EXPOSED
 from service.app.operations import OPERATIONS
@@ -96,6 +96,11 @@ def test_a_stale_page_is_told_with_what_to_run(tmp_path, capsys):
 def test_a_page_may_say_more_only_of_what_there_is():
     with pytest.raises(ValueError, match=r"'--rows'.*Take it out of the page"):
         commands.options("train", see={"--rows": "[rows](training.md)"})
+
+
+def test_the_order_of_rooms_names_each_of_them_once():
+    with pytest.raises(ValueError, match=r"Wrong: (?=.*cellar/)(?=.*main\.py)"):
+        rooms.rooms("trueline", "commands/ cellar/")
 
 
 def test_every_route_has_its_heading_and_an_example():
