@@ -3,8 +3,9 @@
 FOLDER is a checkout of the version before (``git worktree add FOLDER COMMIT``); this checkout is the new one. Each
 training is run by the command line of the old checkout and then of the new one, on the same small tables, and the
 stored versions are compared: the bits of every weight and of every answer, metrics, verdict, notes, the other files
-and what the commands print. Then the service of each checkout serves the same versions, which the old one trained, and
-status, headers and bytes of its answers are compared. The exit status is 1 where anything differs.
+and what the commands print. The new one also answers with versions that the old one trained. Then the service of each
+checkout serves the same versions, which the old one trained, and status, headers and bytes of its answers are compared.
+The exit status is 1 where anything differs.
 """
 
 from __future__ import annotations
@@ -22,19 +23,21 @@ from pathlib import Path
 from benchmarks.checkouts import commit_of, is_checkout
 from benchmarks.sameness.asked import ask, service
 from benchmarks.sameness.calls import Call, calls_of_one_target, calls_of_two_targets
-from benchmarks.sameness.facts import KINDS, Facts
+from benchmarks.sameness.facts import FAILED, KINDS, Facts
 from benchmarks.sameness.report import Compared, compared, report
 from benchmarks.sameness.tables import write_tables
-from benchmarks.sameness.trained import MODEL, Checkout
+from benchmarks.sameness.trained import ASKED, MODEL, Checkout
 from benchmarks.sameness.trainings import TRAININGS
 from benchmarks.servers import ROOT
 
 # From the training whose version is served to the calls.
 SERVED: dict[str, Callable[[str], dict[str, Call]]] = {
     "mlp": calls_of_one_target,
-    "mlp-two-targets-huber": calls_of_two_targets,
+    "elastic-net-two-targets": calls_of_two_targets,
 }
-GROUPS = ("trainings", "calls")
+# From the name of a run to the training whose version, of the old checkout, the new one reads layer by layer.
+READ = {f"read-{name}": name for name, training in TRAININGS.items() if training.runtime == "keras"}
+GROUPS = ("trainings", "readings", "calls")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in _chosen("trainings", list(TRAININGS), options.only):
             with _timed(name):
                 rows.append(compared(name, old.trained(name).facts, new.trained(name).facts, options.ignore))
+        for name in _chosen("readings", list(READ), options.only):
+            with _timed(name):
+                rows.append(compared(name, *_read(old, new, READ[name], folder / "read"), options.ignore))
         for training, calls_of in SERVED.items():
             calls = calls_of(MODEL)
             chosen = {name: calls[name] for name in _chosen("calls", list(calls), options.only)}
@@ -61,6 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plain = [row._asdict() for row in rows]
         options.json.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
     return 1 if any(row.differences for row in rows) else 0
+
+
+def _read(old: Checkout, new: Checkout, training: str, folder: Path) -> tuple[Facts, Facts]:
+    """What the old checkout answers with its own version, and the new one with the same version."""
+    trained = old.trained(training)
+    facts = new.read(training, trained.home, folder)
+    return {name: fact for name, fact in trained.facts.items() if name.startswith((*ASKED, FAILED))}, facts
 
 
 def _answers(
@@ -94,11 +107,11 @@ def _timed(what: str) -> Iterator[None]:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    names = [*TRAININGS, *(name for calls_of in SERVED.values() for name in calls_of(MODEL))]
+    names = [*TRAININGS, *READ, *(name for calls_of in SERVED.values() for name in calls_of(MODEL))]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sameness",
         description=__doc__,
-        epilog=f"Names for --only: {' and '.join(GROUPS)}, or {', '.join(names)}.",
+        epilog=f"Names for --only: {', '.join(GROUPS)}, {', '.join(names)}.",
     )
     parser.add_argument("--old", type=Path, required=True, help="checkout of the version before")
     parser.add_argument(

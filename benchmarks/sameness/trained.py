@@ -19,6 +19,10 @@ from benchmarks.sameness.stored import read_version
 from benchmarks.sameness.trainings import TRAININGS, Training
 
 MODEL = "houses"
+# Commands that ask a version, and change nothing.
+_ASK = ("predict", "evaluate")
+# What the names of their facts begin with.
+ASKED = ("answers/", *(f"messages/{command}," for command in _ASK))
 _HOME, _OUTPUTS, _ANSWERS = "home", "outputs.json", "answers.parquet"
 _SECONDS = re.compile(r'("seconds": )[\d.]+')
 # A line of progress comes every ten seconds, as far as the training is by then; TensorFlow's log names the time.
@@ -61,23 +65,39 @@ class Checkout:
             # Whole or not at all: another process may keep its trainings in the same folder.
             begun = self._folder / f"begun-{secrets.token_hex(8)}"
             (begun / _HOME).mkdir(parents=True)
-            outputs = self._outputs(commands, begun / _HOME)
-            (begun / _OUTPUTS).write_text(json.dumps(outputs), encoding="utf-8")
+            self._run(commands, begun)
+            if FAILED in (failure := _printed(begun)):
+                return Trained(begun / _HOME, failure)
             shutil.rmtree(folder, ignore_errors=True)
             begun.rename(folder)
-        return Trained(folder / _HOME, _facts(folder))
+        versions = folder / _HOME / "models" / MODEL
+        newest = max(path for path in versions.iterdir() if path.is_dir())
+        return Trained(folder / _HOME, {**read_version(newest, *_masks(folder)), **_asked(folder)})
 
-    def _outputs(self, commands: dict[str, list[str]], home: Path) -> dict[str, Any]:
-        """Run the commands until one fails: what each printed, and the folders that their texts name."""
+    def read(self, name: str, home: Path, folder: Path) -> dict[str, str]:
+        """The facts of what this checkout answers with a version that another one trained.
+
+        Args:
+            name: of the training.
+            home: the other one's store, which stays as it is.
+            folder: for a copy of it.
+        """
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(home, folder / _HOME)
+        self._run({command: words for command, words in _commands(TRAININGS[name]).items() if command in _ASK}, folder)
+        return _asked(folder)
+
+    def _run(self, commands: dict[str, list[str]], folder: Path) -> None:
+        """Run commands on a folder's store until one fails; write what each printed, and the folders it may name."""
+        home = folder / _HOME
         outputs: dict[str, Any] = {"folders": [str(home), str(self._tables)], "commands": {}}
         for name, words in commands.items():
-            places = [self._place(word, home) for word in words]
-            command = [sys.executable, "-m", "trueline", *places]
+            command = [sys.executable, "-m", "trueline", *(self._place(word, home) for word in words)]
             done = run_in(self.root, command, check=False, BENTOML_HOME=str(home), COLUMNS="120")
             outputs["commands"][name] = {"exit": done.returncode, "printed": done.stdout, "errors": done.stderr}
             if done.returncode:
                 break
-        return outputs
+        (folder / _OUTPUTS).write_text(json.dumps(outputs), encoding="utf-8")
 
     def _place(self, word: str, home: Path) -> str:
         """A word of a command; the path of a table or of the answers for their names."""
@@ -99,20 +119,28 @@ def _commands(training: Training) -> dict[str, list[str]]:
     return {name: shlex.split(text) for name, text in texts.items()}
 
 
-def _facts(folder: Path) -> dict[str, str]:
-    """The facts of what the commands left in a folder."""
+def _asked(folder: Path) -> dict[str, str]:
+    """The facts of the answers in a folder and of what the commands printed; of one that failed its last line alone."""
+    printed = _printed(folder)
+    return printed if FAILED in printed else {**_answers(folder / _HOME / _ANSWERS), **printed}
+
+
+def _printed(folder: Path) -> dict[str, str]:
     outputs = json.loads((folder / _OUTPUTS).read_text(encoding="utf-8"))
-    masks = outputs["folders"]
     facts: dict[str, str] = {}
     for name, output in outputs["commands"].items():
         if output["exit"]:
             last = (output["errors"].strip() or output["printed"].strip()).splitlines()[-1:]
-            return {FAILED: masked(f"{name}: exit {output['exit']}: {''.join(last)}", *masks)}
+            return {FAILED: masked(f"{name}: exit {output['exit']}: {''.join(last)}", *_masks(folder))}
         for stream in ("printed", "errors"):
-            facts[f"messages/{name}, {stream}"] = _timeless(masked(output[stream], *masks))
-    versions = folder / _HOME / "models" / MODEL
-    newest = max(path for path in versions.iterdir() if path.is_dir())
-    return {**read_version(newest, *masks), **_answers(folder / _HOME / _ANSWERS), **facts}
+            facts[f"messages/{name}, {stream}"] = _timeless(masked(output[stream], *_masks(folder)))
+    return facts
+
+
+def _masks(folder: Path) -> list[str]:
+    """The folders that are a run's own."""
+    folders: list[str] = json.loads((folder / _OUTPUTS).read_text(encoding="utf-8"))["folders"]
+    return folders
 
 
 def _timeless(text: str) -> str:

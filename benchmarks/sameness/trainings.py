@@ -37,7 +37,9 @@ TRAININGS: dict[str, Training] = {
         "price-listed.csv --target price --model polynomial --time listed --set repeats=1 --seed 3"
     ),
     "stepwise": Training("price.csv --target price --model stepwise --preset fast --set criterion=bic"),
-    "mix": Training("price.csv --target price --preset best --set epochs=4 --set folds=3 --set repeats=2"),
+    "mix": Training(
+        "price.csv --target price --preset best --set epochs=4 --set folds=3 --set repeats=2", runtime="keras"
+    ),
     "mlp-poisson-time": Training(
         "visits-listed.csv --target visits --model mlp --objective poisson --time listed --set epochs=6"
     ),

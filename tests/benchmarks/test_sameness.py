@@ -182,8 +182,8 @@ def test_there_are_twelve_trainings_and_thirty_calls_with_names_of_their_own():
     calls = [*calls_of_one_target("m"), *calls_of_two_targets("m")]
     assert len(set(calls)) == len(calls) >= 30
     assert len(command.TRAININGS) >= 12
-    assert not set(calls) & {*command.TRAININGS, *command.GROUPS}
-    assert set(command.SERVED) <= set(command.TRAININGS)
+    assert not set(calls) & {*command.TRAININGS, *command.READ, *command.GROUPS}
+    assert {*command.SERVED, *command.READ.values()} <= set(command.TRAININGS)
 
 
 # Stands for a checkout: its command line writes a store without training, one row's answer among it.
@@ -214,9 +214,9 @@ def checkouts(tmp_path, monkeypatch):
         (folder / "trueline" / "__main__.py").write_text(FAKE.replace("VALUE", repr(value)))
         return folder
 
-    def compare(old, new, words=()):
+    def compare(old, new, words=(), only="ridge-groups"):
         monkeypatch.setattr(command, "ROOT", build(new, "new"))
-        return command.main(["--old", str(build(old, "old")), "--only", "ridge-groups", *words])
+        return command.main(["--old", str(build(old, "old")), "--only", only, *words])
 
     return compare
 
@@ -234,6 +234,11 @@ def test_the_command_ends_with_1_where_the_last_bit_of_an_answer_differs(checkou
 def test_the_command_ends_with_1_where_both_checkouts_fail(checkouts, capsys):
     assert checkouts(1 / 3, float("nan")) == 1
     assert "predict: exit 1: NameError" in capsys.readouterr().out
+
+
+def test_the_command_sees_another_answer_to_a_version_that_the_old_checkout_trained(checkouts, capsys):
+    assert checkouts(0.1, 0.2, only="read-mlp") == 1
+    assert "| read-mlp | 5 | no | answers (1) |" in capsys.readouterr().out
 
 
 def test_kept_trainings_of_the_old_checkout_are_taken_again(checkouts, tmp_path, monkeypatch, capsys):
