@@ -15,6 +15,7 @@ from trueline.commands.ended import EndedError
 
 # Command to the module that holds it; a module is imported when its command is asked for.
 COMMANDS = {
+    "example": "trueline.commands.example",
     "inspect": "trueline.commands.inspect",
     "train": "trueline.commands.train",
     "evaluate": "trueline.commands.evaluate",
