@@ -34,7 +34,7 @@ def openapi_document(operations: Iterable[Operation], model: LiveModel | None, s
         **parts.security(),
         "tags": [{"name": group.name, "description": group.description} for group in groups],
         "paths": {operation.path: parts.path_item(operation, model) for operation in shown},
-        "components": {"schemas": schemas(model, settings.max_rows), **parts.components()},
+        "components": {"schemas": schemas(model, settings.max_rows), **parts.components(shown)},
     }
     return orjson.dumps(document)
 

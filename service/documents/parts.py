@@ -11,21 +11,6 @@ from service.protocols.formats import JSON
 from service.protocols.operation import Operation, Shape
 from service.wire.errors import UnauthorizedError
 
-ERRORS = {
-    400: "The body is not what its media type or encoding says.",
-    401: "No good API key.",
-    404: "Another model or version than the live one, whose name the message says.",
-    405: "Another method; Allow names those there are.",
-    406: "The answer is wanted in a format that there is not.",
-    408: "The body did not arrive in time.",
-    413: "The body or the number of rows is too large.",
-    415: "The media type or the encoding of the body is not one of those there are.",
-    422: "Rows that break the schema; details list every fault, up to 100.",
-    429: "The queue is full; Retry-After says when to try again.",
-    500: "A fault of the service; its log says why.",
-    503: "No model is live, or the service is stopping; the message says what to do.",
-    504: "The request waited too long in the queue.",
-}
 # What the paths of other protocols say in place of 422.
 _PLAIN_400 = "The body is not what its encoding says, or breaks the protocol or the schema; the first faults are said."
 _SECONDS = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer", "minimum": 1}}
@@ -53,10 +38,15 @@ class Parts:
         self._ids = {"x-request-id": {"$ref": "#/components/headers/RequestId"}} if with_ids else {}
         self._open_paths = None if open_paths is None else frozenset(open_paths)
 
-    def components(self) -> dict[str, Any]:
+    def components(self, operations: Iterable[Operation]) -> dict[str, Any]:
         """Everything but the schemas: each error twice, as ``/predict`` and as the other protocols write it."""
+        texts: dict[int, dict[str, None]] = {UnauthorizedError.status: {UnauthorizedError.description: None}}
+        for operation in operations:
+            for kind in operation.all_errors:
+                texts.setdefault(kind.status, {})[kind.description] = None
         responses = {}
-        for status, text in ERRORS.items():
+        for status in sorted(texts):
+            text = " ".join(texts[status])
             responses[f"Error{status}"] = self._answer(text, {JSON: ref("Error")}, _HEADERS.get(status))
             plain = _PLAIN_400 if status == 400 else text
             responses[f"PlainError{status}"] = self._answer(plain, {JSON: ref("PlainError")}, _HEADERS.get(status))

@@ -12,6 +12,7 @@ from artifact.rows.encoding import RowWarning
 from service.live.model import LiveModel
 from service.protocols.tensors import described_inputs, output_names
 from service.wire.errors import UnknownModelError
+from service.wire.http import Scope
 from service.worker import Worker
 
 PLATFORM = "trueline_onnx"
@@ -32,6 +33,12 @@ def served(worker: Worker, name: str, version: str | None) -> LiveModel:
     if version and version != model.version:
         raise UnknownModelError(unknown_name("version", version, [model.version], of=name))
     return model
+
+
+def served_at(worker: Worker, scope: Scope) -> LiveModel:
+    """The same for the model, and perhaps the version, in the path of a request."""
+    parameters = scope["path_params"]
+    return served(worker, parameters["model"], parameters.get("version"))
 
 
 def server_metadata() -> dict[str, Any]:

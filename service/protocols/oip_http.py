@@ -59,12 +59,12 @@ async def server_metadata(_worker: Worker, _scope: Scope, _receive: Receive) -> 
 
 async def model_metadata(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     """``GET /v2/models/{model}``."""
-    return Reply(orjson.dumps(oip.model_metadata(_served(worker, scope))))
+    return Reply(orjson.dumps(oip.model_metadata(oip.served_at(worker, scope))))
 
 
 async def model_ready(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     """``GET /v2/models/{model}/ready``."""
-    model = _served(worker, scope)
+    model = oip.served_at(worker, scope)
     worker.check_ready()
     return Reply(orjson.dumps({"name": model.name, "ready": True}))
 
@@ -72,7 +72,7 @@ async def model_ready(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
 async def infer(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     """``POST /v2/models/{model}/infer``."""
     settings = worker.settings
-    model = _served(worker, scope)
+    model = oip.served_at(worker, scope)
     body = await read_any_body(worker, scope, receive)
     usual = missing_columns_of(scope.get("query_string", b""))
     inference = Inference(model, max_rows=settings.max_rows, missing_columns=usual)
@@ -228,11 +228,6 @@ def header_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
                 )
             return int(value)
     return None
-
-
-def _served(worker: Worker, scope: Scope) -> LiveModel:
-    parameters = scope["path_params"]
-    return oip.served(worker, parameters["model"], parameters.get("version"))
 
 
 def _json_object(body: bytes) -> tuple[dict[str, Any], bool]:

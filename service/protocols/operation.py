@@ -106,10 +106,15 @@ class Operation:
         """A regular expression for the path with a group for each of its parameters."""
         return r"([^/:]+)".join(re.escape(part) for part in _NAMES.split(self.path)[::2])
 
+    @property
+    def all_errors(self) -> tuple[type[ApiError], ...]:
+        """The errors that it may answer with, but those of keys."""
+        return (*self.errors, *EVERYWHERE)
+
     def statuses(self) -> set[int]:
-        """The statuses of all errors that it may answer with, but those of keys."""
-        kinds = (*self.errors, *EVERYWHERE)
-        return {plain_status(kind.status) if self.group.has_plain_errors else kind.status for kind in kinds}
+        """Their statuses, as its protocol has them."""
+        is_plain = self.group.has_plain_errors
+        return {plain_status(kind.status) if is_plain else kind.status for kind in self.all_errors}
 
 
 def open_paths(operations: Iterable[Operation], settings: Settings) -> frozenset[str]:

@@ -23,7 +23,7 @@ from service.protocols.any_body import begun, read_any_body
 from service.protocols.datatypes import fault
 from service.protocols.formats import missing_columns_of
 from service.protocols.json_strict import read_json
-from service.protocols.oip import served
+from service.protocols.oip import served_at
 from service.protocols.tensors import output_names, outputs_of, read_interval
 from service.wire.errors import Described, Headers, NotJSONError
 from service.wire.http import Receive, Reply, Scope
@@ -47,7 +47,7 @@ _DTYPES: dict[Kind, str] = {
 
 async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     """``POST /v1/models/{model}:predict``."""
-    model = _served(worker, scope)
+    model = served_at(worker, scope)
     body = await read_any_body(worker, scope, receive)
     missing_columns = missing_columns_of(scope.get("query_string", b""))
     request, answer = await worker.answer(model, await begun(lambda: read(model, body, missing_columns), len(body)))
@@ -61,14 +61,14 @@ async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply:
 
 async def status(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     """``GET /v1/models/{model}``."""
-    model = _served(worker, scope)
+    model = served_at(worker, scope)
     state = {"version": model.version, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
     return Reply(orjson.dumps({"model_version_status": [state]}))
 
 
 async def metadata(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     """``GET /v1/models/{model}/metadata``."""
-    model = _served(worker, scope)
+    model = served_at(worker, scope)
     schema = model.predictor.schema
     signature = {
         "inputs": {f.name: _tensor(f.name, _DTYPES[f.kind]) for f in schema.features},
@@ -168,11 +168,6 @@ def _column(values: Any) -> Any:
     if isinstance(values, list) and values and all(isinstance(v, list) and len(v) == 1 for v in values):
         return [value[0] for value in values]
     return values
-
-
-def _served(worker: Worker, scope: Scope) -> LiveModel:
-    parameters = scope["path_params"]
-    return served(worker, parameters["model"], parameters.get("version"))
 
 
 def _tensor(name: str, dtype: str) -> dict[str, Any]:

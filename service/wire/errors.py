@@ -35,6 +35,7 @@ class ApiError(TruelineError):
     Attributes:
         status: HTTP status.
         code: a short constant for programs.
+        description: of all errors of this status, for the OpenAPI document.
         remedy: what the caller can do, for docs/http.md.
         headers: sent besides the body's own.
         faults: what ``details`` lists.
@@ -42,6 +43,7 @@ class ApiError(TruelineError):
 
     status = 500
     code = "internal"
+    description = "A fault of the service; its log says why."
     remedy = "The service's log says why; report it."
     is_plain = False
 
@@ -79,6 +81,7 @@ class NotJSONError(ApiError):
     """A body that is not JSON."""
 
     status, code = 400, "not_json"
+    description = "The body is not what its media type or encoding says."
     remedy = "Send JSON."
 
 
@@ -86,6 +89,7 @@ class BodyFormatError(ApiError):
     """A body that is not what its Content-Type or Content-Encoding says."""
 
     status, code = 400, "not_readable"
+    description = NotJSONError.description
     remedy = "Send it whole, and as what it is."
 
 
@@ -93,6 +97,7 @@ class NotAcceptableError(ApiError):
     """An answer is wanted in a format that there is not."""
 
     status, code = 406, "not_acceptable"
+    description = "The answer is wanted in a format that there is not."
     remedy = "The message lists the formats that there are."
 
 
@@ -100,6 +105,7 @@ class UnauthorizedError(ApiError):
     """A request without a good key."""
 
     status, code = 401, "unauthorized"
+    description = "No good API key."
     remedy = "Send the header Authorization: Bearer KEY, or X-API-Key: KEY."
 
     def __init__(self) -> None:
@@ -111,6 +117,7 @@ class NoRouteError(ApiError):
     """A path that does not exist."""
 
     status, code = 404, "not_found"
+    description = "Another model or version than the live one, whose name the message says."
     remedy = "The message lists the paths, the nearest first."
 
     def __init__(self, path: str, known: Iterable[str]) -> None:
@@ -128,6 +135,7 @@ class MethodError(ApiError):
     """A path that exists, asked with another method."""
 
     status, code = 405, "method_not_allowed"
+    description = "Another method; Allow names those there are."
     remedy = "The header Allow names the right ones."
 
     def __init__(self, method: str, path: str, allowed: str) -> None:
@@ -139,6 +147,7 @@ class BodyTimeoutError(ApiError):
     """A body that did not arrive in time."""
 
     status, code = 408, "body_timeout"
+    description = "The body did not arrive in time."
     remedy = "Send it faster, or in parts."
 
 
@@ -146,6 +155,7 @@ class TooLargeError(ApiError):
     """A body of too many bytes, or of too many rows."""
 
     status, code = 413, "too_large"
+    description = "The body or the number of rows is too large."
     remedy = "Send the rows in several requests."
 
     @classmethod
@@ -158,6 +168,7 @@ class MediaTypeError(ApiError):
     """A body in a format or a compression that the path does not take."""
 
     status, code = 415, "unsupported_media_type"
+    description = "The media type or the encoding of the body is not one of those there are."
     remedy = "The message lists those there are."
 
 
@@ -165,6 +176,7 @@ class InvalidRequestError(ApiError):
     """A request that breaks the schema. ``faults`` lists what and where."""
 
     status, code = 422, "invalid_request"
+    description = "Rows that break the schema; details list every fault, up to 100."
     remedy = "Mend every value in 'details'."
 
     def __init__(self, faults: Sequence[Fault]) -> None:
@@ -181,6 +193,7 @@ class OverloadedError(ApiError):
     """The queue is full, or too many requests are open."""
 
     status, code = 429, "overloaded"
+    description = "The queue is full; Retry-After says when to try again."
     remedy = "Send it again after Retry-After seconds, ever more slowly."
 
     def __init__(self, message: str) -> None:
@@ -197,6 +210,7 @@ class NotReadyError(ApiError):
     """No model is live."""
 
     status, code = 503, "not_ready"
+    description = "No model is live, or the service is stopping; the message says what to do."
     remedy = "The message says what to do."
 
     def __init__(self, message: str) -> None:
@@ -207,6 +221,7 @@ class DeadlineError(ApiError):
     """The request waited too long in the queue."""
 
     status, code = 504, "deadline_exceeded"
+    description = "The request waited too long in the queue."
     remedy = "Send fewer rows a request, or start more workers."
 
 

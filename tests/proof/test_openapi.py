@@ -14,7 +14,6 @@ from artifact.predictor import Predictor
 from artifact.registry.local import Registry
 from service.app.operations import OPERATIONS
 from service.documents.openapi import openapi_document
-from service.documents.parts import ERRORS
 from service.live.model import LiveModel
 from service.protocols.formats import MEDIA_TYPES
 from service.settings.settings import Settings
@@ -75,9 +74,12 @@ def test_every_format_and_status_is_in_it(model: LiveModel | None) -> None:
     predict = found["POST", "/predict"]
     assert set(predict["requestBody"]["content"]) == set(MEDIA_TYPES)
     assert set(predict["responses"]["200"]["content"]) == set(MEDIA_TYPES)
-    assert set(ERRORS) == {kind.status for kind in [errors.ApiError, *errors.ApiError.__subclasses__()]}
+    kinds = {kind.status for kind in [errors.ApiError, *errors.ApiError.__subclasses__()]}
+    assert set(document["components"]["responses"]) == {
+        f"{name}{status}" for status in kinds for name in ("Error", "PlainError")
+    }
     statuses = {int(status) for operation in found.values() for status in operation["responses"]}
-    assert statuses == {200, *ERRORS} - {401}
+    assert statuses == {200, *kinds} - {401}
     assert len({o["operationId"] for o in found.values() if "operationId" in o}) == 8
 
 
@@ -85,7 +87,9 @@ def test_answers_have_the_headers_that_are_sent() -> None:
     document = document_of(None)
     responses = document["components"]["responses"]
     assert all("x-request-id" in response["headers"] for response in responses.values())
-    assert {s for s in ERRORS if "retry-after" in responses[f"Error{s}"]["headers"]} == {429, 503}
+    assert {name for name in responses if "retry-after" in responses[name]["headers"]} == {
+        f"{name}{status}" for status in (429, 503) for name in ("Error", "PlainError")
+    }
     assert all(
         "x-request-id" in operation["responses"]["200"]["headers"] for operation in operations(document).values()
     )
