@@ -61,6 +61,9 @@ async def test_it_answers_its_methods_refuses_others_and_is_counted_by_its_path(
             response = await served.ask(operation, method)
             if method in operation.methods:
                 assert response.status_code == 200, method
+                # Only a page is not described.
+                described = ["text/html; charset=utf-8"] if operation.shape is None else operation.shape(None).answers
+                assert response.headers["content-type"] in described
                 continue
             allowed = ", ".join(operation.methods)
             assert (response.status_code, response.headers["allow"]) == (405, allowed), method
@@ -161,6 +164,7 @@ def test_a_path_that_there_is_not_is_told_the_paths_of_its_protocol_in_its_words
 
 
 def test_which_paths_are_open_the_operator_says_or_the_records_do():
+    # Whoever adds a path here lets everybody ask it.
     usual = {"/livez", "/readyz", "/healthz", "/metrics", "/docs", "/", "/v2/health/live", "/v2/health/ready"}
     assert open_paths(OPERATIONS, Settings()) == usual
     assert open_paths(OPERATIONS, Settings(open_paths="/livez, /schema")) == {"/livez", "/schema"}
