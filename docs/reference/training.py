@@ -12,11 +12,21 @@ from pydantic import BaseModel
 
 from docs.reference.markdown import bullets, check_names, code, sentence, table
 from docs.reference.values import allowed
+from training.families import FAMILIES, networks
 from training.settings.config import Preset, TrainConfig
 from training.settings.presets import FEW_ROWS, MANY_ROWS
 from training.table.corrections import FeatureCorrection, TargetCorrection
 
-__all__ = ["FeatureCorrection", "TargetCorrection", "corrections", "families", "presets", "settings"]
+__all__ = [
+    "FeatureCorrection",
+    "TargetCorrection",
+    "corrections",
+    "families",
+    "family_names",
+    "lines",
+    "presets",
+    "settings",
+]
 
 PRESETS: tuple[str, ...] = get_args(Preset)
 # Tables on both sides of each number of rows at which presets change their mind.
@@ -82,7 +92,7 @@ def _config(preset: str, family: str | None = None) -> TrainConfig:
 
 @functools.cache
 def _resolved() -> dict[tuple[Any, ...], TrainConfig]:
-    families = (None, "tabm", "mlp", "realmlp")
+    families = (None, *networks())
     return {
         (preset, family, n_rows, n_numeric): _config(preset, family).resolved(n_rows, n_numeric)
         for preset, family, n_rows, n_numeric in itertools.product(PRESETS, families, _ROWS, _COLUMNS)
@@ -114,10 +124,22 @@ def _steps(config: TrainConfig, n_rows: int) -> str:
 
 def families() -> str:
     """The defaults in which the trained families differ, for a table of :data:`SOME` rows."""
-    names = ("tabm", "realmlp", "mlp")
+    names = networks()
     chosen = [_config("balanced", name).resolved(SOME) for name in names]
     rows = [[code(n), *(_cell(getattr(c, n)) for c in chosen)] for n in TrainConfig.model_fields if n not in _OF_WORK]
     return table(["setting", *map(code, names)], (row for row in rows if len(set(row[1:])) > 1))
+
+
+def family_names() -> str:
+    """Each family and what it is."""
+    return table(["family", "what it is"], ([code(name), family.summary] for name, family in FAMILIES.items()))
+
+
+def lines() -> str:
+    """The families that are solved for, beside what scikit-learn calls them."""
+    solved = [family for family in FAMILIES.values() if family.solves]
+    rows = [[code(family.name), family.like or "-", family.chosen or "-"] for family in solved]
+    return table(["family", "is scikit-learn's", "the folds choose"], rows)
 
 
 # What a preset decides by the work that a family makes is told with the presets.

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from docs.reference.markdown import code
+from training.objectives.records import OneOf
 
 # What code marks cannot show.
 _NAMES = {"": "nothing", " ": "a space"}
@@ -20,6 +21,9 @@ def choices(annotation: object) -> list[str]:
     """The words that an annotation allows."""
     if typing.get_origin(annotation) is typing.Literal:
         return [str(word) for word in typing.get_args(annotation)]
+    for one in getattr(annotation, "__metadata__", ()):
+        if isinstance(one, OneOf):
+            return list(one.names)
     return [word for part in typing.get_args(annotation) for word in choices(part)]
 
 
@@ -32,6 +36,9 @@ def allowed(field: FieldInfo) -> str:
 
 def _of(annotation: Any, metadata: Sequence[Any]) -> str:
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    named = next((one for one in metadata if isinstance(one, OneOf)), None)
+    if named is not None:
+        return code(*named.names)
     if origin is typing.Annotated:
         return _of(parts[0], [*metadata, *annotation.__metadata__])
     if origin is typing.Literal:

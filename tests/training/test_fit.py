@@ -44,7 +44,7 @@ def settings(**given) -> TrainConfig:
 def problem(config: TrainConfig, networks: int, **fields) -> Problem:
     rows = Preprocessed.of(SCHEMA, X, fitted_on=np.arange(N), squeeze=True)
     inputs = Inputs.of(SCHEMA, rows, networks, config.seed)
-    hidden = FAMILIES[config.required("model")].build(inputs, config)
+    hidden = FAMILIES[config.required("model")].layers(inputs, config)
     core = keras.Model(inputs.tensors, heads(hidden, networks, config.required("members"), 1, 1))
     defaults = {
         "core": core,

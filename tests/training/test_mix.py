@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-import training.families.trees as trees
+import training.families.trees.forest as trees
 from artifact.errors import DataError
 from artifact.manifest import KERAS_MODEL
 from artifact.predictor import Predictor

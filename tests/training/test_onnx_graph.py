@@ -20,8 +20,7 @@ from training.families import FAMILIES
 from training.fit.fit import fit
 from training.networks.inputs import Inputs, Preprocessed, heads
 from training.networks.model import feed, whole
-from training.objectives import objective_of
-from training.objectives.kinds import Name as Objective
+from training.objectives import KINDS, objective_of
 from training.prepare.in_memory import Prepared, prepare
 from training.prepare.request import Request
 from training.settings.config import Activation, TrainConfig
@@ -44,7 +43,7 @@ def network(rows: Prepared, networks: int = 2) -> keras.Model:
     ready = Preprocessed.of(rows.schema, rows.X, fitted_on=np.arange(len(rows.y)), squeeze=family.squeeze)
     inputs = Inputs.of(rows.schema, ready, networks, 0)
     members, n_values, n_spreads = config.members or 1, objective.n_values(n_targets), objective.n_spreads(n_targets)
-    outputs = heads(family.build(inputs, config), networks, members, n_values, n_spreads, ntk=family.ntk)
+    outputs = heads(family.layers(inputs, config), networks, members, n_values, n_spreads, ntk=family.ntk)
     core = keras.Model(inputs.tensors, outputs)
     rng = np.random.default_rng(0)
     core.set_weights([w + 0.2 * rng.normal(size=w.shape) for w in core.get_weights()])
@@ -105,7 +104,7 @@ def test_small_networks_are_computed_together(hidden, products, tmp_path):
 
 
 @pytest.mark.parametrize("members", [1, 2])
-@pytest.mark.parametrize("objective", typing.get_args(Objective))
+@pytest.mark.parametrize("objective", KINDS)
 def test_objectives_answer_as_keras(objective, members, tmp_path):
     """Two targets, where a probability cannot have them."""
     table = {"targets": ("price",)} if objective == "logistic" else {"targets": TARGETS}

@@ -7,13 +7,12 @@ from sklearn.linear_model import ElasticNet, ElasticNetCV, LassoCV, LinearRegres
 
 from artifact.errors import DataError
 from training.families import FAMILIES
-from training.families.ridge import ALPHAS
+from training.families.ridge import ALPHAS, ridge_path
 from training.families.solvers.elastic_net import alpha_grid, elastic_net_path
-from training.families.solvers.ridge import ridge_path
 from training.families.solvers.spread import log_spread
-from training.families.solvers.stepwise import MOST_BACKWARD
 from training.families.solvers.systems import Systems, triangle
 from training.families.solvers.task import Layout, Solved, Task
+from training.families.stepwise import MOST_BACKWARD
 from training.settings.config import TrainConfig
 from training.table.folds import Fold, cross_validation
 
@@ -44,7 +43,7 @@ def task(model: str, targets: np.ndarray = y, folds=FOLDS, columns=X, groups=GRO
 
 
 def solved(model: str, targets: np.ndarray = y, **given) -> list[Solved]:
-    return FAMILIES[model].solver(task(model, targets, **given)[0])
+    return FAMILIES[model].solved(task(model, targets, **given)[0])
 
 
 def answers(found: Solved, columns: np.ndarray = X) -> np.ndarray:

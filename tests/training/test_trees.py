@@ -8,12 +8,13 @@ import onnx
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-import training.families.trees as trees
+import training.families.trees.forest as trees
 from artifact.rows.encoding import Encoded
 from artifact.runtimes import open_runtime
 from tests.builders import build_schema
 from training.devices.threads import few_threads
 from training.export.models import write_model
+from training.families import FAMILIES
 from training.networks.model import feed
 from training.objectives.kinds import KINDS
 from training.settings.config import TrainConfig
@@ -131,4 +132,4 @@ def test_weights_of_zero_are_rows_that_are_not_there(grown):
 
 @pytest.mark.parametrize("objective", list(KINDS))
 def test_trees_join_where_an_answer_is_a_mean_or_a_median(objective):
-    assert trees.can_join(TrainConfig(objective=objective)) == (objective in ("mse", "mae", "huber", "gaussian"))
+    assert FAMILIES["trees"].mixes(objective) == (objective in ("mse", "mae", "huber", "gaussian"))

@@ -327,7 +327,7 @@ def test_predict_gives_a_csv_back_as_it_was(home, capsys, tmp_path):
     [
         ("houses:1", (), r"Unknown version '1' of 'houses'\. There are: '2"),
         ("hauses", (), r"Unknown model 'hauses'\. There are: 'houses'\."),
-        ("houses", ("--model", "lasso"), r"Expected --model among tabm, mlp, realmlp with --init\. Received: lasso"),
+        ("houses", ("--model", "lasso"), r"Expected --model among tabm, realmlp, mlp with --init\. Received: lasso"),
     ],
 )
 def test_a_start_that_cannot_be_is_told_before_any_training(

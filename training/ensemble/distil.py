@@ -89,7 +89,7 @@ def distil(
 def is_ensemble(prepared: Prepared, fitted: Fitted) -> bool:
     """Whether there is more than one network or member to put a student in the place of."""
     config = prepared.config
-    solved = FAMILIES[config.required("model")].solver is not None and config.objective == "mse"
+    solved = FAMILIES[config.required("model")].is_solved(config.objective)
     return not solved and (_networks(prepared, fitted) > 1 or config.required("members") > 1)
 
 

@@ -15,7 +15,8 @@ from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import Outputs
 from training.ensemble.weights import choose_weights, errors_of, mean_of
 from training.evaluation.measure import answers, final_fold, joint_unseen, rows_of
-from training.families.trees import can_join, grow
+from training.families import FAMILIES
+from training.families.trees.forest import Grown
 from training.fit.epochs import Progress
 from training.fit.retry import fit_or_retry, refit_or_keep
 from training.networks.inputs import request_inputs
@@ -25,7 +26,6 @@ from training.prepare.in_memory import Prepared
 from training.settings.config import TrainConfig
 from training.table.folds import Fold, Plan
 
-TREES = "trees"
 Tell = Callable[[str], None]
 
 
@@ -34,7 +34,7 @@ class Part:
     """One family of a mix.
 
     Attributes:
-        name: of the family, or ``trees``.
+        name: of the family.
         model: Keras model of its answers.
         unseen: its answers to the rows that choose the weights, by what did not see them.
         fitted: its networks; None for trees.
@@ -80,7 +80,7 @@ def fit_mix(prepared: Prepared, given: TrainConfig, progress: Progress, tell: Te
     Raises:
         TruelineError: a family diverged twice.
     """
-    names = [n for n in prepared.config.mix or () if n != TREES or can_join(prepared.config)]
+    names = [n for n in prepared.config.mix or () if FAMILIES[n].mixes(prepared.config.objective)]
     parts = [_part(prepared, given, name, progress, tell) for name in names]
     rows, blocks = _judging(prepared)
     y, weight = prepared.y[rows], prepared.weights(rows)
@@ -118,7 +118,7 @@ def refit_mix(mixed: Mixed, progress: Progress, tell: Tell) -> tuple[Prepared, F
         if part.fitted is None:
             everything = np.arange(len(prepared.y))
             fold = prepared.plan.folds[0]
-            models.append(_grown(prepared, (fold,), everything).model)
+            models.append(_grown(prepared, part.name, (fold,), everything).model)
             continue
         after, fitted = refit_or_keep(part.prepared, part.fitted, final_fold(prepared, part.fitted), progress, tell)
         new = [n for n in after.notes if n not in prepared.notes]
@@ -130,10 +130,10 @@ def refit_mix(mixed: Mixed, progress: Progress, tell: Tell) -> tuple[Prepared, F
 
 def _part(prepared: Prepared, given: TrainConfig, name: str, progress: Progress, tell: Tell) -> Part:
     plan = prepared.plan
-    if name == TREES:
+    if FAMILIES[name].grow is not None:
         folds = plan.first_cut
         everything = np.arange(len(prepared.y)) if plan.parts is None else folds[0].train
-        grown = _grown(prepared, folds, everything)
+        grown = _grown(prepared, name, folds, everything)
         value = np.zeros_like(prepared.y, np.float32)
         for fold, found in zip(folds, grown.unseen, strict=True):
             value[fold.validation] = found
@@ -156,8 +156,9 @@ def _settings(prepared: Prepared, given: TrainConfig, name: str) -> TrainConfig:
     return family.resolved(prepared.n_rows, len(prepared.schema.numeric_columns))
 
 
-def _grown(prepared: Prepared, folds: Sequence[Fold], everything: npt.NDArray[np.int64]) -> Any:
-    return grow(prepared.schema, prepared.X, prepared.y, folds, everything, prepared.config, prepared.weight)
+def _grown(prepared: Prepared, name: str, folds: Sequence[Fold], everything: npt.NDArray[np.int64]) -> Grown:
+    rows = prepared.schema, prepared.X, prepared.y, folds, everything, prepared.config, prepared.weight
+    return FAMILIES[name].grown(*rows)
 
 
 def _fewer(plan: Plan, config: TrainConfig) -> Plan:

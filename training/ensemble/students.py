@@ -98,7 +98,7 @@ class Students:
 
         def core_of(networks: int) -> Any:
             inputs = Inputs.of(schema, rows, networks, config.seed)
-            hidden = FAMILIES["mlp"].build(inputs, config)
+            hidden = FAMILIES[config.required("model")].layers(inputs, config)
             values, spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
             return keras.Model(inputs.tensors, heads(hidden, networks, 1, values, spreads), name="student")
 

@@ -24,6 +24,7 @@ from training.devices.threads import few_threads
 from training.evaluation.penalised import Penalised
 from training.objectives.kinds import KINDS
 from training.settings.config import TrainConfig
+from training.table.encode import matrix
 
 Float64 = npt.NDArray[np.float64]
 
@@ -85,11 +86,6 @@ def _fewer(n_rows: int, seed: int) -> Any:
     if n_rows <= _MOST_ROWS_OF_LINES:
         return slice(None)
     return np.sort(np.random.default_rng(seed).choice(n_rows, _MOST_ROWS_OF_LINES, replace=False))
-
-
-def matrix(X: Encoded) -> Float64:
-    """Numeric columns, NaN where missing, then the categorical codes: float64 (n_samples, n_columns)."""
-    return np.hstack([X.numeric.astype(np.float64), X.categorical.astype(np.float64)])
 
 
 def predict(model: Any, X: Encoded) -> Float64:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.families.linear import line
 from training.families.solvers.elastic_net import Grid, alpha_grid, elastic_net_path
 from training.families.solvers.systems import Systems
 from training.families.solvers.task import Float64, Sentence, Solved, Task, choose
@@ -52,3 +53,17 @@ def by_ratios(task: Task, shares: tuple[float, ...]) -> list[Solved]:
         return weights, sentence
 
     return choose(task, path, n_steps=n_alphas * len(ratios))
+
+
+FAMILY = line(
+    "elastic-net",
+    "A line between that of lasso and that of ridge.",
+    solve,
+    rank=70,
+    settings=("alpha", "l1_ratio"),
+    line="elastic net",
+    baseline="elastic_net",
+    like="`ElasticNet(alpha, l1_ratio)`",
+    chosen="100 `alpha` of each `l1_ratio` of 0.1, 0.5, 0.7, 0.9, 0.95, 0.99 and 1, as `ElasticNetCV` on a "
+    "standardised target",
+)

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from training.families.elastic_net import by_ratios
+from training.families.linear import line
 from training.families.solvers.task import Solved, Task
 
 
 def solve(task: Task) -> list[Solved]:
     """As scikit-learn's Lasso, ``alpha`` chosen by the folds as LassoCV does where it is not set."""
     return by_ratios(task, (1.0,))
+
+
+FAMILY = line(
+    "lasso",
+    "A line on the features that help.",
+    solve,
+    rank=60,
+    settings=("alpha",),
+    line="lasso",
+    baseline="lasso",
+    like="`Lasso(alpha)`",
+    chosen="`alpha` of 100, as `LassoCV`",
+)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artifact.layers import JoinFeatures
+from training.families.family import Family
+from training.families.given import Settings
 from training.families.solvers.systems import Systems
-from training.families.solvers.task import Float64, Sentence, Solved, Task, choose
-from training.networks.inputs import Inputs
-from training.settings.config import TrainConfig
+from training.families.solvers.task import Float64, Sentence, Solved, Solver, Task, choose
+
+if TYPE_CHECKING:
+    from training.networks.inputs import Inputs
+
+# Of a loop over epochs; a solver reads none of them.
+DEFAULTS: dict[str, Any] = {"hidden": (1,), "activation": "relu", "dropout": 0.0, "members": 1, "learning_rate": 1e-2}
 
 
-def build(inputs: Inputs, config: TrainConfig) -> Any:  # noqa: ARG001 - the families share a signature
+def line(name: str, summary: str, solver: Solver, **more: Any) -> Family:
+    """A family without a hidden layer, whose squared error is solved for."""
+    given: dict[str, Any] = {"build": build, "trains": False, "defaults": DEFAULTS, **more}
+    return Family(name, summary, solver=solver, solves=("mse",), squeeze=False, bounded=False, **given)
+
+
+def build(inputs: Inputs, config: Settings) -> Any:  # noqa: ARG001 - the families share a signature
     """The scaled numbers, flags and categories straight into the heads."""
+    from artifact.layers import JoinFeatures
+
     return JoinFeatures(inputs.networks, name="each_network")([inputs.joined()])
 
 
@@ -26,3 +39,16 @@ def solve(task: Task) -> list[Solved]:
         return weights[:, None], lambda step: None  # noqa: ARG005 - there is one step
 
     return choose(task, path, n_steps=1)
+
+
+FAMILY = line(
+    "linear",
+    "A line: no hidden layer, embedding or bound.",
+    solve,
+    rank=40,
+    trains=True,
+    shape="line",
+    line="linear model",
+    baseline="glm",
+    like="`LinearRegression`; of collinear columns' weights those of least norm",
+)

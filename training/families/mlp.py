@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from artifact.layers import MemberScale, PiecewiseLinearEmbedding, StackedDense, StackedDropout
-from training.networks.inputs import Inputs
-from training.settings.config import TrainConfig
+from training.families.family import Family
+from training.families.given import Settings, Size
+
+if TYPE_CHECKING:
+    from training.networks.inputs import Inputs
+
+# Bins of all numbers together, and of each at least: the finer, the more a step costs, and the more of what only few
+# values share is learnt. So few numbers are all that a network has to tell rows apart: theirs are finer and wider.
+_ALL_BINS, _LEAST_BINS = 640, 48
+_FEW_NUMBERS, _FEW_BINS, _FEW_DIM = 4, 256, 32
+# Dropout is of the repeats in turn: those that suit the table are served.
+DEFAULTS: dict[str, Any] = {
+    "hidden": (128, 128),
+    "activation": "silu",
+    "embedding_activation": "relu",
+    "embedding_dim": 16,
+    "row_weight": "spread",
+    "dropout": (0.1, 0.0, 0.2),
+}
+# Few rows differ most in what suits them, and networks on them cost least: each repeat is another try.
+_FEW: dict[str, Any] = {
+    "embedding_activation": None,
+    "embedding_bins": 32,
+    "embedding_dim": 8,
+    "dropout": (0.1, 0.0, 0.1, 0.0),
+    "learning_rate": (4e-3, 2e-2, 1e-2, 8e-3),
+}
+# Those rates suit up to so many numbers. A step moves what a unit adds up from all of them: beyond, rates fall as the
+# root of their number grows.
+_USUAL_NUMBERS = 32
+# What is fitted and answers soonest, up to many rows: the bins of small networks make one product with the first layer,
+# of all networks at once. Few numbers need more.
+_QUICK: dict[str, Any] = {"hidden": (64, 32), "embedding_activation": None, "embedding_dim": 4, "embedding_bins": 40}
+SETTINGS = ("hidden", "activation", "initializer", "dropout", "embedding_bins", "embedding_dim", "embedding_activation")
 
 
-def build(inputs: Inputs, config: TrainConfig) -> Any:
+def build(inputs: Inputs, config: Settings) -> Any:
     """Embed, then ``hidden`` dense layers with dropout; of several members, each on its own view of the features.
 
     Returns:
         (n_networks, n_members * n_samples, width of the last layer).
     """
+    from artifact.layers import MemberScale, PiecewiseLinearEmbedding, StackedDense, StackedDropout
+
     bins, dim, members = config.required("embedding_bins"), config.required("embedding_dim"), config.required("members")
     x, widths = inputs.joined(), inputs.all_widths()
     if inputs.scaled is not None and bins:
@@ -35,3 +70,38 @@ def build(inputs: Inputs, config: TrainConfig) -> Any:
         x = layer(x)
         x = StackedDropout(inputs.of_each(config.dropout), seed=config.seed + i, name=f"dropout_{i}")(x)
     return x
+
+
+def by_size(size: Size) -> Mapping[str, Any]:
+    """Embeddings by the columns that share the work, and what few rows ask for."""
+    return {**_embeddings(size.n_numeric), **(_of_few(size.n_numeric) if size.few else {})}
+
+
+def _quick_or_by_size(size: Size) -> Mapping[str, Any]:
+    quick = size.preset == "fast" and not (size.few or size.many or 0 < size.n_numeric <= _FEW_NUMBERS)
+    return {**_embeddings(size.n_numeric), **_QUICK} if quick else by_size(size)
+
+
+def _embeddings(n_numeric: int) -> dict[str, int]:
+    """Bins and width of each number's embedding where ``n_numeric`` share the work; 0: not known."""
+    if 0 < n_numeric <= _FEW_NUMBERS:
+        return {"embedding_bins": _FEW_BINS, "embedding_dim": _FEW_DIM}
+    return {"embedding_bins": max(_LEAST_BINS, _ALL_BINS // n_numeric if n_numeric else 0)}
+
+
+def _of_few(n_numeric: int) -> dict[str, Any]:
+    """What few rows of ``n_numeric`` numbers ask for; 0: not known."""
+    factor = math.sqrt(_USUAL_NUMBERS / max(_USUAL_NUMBERS, n_numeric))
+    return {**_FEW, "learning_rate": tuple(float(f"{factor * rate:.2g}") for rate in _FEW["learning_rate"])}
+
+
+FAMILY = Family(
+    name="mlp",
+    summary="A plain network on piecewise-linear embeddings of its numbers.",
+    rank=30,
+    build=build,
+    defaults={**DEFAULTS, "members": 1, "learning_rate": 1.6e-2},
+    sized=_quick_or_by_size,
+    settings=SETTINGS,
+    shape="mlp",
+)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from artifact.errors import DataError
-from artifact.layers import PolynomialFeatures
-from artifact.layers.polynomial import n_products
 from training.families import linear, ridge
+from training.families.given import Settings
 from training.families.solvers.task import Solved, Task
-from training.networks.inputs import Inputs
-from training.settings.config import TrainConfig
+
+if TYPE_CHECKING:
+    from training.networks.inputs import Inputs
 
 # Beyond it the products of one table's rows alone take minutes.
 MOST_COLUMNS = 1_000
 
 
-def build(inputs: Inputs, config: TrainConfig) -> Any:
+def build(inputs: Inputs, config: Settings) -> Any:
     """All products of up to ``degree`` numbers, flags and categories, as many as there are.
 
     Where the categories would make too many, they stay as they are, and the numbers and flags are multiplied.
@@ -24,6 +24,9 @@ def build(inputs: Inputs, config: TrainConfig) -> Any:
     Raises:
         DataError: too many products of the numbers and flags alone.
     """
+    from artifact.layers import PolynomialFeatures
+    from artifact.layers.polynomial import n_products
+
     x = linear.build(inputs, config)
     width, categories = int(x.shape[-1]), sum(inputs.widths)
     for columns in (width, width - categories):
@@ -39,3 +42,17 @@ def build(inputs: Inputs, config: TrainConfig) -> Any:
 def solve(task: Task) -> list[Solved]:
     """As scikit-learn's Ridge on PolynomialFeatures that are standardised once more."""
     return ridge.solve(task, standardised=True)
+
+
+FAMILY = linear.line(
+    "polynomial",
+    "A line on products of the columns up to `degree`, with the penalty of `ridge`.",
+    solve,
+    rank=80,
+    build=build,
+    settings=("alpha", "degree"),
+    line="polynomial regression",
+    baseline="polynomial",
+    like="`PolynomialFeatures(degree)`, `StandardScaler`, `Ridge(alpha)`",
+    chosen="`alpha`, as `ridge`",
+)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from artifact.layers import DiagonalScale, PeriodicEmbedding, StackedDense, StackedDropout
-from training.networks.inputs import Inputs
-from training.settings.config import TrainConfig
+from training.families.family import Effort, Family
+from training.families.given import Settings
+
+if TYPE_CHECKING:
+    from training.networks.inputs import Inputs
 
 # Learning rates of single weights, as shares of the network's.
 _FACTORS = {
@@ -22,7 +24,7 @@ _FACTORS = {
 _SPREAD_FACTOR = 0.02
 
 
-def build(inputs: Inputs, config: TrainConfig) -> Any:
+def build(inputs: Inputs, config: Settings) -> Any:
     """PBLD embeddings, a learned scale a column, then ``hidden`` layers in the neural tangent parametrisation.
 
     Returns:
@@ -30,6 +32,8 @@ def build(inputs: Inputs, config: TrainConfig) -> Any:
 
     NOTE[DIFF]: categories are embedded where the paper encodes few of them as one-hot.
     """
+    from artifact.layers import DiagonalScale, PeriodicEmbedding, StackedDense, StackedDropout
+
     networks, dim = inputs.networks, config.required("embedding_dim")
     numeric = None
     if inputs.scaled is not None and dim > 1:
@@ -45,3 +49,33 @@ def factor(path: str) -> float:
     """Factor of the learning rate of a weight, ``layer/name``."""
     layer, _, name = path.rpartition("/")
     return _FACTORS.get(name, 1.0) * (_SPREAD_FACTOR if layer.endswith("log_spreads") else 1.0)
+
+
+FAMILY = Family(
+    name="realmlp",
+    summary="A plain network made strong by its details (Holzmüller et al. 2024): periodic embeddings, a learned scale "
+    "for each column, the neural tangent parametrisation, a learning rate in four cycles.",
+    rank=20,
+    build=build,
+    ntk=True,
+    factor=factor,
+    defaults={
+        "hidden": (256, 256, 256),
+        "activation": "parametric_mish",
+        "dropout": 0.15,
+        "members": 1,
+        "learning_rate": 0.2,
+        "momentum": 0.9,
+        "beta_2": 0.95,
+        "schedule": "coslog4",
+        "warmup": 0.0,
+        "weight_decay": 0.0,
+        "embedding_dim": 4,
+        "clip_norm": 0.0,
+    },
+    # Its own batch of few rows, and passes: beyond them it learns its rows by heart. One network of it is work enough
+    # for a fold.
+    effort=Effort(least_batch=128, most_passes=256, most_repeats=1),
+    settings=("hidden", "activation", "dropout", "embedding_dim"),
+    shape="realmlp",
+)

@@ -79,7 +79,7 @@ def fit(
         ArtifactError: its network cannot be read.
     """
     family, objective = FAMILIES[config.required("model")], objective_of(config)
-    if family.solver is not None and config.objective == "mse":
+    if family.is_solved(config.objective):
         return solve(schema, X, y, folds, config, progress, weight=weight)
     make_deterministic(config.seed)
     n_targets, networks, members = y.shape[1], len(folds), config.required("members")
@@ -97,7 +97,7 @@ def fit(
 
     def core_of(networks: int, repeats: int) -> Any:
         inputs = Inputs.of(schema, rows, networks, config.seed, repeats=repeats, edges=edges)
-        outputs = heads(family.build(inputs, config), networks, members, n_values, n_spreads, ntk=family.ntk)
+        outputs = heads(family.layers(inputs, config), networks, members, n_values, n_spreads, ntk=family.ntk)
         return keras.Model(inputs.tensors, outputs, name=config.model)
 
     core = core_of(networks, repeats)

@@ -12,7 +12,9 @@ import polars as pl
 
 from artifact.errors import DataError
 from artifact.rows.schema import Feature, FeatureSchema, Target
+from training.families import FAMILIES, networks
 from training.objectives.kinds import KINDS
+from training.objectives.records import listed
 from training.prepare.bounds import Bounds
 from training.prepare.deal import Dealt, deal
 from training.prepare.fingerprint import stream_fingerprint
@@ -33,7 +35,7 @@ from training.prepare.scan import Scan, Scanned
 from training.prepare.spool import Spool, row_bytes
 from training.prepare.stream import Stream
 from training.prepare.texts import StreamTexts
-from training.settings.config import SQUARED_ERROR, TrainConfig
+from training.settings.config import TrainConfig
 from training.suspects.formulas import formulas
 from training.suspects.leakage import empty_count, empty_sentence, leaks
 from training.table import split
@@ -98,9 +100,9 @@ def check_settings(config: TrainConfig) -> None:
     Raises:
         DataError: a family that is solved from all rows at once, folds, or a second training on all rows.
     """
-    if config.objective == "mse" and config.model in ("linear", *SQUARED_ERROR):
+    if config.model is not None and not FAMILIES[config.model].can_stream(config.objective):
         raise DataError(
-            f"Expected a network (tabm, realmlp or mlp) for a table that is streamed. Received: model={config.model}, "
+            f"Expected a network ({listed(networks())}) for a table that is streamed. Received: model={config.model}, "
             "which is solved from all rows in memory. Take --no-stream if the table fits into it."
         )
     if (config.folds or 1) > 1:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
+from training.families import networks
+from training.objectives.records import listed
+
 Kind = Literal["noise", "mixup"]
 # Repeats that share a cut into folds: one without augmentation, one with it.
 ALIKE = 2
@@ -58,7 +61,7 @@ def check_augment(
     if kinds and solved:
         raise ValueError(
             f"Expected no augment for model={solved}, which is solved for on the rows as they are. "
-            f"Received: augment={','.join(kinds)}. Take a network: --model mlp, tabm or realmlp."
+            f"Received: augment={','.join(kinds)}. Take a network: --model {listed(networks())}."
         )
     for kind in get_args(Kind):
         amount = settings[kind]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from artifact.errors import DataError, unknown_name
+from artifact.errors import DataError, setting_sentence, unknown_name
 from training.devices.devices import Asked
+from training.families import FAMILIES, models
 from training.objectives.kinds import Name as Objective
+from training.objectives.records import OneOf, listed
 from training.settings.augmentation import Kind as Augment
 from training.settings.augmentation import check_augment, names_of, paired
-from training.settings.presets import SOLVED, resolved
-from training.settings.text import setting_sentence
+from training.settings.presets import resolved
 
 T = TypeVar("T")
 Level = Annotated[float, Field(gt=0, lt=1)]
@@ -24,8 +25,8 @@ Rate = Annotated[float, Field(gt=0, le=10)]
 Noise = Annotated[float, Field(ge=0, le=3)]
 Alpha = Annotated[float, Field(ge=0, le=10)]
 Width = Annotated[int, Field(ge=1, le=8192)]
-Family = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise"]
-Part = Literal["tabm", "realmlp", "mlp", "linear", "ridge", "lasso", "elastic-net", "polynomial", "stepwise", "trees"]
+Family = Annotated[str, OneOf(models)]
+Part = Annotated[str, OneOf(lambda: FAMILIES)]
 Preset = Literal["fast", "balanced", "best"]
 Activation = Literal[
     "relu", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "parametric_mish"
@@ -37,10 +38,6 @@ Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam", "lio
 Schedule = Literal["constant", "linear", "cosine", "exponential", "step", "coslog4"]
 Precision = Literal["auto", "float32", "tf32", "mixed_bfloat16"]
 RowWeight = Literal["equal", "spread"]
-
-
-# Families whose solution is that of least squares.
-SQUARED_ERROR = SOLVED
 
 
 class TrainConfig(BaseModel):
@@ -207,20 +204,7 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.objective != "mse" and self.model in SQUARED_ERROR:
-            raise ValueError(
-                f"Expected objective=mse for model={self.model}. Received: objective={self.objective}. "
-                "Take --model linear, or a network."
-            )
-        if self.mix:
-            if len(set(self.mix)) < len(self.mix) or set(self.mix) == {"trees"}:
-                raise ValueError(f"Expected different families in 'mix', a network among them. Received: {self.mix}.")
-            if self.model not in (None, self.mix[0]):
-                raise ValueError(f"Expected --model or 'mix'. Received: model={self.model} and mix={self.mix}.")
-            if self.objective != "mse" and set(self.mix) & set(SQUARED_ERROR):
-                raise ValueError(f"Expected networks in 'mix' for objective={self.objective}. Received: {self.mix}.")
-        solved = self.model in SQUARED_ERROR or (self.model == "linear" and self.objective == "mse")
-        check_augment(self.augment, dict(self), self.model if solved else None, type(self).model_fields)
+        self._check_families()
         held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
         if held > 0.8:
             raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held:.3g}.")
@@ -228,6 +212,29 @@ class TrainConfig(BaseModel):
         if len(self.quantiles) % 2 == 0 or not ascending or self.quantiles[len(self.quantiles) // 2] != 0.5:
             raise ValueError(f"Expected ascending quantiles with 0.5 in the middle. Received: {self.quantiles}.")
         return self
+
+    def _check_families(self) -> None:
+        """Refuse a family or a mix that the objective cannot have, and augmentation that would change nothing.
+
+        Raises:
+            ValueError: such a setting.
+        """
+        family = None if self.model is None else FAMILIES[self.model]
+        if family is not None and family.way(self.objective) is None:
+            lines = [f"--model {name}" for name, other in FAMILIES.items() if other.line and other.way(self.objective)]
+            raise ValueError(
+                f"Expected objective={listed(family.solves)} for model={self.model}. "
+                f"Received: objective={self.objective}. Take {', or '.join([*lines, 'a network'])}."
+            )
+        if self.mix:
+            if len(set(self.mix)) < len(self.mix) or not any(FAMILIES[name].alone for name in self.mix):
+                raise ValueError(f"Expected different families in 'mix', a network among them. Received: {self.mix}.")
+            if self.model not in (None, self.mix[0]):
+                raise ValueError(f"Expected --model or 'mix'. Received: model={self.model} and mix={self.mix}.")
+            if any(FAMILIES[name].way(self.objective) is None for name in self.mix):
+                raise ValueError(f"Expected networks in 'mix' for objective={self.objective}. Received: {self.mix}.")
+        solved = self.model if family is not None and family.is_solved(self.objective) else None
+        check_augment(self.augment, dict(self), solved, type(self).model_fields)
 
     @classmethod
     def build(cls, path: Path | None = None, settings: dict[str, Any] | None = None) -> Self:
@@ -276,6 +283,3 @@ class TrainConfig(BaseModel):
         if value is None:
             raise TypeError(f"Expected resolved settings. Received: {name}=None.")
         return value
-
-
-FAMILY_NAMES: tuple[str, ...] = get_args(Family)

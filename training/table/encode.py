@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from artifact.errors import DataError
@@ -207,3 +208,8 @@ def _typed(column: pl.Series, feature: Feature) -> pl.Series:
     if feature.kind == "boolean" and column.dtype.is_numeric():
         return column.cast(pl.Boolean) if column.drop_nulls().is_in([0, 1]).all() else column
     return column
+
+
+def matrix(X: Encoded) -> npt.NDArray[np.float64]:
+    """Numeric columns, NaN where missing, then the categorical codes: float64 (n_samples, n_columns)."""
+    return np.hstack([X.numeric.astype(np.float64), X.categorical.astype(np.float64)])

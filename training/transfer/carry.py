@@ -23,8 +23,8 @@ from training.transfer import heads
 from training.transfer.heads import Rescaled
 
 Float32 = npt.NDArray[np.float32]
-# The layer that takes the features side by side.
-FIRST = "hidden_0"
+# The layers that take the features side by side: the first hidden one, or without one the heads.
+FIRST, HEADS = "hidden_0", ("values", "log_spreads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,11 @@ class Match:
         earlier, schema: of the earlier version's rows and of the new ones.
         columns: numeric columns that are prepared in the same way, the new one's number to the earlier one's.
         categories: categorical features of both, likewise.
-        shared: pairs of the first layer's columns that mean the same, new and earlier.
-        widths: columns of the first layer, new and earlier.
-        lost: (n_networks, width of the first layer): what the earlier columns that are gone, and only they, usually
-            added to it.
+        first, first_before: names of the layers that take the features, of the new version and of the earlier one.
+        shared: pairs of these layers' columns that mean the same, new and earlier.
+        widths: columns of these layers, new and earlier.
+        lost: by such a layer's name, (n_networks, units) or (n_networks, n_members, units): what the earlier columns
+            that are gone, and only they, usually added to it.
         values, spreads: targets whose heads mean the same, and how they are rescaled.
         link, n_quantiles: of the new version's :class:`artifact.layers.TargetScaling`.
     """
@@ -47,9 +48,11 @@ class Match:
     schema: FeatureSchema
     columns: Mapping[int, int]
     categories: Mapping[int, int]
+    first: frozenset[str]
+    first_before: frozenset[str]
     shared: Sequence[tuple[slice, slice]]
     widths: tuple[int, int]
-    lost: Float32
+    lost: Mapping[str, Float32]
     values: Sequence[Rescaled]
     spreads: Sequence[Rescaled]
     link: str
@@ -126,28 +129,35 @@ def _dense(match: Match, new: Any, old: Any, name: str, fresh: Float32, weights:
     before = weights[name]
     if new.ntk != old.ntk or fresh.shape[2:] != before.shape[2:]:
         return None
-    if new.name != FIRST:
+    if new.name not in match.first:
         return before if fresh.shape == before.shape else None
     if not match.shared:
         return None
     if name == "bias":
-        return before + match.lost[:, None]
+        return before + match.lost[new.name][:, None]
     if name != "kernel":
         return before
-    found = np.zeros_like(fresh)
     # In the neural tangent parametrisation a product is divided by the root of all columns.
     factor = (match.widths[0] / match.widths[1]) ** 0.5 if new.ntk else 1.0
-    for here, there in match.shared:
-        found[:, here] = before[:, there] * np.float32(factor)
-    return found
+    return _by_column(match, before, fresh.shape[-2]) * np.float32(factor)
 
 
 def _heads(match: Match, new: Any, old: Any, name: str, fresh: Float32, weights: Mapping[str, Float32]) -> Any:
-    """By target, in its new standardisation; more members than before take the earlier ones' in turn."""
+    """By target, in its new standardisation; more members than before take the earlier ones' in turn.
+
+    Heads that take the features, for there is no hidden layer, are carried by column too.
+    """
     is_spread = new.name == "log_spreads"
     targets = match.spreads if is_spread else match.values
     members = fresh.shape[1]
-    kernel, bias = (in_turn(weights[n], members, axis=1) for n in ("kernel", "bias"))
+    kernel, bias = weights["kernel"], weights["bias"]
+    if (new.name in match.first) != (new.name in match.first_before):
+        return None
+    if new.name in match.first:
+        if not match.shared:
+            return None
+        kernel, bias = _by_column(match, kernel, match.widths[0]), bias + match.lost[new.name][:, :, None]
+    kernel, bias = in_turn(kernel, members, axis=1), in_turn(bias, members, axis=1)
     if new.ntk != old.ntk or not targets or (name == "kernel" and kernel.shape[2] != fresh.shape[2]):
         return None
     outputs = 1 if is_spread else max(1, match.n_quantiles)
@@ -160,6 +170,14 @@ def _heads(match: Match, new: Any, old: Any, name: str, fresh: Float32, weights:
         else:
             rescaled = heads.values(*both, match.link, match.n_quantiles, target)
         found[..., here] = rescaled[0 if name == "kernel" else 1]
+    return found
+
+
+def _by_column(match: Match, kernel: Float32, width: int) -> Float32:
+    """An earlier kernel (..., earlier width, units) for new columns; those that are new count nothing yet."""
+    found = np.zeros((*kernel.shape[:-2], width, kernel.shape[-1]), kernel.dtype)
+    for here, there in match.shared:
+        found[..., here, :] = kernel[..., there, :]
     return found
 
 

@@ -15,9 +15,7 @@ from artifact.lineage import Ancestor
 from artifact.manifest import Manifest
 from artifact.registry.local import Registry
 from artifact.rows.schema import FeatureSchema
-
-# Families that learn step by step; the others have one solution, wherever they start.
-TRAINED = ("tabm", "mlp", "realmlp")
+from training.families import FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +51,11 @@ class Earlier:
                 f"Expected a readable schema in {found.path}. Received: {unreadable(error)}. Use another version."
             ) from error
         earlier = cls(found.path, manifest, schema)
-        if manifest.family not in TRAINED:
+        family = FAMILIES.get(manifest.family)
+        if family is None or not family.can_start(manifest.objective):
             raise DataError(
-                f"Expected an earlier version of a family that is trained ({', '.join(TRAINED)}). "
+                "Expected an earlier version of a family that is trained "
+                f"({', '.join(can_start(manifest.objective))}). "
                 f"Received: {earlier.reference}, of family {manifest.family}. Train without --init."
             )
         return earlier
@@ -96,3 +96,8 @@ class Earlier:
                     f"{ancestor.model_name}:{ancestor.model_version}, so that every figure and interval would flatter. "
                     "Give it the new rows alone, or train without --init."
                 )
+
+
+def can_start(objective: str) -> tuple[str, ...]:
+    """Names of the families that learn step by step; the others have one solution, wherever they start."""
+    return tuple(name for name, family in FAMILIES.items() if family.can_start(objective))

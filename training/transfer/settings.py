@@ -6,19 +6,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from artifact.errors import DataError
+from artifact.errors import DataError, setting_sentence
 from artifact.registry.local import Registry
+from training.families import FAMILIES
 from training.settings.config import TrainConfig
-from training.settings.text import setting_sentence
-from training.transfer.earlier import TRAINED, Earlier
+from training.transfer.earlier import Earlier, can_start
 
 # Of the learning rate that a start from nothing takes. Measured: decision 15.
 RATE_FACTOR = 0.3
 
 _MEANING = ("objective", "quantiles", "huber_delta", "tweedie_power")
 _EMBEDDED = ("hidden", "activation", "embedding_bins", "embedding_dim", "embedding_activation")
-# Families whose layers are the same but for the members.
-_ALIKE = {"tabm", "mlp"}
 
 
 def settings_from(earlier: Earlier, given: TrainConfig, n_rows: int) -> TrainConfig:
@@ -41,10 +39,11 @@ def settings_from(earlier: Earlier, given: TrainConfig, n_rows: int) -> TrainCon
         merged = TrainConfig.model_validate({**given.model_dump(exclude_unset=True), **kept})
     except ValidationError as error:
         raise DataError(setting_sentence(error)) from error
-    if merged.model not in TRAINED:
+    if merged.model is not None and not FAMILIES[merged.model].can_start(merged.objective):
         raise DataError(
-            f"Expected --model among {', '.join(TRAINED)} with --init. Received: {merged.model}, whose one solution "
-            "does not depend on where it starts. Leave --init out, or --model."
+            f"Expected --model among {', '.join(can_start(merged.objective))} with --init. "
+            f"Received: {merged.model}, whose one solution does not depend on where it starts. "
+            "Leave --init out, or --model."
         )
     resolved = merged.resolved(n_rows)
     # None is a choice here: an earlier version without an activation of its embeddings has none.
@@ -59,7 +58,7 @@ def kept_settings(earlier: Earlier, given: TrainConfig) -> dict[str, Any]:
     names: tuple[str, ...] = _MEANING
     if given.model is None or given.model == earlier.manifest.family:
         names = (*names, "model", "members", *_EMBEDDED)
-    elif {given.model, earlier.manifest.family} == _ALIKE:
+    elif FAMILIES[given.model].shape == FAMILIES[earlier.manifest.family].shape:
         names = (*names, *_EMBEDDED)
     given_names = {name for name in given.model_fields_set if name in _MEANING or getattr(given, name) is not None}
     return {name: earlier.config[name] for name in names if name not in given_names and name in earlier.config}

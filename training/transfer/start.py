@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import ArtifactError, DataError
-from artifact.layers import NumericPreprocessing, StackedDense, TargetScaling
+from artifact.layers import NumericPreprocessing, TargetScaling
 from artifact.lineage import Init
 from artifact.manifest import KERAS_MODEL
 from artifact.rows.schema import FIRST_CATEGORY_CODE, FeatureSchema
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from training.settings.config import TrainConfig
-from training.transfer.carry import FIRST, Match, carried
+from training.transfer.carry import FIRST, HEADS, Match, carried
 from training.transfer.earlier import Earlier
 from training.transfer.features import by_name
 from training.transfer.heads import Rescaled, shared_targets
@@ -153,6 +153,8 @@ class Start:
             schema=self.schema,
             columns=columns,
             categories=categories,
+            first=frozenset(_first(core)),
+            first_before=frozenset(_first(self.core)),
             shared=shared,
             widths=(new.width, old.width),
             lost=self._lost([there for _, there in shared], old.width, chosen),
@@ -176,15 +178,12 @@ class Start:
             return [], []
         return targets, targets
 
-    def _lost(self, shared: list[slice], width: int, chosen: tuple[int, ...]) -> Float32:
-        """What the earlier columns that are gone added to the first layer on a usual row.
+    def _lost(self, shared: list[slice], width: int, chosen: tuple[int, ...]) -> dict[str, Float32]:
+        """What the earlier columns that are gone added on a usual row to the layers that take the features.
 
         Each number at its centre, none missing, each category its most frequent: a column that a new table lacks counts
-        as it would there. Members differ in it and share the layer, so it is their mean.
+        as it would there. Members that differ in it and share the layer have their mean.
         """
-        first = self._layer(FIRST)
-        if not isinstance(first, StackedDense):
-            return np.zeros((len(chosen), 1), np.float32)
         rows: dict[str, Any] = {}
         for tensor in self.core.inputs:
             usual = {NUMERIC_INPUT: 0.0, CATEGORICAL_INPUT: FIRST_CATEGORY_CODE}[tensor.name]
@@ -192,16 +191,21 @@ class Start:
         if CATEGORICAL_INPUT in rows:
             known = np.array(self.earlier.schema.cardinalities)
             rows[CATEGORICAL_INPUT] = np.minimum(rows[CATEGORICAL_INPUT], known - 1).astype(np.int32)
-        before = keras.Model({tensor.name: tensor for tensor in self.core.inputs}, first.input)
-        x = np.asarray(keras.ops.convert_to_numpy(before(rows, training=False))).mean(axis=1)
         gone = np.ones(width, bool)
         for columns in shared:
             gone[columns] = False
-        kernel = np.asarray(keras.ops.convert_to_numpy(first.trainable_weights[0]))
-        factor = width**-0.5 if first.ntk else 1.0
-        x = np.broadcast_to(x, (len(kernel), width))
-        lost = np.einsum("nw,nwu->nu", x[:, gone], kernel[:, gone]) * factor
-        return np.asarray(lost.astype(np.float32)[np.array(chosen) % len(lost)])
+        inputs = {tensor.name: tensor for tensor in self.core.inputs}
+        lost = {}
+        for name in _first(self.core):
+            layer = self._layer(name)
+            before = keras.Model(inputs, layer.input)
+            x = np.asarray(keras.ops.convert_to_numpy(before(rows, training=False))).mean(axis=1)
+            kernel = np.asarray(keras.ops.convert_to_numpy(layer.trainable_weights[0]))
+            x = np.broadcast_to(x, (len(kernel), width))
+            factor = width**-0.5 if layer.ntk else 1.0
+            found = np.einsum("nw,n...wu->n...u", x[:, gone], kernel[..., gone, :]) * factor
+            lost[name] = np.asarray(found.astype(np.float32)[np.array(chosen) % len(found)])
+        return lost
 
     def _layer(self, name: str) -> Any:
         return next((layer for layer in self.core.layers if layer.name == name), None)
@@ -220,6 +224,12 @@ class Start:
             features_left=tuple(left),
             ancestors=self.earlier.ancestors,
         )
+
+
+def _first(core: Any) -> tuple[str, ...]:
+    """Names of the layers that take the features side by side."""
+    names = {layer.name for layer in core.layers}
+    return (FIRST,) if FIRST in names else tuple(name for name in HEADS if name in names)
 
 
 def _taken(variable: Any, chosen: tuple[int, ...]) -> Float32:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import click
@@ -18,6 +18,31 @@ DATA_HELP = (
 
 # As artifact.runtimes.RuntimeName has them; it is not imported for every command.
 RUNTIMES = ("auto", "onnx", "onnx-int8", "keras")
+
+
+class NamesOption(click.Option):
+    """An option whose help lists names that a registry has: it is read when the help is shown.
+
+    Args:
+        names: that the option takes.
+        help: with ``{names}`` where they stand.
+    """
+
+    def __init__(self, *args: Any, names: Callable[[], Iterable[str]], **more: Any) -> None:
+        self._names = names
+        super().__init__(*args, **more)
+
+    def _shown(self) -> str:
+        from training.objectives.records import listed
+
+        return self._template.format(names=listed(self._names()))
+
+    def _take(self, template: str) -> None:
+        self._template = template
+
+    help = property(_shown, _take)
+
+
 runtime_option = click.option(
     "--runtime",
     type=click.Choice(RUNTIMES),

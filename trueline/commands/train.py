@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from trueline.commands.ended import ended_by_signals
-from trueline.commands.options import DATA_HELP, given_words, json_option, print_json, reading_options, text_options
+from trueline.commands.options import (
+    DATA_HELP,
+    NamesOption,
+    given_words,
+    json_option,
+    print_json,
+    reading_options,
+    text_options,
+)
 from trueline.environment import need_training, registry
 from trueline.terminal.consoles import stderr, stdout
 from trueline.terminal.progress import Teller
@@ -22,6 +31,18 @@ if TYPE_CHECKING:
 # Options that change nothing about what is trained.
 _ABOUT_THE_VERSION = ("note", "promote", "force", "as_json", "quiet", "verbose")
 _LONGEST_NOTE = 500
+
+
+def _families() -> Iterable[str]:
+    from training.families import models
+
+    return models()
+
+
+def _objectives() -> Iterable[str]:
+    from training.objectives import KINDS
+
+    return KINDS
 
 
 @click.command("train", epilog=DATA_HELP)
@@ -37,14 +58,16 @@ _LONGEST_NOTE = 500
     "--model",
     "family",
     metavar="NAME",
-    help="Model family: tabm, realmlp, mlp, linear, ridge, lasso, elastic-net, polynomial or stepwise. "
-    "Defaults to the preset's.",
+    cls=NamesOption,
+    names=_families,
+    help="Model family: {names}. Defaults to the preset's.",
 )
 @click.option(
     "--objective",
     metavar="NAME",
-    help="What is minimised: mse, mae, huber, quantile, gaussian, poisson, gamma, tweedie or logistic. "
-    "Defaults to mse.",
+    cls=NamesOption,
+    names=_objectives,
+    help="What is minimised: {names}. Defaults to mse.",
 )
 @click.option(
     "--cv",

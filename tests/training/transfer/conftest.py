@@ -136,3 +136,16 @@ def check_same(before: Version, after: Version, asked: pl.DataFrame, answered: p
 @pytest.fixture(scope="package")
 def mlp(tmp_path_factory: pytest.TempPathFactory) -> Version:
     return version(tmp_path_factory.mktemp("mlp"), model="mlp")
+
+
+@pytest.fixture(scope="package")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Version:
+    """A line that is trained: of the squared error it would be solved for."""
+    return version(tmp_path_factory.mktemp("line"), model="linear", objective="mae")
+
+
+@pytest.fixture(params=["mlp", "line"])
+def before(request: pytest.FixtureRequest) -> Version:
+    """A version with a hidden layer, and one whose heads take the features."""
+    found: Version = request.getfixturevalue(request.param)
+    return found

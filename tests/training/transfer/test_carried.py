@@ -19,6 +19,7 @@ from training.transfer.told import sentence
         {"model": "realmlp"},
         {"model": "mlp", "objective": "gaussian", "embedding_bins": 0},
         {"model": "mlp", "objective": "poisson"},
+        {"model": "linear", "objective": "mae"},
     ],
     ids=lambda given: "-".join(map(str, given.values())),
 )
@@ -58,34 +59,34 @@ def test_a_target_far_from_zero_keeps_its_place(tmp_path):
     check_same(before, after, other)
 
 
-def test_columns_in_another_order_a_new_one_and_new_categories_change_nothing_yet(mlp):
+def test_columns_in_another_order_a_new_one_and_new_categories_change_nothing_yet(before):
     rng = np.random.default_rng(1)
     frame = OTHER.select(*reversed(OTHER.columns)).with_columns(
         noise=pl.Series(rng.normal(size=OTHER.height)),
         shop=pl.Series(rng.choice(["near", "far"], OTHER.height)),
         town=pl.when(pl.int_range(OTHER.height) % 3 == 0).then(pl.lit("Ripon")).otherwise(pl.col("town")),
     )
-    after = started(mlp.earlier, frame)
+    after = started(before.earlier, frame)
     feature = after.prepared.schema.feature("town")
-    assert feature.categories[:-1] == mlp.prepared.schema.feature("town").categories
+    assert feature.categories[:-1] == before.prepared.schema.feature("town").categories
     assert feature.categories[-1] == "Ripon"
     # The earlier version answers "Ripon" by its bucket for others.
-    check_same(mlp, after, frame, frame.drop("noise", "shop"))
+    check_same(before, after, frame, frame.drop("noise", "shop"))
     init = after.fitted.init
     assert set(init.features_anew) == {"noise", "shop"}
     # New features are not left out: their weights move at once.
-    learnt = started(mlp.earlier, frame, epochs=1)
+    learnt = started(before.earlier, frame, epochs=1)
     shuffled = frame.with_columns(noise=pl.col("noise").reverse())
     assert not np.array_equal(learnt.value(frame).value, learnt.value(shuffled).value)
 
 
-def test_columns_that_are_gone_count_as_on_a_usual_row(mlp):
+def test_columns_that_are_gone_count_as_on_a_usual_row(before):
     gone = ["area", "garden", "town"]
-    after = started(mlp.earlier, OTHER.drop(gone))
-    top = mlp.prepared.schema.feature("town").categories[0]
-    median = mlp.fitted.model.get_layer("preprocessing").center[0]
+    after = started(before.earlier, OTHER.drop(gone))
+    top = before.prepared.schema.feature("town").categories[0]
+    median = before.fitted.model.get_layer("preprocessing").center[0]
     usual = OTHER.with_columns(area=pl.lit(float(median)), garden=pl.lit(value=False), town=pl.lit(top))
-    check_same(mlp, after, OTHER.drop(gone), usual)
+    check_same(before, after, OTHER.drop(gone), usual)
     assert after.fitted.init.features_left == ("area", "town", "garden")
 
 
@@ -139,6 +140,8 @@ def test_another_target_family_or_objective_keeps_what_agrees(mlp):
     told = sentence(init)
     assert told.startswith("Started from m:1: ")
     assert "weights agree; anew: hidden_1/kernel, hidden_1/bias, values/kernel, log_spreads/kernel." in told
+    init = started(mlp.earlier, OTHER, model="linear", objective="mae").fitted.init
+    assert set(init.agreed) == {"categories/table_0", "categories/table_1"}
     init = started(mlp.earlier, OTHER, embedding_dim=3).fitted.init
     assert init.anew == ("embedding/bins", "embedding/slope", "embedding/bias")
 

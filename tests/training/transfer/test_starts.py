@@ -49,8 +49,15 @@ def test_settings_of_the_network_stay_and_the_rate_is_lower(mlp):
     assert few.learning_rate == pytest.approx([RATE_FACTOR * r for r in TrainConfig().resolved(200).learning_rate])
     other = settings_from(mlp.earlier, TrainConfig(model="realmlp", objective="mae"), 20_000)
     assert (other.hidden, other.objective) == (TrainConfig(model="realmlp").resolved(20_000).hidden, "mae")
-    with pytest.raises(DataError, match=r"--model among tabm, mlp, realmlp with --init\. Received: ridge"):
+    with pytest.raises(DataError, match=r"--model among tabm, realmlp, mlp with --init\. Received: ridge"):
         settings_from(mlp.earlier, TrainConfig(model="ridge"), 200)
+
+
+def test_a_line_that_is_trained_can_be_started_from_and_one_that_is_solved_for_cannot(mlp, line):
+    assert settings_from(mlp.earlier, TrainConfig(model="linear", objective="mae"), 200).model == "linear"
+    assert settings_from(line.earlier, TrainConfig(), 200).model == "linear"
+    with pytest.raises(DataError, match=r"--model among tabm, realmlp, mlp with --init\. Received: linear, whose one"):
+        settings_from(line.earlier, TrainConfig(objective="mse"), 200)
 
 
 def test_the_start_may_be_the_best_there_is(trained):

@@ -16,6 +16,7 @@ from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import NUMERIC_INPUT, Outputs
 from training.families import FAMILIES
+from training.families.given import Settings
 from training.families.solvers.columns import columns_of, most_codes
 from training.families.solvers.spread import LOG_SPREAD, log_spread
 from training.families.solvers.systems import triangle
@@ -23,7 +24,6 @@ from training.families.solvers.task import Layout, Network, Solved, Task
 from training.networks.inputs import Inputs, Preprocessed
 from training.networks.model import Fitted, make_deterministic, whole
 from training.objectives.kinds import told_in_unit
-from training.settings.config import TrainConfig
 from training.table.folds import Fold
 from training.table.split import Indices
 
@@ -39,7 +39,7 @@ def solve(
     X: Encoded,
     y: Float64,
     folds: Sequence[Fold],
-    config: TrainConfig,
+    config: Settings,
     progress: Callable[[int, int, float], None] | None = None,
     *,
     weight: Float64 | None = None,
@@ -79,12 +79,9 @@ def solve(
         names=list(columns.features),
         config=config,
     )
-    solver = FAMILIES[config.required("model")].solver
-    if solver is None:
-        raise TypeError(f"Expected a family with a solver. Received: {config.model}.")
     final, *others = [
         _Answering(solved, *rows.spread(_together(layout, network), solved, config.seed))
-        for solved, network in zip(solver(task), task.networks, strict=True)
+        for solved, network in zip(FAMILIES[config.required("model")].solved(task), task.networks, strict=True)
     ]
     net.take(final)
     scaling = TargetScaling(mean.tolist(), std.tolist(), name="target")
@@ -131,7 +128,7 @@ class _Net:
     widths: tuple[int, ...]
 
     @classmethod
-    def of(cls, schema: FeatureSchema, X: Encoded, trained: Indices, config: TrainConfig, n_targets: int) -> _Net:
+    def of(cls, schema: FeatureSchema, X: Encoded, trained: Indices, config: Settings, n_targets: int) -> _Net:
         rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=False, standard=True)
         inputs = Inputs.of(schema, rows, 1, config.seed, one_hot=most_codes(schema))
         plain = inputs.joined(name="plain")
@@ -140,7 +137,7 @@ class _Net:
                 f"Expected at most {MOST_COLUMNS:,} columns for model={config.model}. Received: "
                 f"{plain.shape[-1]:,}. Take --model mlp."
             )
-        hidden = FAMILIES[config.required("model")].build(inputs, config)
+        hidden = FAMILIES[config.required("model")].layers(inputs, config)
         # The spread must not run away where a row lies far from the others.
         bounded = SoftBound(name="bounded")(plain)
         value = StackedHeads(1, 1, n_targets, name="values")(hidden)

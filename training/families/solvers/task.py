@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from training.families.given import Settings
 from training.families.solvers.systems import Systems
-from training.settings.config import TrainConfig
-from training.table.folds import Fold
-from training.table.split import Indices
+
+if TYPE_CHECKING:
+    from training.table.folds import Fold
+    from training.table.split import Indices
 
 Float64 = npt.NDArray[np.float64]
 _PARTS = 5
@@ -108,7 +110,7 @@ class Task:
     deviations: Float64
     groups: npt.NDArray[np.int64]
     names: list[str]
-    config: TrainConfig
+    config: Settings
 
     @property
     def n_targets(self) -> int:

@@ -1,4 +1,4 @@
-"""Boosted trees as a part of a mix: grown by scikit-learn out of fold, kept as a layer."""
+"""Grows boosted trees by scikit-learn, out of fold, and keeps them as a layer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from artifact.layers.trees import BoostedTrees, Nodes
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 from training.devices.threads import few_threads
-from training.evaluation.baselines import matrix
+from training.families.given import FEW_ROWS, Settings
 from training.networks.inputs import request_inputs
-from training.objectives.kinds import KINDS, scale_of
-from training.settings.config import TrainConfig
-from training.settings.presets import FEW_ROWS
+from training.objectives.kinds import scale_of
+from training.table.encode import matrix
 from training.table.folds import Fold
 
 Float64 = npt.NDArray[np.float64]
@@ -52,18 +51,13 @@ class Grown:
     iterations: int
 
 
-def can_join(config: TrainConfig) -> bool:
-    """Whether trees answer as the networks of this objective do: by a mean or a median, without a link."""
-    return KINDS[config.objective].link in ("identity", "normal")
-
-
 def grow(
     schema: FeatureSchema,
     X: Encoded,
     y: Float64,
     folds: Sequence[Fold],
     all_rows: npt.NDArray[np.int64],
-    config: TrainConfig,
+    config: Settings,
     weight: Float64 | None = None,
 ) -> Grown:
     """Grow trees without each fold, and choose how many of them by its rows.
@@ -113,7 +107,7 @@ def grow(
     )
 
 
-def _regressor(config: TrainConfig, iterations: int) -> HistGradientBoostingRegressor:
+def _regressor(config: Settings, iterations: int) -> HistGradientBoostingRegressor:
     loss = "absolute_error" if config.objective == "mae" else "squared_error"
     return HistGradientBoostingRegressor(loss=loss, max_iter=iterations, random_state=config.seed, **_SETTINGS)
 
@@ -125,7 +119,7 @@ def _staged(model: HistGradientBoostingRegressor, X: Float64, counts: Sequence[i
         return np.stack([found for i, found in enumerate(model.staged_predict(X), 1) if i in wanted])
 
 
-def _enough(stages: Sequence[Float64], y: Sequence[Float64], counts: Sequence[int], config: TrainConfig) -> int:
+def _enough(stages: Sequence[Float64], y: Sequence[Float64], counts: Sequence[int], config: Settings) -> int:
     """The fewest trees whose error is nearly the least."""
     power = 1 if config.objective == "mae" else 2
     apart = [np.abs(found - true) ** power for found, true in zip(stages, y, strict=True)]

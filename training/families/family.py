@@ -1,0 +1,160 @@
+"""What a family of models is: one record, which everything that names, lists or asks about families reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from training.families.given import Size
+
+if TYPE_CHECKING:
+    from training.families.solvers.task import Solved, Solver, Task
+    from training.families.trees.forest import Grown
+    from training.networks.inputs import Inputs
+
+Way = Literal["trained", "solved", "grown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Bounds of a family on the work that a preset asks for.
+
+    Attributes:
+        least_batch: rows of a step at least.
+        most_passes: over the rows; None: the preset's.
+        most_repeats: of the cut into folds; None: the preset's.
+    """
+
+    least_batch: int = 1
+    most_passes: int | None = None
+    most_repeats: int | None = None
+
+
+def _none(size: Size) -> Mapping[str, Any]:  # noqa: ARG001 - the families share a signature
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A family of models.
+
+    Attributes:
+        name: as ``--model`` takes it.
+        summary: what it is, in a sentence or two; code marks are Markdown's.
+        rank: place in lists, low first. Defaults to 100.
+        build: from inputs and resolved settings to the last hidden layer,
+            (n_networks, n_members * n_samples, width); None: it is no network.
+        solver: finds the weights of one layer of heads on the hidden layer exactly, in place of a loop over epochs;
+            the hidden layer then has no weights, numbers are standardised and categories one-hot. None: none does.
+        grow: makes a model of trees, which has a part in a mix and never stands alone; None: it is no such family.
+        trains: whether a loop over epochs can train it, where the solver does not solve for it.
+        solves: the objectives that the solver takes.
+        mixes: whether it has a part in a mix, by objective; where not, a mix goes on without it.
+        streams: whether it can be trained on a table that is streamed.
+        starts: whether training it can start from an earlier version.
+        keeps_rows: whether its model holds rows of the table; the manifest then says so.
+        squeeze: bound the scaled numbers softly, see :class:`artifact.layers.NumericPreprocessing`.
+        bounded: keep answers within the seen targets; a line is asked to go on.
+        ntk: the heads' parametrisation, see :class:`artifact.layers.StackedDense`.
+        factor: of the learning rate, by a weight's path, ``layer/name``; None: 1.
+        defaults: settings that are the family's own, whatever the table.
+        sized: settings that depend on the table.
+        effort: bounds on the work.
+        settings: names of the settings that it reads and most others do not, see :func:`training.families.readers`.
+        shape: name of what its layers are like: a version may start from one of another family of the same shape.
+        line: what a sentence calls it in place of "network": ``ridge regression``; empty for a network.
+        baseline: the simpler model that answers as it does, a name of :mod:`training.evaluation.baselines`, or empty.
+        like: scikit-learn's name of the same, in Markdown; empty where there is none.
+        chosen: what of it the folds choose, in Markdown; empty for nothing.
+        onnx: writers of layers of its own, by the layers' class names, see
+            :func:`training.export.onnx_graph.convert.write_onnx`: each is called with the graph, the layer and what
+            stands for its inputs.
+    """
+
+    name: str
+    summary: str
+    rank: int = 100
+    build: Callable[[Inputs, Any], Any] | None = None
+    solver: Solver | None = None
+    grow: Callable[..., Grown] | None = None
+    trains: bool = True
+    solves: tuple[str, ...] = ()
+    mixes: Callable[[str], bool] = lambda objective: True  # noqa: ARG005
+    streams: bool = True
+    starts: bool = True
+    keeps_rows: bool = False
+    squeeze: bool = True
+    bounded: bool = True
+    ntk: bool = False
+    factor: Callable[[str], float] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    sized: Callable[[Size], Mapping[str, Any]] = _none
+    effort: Effort = Effort()
+    settings: tuple[str, ...] = ()
+    shape: str = ""
+    line: str = ""
+    baseline: str = ""
+    like: str = ""
+    chosen: str = ""
+    onnx: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it can be a model by itself, and not in a mix only."""
+        return self.build is not None
+
+    @property
+    def network(self) -> bool:
+        """Whether it is a network with hidden layers, which a loop over epochs trains."""
+        return self.alone and self.trains and not self.line
+
+    def way(self, objective: str) -> Way | None:
+        """How it is fitted for an objective; None: it is not."""
+        if self.grow is not None:
+            return "grown"
+        if objective in self.solves:
+            return "solved"
+        return "trained" if self.trains else None
+
+    def is_solved(self, objective: str) -> bool:
+        """Whether its weights are solved for, so that epochs, starts and changed rows mean nothing to it."""
+        return self.way(objective) == "solved"
+
+    def can_stream(self, objective: str) -> bool:
+        """Whether a table that is streamed can train it."""
+        return self.streams and self.way(objective) == "trained"
+
+    def can_start(self, objective: str) -> bool:
+        """Whether it can start from an earlier version."""
+        return self.starts and self.way(objective) == "trained"
+
+    def layers(self, inputs: Inputs, settings: Any) -> Any:
+        """What :attr:`build` gives.
+
+        Raises:
+            TypeError: it is no network.
+        """
+        if self.build is None:
+            raise TypeError(f"Expected a family of networks. Received: {self.name}.")
+        return self.build(inputs, settings)
+
+    def grown(self, *rows: Any) -> Grown:
+        """What :attr:`grow` gives.
+
+        Raises:
+            TypeError: it grows nothing.
+        """
+        if self.grow is None:
+            raise TypeError(f"Expected a family that is grown. Received: {self.name}.")
+        return self.grow(*rows)
+
+    def solved(self, task: Task) -> list[Solved]:
+        """What :attr:`solver` gives.
+
+        Raises:
+            TypeError: it has none.
+        """
+        if self.solver is None:
+            raise TypeError(f"Expected a family with a solver. Received: {self.name}.")
+        return self.solver(task)

@@ -1,0 +1,80 @@
+"""What a family is given: the settings that it reads, and the size of the table by which it chooses its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+# Below so many rows a batch is small and the rows are seen often; from so many on, held-out parts cost little and folds
+# cost much.
+FEW_ROWS, MANY_ROWS = 3_000, 50_000
+
+
+class Settings(Protocol):
+    """What families read of a resolved :class:`training.settings.config.TrainConfig`.
+
+    A family with a setting of its own adds it to the settings and asks :meth:`required` for it.
+    """
+
+    @property
+    def model(self) -> str | None: ...
+
+    @property
+    def objective(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def activation(self) -> str | None: ...
+
+    @property
+    def initializer(self) -> str: ...
+
+    @property
+    def embedding_activation(self) -> str | None: ...
+
+    @property
+    def dropout(self) -> float | tuple[float, ...] | None: ...
+
+    @property
+    def alpha(self) -> float | None: ...
+
+    @property
+    def l1_ratio(self) -> float | None: ...
+
+    @property
+    def degree(self) -> int: ...
+
+    @property
+    def direction(self) -> str: ...
+
+    @property
+    def criterion(self) -> str: ...
+
+    def required(self, name: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a family's defaults may depend on.
+
+    Attributes:
+        preset: ``fast``, ``balanced`` or ``best``.
+        n_rows: of the table.
+        n_numeric: columns of numbers; 0: not known.
+    """
+
+    preset: str
+    n_rows: int
+    n_numeric: int = 0
+
+    @property
+    def few(self) -> bool:
+        """Whether the rows are few."""
+        return self.n_rows < FEW_ROWS
+
+    @property
+    def many(self) -> bool:
+        """Whether the rows are many."""
+        return self.n_rows >= MANY_ROWS

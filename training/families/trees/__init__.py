@@ -1,0 +1,33 @@
+"""Boosted trees, which have a part in a mix: what a few values share, and steps, they find where networks smooth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from training.families.family import Family
+from training.objectives.kinds import KINDS
+
+if TYPE_CHECKING:
+    from training.families.trees.forest import Grown
+
+
+def grow(*rows: Any) -> Grown:
+    """See :func:`training.families.trees.forest.grow`, which needs scikit-learn."""
+    from training.families.trees import forest
+
+    return forest.grow(*rows)
+
+
+def mixes(objective: str) -> bool:
+    """Trees answer as networks do by a mean or a median, without a link."""
+    return KINDS[objective].link in ("identity", "normal")
+
+
+FAMILY = Family(
+    name="trees",
+    summary="Boosted regression trees, grown by scikit-learn and kept as a layer of the saved network; in mixes only.",
+    rank=200,
+    grow=grow,
+    trains=False,
+    mixes=mixes,
+)
