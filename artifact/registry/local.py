@@ -49,6 +49,12 @@ class Registry:
         self.models = home / "models"
         self._aliases = Aliases(home / "trueline" / "aliases")
         self.staging = home / "trueline" / "staging"
+        self._written: set[Path] = set()
+
+    def abandon(self) -> None:
+        """Remove what this process is writing and has not stored. For a process that ends in the midst of it."""
+        for folder in [*self._written]:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -226,6 +232,7 @@ class Registry:
         # To the microsecond: versions are ordered by name, and two may come within a second.
         version = f"{now:%Y%m%d-%H%M%S-%f}"
         staging = self.staging / f"{name}-{version}"
+        self._written.add(staging)
         staging.mkdir(parents=True)
         final = self.models / name / version
         try:
@@ -244,6 +251,7 @@ class Registry:
                 raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+            self._written.discard(staging)
 
 
 def check_name(name: str) -> None:

@@ -226,3 +226,13 @@ def test_bentoml_deletes_a_version(registry, bentoml):
     bentoml(registry.home, "delete", f"houses:{second}", "--yes")
     assert registry.versions("houses") == [first]
     assert registry.rollback("houses").version == first
+
+
+def test_what_is_being_written_can_be_abandoned(registry):
+    with pytest.raises(SystemExit), registry.create("houses") as (_, folder):
+        (folder / "half").write_text("x")
+        registry.abandon()
+        assert not folder.exists()
+        raise SystemExit
+    registry.abandon()
+    assert not list(registry.staging.iterdir())

@@ -41,7 +41,7 @@ def bento(folder: Path, version: Reference) -> Path:
     """The Bento as a file that can be carried to another machine."""
     bentoml: list[str | Path] = [sys.executable, "-m", "bentoml"]
     tag = run([*bentoml, "build", "--output", "tag"], folder / "builder").strip().rpartition("__tag__:")[2]
-    archive = folder / "service.bento.serving"
+    archive = folder / "service.bento"
     run([*bentoml, "export", tag, archive], folder / "builder")
     return archive
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import signal
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
 
-# What a supervisor, a container or a closed terminal sends.
-_SIGNALS = ("SIGTERM", "SIGHUP")
+# What a supervisor, a container, a closed terminal or Ctrl-C sends.
+_SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
+GRACE_SECONDS = 5.0
 
 
 class EndedError(BaseException):
@@ -21,50 +24,112 @@ class EndedError(BaseException):
 
     def __init__(self, number: int) -> None:
         self.exit_code = 128 + number
-        super().__init__(f"Ended by {signal.Signals(number).name}. Nothing was stored or changed.")
+        how = "Interrupted" if number == signal.SIGINT else f"Ended by {signal.Signals(number).name}"
+        super().__init__(f"{how}. Nothing was stored or changed.")
 
 
 class EndSignals:
-    """The signals that came. A handler's exception is lost where it interrupts a finalizer or a library's callback."""
+    """What came of SIGTERM, SIGHUP and SIGINT within :func:`ended_by_signals`.
+
+    An exception out of a signal's handler interrupts whatever line runs: TensorFlow's and Keras's code loses it, breaks
+    while it is imported, or crashes. So the work asks, where it can end well, whether it shall.
+    """
 
     def __init__(self) -> None:
-        self._number: int | None = None
+        self.number: int | None = None
 
-    def raise_again(self) -> None:
-        """Raise for a signal that came earlier and did not end the work.
+    def raise_if_any(self) -> None:
+        """End the work if a signal asked for it.
 
         Raises:
-            EndedError: there was one.
+            EndedError: one did.
         """
-        if self._number is not None:
-            raise EndedError(self._number)
-
-    def handle(self, number: int, _: Any) -> None:
-        """Answer one signal; called by the interpreter."""
-        # A second signal, while the first is answered, would stop the cleaning up half-way.
-        signal.signal(number, signal.SIG_IGN)
-        self._number = number
-        raise EndedError(number)
+        if self.number is not None:
+            raise EndedError(self.number)
 
 
 @contextlib.contextmanager
-def ended_by_signals() -> Iterator[EndSignals]:
-    """Within the block SIGTERM and SIGHUP raise, so that helper processes and temporary files go as well.
+def ended_by_signals(clean: Callable[[], None], grace: float = GRACE_SECONDS) -> Iterator[EndSignals]:
+    """Within the block SIGTERM, SIGHUP and SIGINT end the work; helper processes and temporary files go as well.
 
-    A signal that is ignored stays ignored: ``nohup`` is asked for. Outside the main thread nothing changes. What is
-    given raises again where the work can end well, for a signal whose exception was lost.
+    The work ends where it asks :meth:`EndSignals.raise_if_any`. Where it does not ask within ``grace`` seconds, as
+    while TensorFlow compiles, or where a second signal comes, a thread cleans up, says so, and ends the process.
+
+    A signal that is ignored stays ignored: ``nohup`` is asked for. Outside the main thread nothing changes.
+
+    Args:
+        clean: removes from the disk what is half written; called in another thread.
+        grace: seconds. Defaults to 5, half of what ``docker stop`` gives.
 
     Raises:
-        EndedError: a signal came.
+        EndedError: a signal came, and the work asked.
     """
     signals = EndSignals()
-    before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        # Windows has no SIGHUP.
-        numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-        before = {n: signal.signal(n, signals.handle) for n in numbers if signal.getsignal(n) is signal.SIG_DFL}
-    try:
+    if threading.current_thread() is not threading.main_thread():
         yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        return
+    # Windows has no SIGHUP.
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    numbers = [n for n in numbers if signal.getsignal(n) in (signal.SIG_DFL, signal.default_int_handler)]
+
+    def note(number: int, _: Any) -> None:
+        signals.number = number
+
+    with _Watcher(numbers, clean, grace) as watcher:
+        before = {number: signal.signal(number, note) for number in numbers}
+        # Python calls a handler between two of its own lines only; a byte in the pipe is there at once.
+        wakeup = signal.set_wakeup_fd(watcher.bell, warn_on_full_buffer=False)
+        try:
+            yield signals
+            signals.raise_if_any()
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Watcher(contextlib.AbstractContextManager["_Watcher"]):
+    """A thread that ends the process some time after a signal, unless the block is over by then.
+
+    Attributes:
+        bell: the descriptor that takes the number of each signal as a byte.
+    """
+
+    def __init__(self, numbers: Sequence[int], clean: Callable[[], None], grace: float) -> None:
+        self._numbers, self._clean, self._grace = numbers, clean, grace
+        self._heard, self.bell = os.pipe()
+        os.set_blocking(self.bell, False)
+        # While TensorFlow loads, what is written to standard error is held back.
+        self._errors = os.dup(2)
+        self._thread = threading.Thread(target=self._watch, name="end", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The end of the pipe tells the thread that the block is over.
+        os.close(self.bell)
+        self._thread.join()
+        os.close(self._heard)
+        os.close(self._errors)
+
+    def _watch(self) -> None:
+        if not (number := self._next_signal()):
+            return
+        over, _, _ = select.select([self._heard], [], [], self._grace)
+        if over and not self._next_signal():
+            return
+        self._clean()
+        error = EndedError(number)
+        # A bar of progress hides the cursor.
+        text = f"\x1b[?25h\n{error}\n" if os.isatty(self._errors) else f"{error}\n"
+        os.write(self._errors, text.encode())
+        os._exit(error.exit_code)
+
+    def _next_signal(self) -> int:
+        """The number of the next signal that ends work, 0 at the end of the block."""
+        while byte := os.read(self._heard, 1):
+            if byte[0] in self._numbers:
+                return byte[0]
+        return 0

@@ -211,15 +211,15 @@ def train_command(
     store = registry()
     kind = KINDS[objective_of_run(store, request.init, request.config)]
     teller = Teller(stderr(), kind.shown, in_unit=kind.in_unit, quiet=quiet, verbose=verbose)
-    with ended_by_signals() as signals, teller:
+    with ended_by_signals(store.abandon) as signals, teller:
 
         def stage(name: str) -> None:
             # The last stage stores the version: whoever asked for the end must not find one.
-            signals.raise_again()
+            signals.raise_if_any()
             teller.stage(name)
 
         def epoch(epoch: int, epochs: int, error: float) -> None:
-            signals.raise_again()
+            signals.raise_if_any()
             teller.epoch(epoch, epochs, error)
 
         observer = Observer(stage, epoch, schema=teller.schema, note=teller.note, devices=teller.devices)
