@@ -158,7 +158,7 @@ class Predictor:
         return finish(outputs, self._offsets, self.calibration, bound, warnings)
 
     def ends(self, outputs: Outputs, bound: npt.NDArray[np.float64]) -> npt.NDArray[np.floating]:
-        """The same in one array for few rows: lower, value and upper, float (n_samples, n_targets, 3)."""
+        """The same in one array: lower bound, value and upper bound, float (3, n_samples, n_targets)."""
         value = outputs.value if self._offsets is None else outputs.value + self._offsets
         return self.calibration.ends(value, outputs.spread, bound, outputs.quantiles)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 # What a request and its batch call; the rest is of shed and refused requests.
-_CALLS = ("request", "batch", "predicted", "waited", "waited_all", "flush", "process", "queue")
+_CALLS = ("request", "batch", "waited", "waited_all", "flush", "process", "queue")
 
 
 class _Connection:

@@ -29,6 +29,8 @@ from service.process.drain import Drain
 from service.process.fleet import WORKERS, Fleet
 from service.process.orphan import PARENT, ParentWatch
 from service.settings.settings import Settings
+from service.watching.positions import Positions
+from service.watching.tap import Tap
 from service.wire.context import client_left
 from service.wire.errors import ApiError, NotReadyError
 from service.wire.http import Receive
@@ -52,6 +54,7 @@ class Worker:
 
     Attributes:
         deployment: says which version answers a request; handlers ask it.
+        tap: is shown everything that was answered, and shows it to those who watch.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Worker:
         metrics.readiness.ask = self.is_ready
         self._drain = Drain(settings.drain_seconds, self._begin_drain)
         self._watches = [] if parent is None else [ParentWatch(parent, self._drain.hurry).looks]
+        self.tap = Tap([Positions(metrics.predictions)])
         self.live = Live(
             source or Source(registry, settings.model),
             metrics,
@@ -86,6 +90,7 @@ class Worker:
             policy=settings.warnings,
             runtime=settings.runtime,
             device=settings.device,
+            tap=self.tap,
             on_live=partial(self.fleet.show, "ready"),
         )
         self.deployment = self.live.deployment
@@ -191,6 +196,7 @@ class Worker:
         await self.live.stop()
         await asyncio.to_thread(self.batcher.close)
         await asyncio.to_thread(self.bulk.close)
+        await asyncio.to_thread(self.tap.close)
         self.metrics.flush()
 
     async def predict(self, body: bytes, receive: Receive | None = None) -> bytes:
@@ -238,8 +244,7 @@ class Worker:
             self.metrics.faults(error.faults, model.known)
 
     def _warned(self, answer: Answer) -> None:
-        for warning in answer.warnings:
-            self.metrics.warning(warning.kind)
+        self.metrics.warned([warning.kind for warning in answer.warnings])
 
     def _is_last(self) -> bool:
         """Whether every request that the server has read is being answered already: none is to be waited for."""
@@ -258,6 +263,7 @@ class Worker:
         Raises:
             NotReadyError: their files cannot be read; a part of them would be taken for the whole.
         """
+        await self.tap.shown()
         self._flush()
         try:
             return await asyncio.to_thread(render, self.metrics.registry, self._metrics_folder, self.metrics.readiness)
@@ -266,6 +272,7 @@ class Worker:
 
     def _flush(self) -> None:
         self._flush_due = False
+        self.tap.show_soon()
         self.metrics.queue(self.batcher.queued_rows)
         self.metrics.process()
         self.metrics.flush()

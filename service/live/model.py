@@ -12,11 +12,13 @@ from artifact.golden import read_golden
 from artifact.predictor import Predictor
 from artifact.registry.local import Reference
 from artifact.runtimes import Device, RuntimeName, has_model
+from service.predict.core import Core
 from service.predict.explain import labels
 from service.predict.inference import Outcome, answer
-from service.predict.policy import Policy, apply
+from service.predict.policy import Policy
 from service.predict.requests import PredictRequest, RequestReader
 from service.predict.responses import ResponseWriter
+from service.watching.tap import Tap
 
 logger = logging.getLogger("bentoml.trueline")
 
@@ -31,6 +33,7 @@ class Loading(TypedDict):
         threads: threads inside one run of the network.
         policy: what becomes of unusual values.
         runtime, device: see :func:`artifact.runtimes.open_runtime`.
+        tap: is shown what the version answers.
     """
 
     max_rows: int
@@ -38,6 +41,7 @@ class Loading(TypedDict):
     policy: NotRequired[Policy]
     runtime: NotRequired[RuntimeName]
     device: NotRequired[Device]
+    tap: NotRequired[Tap | None]
 
 
 class LiveModel:
@@ -45,14 +49,15 @@ class LiveModel:
 
     Attributes:
         predictor: the version.
+        core: takes rows through it.
         reader, writer: bodies in and out.
         known: the fields that metrics name.
         loaded_at: ISO 8601, UTC.
     """
 
-    def __init__(self, predictor: Predictor, *, max_rows: int, policy: Policy = "warn") -> None:
+    def __init__(self, predictor: Predictor, *, max_rows: int, policy: Policy = "warn", tap: Tap | None = None) -> None:
         self.predictor = predictor
-        self._policy: Policy = policy
+        self.core = Core(predictor, policy=policy, tap=tap)
         self.reader = RequestReader(predictor.schema, max_rows=max_rows)
         self.writer = ResponseWriter(predictor)
         self.known = labels(predictor.schema)
@@ -76,12 +81,12 @@ class LiveModel:
             runtime = "auto"
         device, threads = how.get("device", "auto"), how.get("threads", 1)
         predictor = Predictor.load(reference.path, runtime=runtime, device=device, threads=threads)
-        model = cls(predictor, max_rows=how["max_rows"], policy=how.get("policy", "warn"))
+        model = cls(predictor, max_rows=how["max_rows"], policy=how.get("policy", "warn"), tap=how.get("tap"))
         model.warm(reference)
         return model
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.version}"
+        return str(self.core)
 
     @property
     def name(self) -> str:
@@ -92,8 +97,8 @@ class LiveModel:
         return self.predictor.model_version
 
     def answer(self, requests: Sequence[PredictRequest]) -> list[Outcome]:
-        outcomes = answer(self.predictor, requests)
-        return outcomes if self._policy == "warn" else apply(self._policy, outcomes)
+        """Answer requests together, see :func:`service.predict.inference.answer`."""
+        return answer(self.core, requests)
 
     def seconds(self, n_rows: int) -> float:
         """How long a batch takes, as measured at warm-up, of the rows that the runtime fills it up to."""
@@ -110,9 +115,10 @@ class LiveModel:
 
     def _fastest(self, rows: list[dict[str, object]]) -> float:
         request = PredictRequest(rows, None, len(rows), None)
+        unwatched = Core(self.predictor, policy=self.core.policy)
         best = float("inf")
         for _ in range(_WARM_ROUNDS):
             started = time.perf_counter()
-            self.answer([request])
+            answer(unwatched, [request])
             best = min(best, time.perf_counter() - started)
         return best

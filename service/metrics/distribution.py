@@ -37,7 +37,7 @@ class Distribution:
         """Add several."""
         self._pending.extend(values)
         if len(self._pending) > PENDING:
-            self._sort()
+            self.sort()
 
     def add_many(self, values: npt.NDArray[np.float64]) -> None:
         """Add an array of finite values."""
@@ -47,7 +47,7 @@ class Distribution:
 
     def flush(self) -> None:
         """Write to the child what came since the last time."""
-        self._sort()
+        self.sort()
         # Histogram has no public way to add many observations at once; its buckets and sum are values like any
         # counter's. A test compares the outcome with observe().
         counts = self.counts.tolist()
@@ -60,7 +60,8 @@ class Distribution:
         self.counts[:] = 0
         self.total = 0.0
 
-    def _sort(self) -> None:
+    def sort(self) -> None:
+        """Put what lies unsorted into its buckets."""
         if self._pending:
             values = np.array(self._pending, dtype=np.float64)
             self._pending.clear()

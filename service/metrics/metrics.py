@@ -14,8 +14,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -44,7 +42,6 @@ DURATION_BUCKETS = (
 )
 INFERENCE_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1.0)
 POSITION_BUCKETS = (-1.0, -0.5, -0.25, -0.1, *(i / 20 for i in range(21)), 1.1, 1.25, 1.5, 2.0)
-_FEW = 64
 _PAGE = resource.getpagesize()
 WARNING_KINDS = ("out_of_range", "rare", "unseen", "missing_column")
 ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
@@ -82,6 +79,7 @@ class Metrics:
 
     Attributes:
         readiness: the one metric that is no worker's own.
+        predictions: written by :class:`service.watching.positions.Positions`.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -152,7 +150,7 @@ class Metrics:
             multiprocess_mode="liveall",
             registry=registry,
         )
-        self._predictions = Histogram(
+        self.predictions = Histogram(
             "trueline_prediction_position",
             "Where predictions lie in the range of the training targets: 0 is its lower end, 1 its upper.",
             ["target"],
@@ -169,10 +167,9 @@ class Metrics:
             "trueline_process_cpu_seconds", "Processor time that the workers used, from start.", registry=registry
         )
         self._cpu_counted = 0.0
-        self._positions: list[tuple[Distribution, float, float]] = []
-        # By route and status, the seconds of each answer; by request, for each row a number a target.
+        # By route and status, the seconds of each answer.
         self._answered: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
-        self._predicted: list[Sequence[Sequence[float]]] = []
+        self._rows_since_tally = 0
         self._counts: Tally[tuple[str, int]] = Tally()
         self._by_route: dict[str, Distribution] = {}
         self._batches = Distribution(batch_rows, ROW_BUCKETS)
@@ -198,11 +195,13 @@ class Metrics:
         self._batches.add(rows)
         self._inference.add(seconds)
         self._row_count += rows
-        if len(self._predicted) > PENDING:  # an operator may ask for rare flushes
+        self._rows_since_tally += rows
+        if self._rows_since_tally > PENDING:  # an operator may ask for rare flushes
             self._tally()
 
-    def warning(self, kind: str) -> None:
-        self._warning_counts[kind] += 1
+    def warned(self, kinds: Iterable[str] | Tally[str]) -> None:
+        """Count warnings: each kind as often as it comes, or as it was counted."""
+        self._warning_counts.update(kinds)
 
     def faults(self, faults: Iterable[Fault], known: frozenset[str]) -> None:
         """Count what broke the schema; names that are no feature's share one label."""
@@ -218,13 +217,6 @@ class Metrics:
 
     def queue(self, rows: int) -> None:
         self._queue.set(rows)
-
-    def predicted(self, values: Sequence[Sequence[float]]) -> None:
-        """Count answers: for each row one number a target of the live version."""
-        if len(values) <= _FEW:
-            self._predicted.append(values)
-        else:
-            self._place(np.asarray(values, dtype=np.float64).T)
 
     def process(self) -> None:
         """Take this process's memory and processor time."""
@@ -244,17 +236,8 @@ class Metrics:
             model_name, model_version: which.
             targets: what it predicts.
         """
-        self._tally()
-        for distribution, _, _ in self._positions:
-            distribution.flush()
-        self._positions = [
-            (
-                Distribution(self._predictions.labels(target.name), POSITION_BUCKETS),
-                target.minimum,
-                1.0 / ((target.maximum - target.minimum) or 1.0),
-            )
-            for target in targets
-        ]
+        for target in targets:
+            self.predictions.labels(target.name)
         self._loads.labels("ok").inc()
         if self._live is not None:
             self._info.labels(*self._live).set(0)
@@ -278,24 +261,19 @@ class Metrics:
         warnings, self._warning_counts = self._warning_counts, Tally()
         for kind, count in warnings.items():
             self._warnings.labels(kind).inc(count)
-        positions = (distribution for distribution, _, _ in self._positions)
-        for distribution in (*self._by_route.values(), *positions, self._batches, self._inference, self._waits):
+        for distribution in (*self._by_route.values(), self._batches, self._inference, self._waits):
             distribution.flush()
         self._rows.inc(self._row_count)
         self._row_count = 0
 
     def _tally(self) -> None:
         """Sort what the requests left behind into counts."""
+        self._rows_since_tally = 0
+        self._batches.sort()
+        self._inference.sort()
         answered, self._answered = self._answered, defaultdict(list)
         for (route, status), seconds in answered.items():
             self._counts[route, status] += len(seconds)
             if route not in self._by_route:
                 self._by_route[route] = Distribution(self._durations.labels(route), DURATION_BUCKETS)
             self._by_route[route].extend(seconds)
-        predicted, self._predicted = self._predicted, []
-        # After a swap the former version's last answers may have more targets than this one's.
-        self._place(np.array(column) for column in zip(*(row for rows in predicted for row in rows), strict=False))
-
-    def _place(self, columns: Iterable[npt.NDArray[np.float64]]) -> None:
-        for (distribution, low, scale), column in zip(self._positions, columns, strict=False):
-            distribution.add_many((column - low) * scale)

@@ -135,7 +135,7 @@ class Batcher:
         self._metrics.waited_all([started - job.at for job in jobs])
         requests = [job.request for job in jobs]
         if inline:
-            self._deliver(jobs, n_rows, guarded(model.answer, requests), time.perf_counter() - started)
+            self._deliver(jobs, n_rows, guarded(model, requests), time.perf_counter() - started)
             if self._jobs:
                 self._soon = loop.call_soon(self._next, loop)
             else:
@@ -146,7 +146,7 @@ class Batcher:
             self._deliver(jobs, n_rows, task.result(), time.perf_counter() - started)
             self._next(loop)
 
-        loop.run_in_executor(self._thread, guarded, model.answer, requests).add_done_callback(done)
+        loop.run_in_executor(self._thread, guarded, model, requests).add_done_callback(done)
 
     def _take(self, now: float) -> tuple[list[Job], int]:
         """The next batch: requests of one model, in order, without cancelled and late ones."""
@@ -201,4 +201,3 @@ class Batcher:
                 job.future.set_exception(outcome)
             else:
                 job.future.set_result(outcome)
-                self._metrics.predicted(outcome.value)

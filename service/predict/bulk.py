@@ -6,7 +6,6 @@ interpreter's lock is held for long.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,16 +14,15 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from artifact.errors import FAULT_LIMIT, DataError, Fault, SchemaMismatchError
-from artifact.predictor import Predictor
-from artifact.rows.encoding import Encoded, RowWarning
+from artifact.errors import FAULT_LIMIT, Fault, SchemaMismatchError
+from artifact.rows.encoding import Encoded
 from service.metrics.metrics import Metrics
+from service.predict.core import NO_ANSWER, Core, Ends, log_failure, without_answer
 from service.predict.explain import labels
-from service.predict.parts import Answered, Numbers, Options, Part, spread, taken
-from service.predict.policy import Policy
+from service.predict.halving import by_halves
+from service.predict.parts import Answered, Options, Part, spread, taken
+from service.predict.policy import refused
 from service.wire.errors import DETAILS_LIMIT, InvalidRequestError, ModelError, TooLargeError
-
-logger = logging.getLogger("bentoml.trueline")
 
 _FAILED = "The model failed on this row; the log of the service says why."
 
@@ -33,31 +31,30 @@ class BulkRun:
     """One request's rows through the model, a part at a time.
 
     Args:
-        predictor: the version that answers all of them.
+        core: takes rows through the version that answers all of them.
         options: what the caller asked for.
         max_rows: most rows of the request, or None for a stream without an end.
-        policy: what becomes of unusual values. Defaults to a warning.
+
+    Attributes:
+        rows: how many have been read.
 
     Raises:
         InvalidRequestError: an interval that the calibration cannot promise.
     """
 
-    def __init__(self, predictor: Predictor, options: Options, max_rows: int | None, policy: Policy = "warn") -> None:
-        self._policy = policy
-        self.predictor = predictor
+    def __init__(self, core: Core, options: Options, max_rows: int | None) -> None:
+        self._core = core
+        self._policy = core.policy
+        self.predictor = core.predictor
         self.options = options
         self.rows = 0
         self._max_rows = max_rows
         self._faults: list[Fault] = []
         self._batches: list[tuple[int, float]] = []
         self._counted: list[Fault] = []
-        self._told = False
+        self._is_logged = False
         self._warnings: Counter[str] = Counter()
-        try:
-            self._bound = predictor.bound(options.interval)
-        except DataError as error:
-            rule = str(error).partition(" Received:")[0]
-            raise InvalidRequestError([Fault(None, "interval", rule, options.interval, "range")]) from None
+        self._bound = core.bound(options.interval)
 
     def answer(self, part: Part) -> Answered | None:
         """Predict a part; None where the request is going to be refused and only its faults are of interest.
@@ -108,9 +105,7 @@ class BulkRun:
             metrics.batch(rows, seconds)
         if faults:
             metrics.faults(faults, labels(self.predictor.schema))
-        for kind, times in warnings.items():
-            for _ in range(times):
-                metrics.warning(kind)
+        metrics.warned(warnings)
 
     def _note(self, faults: Iterable[Fault], rows: npt.NDArray[np.intp] | None, errors: dict[int, list[Fault]]) -> None:
         """Sort faults to their rows, the first of each value; one of the whole request ends it."""
@@ -139,7 +134,7 @@ class BulkRun:
                     return X, good
                 if self._policy == "ignore":
                     return replace(X, warnings=[]), good
-                self._note(_refused(X.warnings), good, errors)
+                self._note(refused(X.warnings), good, errors)
             except SchemaMismatchError as error:
                 self._note(error.faults, good, errors)
                 if len(error.faults) >= FAULT_LIMIT or self._policy == "refuse":
@@ -164,9 +159,9 @@ class BulkRun:
                 X = encoder.encode_columns(columns)
             except SchemaMismatchError as error:
                 self._note(error.faults, some, errors)
-                self._note(_refused(error.warnings) if self._policy == "refuse" else (), some, errors)
+                self._note(refused(error.warnings) if self._policy == "refuse" else (), some, errors)
             else:
-                self._note(_refused(X.warnings) if self._policy == "refuse" else (), some, errors)
+                self._note(refused(X.warnings) if self._policy == "refuse" else (), some, errors)
 
     @property
     def _nothing(self) -> Encoded:
@@ -181,58 +176,47 @@ class BulkRun:
         if not len(X):
             empty = np.full((n_rows, n_targets), np.nan)
             return Answered(start, empty, empty, empty, [], errors)
-        ends, failed = self._ends_by_halves(X) if self.options.by_row else (self._ends(X), [])
-        finite = np.isfinite(ends[1]) & np.isfinite(ends[2])
-        if not finite.all():
-            without = set(failed)
-            for i in map(int, np.flatnonzero(~finite.all(axis=1))):
-                message = _FAILED if i in without else "Expected values for which the model has a finite answer."
-                errors[int(good[i])] = [Fault(int(good[i]), None, message, None, "no_answer")]
-                for end in ends:
-                    end[i] = np.nan
+        ends, failed = self._run_by_halves(X) if self.options.by_row else (self._run_all(X), frozenset())
+        broken = without_answer(ends)
+        if broken is not None:
+            for i in map(int, np.flatnonzero(broken)):
+                row = int(good[i])
+                errors[row] = [Fault(row, None, _FAILED if i in failed else NO_ANSWER, None, "no_answer")]
             if not self.options.by_row:
                 raise InvalidRequestError([f._replace(row=row + start) for row in errors for f in errors[row]])
-            X = replace(X, warnings=[w for w in X.warnings if w.row not in without])
-        if len(good) < n_rows:
-            ends = [spread(end, good, n_rows) for end in ends]
+            X = replace(X, warnings=[w for w in X.warnings if w.row not in failed])
+        self._core.tap.add(self.predictor, X, ends, None if broken is None else ~broken)
+        if broken is not None:
+            ends[:, broken] = np.nan
+        lower, value, upper = ends if len(good) == n_rows else (spread(end, good, n_rows) for end in ends)
         warnings = [w._replace(row=int(good[w.row]) + start) for w in X.warnings]
-        return Answered(start, ends[0], ends[1], ends[2], warnings, errors)
+        return Answered(start, value, lower, upper, warnings, errors)
 
-    def _ends(self, X: Encoded) -> list[Numbers]:
-        """Value, lower and upper end of each row.
-
-        Raises:
-            ModelError: the network failed.
-        """
-        predictor = self.predictor
+    def _run_all(self, X: Encoded) -> Ends:
+        """As :meth:`Core.run`, with a line in the log where it fails."""
         try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                outputs = predictor.run(X.numeric, X.categorical)
-                found = predictor.finish(outputs, predictor.row_bounds([self._bound], [len(X)], X), [])
-            if len(found.value) != len(X):
-                raise ModelError(f"Expected {len(X)} answers. Received: {len(found.value)}.")
-        except Exception as error:
-            if not self._told:  # once a request: it may fail on each of a million rows
-                logger.exception("%s:%s failed on a request", predictor.model_name, predictor.model_version)
-                self._told = True
-            raise error if isinstance(error, ModelError) else ModelError("The model failed on these rows.") from error
-        return [found.value, found.lower, found.upper]
+            return self._core.run(X, [self._bound], [len(X)])
+        except ModelError as error:
+            if not self._is_logged:  # once a request: it may fail on each of a million rows
+                log_failure(self._core, error)
+                self._is_logged = True
+            raise
 
-    def _ends_by_halves(self, X: Encoded) -> tuple[list[Numbers], list[int]]:
-        """The same, and which rows the network fails on: they are NaN. One of them costs 2 log2(n) more runs."""
+    def _run_by_halves(self, X: Encoded) -> tuple[Ends, frozenset[int]]:
+        """The same, and the rows that the network fails on: they are NaN."""
         try:
-            return self._ends(X), []
-        except ModelError:
-            if len(X) == 1:
-                empty = np.full((1, len(self.predictor.schema.targets)), np.nan, dtype=np.float32)
-                return [empty, empty.copy(), empty.copy()], [0]
-        half = len(X) // 2
-        first, failed = self._ends_by_halves(Encoded(X.numeric[:half], X.categorical[:half]))
-        second, more = self._ends_by_halves(Encoded(X.numeric[half:], X.categorical[half:]))
-        joined = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
-        return joined, failed + [half + row for row in more]
+            return self._run_all(X), frozenset()
+        except ModelError as problem:
+            error = problem
+        failed: list[int] = []
 
+        def run(rows: range) -> Ends:
+            some = slice(rows.start, rows.stop)
+            return self._run_all(Encoded(X.numeric[some], X.categorical[some]))
 
-def _refused(warnings: Iterable[RowWarning]) -> list[Fault]:
-    """Unusual values as faults, where the policy refuses them."""
-    return [Fault(w.row, w.field, w.message, None, w.kind) for w in warnings]
+        def alone(row: range, _error: Exception) -> Ends:
+            failed.append(row.start)
+            return np.full((3, 1, len(self.predictor.schema.targets)), np.nan, dtype=np.float32)
+
+        parts = by_halves(range(len(X)), error, run, alone)
+        return np.concatenate(parts, axis=1), frozenset(failed)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
+from service.predict.core import log_failure
+from service.predict.halving import by_halves
 from service.predict.inference import Answer, Outcome
 from service.predict.requests import PredictRequest
 from service.wire.errors import ModelError
-
-logger = logging.getLogger("bentoml.trueline")
 
 # A client that has waited this long may have given up: before its rows cost anything it is asked for.
 DOUBT_SECONDS = 0.1
@@ -21,14 +21,14 @@ _CHEAPER = 0.99
 
 
 class BatchModel(Protocol):
-    """What the batcher needs of a model."""
+    """What the batcher needs of a model; its text is its name in the log."""
 
     def seconds(self, n_rows: int) -> float:
         """How long a batch of that many rows takes, as measured at warm-up."""
         ...
 
     def answer(self, requests: Sequence[PredictRequest]) -> list[Outcome]:
-        """One outcome a request, in their order."""
+        """One outcome a request, in their order; where it raises, halves of the requests are tried."""
         ...
 
 
@@ -77,22 +77,23 @@ def cheapest(jobs: list[Job], n_rows: int) -> tuple[int, int]:
     return found
 
 
-def guarded(
-    answer: Callable[[Sequence[PredictRequest]], list[Outcome]], requests: Sequence[PredictRequest]
-) -> list[Outcome]:
-    """One outcome a request, whatever happens: a batch that raises must not leave its callers waiting.
-
-    A batch that fails is halved until the requests that make it fail are alone: one costs 2 log2(n) more runs.
-    """
+def guarded(model: BatchModel, requests: list[PredictRequest]) -> list[Outcome]:
+    """One outcome a request, whatever happens: a batch that raises must not leave its callers waiting."""
     try:
-        outcomes = answer(requests)
-        if len(outcomes) != len(requests):
-            raise ModelError("The model lost answers of this batch.")
-    except Exception as error:
-        if len(requests) == 1:
-            logger.exception("A request failed in its batch")
-            return [error if isinstance(error, ModelError) else ModelError("The model failed on these rows.")]
-    else:
-        return outcomes
-    half = len(requests) // 2
-    return guarded(answer, requests[:half]) + guarded(answer, requests[half:])
+        return _run(model, requests)
+    except Exception as problem:  # noqa: BLE001 - logged with the request that it is due to
+        error = problem
+    parts = by_halves(requests, error, partial(_run, model), partial(_failed, model))
+    return [outcome for part in parts for outcome in part]
+
+
+def _run(model: BatchModel, requests: list[PredictRequest]) -> list[Outcome]:
+    outcomes = model.answer(requests)
+    if len(outcomes) != len(requests):
+        raise ModelError("The model lost answers of this batch.")
+    return outcomes
+
+
+def _failed(model: BatchModel, _request: list[PredictRequest], error: Exception) -> list[Outcome]:
+    log_failure(model, error)
+    return [error if isinstance(error, ModelError) else ModelError("The model failed on these rows.")]

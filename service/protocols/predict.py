@@ -81,7 +81,7 @@ async def _bulk(worker: Worker, model: LiveModel, asked: Wanted, body: bytes) ->
 
 async def _stream(worker: Worker, model: LiveModel, asked: Wanted, receive: Receive) -> StreamReply:
     settings = worker.settings
-    run = BulkRun(model.predictor, asked.options, None, settings.warnings)
+    run = BulkRun(model.core, asked.options, None)
     place = worker.bulk.place(worker.metrics)
     stream = NdjsonStream(
         run,
@@ -121,7 +121,7 @@ def _work(model: LiveModel, asked: Wanted, body: bytes, settings: Settings, runs
             runs.clear()
             found = yield from _json(model, asked, body, settings, runs, cut=False)
     else:
-        run = BulkRun(model.predictor, asked.options, settings.max_bulk_rows, settings.warnings)
+        run = BulkRun(model.core, asked.options, settings.max_bulk_rows)
         runs.append(run)
         writer = _writer(asked.gives, model.predictor, asked.options, by_column=True)
         found = yield from _answered(run, _parts(asked, body, model.predictor, settings), writer)
@@ -139,7 +139,7 @@ def _json(
 ) -> Work[bytes]:
     reader = JsonBulkReader(model.predictor.encoder, settings.max_rows)
     request = reader.read(body, asked.options, cut=cut)
-    run = BulkRun(model.predictor, request.options, settings.max_rows, settings.warnings)
+    run = BulkRun(model.core, request.options, settings.max_rows)
     runs.append(run)
     writer = _writer(asked.gives, model.predictor, request.options, by_column=request.by_column)
     return (yield from _answered(run, request.parts, writer))

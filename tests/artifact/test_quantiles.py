@@ -73,7 +73,7 @@ def test_a_higher_level_is_never_narrower_and_ends_agree_with_interval():
         assert (upper - lower >= before).all()
         before = upper - lower
         ends = calibration.ends(value, None, calibration.bound(level), quantiles)
-        np.testing.assert_array_equal(ends, np.stack([lower, value, upper], axis=-1))
+        np.testing.assert_array_equal(ends, np.stack([lower, value, upper]))
     assert Calibration.model_validate_json(calibration.model_dump_json()) == calibration
     with pytest.raises(ArtifactError, match="Expected quantiles"):
         calibration.interval(value, None, calibration.bound(0.5))
@@ -85,7 +85,7 @@ def test_ends_stay_within_what_values_can_be():
     lower, upper = calibration.interval(value, spread, calibration.bound(0.9))
     assert lower.ravel().tolist() == pytest.approx([0, 0.88])
     assert upper.ravel().tolist() == pytest.approx([1, 0.92])
-    np.testing.assert_array_equal(calibration.ends(value, spread, calibration.bound(0.9))[:, 0, 0], lower[:, 0])
+    np.testing.assert_array_equal(calibration.ends(value, spread, calibration.bound(0.9))[0], lower)
 
 
 def test_equal_weights_change_nothing_and_a_weight_of_0_takes_a_row_out():

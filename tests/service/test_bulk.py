@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from service.metrics.metrics import Metrics
 from service.predict.bulk import BulkRun
+from service.predict.core import Core
 from service.predict.parts import Options, Part
 from service.wire.errors import InvalidRequestError, ModelError
 from tests.builders import build_schema, sample_rows
@@ -46,7 +47,7 @@ def keys(predictor, columns, places):
 def test_by_row_only_the_rows_that_the_network_fails_on_are_reported(predictor, monkeypatch, columns, places, log):
     expected = predictor.predict_columns(columns)
     runs = failing(predictor, monkeypatch, keys(predictor, columns, places))
-    run = BulkRun(predictor, Options(by_row=True), None)
+    run = BulkRun(Core(predictor), Options(by_row=True), None)
     run.rows = 1000
     answered = run.answer(Part(columns, N))
     assert set(answered.errors) == places
@@ -64,7 +65,7 @@ def test_rows_that_the_schema_refuses_and_rows_that_fail_keep_their_places(predi
     places = keys(predictor, columns, {40})
     columns["rooms"][3] = "many"
     failing(predictor, monkeypatch, places)
-    answered = BulkRun(predictor, Options(by_row=True), None).answer(Part(columns, N))
+    answered = BulkRun(Core(predictor), Options(by_row=True), None).answer(Part(columns, N))
     assert {row: errors[0].reason for row, errors in answered.errors.items()} == {3: "type", 40: "no_answer"}
     assert np.isfinite(answered.value).all(axis=1).sum() == N - 2
 
@@ -72,7 +73,7 @@ def test_rows_that_the_schema_refuses_and_rows_that_fail_keep_their_places(predi
 def test_a_request_as_a_whole_fails_as_a_whole_without_more_runs(predictor, monkeypatch, columns):
     runs = failing(predictor, monkeypatch, keys(predictor, columns, {5}))
     with pytest.raises(ModelError):
-        BulkRun(predictor, Options(), None).answer(Part(columns, N))
+        BulkRun(Core(predictor), Options(), None).answer(Part(columns, N))
     assert runs == [N]
 
 
@@ -80,7 +81,7 @@ def test_a_network_that_loses_answers_loses_no_rows(predictor, monkeypatch, colu
     run = predictor.run
     monkeypatch.setattr(predictor, "run", lambda *X: run(*(x[: len(x) - (len(x) > 10)] for x in X)))
     expected = predictor.encoder.encode_columns(columns)
-    answered = BulkRun(predictor, Options(by_row=True), None).answer(Part(columns, N))
+    answered = BulkRun(Core(predictor), Options(by_row=True), None).answer(Part(columns, N))
     assert not answered.errors
     np.testing.assert_array_equal(answered.value[:10], predictor.finish(
         run(expected.numeric[:10], expected.categorical[:10]), predictor.bound(), []
@@ -89,10 +90,13 @@ def test_a_network_that_loses_answers_loses_no_rows(predictor, monkeypatch, colu
 
 def test_faults_of_the_requests_own_keys_have_labels_of_their_own(predictor, columns):
     metrics = Metrics(CollectorRegistry())
-    run = BulkRun(predictor, Options(by_row=True), None)
+    run = BulkRun(Core(predictor), Options(by_row=True), None)
     with pytest.raises(InvalidRequestError) as caught:
-        BulkRun(predictor, Options(interval=0.99999), None)
-    run._counted.extend([*caught.value.faults, caught.value.faults[0]._replace(field="made-up")])
+        BulkRun(Core(predictor), Options(interval=0.99999), None)
+    faults = [
+        fault._replace(row=0) for fault in (*caught.value.faults, caught.value.faults[0]._replace(field="made-up"))
+    ]
+    run.answer(Part({}, 1, faults))
     run.count(metrics)
     assert metrics.registry.get_sample_value(
         "trueline_validation_failures_total", {"field": "interval", "reason": "range"}

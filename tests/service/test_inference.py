@@ -5,10 +5,17 @@ import pytest
 
 from artifact.predictor import Predictor
 from artifact.runtimes import Outputs
-from service.predict.inference import Answer, answer
+from service.live.model import LiveModel
+from service.predict.inference import Answer
+from service.predict.jobs import guarded
 from service.predict.requests import PredictRequest, RequestReader
 from service.wire.errors import InvalidRequestError, ModelError
 from tests.builders import sample_rows
+
+
+def answer(predictor, requests):
+    """As the batcher has them answered."""
+    return guarded(LiveModel(predictor, max_rows=1000), requests)
 
 
 def by_rows(rows, interval=None):
@@ -31,6 +38,9 @@ def with_network(predictor: Predictor, run) -> Predictor:
 
     class Network:
         name = "fake"
+
+        def computed_rows(self, n_rows):
+            return n_rows
 
     network = Network()
     network.run = run

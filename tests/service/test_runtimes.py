@@ -43,6 +43,7 @@ def test_the_settings_reach_the_live_version(registry):
         "policy": "warn",
         "runtime": "onnx-int8",
         "device": "cpu",
+        "tap": worker.tap,
     }
 
 

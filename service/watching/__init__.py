@@ -1,0 +1,1 @@
+"""What was answered, shown beside the requests to whoever watches it."""
