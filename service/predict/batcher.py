@@ -8,12 +8,12 @@ operator sets ``batch_wait`` does an idle one wait.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from service.metrics.metrics import Metrics
+from service.predict.clock import Clock, LoopClock, Timer
 from service.predict.inference import Answer, Outcome
 from service.predict.jobs import DOUBT_SECONDS, BatchModel, Job, cheapest, guarded, usual
 from service.predict.requests import PredictRequest
@@ -31,6 +31,7 @@ class Batcher:
         inline_seconds: a batch that takes longer runs in a thread.
         deadline_seconds: a request that waited longer is not run.
         batch_wait: seconds that an idle batcher waits for a full batch. Defaults to 0: it runs at once.
+        clock: the time that it goes by. Defaults to the machine's.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Batcher:
         inline_seconds: float = 0.002,
         deadline_seconds: float = 10.0,
         batch_wait: float = 0.0,
+        clock: Clock | None = None,
     ) -> None:
         self._metrics = metrics
         self._max_batch_rows = max_batch_rows
@@ -49,7 +51,9 @@ class Batcher:
         self._inline_seconds = inline_seconds
         self._deadline_seconds = deadline_seconds
         self._batch_wait = batch_wait
-        self._timer: asyncio.TimerHandle | None = None
+        self._clock = LoopClock() if clock is None else clock
+        self._now = self._clock.now
+        self._timer: Timer | None = None
         self._soon: asyncio.Handle | None = None
         self._jobs: deque[Job] = deque()
         self._queued_rows = 0
@@ -94,12 +98,12 @@ class Batcher:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         due = self._deadline_seconds if seconds is None else seconds
-        self._jobs.append(Job(model, request, future, time.perf_counter(), due, gone))
+        self._jobs.append(Job(model, request, future, self._now(), due, gone))
         self._queued_rows += n_rows
         if not self._running:
             self._running = True
             if self._batch_wait and self._queued_rows < self._max_batch_rows:
-                self._timer = loop.call_later(self._batch_wait, self._end_wait, loop)
+                self._timer = self._clock.call_later(self._batch_wait, self._end_wait, loop)
             elif last:
                 self._next(loop)
             else:
@@ -123,7 +127,7 @@ class Batcher:
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         self._soon = None
-        started = time.perf_counter()
+        started = self._now()
         jobs, n_rows = self._take(started)
         if not jobs:
             self._running = False
@@ -135,7 +139,7 @@ class Batcher:
         self._metrics.waited_all([started - job.at for job in jobs])
         requests = [job.request for job in jobs]
         if inline:
-            self._deliver(jobs, n_rows, guarded(model, requests), time.perf_counter() - started)
+            self._deliver(jobs, n_rows, guarded(model, requests), self._now() - started)
             if self._jobs:
                 self._soon = loop.call_soon(self._next, loop)
             else:
@@ -143,7 +147,7 @@ class Batcher:
             return
 
         def done(task: asyncio.Future[list[Outcome]]) -> None:
-            self._deliver(jobs, n_rows, task.result(), time.perf_counter() - started)
+            self._deliver(jobs, n_rows, task.result(), self._now() - started)
             self._next(loop)
 
         loop.run_in_executor(self._thread, guarded, model, requests).add_done_callback(done)

@@ -18,11 +18,43 @@ def request(n_rows=1, mark=0.0):
     return PredictRequest([{"mark": mark}] * n_rows, None, n_rows, None)
 
 
+class FakeClock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self):
+        self.time, self.timers = 0.0, []
+
+    def now(self):
+        return self.time
+
+    def call_later(self, seconds, call, *arguments):
+        timer = FakeTimer(self.time + seconds, call, arguments)
+        self.timers.append(timer)
+        return timer
+
+    def advance(self, seconds):
+        self.time += seconds
+        due = [timer for timer in self.timers if timer.at <= self.time]
+        self.timers = [timer for timer in self.timers if timer.at > self.time]
+        for timer in sorted(due, key=lambda timer: timer.at):
+            if not timer.cancelled:
+                timer.call(*timer.arguments)
+
+
+class FakeTimer:
+    def __init__(self, at, call, arguments):
+        self.at, self.call, self.arguments, self.cancelled = at, call, arguments, False
+
+    def cancel(self):
+        self.cancelled = True
+
+
 class FakeModel:
-    """Answers with each row's mark; ``gate`` holds batches back."""
+    """Answers with each row's mark; ``gate`` holds batches back, ``begun`` counts those that came to it."""
 
     def __init__(self, cost=0.0):
         self.cost = cost
+        self.begun = 0
         self.batches = []
         self.threads = []
         self.gate = threading.Event()
@@ -32,6 +64,7 @@ class FakeModel:
         return self.cost
 
     def answer(self, requests):
+        self.begun += 1
         self.gate.wait(5)
         self.batches.append([r.n_rows for r in requests])
         self.threads.append(threading.current_thread().name)
@@ -51,7 +84,18 @@ def value(metrics, name):
 async def until(condition):
     async with asyncio.timeout(5):
         while not condition():
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
+
+
+async def turns(n=5):
+    """Let the event loop go on a little."""
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
 
 
 async def test_requests_of_one_turn_run_as_one_batch_and_each_gets_its_own(metrics):
@@ -84,8 +128,7 @@ async def test_the_last_request_that_was_read_takes_the_others_along_at_once(met
     last = batcher.submit(model, request(mark=7), last=True)
     assert all(future.done() for future in (*first, last))
     assert last.result().value == [[7]]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await turns()
     assert (model.batches, batcher.queued_rows) == ([[1], [1, 1, 1]], 0)
     await batcher.submit(model, request())  # it still runs by itself
     batcher.close()
@@ -96,7 +139,7 @@ async def test_the_last_request_waits_for_a_batch_that_runs_in_the_thread(metric
     model.gate.clear()
     running = batcher.submit(model, request(), last=True)
     others = [batcher.submit(model, request(), last=True) for _ in range(3)]
-    await asyncio.sleep(0.01)
+    await until(lambda: model.begun)
     assert batcher.queued_rows == 3
     model.gate.set()
     await asyncio.gather(running, *others)
@@ -122,7 +165,7 @@ async def test_a_slow_model_runs_in_a_thread_and_what_comes_meanwhile_is_the_nex
     model, batcher = FakeModel(cost=1.0), Batcher(metrics)
     model.gate.clear()
     first = batcher.submit(model, request())
-    await asyncio.sleep(0.01)  # the loop is free while the batch runs
+    await until(lambda: model.begun)  # the loop is free while the batch runs
     rest = [batcher.submit(model, request()) for _ in range(3)]
     assert batcher.queued_rows == 3
     model.gate.set()
@@ -188,25 +231,28 @@ async def test_a_request_cancelled_while_its_batch_runs_does_no_harm(metrics):
     model, batcher = FakeModel(cost=1.0), Batcher(metrics)
     model.gate.clear()
     gone, kept = batcher.submit(model, request()), batcher.submit(model, request(mark=2))
-    await asyncio.sleep(0.01)
+    await until(lambda: model.begun)
     gone.cancel()
     model.gate.set()
     assert (await kept).value == [[2]]
     batcher.close()
 
 
-async def test_a_request_that_waited_too_long_is_not_run(metrics):
-    model, batcher = FakeModel(cost=1.0), Batcher(metrics, deadline_seconds=0.03)
+async def test_a_request_that_waited_too_long_is_not_run(metrics, clock):
+    model, batcher = FakeModel(cost=1.0), Batcher(metrics, deadline_seconds=10.0, clock=clock)
     model.gate.clear()
     running = batcher.submit(model, request())
-    await asyncio.sleep(0.01)
+    await until(lambda: model.begun)
     late = batcher.submit(model, request())
-    await asyncio.sleep(0.06)
+    clock.advance(1.0)
+    in_time = batcher.submit(model, request(mark=2))
+    clock.advance(9.5)
     model.gate.set()
     await running
-    with pytest.raises(DeadlineError, match=r"within 0\.03 s"):
+    with pytest.raises(DeadlineError, match=r"within 10 s\. Received: 10\.5 s in the queue"):
         await late
-    assert model.batches == [[1]]
+    assert (await in_time).value == [[2]]
+    assert model.batches == [[1], [1]]
     assert value(metrics, "trueline_deadlines_total") == 1
     batcher.close()
 
@@ -245,38 +291,43 @@ async def test_one_bad_request_of_many_costs_a_logarithm_of_runs_and_fails_alone
     batcher.close()
 
 
-async def test_batch_wait_gathers_until_the_batch_is_full(metrics):
-    model, batcher = FakeModel(), Batcher(metrics, batch_wait=1.0, max_batch_rows=4)
+async def test_batch_wait_gathers_until_the_batch_is_full(metrics, clock):
+    model, batcher = FakeModel(), Batcher(metrics, batch_wait=1.0, max_batch_rows=4, clock=clock)
     first = batcher.submit(model, request())
-    await asyncio.sleep(0.02)
+    clock.advance(0.99)
+    await turns()
     assert not first.done()
-    async with asyncio.timeout(0.5):
-        await asyncio.gather(first, *(batcher.submit(model, request()) for _ in range(3)))
+    await asyncio.gather(first, *(batcher.submit(model, request()) for _ in range(3)))
     assert model.batches == [[1, 1, 1, 1]]
-    async with asyncio.timeout(0.5):
-        await batcher.submit(model, request(4))  # full by itself
+    await batcher.submit(model, request(4))  # full by itself
+    clock.advance(5.0)
+    await turns()
+    assert model.batches == [[1, 1, 1, 1], [4]]  # the wait that was cut short ends nothing
     batcher.close()
 
 
-async def test_batch_wait_ends(metrics):
-    model, batcher = FakeModel(), Batcher(metrics, batch_wait=0.02)
+async def test_batch_wait_ends(metrics, clock):
+    model, batcher = FakeModel(), Batcher(metrics, batch_wait=0.02, clock=clock)
     for _ in range(2):
         futures = [batcher.submit(model, request())]
-        await asyncio.sleep(0.002)
+        clock.advance(0.015)
         futures.append(batcher.submit(model, request()))
+        await turns()
+        assert not futures[0].done()
+        clock.advance(0.01)  # counted from the first
         await asyncio.gather(*futures)
     assert model.batches == [[1, 1], [1, 1]]
     batcher.close()
 
 
-async def test_who_left_while_waiting_costs_nothing(metrics):
-    model, batcher, asked = FakeModel(cost=1.0), Batcher(metrics), []
+async def test_who_left_while_waiting_costs_nothing(metrics, clock):
+    model, batcher, asked = FakeModel(cost=1.0), Batcher(metrics, clock=clock), []
     model.gate.clear()
     running = batcher.submit(model, request())
-    await asyncio.sleep(0.01)
+    await until(lambda: model.begun)
     left = batcher.submit(model, request(3), gone=lambda: True)
     stayed = batcher.submit(model, request(mark=7), gone=lambda: bool(asked.append(1)))
-    await asyncio.sleep(0.15)
+    clock.advance(0.15)
     model.gate.set()
     await running
     assert (await stayed).value == [[7]]
@@ -287,13 +338,13 @@ async def test_who_left_while_waiting_costs_nothing(metrics):
     batcher.close()
 
 
-async def test_a_request_may_have_its_own_deadline(metrics):
-    model, batcher = FakeModel(cost=1.0), Batcher(metrics)
+async def test_a_request_may_have_its_own_deadline(metrics, clock):
+    model, batcher = FakeModel(cost=1.0), Batcher(metrics, clock=clock)
     model.gate.clear()
     running = batcher.submit(model, request())
-    await asyncio.sleep(0.01)
+    await until(lambda: model.begun)
     late = batcher.submit(model, request(), seconds=0.01)
-    await asyncio.sleep(0.03)
+    clock.advance(0.03)
     model.gate.set()
     await running
     with pytest.raises(DeadlineError, match=r"within 0\.01 s"):
