@@ -54,6 +54,8 @@ class Worker:
 
     Attributes:
         deployment: says which version answers a request; handlers ask it.
+        open_requests: how many are being answered, counted by :mod:`service.app.front`.
+        read_requests: the server's tasks; each begins when a request's head has been read. None without a server.
         tap: is shown everything that was answered, and shows it to those who watch.
     """
 
@@ -73,9 +75,8 @@ class Worker:
         self.metrics = metrics
         self._metrics_folder = metrics_folder
         self._flush_due = False
-        # Counted by service.app.front; the server's own tasks begin before, when a request's head has been read.
         self.open_requests = 0
-        self._tasks: Collection[object] | None = None
+        self.read_requests: Collection[object] | None = None
         self.fleet = Fleet(None if metrics_folder is None else metrics_folder / WORKERS, expected_workers)
         metrics.readiness.ask = self.is_ready
         self._drain = Drain(settings.drain_seconds, self._begin_drain)
@@ -146,7 +147,7 @@ class Worker:
             from service.wire.framing import Connection
 
             server.config.http_protocol_class = Connection
-            self._tasks = server.server_state.tasks
+            self.read_requests = server.server_state.tasks
             connections = server.server_state.connections
             header, write = self.settings.header_seconds, self.settings.write_seconds
             self._watches += [
@@ -248,7 +249,7 @@ class Worker:
 
     def _is_last(self) -> bool:
         """Whether every request that the server has read is being answered already: none is to be waited for."""
-        return self._tasks is not None and len(self._tasks) <= self.open_requests
+        return self.read_requests is not None and len(self.read_requests) <= self.open_requests
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """Count an answer; soon after, all counts are written out."""

@@ -53,6 +53,7 @@ class LiveModel:
         reader, writer: bodies in and out.
         known: the fields that metrics name.
         loaded_at: ISO 8601, UTC.
+        seconds_per_batch, seconds_per_row: its speed, as measured at warm-up.
     """
 
     def __init__(self, predictor: Predictor, *, max_rows: int, policy: Policy = "warn", tap: Tap | None = None) -> None:
@@ -63,8 +64,8 @@ class LiveModel:
         self.known = labels(predictor.schema)
         self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._computed_rows = predictor.runtime.computed_rows
-        self._seconds_per_batch = 0.0
-        self._seconds_per_row = 0.0
+        self.seconds_per_batch = 0.0
+        self.seconds_per_row = 0.0
 
     @classmethod
     def load(cls, reference: Reference, **how: Unpack[Loading]) -> LiveModel:
@@ -102,7 +103,7 @@ class LiveModel:
 
     def seconds(self, n_rows: int) -> float:
         """How long a batch takes, as measured at warm-up, of the rows that the runtime fills it up to."""
-        return self._seconds_per_batch + self._computed_rows(n_rows) * self._seconds_per_row
+        return self.seconds_per_batch + self._computed_rows(n_rows) * self.seconds_per_row
 
     def warm(self, reference: Reference) -> None:
         """Answer golden rows a few times, so that no request pays for first use, and measure the speed."""
@@ -110,8 +111,8 @@ class LiveModel:
         few = self._fastest(rows[:1])
         many = self._fastest(rows)
         least, most = self._computed_rows(1), self._computed_rows(len(rows))
-        self._seconds_per_row = max(many - few, 0.0) / max(most - least, 1)
-        self._seconds_per_batch = max(few - least * self._seconds_per_row, 0.0)
+        self.seconds_per_row = max(many - few, 0.0) / max(most - least, 1)
+        self.seconds_per_batch = max(few - least * self.seconds_per_row, 0.0)
 
     def _fastest(self, rows: list[dict[str, object]]) -> float:
         request = PredictRequest(rows, None, len(rows), None)

@@ -10,6 +10,7 @@ checked here and once, ranges and categories by the encoding. A body that it ref
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,11 +63,11 @@ class RequestReader:
     def __init__(self, schema: FeatureSchema, *, max_rows: int) -> None:
         self._encoder = Encoder(schema)
         self._max_rows = max_rows
-        self._validate = SchemaValidator(_request_schema(schema, max_rows, "refuse")).validate_json
+        self._validate = validator(schema, max_rows)
 
     @cached_property
-    def _validate_imputing(self) -> Any:
-        return SchemaValidator(_request_schema(self._encoder.schema, self._max_rows, "impute")).validate_json
+    def _validate_imputing(self) -> Callable[[bytes], dict[str, Any]]:
+        return validator(self._encoder.schema, self._max_rows, "impute")
 
     def read(self, body: bytes, missing_columns: MissingColumns = "refuse") -> PredictRequest:
         """Validate a body.
@@ -96,6 +97,19 @@ class RequestReader:
     def refusal(self, found: dict[str, Any], missing_columns: MissingColumns = "refuse") -> ApiError:
         """The error of a body that was read already and holds what JSON has not: NaN, an infinity."""
         return explain_document(found, self._encoder, self._max_rows, None, missing_columns)
+
+
+def validator(
+    schema: FeatureSchema, max_rows: int, missing_columns: MissingColumns = "refuse"
+) -> Callable[[bytes], dict[str, Any]]:
+    """What reads a body for one schema; it raises pydantic's ValidationError with the first fault of each kind.
+
+    Args:
+        schema: of the model that answers.
+        max_rows: most rows in a request.
+        missing_columns: as in :meth:`RequestReader.read`.
+    """
+    return SchemaValidator(_request_schema(schema, max_rows, missing_columns)).validate_json
 
 
 def _request_schema(schema: FeatureSchema, max_rows: int, missing_columns: MissingColumns) -> core_schema.CoreSchema:

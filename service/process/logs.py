@@ -47,6 +47,10 @@ class Rarely(logging.Filter):
         # When a message may come again, and how often it did not.
         self._seen: dict[str, tuple[float, int]] = {}
 
+    def __len__(self) -> int:
+        """How many messages are remembered."""
+        return len(self._seen)
+
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno != logging.WARNING:
             return True

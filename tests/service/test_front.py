@@ -320,7 +320,7 @@ async def test_a_request_is_the_last_when_all_that_the_server_has_read_are_being
     async with service as client:
         await client.post("/predict", json=BODY)
         for others in (1, 2):  # this request's own task, then one more that has not begun
-            service.worker._tasks = range(others)
+            service.worker.read_requests = range(others)
             await client.post("/predict", json=BODY)
         assert service.worker.open_requests == 0
     assert seen == [False, True, False]

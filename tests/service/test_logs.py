@@ -31,4 +31,4 @@ def test_many_messages_are_not_all_kept() -> None:
     rarely = Rarely()
     for i in range(1000):
         rarely.filter(record(f"warning {i}"))
-    assert len(rarely._seen) <= 100
+    assert len(rarely) <= 100

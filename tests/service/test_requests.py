@@ -9,7 +9,7 @@ from pydantic_core import ValidationError
 from artifact.errors import SchemaMismatchError
 from artifact.rows.encoding import Encoder
 from service.predict.explain import explain
-from service.predict.requests import RequestReader
+from service.predict.requests import RequestReader, validator
 from service.wire.errors import ApiError, InvalidRequestError, NotJSONError, TooLargeError
 from tests.builders import HOUSE_FEATURES, build_schema, sample_rows
 
@@ -241,7 +241,7 @@ def test_a_hostile_body_is_refused_in_no_time(body):
 @pytest.mark.parametrize("body", [{"rows": [{"age": "x"}] * 50}, {"columns": {"age": ["x"] * 50}}])
 def test_the_validator_stops_at_the_first_fault_and_leaves_the_rest_to_the_explanation(body):
     with pytest.raises(ValidationError) as caught:
-        READER._validate(json.dumps(body).encode())
+        validator(SCHEMA, 100)(json.dumps(body).encode())
     assert len({error["loc"][:3] for error in caught.value.errors() if error["type"] != "missing"}) == 1
     assert len(faults(body)) >= 50
 
@@ -277,5 +277,5 @@ def test_a_fault_that_only_the_validator_sees_is_still_an_answer():
     error = explain(body, Encoder(SCHEMA), 10, None)
     assert error.faults[0].message == "Expected rows that fit the schema."
     with pytest.raises(ValidationError) as caught:
-        READER._validate(b'{"rows": 1}')
+        validator(SCHEMA, 100)(b'{"rows": 1}')
     assert explain(body, Encoder(SCHEMA), 10, caught.value).faults[0].message == "Input should be a valid array."

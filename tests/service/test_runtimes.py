@@ -98,7 +98,7 @@ def test_the_cost_of_a_batch_counts_the_rows_that_fill_it_up(registry):
     fake = Buckets()
     fake.run = predictor.runtime.run
     model = LiveModel(Predictor(predictor.schema, fake, predictor.calibration, predictor.manifest), max_rows=100)
-    model._seconds_per_row = 0.001
+    model.seconds_per_row = 0.001
     assert model.seconds(1) == model.seconds(256) == pytest.approx(0.256)
     assert model.seconds(257) == pytest.approx(0.512)
 

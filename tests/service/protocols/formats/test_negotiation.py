@@ -9,7 +9,12 @@ import time
 
 import pytest
 import zstandard
+from prometheus_client import CollectorRegistry
 
+from service.metrics.metrics import Metrics
+from service.settings.settings import Settings
+from service.worker import Worker
+from tests.service.conftest import calling
 from tests.service.protocols.bodies import BODIES, CSV, JSON, NDJSON, answers, csv_table, json_rows, ndjson
 from tests.service.protocols.formats.conftest import FORMATS, ROWS, error_of, expected, post
 
@@ -91,9 +96,10 @@ async def test_parameters(client, takes, query, field):
     assert error["details"][0]["field"] == field
 
 
-async def test_large_requests_are_bounded_in_number(client, worker):
-    worker.bulk._max_requests = 1
-    bodies = [post(client, CSV, csv_table(ROWS)) for _ in range(4)]
-    found = sorted(r.status_code for r in await asyncio.gather(*bodies))
+async def test_large_requests_are_bounded_in_number(registry):
+    worker = Worker(Settings(max_bulk_requests=1), registry, Metrics(CollectorRegistry()))
+    async with calling(worker) as client:
+        bodies = [post(client, CSV, csv_table(ROWS)) for _ in range(4)]
+        found = sorted(r.status_code for r in await asyncio.gather(*bodies))
     assert found[0] == 200
     assert found[-1] == 429
