@@ -171,12 +171,11 @@ def _metrics(predictor: Predictor, y: Any, answer: Prediction, outputs: Outputs)
     """The metrics by target, those of the version's objective among them."""
     from artifact.predictor import target_offsets
     from training.evaluation.metrics import by_target
+    from training.objectives.kinds import meaning
     from training.settings.config import TrainConfig
 
     schema, trained = predictor.schema, predictor.manifest.lineage.config
-    config = TrainConfig.build(
-        settings={k: trained[k] for k in ("objective", "quantiles", "tweedie_power") if k in trained}
-    )
+    config = TrainConfig.build(settings={k: trained[k] for k in meaning() if k in trained})
     value = answer.value.astype("float64")
     offsets = target_offsets(schema)
     return by_target(schema.target_names, y, value, config=config, outputs=outputs, offsets=offsets)

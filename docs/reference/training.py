@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from docs.reference.markdown import bullets, check_names, code, sentence, table
 from docs.reference.values import allowed
 from training.families import FAMILIES, networks
+from training.objectives import KINDS
 from training.settings.config import Preset, TrainConfig
 from training.settings.presets import FEW_ROWS, MANY_ROWS
 from training.table.corrections import FeatureCorrection, TargetCorrection
@@ -24,6 +25,7 @@ __all__ = [
     "families",
     "family_names",
     "lines",
+    "objectives",
     "presets",
     "settings",
 ]
@@ -140,6 +142,12 @@ def lines() -> str:
     solved = [family for family in FAMILIES.values() if family.solves]
     rows = [[code(family.name), family.like or "-", family.chosen or "-"] for family in solved]
     return table(["family", "is scikit-learn's", "the folds choose"], rows)
+
+
+def objectives() -> str:
+    """Each objective, what it answers with, and what it takes."""
+    rows = [[code(name), kind.answers, kind.takes.words or "all", kind.plain] for name, kind in KINDS.items()]
+    return table(["objective", "answers with", "takes targets", "compared by"], rows)
 
 
 # What a preset decides by the work that a family makes is told with the presets.

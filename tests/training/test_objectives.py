@@ -21,7 +21,6 @@ from service.metrics.metrics import Metrics
 from service.settings.settings import Settings
 from service.worker import Worker
 from tests.service.conftest import calling
-from training.evaluation.metrics import row_errors
 from training.objectives import KINDS, objective_of
 from training.objectives.kinds import check_target
 from training.prepare.in_memory import prepare
@@ -200,7 +199,7 @@ def test_a_score_is_the_error_of_the_members_joint_answer(objective):
     value = np.asarray(scaling(outputs)["value"], np.float64)
     score = given.score(y, outputs)
     if objective in ("mse", "mae", "poisson", "gamma", "tweedie", "logistic"):
-        expected = np.mean(row_errors(given.kind.metric, y, value, config.tweedie_power))
+        expected = np.mean(given.kind.errors(y, value, config))
         assert score == pytest.approx(expected, rel=1e-4)
     weight = np.zeros(40)
     weight[:10] = 2.0
@@ -261,9 +260,9 @@ def test_weights_by_spread_leave_the_mean_of_skewed_noise(tmp_path):
     assert np.mean(found.value[:, 0] - np.sin(at[:, 0])) == pytest.approx(0, abs=0.12)
 
 
-@pytest.mark.parametrize("power", [1, 1.5, 2])
-def test_deviances_are_scikit_learns(power):
+@pytest.mark.parametrize(("objective", "power"), [("poisson", 1), ("tweedie", 1.7), ("gamma", 2)])
+def test_deviances_are_scikit_learns(objective, power):
     y, value = RNG.gamma(2, 1, 50), RNG.gamma(2, 1, 50)
-    name = {1: "mean_poisson_deviance", 2: "mean_gamma_deviance"}.get(power, "mean_tweedie_deviance")
     expected = reference.mean_tweedie_deviance(y, value, power=power)
-    assert np.mean(row_errors(name, y, value, power)) == pytest.approx(expected)
+    config = TrainConfig(objective=objective, tweedie_power=1.7)
+    assert np.mean(KINDS[objective].errors(y, value, config)) == pytest.approx(expected)

@@ -199,7 +199,7 @@ def _sentence(
     """What was mixed, and how each part does alone, its error over the mix's."""
     normal = KINDS[config.objective].link == "normal"
     kind = KINDS[config.objective]
-    plain = config.model_copy(update={"objective": "mse"}) if config.objective == "gaussian" else config
+    plain = config.model_copy(update={"objective": "mse"}) if normal else config
 
     def error(found: Outputs) -> float:
         size = float(np.average(errors_of(found, y, plain), weights=weight))

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.runtimes import Outputs
-from training.evaluation.metrics import row_errors
 from training.objectives.kinds import KINDS
 from training.settings.config import TrainConfig
 
@@ -93,16 +92,12 @@ def _greedy(
 
 def errors_of(found: Outputs, y: Float64, config: TrainConfig) -> Float64:
     """Error of each row by the objective's own measure, (n_samples,): likelihood, pinball loss, or its metric."""
-    if config.objective == "gaussian" and found.spread is not None:
-        std = found.spread.astype(np.float64)
-        return np.asarray((0.5 * np.square((y - found.value) / std) + np.log(std)).mean(axis=1))
+    kind = KINDS[config.objective]
+    judged = None if kind.judged is None else kind.judged(found, y, config)
+    if judged is not None:
+        return judged
     scale = np.maximum(y.std(axis=0), np.finfo(float).tiny)
-    if config.objective == "quantile" and found.quantiles is not None:
-        off = (y[:, :, None] - found.quantiles) / scale[:, None]
-        levels = np.asarray(config.quantiles)
-        return np.asarray(np.maximum(levels * off, (levels - 1) * off).mean(axis=(1, 2)))
-    metric = KINDS[config.objective].metric
-    errors = row_errors(metric, y, found.value.astype(np.float64), config.tweedie_power)
+    errors = kind.errors(y, found.value.astype(np.float64), config)
     # Targets of different units count alike.
-    unit = scale**2 if metric == "rmse" else scale if metric == "mae" else 1.0
+    unit = scale**2 if kind.metric == "rmse" else scale if kind.metric == "mae" else 1.0
     return np.asarray((errors / unit).mean(axis=1))

@@ -14,7 +14,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, RidgeCV, TweedieRegressor
+from sklearn.linear_model import GammaRegressor, PoissonRegressor, RidgeCV, TweedieRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
@@ -37,7 +37,6 @@ _MOST_NUMBERS, _MOST_ROWS = 20, 100_000
 _MOST_ROWS_OF_LINES = 100_000
 # HistGradientBoosting takes at most 255 categories a feature; a wider one is left to it as a number.
 _MAX_CATEGORIES = 255
-_LOSSES = {"poisson": "poisson", "tweedie": "poisson", "gamma": "gamma"}
 
 
 def baseline_names(config: TrainConfig, schema: FeatureSchema) -> tuple[str, ...]:
@@ -46,10 +45,10 @@ def baseline_names(config: TrainConfig, schema: FeatureSchema) -> tuple[str, ...
     A polynomial is among them up to 20 numeric columns.
     """
     kind = KINDS[config.objective]
-    lines = [GLM] if kind.plain_scale else [RIDGE, LASSO, ELASTIC_NET]
-    if not kind.plain_scale and 0 < len(schema.numeric_columns) <= _MOST_NUMBERS:
+    lines = [RIDGE, LASSO, ELASTIC_NET] if kind.line is None else [GLM]
+    if kind.line is None and 0 < len(schema.numeric_columns) <= _MOST_NUMBERS:
         lines.append(POLYNOMIAL)
-    return (MEDIAN if kind.metric == "mae" else MEAN, *lines, BOOSTING)
+    return (MEDIAN if kind.by_median else MEAN, *lines, BOOSTING)
 
 
 def baselines(
@@ -155,10 +154,10 @@ def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[],
         yield partial(linear, line)
     few = [code for code, count in zip(codes, cardinalities, strict=True) if count <= _MAX_CATEGORIES]
     trees: dict[str, Any] = {"categorical_features": few, "random_state": config.seed}
-    if config.objective == "logistic":
+    loss = KINDS[config.objective].boosting_loss
+    if loss == "log_loss":
         yield lambda: HistGradientBoostingClassifier(**trees)
         return
-    loss = "absolute_error" if constant == MEDIAN else _LOSSES.get(config.objective, "squared_error")
     yield lambda: HistGradientBoostingRegressor(loss=loss, **trees)
 
 
@@ -167,12 +166,7 @@ def _line(line: str, config: TrainConfig) -> Any:
         return Penalised(line, seed=config.seed)
     if line == POLYNOMIAL:
         return Penalised("ridge", _MOST_ROWS, config.seed)
-    if config.objective == "logistic":
-        return LogisticRegression(max_iter=1000)
-    if config.objective == "poisson":
-        return PoissonRegressor(alpha=1e-3, max_iter=1000)
-    if config.objective == "gamma":
-        return GammaRegressor(alpha=1e-3, max_iter=1000)
-    if config.objective == "tweedie":
-        return TweedieRegressor(power=config.tweedie_power, alpha=1e-3, link="log", max_iter=1000)
+    glm = KINDS[config.objective].line
+    if line == GLM and glm is not None:
+        return glm(config)
     return RidgeCV(alphas=np.logspace(-3, 4, 15))

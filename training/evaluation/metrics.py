@@ -1,4 +1,4 @@
-"""Metrics by the names that scikit-learn uses, and the error of each row that an objective is compared by."""
+"""Metrics by the names that scikit-learn uses, and those that an objective adds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ from training.objectives.kinds import KINDS
 from training.settings.config import TrainConfig
 
 Float64 = npt.NDArray[np.float64]
-
-# Rates and probabilities of exactly 0 would have an infinite error.
-_TINY = 1e-12
-_PROBABILITY = 1e-7
-_POWERS = {"mean_poisson_deviance": 1.0, "mean_gamma_deviance": 2.0}
 
 
 def regression_metrics(y: Float64, value: Float64, weight: Float64 | None = None) -> Metrics:
@@ -81,54 +76,16 @@ def by_target(
     return found
 
 
-def row_errors(metric: str, y: Float64, value: Float64, power: float = 1.5) -> Float64:
-    """Error of each row, whose mean is ``metric``, for ``rmse`` its square; the shape of ``y``.
-
-    Args:
-        metric: see :class:`training.objectives.kinds.Kind`.
-        y, value: float64, what came true and what was predicted.
-        power: of ``mean_tweedie_deviance``. Defaults to 1.5.
-    """
-    if metric == "rmse":
-        return np.square(y - value)
-    if metric == "mae":
-        return np.abs(y - value)
-    if metric == "log_loss":
-        p = np.clip(value, _PROBABILITY, 1 - _PROBABILITY)
-        return np.asarray(-(y * np.log(p) + (1 - y) * np.log(1 - p)))
-    value, power = np.maximum(value, _TINY), _POWERS.get(metric, power)
-    if power == 1:
-        return np.asarray(2 * (np.where(y > 0, y * np.log(np.maximum(y, _TINY) / value), 0.0) - y + value))
-    if power == 2:
-        return np.asarray(2 * (np.log(value / np.maximum(y, _TINY)) + y / value - 1))
-    ends = y ** (2 - power) / ((1 - power) * (2 - power)) + value ** (2 - power) / (2 - power)
-    return np.asarray(2 * (ends - y * value ** (1 - power) / (1 - power)))
-
-
 def _of_values(config: TrainConfig, y: Float64, value: Float64, weight: Float64 | None) -> Metrics:
     """What the objective reports of any model that predicts a value."""
-    metric = KINDS[config.objective].metric
-    if metric in ("rmse", "mae"):
-        return {}
-    found: Metrics = {metric: float(np.average(row_errors(metric, y, value, config.tweedie_power), weights=weight))}
-    if config.objective == "logistic":
-        found["brier"] = float(np.average(np.square(y - value), weights=weight))
-        both = len(np.unique(y if weight is None else y[weight > 0])) == 2
-        found["roc_auc"] = float(metrics.roc_auc_score(y, value, sample_weight=weight)) if both else None
-    return found
+    kind = KINDS[config.objective]
+    found: Metrics = {}
+    if kind.row_errors is not None:
+        found[kind.metric] = float(np.average(kind.errors(y, value, config), weights=weight))
+    return found if kind.of_values is None else found | kind.of_values(y, value, weight)
 
 
 def _of_outputs(config: TrainConfig, y: Float64, outputs: Outputs, j: int, weight: Float64 | None) -> Metrics:
     """What it reports of a network: the likelihood of its spreads, the pinball loss of its quantiles."""
-    if config.objective == "gaussian" and outputs.spread is not None:
-        std = outputs.spread[:, j].astype(np.float64)
-        scaled = np.square((y - outputs.value[:, j]) / std)
-        return {"nll": float(np.average(0.5 * scaled + np.log(std) + 0.5 * np.log(2 * np.pi), weights=weight))}
-    if config.objective == "quantile" and outputs.quantiles is not None:
-        return {
-            f"pinball_{level:g}": float(
-                metrics.mean_pinball_loss(y, outputs.quantiles[:, j, k], alpha=level, sample_weight=weight)
-            )
-            for k, level in enumerate(config.quantiles)
-        }
-    return {}
+    own = KINDS[config.objective].of_outputs
+    return {} if own is None else own(y, outputs, j, weight, config)

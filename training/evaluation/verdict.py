@@ -10,7 +10,6 @@ import numpy.typing as npt
 from artifact.manifest import LINES, Coverage, Verdict
 from artifact.predictor import Prediction
 from training.evaluation.baselines import BOOSTING, ELASTIC_NET, GLM, LASSO, MEAN, MEDIAN, POLYNOMIAL, RIDGE
-from training.evaluation.metrics import row_errors
 from training.objectives.kinds import KINDS
 from training.settings.config import TrainConfig
 
@@ -134,10 +133,10 @@ def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, wei
     The baseline is the constant of the training rows: it can be beaten and still be far away, where a target moves.
     """
     kind = KINDS[config.objective]
-    by_median = kind.metric == "mae"
+    by_median = kind.by_median
     middle = np.median(y, axis=0) if by_median else np.average(y, axis=0, weights=weight)
     ours, own = (
-        np.average(row_errors(kind.metric, y, found, config.tweedie_power), axis=0, weights=weight)
+        np.average(kind.errors(y, found, config), axis=0, weights=weight)
         for found in (network, np.broadcast_to(middle, y.shape))
     )
     worst = float(np.max(ours / np.maximum(own, np.finfo(float).tiny)))
@@ -155,10 +154,10 @@ def _is_root(config: TrainConfig) -> bool:
 
 def _by_row(y: Float64, answers: dict[str, Float64], config: TrainConfig, weight: Float64 | None) -> dict[str, Float64]:
     """Error of each row by name, over the constant's mean, averaged over the targets, weighted: (n_samples,)."""
-    metric, constant = KINDS[config.objective].metric, answers[MEAN if MEAN in answers else MEDIAN]
-    scale = np.average(row_errors(metric, y, constant, config.tweedie_power), axis=0, weights=weight)
+    kind, constant = KINDS[config.objective], answers[MEAN if MEAN in answers else MEDIAN]
+    scale = np.average(kind.errors(y, constant, config), axis=0, weights=weight)
     scale = np.maximum(scale, np.finfo(float).tiny)
-    found = {n: (row_errors(metric, y, a, config.tweedie_power) / scale).mean(axis=1) for n, a in answers.items()}
+    found = {n: (kind.errors(y, a, config) / scale).mean(axis=1) for n, a in answers.items()}
     return found if weight is None else {name: errors * weight / weight.mean() for name, errors in found.items()}
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from keras import ops
 
-from training.objectives.kinds import KINDS, Kind
+from training.objectives.kind import Kind
 
 Array = npt.NDArray[Any]
 # Targets (n_networks, 1, n_samples, n_targets) and outputs (n_networks, n_members, n_samples, n_outputs), tensors ->
@@ -29,7 +28,7 @@ class Objective:
     """What is minimised. Targets come less what :func:`training.objectives.kinds.scale_of` subtracts, and divided.
 
     Attributes:
-        name: as ``--objective`` takes it.
+        kind: its record.
         loss: of each answer, what is minimised.
         error: of each answer, what a person is shown while it trains, in the unit of ``score``.
         errors: of each row, by which the epoch is chosen.
@@ -41,7 +40,7 @@ class Objective:
         corrected: in place of ``errors``, those of answers as they will be served. Defaults to None.
     """
 
-    name: str
+    kind: Kind
     loss: Loss
     error: Loss
     errors: Errors
@@ -50,10 +49,6 @@ class Objective:
     n_quantiles: int = 0
     averages: bool = True
     corrected: Corrected | None = None
-
-    @property
-    def kind(self) -> Kind:
-        return KINDS[self.name]
 
     def n_values(self, n_targets: int) -> int:
         """Outputs that answer."""
@@ -88,6 +83,8 @@ def laplace(residual: Any, log_spread: Any) -> Any:
     It is smallest where ``s`` is the mean absolute error as a function of the row, which is what conformal scores are
     divided by (Lei et al. 2018).
     """
+    from keras import ops
+
     log_spread = ops.clip(log_spread, *LOG_SPREAD)
     return ops.stop_gradient(ops.abs(residual)) * ops.exp(-log_spread) + log_spread
 

@@ -1,82 +1,23 @@
-"""What each objective asks of a target and promises of an answer. No Keras here: a wrong table is told at once."""
+"""The objectives by name, and what they ask of a target. No Keras here: a wrong table is told at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import DataError
+from training.objectives.kind import NOT_NEGATIVE, Float64, Kind
+from training.objectives.records import Records
 
-Float64 = npt.NDArray[np.float64]
-Name = Literal["mse", "mae", "huber", "quantile", "gaussian", "poisson", "gamma", "tweedie", "logistic"]
-
-
-class ObjectiveSettings(Protocol):
-    """What objectives read of :class:`training.settings.config.TrainConfig`.
-
-    Attributes:
-        objective: its name.
-        row_weight: ``spread`` where rows of small spread count more; all else: rows count the same.
-        huber_delta: where the Huber loss turns from squares to a line, in standard deviations.
-        quantiles: levels in (0, 1), ascending.
-        tweedie_power: in (1, 2).
-    """
-
-    @property
-    def objective(self) -> str: ...
-
-    @property
-    def row_weight(self) -> str | None: ...
-
-    @property
-    def huber_delta(self) -> float: ...
-
-    @property
-    def quantiles(self) -> tuple[float, ...]: ...
-
-    @property
-    def tweedie_power(self) -> float: ...
+KINDS: Records[Kind] = Records.declared("objective", Kind, "training.objectives", [str(Path(__file__).parent)])
 
 
-class Kind(NamedTuple):
-    """An objective as the rest of training sees it.
-
-    Attributes:
-        link: of :class:`artifact.layers.TargetScaling`.
-        metric: the error by which networks and baselines are compared, by its name among the metrics.
-        plain: the same in a sentence.
-        shown: what is shown of each epoch, in words; a square root where it ends in ``RMSE``.
-        takes: target values it takes, in words; empty for all.
-        support: what values can be, or None for no end.
-        plain_scale: targets are only divided by a scale, their zero stays: rates and 0/1.
-        in_unit: what is shown of each epoch is in the target's unit once it is multiplied by the target's scale.
-    """
-
-    link: str
-    metric: str
-    plain: str
-    shown: str
-    takes: str = ""
-    support: tuple[float | None, float | None] = (None, None)
-    plain_scale: bool = False
-    in_unit: bool = False
-
-
-_RATE = (0.0, None)
-KINDS: dict[str, Kind] = {
-    "mse": Kind("identity", "rmse", "RMSE", "RMSE", in_unit=True),
-    "mae": Kind("identity", "mae", "MAE", "MAE", in_unit=True),
-    "huber": Kind("identity", "mae", "MAE", "Huber loss"),
-    "quantile": Kind("quantile", "mae", "MAE", "pinball loss", in_unit=True),
-    "gaussian": Kind("normal", "rmse", "RMSE", "negative log-likelihood"),
-    "poisson": Kind("log", "mean_poisson_deviance", "Poisson deviance", "deviance", "0 or more", _RATE, True),
-    "gamma": Kind("log", "mean_gamma_deviance", "gamma deviance", "deviance", "above 0", _RATE, True),
-    "tweedie": Kind("log", "mean_tweedie_deviance", "Tweedie deviance", "deviance", "0 or more", _RATE, True),
-    "logistic": Kind("logistic", "log_loss", "log loss", "log loss", "0 or 1", (0.0, 1.0), True),
-}
+def meaning() -> tuple[str, ...]:
+    """Names of the settings that say what an answer means, the objective's own first."""
+    return ("objective", *dict.fromkeys(name for kind in KINDS.values() for name in kind.settings))
 
 
 def told_in_unit(
@@ -109,26 +50,29 @@ def check_target(objective: str, name: str, y: Float64) -> None:
     bad = y[~takes(objective, y)]
     if len(bad):
         raise refused_target(objective, name, float(bad[0]), len(bad), len(y))
-    if objective in ("poisson", "tweedie") and not y.any():
-        raise DataError(f"Expected '{name}' to be above 0 in some row. Received: 0 in each of {len(y)} rows.")
+    if not y.any() and needs_more_than_zeros(objective):
+        raise only_zeros(name, len(y))
 
 
 def takes(objective: str, y: Float64) -> npt.NDArray[np.bool_]:
     """Which values of a target the objective takes, bool (n_samples,)."""
-    words = KINDS[objective].takes
-    fits: dict[str, npt.NDArray[np.bool_]] = {
-        "": np.isfinite(y),
-        "0 or more": y >= 0,
-        "above 0": y > 0,
-        "0 or 1": (y == 0) | (y == 1),
-    }
-    return fits[words]
+    return KINDS[objective].takes.fits(y)
+
+
+def needs_more_than_zeros(objective: str) -> bool:
+    """Whether a target of zeros alone, each of which the objective takes, has no answer: a rate of 0."""
+    return KINDS[objective].takes is NOT_NEGATIVE
+
+
+def only_zeros(name: str, n_rows: int) -> DataError:
+    """The error about a target that is 0 in each row."""
+    return DataError(f"Expected '{name}' to be above 0 in some row. Received: 0 in each of {n_rows} rows.")
 
 
 def refused_target(objective: str, name: str, first: float, count: int, n_rows: int) -> DataError:
     """The error about values that the objective does not take, of which ``first`` is one of ``count``."""
     return DataError(
-        f"Expected '{name}' to be {KINDS[objective].takes} in each row for objective '{objective}'. "
+        f"Expected '{name}' to be {KINDS[objective].takes.words} in each row for objective '{objective}'. "
         f"Received: {first:g}, in {count} of {n_rows} rows. "
         "Leave these rows out, or take another --objective: mse takes all."
     )

@@ -1,4 +1,4 @@
-"""Objectives of rates and amounts that are never negative: a log link, and the deviance of their distribution.
+"""What objectives of rates and amounts share, which are never negative: a log link, and their distribution's deviance.
 
 Targets are divided by their mean, so an output of 0 answers with the mean.
 """
@@ -9,32 +9,25 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from keras import ops
 
-from artifact.layers.target import LOG_RATE
 from training.objectives.base import Array, Objective, laplace, split
-from training.objectives.kinds import ObjectiveSettings
+from training.objectives.kind import Float64, Kind
 
+# Rates of exactly 0 would have an infinite error.
 _TINY = 1e-12
 
 
-def poisson(config: ObjectiveSettings) -> Objective:  # noqa: ARG001 - the objectives share a signature
-    """Counts, whose variance grows as their mean."""
-    return _rate("poisson", 1.0)
+def rate(kind: Kind, power: float) -> Objective:
+    """Half the deviance, less what does not depend on the answer: for tensors, where only its gradient counts.
 
+    Args:
+        kind: of the objective.
+        power: of Tweedie's distribution: 1 of counts, 2 of amounts.
+    """
+    from keras import ops
 
-def gamma(config: ObjectiveSettings) -> Objective:  # noqa: ARG001
-    """Amounts above 0, whose standard deviation grows as their mean."""
-    return _rate("gamma", 2.0)
+    from artifact.layers.target import LOG_RATE
 
-
-def tweedie(config: ObjectiveSettings) -> Objective:
-    """Amounts of which many are 0, such as claims; ``tweedie_power`` between 1 (counts) and 2 (amounts)."""
-    return _rate("tweedie", config.tweedie_power)
-
-
-def _rate(name: str, power: float) -> Objective:
-    """Half the deviance, less what does not depend on the answer: for tensors, where only its gradient counts."""
     likelihood = _likelihood(power)
 
     def of_outputs(y: Any, outputs: Any) -> tuple[Any, Any]:
@@ -44,22 +37,33 @@ def _rate(name: str, power: float) -> Objective:
 
     def loss(y: Any, outputs: Any) -> Any:
         log_rate, log_spread = of_outputs(y, outputs)
-        return ops.mean(likelihood(y, log_rate) + laplace(y - ops.exp(log_rate), log_spread), axis=-1)
+        return ops.mean(likelihood(y, log_rate, ops) + laplace(y - ops.exp(log_rate), log_spread), axis=-1)
 
     def error(y: Any, outputs: Any) -> Any:
         log_rate, _ = of_outputs(y, outputs)
-        return 2 * ops.mean(likelihood(y, log_rate) - _saturated(y, power, ops), axis=-1)
+        return 2 * ops.mean(likelihood(y, log_rate, ops) - _saturated(y, power, ops), axis=-1)
 
     def errors(y: Array, outputs: Array) -> Array:
         log_rate, _ = split(y, outputs)
         rate = np.exp(np.clip(log_rate, *LOG_RATE)).mean(axis=0)
         return np.asarray(2 * (likelihood(y, np.log(rate), np) - _saturated(y, power, np)).mean(axis=-1))
 
-    return Objective(name, loss, error, errors)
+    return Objective(kind, loss, error, errors)
+
+
+def deviance(y: Float64, value: Float64, power: float) -> Float64:
+    """Deviance of each rate."""
+    value = np.maximum(value, _TINY)
+    if power == 1:
+        return np.asarray(2 * (np.where(y > 0, y * np.log(np.maximum(y, _TINY) / value), 0.0) - y + value))
+    if power == 2:
+        return np.asarray(2 * (np.log(value / np.maximum(y, _TINY)) + y / value - 1))
+    ends = y ** (2 - power) / ((1 - power) * (2 - power)) + value ** (2 - power) / (2 - power)
+    return np.asarray(2 * (ends - y * value ** (1 - power) / (1 - power)))
 
 
 def _likelihood(power: float) -> Callable[..., Any]:
-    def found(y: Any, log_rate: Any, xp: Any = ops) -> Any:
+    def found(y: Any, log_rate: Any, xp: Any) -> Any:
         if power == 1:
             return xp.exp(log_rate) - y * log_rate
         if power == 2:

@@ -15,6 +15,7 @@ from artifact.intervals.calibration import Grouping
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema
 from artifact.rows.texts.format import TextFormat
+from training.objectives.kind import BINARY
 from training.objectives.kinds import KINDS, check_target
 from training.prepare.request import Request, check_request
 from training.settings.augmentation import ALIKE
@@ -172,7 +173,7 @@ def prepare(
         notes += known_with_target(texts.frame.filter(~pl.Series(usable)), frame, schema.names, request.targets)
     for name, column in zip(request.targets, y.T, strict=True):
         heavy = heavy_note(name, column, weight)
-        if heavy is not None and config.objective != "logistic":
+        if heavy is not None and KINDS[config.objective].takes is not BINARY:
             notes.append(f"Row {rows[heavy[0]] + 1:,} of the table has {heavy[1]}")
     offsets = np.array([t.offset for t in targets])
     prepared = Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)

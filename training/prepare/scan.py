@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from artifact.errors import DataError
-from training.objectives.kinds import refused_target, takes
+from training.objectives.kind import BINARY
+from training.objectives.kinds import KINDS, needs_more_than_zeros, only_zeros, refused_target, takes
 from training.prepare.bounds import Bounds
 from training.prepare.draw import Draw, hashed
 from training.prepare.held_out import HeldOut
@@ -142,7 +143,7 @@ class Scan:
         self._sample.add(random, batch.frame.with_columns(pl.Series(KEY, keys)))
 
     def _heavy(self) -> Iterator[str]:
-        if self._request.config.objective == "logistic":
+        if KINDS[self._request.config.objective].takes is BINARY:
             return
         for j, (name, ends) in enumerate(self._ends.items()):
             mean, total = float(self._moments.mean[j]), float(self._moments.std[j]) ** 2 * self._usable
@@ -161,10 +162,8 @@ class Scan:
             if name in self._refused:
                 raise refused_target(self._request.config.objective, name, *self._refused[name], self._usable)
             check_range(name, float(low[j]), float(high[j]), float(self._moments.std[j]))
-            if self._request.config.objective in ("poisson", "tweedie") and high[j] == 0:
-                raise DataError(
-                    f"Expected '{name}' to be above 0 in some row. Received: 0 in each of {self._usable} rows."
-                )
+            if high[j] == 0 and needs_more_than_zeros(self._request.config.objective):
+                raise only_zeros(name, self._usable)
         self._weights.check(self._usable)
 
     def _why(self) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from artifact.errors import DataError, setting_sentence, unknown_name
 from training.devices.devices import Asked
 from training.families import FAMILIES, models
-from training.objectives.kinds import Name as Objective
+from training.objectives.kinds import KINDS
 from training.objectives.records import OneOf, listed
 from training.settings.augmentation import Kind as Augment
 from training.settings.augmentation import check_augment, names_of, paired
@@ -25,6 +25,7 @@ Rate = Annotated[float, Field(gt=0, le=10)]
 Noise = Annotated[float, Field(ge=0, le=3)]
 Alpha = Annotated[float, Field(ge=0, le=10)]
 Width = Annotated[int, Field(ge=1, le=8192)]
+Objective = Annotated[str, OneOf(lambda: KINDS)]
 Family = Annotated[str, OneOf(models)]
 Part = Annotated[str, OneOf(lambda: FAMILIES)]
 Preset = Literal["fast", "balanced", "best"]

@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from artifact.errors import DataError, setting_sentence
 from artifact.registry.local import Registry
 from training.families import FAMILIES
+from training.objectives.kinds import meaning
 from training.settings.config import TrainConfig
 from training.transfer.earlier import Earlier, can_start
 
 # Of the learning rate that a start from nothing takes. Measured: decision 15.
 RATE_FACTOR = 0.3
 
-_MEANING = ("objective", "quantiles", "huber_delta", "tweedie_power")
 _EMBEDDED = ("hidden", "activation", "embedding_bins", "embedding_dim", "embedding_activation")
 
 
@@ -55,12 +55,12 @@ def settings_from(earlier: Earlier, given: TrainConfig, n_rows: int) -> TrainCon
 
 def kept_settings(earlier: Earlier, given: TrainConfig) -> dict[str, Any]:
     """Settings of the earlier version that were left open: what an answer means, and the shape of the network."""
-    names: tuple[str, ...] = _MEANING
+    names = meaning()
     if given.model is None or given.model == earlier.manifest.family:
         names = (*names, "model", "members", *_EMBEDDED)
     elif FAMILIES[given.model].shape == FAMILIES[earlier.manifest.family].shape:
         names = (*names, *_EMBEDDED)
-    given_names = {name for name in given.model_fields_set if name in _MEANING or getattr(given, name) is not None}
+    given_names = {name for name in given.model_fields_set if name in meaning() or getattr(given, name) is not None}
     return {name: earlier.config[name] for name in names if name not in given_names and name in earlier.config}
 
 
