@@ -5,10 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
+from typing import Any, NamedTuple
 
 # Longer names and values are cut in messages: a client may send a megabyte of them.
 _SHOWN = 100
@@ -110,22 +107,6 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, of: str = "", li
     shown = ", ".join(f"'{n}'" for n in _nearest(_cut(name), names)[:limit])
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
     return f"{unknown} There are: {shown}{rest}."
-
-
-def setting_sentence(error: ValidationError) -> str:
-    """What pydantic found wrong with one setting, as rule and value."""
-    first = error.errors()[0]
-    # A union's own names for its choices say nothing to a reader.
-    unions = ("constrained-", "tuple[", "literal[")
-    where = ".".join(part for part in map(str, first["loc"]) if not part.startswith(unions))
-    rule = first["msg"].removeprefix("Value error, ").rstrip(".")
-    if not where:
-        return f"{rule}."
-    if rule.startswith("Input should be "):
-        rule = f"Expected '{where}' to be {rule.removeprefix('Input should be ')}"
-    else:
-        rule = f"Expected another '{where}': {rule[:1].lower()}{rule[1:]}"
-    return f"{rule}. Received: {where}={first['input']!r}."
 
 
 def nearest_name(name: str, known: tuple[str, ...]) -> str | None:

@@ -26,16 +26,6 @@ REPORT = "report"
 # BentoML's own record of the version; written and read by its model store.
 STORE_RECORD = "model.yaml"
 
-# Families that are a line, or one of squares and products, by the name that a sentence gives them.
-LINES = {
-    "linear": "linear model",
-    "ridge": "ridge regression",
-    "lasso": "lasso",
-    "elastic-net": "elastic net",
-    "polynomial": "polynomial regression",
-    "stepwise": "stepwise regression",
-}
-
 Metrics = dict[str, float | None]
 
 
@@ -160,11 +150,6 @@ class Manifest(Frozen):
         own = f"{self.family} (this version)" if taken else self.family
         others = {f"{n} (baseline)" if n in taken else n: found[target] for n, found in self.baselines.items()}
         return {own: self.metrics[target], **others}
-
-    @property
-    def question(self) -> str:
-        """What the verdict answers; a line is no network."""
-        return "Is this model worth it here?" if self.family in LINES else "Is a network worth it here?"
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -1,1 +1,1 @@
-"""Numbers and results in words."""
+"""Numbers, results and what is wrong with a setting, in words."""

@@ -14,8 +14,8 @@ import pytest
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema, Target
 from artifact.runtimes import Outputs
-from artifact.words.advice import next_step
 from tests.builders import HOUSE_FEATURES, plain_features
+from training.evaluation.advice import next_step
 from training.evaluation.verdict import paired_ratios
 from training.report.dependence import partial_dependence
 from training.report.drawing import Picture

@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from artifact.manifest import LINES, Coverage, Verdict
+from artifact.manifest import Coverage, Verdict
 from artifact.predictor import Prediction
 from training.evaluation.baselines import BOOSTING, ELASTIC_NET, GLM, LASSO, MEAN, MEDIAN, POLYNOMIAL, RIDGE
+from training.families import FAMILIES
 from training.objectives.kinds import KINDS
 from training.settings.config import TrainConfig
 
@@ -124,7 +125,8 @@ def coverage(
 
 def _subject(config: TrainConfig) -> str:
     """What a sentence calls the model; a line is no network."""
-    return "the network" if config.mix or config.model not in LINES else f"this {LINES[config.model]}"
+    line = "" if config.mix or config.model is None else FAMILIES[config.model].line
+    return f"this {line}" if line else "the network"
 
 
 def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,12 +25,14 @@ from training.evaluation.metrics import by_target
 from training.evaluation.verdict import coverage, verdict
 from training.export.int8 import write_int8
 from training.export.models import write_model
+from training.families import FAMILIES
 from training.networks.model import Fitted
 from training.overview.overview import overview_of
 from training.prepare.in_memory import Prepared
 from training.prepare.request import Request
 from training.report import write_report
 from training.report.sample import values as answered
+from training.settings.config import TrainConfig
 from training.table.data import TableFacts
 from training.table.usual import golden_rows
 from training.transfer.told import sentence
@@ -79,7 +82,7 @@ def store(
             verdict=verdict(y, value, measured.baselines, config, rows_are=measured.rows_are, weight=measured.weight),
             coverage=coverage(names, y, answer, measured.level, measured.weight),
             lineage=_lineage(request, table, prepared, fitted, time.perf_counter() - started),
-            notes=(*prepared.notes, *_started(fitted), *fitted.notes, *([note] if note else [])),
+            notes=(*prepared.notes, *_keeping(config), *_started(fitted), *fitted.notes, *([note] if note else [])),
             note=request.note,
             augmentation=fitted.augmentation,
         )
@@ -95,6 +98,13 @@ def store(
         if sealed.int8 is not None:
             Predictor.load(folder, runtime="onnx-int8")
         return sealed
+
+
+def _keeping(config: TrainConfig) -> Iterator[str]:
+    """A note where the version holds rows of the table, which whoever has its files can read."""
+    keeping = [name for name in config.mix or (config.required("model"),) if FAMILIES[name].keeps_rows]
+    if keeping:
+        yield f"The version holds rows of the table, by which {', '.join(keeping)} answers: its files show them."
 
 
 def _with_int8(folder: Path, predictor: Predictor, golden: Golden, prepared: Prepared) -> Manifest:

@@ -62,7 +62,8 @@ class Family:
         sized: settings that depend on the table.
         effort: bounds on the work.
         settings: names of the settings that it reads and most others do not, see :func:`training.families.readers`.
-        shape: name of what its layers are like: a version may start from one of another family of the same shape.
+        shape: of its layers: settings of layers pass from a version to a start of another family of the same shape.
+            Defaults to a shape of its own.
         line: what a sentence calls it in place of "network": ``ridge regression``; empty for a network.
         baseline: the simpler model that answers as it does, a name of :mod:`training.evaluation.baselines`, or empty.
         like: scikit-learn's name of the same, in Markdown; empty where there is none.
@@ -128,6 +129,10 @@ class Family:
     def can_start(self, objective: str) -> bool:
         """Whether it can start from an earlier version."""
         return self.starts and self.way(objective) == "trained"
+
+    def alike(self, other: Family) -> bool:
+        """Whether its layers are those of another family, but for how many there are."""
+        return (self.shape or self.name) == (other.shape or other.name)
 
     def layers(self, inputs: Inputs, settings: Any) -> Any:
         """What :attr:`build` gives.

@@ -20,7 +20,7 @@ DEFAULTS: dict[str, Any] = {"hidden": (1,), "activation": "relu", "dropout": 0.0
 
 def line(name: str, summary: str, solver: Solver, **more: Any) -> Family:
     """A family without a hidden layer, whose squared error is solved for."""
-    given: dict[str, Any] = {"build": build, "trains": False, "defaults": DEFAULTS, **more}
+    given: dict[str, Any] = {"build": build, "trains": False, "defaults": DEFAULTS, "shape": "line", **more}
     return Family(name, summary, solver=solver, solves=("mse",), squeeze=False, bounded=False, **given)
 
 
@@ -47,7 +47,6 @@ FAMILY = line(
     solve,
     rank=40,
     trains=True,
-    shape="line",
     line="linear model",
     baseline="glm",
     like="`LinearRegression`; of collinear columns' weights those of least norm",

@@ -50,6 +50,7 @@ FAMILY = linear.line(
     solve,
     rank=80,
     build=build,
+    shape="polynomial",
     settings=("alpha", "degree"),
     line="polynomial regression",
     baseline="polynomial",

@@ -77,5 +77,4 @@ FAMILY = Family(
     # for a fold.
     effort=Effort(least_batch=128, most_passes=256, most_repeats=1),
     settings=("hidden", "activation", "dropout", "embedding_dim"),
-    shape="realmlp",
 )

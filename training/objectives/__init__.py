@@ -15,4 +15,5 @@ __all__ = ["KINDS", "Kind", "ObjectiveSettings", "objective_of"]
 
 def objective_of(config: ObjectiveSettings) -> Objective:
     """The objective of a configuration."""
-    return KINDS[config.objective].build(config)
+    objective: Objective = KINDS[config.objective].build(config)
+    return objective

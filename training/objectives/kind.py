@@ -16,7 +16,6 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from artifact.manifest import Metrics
     from artifact.runtimes import Outputs
-    from training.objectives.base import Objective
 
 Float64 = npt.NDArray[np.float64]
 
@@ -69,7 +68,7 @@ class Kind:
     Attributes:
         name: as ``--objective`` takes it.
         answers: what an answer is, in Markdown: ``the mean``.
-        build: from resolved settings to what is minimised; it may import Keras.
+        build: from resolved settings to the :class:`training.objectives.base.Objective`; it may import Keras.
         link: of :class:`artifact.layers.TargetScaling`.
         metric: the error by which networks and baselines are compared, by its name among the metrics.
         plain: the same in a sentence.
@@ -96,7 +95,7 @@ class Kind:
 
     name: str
     answers: str
-    build: Callable[[Any], Objective]
+    build: Callable[[Any], Any]
     link: str
     metric: str
     plain: str

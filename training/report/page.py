@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from artifact.manifest import Augmentation
 from artifact.rows.schema import Feature
-from artifact.words.advice import next_step
 from artifact.words.display import by_error, extent, metric, number
+from training.evaluation.advice import next_step, question
 from training.objectives.kinds import KINDS
 from training.overview.columns import FIGURES, cells
 from training.overview.overview import Overview
@@ -60,7 +60,7 @@ def _parts(content: Content, title: str, pictures: list[Picture]) -> Iterator[st
     if manifest.note:
         yield f"<p>Your note: {text(manifest.note)}</p>"
     yield f"<nav>{links}</nav>"
-    yield (f'<p class="verdict {verdict.worth_it}"><b>{text(manifest.question)}</b>{text(verdict.sentence)}</p>')
+    yield (f'<p class="verdict {verdict.worth_it}"><b>{text(question(manifest))}</b>{text(verdict.sentence)}</p>')
     advice = next_step(manifest)
     if advice is not None:
         yield f'<p class="next">Next: {text(advice.sentence)} <code>{text(advice.command)}</code></p>'

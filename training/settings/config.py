@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from artifact.errors import DataError, setting_sentence, unknown_name
+from artifact.errors import DataError, unknown_name
+from artifact.words.settings import setting_sentence
 from training.devices.devices import Asked
-from training.families import FAMILIES, models
+from training.families import FAMILIES, models, readers
 from training.objectives.kinds import KINDS
 from training.objectives.records import OneOf, listed
 from training.settings.augmentation import Kind as Augment
@@ -39,6 +40,11 @@ Optimizer = Literal["sgd", "momentum", "rmsprop", "adam", "adamw", "nadam", "lio
 Schedule = Literal["constant", "linear", "cosine", "exponential", "step", "coslog4"]
 Precision = Literal["auto", "float32", "tf32", "mixed_bfloat16"]
 RowWeight = Literal["equal", "spread"]
+
+
+def _read_by(setting: str) -> str:
+    """The families that read a setting."""
+    return listed([f"`{name}`" for name in readers(setting)], "and")
 
 
 class TrainConfig(BaseModel):
@@ -88,14 +94,17 @@ class TrainConfig(BaseModel):
         default=None, description="With held-out rows: train once more on all rows after measuring."
     )
     members: int | None = Field(
-        default=None, ge=1, le=128, description="Members of each network that share its weights (`tabm`)."
+        default=None,
+        ge=1,
+        le=128,
+        description=f"Members of each network that share its weights ({_read_by('members')}).",
     )
     hidden: tuple[Width, ...] | None = Field(
         default=None, min_length=1, max_length=16, description="Widths of the hidden layers."
     )
     activation: Activation | None = Field(default=None, description="Activation of the hidden layers.")
     initializer: Initializer = Field(
-        default="he_normal", description="Draw of the hidden layers' weights (`mlp` and `tabm`)."
+        default="he_normal", description=f"Draw of the hidden layers' weights ({_read_by('initializer')})."
     )
     dropout: Share | tuple[Share, ...] | None = Field(
         default=None,
@@ -115,11 +124,14 @@ class TrainConfig(BaseModel):
         default="near", description="Which rows are mixed: those with a similar target, or any two."
     )
     embedding_bins: int | None = Field(
-        default=None, ge=0, le=256, description="Quantile bins of each number's embedding; 0: none (`mlp` and `tabm`)."
+        default=None,
+        ge=0,
+        le=256,
+        description=f"Quantile bins of each number's embedding; 0: none ({_read_by('embedding_bins')}).",
     )
     embedding_dim: int | None = Field(default=None, ge=1, le=128, description="Width of each number's embedding.")
     embedding_activation: Activation | None = Field(
-        default=None, description="Activation of each number's embedding (`mlp` and `tabm`)."
+        default=None, description=f"Activation of each number's embedding ({_read_by('embedding_activation')})."
     )
     optimizer: Optimizer = Field(default="adamw", description="Rule by which a step changes the weights.")
     momentum: float | None = Field(default=None, ge=0, lt=1, description="Momentum, or Adam's first beta.")
@@ -140,21 +152,21 @@ class TrainConfig(BaseModel):
     alpha: float | None = Field(
         default=None,
         ge=0,
-        description="Penalty of `ridge`, `lasso`, `elastic-net` and `polynomial`, as scikit-learn's; left open, the "
-        "folds choose it.",
+        description=f"Penalty of {_read_by('alpha')}, as scikit-learn's; left open, the folds choose it.",
     )
     l1_ratio: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="Share of the L1 norm in `elastic-net`'s penalty; left open, the folds choose it.",
+        description=f"Share of the L1 norm in the penalty of {_read_by('l1_ratio')}; left open, the folds choose it.",
     )
-    degree: int = Field(default=2, ge=1, le=5, description="Highest degree of the products in `polynomial`.")
+    degree: int = Field(default=2, ge=1, le=5, description=f"Highest degree of the products in {_read_by('degree')}.")
     direction: Literal["forward", "backward"] = Field(
-        default="forward", description="Whether `stepwise` adds features, or takes them away."
+        default="forward", description=f"Whether {_read_by('direction')} adds features, or takes them away."
     )
     criterion: Literal["validation", "aic", "bic"] = Field(
-        default="validation", description="What `stepwise` compares: the error on folds left out, AIC or BIC."
+        default="validation",
+        description=f"What {_read_by('criterion')} compares: the error on folds left out, AIC or BIC.",
     )
     clip_norm: float | None = Field(
         default=None,

@@ -9,10 +9,11 @@ from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from artifact.errors import DataError, setting_sentence, unknown_name
+from artifact.errors import DataError, unknown_name
 from artifact.rows.schema import Kind
 from artifact.rows.texts.dates import format_of_dates
 from artifact.rows.texts.format import Decimal, Epoch, TextFormat, Thousands
+from artifact.words.settings import setting_sentence
 from training.table.names import canonical
 
 _T = TypeVar("_T")

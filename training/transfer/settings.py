@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from artifact.errors import DataError, setting_sentence
+from artifact.errors import DataError
 from artifact.registry.local import Registry
+from artifact.words.settings import setting_sentence
 from training.families import FAMILIES
 from training.objectives.kinds import meaning
 from training.settings.config import TrainConfig
@@ -58,7 +59,7 @@ def kept_settings(earlier: Earlier, given: TrainConfig) -> dict[str, Any]:
     names = meaning()
     if given.model is None or given.model == earlier.manifest.family:
         names = (*names, "model", "members", *_EMBEDDED)
-    elif FAMILIES[given.model].shape == FAMILIES[earlier.manifest.family].shape:
+    elif FAMILIES[given.model].alike(FAMILIES[earlier.manifest.family]):
         names = (*names, *_EMBEDDED)
     given_names = {name for name in given.model_fields_set if name in meaning() or getattr(given, name) is not None}
     return {name: earlier.config[name] for name in names if name not in given_names and name in earlier.config}

@@ -176,7 +176,7 @@ def train_command(
     from artifact.errors import DataError, RefusedError
     from artifact.manifest import REPORT
     from artifact.registry.local import check_name
-    from artifact.words.advice import next_step
+    from training.evaluation.advice import next_step
     from training.objectives import KINDS
     from training.prepare.request import Request
     from training.settings.config import TrainConfig

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from rich.table import Column, Table
 
-from artifact.manifest import LINES, Manifest
+from artifact.manifest import Manifest
 from artifact.rows.schema import FeatureSchema
-from artifact.words.advice import next_step
 from artifact.words.display import by_error, extent, metric, number
 
 _HEADERS = {"rmse": "RMSE", "mae": "MAE", "r2": "R2"}
@@ -26,6 +25,8 @@ def schema_table(schema: FeatureSchema, *, limit: int | None = 50) -> Table:
 
 def result_tables(manifest: Manifest) -> Iterator[Table | str]:
     """For each target the models with their metrics, the best first, and its intervals; last the verdict."""
+    from training.evaluation.advice import next_step, question
+
     for target, metrics in manifest.metrics.items():
         title = f"{target}: {measured_on(manifest)}"
         own = [m for m in metrics if m == manifest.verdict.metric or m == "nll"]
@@ -40,7 +41,7 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
         yield f"{level:.0%} intervals cover {covered:.1%} of these rows; mean width {number(width)}."
     if manifest.augmentation is not None:
         yield manifest.augmentation.sentence
-    yield f"{manifest.question} {manifest.verdict.sentence}"
+    yield f"{question(manifest)} {manifest.verdict.sentence}"
     advice = next_step(manifest)
     if advice is not None:
         yield f"Next: {advice.sentence}\n    {advice.command}"
@@ -48,8 +49,10 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
 
 def measured_on(manifest: Manifest) -> str:
     """The rows that measured a version, in words."""
+    from training.evaluation.advice import is_line
+
     parts = manifest.lineage.parts
     if "test" in parts:
         return f"{parts['test']:,} test rows"
-    kind = "model" if manifest.family in LINES else "network"
+    kind = "model" if is_line(manifest.family) else "network"
     return f"{parts['out_of_fold']:,} rows, each by a {kind} that did not see it"

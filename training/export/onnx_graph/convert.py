@@ -16,6 +16,7 @@ from training.export.onnx_graph.categories import Codes, Embedded, one_hot
 from training.export.onnx_graph.graph import Graph, UnsupportedError
 from training.export.onnx_graph.heads import Heads
 from training.export.onnx_graph.parts import Features
+from training.families import FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,10 @@ def _written(graph: Graph, operation: Any, *args: Any, **_: Any) -> Any:
         (values,) = args
         given = [values[t.name] if isinstance(values, dict) else values for t in operation.inputs]
         return _walk(graph, operation, given)
-    if name not in _WRITERS:
+    writer = _WRITERS.get(name) or next((f.onnx[name] for f in FAMILIES.values() if name in f.onnx), None)
+    if writer is None:
         raise UnsupportedError(f"layer {name}")
-    return _WRITERS[name](graph, operation, *args)
+    return writer(graph, operation, *args)
 
 
 def _cut(graph: Graph, operation: Any, features: Features, key: Any) -> Features:  # noqa: ARG001

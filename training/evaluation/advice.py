@@ -7,14 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from artifact.manifest import Manifest
+from training.families import FAMILIES
 
-# Families by the name of the baseline that is the same, and how a sentence calls them.
-_LINES = {
-    "ridge": ("ridge", "Ridge regression"),
-    "lasso": ("lasso", "Lasso"),
-    "elastic_net": ("elastic-net", "Elastic net"),
-    "polynomial": ("polynomial", "Polynomial regression"),
-}
 _BOOSTING, _GLM = "hist_gradient_boosting", "glm"
 _PRESETS = ("fast", "balanced", "best")
 # Options of ``train`` that ``inspect`` takes too.
@@ -43,12 +37,23 @@ class Advice(NamedTuple):
     command: str
 
 
+def question(manifest: Manifest) -> str:
+    """What the verdict of a version answers."""
+    return f"Is {'this model' if is_line(manifest.family) else 'a network'} worth it here?"
+
+
+def is_line(family: str) -> bool:
+    """Whether a family is called by a name of its own, and not a network; a mix is a network."""
+    return family in FAMILIES and bool(FAMILIES[family].line)
+
+
 def next_step(manifest: Manifest) -> Advice | None:
     """The command that may do better than a version, or None where nothing is left to say."""
     verdict = manifest.verdict
     if not verdict.beats_mean:
         return Advice("Look at what these columns hold before more work:", _inspect(manifest))
-    mixed = "trees" in (manifest.lineage.config.get("mix") or ())
+    parts = [FAMILIES.get(name) for name in manifest.lineage.config.get("mix") or ()]
+    mixed = any(part is not None and part.grow is not None for part in parts)
     streamed = "sample" in manifest.lineage.parts
     if verdict.worth_it != "yes":
         does = "does as well, and is simpler" if verdict.worth_it == "tie" else "does better"
@@ -69,13 +74,16 @@ def next_step(manifest: Manifest) -> Advice | None:
 
 def _line(manifest: Manifest, baseline: str) -> tuple[str | None, str]:
     """The family that answers as a baseline, and its name in a sentence; None for a baseline that no family is."""
+    same = next((family for family in FAMILIES.values() if family.baseline == baseline), None)
+    if same is None:
+        return None, ""
     if baseline == _GLM:
-        return "linear", "A generalised linear model"
-    family, name = _LINES.get(baseline, (None, ""))
-    if family is None or manifest.objective == "mse":
-        return family, name
-    # Solved families have the squared error; another one is learnt by the line without a penalty.
-    return ("linear", "A line") if family != "polynomial" else (None, "")
+        return same.name, "A generalised linear model"
+    if same.way(manifest.objective) is not None:
+        return same.name, same.line.capitalize()
+    # Another objective than what it is solved for is learnt by the line without a penalty.
+    alike = [family.name for family in FAMILIES.values() if family.alike(same) and family.way(manifest.objective)]
+    return (alike[0], "A line") if alike else (None, "")
 
 
 def _larger(manifest: Manifest) -> str | None:

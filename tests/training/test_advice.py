@@ -5,8 +5,8 @@ import shlex
 import click
 import pytest
 
-from artifact.words.advice import _FLAGS, INSPECT_TAKES, next_step
 from tests.builders import build_manifest, build_schema
+from training.evaluation.advice import _FLAGS, INSPECT_TAKES, next_step
 from trueline.commands.train import _ABOUT_THE_VERSION
 from trueline.main import cli
 
