@@ -1,4 +1,4 @@
-"""``python -m service.process.command serve ...``: BentoML's command, with sentences for what fails before it runs.
+"""BentoML's command, with sentences for what fails before it runs.
 
 BentoML reads its configuration and makes its folders when it is imported; what goes wrong there is a traceback.
 """
@@ -22,7 +22,3 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     cli(list(arguments), prog_name="bentoml")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))

@@ -228,7 +228,7 @@ def test_serve_hands_over_to_bentoml(home, capsys, monkeypatch):
     monkeypatch.delenv("TRUELINE_MODEL", raising=False)
     code, _, err = call(capsys, "serve", "houses", "--port", "3111", "--workers", "2")
     assert code == 0, err
-    assert seen[0][1:5] == ["-m", "service.process.command", "serve", "service:RegressionService"]
+    assert seen[0][1:5] == ["-m", "trueline.serving", "serve", "service:RegressionService"]
     assert seen[0][-2:] == ["--port", "3111"]
     assert (os.environ["TRUELINE_MODEL"], os.environ["TRUELINE_WORKERS"]) == ("houses", "2")
     # Set by the command itself; monkeypatch would put them back at the end.

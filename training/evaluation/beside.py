@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -122,7 +124,7 @@ def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     # Ctrl-C, which a terminal sends to both, is told by this one.
-    with held_stderr():
+    with held_stderr(), _own_path_first():
         pool = ProcessPoolExecutor(1, initializer=_end_with, initargs=(os.getpid(),))
         found: Future[Answers] = pool.submit(comparison.answers)
 
@@ -133,6 +135,21 @@ def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
             return comparison.answers()
 
     return pool, answers
+
+
+@contextmanager
+def _own_path_first() -> Iterator[None]:
+    """Have a process that is started meanwhile find this package, also where a folder of the user has its name."""
+    spec = PathFinder.find_spec(__name__.partition(".")[0])
+    home = Path(__file__).resolve().parents[2]
+    if spec is not None and spec.origin is not None and home in Path(spec.origin).resolve().parents:
+        yield
+        return
+    sys.path.insert(0, str(home))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(home))
 
 
 def _end_with(parent: int) -> None:

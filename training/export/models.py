@@ -128,10 +128,12 @@ def check_parity(expected: Outputs, found: Outputs, schema: FeatureSchema) -> No
 
 def _export_elsewhere(folder: Path) -> None:
     """Export in a process on TensorFlow: the other backends' own converters need it or PyTorch anyway."""
-    command = [sys.executable, "-m", "training.export.models", str(folder)]
+    command = [sys.executable, "-m", "training.export.models", str(folder.resolve())]
     steering = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     environment = {**os.environ, **steering}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    # From where this package is, so that a folder of the user with its name is not found before it.
+    home = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise TruelineError(f"Expected the export to ONNX to succeed. Received: {done.stderr.strip()[-500:]}")
 

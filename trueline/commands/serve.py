@@ -125,6 +125,6 @@ def serve_command(model: str | None, port: int, host: str, strict_range: bool, *
 
     # BentoML imports the service by its name from the folder it is told to work in.
     folder = str(Path(service.__file__).resolve().parent.parent)
-    command = ["-m", "service.process.command", "serve", "service:RegressionService", "--working-dir", folder]
+    command = ["-m", "trueline.serving", "serve", "service:RegressionService", "--working-dir", folder]
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
     os.execv(sys.executable, [sys.executable, *command, "--host", host, "--port", str(port)])  # noqa: S606
