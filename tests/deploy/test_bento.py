@@ -41,7 +41,7 @@ def bento(folder: Path, version: Reference) -> Path:
     """The Bento as a file that can be carried to another machine."""
     bentoml: list[str | Path] = [sys.executable, "-m", "bentoml"]
     tag = run([*bentoml, "build", "--output", "tag"], folder / "builder").strip().rpartition("__tag__:")[2]
-    archive = folder / "service.bento"
+    archive = folder / "carried.bento"
     run([*bentoml, "export", tag, archive], folder / "builder")
     return archive
 
@@ -51,9 +51,10 @@ def python(folder: Path) -> Path:
     """A fresh environment's Python, made from requirements/service.txt alone."""
     fresh = folder / "venv"
     run([sys.executable, "-m", "venv", "--without-pip", fresh], folder)
-    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", fresh / "bin" / "python", "install", "--quiet"]
-    run([*pip, "--require-hashes", "--no-compile", "-r", ROOT / "requirements" / "service.txt"], folder)
-    return fresh / "bin" / "python"
+    interpreter = fresh / "bin" / "python"
+    install: list[str | Path] = ["-m", "uv", "pip", "install", "--quiet", "--python", interpreter, "--require-hashes"]
+    run([sys.executable, *install, "-r", ROOT / "requirements" / "service.txt"], folder)
+    return interpreter
 
 
 def names(archive: Path) -> list[str]:
@@ -65,7 +66,7 @@ def test_the_bento_holds_the_code_and_the_champion_and_nothing_of_the_workplace(
     bento: Path, version: Reference
 ) -> None:
     found = names(bento)
-    assert "src/service/service.py" in found
+    assert "src/service/bento/service.py" in found
     assert "src/artifact/predictor.py" in found
     assert any(name.endswith(f"{version.name}/{version.version}/model.onnx") for name in found)
     tops = {name.split("/")[1] for name in found if name.startswith("src/")}
