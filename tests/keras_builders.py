@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 
 from artifact import manifest as files
 from artifact.manifest import Manifest
@@ -70,7 +71,11 @@ def write_keras_version(
     seed: int = 0,
     with_onnx: bool = True,
 ) -> Manifest:
-    """Write a version of ``model.keras`` and, unless told otherwise, ``model.onnx``; needs the TensorFlow backend."""
+    """Write a version of ``model.keras`` and, unless told otherwise, ``model.onnx``; needs the TensorFlow backend.
+
+    Skips the test where there is no TensorFlow, as on Python 3.14.
+    """
+    pytest.importorskip("tensorflow")
     from training.export.models import export_onnx
 
     schema = schema or build_schema()

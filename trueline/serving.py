@@ -2,7 +2,13 @@
 
 import sys
 
-from service.process.command import run
+
+def main() -> int:
+    """Run a command of BentoML's, see :func:`service.process.command.run`."""
+    from service.process.command import run
+
+    return run(sys.argv[1:])
+
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(main())

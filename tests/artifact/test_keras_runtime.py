@@ -178,8 +178,7 @@ def test_a_gpu_that_is_not_there_is_named(versions):
 
 
 def test_a_gpu_is_taken_with_memory_growth_and_without_tf32(monkeypatch):
-    import tensorflow as tf
-
+    tf = pytest.importorskip("tensorflow")
     from artifact.runtimes.by_tensorflow import TensorFlow
 
     grown, tf32 = [], []
