@@ -88,13 +88,14 @@ def _of_split(
 def _measured(target: str, frames: list[pl.DataFrame], settings: dict[str, Any]) -> Run:
     import keras
 
-    from training.evaluation.measure import answers
-    from training.fit.retry import fit_or_retry
+    from training.fit.observer import Observer
+    from training.fit.trained import Trained
+    from training.networks.unseen import answers
 
     keras.backend.clear_session()
     started = time.perf_counter()
     prepared = prepare(frames[0], Request("-", (target,), "m", TrainConfig.build(None, settings)))
-    _, fitted = fit_or_retry(prepared, lambda *_: None, print)
+    fitted = Trained().fit(prepared, Observer(note=print)).fitted
     seconds = time.perf_counter() - started
     X = encode_frame(frames[1], prepared.schema.lenient())
     value = answers(fitted.model, Encoded(X.numeric, X.categorical)).value + [t.offset for t in prepared.schema.targets]

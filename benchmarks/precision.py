@@ -78,9 +78,10 @@ def _rmse(data: str, model: str, seed: int, precision: str, options: argparse.Na
     )
     prepared = prepare(read_table(data), Request(data, ("target",), "m", config))
     load_backend(config.device, prepared.frame.height)
-    from training.fit.retry import fit_or_retry
+    from training.fit.observer import Observer
+    from training.fit.trained import Trained
 
-    prepared, fitted = fit_or_retry(prepared, lambda *_: None, print)
+    fitted = Trained().fit(prepared, Observer(note=print)).fitted
     folds = [prepared.plan.folds[i] for i in fitted.networks or range(len(prepared.plan.folds))]
     total, count = np.zeros_like(prepared.y), np.zeros((len(prepared.y), 1))
     for fold, found in zip(folds, fitted.unseen, strict=True):

@@ -127,7 +127,7 @@ def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> No
 
     from artifact.layers import StackedDense, StackedHeads
     from training.fit.loops import Loop, open_loop
-    from training.fit.loops.problem import Problem
+    from training.fit.loops.problem import Hardware, Minimised, Problem, Steps, Table, Update
     from training.networks.model import make_deterministic
 
     make_deterministic(0)
@@ -142,20 +142,13 @@ def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> No
 
     problem = Problem(
         core=core,
-        networks=networks,
         members=1,
-        features={"numeric": X},
-        y=y,
-        weight=None,
-        loss=squared,
-        error=squared,
-        optimizer=keras.optimizers.Adam(),
-        clip_norm=None,
-        batch=BATCH,
+        rows=Table({"numeric": X}, y, None),
+        minimised=Minimised(squared, squared),
+        update=Update(keras.optimizers.Adam()),
         # As many as the tutorials' hundred epochs of a table of this size take.
-        n_steps=100 * (n_rows // BATCH),
-        devices=devices,
-        asked_precision="auto",
+        steps=Steps(BATCH, n_rows // BATCH, 100 * (n_rows // BATCH)),
+        hardware=Hardware(devices, "auto"),
     )
     if together:
         from training.fit.loops.tensorflow import TensorFlowLoop

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 from artifact.errors import DataError
 from artifact.manifest import Manifest
 from artifact.registry.local import Registry, check_name
-from artifact.rows.schema import FeatureSchema
 from training.devices.backend import load_backend
 from training.evaluation.beside import Answers, compared
+from training.fit.observer import Observer
 from training.prepare.bounds import Bounds
 from training.prepare.choose import parquet_source
 from training.prepare.in_memory import Prepared, prepare, sayings
@@ -24,16 +23,7 @@ from training.table.texts.table import read_texts
 from training.transfer.earlier import Earlier
 from training.transfer.told import sentence
 
-
-@dataclass(frozen=True, slots=True)
-class Observer:
-    """Hears how the work goes: stages as they begin, what computes, each epoch, the schema when known, later notes."""
-
-    stage: Callable[[str], None] = lambda name: None  # noqa: ARG005
-    epoch: Callable[[int, int, float], None] = lambda epoch, epochs, rmse: None  # noqa: ARG005
-    schema: Callable[[FeatureSchema, list[str]], None] = lambda schema, notes: None  # noqa: ARG005
-    note: Callable[[str], None] = lambda note: None  # noqa: ARG005
-    devices: Callable[[str], None] = lambda devices: None  # noqa: ARG005
+__all__ = ["Observer", "train"]
 
 
 def train(
@@ -109,39 +99,22 @@ def _trained(
     # Here and not above: a wrong table is told within a second, without loading TensorFlow.
     devices = load_backend(prepared.config.device, prepared.n_rows)
     observer.devices(", ".join(map(str, devices)))
-    from training.ensemble.distil import distil
-    from training.ensemble.mix import fit_mix, refit_mix
-    from training.evaluation.measure import final_fold, measure
+    from training.ensemble.fitters import fitter_of
+    from training.evaluation.measure import measure
     from training.export.version import store
-    from training.fit.retry import fit_or_retry, refit_or_keep
 
-    mixed = fit_mix(prepared, request.config, observer.epoch, observer.note) if prepared.config.mix else None
-    if mixed is None:
-        prepared, fitted = fit_or_retry(prepared, observer.epoch, observer.note)
-    else:
-        prepared, fitted = mixed.prepared, mixed.fitted
-    if fitted.init is not None:
-        observer.note(sentence(fitted.init))
-    if prepared.config.distil and not prepared.config.mix:
-        observer.stage("distil")
-    served = distil(prepared, fitted, progress=observer.epoch)
-    distilled = served.model is not fitted.model
+    fitter = fitter_of(prepared.config, request.config)
+    model = fitter.fit(prepared, observer)
     observer.stage("compare")
-    measured = measure(prepared, served, others())
+    measured = measure(model.prepared, model.fitted, others())
     if prepared.plan.parts is not None and prepared.config.refit:
         observer.stage("refit")
-        if mixed is None:
-            all_rows = final_fold(prepared, fitted)
-            prepared, fitted = refit_or_keep(prepared, fitted, all_rows, observer.epoch, observer.note)
-        else:
-            prepared, fitted = refit_mix(mixed, observer.epoch, observer.note)
-        # What was chosen on rows that it had not seen is chosen.
-        again = distil(prepared, fitted, progress=observer.epoch, measured=True) if distilled else fitted
-        served = replace(again, notes=served.notes)
+        model = fitter.refit(model, observer)
     observer.stage("store")
-    manifest = store(registry, request, table, prepared, served, measured, started)
+    prepared, fitted = model.prepared, model.fitted
+    manifest = store(registry, request, table, prepared, fitted, measured, started)
     # What only the results show is told last.
     for note in manifest.notes[len(prepared.notes) :]:
-        if note not in served.notes and (served.init is None or note != sentence(served.init)):
+        if note not in fitted.notes and (fitted.init is None or note != sentence(fitted.init)):
             observer.note(note)
     return manifest

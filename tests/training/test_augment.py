@@ -11,10 +11,11 @@ import pytest
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema, Target
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
+from tests.training.fits import fit_on, ready
 from tests.training.test_fit import problem, settings
 from training.fit.augmentation import Augmentation, Batch
-from training.fit.fit import fit
 from training.fit.loops import open_loop
+from training.fit.loops.problem import Steps
 from training.objectives import objective_of
 from training.settings.config import TrainConfig
 from training.table.folds import cross_validation
@@ -188,7 +189,7 @@ def test_small_steps_that_xla_compiles_are_augmented_too():
     learnt = []
     for augment in (None, augmentation(0.2, 1.0, near=True, flagged=[0])):
         keras.utils.set_random_seed(0)
-        given = problem(config, 2, augment=augment, batch=16, n_steps=10_000)
+        given = problem(config, 2, augment=augment, steps=Steps(16, 0, 10_000))
         assert given.pays_compiling
         loop = open_loop(given)
         loop.run(rows)
@@ -201,7 +202,7 @@ def test_small_steps_that_xla_compiles_are_augmented_too():
 def test_each_step_of_a_loop_draws_anew():
     """The rate is as good as 0, so that nothing but the draws differs between steps; answers have no draws."""
     config = settings(model="mlp", dropout=0.0, learning_rate=1e-12, weight_decay=0.0)
-    loop = open_loop(problem(config, 2, augment=augmentation(noise=0.5, flagged=[0]), weight=None))
+    loop = open_loop(problem(config, 2, augment=augmentation(noise=0.5, flagged=[0])))
     rows = np.tile(np.arange(64, dtype=np.int32), (1, 2, 1))
     before = loop.outputs(rows[0])
     errors = np.stack([loop.run(rows)[1] for _ in range(4)])
@@ -240,6 +241,7 @@ def test_noise_smooths_what_a_network_would_learn_by_heart():
         hidden=(32,),
         repeats=2,
     )
-    fitted = fit(NUMBERS, X, y, cross_validation(60, 2, 2, 0, alike=2).folds, config, repeats=2, stop_at=60)
+    folds = cross_validation(60, 2, 2, 0, alike=2).folds
+    fitted = fit_on(ready(NUMBERS, X, y, folds, config), folds, repeats=2, stop_at=60)
     assert fitted.history["train_low"][-1] < 0.5 * fitted.history["train_high"][-1]
     assert fitted.augmentation is None

@@ -8,14 +8,12 @@ import pytest
 from artifact.errors import DataError
 from artifact.runtimes import Outputs
 from tests.training.conftest import mixed_table
-from tests.training.test_fit import SCHEMA, X, settings, y
+from tests.training.test_fit import fit, settings
 from tests.training.test_train import train_frame
 from training.fit.augmentation_effect import effect_of
-from training.fit.fit import fit
-from training.fit.retry import for_networks
-from training.networks.model import Fitted
+from training.fit.population import Population
 from training.settings.config import TrainConfig
-from training.table.folds import Plan, cross_validation
+from training.table.folds import Plan, all_rows, cross_validation
 from training.table.split import split_random
 from trueline.terminal.tables import result_tables
 
@@ -47,6 +45,11 @@ def test_neighbours_have_the_same_folds_and_the_others_those_they_had():
             np.testing.assert_array_equal(pairs.folds[at].train, plain.folds[expected].train)
 
 
+def networks(config: TrainConfig, plan: Plan) -> Population:
+    config = config.model_copy(update={"learning_rate": 0.01, "dropout": 0.0})
+    return Population.of(config, plan.folds, plan.repeats or len(plan.folds))
+
+
 def answers(plan: Plan, errors: list[float]) -> list[Outputs]:
     """Of networks whose errors have these deviations, by repeat."""
     own, common = np.repeat(errors, len(plan.folds) // len(errors)), RNG.normal(size=Y.shape)
@@ -68,7 +71,7 @@ def answers(plan: Plan, errors: list[float]) -> list[Outputs]:
 def test_the_effect_is_a_paired_ratio_of_errors_out_of_fold(with_it, served, says, who):
     plan = cross_validation(N, 3, 2, 0, alike=2)
     config = TrainConfig(augment="noise", noise=(0.0, 0.1))
-    found = effect_of(config, plan.folds, 2, answers(plan, [1.0, with_it]), Y, served)
+    found = effect_of(networks(config, plan), answers(plan, [1.0, with_it]), Y, served)
     assert found.ratio == pytest.approx(with_it, rel=0.06)
     # The shared part of the errors cancels: unpaired the interval would be some 12% wide on each side.
     assert 0.02 < found.high - found.low < 0.12
@@ -82,22 +85,22 @@ def test_as_many_networks_of_each_kind_are_compared_and_weights_count():
     plan = cross_validation(N, 3, 3, 0, alike=3)
     config = TrainConfig(augment="noise", noise=(0.0, 0.1, 0.3))
     outputs = answers(plan, [1.0, 0.5, 9.0])
-    assert effect_of(config, plan.folds, 3, outputs, Y, (1,)).ratio == pytest.approx(0.5, rel=0.06)
+    assert effect_of(networks(config, plan), outputs, Y, (1,)).ratio == pytest.approx(0.5, rel=0.06)
     half = np.where(np.arange(N) < N // 2, 2.0, 0.0)
     pairs = zip(outputs, plan.folds, strict=True)
     spoilt = [Outputs(found.value + 50 * (half[fold.validation] == 0)[:, None], None) for found, fold in pairs]
     mixed = outputs[:3] + spoilt[3:]
-    assert effect_of(config, plan.folds, 3, mixed, Y, (1,), half).ratio == pytest.approx(0.5, rel=0.1)
-    assert effect_of(config, plan.folds, 3, mixed, Y, (1,)).ratio > 5
+    assert effect_of(networks(config, plan), mixed, Y, (1,), half).ratio == pytest.approx(0.5, rel=0.1)
+    assert effect_of(networks(config, plan), mixed, Y, (1,)).ratio > 5
     everyone = TrainConfig(augment="noise", noise=0.1)
-    assert effect_of(everyone, plan.folds, 3, outputs, Y, (1,)) is None
+    assert effect_of(networks(everyone, plan), outputs, Y, (1,)) is None
 
 
 def test_with_held_out_rows_the_validation_rows_tell():
     parts = split_random(N, {"test": 0.1, "calibration": 0.1, "validation": 0.5}, 0)
     plan = Plan.held_out(parts, 2)
     config = TrainConfig(augment="mixup", mixup=(0.0, 0.4), objective="mae")
-    found = effect_of(config, plan.folds, 2, answers(plan, [1.0, 0.5]), Y, (1,))
+    found = effect_of(networks(config, plan), answers(plan, [1.0, 0.5]), Y, (1,))
     assert found.rows == len(parts.validation)
     assert found.ratio == pytest.approx(0.5, rel=0.06)
     assert found.sentence.startswith("Augmentation (mixup 0.4): MAE ")
@@ -109,9 +112,6 @@ def test_networks_without_augmentation_are_those_that_train_without_it_and_all_i
     both = {"augment": "noise,mixup", "noise": 0.3, "mixup": 1.0}
     runs = [
         fit(
-            SCHEMA,
-            X,
-            y,
             plan.folds,
             settings(model="mlp", dropout=0.1, learning_rate=0.01, repeats=1, **more),
             repeats=2,
@@ -128,10 +128,11 @@ def test_networks_without_augmentation_are_those_that_train_without_it_and_all_i
 def test_networks_that_are_trained_once_more_keep_their_own_amounts():
     config = TrainConfig(augment="noise", noise=0.2, repeats=2, preset="fast").resolved(1000)
     plan = Plan.held_out(split_random(N, {"test": 0.1, "calibration": 0.1, "validation": 0.1}, 0), 4)
-    fitted = Fitted(None, (1, 1, 1, 1), 1, {}, [], networks=(0, 3))
-    chosen = for_networks(config, fitted, plan)
-    assert chosen.noise == (0.0, 0.2)
-    assert chosen.learning_rate == (config.learning_rate[0], config.learning_rate[3])
+    population = Population.of(config, plan.folds, 4).some((0, 3)).on(all_rows(N))
+    assert [network.noise for network in population.networks] == [0.0, 0.2]
+    assert population.learning_rates == [config.learning_rate[0], config.learning_rate[3]]
+    assert population.numbers == (0, 3)
+    assert population.repeats == 2
 
 
 @pytest.mark.parametrize(

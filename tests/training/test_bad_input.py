@@ -127,18 +127,18 @@ def _steep(tmp_path):
 
 
 def test_a_loss_of_nan_is_retried_at_a_tenth_of_the_rate_and_told(tmp_path, monkeypatch):
-    from training.fit import retry
+    from training.fit import trained
     from training.fit.epochs import DivergedError
 
-    rates, fit = [], retry.fit
+    rates, fit = [], trained.fit
 
-    def diverging(schema, X, y, folds, config, *args, **fields):
-        rates.append(config.learning_rate)
+    def diverging(prepared, population, *args):
+        rates.append(population.config.learning_rate)
         if len(rates) == 1:
             raise DivergedError(3)
-        return fit(schema, X, y, folds, config, *args, **fields)
+        return fit(prepared, population, *args)
 
-    monkeypatch.setattr(retry, "fit", diverging)
+    monkeypatch.setattr(trained, "fit", diverging)
     heard: list[str] = []
     config = QUICK.model_copy(update={"learning_rate": 0.04})
     request = Request(_steep(tmp_path), ("y",), "m", config)

@@ -1,5 +1,7 @@
 """The families without a hidden layer against scikit-learn's pipelines on the same table, through the whole path."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,12 +14,12 @@ from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardSca
 from artifact.errors import DataError
 from artifact.predictor import Predictor
 from artifact.registry.local import Registry
-from training.fit.fit import fit
+from tests.training.fits import fit_on
 from training.networks.model import feed
 from training.prepare.in_memory import Prepared, prepare
 from training.prepare.request import Request
 from training.settings.config import TrainConfig
-from training.table.folds import Fold
+from training.table.folds import Fold, all_rows
 from training.train import train
 
 RNG = np.random.default_rng(0)
@@ -79,7 +81,7 @@ def answers(given: Prepared, model) -> np.ndarray:
 def test_answers_are_scikit_learns(model):
     settings, pipeline = pipelines()[model]
     given = prepared(model=model, **settings)
-    fitted = fit(given.schema, given.X, given.y, given.plan.folds, given.config)
+    fitted = fit_on(given, given.plan.folds)
     X, y, std = matrix(), targets(), targets().std(axis=0)
     expected = pipeline.fit(X, y).predict(X)
     # Deviations of the target: rent's answers pass through 0.
@@ -95,7 +97,7 @@ def test_answers_are_scikit_learns(model):
 
 def test_coefficients_are_told_in_the_tables_units():
     given = prepared(model="lasso", alpha=30.0)
-    note = next(n for n in fit(given.schema, given.X, given.y, given.plan.folds, given.config).notes if "price" in n)
+    note = next(n for n in fit_on(given, given.plan.folds).notes if "price" in n)
     pipeline = pipelines()["lasso"][1].fit(matrix(), targets())
     scaler = pipeline[0].named_transformers_["numbers"][-1]
     slope = pipeline[-1].coef_[0] / np.hstack([scaler.scale_, np.ones(pipeline[-1].coef_.shape[1] - 6)])
@@ -109,7 +111,7 @@ def test_coefficients_are_told_in_the_tables_units():
 def test_polynomial_is_scikit_learns():
     numbers = TABLE.select("twice", "age", "garden", "rent")
     given = prepare(numbers, Request("table.csv", ("rent",), "t", TrainConfig(model="polynomial", folds=3, degree=3)))
-    fitted = fit(given.schema, given.X, given.y, given.plan.folds, given.config)
+    fitted = fit_on(given, given.plan.folds)
     alpha = float(fitted.notes[0].split("alpha ")[1].split(" ")[0])
     X = numbers.select(pl.exclude("rent").cast(pl.Float64)).to_numpy()
     y = numbers["rent"].to_numpy()
@@ -125,18 +127,18 @@ def test_products_that_would_be_too_many_leave_the_categories_alone_or_are_refus
     words = wide.with_columns(town="t" + pl.Series(rng.integers(0, 25, 80).astype(str)))
     request = Request("table.csv", ("y",), "t", TrainConfig(model="polynomial", folds=2))
     given = prepare(words, request)
-    model = fit(given.schema, given.X, given.y, given.plan.folds, given.config).model
+    model = fit_on(given, given.plan.folds).model
     core = model.get_layer("polynomial")
     layer = core.get_layer("products")
     assert (layer.columns, layer.degree) == (30, 2)
     given = prepare(wide, Request("table.csv", ("y",), "t", TrainConfig(model="polynomial", folds=2, degree=3)))
     with pytest.raises(DataError, match="lower --set degree"):
-        fit(given.schema, given.X, given.y, given.plan.folds, given.config)
+        fit_on(given, given.plan.folds)
 
 
 def test_stepwise_keeps_a_category_as_a_whole():
     given = prepared(model="stepwise", criterion="bic")
-    fitted = fit(given.schema, given.X, given.y, given.plan.folds, given.config)
+    fitted = fit_on(given, given.plan.folds)
     assert "kept" in fitted.notes[0]
     kernel = fitted.model.get_layer("stepwise").get_layer("values").get_weights()[0][0, 0]
     town = kernel[-5:]
@@ -149,8 +151,8 @@ def test_stepwise_keeps_a_category_as_a_whole():
 def test_held_out_rows_choose_and_all_rows_are_refit():
     given = prepared(model="ridge")
     fold = Fold(np.arange(200), np.arange(200, N))
-    fitted = fit(given.schema, given.X, given.y, [fold], given.config)
-    again = fit(given.schema, given.X, given.y, [Fold(np.arange(N), np.zeros(0, np.int64))], given.config, stop_at=3)
+    fitted = fit_on(given, [fold])
+    again = fit_on(given, [all_rows(N)])
     assert len(fitted.unseen) == 1
     assert again.unseen == []
     std = targets().std(axis=0)
@@ -193,7 +195,7 @@ def test_a_weight_of_a_row_is_scikit_learns():
     given = prepared(model="ridge", alpha=4.0)
     weight = RNG.uniform(0, 2, N)
     weight[:40] = 0
-    fitted = fit(given.schema, given.X, given.y, given.plan.folds, given.config, weight=weight)
+    fitted = fit_on(replace(given, weight=weight), given.plan.folds)
     pipeline = pipelines()["ridge"][1]
     X, y = matrix(), targets()
     Z = pipeline[0].fit_transform(X)

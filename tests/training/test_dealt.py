@@ -6,15 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.test_fit import SCHEMA, N, X, problem, settings, y
+from tests.training.test_fit import N, X, fit, problem, settings
 from training.devices.devices import CPU, Device
-from training.fit.fit import fit
 from training.fit.loops import dealt, open_loop
 from training.fit.loops.dealt import DealtLoop, n_shares
-from training.fit.loops.problem import Problem, Table
+from training.fit.loops.problem import Hardware, Problem, Steps, Table
 from training.fit.loops.tensorflow import TensorFlowLoop
 from training.fit.optimizers import build_optimizer
-from training.networks.inputs import of_each
 from training.table.folds import cross_validation
 
 NETWORKS = 5
@@ -25,13 +23,13 @@ def given(**chosen) -> Problem:
     """Networks with dropout that differ in their rate."""
     config = settings(**{"model": "mlp", "dropout": 0.3, **chosen})
     keras.utils.set_random_seed(3)
-    optimizer = build_optimizer(config, 100, rates=of_each((0.01, 0.03, 0.02), NETWORKS, NETWORKS))
-    return problem(config, NETWORKS, optimizer=optimizer, batch=16)
+    optimizer = build_optimizer(config, 100, rates=(0.01, 0.03, 0.02, 0.01, 0.03))
+    return problem(config, NETWORKS, optimizer=optimizer, steps=Steps(16))
 
 
 def long(**chosen) -> Problem:
     """A run that is worth compiling."""
-    return replace(given(**chosen), n_steps=2_500)
+    return replace(given(**chosen), steps=Steps(16, 0, 2_500))
 
 
 def assert_alike(one, other) -> None:
@@ -88,17 +86,17 @@ def test_another_table_takes_the_place_of_the_first_in_every_share():
     first = replace(given(dropout=0.0), streamed=True)
     loop = DealtLoop(first, 2)
     answers = loop.outputs(ROWS[0])
-    loop.replace(Table({name: values[::-1].copy() for name, values in first.features.items()}, first.y, None))
+    loop.replace(Table({name: values[::-1].copy() for name, values in first.rows.features.items()}, first.rows.y, None))
     np.testing.assert_allclose(loop.outputs(N - 1 - ROWS[0]), answers, rtol=1e-6)
 
 
 def test_what_is_dealt_and_to_how_many(monkeypatch):
     monkeypatch.setattr(dealt, "usable_cores", lambda: 4)
     run = long()
-    assert n_shares(run) == n_shares(replace(run, devices=(CPU,))) == 4
-    assert n_shares(replace(run, n_steps=10)) == 1
-    assert n_shares(replace(run, networks=1)) == 1
-    assert n_shares(replace(run, devices=(Device("gpu", 0, "GPU:0", "a GPU"),))) == 1
+    assert n_shares(run) == n_shares(replace(run, hardware=Hardware((CPU,)))) == 4
+    assert n_shares(replace(run, steps=Steps(16, 0, 10))) == 1
+    assert n_shares(replace(problem(settings(model="mlp"), 1), steps=run.steps)) == 1
+    assert n_shares(replace(run, hardware=Hardware((Device("gpu", 0, "GPU:0", "a GPU"),)))) == 1
     assert n_shares(replace(run, augment=lambda batch: batch)) == 1
     monkeypatch.setattr(dealt, "usable_cores", lambda: 64)
     assert n_shares(run) == NETWORKS
@@ -113,7 +111,7 @@ def test_a_fit_whose_networks_are_dealt_is_the_fit_of_one_core(monkeypatch):
     fits = []
     for cores in (1, 2):
         monkeypatch.setattr(dealt, "n_shares", lambda _problem, n=cores: n)
-        fits.append(fit(SCHEMA, X, y, plan.folds, config, repeats=2))
+        fits.append(fit(plan.folds, config, repeats=2))
     one, two = fits
     assert two.best_epochs == one.best_epochs
     np.testing.assert_allclose(two.history["validation"], one.history["validation"], rtol=1e-3)

@@ -13,12 +13,13 @@ from artifact.registry.local import Registry
 from artifact.rows.encoding import Encoded
 from artifact.runtimes import Outputs
 from tests.training.conftest import wavy_table
+from tests.training.fits import fit_on
 from training.ensemble import students as teaching
 from training.ensemble.distil import distil, is_ensemble, networks_of
 from training.ensemble.logits import raw_of
 from training.ensemble.munge import near_rows
-from training.evaluation.measure import answers, measure
-from training.fit.fit import fit
+from training.evaluation.measure import measure
+from training.networks.unseen import answers
 from training.prepare.in_memory import Prepared, prepare
 from training.prepare.request import Request
 from training.settings.config import TrainConfig
@@ -30,7 +31,7 @@ CONFIG = TrainConfig(model="mlp", folds=3, repeats=2, hidden=(32,), embedding_bi
 @pytest.fixture(scope="module")
 def taught():
     prepared = prepare(wavy_table(), Request("", ("y",), "m", CONFIG))
-    fitted = fit(prepared.schema, prepared.X, prepared.y, prepared.plan.folds, prepared.config, repeats=2)
+    fitted = fit_on(prepared, prepared.plan.folds, repeats=2)
     return prepared, fitted, distil(prepared, fitted)
 
 
@@ -87,8 +88,6 @@ def test_auto_keeps_an_ensemble_that_a_student_does_not_reach(taught, monkeypatc
     kept = distil(asked, fitted)
     assert kept.model is fitted.model
     assert kept.notes[-1].startswith("Not distilled: one network of ")
-    off = replace(prepared, config=prepared.config.model_copy(update={"distil": False}))
-    assert distil(off, fitted) is fitted
     assert student.model is not fitted.model
 
 
@@ -142,7 +141,7 @@ def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
     config = CONFIG.model_copy(update={"folds": 1, "repeats": 2, "epochs": 2})
     prepared: Prepared = prepare(wavy_table(), Request("", ("y",), "m", config))
     # As one repeat of two networks, of which none is dropped.
-    fitted = fit(prepared.schema, prepared.X, prepared.y, prepared.plan.folds, prepared.config, repeats=1)
+    fitted = fit_on(prepared, prepared.plan.folds, repeats=1)
     monkeypatch.setattr(teaching, "_STEPS", 20)
     asked = []
 

@@ -51,6 +51,7 @@ def check_that_two_devices_train_the_same_networks() -> None:
 
     from tests.training.test_fit import N, problem, settings
     from training.fit.loops import open_loop
+    from training.fit.loops.problem import Hardware, Steps
 
     assert len(jax.devices("cpu")) == 2
     for model, networks, axis, part in (("tabm", 4, "networks", 2), ("mlp", 3, "batch", 3)):
@@ -59,7 +60,7 @@ def check_that_two_devices_train_the_same_networks() -> None:
         found = []
         for devices in (TWO[:1], TWO):
             keras.utils.set_random_seed(0)
-            loop = open_loop(problem(config, networks, batch=16, devices=devices))
+            loop = open_loop(problem(config, networks, steps=Steps(16), hardware=Hardware(devices)))
             start = loop.weights()
             losses = [loop.run(rows), loop.run(rows)]
             answers = loop.outputs(rows[0])

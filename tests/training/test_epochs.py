@@ -1,13 +1,15 @@
 """Which epoch each network keeps, by rows that it has not seen. The loop is a fake: what is learnt is not the point."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from training.fit.epochs import Epochs
-from training.fit.repeats import choose_repeats, networks_of
+from training.fit.epochs import Epochs, Limits
+from training.fit.judging import Judge
+from training.fit.loops.problem import Steps, Table
+from training.fit.population import Population
+from training.fit.repeats import choose_repeats
 from training.objectives import objective_of
 from training.settings.config import TrainConfig
 from training.table.folds import Plan, cross_validation
@@ -16,6 +18,8 @@ from training.table.split import split_random
 N = 3000
 RNG = np.random.default_rng(0)
 Y = RNG.normal(size=(N, 1)).astype(np.float32)
+TABLE = Table({}, Y, None)
+CONFIG = TrainConfig().resolved(N)
 
 
 class ScriptedLoop:
@@ -48,14 +52,10 @@ class ScriptedLoop:
         self.put_back = weights
 
 
-def epochs(plan, loop, n_epochs, averages=True, **fields):
-    return Epochs(
-        loop,
-        SimpleNamespace(y=Y, weight=None),
-        replace(objective_of(TrainConfig()), averages=averages),
-        plan.folds,
-        **{"repeats": plan.repeats, "epochs": n_epochs, "patience": 99, "steps": 1, "batch": 8, "seed": 0, **fields},
-    )
+def epochs(plan, loop, n_epochs, averages=True, patience=99):
+    population = Population.of(CONFIG, plan.folds, plan.repeats or len(plan.folds))
+    judge = Judge(population, replace(objective_of(CONFIG), averages=averages), TABLE)
+    return Epochs(loop, judge, population, Limits(n_epochs, patience, Steps(8, 1)))
 
 
 def test_a_network_is_judged_by_the_rows_of_the_others():
@@ -108,7 +108,7 @@ def test_it_stops_when_no_network_becomes_better():
 def test_networks_of_the_same_rows_are_judged_together():
     parts = split_random(N, {"test": 0.1, "calibration": 0.1, "validation": 0.3}, 0)
     plan = Plan.held_out(parts, 3)
-    run = epochs(plan, ScriptedLoop(plan.folds, [0.5, 0.1], [[0.1] * 3, [0.6] * 3]), 2, repeats=3)
+    run = epochs(plan, ScriptedLoop(plan.folds, [0.5, 0.1], [[0.1] * 3, [0.6] * 3]), 2)
     run.to_the_end(None, None)
     assert list(run.best_epochs) == [2, 2, 2]
     assert run.history["validation"][1] == pytest.approx(0.1**2 + 0.6**2 / 3, rel=0.2)
@@ -121,6 +121,8 @@ def test_repeats_that_suit_the_table_are_chosen():
     loop.epoch = 1
     rows = np.stack([np.resize(fold.validation, N) for fold in plan.folds])
     outputs = [found[:, : N // 3] for found in loop.outputs(rows)]
-    assert choose_repeats(plan.folds, 3, outputs, Y, objective_of(TrainConfig())) == (0, 2)
-    assert choose_repeats(plan.folds, 3, outputs, Y, objective_of(TrainConfig()), most=1) == (2,)
-    np.testing.assert_array_equal(networks_of((0, 2), 9, 3), [0, 1, 2, 6, 7, 8])
+    for most, chosen in ((20, (0, 2)), (1, (2,))):
+        config = CONFIG.model_copy(update={"served_repeats": most})
+        population = Population.of(config, plan.folds, 3)
+        assert choose_repeats(population, outputs, objective_of(config), TABLE) == chosen
+    assert population.positions((0, 2)) == (0, 1, 2, 6, 7, 8)

@@ -11,13 +11,15 @@ import pytest
 from artifact.errors import TruelineError
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema, Target
+from tests.training.fits import fit_on, ready
 from training.families import FAMILIES
-from training.fit.fit import fit
 from training.fit.loops import open_loop
-from training.fit.loops.problem import Problem
+from training.fit.loops.problem import Minimised, Problem, Table, Update
 from training.fit.optimizers import SCHEDULES, RateSchedule, build_optimizer
 from training.networks.inputs import Inputs, Preprocessed, heads
+from training.networks.model import Fitted
 from training.objectives import objective_of
+from training.settings.augmentation import several
 from training.settings.config import TrainConfig
 from training.table.folds import Fold, cross_validation
 
@@ -37,26 +39,28 @@ y = (np.nan_to_num(X.numeric[:, :1]) * 2 + X.numeric[:, 1:] + X.categorical).ast
 SMALL = {"hidden": (16,), "epochs": 8, "embedding_bins": 4, "batch_size": 16, "patience": 8}
 
 
+def fit(folds, config: TrainConfig, repeats: int = 1, **more) -> Fitted:
+    """On the rows of this module."""
+    return fit_on(ready(SCHEMA, X, y, folds, config), folds, repeats, **more)
+
+
 def settings(**given) -> TrainConfig:
     return TrainConfig(**{**SMALL, **given}).resolved(N)
 
 
-def problem(config: TrainConfig, networks: int, **fields) -> Problem:
+def problem(config: TrainConfig, networks: int, values=y, weight=None, optimizer=None, **fields) -> Problem:
     rows = Preprocessed.of(SCHEMA, X, fitted_on=np.arange(N), squeeze=True)
-    inputs = Inputs.of(SCHEMA, rows, networks, config.seed)
+    dropout = [several(config.required("dropout"))[0]] * networks
+    inputs = Inputs.of(SCHEMA, rows, networks, config.seed, dropout=dropout)
     hidden = FAMILIES[config.required("model")].layers(inputs, config)
     core = keras.Model(inputs.tensors, heads(hidden, networks, config.required("members"), 1, 1))
+    objective = objective_of(TrainConfig())
     defaults = {
         "core": core,
-        "networks": networks,
         "members": config.required("members"),
-        "features": rows.features,
-        "y": y.astype(np.float32),
-        "weight": None,
-        "loss": objective_of(TrainConfig()).loss,
-        "error": objective_of(TrainConfig()).error,
-        "optimizer": build_optimizer(config, 100),
-        "clip_norm": 1.0,
+        "rows": Table(rows.features, values.astype(np.float32), weight),
+        "minimised": Minimised(objective.loss, objective.error),
+        "update": Update(optimizer or build_optimizer(config, 100), clip_norm=1.0),
     }
     return Problem(**{**defaults, **fields})
 
@@ -90,7 +94,7 @@ def test_a_weight_of_0_takes_a_row_out_of_the_loss():
     learnt = []
     for values in (y.astype(np.float32), spoilt):
         keras.utils.set_random_seed(0)
-        loop = open_loop(problem(config, 1, y=values, weight=weight))
+        loop = open_loop(problem(config, 1, values, weight))
         loop.run(rows)
         learnt.append(loop.weights())
     for a, b in zip(*learnt, strict=True):
@@ -98,7 +102,7 @@ def test_a_weight_of_0_takes_a_row_out_of_the_loss():
 
 
 def test_gradients_are_clipped_network_by_network():
-    given = problem(settings(model="mlp"), 2, clip_norm=1.0)
+    given = problem(settings(model="mlp"), 2)
     gradients = [np.stack([np.full((3, 2), 100.0), np.full((3, 2), 0.01)]).astype(np.float32)]
     clipped = np.asarray(keras.ops.convert_to_numpy(given.clipped(gradients)[0]))
     assert np.linalg.norm(clipped[0]) == pytest.approx(1, abs=1e-3)
@@ -108,7 +112,7 @@ def test_gradients_are_clipped_network_by_network():
 @pytest.mark.parametrize("family", ["mlp", "tabm", "realmlp"])
 def test_each_family_learns_and_its_model_is_the_mean_of_its_networks(family):
     plan = cross_validation(N, 3, 1, seed=0)
-    fitted = fit(SCHEMA, X, y, plan.folds, settings(model=family, epochs=40))
+    fitted = fit(plan.folds, settings(model=family, epochs=40))
     out_of_fold = np.zeros_like(y)
     for fold, (value, spread, _) in zip(plan.folds, fitted.unseen, strict=True):
         assert (spread > 0).all()
@@ -120,7 +124,7 @@ def test_each_family_learns_and_its_model_is_the_mean_of_its_networks(family):
 
 def test_weights_of_a_given_epoch_need_no_validation_rows():
     everything = (Fold(np.arange(N), np.zeros(0, np.int64)),)
-    fitted = fit(SCHEMA, X, y, everything, settings(model="mlp"), stop_at=3)
+    fitted = fit(everything, settings(model="mlp"), stop_at=3)
     assert fitted.best_epochs == (3,)
     assert fitted.epochs == 3
     assert fitted.history["validation"] == []
@@ -129,9 +133,6 @@ def test_weights_of_a_given_epoch_need_no_validation_rows():
 def test_a_loss_that_is_not_a_number_is_told():
     with pytest.raises(TruelineError, match="finite loss"):
         fit(
-            SCHEMA,
-            X,
-            y,
             cross_validation(N, 2, 1, 0).folds,
             settings(model="mlp", optimizer="sgd", learning_rate=10, clip_norm=0, schedule="constant"),
         )
@@ -141,7 +142,7 @@ def test_a_loss_that_is_not_a_number_is_told():
 def test_every_optimiser_lowers_the_loss(optimizer):
     rates = {"sgd": 0.02, "momentum": 0.02, "muon": 0.02, "lion": 3e-4}
     config = settings(model="mlp", optimizer=optimizer, learning_rate=rates.get(optimizer, 3e-3), epochs=15)
-    history = fit(SCHEMA, X, y, cross_validation(N, 2, 1, 0).folds, config).history["train"]
+    history = fit(cross_validation(N, 2, 1, 0).folds, config).history["train"]
     assert history[-1] < history[0]
 
 
@@ -159,7 +160,7 @@ def test_penalties_shrink_the_kernels():
     folds = cross_validation(N, 2, 1, 0).folds
     norms = []
     for penalty in ({}, {"l1": 0.05}, {"l2": 0.5}):
-        fitted = fit(SCHEMA, X, y, folds, settings(model="mlp", epochs=30, weight_decay=0.0, **penalty))
+        fitted = fit(folds, settings(model="mlp", epochs=30, weight_decay=0.0, **penalty))
         kernels = [w for w in fitted.model.trainable_weights if w.name == "kernel"]
         norms.append(sum(float(np.abs(np.asarray(k)).sum()) for k in kernels))
     assert norms[1] < 0.9 * norms[0]

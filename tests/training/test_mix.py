@@ -15,8 +15,9 @@ from artifact.registry.local import Registry
 from tests.training.conftest import mixed_table
 from training.ensemble import mix as mixing
 from training.ensemble.weights import mean_of
-from training.evaluation.measure import answers
+from training.fit.observer import Observer
 from training.networks.model import feed
+from training.networks.unseen import answers
 from training.prepare.bounds import Bounds
 from training.prepare.in_memory import prepare
 from training.prepare.request import Request
@@ -98,7 +99,7 @@ def test_weights_are_those_of_the_parts_and_never_heard_of_the_rows_that_they_an
 
     monkeypatch.setattr(mixing, "choose_weights", choose)
     monkeypatch.setattr(mixing, "mean_of", answer)
-    mixed = mixing.fit_mix(prepared, prepared.config, lambda *_: None, lambda _: None)
+    mixed = mixing.Mix(prepared.config).fit(prepared, Observer())
     everything, *of_folds = chosen_by
     assert everything == set(prepared.y[:, 0].tolist())
     folds = prepared.plan.first_cut
@@ -107,8 +108,8 @@ def test_weights_are_those_of_the_parts_and_never_heard_of_the_rows_that_they_an
         assert known == set(np.delete(prepared.y[:, 0], fold.validation).tolist())
         # The fold's rows, by the weights that were chosen without them.
         assert (len(mixed.fitted.unseen[k].value), answered[k][1]) == (len(fold.validation), 1 / (5 + k))
-    first, second = (answers(part.model, prepared.X).value for part in mixed.parts)
-    assert [part.name for part in mixed.parts] == MIX
+    first, second = (answers(part.fitted.model, prepared.X).value for part in mixed.parts)
+    assert [part.family for part in mixed.parts] == MIX
     served = answers(mixed.fitted.model, prepared.X).value
     np.testing.assert_allclose(served, first / 4 + second * 3 / 4, rtol=1e-5)
 

@@ -14,10 +14,10 @@ from artifact.layers import TargetScaling
 from artifact.runtimes import OnnxRuntime
 from artifact.runtimes.base import Outputs
 from tests.training.conftest import mixed_table
+from tests.training.fits import fit_on
 from training.export.models import check_parity, export_onnx
 from training.export.onnx_graph import UnsupportedError, write_onnx
 from training.families import FAMILIES
-from training.fit.fit import fit
 from training.networks.inputs import Inputs, Preprocessed, heads
 from training.networks.model import feed, whole
 from training.objectives import KINDS, objective_of
@@ -156,7 +156,7 @@ def test_activations_answer_as_keras(activation, tmp_path):
 @pytest.mark.parametrize("model", ["ridge", "polynomial", "stepwise"])
 def test_lines_answer_as_keras(model, tmp_path):
     rows = prepared(model=model, targets=TARGETS)
-    found = fit(rows.schema, rows.X, rows.y, rows.plan.folds, rows.config)
+    found = fit_on(rows, rows.plan.folds)
     check(found.model, rows, tmp_path / "m.onnx")
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from artifact.runtimes import open_runtime
-from tests.training.test_fit import SCHEMA, N, X, problem, settings, y
+from tests.training.test_fit import SCHEMA, N, X, fit, problem, settings, y
 from training.devices.devices import Device
 from training.devices.precision import LARGE_STEP, layers_in, precision_of, products_in
 from training.export.models import write_model
-from training.fit.fit import fit
+from training.fit.loops.problem import Hardware, Steps
 from training.networks.model import Fitted, feed
 from training.table.folds import cross_validation
 
@@ -47,13 +47,13 @@ def test_auto_takes_what_pays(asked, devices, products, precision):
 
 def test_steps_are_compiled_where_there_are_many_or_their_products_are():
     config = settings(model="mlp", hidden=(256, 256))
-    small, large = problem(config, 2, batch=64), problem(config, 2, batch=64_000)
-    assert not replace(small, n_steps=2_499).pays_compiling
-    assert replace(small, n_steps=2_500).pays_compiling
+    small, large = problem(config, 2, steps=Steps(64)), problem(config, 2, steps=Steps(64_000))
+    assert not replace(small, steps=Steps(64, 0, 2_499)).pays_compiling
+    assert replace(small, steps=Steps(64, 0, 2_500)).pays_compiling
     assert 1_000_000 < small.products < 1e11 / 2_499
-    assert not replace(large, n_steps=1).pays_compiling
-    assert replace(large, n_steps=round(1.01e11 / large.products)).pays_compiling
-    assert not replace(small, n_steps=2_499, devices=(AMPERE,)).pays_compiling
+    assert not replace(large, steps=Steps(64_000, 0, 1)).pays_compiling
+    assert replace(large, steps=Steps(64_000, 0, round(1.01e11 / large.products))).pays_compiling
+    assert not replace(small, steps=Steps(64, 0, 2_499), hardware=Hardware((AMPERE,))).pays_compiling
 
 
 def test_only_hidden_layers_compute_in_16_bits_and_only_while_a_step_is_traced():
@@ -98,7 +98,7 @@ def check_that_mixed_precision_learns_as_much(family: str) -> Fitted:
     folds = cross_validation(N, 3, 1, seed=0).folds
     errors = {}
     for precision in ("float32", MIXED):
-        fitted = fit(SCHEMA, X, y, folds, settings(model=family, epochs=40, precision=precision))
+        fitted = fit(folds, settings(model=family, epochs=40, precision=precision))
         assert fitted.computed is not None
         assert fitted.computed.precision == precision
         unseen = [fitted.unseen[i].value - y[fold.validation] for i, fold in enumerate(folds)]
@@ -119,7 +119,7 @@ def test_mixed_precision_learns_as_much(family):
 
 def test_what_mixed_precision_trained_is_stored_as_float32_and_onnx_answers_the_same(tmp_path):
     config = settings(model="mlp", epochs=3, precision=MIXED)
-    model = fit(SCHEMA, X, y, cross_validation(N, 3, 1, seed=0).folds, config).model
+    model = fit(cross_validation(N, 3, 1, seed=0).folds, config).model
     # Raises where both differ.
     assert write_model(model, tmp_path, SCHEMA, X).note is None
     stored = open_runtime(tmp_path, "onnx").run(X.numeric, X.categorical)

@@ -13,7 +13,7 @@ from keras import ops
 
 from artifact.layers import StackedHeads
 from training.fit.loops import open_loop
-from training.fit.loops.problem import Problem, Table
+from training.fit.loops.problem import Minimised, Problem, Steps, Table, Update
 
 N, BATCH = 40, 8
 
@@ -35,10 +35,15 @@ def loop_of(rows: Table):
 
     return open_loop(
         Problem(
-            core=core, networks=1, members=1, features=rows.features, y=rows.y, weight=rows.weight, loss=squared,
-            error=squared, optimizer=keras.optimizers.SGD(0.1), clip_norm=None, batch=BATCH, streamed=True,
+            core=core,
+            members=1,
+            rows=rows,
+            minimised=Minimised(squared, squared),
+            update=Update(keras.optimizers.SGD(0.1)),
+            steps=Steps(BATCH),
+            streamed=True,
         )
-    )  # fmt: skip
+    )
 
 
 def check(weighted: bool) -> None:

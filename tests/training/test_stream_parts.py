@@ -15,7 +15,10 @@ import pytest
 from artifact.errors import DataError
 from artifact.rows.encoding import Encoded
 from training.fit.chunks import Chunks
-from training.fit.loops.problem import Table
+from training.fit.epochs import Limits
+from training.fit.judging import Judge
+from training.fit.loops.problem import Steps, Table
+from training.fit.population import Population
 from training.fit.streamed_epochs import StreamedEpochs
 from training.objectives import objective_of
 from training.prepare import choose
@@ -227,11 +230,9 @@ def test_an_epoch_is_every_row_once_and_no_more_than_three_tables_are_alive(monk
         chunks = Chunks(stream, identity, head, np.arange(5), np.zeros(1), np.ones(1))
         assert chunks.first.weight[5:].tolist() == (chunks.first.y[5:, 0] / 2).tolist()
         loop = CountingLoop(len(head.y))
-        problem = type("P", (), {"y": head.y, "weight": None})()
-        run = StreamedEpochs(
-            chunks, loop, problem, objective_of(TrainConfig()), (chunks.fold,) * 2,
-            repeats=2, epochs=3, patience=9, steps=chunks.steps(1), batch=1, seed=0,
-        )  # fmt: skip
+        population = Population.of(TrainConfig().resolved(1_003), (chunks.fold,) * 2, 2)
+        judge = Judge(population, objective_of(TrainConfig()), head)
+        run = StreamedEpochs(chunks, loop, judge, population, Limits(3, 9, Steps(1, chunks.steps(1))))
         run.to_the_end(None, stop_at=3)
     # Two networks, three epochs.
     assert loop.seen == Counter(dict.fromkeys(range(1_003), 6))

@@ -5,7 +5,7 @@ Bucila et al. 2006, "Model compression"; Hinton et al. 2015, "Distilling the kno
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -17,20 +17,51 @@ from artifact.rows.encoding import Encoded
 from artifact.runtimes import Outputs
 from training.ensemble.logits import raw_of
 from training.ensemble.students import Students, Teacher
-from training.evaluation.measure import answers, joint_unseen
 from training.families import FAMILIES
 from training.fit.epochs import Progress
+from training.fit.fitter import Fitter, Model
+from training.fit.observer import Observer
 from training.networks.model import Fitted, feed, in_units, make_deterministic
+from training.networks.unseen import judging_answers, judging_rows
 from training.objectives import objective_of
-from training.objectives.base import Objective
 from training.prepare.in_memory import Prepared, take
 
 Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
 # Rows that a teacher answers at once.
 _CHUNK = 4_096
 # ``distil=auto`` serves the student if its error on unseen rows is at most so many times the ensemble's.
 MOST_COST = 1.01
+
+
+@dataclass(frozen=True, slots=True)
+class Distilled:
+    """Fits an ensemble, then one small network in its place, see :class:`training.fit.fitter.Fitter`.
+
+    Attributes:
+        ensemble: fits what teaches.
+    """
+
+    ensemble: Fitter
+
+    def fit(self, prepared: Prepared, observer: Observer) -> Model:
+        """Fit the ensemble and its student; serve the student where its error is near enough, see :func:`distil`."""
+        teacher = self.ensemble.fit(prepared, observer)
+        observer.stage("distil")
+        student = distil(teacher.prepared, teacher.fitted, progress=observer.epoch)
+        served = student.model is not teacher.fitted.model
+        return replace(teacher, fitted=student, parts=(teacher,) if served else ())
+
+    def refit(self, model: Model, observer: Observer) -> Model:
+        """Fit the ensemble once more; what held-out rows chose stays chosen, and these rows teach a student too."""
+        if not model.parts:
+            return self.ensemble.refit(model, observer)
+        teacher = self.ensemble.refit(model.parts[0], observer)
+        student = distil(teacher.prepared, teacher.fitted, progress=observer.epoch, measured=True)
+        return Model(teacher.prepared, replace(student, notes=model.fitted.notes), (teacher,))
+
+    def judging_answers(self, model: Model) -> Outputs:
+        """Out of fold by students that never heard of the fold, or by the model to the validation rows."""
+        return judging_answers(model.prepared, model.fitted)
 
 
 def distil(
@@ -57,33 +88,26 @@ def distil(
             then served without being compared.
 
     Returns:
-        The student, with a note of what it costs; or ``fitted`` with a note where it costs too much, where there is
-        no ensemble of one family, or where ``distil`` is false.
+        The student, with a note of what it costs; or ``fitted`` with a note where it costs too much, or as it is where
+        there is no ensemble.
     """
-    wanted = prepared.config.distil
-    if not wanted or prepared.config.mix or not is_ensemble(prepared, fitted):
+    if not is_ensemble(prepared, fitted):
         return fitted
-    if teacher is None:
-        teacher = networks_of(prepared, fitted)
     make_deterministic(prepared.config.seed)
-    students = Students.of(prepared, fitted, teacher, measured)
+    students = Students.of(prepared, fitted, teacher or networks_of(prepared, fitted), measured)
     students.train(progress)
-    found = students.fitted()
-    sizes = [sum(int(np.prod(w.shape)) for w in f.model.trainable_weights) for f in (found, fitted)]
+    student = students.fitted()
+    sizes = [sum(int(np.prod(w.shape)) for w in f.model.trainable_weights) for f in (student, fitted)]
     what = f"one network of {sizes[0]:,} weights in place of {_count(prepared, fitted)} of {sizes[1]:,}"
     if measured:
-        return replace(found, notes=(*fitted.notes, f"Distilled: {what}."))
-    objective = objective_of(prepared.config)
-    ours, theirs = (_error(prepared, f, objective, students.scaling) for f in (found, fitted))
+        return replace(student, notes=(*fitted.notes, f"Distilled: {what}."))
+    ours, theirs = (_error(prepared, f, students.scaling) for f in (student, fitted))
     cost = ours / theirs if min(ours, theirs) > 0 else 1 + (ours - theirs)
-    shown = objective.kind.shown
-    where = "out of fold" if prepared.plan.parts is None else "on held-out rows"
-    sentence = f"{shown} {where} {ours:.4g} target deviations, {abs(cost - 1):.1%} "
-    sentence += f"{'above' if cost >= 1 else 'below'} the ensemble's"
-    if wanted == "auto" and cost > MOST_COST:
+    sentence = _sentence(prepared, ours, cost)
+    if prepared.config.distil == "auto" and cost > MOST_COST:
         note = f"Not distilled: {what} would have a {sentence}; {MOST_COST - 1:.0%} is allowed."
         return replace(fitted, notes=(*fitted.notes, note))
-    return replace(found, notes=(*fitted.notes, f"Distilled: {what}; {sentence}."))
+    return replace(student, notes=(*fitted.notes, f"Distilled: {what}; {sentence}."))
 
 
 def is_ensemble(prepared: Prepared, fitted: Fitted) -> bool:
@@ -107,18 +131,25 @@ def networks_of(prepared: Prepared, fitted: Fitted) -> Teacher:
             parts.append(np.asarray(ops.convert_to_numpy(raw(feed(part, names), training=False))))
         outputs = np.concatenate(parts, axis=1)
         chosen = [outputs[k * members : (k + 1) * members] for k in range(folds)]
-        return [in_units(target, found) for found in (*chosen, outputs)]
+        return [in_units(target, raws) for raws in (*chosen, outputs)]
 
     return by_fold
 
 
-def _error(prepared: Prepared, fitted: Fitted, objective: Objective, scaling: Any) -> float:
+def _error(prepared: Prepared, fitted: Fitted, scaling: Any) -> float:
     """Error on rows that did not train, as a person is shown it, in target deviations."""
-    plan, mean, std = prepared.plan, np.asarray(scaling.mean), np.asarray(scaling.std)
-    rows = np.arange(len(prepared.y)) if plan.parts is None else plan.folds[0].validation
-    X, y = prepared.rows(rows)
-    outputs = joint_unseen(prepared, fitted) if plan.parts is None else answers(fitted.model, X)
-    return objective.shown(objective.score((y - mean) / std, raw_of(outputs, scaling)[None], prepared.weights(rows)))
+    objective, rows = objective_of(prepared.config), judging_rows(prepared)
+    y = (prepared.y[rows] - np.asarray(scaling.mean)) / np.asarray(scaling.std)
+    outputs = raw_of(judging_answers(prepared, fitted), scaling)
+    return objective.shown(objective.score(y, outputs[None], prepared.weights(rows)))
+
+
+def _sentence(prepared: Prepared, error: float, cost: float) -> str:
+    """A student's error, and what it costs."""
+    where = "out of fold" if prepared.plan.parts is None else "on held-out rows"
+    than = "above" if cost >= 1 else "below"
+    shown = objective_of(prepared.config).kind.shown
+    return f"{shown} {where} {error:.4g} target deviations, {abs(cost - 1):.1%} {than} the ensemble's"
 
 
 def _networks(prepared: Prepared, fitted: Fitted) -> int:

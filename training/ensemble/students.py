@@ -19,7 +19,7 @@ from training.ensemble.munge import near_rows
 from training.families import FAMILIES
 from training.fit.epochs import Progress
 from training.fit.loops import open_loop
-from training.fit.loops.problem import Problem
+from training.fit.loops.problem import Minimised, Problem, Steps, Table, Update
 from training.fit.optimizers import build_optimizer
 from training.networks.inputs import Inputs, Preprocessed, heads
 from training.networks.model import Fitted, in_units, whole
@@ -92,7 +92,7 @@ class Students:
         # The teachers' variances are corrected: their students' are taught as such.
         plain = {"spread_scale": None, "spread_floor": None}
         scaling = TargetScaling.from_config(fitted.model.get_layer("target").get_config() | plain)
-        targets = np.stack([raw_of(found, scaling) for found in teacher(pool)])
+        targets = np.stack([raw_of(answers, scaling) for answers in teacher(pool)])
         weight = None if prepared.weight is None else prepared.weight[known][parents].astype(np.float32)
         students, n_targets, objective = len(targets), prepared.y.shape[1], objective_of(config)
 
@@ -102,22 +102,19 @@ class Students:
             values, spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
             return keras.Model(inputs.tensors, heads(hidden, networks, 1, values, spreads), name="student")
 
-        batch = min(config.required("batch_size"), len(real) // 2)
-        core = core_of(students)
+        rates = [config.required("learning_rate")] * students
         problem = Problem(
-            core=core,
-            networks=students,
+            core=core_of(students),
             members=1,
             # Each student has its own answers to the same rows: they stand one after another.
-            features={name: np.tile(values, (students, 1)) for name, values in rows.features.items()},
-            y=targets.reshape(-1, targets.shape[-1]),
-            weight=None if weight is None else np.tile(weight, students),
-            loss=_loss,
-            error=_loss,
-            optimizer=build_optimizer(config, _STEPS, None, [config.required("learning_rate")] * students),
-            clip_norm=config.clip_norm,
-            batch=batch,
-            n_steps=_STEPS,
+            rows=Table(
+                {name: np.tile(values, (students, 1)) for name, values in rows.features.items()},
+                targets.reshape(-1, targets.shape[-1]),
+                None if weight is None else np.tile(weight, students),
+            ),
+            minimised=Minimised(_loss, _loss),
+            update=Update(build_optimizer(config, _STEPS, None, rates), config.clip_norm),
+            steps=Steps(min(config.required("batch_size"), len(real) // 2), _STEPS // 10, _STEPS),
         )
         loop = open_loop(problem)
         return cls(prepared, fitted, core_of, rows, fold_of[known][parents], targets, scaling, problem, loop)
@@ -126,14 +123,14 @@ class Students:
         """Take the steps; each student draws from rows that are not of its fold."""
         students, n = len(self.targets), self.targets.shape[1]
         rng = np.random.default_rng(self.prepared.config.seed)
-        size = _STEPS // 10 * self.problem.batch
+        size = self.problem.steps.epoch * self.problem.steps.batch
         allowed = [np.flatnonzero(self.fold_of != k) if k < students - 1 else np.arange(n) for k in range(students)]
         for tenth in range(10):
             drawn = [
                 np.concatenate([rng.permutation(rows) for _ in range(-(-size // len(rows)))])[:size] + k * n
                 for k, rows in enumerate(allowed)
             ]
-            shape = (students, -1, self.problem.batch)
+            shape = (students, -1, self.problem.steps.batch)
             losses = self.loop.run(np.stack(drawn).reshape(shape).transpose(1, 0, 2).astype(np.int32))
             if progress is not None:
                 progress(tenth + 1, 10, float(np.sqrt(losses[0].mean())))

@@ -68,7 +68,7 @@ def build(inputs: Inputs, config: Settings) -> Any:
     for i, width in enumerate(config.required("hidden")):
         layer = StackedDense(inputs.networks, width, config.activation, config.initializer, name=f"hidden_{i}")
         x = layer(x)
-        x = StackedDropout(inputs.of_each(config.dropout), seed=config.seed + i, name=f"dropout_{i}")(x)
+        x = StackedDropout(inputs.dropout, seed=config.seed + i, name=f"dropout_{i}")(x)
     return x
 
 

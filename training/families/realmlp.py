@@ -41,7 +41,7 @@ def build(inputs: Inputs, config: Settings) -> Any:
     x = DiagonalScale(networks, name="selection")(inputs.joined(numeric))
     for i, width in enumerate(config.required("hidden")):
         x = StackedDense(networks, width, config.activation, ntk=True, name=f"hidden_{i}")(x)
-        x = StackedDropout(inputs.of_each(config.dropout), seed=config.seed + i, name=f"dropout_{i}")(x)
+        x = StackedDropout(inputs.dropout, seed=config.seed + i, name=f"dropout_{i}")(x)
     return x
 
 

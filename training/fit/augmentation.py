@@ -11,8 +11,8 @@ import numpy.typing as npt
 from keras import ops
 
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
-from training.networks.inputs import Preprocessed, of_each
-from training.settings.config import TrainConfig
+from training.fit.population import Population
+from training.networks.inputs import Preprocessed
 
 # Equally likely shares that mixtures are drawn from, and draws behind each: a table works in XLA, a gamma does not.
 _SHARES, _DRAWS_A_SHARE = 1024, 256
@@ -82,17 +82,14 @@ class Augmentation:
         self._seed = keras.random.SeedGenerator(int(draws) % 2**31)
 
     @classmethod
-    def of(cls, config: TrainConfig, rows: Preprocessed, networks: int, repeats: int) -> Self | None:
-        """What resolved settings ask for; None for nothing."""
+    def of(cls, population: Population, rows: Preprocessed) -> Self | None:
+        """What the networks of a population are given; None where nothing is asked for."""
+        config = population.config
         if not config.augment:
             return None
-        noise, mixup = (
-            of_each(getattr(config, kind) if kind in config.augment else 0.0, networks, repeats)
-            for kind in ("noise", "mixup")
-        )
         return cls(
-            noise,
-            mixup,
+            [network.noise for network in population.networks],
+            [network.mixup for network in population.networks],
             near=config.mixup_with == "near",
             n_numeric=rows.n_numeric,
             flagged=rows.layer.flagged if rows.layer is not None else (),

@@ -11,18 +11,16 @@ from artifact.manifest import Augmentation
 from artifact.runtimes import Outputs
 from training.evaluation.baselines import MEAN
 from training.evaluation.verdict import paired_ratios
+from training.fit.population import Population
 from training.objectives.kinds import KINDS
-from training.settings.augmentation import amounts_in_words, several
-from training.settings.config import TrainConfig
+from training.settings.augmentation import amounts_in_words
 from training.table.folds import Fold, left_out
 
 Float64 = npt.NDArray[np.float64]
 
 
 def effect_of(
-    config: TrainConfig,
-    folds: Sequence[Fold],
-    repeats: int,
+    population: Population,
     unseen: Sequence[Outputs],
     y: Float64,
     served: Sequence[int],
@@ -33,18 +31,17 @@ def effect_of(
     Both kinds are taken whole, not those that were chosen to serve: a choice by the rows that measure would flatter it.
 
     Args:
-        config: resolved settings.
-        folds: of all networks, ``repeats`` times all folds.
-        repeats: how many.
+        population: the networks, whose folds are rows of the table.
         unseen: of each network, its answers to its validation rows.
         y: float64 (n_samples, n_targets), in the unit of the answers.
         served: numbers of the repeats that were chosen.
         weight: float64 (n_samples,) of each row, or None. Defaults to None.
 
     Returns:
-        What was found, or None where all repeats are of one kind.
+        What the comparison showed, or None where all repeats are of one kind.
     """
-    has = [_has(config, repeat) for repeat in range(repeats)]
+    config, folds, repeats = population.config, population.folds, population.repeats
+    has = [population.networks[population.positions([repeat])[0]].augmented for repeat in range(repeats)]
     kinds = [[r for r in range(repeats) if has[r] == wanted] for wanted in (True, False)]
     count = min(map(len, kinds))
     if not count:
@@ -69,12 +66,6 @@ def effect_of(
         sentence="",
     )
     return result.model_copy(update={"sentence": _sentence(result, KINDS[config.objective].plain, rows_are)})
-
-
-def _has(config: TrainConfig, repeat: int) -> bool:
-    """Whether the networks of a repeat are augmented."""
-    amounts = [several(getattr(config, kind)) for kind in config.augment]
-    return any(values[repeat % len(values)] > 0 for values in amounts)
 
 
 def _joined(

@@ -2,75 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from artifact.layers import TargetScaling
-from artifact.rows.encoding import Encoded
-from artifact.rows.schema import FeatureSchema
 from training.devices.devices import take_devices
-from training.families import FAMILIES, Family
-from training.families.solvers.network import solve
+from training.families import FAMILIES
 from training.fit.augmentation import Augmentation
 from training.fit.augmentation_effect import effect_of
 from training.fit.chunks import Chunks
-from training.fit.epochs import Epochs, Progress
-from training.fit.loops import open_loop
-from training.fit.loops.problem import Problem, Table
+from training.fit.epochs import Epochs, Limits, Progress
+from training.fit.judging import Judge
+from training.fit.loops import Loop, open_loop
+from training.fit.loops.problem import Hardware, Minimised, Problem, Steps, Table, Update
+from training.fit.networks import Networks
 from training.fit.optimizers import build_optimizer
-from training.fit.repeats import choose_repeats, networks_of
+from training.fit.population import Population
+from training.fit.repeats import choose_repeats
 from training.fit.streamed_epochs import StreamedEpochs
-from training.networks.inputs import Inputs, Preprocessed, heads, of_each
-from training.networks.model import Fitted, in_units, make_deterministic, whole
-from training.objectives import objective_of
-from training.objectives.base import Objective
-from training.objectives.kinds import scale_of, told_in_unit
-from training.prepare.stream import Stream
+from training.networks.model import Fitted, make_deterministic
+from training.objectives.kinds import told_in_unit
+from training.prepare.in_memory import Prepared
 from training.settings.config import TrainConfig
-from training.table.folds import Fold
-from training.transfer.earlier import Earlier
-from training.transfer.start import Start
-
-Float64 = npt.NDArray[np.float64]
 
 
 def fit(
-    schema: FeatureSchema,
-    X: Encoded,
-    y: npt.NDArray[np.float64],
-    folds: Sequence[Fold],
-    config: TrainConfig,
-    progress: Progress | None = None,
-    *,
-    repeats: int = 1,
-    stop_at: int | None = None,
-    weight: npt.NDArray[np.float64] | None = None,
-    earlier: Earlier | None = None,
-    networks_of_start: tuple[int, ...] = (),
-    stream: Stream | None = None,
+    prepared: Prepared, population: Population, progress: Progress | None = None, *, stop_at: int | None = None
 ) -> Fitted:
-    """Fit one network a fold, all in the same compiled steps.
+    """Fit the networks of a population, all in the same compiled steps.
 
     Args:
-        schema: of the rows.
-        X: encoded rows.
-        y: float64 (n_samples, n_targets), offsets subtracted.
-        folds: rows that train each network, and rows that choose its epoch.
-        config: resolved settings.
+        prepared: rows, their weights, a stream of more of them, and a version to start from.
+        population: the networks, with the settings that they share.
         progress: called after each epoch with epoch, epochs and the validation error, as the objective shows it; of
             one target in its unit, see :func:`training.objectives.kinds.told_in_unit`.
-        repeats: times that the folds cover the rows. Defaults to 1.
         stop_at: take the weights of this epoch, whatever the validation rows say; 0: those of the start. Defaults to
             None.
-        weight: float64 (n_samples,) of each row, their mean 1; None for equal ones. Defaults to None.
-        earlier: version whose weights training starts from, where they agree; None: from random ones. Defaults to None.
-        networks_of_start: see :meth:`Start.into`. Defaults to all in order.
-        stream: all rows that train, of which the folds' are a sample; None where those are all. Defaults to None.
 
     Raises:
         DataError: the backend does not see the devices that the settings name.
@@ -78,117 +50,113 @@ def fit(
         DataError: nothing of the earlier version agrees.
         ArtifactError: its network cannot be read.
     """
-    family, objective = FAMILIES[config.required("model")], objective_of(config)
-    if family.is_solved(config.objective):
-        return solve(schema, X, y, folds, config, progress, weight=weight)
-    make_deterministic(config.seed)
-    n_targets, networks, members = y.shape[1], len(folds), config.required("members")
-    trained = np.unique(np.concatenate([fold.train for fold in folds]))
-    start = None if earlier is None else Start.open(earlier, schema)
-    keep = None if start is None else start.statistics
-    rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=family.squeeze, keep=keep)
-    edges = {} if start is None else start.edges(rows.layer, config)
-    mean, std = scale_of(config.objective, y[trained], None if weight is None else weight[trained])
-    seen = y[trained]
-    if stream is not None:
-        mean, std = stream.scale(config.objective)
-        seen = np.stack(stream.ends())
-    n_values, n_spreads = objective.n_values(n_targets), objective.n_spreads(n_targets)
-
-    def core_of(networks: int, repeats: int) -> Any:
-        inputs = Inputs.of(schema, rows, networks, config.seed, repeats=repeats, edges=edges)
-        outputs = heads(family.layers(inputs, config), networks, members, n_values, n_spreads, ntk=family.ntk)
-        return keras.Model(inputs.tensors, outputs, name=config.model)
-
-    core = core_of(networks, repeats)
-    scaling = _scaling(family, objective, seen, mean, std)
-    init = None
-    if start is not None:
-        scaling = start.scaling(scaling)
-        init = start.into(core, rows.layer, scaling, config, networks_of_start)
-    weight32 = None if weight is None else weight.astype(np.float32)
-    table = Table(rows.features, ((y - mean) / std).astype(np.float32), weight32)
-    chunks = None if stream is None else Chunks(stream, rows.layer, table, folds[0].validation, mean, std)
-    # Of the loop's table, which is all rows or the first chunk.
-    held = list(folds) if chunks is None else [chunks.fold] * networks
-    if chunks is not None:
-        table = chunks.first
-    fewest = min(len(fold.train) for fold in held)
-    batch = min(config.required("batch_size"), fewest)
-    steps = fewest // batch if chunks is None else chunks.steps(batch)
-    rates = of_each(config.required("learning_rate"), networks, repeats)
-    problem = Problem(
-        core=core,
-        networks=networks,
-        members=members,
-        features=table.features,
-        y=table.y,
-        weight=table.weight,
-        loss=objective.loss,
-        error=objective.error,
-        optimizer=build_optimizer(config, steps * config.required("epochs"), family.factor, rates),
-        clip_norm=config.clip_norm or None,
-        penalty=_penalty(config, core),
-        batch=batch,
-        n_steps=steps * (stop_at or config.required("epochs")),
-        devices=take_devices(config.device, len(X) if stream is None else stream.n_train),
-        asked_precision=config.precision,
-        augment=Augmentation.of(config, rows, networks, repeats),
-        streamed=chunks is not None,
-    )
+    make_deterministic(population.config.seed)
+    networks = Networks.of(prepared, np.unique(np.concatenate([fold.train for fold in population.folds])))
+    core = networks.core(population)
+    init = networks.started(core, population)
+    data = _Data.of(networks, population)
+    steps = data.steps(stop_at)
+    problem = _problem(networks, core, data, steps)
     loop = open_loop(problem)
-    run = (Epochs if chunks is None else partial(StreamedEpochs, chunks))(
-        loop,
-        problem,
-        objective,
-        held,
-        repeats=repeats,
-        epochs=config.required("epochs"),
-        patience=config.required("patience"),
-        steps=steps,
-        batch=batch,
-        seed=config.seed,
-        has_start=init is not None,
-    )
-    run.to_the_end(told_in_unit(progress, config.objective, std), stop_at)
+    run = data.epochs(loop, Judge(data.population, networks.objective, data.table), steps, has_start=init is not None)
+    run.to_the_end(_as_shown(progress, networks), stop_at)
     outputs = run.unseen()
-    chosen: tuple[int, ...] = tuple(range(repeats))
-    kept: tuple[int, ...] = ()
-    if repeats > 1 and stop_at is None:
-        chosen = choose_repeats(held, repeats, outputs, problem.y, objective, problem.weight, config.served_repeats)
-        if len(chosen) < repeats:
-            kept = tuple(int(i) for i in networks_of(chosen, networks, repeats))
-            smaller = core_of(len(kept), len(chosen))
-            for variable, values in zip(smaller.trainable_variables, loop.weights(), strict=True):
-                variable.assign(values[list(kept)])
-            core = smaller
-    unseen = [in_units(scaling, found) for found in outputs]
-    effect = None
-    if config.augment and stop_at is None:
-        effect = effect_of(config, folds, repeats, unseen, y, chosen, weight)
+    repeats = tuple(range(population.repeats))
+    if len(repeats) > 1 and stop_at is None:
+        repeats = choose_repeats(data.population, outputs, networks.objective, data.table)
+    served: tuple[int, ...] = ()
+    if len(repeats) < population.repeats:
+        served = population.positions(repeats)
+        core = _smaller(networks, population.some(served), [values[list(served)] for values in loop.weights()])
+    unseen = [networks.in_units(answers) for answers in outputs]
+    effect = None if stop_at is not None else effect_of(population, unseen, prepared.y, repeats, prepared.weight)
     return Fitted(
-        model=whole(schema, rows, core, scaling),
+        model=networks.model(core),
         best_epochs=tuple(int(e) for e in run.best_epochs),
         epochs=len(run.history["train"]),
         history=run.history,
-        unseen=[unseen[i] for i in kept] if kept else unseen,
+        unseen=[unseen[i] for i in served] if served else unseen,
         notes=(effect.sentence,) if effect else (),
-        networks=kept,
+        networks=served,
         computed=problem.computed,
         init=init,
         augmentation=effect,
     )
 
 
-def _scaling(
-    family: Family, objective: Objective, y: npt.NDArray[np.float64], mean: Float64, std: Float64
-) -> TargetScaling:
-    """From the networks' outputs to target units; a network's answers stay within ``y``, what it has seen."""
-    # A line is asked to go on. An exponential that goes on is no line: rates stay within what was seen, too.
-    bounded = family.bounded or objective.kind.link == "log"
-    bounds = {"minimum": y.min(axis=0).tolist(), "maximum": y.max(axis=0).tolist()} if bounded else {}
-    link: dict[str, Any] = {"link": objective.kind.link, "n_quantiles": objective.n_quantiles}
-    return TargetScaling(mean.tolist(), std.tolist(), **bounds, **link, name="target")
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """What a loop trains on: all rows at once, or chunk after chunk of them.
+
+    Attributes:
+        table: all rows, or those of the first chunk.
+        population: the networks; their folds are rows of the table.
+        chunks: where the rows are streamed, else None.
+    """
+
+    table: Table
+    population: Population
+    chunks: Chunks | None
+
+    @classmethod
+    def of(cls, networks: Networks, population: Population) -> Self:
+        stream, table = networks.prepared.stream, networks.table
+        if stream is None:
+            return cls(table, population, None)
+        head = population.folds[0].validation
+        chunks = Chunks(stream, networks.rows.layer, table, head, networks.mean, networks.std)
+        return cls(chunks.first, population.on(chunks.fold), chunks)
+
+    def steps(self, stop_at: int | None) -> Steps:
+        """As many as the fold of the fewest rows has; each network takes as many."""
+        config = self.population.config
+        fewest = min(len(fold.train) for fold in self.population.folds)
+        batch = min(config.required("batch_size"), fewest)
+        epoch = fewest // batch if self.chunks is None else self.chunks.steps(batch)
+        return Steps(batch, epoch, epoch * (stop_at or config.required("epochs")))
+
+    def epochs(self, loop: Loop, judge: Judge, steps: Steps, *, has_start: bool) -> Epochs:
+        """The run of these rows."""
+        config = self.population.config
+        limits = Limits(config.required("epochs"), config.required("patience"), steps)
+        kind = Epochs if self.chunks is None else partial(StreamedEpochs, self.chunks)
+        return kind(loop, judge, self.population, limits, has_start=has_start)
+
+
+def _problem(networks: Networks, core: Any, data: _Data, steps: Steps) -> Problem:
+    """What the loop trains."""
+    config, objective, prepared = data.population.config, networks.objective, networks.prepared
+    span = steps.epoch * config.required("epochs")
+    factors = FAMILIES[config.required("model")].factor
+    optimizer = build_optimizer(config, span, factors, data.population.learning_rates)
+    return Problem(
+        core=core,
+        members=config.required("members"),
+        rows=data.table,
+        minimised=Minimised(objective.loss, objective.error),
+        update=Update(optimizer, config.clip_norm or None, _penalty(config, core)),
+        steps=steps,
+        hardware=Hardware(take_devices(config.device, prepared.n_rows), config.precision),
+        augment=Augmentation.of(data.population, networks.rows),
+        streamed=data.chunks is not None,
+    )
+
+
+def _smaller(networks: Networks, population: Population, weights: list[npt.NDArray[Any]]) -> Any:
+    """A core of some of the networks, with their weights, each (n_networks, ...)."""
+    core = networks.core(population)
+    for variable, values in zip(core.trainable_variables, weights, strict=True):
+        variable.assign(values)
+    return core
+
+
+def _as_shown(progress: Progress | None, networks: Networks) -> Progress | None:
+    """What is called after each epoch with the error that judges it, and tells it as a person is shown it."""
+    told = told_in_unit(progress, networks.prepared.objective, networks.std)
+    if told is None:
+        return None
+    shown = networks.objective.shown
+    return lambda epoch, epochs, error: told(epoch, epochs, shown(error))
 
 
 def _penalty(config: TrainConfig, core: Any) -> Callable[[list[Any]], Any] | None:

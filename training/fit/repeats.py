@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from training.fit.loops.problem import Table
+from training.fit.population import Population
 from training.objectives.base import Objective
 from training.table.folds import Fold, left_out
 
@@ -16,28 +18,21 @@ _ALL_SUBSETS = 6
 
 
 def choose_repeats(
-    folds: Sequence[Fold],
-    repeats: int,
-    outputs: Sequence[npt.NDArray[np.float32]],
-    y: npt.NDArray[np.float32],
-    objective: Objective,
-    weight: npt.NDArray[np.float32] | None = None,
-    most: int | None = None,
+    population: Population, outputs: Sequence[npt.NDArray[np.float32]], objective: Objective, table: Table
 ) -> tuple[int, ...]:
     """The repeats whose joint answers are best; repeats may differ in their settings, and some suit a table better.
 
     Args:
-        folds: of all networks, ``repeats`` times all folds.
-        repeats: how many.
+        population: the networks; its setting ``served_repeats`` is how many may be chosen.
         outputs: of each network for its validation rows, (n_members, n_rows, n_outputs).
-        y: float32 (n_samples, n_targets), as the loss takes them.
         objective: gives the error.
-        weight: float32 (n_samples,) of each row. Defaults to None.
-        most: repeats that may be chosen. Defaults to all.
+        table: rows as the loss takes them.
 
     Returns:
         Ascending numbers of the chosen repeats, at least one.
     """
+    folds, repeats, most = population.folds, population.repeats, population.config.served_repeats
+    y, weight = table.y, table.weight
     rows = left_out(folds, repeats)
     answers = joint(folds, repeats, outputs, len(y))
 
@@ -80,12 +75,6 @@ def joint(
     per_cut = len(folds) // repeats
     members, _, width = outputs[0].shape
     answers = np.zeros((repeats, members, n_rows, width), np.float32)
-    for i, (fold, found) in enumerate(zip(folds, outputs, strict=True)):
-        answers[i // per_cut][:, fold.validation] = found
+    for i, (fold, of_network) in enumerate(zip(folds, outputs, strict=True)):
+        answers[i // per_cut][:, fold.validation] = of_network
     return answers
-
-
-def networks_of(chosen: Sequence[int], n_networks: int, repeats: int) -> npt.NDArray[np.int64]:
-    """Numbers of the networks of some repeats."""
-    per_cut = n_networks // repeats
-    return np.concatenate([np.arange(cut * per_cut, (cut + 1) * per_cut) for cut in chosen])

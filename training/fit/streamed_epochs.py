@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from training.fit.chunks import Chunks
-from training.fit.epochs import Epochs, Progress
+from training.fit.epochs import Epochs, Limits, Progress
+from training.fit.judging import Judge
+from training.fit.loops import Loop
 from training.fit.loops.problem import Table
+from training.fit.population import Population
 
 
 class StreamedEpochs(Epochs):
@@ -18,21 +21,29 @@ class StreamedEpochs(Epochs):
 
     Args:
         chunks: of the rows that train.
-        args: as :class:`training.fit.epochs.Epochs` takes them.
-        kwargs: likewise.
+        loop, judge, population, limits, has_start: as :class:`training.fit.epochs.Epochs` takes them.
     """
 
-    def __init__(self, chunks: Chunks, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        chunks: Chunks,
+        loop: Loop,
+        judge: Judge,
+        population: Population,
+        limits: Limits,
+        *,
+        has_start: bool = False,
+    ) -> None:
+        super().__init__(loop, judge, population, limits, has_start=has_start)
         self._chunks = chunks
         self._tables: Iterator[tuple[int, Table]] = iter(())
         # Of its own: chunks are ordered ahead of the rows of the one that trains.
-        self._orders = np.random.default_rng([kwargs["seed"], 1])
+        self._orders = np.random.default_rng([population.config.seed, 1])
         self._n_chunks = chunks.n_chunks
 
     def to_the_end(self, progress: Progress | None, stop_at: int | None) -> None:
         """See :meth:`Epochs.to_the_end`; the thread that reads ahead ends with it."""
-        with self._chunks.opened(self._order(stop_at or self._epochs)) as self._tables:
+        with self._chunks.opened(self._order(stop_at or self._limits.epochs)) as self._tables:
             super().to_the_end(progress, stop_at)
 
     def _order(self, epochs: int) -> Iterator[int]:
@@ -44,8 +55,8 @@ class StreamedEpochs(Epochs):
         for _ in range(self._n_chunks):
             chunk, table = next(self._tables)
             self._loop.replace(table)
-            rows, batch = self._chunks.rows(chunk), self._batch
+            rows, batch = self._chunks.rows(chunk), self._limits.steps.batch
             steps = len(rows) // batch
             drawn = [self._rng.permutation(rows)[: steps * batch].reshape(steps, batch) for _ in self._folds]
             total = total + self._taken(np.stack(drawn, axis=1).astype(np.int32))
-        return np.asarray(total / self._steps, np.float32)
+        return np.asarray(total / self._limits.steps.epoch, np.float32)

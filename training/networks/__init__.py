@@ -1,1 +1,1 @@
-"""What every network of Keras shares: its inputs, and the fitted networks as one model."""
+"""What every network of Keras shares: its inputs, the fitted networks as one model, and what they answer."""

@@ -98,7 +98,7 @@ class Inputs:
         widths: of each categorical column's embedding.
         Z: the scaled numeric columns of the rows, for layers that adapt to them.
         networks: how many side by side.
-        repeats: times that their folds cover the rows; networks of one repeat have the same settings.
+        dropout: share of hidden units that each network drops in training.
         edges: bin edges of numeric columns that have them already, by column; the others' are fitted to ``Z``.
     """
 
@@ -109,7 +109,7 @@ class Inputs:
     widths: tuple[int, ...]
     Z: npt.NDArray[np.float32]
     networks: int
-    repeats: int = 1
+    dropout: Sequence[float]
     edges: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
     @classmethod
@@ -120,7 +120,7 @@ class Inputs:
         networks: int,
         seed: int,
         *,
-        repeats: int = 1,
+        dropout: Sequence[float] | None = None,
         one_hot: int = 0,
         edges: Mapping[int, Sequence[float]] | None = None,
     ) -> Inputs:
@@ -131,7 +131,7 @@ class Inputs:
             rows: prepared.
             networks: how many side by side.
             seed: of the layers' random draws.
-            repeats: times that the folds cover the rows. Defaults to 1.
+            dropout: of each network. Defaults to none.
             one_hot: most one-hot columns of a category, see :class:`OneHot`; 0 embeds it instead. Defaults to 0.
             edges: see the class. Defaults to none.
         """
@@ -158,7 +158,8 @@ class Inputs:
                 else CategoryEmbedding(networks, schema.cardinalities, seed=seed, name="categories")
             )
             embedded, widths = layer(codes), tuple(layer.widths)
-        return cls(tensors, scaled, flags, embedded, widths, Z, networks, repeats, edges or {})
+        dropout = [0.0] * networks if dropout is None else dropout
+        return cls(tensors, scaled, flags, embedded, widths, Z, networks, dropout, edges or {})
 
     def joined(self, numeric: Any = None, name: str = "features") -> Any:
         """All parts side by side, (n_networks or 1, n_samples, width); ``numeric`` in place of the scaled columns."""
@@ -167,22 +168,11 @@ class Inputs:
             return parts[0]
         return JoinFeatures(self.networks, name=name)(parts)
 
-    def of_each(self, setting: float | tuple[float, ...] | None) -> list[float]:
-        """A setting of each network: one for all, or several for the repeats in turn."""
-        return of_each(setting, self.networks, self.repeats)
-
     def all_widths(self, numeric_dim: int = 1) -> list[int]:
         """Columns of each feature in :meth:`joined`, where each number has ``numeric_dim``."""
         flags = 0 if self.flags is None else int(self.flags.shape[-1])
         numbers = 0 if self.scaled is None else int(self.scaled.shape[-1])
         return [numeric_dim] * numbers + [1] * flags + list(self.widths)
-
-
-def of_each(setting: float | tuple[float, ...] | None, networks: int, repeats: int) -> list[float]:
-    """A setting of each network: one for all, or several for the repeats in turn."""
-    values = setting if isinstance(setting, tuple) else (setting or 0.0,)
-    per_cut = max(1, networks // max(1, repeats))
-    return [float(values[(i // per_cut) % len(values)]) for i in range(networks)]
 
 
 def heads(hidden: Any, networks: int, members: int, n_values: int, n_spreads: int, *, ntk: bool = False) -> Any:

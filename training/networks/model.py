@@ -24,7 +24,7 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Fitted networks, as one model.
+    """Fitted networks, trees or several of them together, as one model.
 
     Attributes:
         model: Keras model, ``{"numeric", "categorical"}`` -> what :class:`TargetScaling` gives, in target units, by

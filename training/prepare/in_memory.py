@@ -70,6 +70,11 @@ class Prepared:
     stream: Stream | None = None
 
     @property
+    def objective(self) -> str:
+        """What is minimised, by name."""
+        return self.config.objective
+
+    @property
     def n_rows(self) -> int:
         """Rows that train, those of a streamed table too."""
         return len(self.y) if self.stream is None else self.stream.n_train

@@ -25,6 +25,15 @@ class Fold(NamedTuple):
     validation: Indices
 
 
+def all_rows(n_rows: int) -> Fold:
+    """The fold of a network that trains on every row, after the plan's networks were measured.
+
+    Args:
+        n_rows: of the table.
+    """
+    return Fold(np.arange(n_rows), np.zeros(0, np.int64))
+
+
 class Plan(NamedTuple):
     """The rows of all networks.
 

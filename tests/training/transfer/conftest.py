@@ -19,16 +19,16 @@ from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import Outputs
 from tests.builders import build_manifest
 from tests.training.conftest import mixed_table
-from training.evaluation.measure import answers
-from training.fit.fit import fit
+from tests.training.fits import fit_on
 from training.fit.loops.problem import Problem
 from training.networks.model import Fitted
+from training.networks.unseen import answers
 from training.prepare.in_memory import Prepared, prepare
 from training.prepare.request import Request
 from training.settings.config import TrainConfig
 from training.table.corrections import Corrections
 from training.table.encode import encode_frame, records
-from training.table.folds import Fold
+from training.table.folds import all_rows
 from training.transfer.earlier import Earlier
 
 SMALL: dict[str, Any] = {"folds": 2, "repeats": 1, "hidden": (8, 8), "embedding_bins": 4}
@@ -107,21 +107,12 @@ def started(earlier: Earlier, frame: pl.DataFrame, networks: int = 2, epochs: in
 
 def fit_for(prepared: Prepared, networks: int, epochs: int) -> Fitted:
     """On all rows, for some epochs."""
-    everything = (Fold(np.arange(len(prepared.y)), np.zeros(0, np.int64)),) * networks
+    everything = (all_rows(len(prepared.y)),) * networks
     with pytest.MonkeyPatch.context() as patch:
         if not epochs:
             # Where no step is taken, none need be compiled.
             patch.setattr("training.fit.fit.open_loop", Still)
-        return fit(
-            prepared.schema,
-            prepared.X,
-            prepared.y,
-            everything,
-            prepared.config,
-            repeats=networks,
-            stop_at=epochs,
-            earlier=prepared.earlier,
-        )
+        return fit_on(prepared, everything, repeats=networks, stop_at=epochs)
 
 
 def check_same(before: Version, after: Version, asked: pl.DataFrame, answered: pl.DataFrame | None = None) -> None:

@@ -19,8 +19,8 @@ from artifact.manifest import Manifest
 from artifact.predictor import Predictor
 from artifact.registry.local import Registry
 from tests.training.conftest import mixed_table
+from tests.training.fits import fit_on
 from tests.training.transfer.conftest import OTHER, TABLE, Version, fit_for, started
-from training.fit.fit import fit
 from training.prepare.in_memory import prepare
 from training.prepare.request import Request
 from training.settings.config import TrainConfig
@@ -65,8 +65,7 @@ def test_the_start_may_be_the_best_there_is(trained):
     earlier = Earlier.find(trained.registry, "houses")
     config = TrainConfig(folds=2, repeats=1, learning_rate=3.0, epochs=2, clip_norm=0.0, warmup=0.0)
     prepared = prepare(OTHER, Request("-", ("price",), "m", config), earlier)
-    folds = prepared.plan.folds
-    fitted = fit(prepared.schema, prepared.X, prepared.y, folds, prepared.config, earlier=earlier)
+    fitted = fit_on(prepared, prepared.plan.folds)
     assert fitted.best_epochs == (0, 0)
     assert len(fitted.history["validation"]) == fitted.epochs == 2
     still = Version(prepared, fit_for(prepared, 2, 0), earlier)

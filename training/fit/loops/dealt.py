@@ -30,7 +30,7 @@ def n_shares(problem: Problem) -> int:
 
     Short runs, GPUs and augmentation, whose draws are of all networks, are not dealt.
     """
-    on_gpu = any(device.is_gpu for device in problem.devices)
+    on_gpu = any(device.is_gpu for device in problem.hardware.devices)
     if on_gpu or problem.augment is not None or not problem.pays_compiling:
         return 1
     return min(usable_cores(), problem.networks, _MOST_SHARES)
@@ -94,5 +94,10 @@ def share_of(problem: Problem, share: slice) -> Problem:
     core = keras.models.clone_model(problem.core, clone_function=cut)
     for mine, of_all in zip(core.trainable_variables, problem.core.trainable_variables, strict=True):
         mine.assign(of_all[share])
-    optimizer = optimizer_of_share(problem.optimizer, share)
-    return replace(problem, core=core, networks=len(networks), optimizer=optimizer, compiled=problem.pays_compiling)
+    optimizer = optimizer_of_share(problem.update.optimizer, share)
+    return replace(
+        problem,
+        core=core,
+        update=problem.update._replace(optimizer=optimizer),
+        hardware=problem.hardware._replace(compiled=problem.pays_compiling),
+    )

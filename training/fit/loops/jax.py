@@ -29,7 +29,7 @@ class JaxLoop:
 
     def __init__(self, problem: Problem) -> None:
         self._problem, self._precision, self._distribution = problem, problem.precision, problem.distribution
-        core, optimizer = problem.core, problem.optimizer
+        core, optimizer = problem.core, problem.update.optimizer
         optimizer.build(core.trainable_variables)
         self.replace(problem.table)
         self._drawing = [] if problem.augment is None else problem.augment.state
@@ -88,7 +88,9 @@ class JaxLoop:
         batch, drawn = self._batch(drawn, rows)
         gradient = jax.value_and_grad(self._loss, has_aux=True)
         (_, (losses, others)), gradients = gradient(trainable, others, batch)
-        trainable, slots = self._problem.optimizer.stateless_apply(slots, self._problem.clipped(gradients), trainable)
+        trainable, slots = self._problem.update.optimizer.stateless_apply(
+            slots, self._problem.clipped(gradients), trainable
+        )
         return (trainable, others, slots, drawn), losses
 
     def _batch(self, drawn: Any, rows: Table) -> tuple[Batch, Any]:
@@ -106,8 +108,8 @@ class JaxLoop:
             outputs, others = problem.core.stateless_call(trainable, others, batch.features, training=True)
         losses = problem.losses(batch.y, batch.weight, outputs)
         total = losses[0].sum()
-        if problem.penalty is not None:
-            total += problem.penalty(trainable)
+        if problem.update.penalty is not None:
+            total += problem.update.penalty(trainable)
         return total, (losses, others)
 
     def _forward(self, state: Any, rows: Any, table: Table) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import keras
@@ -43,6 +43,60 @@ class Table(NamedTuple):
     weight: npt.NDArray[np.float32] | None
 
 
+class Minimised(NamedTuple):
+    """Losses of each answer, of the same shapes.
+
+    Attributes:
+        loss: what is minimised.
+        error: what a person is shown.
+    """
+
+    loss: Loss
+    error: Loss
+
+
+class Update(NamedTuple):
+    """How gradients change weights.
+
+    Attributes:
+        optimizer: Keras's, not built yet.
+        clip_norm: the gradient of each network is scaled down to this norm; None: it is left.
+        penalty: what is added to the loss, from the trainable variables; None: nothing.
+    """
+
+    optimizer: Any
+    clip_norm: float | None = None
+    penalty: Callable[[list[Any]], Any] | None = None
+
+
+class Steps(NamedTuple):
+    """How long a run is.
+
+    Attributes:
+        batch: rows of one step and network.
+        epoch: steps of one epoch.
+        total: steps of the whole run.
+    """
+
+    batch: int = 0
+    epoch: int = 0
+    total: int = 0
+
+
+class Hardware(NamedTuple):
+    """What computes, and how.
+
+    Attributes:
+        devices: that compute; none for the CPU.
+        precision: the setting ``precision``.
+        compiled: whether TensorFlow's steps are compiled by XLA; None: where it pays.
+    """
+
+    devices: tuple[Device, ...] = ()
+    precision: str = "float32"
+    compiled: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Networks side by side.
@@ -50,48 +104,35 @@ class Problem:
     Attributes:
         core: Keras model, features (n_networks, n_samples, width) by input name ->
             (n_networks * n_members, n_samples, n_outputs). Every weight has the networks as its leading axis.
-        networks: how many.
         members: of each network.
-        features: rows by input name, (n_samples, width).
-        y: float32 (n_samples, n_targets), as the loss takes them.
-        weight: float32 (n_samples,), of each row in the loss, or None.
-        loss: of each answer, what is minimised.
-        error: of each answer, what a person is shown; same shapes.
-        optimizer: Keras's.
-        clip_norm: the gradient of each network is scaled down to this norm; None: it is left.
-        penalty: what is added to the loss, from the trainable variables; None: nothing.
-        batch: rows of one step and network.
-        n_steps: of the whole run.
-        devices: that compute; none for the CPU.
-        asked_precision: the setting ``precision``.
+        rows: as the loss takes them.
+        minimised: loss and error.
+        update: optimiser, clipping and penalty.
+        steps: how many, of how many rows.
+        hardware: what computes.
         augment: what changes the rows of a step before the networks see them; None: nothing.
         streamed: whether :meth:`training.fit.loops.Loop.replace` will be called.
-        compiled: whether TensorFlow's steps are compiled by XLA; None: where it pays.
     """
 
     core: Any
-    networks: int
     members: int
-    features: dict[str, npt.NDArray[Any]]
-    y: npt.NDArray[np.float32]
-    weight: npt.NDArray[np.float32] | None
-    loss: Loss
-    error: Loss
-    optimizer: Any
-    clip_norm: float | None
-    penalty: Callable[[list[Any]], Any] | None = None
-    batch: int = 0
-    n_steps: int = 0
-    devices: tuple[Device, ...] = ()
-    asked_precision: str = "float32"
+    rows: Table
+    minimised: Minimised
+    update: Update
+    steps: Steps = field(default_factory=Steps)
+    hardware: Hardware = field(default_factory=Hardware)
     augment: Augmentation | None = None
     streamed: bool = False
-    compiled: bool | None = None
+
+    @property
+    def networks(self) -> int:
+        """How many."""
+        return int(self.core.trainable_variables[0].shape[0])
 
     @property
     def products(self) -> int:
         """Of weights and rows in one step of all networks."""
-        return self.batch * self.members * sum(int(math.prod(v.shape)) for v in self.core.trainable_variables)
+        return self.steps.batch * self.members * sum(int(math.prod(v.shape)) for v in self.core.trainable_variables)
 
     @property
     def pays_compiling(self) -> bool:
@@ -100,17 +141,18 @@ class Problem:
         What compiling joins is all but the products: on a CPU passes over memory, on a GPU the launching of operations.
         By the sizes alone, not by a clock: the same run is computed in the same way each time.
         """
-        if self.compiled is not None:
-            return self.compiled
-        return self.products > 0 and (self.n_steps >= _MANY_STEPS or self.n_steps * self.products >= _MANY_PRODUCTS)
+        if self.hardware.compiled is not None:
+            return self.hardware.compiled
+        total, products = self.steps.total, self.products
+        return products > 0 and (total >= _MANY_STEPS or total * products >= _MANY_PRODUCTS)
 
     @property
     def precision(self) -> str:
-        return precision_of(self.asked_precision, self.devices, self.products)
+        return precision_of(self.hardware.precision, self.hardware.devices, self.products)
 
     @property
     def distribution(self) -> Distribution:
-        return Distribution.of(self.devices, self.networks, self.batch)
+        return Distribution.of(self.hardware.devices, self.networks, self.steps.batch)
 
     @property
     def computed(self) -> Computed:
@@ -118,9 +160,9 @@ class Problem:
         shared = self.distribution
         return Computed(
             keras.backend.backend(),
-            ", ".join(str(d) for d in self.devices[: shared.n_devices]) or "cpu:0",
+            ", ".join(str(d) for d in self.hardware.devices[: shared.n_devices]) or "cpu:0",
             self.precision,
-            shared.sentence(self.networks, self.batch),
+            shared.sentence(self.networks, self.steps.batch),
         )
 
     def losses(self, y: Any, weight: Any, outputs: Any) -> Any:
@@ -129,7 +171,7 @@ class Problem:
         The mean of its members' losses, never the loss of their mean.
         """
         outputs, y = self.by_member(outputs), ops.expand_dims(y, 1)
-        both = ops.stack([self.loss(y, outputs), self.error(y, outputs)])
+        both = ops.stack([self.minimised.loss(y, outputs), self.minimised.error(y, outputs)])
         if weight is not None:
             both = both * ops.expand_dims(weight, 1)
         return ops.mean(both, axis=(2, 3))
@@ -140,18 +182,19 @@ class Problem:
 
     def clipped(self, gradients: list[Any]) -> list[Any]:
         """Scale down the gradient of each network on its own, as if it were trained alone."""
-        if self.clip_norm is None:
+        clip_norm = self.update.clip_norm
+        if clip_norm is None:
             return gradients
         dense = [ops.convert_to_tensor(g) for g in gradients]
         squares = [ops.sum(ops.square(ops.reshape(g, (self.networks, -1))), axis=1) for g in dense]
         norm = ops.sqrt(sum(squares[1:], squares[0]))
-        factor = ops.minimum(1.0, self.clip_norm / (norm + 1e-6))
+        factor = ops.minimum(1.0, clip_norm / (norm + 1e-6))
         return [g * ops.reshape(factor, (self.networks,) + (1,) * (len(g.shape) - 1)) for g in dense]
 
     @property
     def table(self) -> Table:
         """The rows, of the features that the core takes."""
-        return Table({name: self.features[name] for name in self.inputs}, self.y, self.weight)
+        return self.rows._replace(features={name: self.rows.features[name] for name in self.inputs})
 
     @property
     def inputs(self) -> list[str]:

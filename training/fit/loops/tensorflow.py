@@ -33,7 +33,7 @@ class TensorFlowLoop:
         self._problem = problem
         self._precision = problem.precision
         self._variables = problem.core.trainable_variables
-        problem.optimizer.build(self._variables)
+        problem.update.optimizer.build(self._variables)
         self._features, self._y, self._weight = on_device(problem) if table is None else table
         # Not inlined: the graph's optimiser then computes the rest as it does without it, to the bit.
         self._augmented = (
@@ -96,10 +96,10 @@ class TensorFlowLoop:
             losses = problem.losses(batch.y, batch.weight, outputs)
             # The networks share no weight, so the gradient of the sum is each network's own.
             total = tf.reduce_sum(losses[0])
-            if problem.penalty is not None:
-                total += problem.penalty(self._variables)
+            if problem.update.penalty is not None:
+                total += problem.update.penalty(self._variables)
         gradients = tape.gradient(total, [v.value for v in self._variables])
-        problem.optimizer.apply(problem.clipped(gradients), self._variables)
+        problem.update.optimizer.apply(problem.clipped(gradients), self._variables)
         return losses
 
     def _forward(self, rows: Any) -> Any:

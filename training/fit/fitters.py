@@ -1,0 +1,92 @@
+"""The fitters of single families, by name: trained, solved, or grown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from artifact.runtimes import Outputs
+from training.families import FAMILIES
+from training.families.solvers.network import solve
+from training.families.trees.forest import Grown as Trees
+from training.fit.fitter import Fitter, Model
+from training.fit.observer import Observer
+from training.fit.trained import Trained
+from training.networks.model import Fitted
+from training.networks.unseen import judging_answers
+from training.prepare.in_memory import Prepared
+from training.table.folds import Fold, all_rows
+from training.table.split import Indices
+
+
+def fitter_of(family: str, objective: str) -> Fitter:
+    """What fits a single family.
+
+    Args:
+        family: its name.
+        objective: what is minimised; it says whether a family that can be solved for is.
+    """
+    way = FAMILIES[family].way(objective)
+    if way == "grown":
+        return Grown(family)
+    return Solved() if way == "solved" else Trained()
+
+
+class Solved:
+    """Fits a family whose weights are solved for, see :class:`training.fit.fitter.Fitter`."""
+
+    def fit(self, prepared: Prepared, observer: Observer) -> Model:
+        """Solve for the weights of the plan's networks."""
+        return Model(prepared, _solved(prepared, prepared.plan.folds, observer))
+
+    def refit(self, model: Model, observer: Observer) -> Model:
+        """Solve once more, for all rows."""
+        folds = (all_rows(len(model.prepared.y)),) * len(model.fitted.unseen)
+        again = _solved(model.prepared, folds, observer)
+        return replace(model, fitted=replace(model.fitted, model=again.model))
+
+    def judging_answers(self, model: Model) -> Outputs:
+        """Out of fold, or by the model to the validation rows."""
+        return judging_answers(model.prepared, model.fitted)
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Fits trees, see :class:`training.fit.fitter.Fitter`.
+
+    Attributes:
+        family: its name.
+    """
+
+    family: str
+
+    def fit(self, prepared: Prepared, observer: Observer) -> Model:  # noqa: ARG002 - trees have no epochs
+        """Grow trees for the first cut of the plan; the model's are grown on all rows of the plan's networks."""
+        plan, folds = prepared.plan, prepared.plan.first_cut
+        trees = self._grow(prepared, folds, np.arange(len(prepared.y)) if plan.parts is None else folds[0].train)
+        unseen = [Outputs(value) for value in trees.unseen]
+        return Model(prepared, Fitted(trees.model, (), 0, {}, unseen, networks=tuple(range(len(folds)))))
+
+    def refit(self, model: Model, observer: Observer) -> Model:  # noqa: ARG002 - trees have no epochs
+        """Grow as many trees once more, on all rows."""
+        prepared = model.prepared
+        again = self._grow(prepared, prepared.plan.folds[:1], np.arange(len(prepared.y)))
+        return replace(model, fitted=replace(model.fitted, model=again.model))
+
+    def judging_answers(self, model: Model) -> Outputs:
+        """By the trees that did not see the rows; held-out rows are answered in the precision that trees grow in."""
+        if model.prepared.plan.parts is not None:
+            return model.fitted.unseen[0]
+        return judging_answers(model.prepared, model.fitted)
+
+    def _grow(self, prepared: Prepared, folds: Sequence[Fold], rows: Indices) -> Trees:
+        config, weight = prepared.config, prepared.weight
+        family = FAMILIES[self.family]
+        return family.grown(prepared.schema, prepared.X, prepared.y, folds, rows, config, weight)
+
+
+def _solved(prepared: Prepared, folds: Sequence[Fold], observer: Observer) -> Fitted:
+    schema, X, y, config = prepared.schema, prepared.X, prepared.y, prepared.config
+    return solve(schema, X, y, folds, config, observer.epoch, weight=prepared.weight)

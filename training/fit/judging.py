@@ -1,0 +1,94 @@
+"""What each network's epoch is judged by: rows that it has not seen, but not those that measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from training.fit.loops.problem import Table
+from training.fit.population import Population
+from training.fit.repeats import joint
+from training.objectives.base import Objective
+from training.table.folds import left_out
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+
+class Errors(NamedTuple):
+    """Errors of one epoch.
+
+    Attributes:
+        alone: float64 (n_networks,), each network's on its own validation rows.
+        judged: float64 (n_networks,), by which the epoch of each is chosen.
+    """
+
+    alone: Float64
+    judged: Float64
+
+
+class Judge:
+    """Judges the networks of a population together.
+
+    What is served is the mean of all networks, so an epoch is judged by the error that their mean would have, which a
+    single network's error misses by far: networks that have learnt their rows by heart are bad alone and good together.
+    Where the folds are cut several times, every row has several answers of networks that did not see it. Their errors
+    alone and together give the part that averaging removes, and with it the error of as many networks as there are.
+
+    Args:
+        population: the networks.
+        objective: gives the error.
+        table: rows as the loss takes them.
+    """
+
+    def __init__(self, population: Population, objective: Objective, table: Table) -> None:
+        self._folds, self._repeats = population.folds, population.repeats
+        self._objective, self._table = objective, table
+        # Without folds all networks have the same rows, and what is judged is what is served.
+        self._shared = all(fold.validation is self._folds[0].validation for fold in self._folds)
+
+    def errors(self, outputs: Sequence[Float32]) -> Errors:
+        """Errors of all networks; those that judge are those alone where one of these is not a number.
+
+        Args:
+            outputs: of each network for its validation rows, (n_members, n_rows, n_outputs).
+        """
+        pairs = zip(self._folds, outputs, strict=True)
+        alone: Float64 = np.array([self._score(fold.validation, answers) for fold, answers in pairs])
+        if len(alone) == 1 or not np.isfinite(alone).all():
+            return Errors(alone, alone)
+        return Errors(alone, self._judged(alone, outputs))
+
+    def _judged(self, alone: Float64, outputs: Sequence[Float32]) -> Float64:
+        """With several networks, rows that measure a network do not judge it: they would have chosen its weights."""
+        n = len(alone)
+        if self._shared:
+            return np.full(n, self._score(self._folds[0].validation, np.concatenate(outputs)), np.float64)
+        sizes = np.array([len(fold.validation) for fold in self._folds], np.float64)
+        others: Float64 = (alone @ sizes - alone * sizes) / (sizes.sum() - sizes)
+        if self._repeats < 2:
+            return others
+        together = self._together(outputs)
+        if not self._objective.averages:
+            return together
+        # The error of a mean of m networks is c + v / m; two of them tell c and v.
+        removed = (others - together) / (1.0 - 1.0 / self._repeats)
+        judged: Float64 = together - removed * (1.0 / self._repeats - 1.0 / n)
+        return judged
+
+    def _together(self, outputs: Sequence[Float32]) -> Float64:
+        """For each network, the error of the repeats' joint answers to the rows that it saw."""
+        rows = left_out(self._folds, self._repeats)
+        answers = np.concatenate(joint(self._folds, self._repeats, outputs, len(self._table.y)))
+        scores = []
+        for fold in self._folds:
+            judging = np.setdiff1d(rows, fold.validation, assume_unique=True)
+            scores.append(self._score(judging, answers[:, judging]))
+        return np.array(scores)
+
+    def _score(self, rows: npt.NDArray[np.int64], outputs: Float32) -> float:
+        weight = self._table.weight
+        return self._objective.score(self._table.y[rows], outputs, None if weight is None else weight[rows])

@@ -1,0 +1,122 @@
+"""The networks of one fit: what each of them is given, and what all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from training.settings.augmentation import several
+from training.settings.config import TrainConfig
+from training.table.folds import Fold
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """What one network is given.
+
+    Attributes:
+        number: of the network; one that is trained once more keeps the number that it was measured under.
+        fold: rows that train it, and rows that choose its epoch.
+        repeat: which time of cutting the rows into folds its fold comes from.
+        learning_rate: peak.
+        dropout: share of hidden units dropped in training.
+        noise: deviation of what is added to scaled numbers; 0: none.
+        mixup: alpha of the mixtures' Beta distribution; 0: none.
+    """
+
+    number: int
+    fold: Fold
+    repeat: int
+    learning_rate: float
+    dropout: float
+    noise: float = 0.0
+    mixup: float = 0.0
+
+    @property
+    def augmented(self) -> bool:
+        """Whether the rows that train it are changed."""
+        return self.noise > 0 or self.mixup > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Networks of one shape, which are trained side by side on a leading axis.
+
+    Attributes:
+        networks: what each is given. Those of one repeat stand together, in the order of its folds.
+        config: resolved settings that all of them share: the shape, the optimiser, the epochs and the seed. One seed
+            draws for all: weights, dropout and the order of rows are parts of draws for the whole population.
+    """
+
+    networks: tuple[NetworkSettings, ...]
+    config: TrainConfig
+
+    @classmethod
+    def of(cls, config: TrainConfig, folds: Sequence[Fold], repeats: int) -> Self:
+        """One network a fold; settings of several values are given to the repeats in turn, and nowhere else.
+
+        Args:
+            config: resolved settings, as a person writes them.
+            folds: rows of each network, ``repeats`` times all folds.
+            repeats: times that the folds cover the rows.
+        """
+        per_cut = max(1, len(folds) // max(1, repeats))
+
+        def given(name: str, repeat: int) -> float:
+            values = several(config.required(name))
+            return float(values[repeat % len(values)])
+
+        networks = []
+        for i, fold in enumerate(folds):
+            repeat = i // per_cut
+            amounts = {kind: given(kind, repeat) for kind in config.augment}
+            rate, dropout = given("learning_rate", repeat), given("dropout", repeat)
+            networks.append(NetworkSettings(i, fold, repeat, rate, dropout, **amounts))
+        return cls(tuple(networks), config)
+
+    def __len__(self) -> int:
+        return len(self.networks)
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """Rows of each network."""
+        return tuple(network.fold for network in self.networks)
+
+    @property
+    def repeats(self) -> int:
+        """How many times the folds cover the rows."""
+        return len({network.repeat for network in self.networks})
+
+    @property
+    def dropout(self) -> list[float]:
+        """Of each network."""
+        return [network.dropout for network in self.networks]
+
+    @property
+    def learning_rates(self) -> list[float]:
+        """Peak of each network."""
+        return [network.learning_rate for network in self.networks]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of each network."""
+        return tuple(network.number for network in self.networks)
+
+    def positions(self, repeats: Sequence[int]) -> tuple[int, ...]:
+        """Where the networks of some repeats stand."""
+        per_cut = len(self) // self.repeats
+        return tuple(i for cut in repeats for i in range(cut * per_cut, (cut + 1) * per_cut))
+
+    def some(self, positions: Sequence[int]) -> Self:
+        """Some of the networks.
+
+        Args:
+            positions: of the networks here.
+        """
+        return replace(self, networks=tuple(self.networks[i] for i in positions))
+
+    def on(self, fold: Fold) -> Self:
+        """The same networks on other rows, which are the same for all; each is a repeat of its own."""
+        networks = (replace(network, fold=fold, repeat=i) for i, network in enumerate(self.networks))
+        return replace(self, networks=tuple(networks))

@@ -1,0 +1,91 @@
+"""The fitter of networks that are trained by epochs: once more at a lower learning rate where the loss is no number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from artifact.errors import TruelineError
+from artifact.runtimes import Outputs
+from training.fit.epochs import DivergedError
+from training.fit.fit import fit
+from training.fit.fitter import Model
+from training.fit.observer import Observer
+from training.fit.population import Population
+from training.networks.unseen import judging_answers, with_noise
+from training.prepare.in_memory import Prepared
+from training.table.folds import all_rows
+from training.transfer.told import sentence
+
+# Of the rate that diverged.
+FACTOR = 0.1
+
+
+class Trained:
+    """See :class:`training.fit.fitter.Fitter`."""
+
+    def fit(self, prepared: Prepared, observer: Observer) -> Model:
+        """Fit the networks of the plan; where that diverges, once more at a tenth of the learning rate.
+
+        Returns:
+            The networks; what they were fitted on has the learning rate that was used and a note of it.
+
+        Raises:
+            TruelineError: it diverged both times.
+        """
+        try:
+            model = _fit(prepared, observer)
+        except DivergedError as error:
+            model = _again(prepared, observer, error.epoch)
+        if model.fitted.init is not None:
+            observer.note(sentence(model.fitted.init))
+        return model
+
+    def refit(self, model: Model, observer: Observer) -> Model:
+        """Train once more on all rows for as many epochs; where that diverges, the network that was measured stays."""
+        prepared, fitted = model.prepared, model.fitted
+        population = population_of(prepared)
+        again = population.some(fitted.networks) if fitted.networks else population
+        try:
+            on_all = fit(prepared, again.on(all_rows(len(prepared.y))), observer.epoch, stop_at=fitted.best_epochs[0])
+        except DivergedError as error:
+            note = (
+                f"Training on all rows diverged in epoch {error.epoch}; "
+                "the network that was measured is stored, which has not seen the test rows."
+            )
+            observer.note(note)
+            return replace(model, prepared=replace(prepared, notes=[*prepared.notes, note]))
+        if fitted.noise is not None:
+            fitted.noise.into(on_all.model.get_layer("target"))
+        return replace(model, fitted=replace(fitted, model=on_all.model))
+
+    def judging_answers(self, model: Model) -> Outputs:
+        """Out of fold, or by the model to the validation rows."""
+        return judging_answers(model.prepared, model.fitted)
+
+
+def population_of(prepared: Prepared) -> Population:
+    """The networks of a plan."""
+    plan = prepared.plan
+    return Population.of(prepared.config, plan.folds, plan.repeats or len(plan.folds))
+
+
+def _fit(prepared: Prepared, observer: Observer) -> Model:
+    return Model(prepared, with_noise(prepared, fit(prepared, population_of(prepared), observer.epoch)))
+
+
+def _again(prepared: Prepared, observer: Observer, epoch: int) -> Model:
+    """Fit at a tenth of the learning rate that diverged in an epoch."""
+    given = prepared.config.required("learning_rate")
+    rate = max(given) if isinstance(given, tuple) else given
+    lower = FACTOR * rate
+    note = f"The loss was not a number in epoch {epoch}; trained again at a learning rate of {lower:g}, not {rate:g}."
+    observer.note(note)
+    config = prepared.config.model_copy(update={"learning_rate": lower})
+    try:
+        return _fit(replace(prepared, config=config, notes=[*prepared.notes, note]), observer)
+    except DivergedError as error:
+        raise TruelineError(
+            f"Expected a finite loss at a learning rate of {rate:g}, or at {lower:g}. Received: NaN in epoch {epoch}, "
+            f"then in epoch {error.epoch}. No version was written. Look for extreme values in the table, or try "
+            f"--set learning_rate={FACTOR * lower:g}, --set clip_norm=1 or --set optimizer=adamw."
+        ) from error
