@@ -21,6 +21,7 @@ from training.table.corrections import FeatureCorrection, TargetCorrection
 __all__ = [
     "FeatureCorrection",
     "TargetCorrection",
+    "by_link",
     "corrections",
     "families",
     "family_names",
@@ -148,6 +149,24 @@ def objectives() -> str:
     """Each objective, what it answers with, and what it takes."""
     rows = [[code(name), kind.answers, kind.takes.words or "all", kind.plain] for name, kind in KINDS.items()]
     return table(["objective", "answers with", "takes targets", "compared by"], rows)
+
+
+def by_link(shapes: Mapping[str, str]) -> str:
+    """The objectives by what shapes their intervals.
+
+    Args:
+        shapes: in words, by links with spaces between; each link once.
+
+    Raises:
+        ValueError: an objective has a link without words.
+    """
+    words = {link: text for links, text in shapes.items() for link in links.split()}
+    check_names("link", words, [kind.link for kind in KINDS.values()])
+    for name, kind in KINDS.items():
+        if kind.link not in words:
+            raise ValueError(f"Expected words for the link of each objective. Received: none for '{name}'.")
+    rows = [[code(*(n for n, k in KINDS.items() if words[k.link] == text)), text] for text in shapes.values()]
+    return table(["objective", "spread, or what stands for it"], rows)
 
 
 # What a preset decides by the work that a family makes is told with the presets.
