@@ -6,6 +6,7 @@ some, and write what they print.
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -37,5 +38,7 @@ def write(*pages: Path, check: bool = False) -> int:
 
 if __name__ == "__main__":
     if "--run" in sys.argv[1:]:
+        # Asked to end, the services of the pages end too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         transcripts.run_commands()
     sys.exit(write(*map(Path, (word for word in sys.argv[1:] if word[0] != "-")), check="--check" in sys.argv[1:]))

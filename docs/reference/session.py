@@ -46,17 +46,21 @@ class Session:
         }
         atexit.register(self.close)
 
-    def run(self, command: str, **environment: str) -> tuple[str, str]:
+    def run(self, command: str, *, may_fail: bool = True) -> tuple[str, str]:
         """Run one command by the shell, and return what it printed to standard output and to standard error.
 
+        Args:
+            command: as it is typed.
+            may_fail: its exit code may be another than 0. Defaults to True.
+
         Raises:
-            RuntimeError: it did not end in time.
+            RuntimeError: it did not end in time, or failed.
         """
         try:
             done = subprocess.run(
                 ["bash", "-c", self._with_ports(command)],
                 cwd=self.folder,
-                env={**self._environment, **environment},
+                env=self._environment,
                 capture_output=True,
                 text=True,
                 timeout=_TIMEOUT,
@@ -64,6 +68,8 @@ class Session:
             )
         except subprocess.TimeoutExpired as error:
             raise RuntimeError(f"Expected an end within {_TIMEOUT} s. Received: none from: {command}") from error
+        if done.returncode and not may_fail:
+            raise RuntimeError(f"Expected a command that works. Received: {done.stderr} from: {command}")
         return self._as_shown(done.stdout), self._as_shown(done.stderr)
 
     def versions(self, model: str) -> list[str]:

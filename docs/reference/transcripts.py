@@ -47,7 +47,7 @@ def prepare(*commands: str) -> str:
     """Run commands that the page does not show."""
     if _Mode.runs:
         for command in commands:
-            _run(command)
+            _session().run(command, may_fail=False)
     return ""
 
 

@@ -26,8 +26,8 @@ from trueline.main import COMMANDS, cli
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.glob("docs/**/*.md")}
 PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
 HTTP, CLI, TRAINING = (PAGES[f"docs/{name}.md"] for name in ("http", "cli", "training"))
-# First folders of paths that the pages may name: a container's, and those of examples.
-KNOWN_FOLDERS = {"opt", "srv", "var", "etc", "v1", "v2", "inference.GRPCInferenceService", "static_content"}
+# First folders of paths that the pages may name: a container's, every machine's, and those of examples.
+KNOWN_FOLDERS = {"opt", "dev", "srv", "var", "etc", "v1", "v2", "inference.GRPCInferenceService", "static_content"}
 
 
 def section(page: str, heading: str) -> str:

@@ -19,7 +19,8 @@ from service.metrics.metrics import Metrics
 from service.settings.settings import Settings
 from service.worker import Worker
 from tests.builders import build_schema
-from tests.docs.test_protocols_page import FEATURES, NAMES, _shape
+from tests.docs.test_protocols_page import _shape
+from tests.docs.versions import FEATURES, NAMES
 from tests.processes import ROOT
 from tests.service.conftest import no_inner_app, worker_of
 

@@ -10,20 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from artifact.rows.schema import Feature
 from service.protocols.oip_grpc import METHODS
 from tests.builders import build_schema
+from tests.docs.versions import FEATURES
 from tests.processes import ROOT
 from tests.service.protocols.conftest import serving
 
 PAGE = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
-NAMES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
-# Wide enough for every value of the examples but an age of 95.
-FEATURES = [
-    Feature(name=name, kind="number", minimum=low, maximum=high, example=25.0)
-    for name in NAMES
-    for low, high in [(19, 79) if name == "age" else (0, 500)]
-]
 
 
 @pytest.fixture

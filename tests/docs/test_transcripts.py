@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from service.app.operations import OPERATIONS
 from service.app.routes import Routes
 from tests.processes import ROOT, clean_environment
 
+HTTP = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
 # What BentoML answers, and examples of paths that there are not.
 ELSEWHERE = {"/predicts", "/schema.json"}
 
@@ -24,6 +27,17 @@ def run(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "docs.reference", *options, str(page)]
     environment = clean_environment(page.parent, CUDA_VISIBLE_DEVICES="-1")
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=500)
+
+
+def documents(page: str) -> list[Any]:
+    return [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+
+
+def shape(document: Any) -> Any:
+    """Names of members, and kinds of values; of a list the first one's."""
+    if isinstance(document, dict):
+        return {name: shape(value) for name, value in document.items()}
+    return [shape(value) for value in document[:1]] if isinstance(document, list) else type(document) in (int, float)
 
 
 def test_a_command_is_run_once_and_then_its_output_stays(tmp_path: Path) -> None:
@@ -39,6 +53,21 @@ def test_a_command_is_run_once_and_then_its_output_stays(tmp_path: Path) -> None
     assert " 41\n" in page.read_text()
     page.write_text(text.replace("(6 * 7)", "(6 * 8)", 1))
     assert "Received: a page that shows another one" in run(page, "--check").stderr
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_examples_of_http_are_answered_by_a_service_in_the_shape_that_is_shown(tmp_path: Path) -> None:
+    """All of them up to the errors; versions that nobody trained stand for the page's."""
+    shown = HTTP.partition("\n## Errors\n")[0]
+    page = tmp_path / "http.md"
+    instead = iter(('"python -m tests.docs.versions"', '"true"'))
+    page.write_text(re.sub(r'"trueline train [^"]*"', lambda _: next(instead), shown))
+    done = run(page, "--run")
+    assert done.returncode == 0, done.stderr
+    # The builders' versions have their coverage of a target 'price'.
+    answers = documents(page.read_text().replace('"price"', '"target"'))
+    assert len(answers) > 8
+    assert [shape(answer) for answer in answers] == [shape(answer) for answer in documents(shown)]
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
