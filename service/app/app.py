@@ -70,8 +70,8 @@ class App:
 
         Args:
             scope, receive, send: of ASGI.
-            header: what is added to the answer's. It is handed in because a channel that adds it costs a small request
-                a tenth of its time.
+            header: what is added to the answer's. It is handed in because a channel that adds it costs every small
+                request three calls.
         """
         started = time.perf_counter()
         path = scope["path"]
