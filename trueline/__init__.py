@@ -1,5 +1,63 @@
-"""Trueline: a table in, a live prediction API out."""
+"""Trueline: a table in, a live prediction API out.
+
+``import trueline`` loads nothing that is slow: each name below brings what it needs when it is first used.
+
+Example:
+    >>> import trueline
+    >>> model = trueline.train("houses.csv", target="price")
+    >>> model.predict("new.csv")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from trueline.own_packages import take_names
 
+if TYPE_CHECKING:
+    from artifact.errors import ArtifactError as ArtifactError
+    from artifact.errors import DataError as DataError
+    from artifact.errors import NotFoundError as NotFoundError
+    from artifact.errors import RefusedError as RefusedError
+    from artifact.errors import TruelineError as TruelineError
+    from artifact.registry.local import Registry as Registry
+    from trueline.evaluation import Evaluation as Evaluation
+    from trueline.model import Model as Model
+    from trueline.model import evaluate as evaluate
+    from trueline.model import load as load
+    from trueline.model import train as train
+    from trueline.regressor import TruelineRegressor as TruelineRegressor
+
 take_names()
+
+# Public names, and the modules that hold them.
+_HOMES = {
+    "ArtifactError": "artifact.errors",
+    "DataError": "artifact.errors",
+    "Evaluation": "trueline.evaluation",
+    "Model": "trueline.model",
+    "NotFoundError": "artifact.errors",
+    "RefusedError": "artifact.errors",
+    "Registry": "artifact.registry.local",
+    "TruelineError": "artifact.errors",
+    "TruelineRegressor": "trueline.regressor",
+    "evaluate": "trueline.model",
+    "load": "trueline.model",
+    "train": "trueline.model",
+}
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, brought from its module when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Public names among the others."""
+    return sorted({*globals(), *__all__})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from artifact.errors import DataError, SchemaMismatchError
 from artifact.manifest import Coverage, Metrics
 from artifact.words.display import metric, number
 from trueline.faults import by_row
+from trueline.terminal.tables import html_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,6 +72,14 @@ class Evaluation:
         """A sentence on the intervals of one target."""
         covered, width = self.coverage.covered[target], self.coverage.mean_width[target]
         return f"{self.coverage.level:.0%} intervals cover {covered:.1%} of the rows; mean width {number(width)}."
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the metrics of each target, and its intervals."""
+        return "\n".join(
+            html_table(self.title(target), ("metric", "value"), self.figures(target))
+            + f"<p>{escape(self.intervals(target))}</p>"
+            for target in self.metrics
+        )
 
     def figures(self, target: str) -> list[tuple[str, str]]:
         """The metrics of one target by name, as a reader wants them."""

@@ -67,6 +67,11 @@ def source_of(data: Data) -> Source:
     return Source(IN_MEMORY[kind], kind, convert(data), getattr(data, "index", None))
 
 
+def is_frame(data: Any) -> bool:
+    """Whether something is a polars or pandas DataFrame, or a pyarrow Table."""
+    return _kind(data) is not None
+
+
 def _kind(data: Any) -> Kind | None:
     """The library that a frame is of; one that was not imported has made none."""
     classes: tuple[tuple[Kind, str], ...] = (("polars", "DataFrame"), ("pandas", "DataFrame"), ("pyarrow", "Table"))

@@ -111,3 +111,26 @@ def test_an_error_is_multiplied_where_it_is_in_the_target_s_unit(objective, has_
 )
 def test_spans_are_said_as_people_say_them(seconds, text):
     assert _seconds(seconds) == text
+
+
+def test_a_notebook_gets_one_output_that_is_drawn_anew_and_then_empty(monkeypatch):
+    drawn: list[str] = []
+
+    class Handle:
+        def update(self, renderable: object) -> None:
+            drawn.append(renderable._repr_mimebundle_(include=None, exclude=None)["text/plain"])
+
+    def display(renderable: object, *, display_id: bool) -> Handle:
+        assert display_id
+        Handle().update(renderable)
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr("trueline.terminal.notebook._EVERY", 0.0)
+    console = Console(file=io.StringIO(), force_jupyter=True)
+    with Teller(console, "RMSE", in_unit=True) as teller:
+        teller.stage("fit")
+        teller.epoch(1, 4, 45_103.2)
+    assert "Starting" in drawn[0]
+    assert any("Training" in text and "epoch 1 of 4, validation RMSE 45,103" in text for text in drawn)
+    assert drawn[-1] == ""

@@ -22,8 +22,8 @@ from tests.training.conftest import mixed_table
 from training.families import models
 from training.objectives import KINDS
 from training.settings.config import Preset
-from trueline.commands.train import default_name
 from trueline.main import cli, run
+from trueline.trainer import default_name
 
 # More than is tried before training, less than the largest file of a version.
 SMALL_STORE = 270_000
@@ -53,7 +53,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_names_every_preset_family_and_objective():
     parameters = {option.name: option.help for option in cli.get_command(None, "train").params if option.name != "data"}
-    for option, names in (("preset", get_args(Preset)), ("family", models()), ("objective", KINDS)):
+    for option, names in (("preset", get_args(Preset)), ("model", models()), ("objective", KINDS)):
         words = re.findall(r"[a-z-]+", parameters[option])
         assert set(names) <= set(words), option
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -188,11 +188,26 @@ class Corrections(TextRules):
             DataError: not readable, not TOML, or with keys that do not exist.
         """
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise DataError(f"Expected a readable TOML file. Received: {path}: {error}.") from error
+        return cls.of(content, path)
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], where: object = "schema") -> Corrections:
+        """Take what ``schema.toml`` would hold.
+
+        Args:
+            content: tables and keys.
+            where: they stand, for the message. Defaults to ``schema``.
+
+        Raises:
+            DataError: keys that do not exist, or values that cannot be.
+        """
+        try:
+            return cls.model_validate(content)
         except ValidationError as error:
-            raise DataError(f"{path}: {_sentence(error)}") from error
+            raise DataError(f"{where}: {_sentence(error)}") from error
 
 
 def _canonical(said: Mapping[str, _T]) -> dict[str, _T]:

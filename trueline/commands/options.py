@@ -97,6 +97,20 @@ _TEXTS = (
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 
 
+def reading_words(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same options as :func:`reading_options`; the command takes each as it was typed."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
+
+def text_words(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same options as :func:`text_options`; the command takes each as it was typed."""
+    for option in reversed(_TEXTS):
+        command = option(command)
+    return command
+
+
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say how DATA is read; the command takes them as one ``reading`` (training.table.reading.Reading)."""
 
@@ -107,9 +121,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
         return command(*args, reading=Reading(separator, encoding, sheet), **options)
 
-    for option in reversed(_READING):
-        with_reading = option(with_reading)
-    return with_reading
+    return reading_words(with_reading)
 
 
 def text_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,9 +139,7 @@ def text_options(command: Callable[..., Any]) -> Callable[..., Any]:
         rules = {"decimal": decimal, "thousands": thousands, "missing_values": missing_value or None}
         return command(*args, rules={**rules, "format": date_format}, **options)
 
-    for option in reversed(_TEXTS):
-        with_rules = option(with_rules)
-    return with_rules
+    return text_words(with_rules)
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How ``train`` goes, on standard error: a bar on a terminal; elsewhere, as in a log, a line every ten seconds."""
+"""How ``train`` goes: a bar on a terminal or in a notebook; elsewhere, as in a log, a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from artifact.words.display import number
 from trueline.terminal.consoles import text_column
+from trueline.terminal.notebook import NotebookProgress
 from trueline.terminal.tables import schema_table
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ class Teller(AbstractContextManager["Teller"]):
     ) -> None:
         self._console, self._shown, self._in_unit = console, shown, in_unit
         self._quiet, self._verbose, self._every = quiet, verbose, every
-        columns = (text_column("{task.description}"), BarColumn(), text_column("{task.fields[detail]}"))
-        bar = console.is_terminal and not quiet
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True) if bar else None
+        self._bar = None if quiet else _bar_on(console)
         self._task = None if self._bar is None else self._bar.add_task("Starting", total=None, detail="")
         self._unit = ""
         self._began = self._stage_began = time.monotonic()
@@ -130,6 +129,15 @@ class Teller(AbstractContextManager["Teller"]):
             return
         detail = f": {self._detail}" if self._detail else ""
         self.say(f"{STAGES[self._stage]}{detail}, after {_seconds(time.monotonic() - self._began)}{self._left}")
+
+
+def _bar_on(console: Console) -> Progress | None:
+    """A bar where there is a terminal or a notebook, else None."""
+    texts = (text_column("{task.description}"), BarColumn(), text_column("{task.fields[detail]}"))
+    columns = (*texts, TimeRemainingColumn())
+    if console.is_jupyter:
+        return NotebookProgress(*columns, console=console)
+    return Progress(*columns, console=console, transient=True) if console.is_terminal else None
 
 
 def _seconds(seconds: float) -> str:

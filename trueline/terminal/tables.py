@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from html import escape
 
 from rich.table import Column, Table
 
@@ -25,20 +26,41 @@ def schema_table(schema: FeatureSchema, *, limit: int | None = 50) -> Table:
 
 def result_tables(manifest: Manifest) -> Iterator[Table | str]:
     """For each target the models with their metrics, the best first, and its intervals; last the verdict."""
+    for target in manifest.metrics:
+        headers, rows = comparison(manifest, target)
+        figures = (Column(header, justify="right") for header in headers[1:])
+        table = Table(headers[0], *figures, title=f"{target}: {measured_on(manifest)}", title_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        yield table
+        yield _intervals(manifest, target)
+    yield from _verdict(manifest)
+
+
+def comparison(manifest: Manifest, target: str) -> tuple[list[str], list[list[str]]]:
+    """Headers, and a row for each model with its metrics on one target, the best first."""
+    own = [m for m in manifest.metrics[target] if m == manifest.verdict.metric or m == "nll"]
+    shown = ["rmse", "mae", "r2", *(m for m in own if m not in ("rmse", "mae"))]
+    models = by_error(manifest.compared(target), manifest.verdict.metric)
+    rows = [[model, *(metric(m, figures.get(m)) for m in shown)] for model, figures in models]
+    return ["model", *(_HEADERS.get(m, m) for m in shown)], rows
+
+
+def sentences(manifest: Manifest) -> list[str]:
+    """What the tables do not say: each target's intervals, the verdict and what to try next."""
+    several = len(manifest.metrics) > 1
+    intervals = [f"{target}: " * several + _intervals(manifest, target) for target in manifest.metrics]
+    return [*intervals, *_verdict(manifest)]
+
+
+def _intervals(manifest: Manifest, target: str) -> str:
+    covered, width = manifest.coverage.covered[target], manifest.coverage.mean_width[target]
+    return f"{manifest.coverage.level:.0%} intervals cover {covered:.1%} of these rows; mean width {number(width)}."
+
+
+def _verdict(manifest: Manifest) -> Iterator[str]:
     from training.evaluation.advice import next_step, question
 
-    for target, metrics in manifest.metrics.items():
-        title = f"{target}: {measured_on(manifest)}"
-        own = [m for m in metrics if m == manifest.verdict.metric or m == "nll"]
-        shown = ["rmse", "mae", "r2", *(m for m in own if m not in ("rmse", "mae"))]
-        figures = (Column(_HEADERS.get(m, m), justify="right") for m in shown)
-        table = Table("model", *figures, title=title, title_justify="left")
-        for model, found in by_error(manifest.compared(target), manifest.verdict.metric):
-            table.add_row(model, *(metric(m, found.get(m)) for m in shown))
-        yield table
-        covered, width = manifest.coverage.covered[target], manifest.coverage.mean_width[target]
-        level = manifest.coverage.level
-        yield f"{level:.0%} intervals cover {covered:.1%} of these rows; mean width {number(width)}."
     if manifest.augmentation is not None:
         yield manifest.augmentation.sentence
     yield f"{question(manifest)} {manifest.verdict.sentence}"
@@ -56,3 +78,10 @@ def measured_on(manifest: Manifest) -> str:
         return f"{parts['test']:,} test rows"
     kind = "model" if is_line(manifest.family) else "network"
     return f"{parts['out_of_fold']:,} rows, each by a {kind} that did not see it"
+
+
+def html_table(caption: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as a notebook shows it; names of a table's columns are never markup."""
+    head = "".join(f"<th>{escape(text)}</th>" for text in headers)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,187 @@
+"""The Python API: what it imports, the frames that it takes and gives, and that it does as the commands do."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import trueline
+from artifact.registry.local import Registry
+from tests.builders import build_version
+from tests.processes import ROOT
+from tests.trueline.test_commands import call, last_json, table
+from trueline.frames import source_of
+from trueline.main import COMMANDS
+from trueline.trainer import TrainWords, default_name, request_of
+
+HEAVY = ("tensorflow", "keras", "polars", "pandas", "sklearn", "numpy", "pydantic", "onnxruntime", "bentoml", "rich")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return Registry(tmp_path / "home")
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> pl.DataFrame:
+    return pl.read_csv(table(tmp_path / "new.csv"))
+
+
+def test_importing_is_quick_and_brings_nothing_that_is_slow():
+    program = (
+        "import sys, time; began = time.perf_counter(); import trueline; took = time.perf_counter() - began; "
+        f"print(took, [name for name in {HEAVY} if name in sys.modules], trueline.__all__ <= dir(trueline))"
+    )
+    program = program.replace("trueline.__all__ <= dir(trueline)", "set(trueline.__all__) <= set(dir(trueline))")
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    seconds, rest = done.stdout.split(" ", 1)
+    assert float(seconds) < 0.3
+    assert rest.strip() == "[] True"
+
+
+def test_every_name_is_there_and_another_is_an_attribute_error():
+    for name in trueline.__all__:
+        assert getattr(trueline, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        _ = trueline.trian
+
+
+def test_train_is_the_function_after_every_command_was_imported(rows):
+    for module in {*COMMANDS.values()}:
+        importlib.import_module(module)
+    with pytest.raises(trueline.DataError, match="Unknown column 'prise'"):
+        trueline.train(rows, target="prise", quiet=True)
+
+
+def test_pandas_is_imported_by_nobody_who_is_given_none(tmp_path):
+    table(tmp_path / "new.csv")
+    program = (
+        "import sys, trueline, polars; frame = polars.read_csv('new.csv'); "
+        "from trueline.frames import source_of; source_of(frame); source_of('new.csv'); "
+        "assert 'pandas' not in sys.modules"
+    )
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
+
+
+def test_a_model_answers_with_a_frame_of_the_kind_that_came_in(home, rows, tmp_path):
+    version = build_version(home, promote=True)
+    model = trueline.load("houses")
+    assert (model.name, model.version, model.reference) == ("houses", version.version, f"houses:{version.version}")
+    answers = model.predict(rows)
+    assert isinstance(answers, pl.DataFrame)
+    assert answers.columns == ["value", "lower", "upper", "warnings"]
+    assert answers.height == rows.height
+    frame = rows.to_pandas().set_index("id")
+    found = model.predict(frame)
+    assert isinstance(found, pd.DataFrame)
+    assert found.index.equals(frame.index)
+    assert np.array_equal(found["value"].to_numpy(), answers["value"].to_numpy())
+    arrow = model.predict(rows.to_arrow())
+    assert isinstance(arrow, pa.Table)
+    assert pl.DataFrame(pl.from_arrow(arrow)).equals(answers)
+    path = tmp_path / "new.csv"
+    assert model.predict(path).equals(answers)
+    narrow = model.predict(str(path), interval=0.5)
+    assert (narrow["upper"] - narrow["lower"] < answers["upper"] - answers["lower"]).all()
+
+
+def test_answers_warnings_and_refusals_are_those_of_the_command(home, rows, tmp_path, capsys):
+    build_version(home, promote=True)
+    path = tmp_path / "new.csv"
+    code, out, _ = call(capsys, "predict", "houses", str(path))
+    assert code == 0
+    printed = pl.read_csv(out.encode(), columns=["value", "lower", "upper", "warnings"])
+    answers = trueline.load("houses").predict(rows)
+    assert printed.equals(answers)
+    assert answers["warnings"].null_count() < answers.height
+    bad = rows.with_columns(heating=pl.when(pl.col("id") == "r3").then(pl.lit("wood")).otherwise("heating"))
+    bad.write_csv(path)
+    _, _, error = call(capsys, "predict", "houses", str(path))
+    with pytest.raises(trueline.DataError) as refused:
+        trueline.load("houses").predict(bad)
+    assert error.strip() == f"Error: {refused.value}"
+    assert "row 4, 'heating'" in error
+    with pytest.raises(trueline.DataError, match="Expected column 'age'"):
+        trueline.load("houses").predict(rows.drop("age"))
+    assert trueline.load("houses").predict(rows.drop("income"), allow_missing_columns=True).height == rows.height
+
+
+def test_what_is_no_table_is_refused_and_so_are_names_that_repeat_and_mixed_columns():
+    with pytest.raises(trueline.DataError, match="a polars DataFrame or a pandas DataFrame or a pyarrow Table"):
+        source_of([1, 2])
+    with pytest.raises(trueline.DataError, match="'a' as columns 1 and 2"):
+        source_of(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+    with pytest.raises(trueline.DataError, match="one type of values in column 'a'"):
+        source_of(pd.DataFrame({"a": [1, "x", {}]}))
+
+
+def test_figures_are_those_of_the_command(home, rows, tmp_path, capsys):
+    build_version(home, promote=True)
+    labelled = rows.with_columns(price=pl.Series([float(i) for i in range(rows.height)]))
+    labelled.write_csv(tmp_path / "sold.csv")
+    code, out, _ = call(capsys, "evaluate", "houses", str(tmp_path / "sold.csv"), "--json")
+    assert code == 0
+    for data in (labelled, labelled.to_pandas(), labelled.to_arrow(), tmp_path / "sold.csv"):
+        measured = trueline.evaluate("houses", data)
+        assert json.loads(json.dumps(measured.document())) == last_json(out)
+    assert trueline.evaluate(trueline.load("houses"), labelled).metrics == measured.metrics
+
+
+def test_promoting_is_refused_as_by_the_command(home):
+    version = build_version(home, beats_mean=False)
+    model = trueline.load(f"houses:{version.version}")
+    with pytest.raises(trueline.RefusedError, match="beats predicting the mean"):
+        model.promote()
+    assert model.promote(force=True) is model
+    assert home.resolve("houses:champion").version == version.version
+    with pytest.raises(trueline.NotFoundError, match="There are: 'houses'"):
+        trueline.load("house")
+
+
+def test_a_notebook_shows_the_comparison_and_the_verdict_and_no_markup_of_the_table(home):
+    build_version(home, name="a.b", promote=True)
+    model = trueline.load("a.b")
+    shown = model._repr_html_()
+    assert "<td>mean</td>" in shown
+    assert model.verdict.sentence.replace("'", "&#x27;") in shown
+    assert repr(model).startswith(f"Model('{model.reference}', mlp: ")
+
+
+def test_every_option_of_the_command_is_a_word_of_the_function():
+    options = {p.name for p in importlib.import_module("trueline.commands.train").train_command.params}
+    of_the_command_alone = {"data", "target", "promote", "force", "quiet", "verbose", "as_json"}
+    assert options - of_the_command_alone == set(TrainWords.__annotations__)
+    assert all(f"``{word}``" in trueline.train.__doc__ for word in TrainWords.__annotations__)
+    with pytest.raises(TypeError, match=r"Unknown option 'presets'\. There are: 'preset'"):
+        trueline.train("houses.csv", "price", presets="fast")
+
+
+def test_words_become_the_same_request_as_options(rows):
+    words: TrainWords = {
+        "cv": 3,
+        "preset": "fast",
+        "settings": {"epochs": 2},
+        "schema": {"features": {"age": {"unit": "years"}}},
+        "missing_value": "n/v",
+        "decimal": ",",
+    }
+    request = request_of(source_of(rows), ["price"], words)
+    assert (request.data, request.name, request.table is rows) == ("a polars DataFrame", "price", True)
+    assert (request.config.folds, request.config.preset, request.config.epochs) == (3, "fast", 2)
+    assert request.corrections.features["age"].unit == "years"
+    assert (request.corrections.missing_values, request.corrections.decimal) == (("n/v",), ",")
+    assert request_of(source_of("My houses.csv"), "price", {}).name == default_name("My houses.csv") == "my-houses"
+    with pytest.raises(trueline.DataError, match="schema: Unknown key 'unt'"):
+        request_of(source_of(rows), "price", {"schema": {"features": {"age": {"unt": "years"}}}})

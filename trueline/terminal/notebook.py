@@ -1,0 +1,61 @@
+"""A bar that a notebook shows in place, without widgets: rich draws it, and the cell's output is replaced."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.padding import Padding
+from rich.progress import Progress
+
+# Seconds between two drawings; a front end draws no faster than it can.
+_EVERY = 0.25
+
+
+class NotebookProgress(Progress):
+    """rich's progress, drawn by whoever updates it.
+
+    Args:
+        *columns: see :class:`rich.progress.Progress`.
+        **options: likewise.
+    """
+
+    def __init__(self, *columns: Any, **options: Any) -> None:
+        super().__init__(*columns, **options, auto_refresh=False)
+        self._redraw: Callable[[Any], Any] | None = None
+        self._drawn = 0.0
+
+    def start(self) -> None:
+        """Begin an output of the cell."""
+        display = importlib.import_module("IPython.display").display
+        self._redraw = display(self._drawing(), display_id=True).update
+
+    def stop(self) -> None:
+        """Leave the output empty: the result says what was done."""
+        if self._redraw is not None:
+            self._redraw(_Nothing())
+        self._redraw = None
+
+    def refresh(self) -> None:
+        """Draw, but not more often than four times a second."""
+        now = time.monotonic()
+        if self._redraw is not None and now - self._drawn >= _EVERY:
+            self._drawn = now
+            self._redraw(self._drawing())
+
+    def update(self, *args: Any, **fields: Any) -> None:
+        """Take a task's new fields, and draw."""
+        super().update(*args, **{**fields, "refresh": True})
+
+    def _drawing(self) -> Padding:
+        """What a notebook can show; a group of rich's cannot be shown by itself."""
+        return Padding(self.get_renderable(), 0)
+
+
+class _Nothing:
+    """What a finished bar leaves behind."""
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": "", "text/html": ""}

@@ -1,0 +1,200 @@
+"""A training as it is asked for, by the options of ``trueline train`` or the words of ``trueline.train``, and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+from artifact.errors import DataError
+from trueline.terminal.consoles import stderr
+from trueline.terminal.progress import Teller
+
+if TYPE_CHECKING:
+    from artifact.manifest import Manifest
+    from artifact.registry.local import Registry
+    from training.prepare.request import Request
+    from training.table.corrections import Corrections
+    from trueline.frames import Source
+
+_LONGEST_NOTE = 500
+
+
+class TrainWords(TypedDict, total=False):
+    """What may be said of a training beside its table and target; ``trueline train --help`` says what each means."""
+
+    name: str | None
+    preset: str | None
+    model: str | None
+    objective: str | None
+    cv: int | None
+    augment: str | Sequence[str] | None
+    settings: Mapping[str, Any] | None
+    config: str | os.PathLike[str] | None
+    schema: str | os.PathLike[str] | Mapping[str, Any] | None
+    group: str | None
+    time: str | None
+    weight: str | None
+    interval_groups: str | None
+    init: str | None
+    stream: bool | None
+    seed: int | None
+    device: str | None
+    note: str
+    separator: str | None
+    encoding: str | None
+    sheet: str | None
+    decimal: str | None
+    thousands: str | None
+    missing_value: str | Sequence[str] | None
+    date_format: str | None
+
+
+# The words that the settings know by another name, or by the same.
+_SETTINGS = {
+    "preset": "preset",
+    "model": "model",
+    "objective": "objective",
+    "cv": "folds",
+    "augment": "augment",
+    "seed": "seed",
+    "device": "device",
+}
+
+
+def request_of(source: Source, target: str | Sequence[str], words: TrainWords, command: Sequence[str] = ()) -> Request:
+    """What is to be trained.
+
+    Args:
+        source: the table.
+        target: column to predict, several of them with commas between, or a list of names.
+        words: what else is said.
+        command: what was typed, see :class:`artifact.lineage.Lineage`. Defaults to nothing.
+
+    Raises:
+        DataError: a word with a value that cannot be.
+    """
+    from training.prepare.request import Request
+    from training.settings.config import TrainConfig
+    from training.table.reading import Reading
+
+    said = cast("Mapping[str, Any]", words)
+    chosen = dict(words.get("settings") or {})
+    chosen |= {setting: said[word] for word, setting in _SETTINGS.items() if said.get(word) is not None}
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    config = words.get("config")
+    return Request(
+        data=source.name,
+        targets=targets,
+        name=words.get("name") or _default_name(source, targets),
+        config=TrainConfig.build(None if config is None else Path(config), chosen),
+        corrections=_corrections(words),
+        group=words.get("group"),
+        time=words.get("time"),
+        weight=words.get("weight"),
+        interval_groups=words.get("interval_groups"),
+        init=words.get("init"),
+        stream=words.get("stream"),
+        note=_one_line(words.get("note", "")),
+        command=tuple(command),
+        reading=Reading(words.get("separator"), words.get("encoding"), words.get("sheet")),
+        table=source.frame,
+    )
+
+
+def _corrections(words: TrainWords) -> Corrections:
+    from training.table.corrections import Corrections
+
+    schema = words.get("schema")
+    missing = words.get("missing_value")
+    said = (
+        Corrections()
+        if schema is None
+        else Corrections.of(schema)
+        if isinstance(schema, Mapping)
+        else Corrections.read(Path(schema))
+    )
+    return said.with_rules(
+        decimal=words.get("decimal"),
+        thousands=words.get("thousands"),
+        missing_values=((missing,) if isinstance(missing, str) else tuple(missing)) if missing else None,
+        format=words.get("date_format"),
+    )
+
+
+def _default_name(source: Source, targets: Sequence[str]) -> str:
+    """A model's name from its file's, or for a table in memory from its targets'."""
+    return default_name(source.name) if source.frame is None else slug("-".join(targets))
+
+
+def default_name(data: str) -> str:
+    """A model's name from its data's: ``data/Houses 2024.csv`` is ``houses-2024``."""
+    return slug(data.partition(":")[2] if data.startswith("dataset:") else Path(data).name.partition(".")[0])
+
+
+def slug(words: str) -> str:
+    """Words as a model's name: ``Price [EUR]`` is ``price-eur``."""
+    return re.sub(r"[^a-z0-9._]+", "-", words.lower()).strip("-._") or "model"
+
+
+def _one_line(note: str) -> str:
+    """The note as it fits a table.
+
+    Raises:
+        DataError: it is longer than 500 characters.
+    """
+    text = " ".join(note.split())
+    if len(text) > _LONGEST_NOTE:
+        raise DataError(f"Expected a --note of up to {_LONGEST_NOTE} characters. Received: {len(text)}.")
+    return text
+
+
+def trained(
+    request: Request,
+    store: Registry,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    still_wanted: Callable[[], None] = lambda: None,
+) -> Manifest:
+    """Train, and tell on standard error or in the notebook how it goes.
+
+    Args:
+        request: what to train.
+        store: where to.
+        quiet: tell nothing. Defaults to False.
+        verbose: tell each stage and each epoch, and all settings. Defaults to False.
+        still_wanted: called at each stage and epoch; it raises where the training shall end. Defaults to nothing.
+
+    Raises:
+        DataError: quiet and verbose; or see :func:`training.train.train`.
+    """
+    from artifact.registry.local import check_name
+    from training.objectives import KINDS
+    from training.train import Observer, train
+    from training.transfer.settings import objective_of_run
+
+    if quiet and verbose:
+        raise DataError("Expected --quiet or --verbose. Received: both.")
+    check_name(request.name)
+    kind = KINDS[objective_of_run(store, request.init, request.config)]
+    with Teller(stderr(), kind.shown, in_unit=kind.in_unit, quiet=quiet, verbose=verbose) as teller:
+
+        def stage(name: str) -> None:
+            # The last stage stores the version: whoever asked for the end must not find one.
+            still_wanted()
+            teller.stage(name)
+
+        def epoch(epoch: int, epochs: int, error: float) -> None:
+            still_wanted()
+            teller.epoch(epoch, epochs, error)
+
+        observer = Observer(stage, epoch, schema=teller.schema, note=teller.note, devices=teller.devices)
+        manifest = train(request, store, observer)
+        teller.say(f"Trained by {manifest.lineage.computed}.")
+        if verbose:
+            teller.say(f"Settings: {json.dumps(manifest.lineage.config)}")
+    return manifest
