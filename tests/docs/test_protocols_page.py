@@ -30,14 +30,13 @@ def test_every_method_is_named() -> None:
 
 @pytest.mark.anyio
 async def test_every_curl_command_is_answered_in_the_shape_that_is_shown(tmp_path: Path) -> None:
-    commands = re.findall(r"^\$ (curl .*(?:\n {4}.*)*)", PAGE, re.MULTILINE)
-    shown = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
-    assert len(commands) == len(shown) == 5
+    examples = re.findall(r"^```console\n\$ (curl .*?)^```\n\n```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 5
     async with serving(tmp_path, schema=build_schema(FEATURES), name="diabetes") as (client, _):
-        for command, expected in zip(commands, shown, strict=True):
+        for command, expected in examples:
             response = await _ask(client, command)
             assert response.status_code == 200, response.text
-            assert _shape(response.json()) == _shape(expected)
+            assert _shape(response.json()) == _shape(json.loads(expected))
 
 
 async def _ask(client: httpx.AsyncClient, command: str) -> httpx.Response:
