@@ -1,1 +1,1 @@
-"""The routes, and what stands before them."""
+"""The operations, the app that answers by them, and what stands before it."""

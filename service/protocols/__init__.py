@@ -1,1 +1,1 @@
-"""One thin file for each wire protocol: bytes and headers in, bytes and headers out, no logic."""
+"""One thin file for each wire protocol: bytes and headers in, bytes and headers out; and the record of an operation."""

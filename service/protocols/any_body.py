@@ -10,7 +10,7 @@ from service.wire.compression import Unpacker
 from service.wire.http import Receive, Scope, read_body
 from service.worker import Worker
 
-# As in POST /predict: a larger body is read beside the event loop.
+# A larger body is read beside the event loop: at once it would hold up other requests for a millisecond and more.
 LARGE = 65_536
 
 

@@ -14,6 +14,7 @@ from service.predict.bulk import BulkRun
 from service.predict.lane import Work
 from service.predict.parts import Options, Part
 from service.protocols import formats
+from service.protocols.any_body import LARGE
 from service.protocols.csv_format import CsvWriter, read_csv
 from service.protocols.formats import Wanted, wanted
 from service.protocols.json_answers import JsonColumnsWriter, JsonRowsWriter, NdjsonWriter, Writer
@@ -25,8 +26,6 @@ from service.wire.http import JSON as JSON_TYPE
 from service.wire.http import Receive, Reply, Scope, StreamReply, read_announced_body, read_body
 from service.worker import Worker
 
-# A JSON body above this is read in parts: at once it would hold up the requests beside it for a millisecond and more.
-LARGE = 65_536
 _SMALL_DIGITS = 5
 _ANY = (b"*/*", JSON_TYPE)
 _TELLING = frozenset((b"content-type", b"content-length", b"accept", b"content-encoding"))
