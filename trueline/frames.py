@@ -44,9 +44,9 @@ class Source:
     def alike(self, answers: pl.DataFrame) -> Frame:
         """Answers as a frame of the kind that came in: a pandas frame has its index; for a path, polars."""
         if self.kind == "pandas":
-            found = answers.to_pandas()
-            found.index = self.index
-            return found
+            frame = answers.to_pandas()
+            frame.index = self.index
+            return frame
         return answers.to_arrow() if self.kind == "pyarrow" else answers
 
 

@@ -81,9 +81,9 @@ def request_of(source: Source, target: str | Sequence[str], words: TrainWords, c
     from training.settings.config import TrainConfig
     from training.table.reading import Reading
 
-    said = cast("Mapping[str, Any]", words)
+    given = cast("Mapping[str, Any]", words)
     chosen = dict(words.get("settings") or {})
-    chosen |= {setting: said[word] for word, setting in _SETTINGS.items() if said.get(word) is not None}
+    chosen |= {setting: given[word] for word, setting in _SETTINGS.items() if given.get(word) is not None}
     targets = (target,) if isinstance(target, str) else tuple(target)
     config = words.get("config")
     return Request(
@@ -110,14 +110,14 @@ def _corrections(words: TrainWords) -> Corrections:
 
     schema = words.get("schema")
     missing = words.get("missing_value")
-    said = (
+    corrections = (
         Corrections()
         if schema is None
         else Corrections.of(schema)
         if isinstance(schema, Mapping)
         else Corrections.read(Path(schema))
     )
-    return said.with_rules(
+    return corrections.with_rules(
         decimal=words.get("decimal"),
         thousands=words.get("thousands"),
         missing_values=((missing,) if isinstance(missing, str) else tuple(missing)) if missing else None,

@@ -28,13 +28,13 @@ def delete_command(version: str, yes: bool, as_json: bool) -> None:
     from artifact.registry.retention import check_deletable, delete
 
     store = registry()
-    found = check_deletable(store, version)
-    _confirm(f"Delete {found.name}:{found.version}?", yes)
+    reference = check_deletable(store, version)
+    _confirm(f"Delete {reference.name}:{reference.version}?", yes)
     delete(store, version)
     if as_json:
-        print_json({"model_name": found.name, "deleted": [found.version]})
+        print_json({"model_name": reference.name, "deleted": [reference.version]})
     else:
-        stdout().print(f"Deleted {found.name}:{found.version}.")
+        stdout().print(f"Deleted {reference.name}:{reference.version}.")
 
 
 @click.command("prune")

@@ -84,30 +84,30 @@ def inspect_command(
         weight=weight,
         reading=reading,
     )
-    found = inspect(request)
-    if found.refusal is not None and (schema_out or toml):
-        raise found.refusal
+    inspected = inspect(request)
+    if inspected.refusal is not None and (schema_out or toml):
+        raise inspected.refusal
     if schema_out:
-        replace_text(schema_out, found.schema_toml())
+        replace_text(schema_out, inspected.schema_toml())
     if toml:
-        click.echo(found.schema_toml(), nl=False)
+        click.echo(inspected.schema_toml(), nl=False)
     else:
         out = stdout()
-        for part in _shown(found):
+        for part in _shown(inspected):
             out.print(part)
         if schema_out:
             out.print(Text(f"Written: {schema_out}"))
     if as_json:
-        refusal = None if found.refusal is None else str(found.refusal)
-        print_json({**found.overview.document(), "refusal": refusal})
-    if found.refusal is not None:
-        raise found.refusal
+        refusal = None if inspected.refusal is None else str(inspected.refusal)
+        print_json({**inspected.overview.document(), "refusal": refusal})
+    if inspected.refusal is not None:
+        raise inspected.refusal
 
 
-def _shown(found: Inspected) -> Iterator[Table | Text]:
+def _shown(inspected: Inspected) -> Iterator[Table | Text]:
     from training.overview.alerts import TOLD
 
-    overview = found.overview
+    overview = inspected.overview
     yield Text(f"{overview.data}: {overview.rows:,} rows, {len(overview.columns):,} columns")
     yield overview_table(overview)
     for alert in overview.alerts:

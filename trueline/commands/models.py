@@ -52,8 +52,8 @@ def show_command(model: str, as_json: bool) -> None:
       trueline show houses
     """
     store = registry()
-    found = store.resolve(model)
-    manifest = store.manifest(found.name, found.version)
+    version = store.resolve(model)
+    manifest = store.manifest(version.name, version.version)
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
@@ -61,9 +61,9 @@ def show_command(model: str, as_json: bool) -> None:
     from artifact.rows.schema import FeatureSchema
     from trueline.terminal.tables import result_tables, schema_table
 
-    schema = FeatureSchema.model_validate_json((found.path / SCHEMA).read_bytes())
+    schema = FeatureSchema.model_validate_json((version.path / SCHEMA).read_bytes())
     out = stdout()
-    out.print(f"{found.name}:{found.version} ({manifest.family}, {manifest.parameters:,} weights)")
+    out.print(f"{version.name}:{version.version} ({manifest.family}, {manifest.parameters:,} weights)")
     out.print(schema_table(schema, limit=None))
     for part in result_tables(manifest):
         out.print(part)
@@ -76,7 +76,7 @@ def show_command(model: str, as_json: bool) -> None:
         out.print(f"Your note: {manifest.note}", markup=False)
     for note in manifest.notes:
         out.print(f"Note: {note}")
-    out.print(f"Files: {found.path}")
+    out.print(f"Files: {version.path}")
 
 
 @click.command("promote")
@@ -93,14 +93,14 @@ def promote_command(model: str, force: bool, as_json: bool) -> None:
     from artifact.predictor import Predictor
 
     store = registry()
-    name, _, version = model.partition(":")
-    if not version and store.versions(name):
+    name, _, wanted = model.partition(":")
+    if not wanted and store.versions(name):
         model = f"{name}:{store.versions(name)[-1]}"
-    found = store.resolve(model)
+    version = store.resolve(model)
     # A version that does not load must never become what serves.
-    Predictor.load(found.path)
-    store.promote(f"{found.name}:{found.version}", force=force)
-    _changed(found.name, found.version, "Promoted", as_json)
+    Predictor.load(version.path)
+    store.promote(f"{version.name}:{version.version}", force=force)
+    _changed(version.name, version.version, "Promoted", as_json)
 
 
 @click.command("rollback")
@@ -113,8 +113,8 @@ def rollback_command(name: str, as_json: bool) -> None:
     Example:
       trueline rollback houses
     """
-    found = registry().rollback(name)
-    _changed(found.name, found.version, "Rolled back to", as_json)
+    version = registry().rollback(name)
+    _changed(version.name, version.version, "Rolled back to", as_json)
 
 
 def _changed(name: str, version: str, what: str, as_json: bool) -> None:

@@ -27,10 +27,10 @@ def report_command(model: str, opens: bool, output: Path | None, as_json: bool) 
     Example:
       trueline report houses --open
     """
-    found = registry().resolve(model)
-    path = found.path / REPORT / "report.html"
+    version = registry().resolve(model)
+    path = version.path / REPORT / "report.html"
     if not path.is_file():
-        raise DataError(f"Expected a report in {found.name}:{found.version}. Received: none at {path}.")
+        raise DataError(f"Expected a report in {version.name}:{version.version}. Received: none at {path}.")
     if output is not None:
         if not output.absolute().parent.is_dir():
             raise DataError(f"Expected a file in a folder that exists. Received: {output}.")
@@ -39,7 +39,7 @@ def report_command(model: str, opens: bool, output: Path | None, as_json: bool) 
         replace_text(output, path.read_text(encoding="utf-8"))
         path = output
     if as_json:
-        print_json({"model_name": found.name, "model_version": found.version, "report": str(path)})
+        print_json({"model_name": version.name, "model_version": version.version, "report": str(path)})
     else:
         stdout().print(str(path), markup=False)
     if opens and not webbrowser.open(path.absolute().as_uri()):

@@ -87,9 +87,9 @@ class Teller(AbstractContextManager["Teller"]):
 
     def epoch(self, epoch: int, epochs: int, error: float) -> None:
         """An epoch has ended; ``error`` is NaN where no row measured it."""
-        found = f", validation {self._shown} {number(error)}{self._unit}"
+        measure = f", validation {self._shown} {number(error)}{self._unit}"
         measured = self._stage in _MEASURED and math.isfinite(error)
-        self._detail = f"epoch {epoch} of {epochs}" + (found if measured else "")
+        self._detail = f"epoch {epoch} of {epochs}" + (measure if measured else "")
         seconds = (time.monotonic() - self._stage_began) / epoch * (epochs - epoch)
         self._left = f", {_seconds(seconds)} left at most" if epoch < epochs else ""
         if self._bar is not None and self._task is not None:
