@@ -54,7 +54,7 @@ class Predictor:
     """A loaded version.
 
     Example:
-        >>> predictor = Predictor.load(Registry.from_environment(os.environ).resolve("houses").path)
+        >>> predictor = Predictor.load(open_registry(os.environ).resolve("houses").path)
         >>> predictor.predict_rows([{"rooms": 5, "town": "Leeds"}]).value
         array([[231050.5]], dtype=float32)
     """
@@ -82,7 +82,7 @@ class Predictor:
         """Load a version's folder.
 
         Args:
-            folder: as :meth:`Registry.path` gives it.
+            folder: as :meth:`artifact.registry.base.Registry.resolve` gives it.
             runtime: ``auto``, ``onnx``, ``onnx-int8`` or ``keras``, see :func:`open_runtime`. Defaults to ``auto``.
             device: ``auto``, ``cpu`` or ``cuda``. Defaults to ``auto``: a GPU where the runtime has one.
             threads: threads inside one call of the runtime. Defaults to 1.

@@ -29,7 +29,7 @@ import numpy as np
 import polars as pl
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from benchmarks import accuracy_peers
 from benchmarks.accuracy_results import Measured, Results
 from benchmarks.accuracy_tables import TABLES, Table, splits
@@ -158,7 +158,7 @@ def _trueline(
     done = subprocess.run(_pinned(command, core), env=environment, check=True, stdout=subprocess.PIPE, text=True)
     wall = time.perf_counter() - started
     result = json.loads(done.stdout.splitlines()[-1])
-    folder = Registry(home).resolve(f"m:{result['model_version']}").path
+    folder = LocalRegistry(home).resolve(f"m:{result['model_version']}").path
     predictor = Predictor.load(folder)
     frame = read_table(str(test), as_text=[f.name for f in predictor.schema.categorical])
     X = encode_frame(frame, predictor.schema)

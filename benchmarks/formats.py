@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from benchmarks.network import MODEL_NAME, Network, build
 from benchmarks.servers import SERVERS, start
 from tests.builders import sample_rows
@@ -87,7 +87,7 @@ def waits(port: int, body: str, stop: threading.Event, times: list[float]) -> No
 
 def network_seconds(network: Network, rows: list[dict[str, Any]]) -> float:
     """What ONNX Runtime alone takes for the rows, in the parts that the service runs them in."""
-    predictor = Predictor.load(Registry(network.home).resolve(MODEL_NAME).path)
+    predictor = Predictor.load(LocalRegistry(network.home).resolve(MODEL_NAME).path)
     X = predictor.encoder.encode_rows(rows)
     best = float("inf")
     for _ in range(20):
@@ -106,7 +106,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     network = build(folder)
-    schema = Predictor.load(Registry(network.home).resolve(MODEL_NAME).path).schema
+    schema = Predictor.load(LocalRegistry(network.home).resolve(MODEL_NAME).path).schema
     rows = sample_rows(schema, options.rows)
     alone = network_seconds(network, rows)
     print(f"ONNX Runtime alone: {options.rows / alone:,.0f} rows/s")

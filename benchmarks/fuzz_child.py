@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 from prometheus_client import CollectorRegistry
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from benchmarks.fuzz_corpus import MODEL, Case, Current, corpus
 from benchmarks.fuzz_mutations import mutated
 from service.app.app import App
@@ -135,7 +135,7 @@ def quiet(target: Target) -> Iterator[None]:
 async def with_target(use: Callable[[Target], Awaitable[None]]) -> None:
     """Start a worker on a small model of every kind of feature, and stop it."""
     with tempfile.TemporaryDirectory(prefix="trueline-fuzz-") as home:
-        registry = Registry(Path(home))
+        registry = LocalRegistry(Path(home))
         build_version(registry, name=MODEL, promote=True)
         worker = Worker(LIMITS, registry, Metrics(CollectorRegistry()))
         await worker.start()

@@ -26,7 +26,7 @@ import polars as pl
 
 from artifact import manifest as files
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from benchmarks.accuracy_tables import TABLES, splits
 from benchmarks.machine import describe
 from training.table.data import read_table
@@ -68,7 +68,7 @@ def trained(train: Path, target: str, home: Path, preset: str, settings: list[st
     environment = {**os.environ, "BENTOML_HOME": str(home)}
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     version = json.loads(done.stdout.splitlines()[-1])["model_version"]
-    return Registry(home).resolve(f"m:{version}").path
+    return LocalRegistry(home).resolve(f"m:{version}").path
 
 
 def measured(folder: Path, test: Path, target: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from benchmarks.fuzz_corpus import MODEL
 from benchmarks.machine import describe
 from benchmarks.malformed_client import Clients, Outcomes
@@ -84,7 +84,7 @@ class Run:
 
 def run(requests: int, folder: Path, *, seed: int = 0, warm_up: int = WARM_UP, **settings: str) -> Run:
     """Serve a small model with every kind of feature and send the requests to it."""
-    registry, port, log = Registry(folder / "home"), free_port(), folder / "log"
+    registry, port, log = LocalRegistry(folder / "home"), free_port(), folder / "log"
     reference = build_version(registry, name=MODEL, promote=True)
     predictor = Predictor.load(reference.path)
     good = []

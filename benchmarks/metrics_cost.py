@@ -97,7 +97,7 @@ async def _service(net: Network) -> tuple[Any, Any]:
     """A started worker and its app."""
     from prometheus_client import CollectorRegistry
 
-    from artifact.registry.local import Registry
+    from artifact.registry.local import LocalRegistry
     from benchmarks.network import MODEL_NAME
     from service.app import front
     from service.app.app import App
@@ -108,7 +108,7 @@ async def _service(net: Network) -> tuple[Any, Any]:
     async def nothing(*_: object) -> None:
         raise RuntimeError("Expected only routes of the service. Received: another.")
 
-    worker = Worker(Settings(model=MODEL_NAME), Registry(net.home), Metrics(CollectorRegistry()))
+    worker = Worker(Settings(model=MODEL_NAME), LocalRegistry(net.home), Metrics(CollectorRegistry()))
     await worker.start()
     return worker, front.build(App(worker, nothing), worker)
 

@@ -13,7 +13,7 @@ import onnx
 
 from artifact.manifest import ONNX_MODEL
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_schema, build_version, plain_features, sample_rows
 
 MODEL_NAME = "benchmark"
@@ -45,7 +45,7 @@ def build(folder: Path, graph: onnx.ModelProto | None = None) -> Network:
     home = folder / "home"
     schema = build_schema(plain_features(N_FEATURES), targets=("y",))
     options = {"name": MODEL_NAME, "schema": schema, "hidden": HIDDEN, "promote": True, "graph": graph}
-    version = build_version(Registry(home), **options)
+    version = build_version(LocalRegistry(home), **options)
     rows = [{name: round(value, 4) for name, value in row.items()} for row in sample_rows(schema, N_BODIES)]
     answers = Predictor.load(version.path).predict_rows(rows)
     bodies = [json.dumps({"rows": [row]}) for row in rows]

@@ -61,12 +61,12 @@ print(json.dumps({"load": load, "memory": psutil.Process().memory_info().rss, "t
 
 def train_network(home: Path, data: str, target: str, hidden: tuple[int, ...]) -> Path:
     """A version with all its copies, trained on a real table for a few epochs."""
-    from artifact.registry.local import Registry
+    from artifact.registry.local import LocalRegistry
     from training.prepare.request import Request
     from training.settings.config import TrainConfig
     from training.train import train
 
-    registry = Registry(home)
+    registry = LocalRegistry(home)
     manifest = train(Request(data, (target,), "n", TrainConfig(hidden=hidden, epochs=8, int8=True)), registry)
     for note in manifest.notes:
         print(f"note: {note}")

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from benchmarks import load, network, servers
 from benchmarks.machine import describe
 from benchmarks.serving import LOAD_CORE, SERVER_CORE
@@ -83,7 +83,7 @@ def answered(bodies: Sequence[str], net: network.Network, port: int) -> list[tup
     Raises:
         RuntimeError: an answer that differs from the Predictor's, or a bad body that is not refused with a 4xx.
     """
-    predictor = Predictor.load(Registry(net.home).resolve(network.MODEL_NAME).path)
+    predictor = Predictor.load(LocalRegistry(net.home).resolve(network.MODEL_NAME).path)
     right = predictor.predict_rows(net.rows)
     numbers = np.stack([right.value[:, 0], right.lower[:, 0], right.upper[:, 0]], axis=1).tolist()
     expected = dict(zip(net.bodies, numbers, strict=True))

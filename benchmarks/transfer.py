@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from benchmarks.machine import describe
 
 PRESET, TARGET = "fast", "value"
@@ -101,7 +101,7 @@ def _measure(case: Case, options: argparse.Namespace) -> None:
 
     load_backend()
     with tempfile.TemporaryDirectory() as home:
-        registry, path = Registry(Path(home)), Path(home) / "earlier.parquet"
+        registry, path = LocalRegistry(Path(home)), Path(home) / "earlier.parquet"
         case.earlier.write_parquet(path)
         train(Request(str(path), (case.target,), "earlier", TrainConfig(preset=PRESET)), registry)
         earlier = Earlier.find(registry, "earlier")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from artifact.registry.local import Registry
+from artifact.registry.base import Registry
+from artifact.registry.choose import open_registry
 from service.live.choice import CHOICE, Choice
 from service.live.live import Live
 from service.live.model import LiveModel
@@ -130,7 +131,7 @@ class Worker:
         parent = environ.get(PARENT)
         return cls(
             settings,
-            Registry.from_environment(environ),
+            open_registry(environ),
             Metrics(CollectorRegistry()),
             source=source(settings, Choice(None if folder is None else folder / CHOICE)),
             metrics_folder=folder,

@@ -21,7 +21,8 @@ from artifact.lineage import Lineage
 from artifact.manifest import Coverage, Manifest, Verdict
 from artifact.predictor import Predictor
 from artifact.profile import Profile
-from artifact.registry.local import Reference, Registry
+from artifact.registry.base import Reference
+from artifact.registry.local import LocalRegistry
 from artifact.rows.encoding import Encoder
 from artifact.rows.schema import Feature, FeatureSchema, Target
 from artifact.runtimes import OnnxRuntime
@@ -215,7 +216,7 @@ def write_version(
     return manifest.write(folder)
 
 
-def build_version(registry: Registry, *, name: str = "houses", promote: bool = False, **options: Any) -> Reference:
+def build_version(registry: LocalRegistry, *, name: str = "houses", promote: bool = False, **options: Any) -> Reference:
     """A whole version in the registry; the options are :func:`write_version`'s."""
     with registry.create(name) as (version, folder):
         write_version(folder, version, name=name, **options)

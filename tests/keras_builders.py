@@ -14,7 +14,8 @@ import pytest
 
 from artifact import manifest as files
 from artifact.manifest import Manifest
-from artifact.registry.local import Reference, Registry
+from artifact.registry.base import Reference
+from artifact.registry.local import LocalRegistry
 from artifact.rows.encoding import Encoder
 from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
@@ -94,7 +95,7 @@ def write_keras_version(
 
 
 def build_keras_version(
-    registry: Registry, *, name: str = "houses", promote: bool = False, **options: Any
+    registry: LocalRegistry, *, name: str = "houses", promote: bool = False, **options: Any
 ) -> Reference:
     """A whole version in the registry; the options are :func:`write_keras_version`'s."""
     with registry.create(name) as (version, folder):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.app.app import App
 from service.metrics.metrics import Metrics
 from service.settings.settings import Settings
@@ -55,7 +55,7 @@ def table(kinds: list[str], n_categories: int, target: float, seed: int) -> pl.D
 
 
 async def served(home: Path, body: dict[str, Any]) -> dict[str, Any]:
-    worker = Worker(Settings(), Registry(home), Metrics(CollectorRegistry()))
+    worker = Worker(Settings(), LocalRegistry(home), Metrics(CollectorRegistry()))
     await worker.start()
     try:
         transport = httpx.ASGITransport(app=App(worker, inner_app))
@@ -95,8 +95,8 @@ def test_a_served_version_answers_as_the_training_process(tmp_path_factory, kind
         model="mlp", folds=1, repeats=1, refit=False, epochs=1, hidden=(8,), embedding_bins=4, seed=seed
     )
     request = Request(str(home / "table.parquet"), ("y",), "m", config)
-    manifest = train(request, Registry(home))
-    Registry(home).promote("m", force=True)
+    manifest = train(request, LocalRegistry(home))
+    LocalRegistry(home).promote("m", force=True)
     prepared = prepare(frame, request)
     test = prepared.frame[np.sort(prepared.plan.parts.test)]
     rows = records(test, prepared.schema.lenient())
@@ -107,7 +107,7 @@ def test_a_served_version_answers_as_the_training_process(tmp_path_factory, kind
     assert by_columns["columns"]["value"] == value.tolist()
     # What came over HTTP are the bits of the version on training's own encoding of the rows.
     indices = np.sort(prepared.plan.parts.test)
-    answer = Predictor.load(Registry(home).resolve("m").path).predict(prepared.rows(indices)[0])
+    answer = Predictor.load(LocalRegistry(home).resolve("m").path).predict(prepared.rows(indices)[0])
     for name in ("value", "lower", "upper"):
         np.testing.assert_array_equal([p[name] for p in by_rows["predictions"]], getattr(answer, name)[:, 0])
     # Training measured the network itself, before anything was saved: what serves is it, within the export's parity.

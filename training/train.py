@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from artifact.errors import DataError
 from artifact.manifest import Manifest
-from artifact.registry.local import Registry, check_name
+from artifact.registry.base import Registry, check_name
 from training.devices.backend import load_backend
 from training.evaluation.beside import Answers, compared
 from training.fit.observer import Observer

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from artifact.errors import NotFoundError as NotFoundError
     from artifact.errors import RefusedError as RefusedError
     from artifact.errors import TruelineError as TruelineError
-    from artifact.registry.local import Registry as Registry
+    from artifact.registry.local import LocalRegistry
     from trueline.evaluation import Evaluation as Evaluation
     from trueline.model import Model as Model
     from trueline.model import evaluate as evaluate
     from trueline.model import load as load
     from trueline.model import train as train
     from trueline.regressor import TruelineRegressor as TruelineRegressor
+
+    Registry = LocalRegistry
 
 take_names()
 
@@ -46,6 +48,8 @@ _HOMES = {
     "load": "trueline.model",
     "train": "trueline.model",
 }
+# What has another name at home: of registries, this machine's is the one to build.
+_OWN_NAMES = {"Registry": "LocalRegistry"}
 __all__ = [*_HOMES]
 
 
@@ -53,7 +57,7 @@ def __getattr__(name: str) -> Any:
     """A public name, brought from its module when it is first asked for."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    value = getattr(importlib.import_module(_HOMES[name]), _OWN_NAMES.get(name, name))
     globals()[name] = value
     return value
 

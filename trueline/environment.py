@@ -6,12 +6,13 @@ import importlib.util
 import os
 
 from artifact.errors import DataError, install_extra
-from artifact.registry.local import Registry
+from artifact.registry.base import Registry
+from artifact.registry.choose import open_registry
 
 
 def registry() -> Registry:
     """The model store that BentoML uses too: ``BENTOML_HOME``, or ``~/bentoml``."""
-    return Registry.from_environment(os.environ)
+    return open_registry(os.environ)
 
 
 def need_training(feature: str, *modules: str) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from artifact.predictor import Prediction, Predictor
-    from artifact.registry.local import Reference
+    from artifact.registry.base import Reference
     from artifact.rows.absent import MissingColumns
     from artifact.rows.schema import FeatureSchema
     from artifact.runtimes import Outputs

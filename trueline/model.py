@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from artifact.errors import unknown_name
 from artifact.manifest import REPORT, Coverage, Manifest, Metrics, Verdict
-from artifact.registry.local import Reference, Registry
+from artifact.registry.base import Reference, Registry
 from trueline import environment
 from trueline.environment import need_training
 from trueline.evaluation import Evaluation, Measuring, evaluation

@@ -204,7 +204,7 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
         """Train a version in a store that lasts as long as this call."""
         import polars as pl
 
-        from artifact.registry.local import Registry
+        from artifact.registry.local import LocalRegistry
         from trueline.environment import need_training
         from trueline.trainer import TrainWords, request_of, trained
 
@@ -218,7 +218,7 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
             columns.append(pl.Series(words["weight"], weight))
         table = Source("a polars DataFrame", "polars", frame.with_columns(columns))
         with tempfile.TemporaryDirectory() as home:
-            store = Registry(Path(home))
+            store = LocalRegistry(Path(home))
             manifest = trained(request_of(table, targets, words), store, quiet=not self.verbose)
             self.notes_ = manifest.notes
             return StoredVersion.of(store.resolve(f"{manifest.model_name}:{manifest.model_version}").path)

@@ -15,7 +15,7 @@ from trueline.terminal.progress import Teller
 
 if TYPE_CHECKING:
     from artifact.manifest import Manifest
-    from artifact.registry.local import Registry
+    from artifact.registry.base import Registry
     from training.prepare.request import Request
     from training.table.corrections import Corrections
     from trueline.frames import Source
@@ -172,7 +172,7 @@ def trained(
     Raises:
         DataError: quiet and verbose; or see :func:`training.train.train`.
     """
-    from artifact.registry.local import check_name
+    from artifact.registry.base import check_name
     from training.objectives import KINDS
     from training.train import Observer, train
     from training.transfer.settings import objective_of_run

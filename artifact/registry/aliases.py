@@ -50,6 +50,14 @@ class Aliases:
         """The alias's file; it changes by one atomic rename."""
         return self._folder / name / f"{alias}.json"
 
+    def models(self, alias: str) -> list[str]:
+        """Names of the models whose alias was set, in alphabetical order."""
+        try:
+            folders = [entry.name for entry in self._folder.iterdir() if entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in folders if self.path(name, alias).is_file())
+
     def read(self, name: str, alias: str) -> Alias | None:
         """What an alias points to, or None where it was never set.
 

@@ -1,40 +1,31 @@
-"""Versions in BentoML's model store, and the aliases that say which of them serves."""
+"""The registry on this machine: versions in BentoML's model store, aliases in files beside it."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import json
-import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError, unknown_name
 from artifact.files import absolute, flush, replace_text
 from artifact.manifest import MANIFEST, STORE_RECORD, Manifest
-from artifact.registry.aliases import ALIASES, CHALLENGER, CHAMPION, Alias, Aliases
+from artifact.registry.aliases import ALIASES, CHAMPION, Alias, Aliases
+from artifact.registry.base import Reference, Registry, check_name, is_name
+from artifact.registry.revision import Stamps, stamps_of
 
-__all__ = ["ALIASES", "CHALLENGER", "CHAMPION", "Alias", "Reference", "Registry", "check_name"]
-
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 # The smallest versions take about so much.
 _PROBE_BYTES = 256 * 1024
 
 
-class Reference(NamedTuple):
-    """A resolved version."""
-
-    name: str
-    version: str
-    path: Path
-
-
-class Registry:
-    """Versions below ``home/models`` (BentoML's store) and aliases below ``home/trueline``.
+class LocalRegistry(Registry):
+    """See :class:`artifact.registry.base.Registry`. Versions are below ``home/models`` (BentoML's store), aliases below
+    ``home/trueline``.
 
     Args:
         home: BentoML's home folder.
@@ -50,25 +41,19 @@ class Registry:
         self._aliases = Aliases(home / "trueline" / "aliases")
         self.staging = home / "trueline" / "staging"
         self._written: set[Path] = set()
+        # The stamp of each model's alias file when its champion was read, and the manifest of that version.
+        self._seen: dict[str, tuple[Stamps, Path | None]] = {}
 
     def abandon(self) -> None:
-        """Remove what this process is writing and has not stored. For a process that ends in the midst of it."""
         for folder in [*self._written]:
             shutil.rmtree(folder, ignore_errors=True)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
         """The registry that BentoML uses too: ``BENTOML_HOME``, or ``~/bentoml``."""
-        home = environ.get("BENTOML_HOME")
-        return cls(absolute(home) if home else Path.home() / "bentoml")
+        return cls(bentoml_home(environ))
 
     def check_writable(self, name: str) -> None:
-        """Write as much as a small version takes, move it to where versions of ``name`` are, and remove it.
-
-        Raises:
-            ArtifactError: the store cannot be written.
-            OSError: the disk is full, or may not take a file of this size.
-        """
         probe = f".probe-{secrets.token_hex(4)}"
         staged, final = self.staging / probe, self.models / name / probe
         made = [folder for folder in (self.models, final.parent) if not folder.exists()]
@@ -95,32 +80,28 @@ class Registry:
                     folder.rmdir()
 
     def names(self) -> list[str]:
-        """Names of the models that Trueline trained, in alphabetical order."""
         if not self.models.is_dir():
             return []
         return sorted(d.name for d in self.models.iterdir() if d.is_dir() and self.versions(d.name))
 
     def versions(self, name: str) -> list[str]:
-        """Versions of a model, the oldest first; empty where there is no such model."""
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             return []
         try:
             return sorted(d.name for d in (self.models / name).iterdir() if (d / MANIFEST).is_file())
         except (FileNotFoundError, NotADirectoryError):  # never there, or deleted while we looked
             return []
 
+    def has(self, name: str, version: str) -> bool:
+        return self._manifest(name, version).is_file()
+
     def manifest(self, name: str, version: str) -> Manifest:
-        """The manifest of a version."""
         return Manifest.read(self.models / name / version)
 
+    def fetch(self, name: str, version: str) -> Reference:
+        return self.resolve(f"{name}:{version}")
+
     def resolve(self, reference: str) -> Reference:
-        """The version meant by ``name``, ``name:version`` or ``name:alias``.
-
-        A name alone is its champion, or without one its newest version.
-
-        Raises:
-            NotFoundError: no such model, version or alias; the message lists those there are.
-        """
         name, _, wanted = reference.partition(":")
         versions = self.versions(name)
         if not versions:
@@ -138,24 +119,32 @@ class Registry:
         return Reference(name, wanted, self.models / name / wanted)
 
     def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
-        """What an alias points to, or None where it was never set.
-
-        Raises:
-            ArtifactError: the alias file is not readable.
-        """
         return self._aliases.read(name, alias)
 
-    def alias_path(self, name: str, alias: str = CHAMPION) -> Path:
-        """The alias's file; it changes by one atomic rename, so its inode tells a watcher that it did."""
-        return self._aliases.path(name, alias)
+    def champions(self) -> list[str]:
+        return self._aliases.models(CHAMPION)
+
+    def revision(self, name: str | None = None) -> Hashable:
+        if name is None:
+            return stamps_of(self._aliases.path(model, CHAMPION) for model in self.champions())
+        stamps = stamps_of([self._aliases.path(name, CHAMPION)])
+        # An alias file changes by one atomic rename: what was read of one is true as long as its stamp is the same.
+        seen, manifest = self._seen.get(name, ((), None))
+        if stamps != seen:
+            manifest = None
+            with contextlib.suppress(ArtifactError):
+                alias = self.alias(name)
+                manifest = None if alias is None else self._manifest(name, alias.version)
+            self._seen[name] = stamps, manifest
+        return stamps if manifest is None else (*stamps, *stamps_of([manifest], missing=True))
+
+    def version_revision(self, name: str, version: str) -> Hashable:
+        return stamps_of([self._manifest(name, version)], missing=True)
+
+    def _manifest(self, name: str, version: str) -> Path:
+        return self.models / name / version / MANIFEST
 
     def promote(self, reference: str, *, alias: str = CHAMPION, force: bool = False) -> Reference:
-        """Point an alias at a version.
-
-        Raises:
-            NotFoundError: no such version or alias.
-            RefusedError: the version did not beat the mean of the target on its test rows, and ``force`` is False.
-        """
         if alias not in ALIASES:
             raise NotFoundError(unknown_name("alias", alias, ALIASES))
         found = self.resolve(reference)
@@ -175,12 +164,6 @@ class Registry:
         return found
 
     def rollback(self, name: str) -> Reference:
-        """Point the champion at the version it had before.
-
-        Raises:
-            NotFoundError: no such model.
-            DataError: there is no former champion that still exists.
-        """
         versions = self.versions(name)
         if not versions:
             raise NotFoundError(unknown_name("model", name, self.names()))
@@ -202,7 +185,6 @@ class Registry:
         return f"Expected a former champion of '{name}' to return to. Received: {said}{advice}"
 
     def former_champions(self, name: str) -> list[str]:
-        """Former champions that still exist, the latest last: ``rollback`` returns to it. Empty where there is none."""
         current = self.alias(name)
         if current is None:
             return []
@@ -214,19 +196,18 @@ class Registry:
         return previous
 
     def lock(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Keep other processes from changing a model's aliases, and its versions from going, during the block."""
         return self._aliases.lock(name)
+
+    def remove(self, version: Reference) -> None:
+        # One rename takes it from every reader at once; what follows only frees the room.
+        aside = self.staging / f"deleted-{version.name}-{version.version}-{secrets.token_hex(4)}"
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        version.path.rename(aside)
+        _point_to_newest(version.path.parent)
+        shutil.rmtree(aside)
 
     @contextlib.contextmanager
     def create(self, name: str) -> Iterator[tuple[str, Path]]:
-        """Write a new version.
-
-        Yields the version's name and an empty folder beside the store to write it in. At the end of the block the
-        folder is flushed to disk and renamed into the store; after an exception nothing is left of it.
-
-        Raises:
-            DataError: a name that BentoML's store cannot hold.
-        """
         check_name(name)
         now = datetime.now(UTC)
         # To the microsecond: versions are ordered by name, and two may come within a second.
@@ -254,17 +235,10 @@ class Registry:
             self._written.discard(staging)
 
 
-def check_name(name: str) -> None:
-    """Check a model's name before work is spent on it.
-
-    Raises:
-        DataError: a name that BentoML's store cannot hold.
-    """
-    if not _NAME.fullmatch(name) or len(name) > 63:
-        raise DataError(
-            "Expected a model name of up to 63 lower-case letters, digits, '.', '_' or '-', beginning and ending with "
-            f"a letter or digit. Received: {name!r}."
-        )
+def bentoml_home(environ: Mapping[str, str]) -> Path:
+    """BentoML's home folder: ``BENTOML_HOME``, or ``~/bentoml``."""
+    home = environ.get("BENTOML_HOME")
+    return absolute(home) if home else Path.home() / "bentoml"
 
 
 def _write_store_record(folder: Path, name: str, version: str, created: datetime) -> None:
@@ -297,3 +271,15 @@ def _write_store_record(folder: Path, name: str, version: str, created: datetime
         "creation_time": created.isoformat(),
     }
     (folder / STORE_RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _point_to_newest(folder: Path) -> None:
+    """Keep BentoML's own pointer true; without versions the model's folder goes."""
+    left = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if left:
+        replace_text(folder / "latest", left[-1])
+        return
+    (folder / "latest").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    flush(folder.parent)

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-import shutil
-from pathlib import Path
-
 from artifact.errors import DataError, RefusedError
-from artifact.files import flush, replace_text
-from artifact.registry.local import ALIASES, CHAMPION, Reference, Registry
+from artifact.registry.base import ALIASES, CHAMPION, Reference, Registry
 
 FORMER_CHAMPION = f"former {CHAMPION}"
 _WAY_OUT = {
@@ -85,26 +79,5 @@ def delete(registry: Registry, reference: str) -> Reference:
     # Once more where nobody can promote it meanwhile.
     with registry.lock(reference.partition(":")[0]):
         found = check_deletable(registry, reference)
-        _take_out(registry, found)
+        registry.remove(found)
     return found
-
-
-def _take_out(registry: Registry, version: Reference) -> None:
-    """One rename takes it from every reader at once; what follows only frees the room."""
-    aside = registry.staging / f"deleted-{version.name}-{version.version}-{secrets.token_hex(4)}"
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    version.path.rename(aside)
-    _point_to_newest(version.path.parent)
-    shutil.rmtree(aside)
-
-
-def _point_to_newest(folder: Path) -> None:
-    """Keep BentoML's own pointer true; without versions the model's folder goes."""
-    left = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if left:
-        replace_text(folder / "latest", left[-1])
-        return
-    (folder / "latest").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
-    flush(folder.parent)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artifact.errors import TruelineError
-from artifact.registry.local import Registry
+from artifact.registry.local import bentoml_home
 from service.live.choice import Choice
 from service.live.source import Source
 from service.process import passed_by, places, tls
@@ -77,7 +77,7 @@ class Parent:
 
         self.serves = True
         try:
-            places.check_store(Registry.from_environment(os.environ).home)
+            places.check_store(bentoml_home(os.environ))
             folder = RuntimeFolder.take(self._settings.runtime_folder)
         except TruelineError as error:
             raise BentoMLException(str(error)) from error

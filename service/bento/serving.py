@@ -13,7 +13,8 @@ from bentoml import Service
 from bentoml.exceptions import BentoMLConfigException, BentoMLException, InvalidArgument, ServiceUnavailable
 
 from artifact.errors import DataError, TruelineError
-from artifact.registry.local import Registry
+from artifact.registry.choose import open_registry
+from artifact.registry.local import bentoml_home
 from service.bento.parent import Parent
 from service.live.source import Source, bundled_models
 from service.process import places
@@ -49,7 +50,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         if (self._parent is not None and self._parent.serves) or self.bento is not None or _is_worker():
             return []
         try:
-            found = Source(Registry.from_environment(os.environ), _settings().model).packed()
+            found = Source(open_registry(os.environ), _settings().model).packed()
         except TruelineError as error:
             raise BentoMLException(f"{error} A Bento serves the one model that it was built for.") from error
         if not found:
@@ -149,9 +150,9 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
 
     def _source(self, settings: Settings, choice: Choice) -> Source:
         """What finds the version to serve: of the model that the Bento was built for, unless another was named."""
-        registry = Registry.from_environment(os.environ)
+        registry = open_registry(os.environ)
         tags = self._tags()
-        stores = () if self.bento is None else (Path(self.bento.path) / "models", registry.models)
+        stores = () if self.bento is None else (Path(self.bento.path) / "models", bentoml_home(os.environ) / "models")
         names = [name for name, _ in tags]
         return Source(registry, settings.model, bundled_models(stores, tags), built_for=names, choice=choice)
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from artifact.errors import ArtifactError
-from artifact.registry.local import ALIASES, Registry
+from artifact.registry.base import ALIASES, Registry
 from service.live.model import LiveModel
 
 # The page's own parts come with BentoML; nothing is loaded from another host.

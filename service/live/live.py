@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Unpack
 
 from artifact.errors import NotFoundError, TruelineError
-from artifact.registry.local import Reference
+from artifact.registry.base import Reference
 from service.live.deployment import Deployment
 from service.live.model import LiveModel, Loading
 from service.live.periodic import Periodic
-from service.live.source import MissingVersionError, Source, Stamp
+from service.live.source import MissingVersionError, Source
 from service.metrics.metrics import Metrics
 
 logger = logging.getLogger("bentoml.trueline")
@@ -63,7 +63,7 @@ class Live:
         self._on_live = on_live
         self._clock = clock
         self._watch = Periodic(self._look, watch_seconds)
-        self._stamp: Stamp | None = None
+        self._revision: Hashable = None
         self._retry_at: float | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
 
@@ -83,7 +83,7 @@ class Live:
     async def refresh(self) -> None:
         """Make live what the source wants; on failure keep what is."""
         # Read before the aliases themselves: what changes after this is seen by the next look.
-        self._stamp = self.source.stamp()
+        self._revision = self.source.revision()
         self._retry_at = None
         try:
             wanted = self.source.wanted()
@@ -140,7 +140,7 @@ class Live:
     async def _look(self) -> None:
         try:
             due = self._retry_at is not None and self._clock() >= self._retry_at
-            if due or self.source.stamp() != self._stamp:
+            if due or self.source.revision() != self._revision:
                 await self.refresh()
         except OSError as error:
             # A store that cannot be read for a while must not end the watch.

@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict, Unpack
 
 from artifact.golden import read_golden
 from artifact.predictor import Predictor
-from artifact.registry.local import Reference
+from artifact.registry.base import Reference
 from artifact.runtimes import Device, RuntimeName, has_model
 from service.predict.core import Core
 from service.predict.explain import labels

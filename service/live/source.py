@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 
-from artifact.errors import ArtifactError, NotFoundError, unknown_name
+from artifact.errors import NotFoundError, unknown_name
 from artifact.manifest import MANIFEST
-from artifact.registry.local import CHAMPION, Reference, Registry
+from artifact.registry.base import CHAMPION, Reference, Registry
 from service.live.choice import Choice
-
-# What changes when another version should be live: inode, time and size of the files looked at.
-Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 class SeveralModelsError(NotFoundError):
@@ -49,9 +45,6 @@ class Source:
         self._bundled = dict(bundled or {})
         self._built_for = sorted({*built_for, *self._bundled})
         self._choice = choice or Choice()
-        # The alias file as it was when its champion was read, and that version's manifest.
-        self._alias_stamp: Stamp = ()
-        self._champion_file: Path | None = None
         if not self._name and len(self._built_for) == 1:
             self._name = self._built_for[0]
 
@@ -81,7 +74,7 @@ class Source:
                 raise SeveralModelsError(
                     f"Expected one model in the Bento. Received: {listed}. Set TRUELINE_MODEL=NAME."
                 )
-            names = self._champions()
+            names = self.registry.champions()
             if len(names) > 1:
                 listed = ", ".join(f"'{n}'" for n in names)
                 raise SeveralModelsError(
@@ -110,38 +103,26 @@ class Source:
                 raise
             return []
 
-    def stamp(self) -> Stamp:
+    def revision(self) -> Hashable:
         """Changes when :meth:`wanted` may answer something else. Some microseconds; no file is read that is as before.
 
-        The version's own manifest is looked at too: one that is deleted while it serves is found out.
+        A version that is deleted while it serves is found out, too.
         """
         if self._version:
-            return _stamp(self._manifest(self._name, self._version))
-        name = self._name or self._choice.made()
-        if name is None:
-            return _stamps(self.registry.alias_path(name) for name in self._alias_names())
-        stamp = _stamps([self.registry.alias_path(name)])
-        if stamp != self._alias_stamp:
-            self._alias_stamp, self._champion_file = stamp, None
-            with contextlib.suppress(ArtifactError):
-                alias = self.registry.alias(name)
-                self._champion_file = None if alias is None else self._manifest(name, alias.version)
-        return stamp if self._champion_file is None else (*stamp, *_stamp(self._champion_file))
+            return self.registry.version_revision(self._name, self._version)
+        return self.registry.revision(self._name or self._choice.made())
 
     def holds(self, name: str, version: str) -> bool:
         """Whether a version could be loaded now: it is in the store, or in the Bento."""
         bundled = self._bundled.get(name)
-        return (bundled is not None and bundled.version == version) or self._manifest(name, version).is_file()
-
-    def _manifest(self, name: str, version: str) -> Path:
-        return self.registry.models / name / version / MANIFEST
+        return (bundled is not None and bundled.version == version) or self.registry.has(name, version)
 
     def _pinned(self) -> Reference:
         bundled = self._bundled.get(self._name)
         if bundled is not None and bundled.version == self._version:
             return bundled
         try:
-            return self.registry.resolve(f"{self._name}:{self._version}")
+            return self.registry.fetch(self._name, self._version)
         except NotFoundError as error:
             raise MissingVersionError(str(error)) from error
 
@@ -151,7 +132,7 @@ class Source:
         if alias is not None:
             versions = self.registry.versions(name)
             if alias.version in versions:
-                return Reference(name, alias.version, self.registry.models / name / alias.version)
+                return self.registry.fetch(name, alias.version)
             if bundled is not None and bundled.version == alias.version:
                 return bundled
             raise MissingVersionError(
@@ -171,17 +152,6 @@ class Source:
         if versions:
             return f"promote another one: `trueline promote {name}:{versions[-1]}`"
         return f"train and promote another one: `trueline train DATA --target COLUMN --name {name} --promote`"
-
-    def _champions(self) -> list[str]:
-        return [name for name in self._alias_names() if self.registry.alias_path(name).is_file()]
-
-    def _alias_names(self) -> list[str]:
-        # The folder above the alias file's own: one entry a model that was ever promoted.
-        folder = self.registry.alias_path("any").parent.parent
-        try:
-            return sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
-        except FileNotFoundError:
-            return []
 
     def _advice(self, name: str | None = None) -> str:
         for model in [name] if name else self.registry.names():
@@ -204,17 +174,3 @@ def bundled_models(stores: Iterable[Path], tags: Iterable[tuple[str, str]]) -> d
         if path is not None:
             found[name] = Reference(name, version, path)
     return found
-
-
-def _stamps(paths: Iterable[Path]) -> Stamp:
-    """The stamps of those that are there."""
-    return tuple(stamp for path in paths for stamp in _stamp(path) if stamp[1])
-
-
-def _stamp(path: Path) -> Stamp:
-    """One stamp; zeros where there is no such file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ((str(path), 0, 0, 0),)
-    return ((str(path), status.st_ino, status.st_mtime_ns, status.st_size),)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from artifact.files import absolute
-from artifact.registry.local import Registry
+from artifact.registry.local import bentoml_home
 from service.settings.settings import PREFIX, Settings
 from service.wire.errors import StartError
 
@@ -41,7 +41,7 @@ def resolved(environ: Mapping[str, str]) -> dict[str, str]:
         if name.upper() in known and value and value != _IN_MEMORY
     }
     if environ.get("BENTOML_HOME") == "":
-        found["BENTOML_HOME"] = str(Registry.from_environment(environ).home)
+        found["BENTOML_HOME"] = str(bentoml_home(environ))
     return found
 
 

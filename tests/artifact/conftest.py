@@ -5,7 +5,7 @@ import shutil
 import pytest
 from hypothesis import settings
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import write_version
 
 # The same examples on every machine, however slow it is, and nothing written beside the code.
@@ -15,7 +15,7 @@ settings.load_profile("repeatable")
 
 @pytest.fixture
 def registry(tmp_path):
-    return Registry(tmp_path / "home")
+    return LocalRegistry(tmp_path / "home")
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,10 @@ from tests.artifact.versions import add, champion, promoted, run_python
 ROOT = Path(__file__).parents[2]
 
 
+def alias_file(registry) -> Path:
+    return registry.home / "trueline" / "aliases" / "houses" / "champion.json"
+
+
 def test_a_full_disk_at_promotion_leaves_the_champion(registry, monkeypatch):
     first, second = promoted(registry, 1)[0], add(registry)
 
@@ -25,7 +29,7 @@ def test_a_full_disk_at_promotion_leaves_the_champion(registry, monkeypatch):
     assert champion(registry) == first
     registry.promote(f"houses:{second}")
     assert champion(registry) == second
-    folder = registry.alias_path("houses").parent
+    folder = alias_file(registry).parent
     assert sorted(p.name for p in folder.iterdir()) == [".lock", "champion.json"]
 
 
@@ -37,7 +41,7 @@ def test_an_alias_is_champion_or_challenger(registry):
 
 def test_a_damaged_alias_is_an_artifact_error(registry):
     promoted(registry, 1)
-    path = registry.alias_path("houses")
+    path = alias_file(registry)
     for damage in ('{"version"', "", "[]", '{"version": 5, "changed_at": ""}', "\0" * 90):
         path.write_text(damage, encoding="utf-8")
         for call in (registry.resolve, registry.promote, registry.rollback):
@@ -75,9 +79,9 @@ def test_rollbacks_go_back_one_by_one_and_then_refuse(registry):
 
 def test_promoting_the_champion_again_changes_nothing(registry):
     promoted(registry, 2)
-    before = registry.alias_path("houses").stat().st_ino, registry.alias("houses")
+    before = alias_file(registry).stat().st_ino, registry.alias("houses")
     registry.promote("houses:champion")
-    assert (registry.alias_path("houses").stat().st_ino, registry.alias("houses")) == before
+    assert (alias_file(registry).stat().st_ino, registry.alias("houses")) == before
 
 
 def test_a_rollback_skips_deleted_versions_and_never_returns_to_itself(registry):
@@ -133,8 +137,8 @@ def test_processes_that_promote_at_once_lose_nothing(registry):
     versions = [add(registry) for _ in range(40)]
     script = """
 import sys, pathlib
-from artifact.registry.local import Registry
-registry = Registry(pathlib.Path(sys.argv[1]))
+from artifact.registry.local import LocalRegistry
+registry = LocalRegistry(pathlib.Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
 for version in sys.argv[2:]:

@@ -13,7 +13,8 @@ import pytest
 from artifact.errors import ArtifactError, DataError, NotFoundError
 from artifact.manifest import MANIFEST
 from artifact.predictor import Predictor
-from artifact.registry.local import CHALLENGER, Registry, check_name
+from artifact.registry.base import CHALLENGER, check_name
+from artifact.registry.local import LocalRegistry
 from tests.artifact.versions import add, champion, promoted, run_python
 from tests.builders import build_manifest, build_schema, build_version, sample_rows
 
@@ -96,9 +97,9 @@ def test_a_full_disk_at_any_moment_leaves_the_store_as_it_was(registry, monkeypa
 def test_a_killed_writer_leaves_no_version(registry):
     script = """
 import sys, pathlib, time
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_manifest, build_schema
-with Registry(pathlib.Path(sys.argv[1])).create("houses") as (version, folder):
+with LocalRegistry(pathlib.Path(sys.argv[1])).create("houses") as (version, folder):
     build_manifest(build_schema(), "houses", version).write(folder)
     print("written", flush=True)
     time.sleep(60)
@@ -146,9 +147,9 @@ def test_a_reference_never_leaves_the_store(registry, reference):
 
 
 def test_the_home_is_bentoml_s(tmp_path):
-    assert Registry.from_environment({"BENTOML_HOME": str(tmp_path)}).home == tmp_path
-    assert Registry.from_environment({"BENTOML_HOME": "~/x"}).home == Path.home() / "x"
-    assert Registry.from_environment({}).home == Path.home() / "bentoml"
+    assert LocalRegistry.from_environment({"BENTOML_HOME": str(tmp_path)}).home == tmp_path
+    assert LocalRegistry.from_environment({"BENTOML_HOME": "~/x"}).home == Path.home() / "x"
+    assert LocalRegistry.from_environment({}).home == Path.home() / "bentoml"
 
 
 # Resolve
@@ -212,7 +213,7 @@ def test_bentoml_lists_exports_and_imports_a_version(registry, tmp_path, bentoml
     bentoml(registry.home, "export", "houses:latest", moved)
     with tarfile.open(moved) as archive:
         assert f"./{MANIFEST}" in archive.getnames() or MANIFEST in archive.getnames()
-    other = Registry(tmp_path / "other")
+    other = LocalRegistry(tmp_path / "other")
     bentoml(other.home, "import", moved)
     assert other.versions("houses") == [version]
 

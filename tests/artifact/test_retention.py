@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from artifact.errors import DataError, NotFoundError, RefusedError
-from artifact.registry.local import CHALLENGER
+from artifact.registry.base import CHALLENGER
 from artifact.registry.retention import delete, reserved, surplus
 from tests.artifact.versions import add, champion, promoted, run_python
 
@@ -93,9 +93,9 @@ def test_a_version_that_is_promoted_and_deleted_at_once_is_never_a_champion_that
 import sys
 from pathlib import Path
 from artifact.errors import TruelineError
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.registry.retention import delete
-registry, deed = Registry(Path(sys.argv[1])), sys.argv[2]
+registry, deed = LocalRegistry(Path(sys.argv[1])), sys.argv[2]
 for version in sys.argv[3:]:
     try:
         (registry.promote if deed == "promote" else lambda v: delete(registry, v))(f"houses:{version}")

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Reference, Registry
+from artifact.registry.base import Reference
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready
 
@@ -33,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def version(folder: Path) -> Reference:
     """A champion in the store of the machine that builds."""
-    return build_version(Registry(folder / "builder"), promote=True)
+    return build_version(LocalRegistry(folder / "builder"), promote=True)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_case_v01_a_bento_serves_its_own_model_beside_champions_of_others(
     bento: Path, version: Reference, tmp_path: Path
 ) -> None:
     home, log, port = tmp_path / "home", tmp_path / "log", free_port()
-    build_version(Registry(home), name="flats", promote=True)
+    build_version(LocalRegistry(home), name="flats", promote=True)
     run([sys.executable, "-m", "bentoml", "import", bento], home)
     command = [sys.executable, "-m", "bentoml", "serve", "trueline:latest", "--host", "127.0.0.1", "--port", str(port)]
     with running(command, log, clean_environment(home), cwd=tmp_path) as server:
@@ -115,8 +116,8 @@ def test_case_v01_a_bento_serves_its_own_model_beside_champions_of_others(
         ready = json.loads(call(port, "/readyz")[1])
         assert (ready["model_name"], ready["model_version"]) == (version.name, version.version)
         # Another model's promotion is nothing to it, one of its own goes first.
-        build_version(Registry(home), name="boats", promote=True)
-        newer = build_version(Registry(home), name=version.name, promote=True, seed=3)
+        build_version(LocalRegistry(home), name="boats", promote=True)
+        newer = build_version(LocalRegistry(home), name=version.name, promote=True, seed=3)
         deadline = time.monotonic() + 20
         while json.loads(call(port, "/readyz")[1])["model_version"] != newer.version:
             assert time.monotonic() < deadline
@@ -129,7 +130,7 @@ def test_case_v01_a_bento_serves_its_own_model_beside_champions_of_others(
 def test_a_build_that_could_mean_several_models_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"
     for name in ("flats", "boats"):
-        build_version(Registry(home), name=name, promote=True)
+        build_version(LocalRegistry(home), name=name, promote=True)
     for more, said in (
         ({}, "Expected one model with a champion. Received: 2, 'boats', 'flats'."),
         ({"TRUELINE_MODEL": "boat"}, "Unknown model 'boat'. There are: 'boats', 'flats'."),

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.app.app import App
 from service.app.front import build
 from service.metrics.metrics import Metrics
@@ -88,7 +88,7 @@ async def test_each_error_is_shown_as_it_is_said(client: httpx.AsyncClient, case
 
 
 async def test_an_empty_store_says_what_the_page_shows(tmp_path: Path) -> None:
-    worker = Worker(Settings(), Registry(tmp_path), Metrics(CollectorRegistry()))
+    worker = Worker(Settings(), LocalRegistry(tmp_path), Metrics(CollectorRegistry()))
     await worker.start()
     async with client_of(worker) as client:
         response = await client.post("/predict", json={"rows": [ROW]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.rows.schema import Feature
 from tests.builders import build_schema, build_version
 
@@ -17,7 +17,7 @@ FEATURES = [
 ]
 
 
-def build(registry: Registry) -> None:
+def build(registry: LocalRegistry) -> None:
     """``diabetes`` with one target, ``two`` with two; both are champions."""
     build_version(registry, name="diabetes", promote=True, schema=build_schema(FEATURES, ("target",)))
     others = [feature for feature in FEATURES if feature.name != "bp"]
@@ -25,4 +25,4 @@ def build(registry: Registry) -> None:
 
 
 if __name__ == "__main__":
-    build(Registry.from_environment(os.environ))
+    build(LocalRegistry.from_environment(os.environ))

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import ROOT, call, clean_environment, free_port, running
 
@@ -35,7 +35,7 @@ def wait_for(log: Path, text: str, process: subprocess.Popen[bytes], seconds: fl
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_serves_shows_a_call_with_its_real_answer_and_ends_without_orphans(tmp_path: Path, asked: int) -> None:
     home, log, port = tmp_path / "home", tmp_path / "log", free_port()
-    build_version(Registry(home), name="diabetes", promote=True)
+    build_version(LocalRegistry(home), name="diabetes", promote=True)
     command = [sys.executable, DEMO, "--port", str(port), "--home", home]
     with running(command, log, clean_environment(home)) as demo:
         text = wait_for(log, "Ctrl-C ends the service.", demo)

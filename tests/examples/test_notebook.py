@@ -13,7 +13,7 @@ import pytest
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from nbclient import NotebookClient
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.processes import ROOT
 
 NOTEBOOK = ROOT / "examples" / "houses.ipynb"
@@ -74,5 +74,5 @@ def test_the_notebook_runs_and_shows_progress_verdict_and_answers(tmp_path, monk
     assert "commission" in shown(cell_with(notebook, "suspect = "))
     assert "commission" not in shown(cell_with(notebook, "honest = "))
     assert "array([" in shown(cell_with(notebook, "cross_val_score("))
-    registry = Registry(tmp_path / "home")
+    registry = LocalRegistry(tmp_path / "home")
     assert registry.resolve("houses:champion").version == registry.versions("houses")[-1]

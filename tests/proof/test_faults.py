@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import call, clean_environment, free_port, running, wait_until_ready
 from tests.service.test_faults import body_of, served
@@ -140,7 +140,7 @@ def test_the_clock_of_that_test_really_jumps(tmp_path: Path) -> None:
 
 def test_metrics_that_cannot_be_written_stop_nothing(tmp_path: Path) -> None:
     # A limit on the size of files refuses the metrics' as a full disk does; the log stays below it.
-    registry, port, log = Registry(tmp_path / "home"), free_port(), tmp_path / "log"
+    registry, port, log = LocalRegistry(tmp_path / "home"), free_port(), tmp_path / "log"
     build_version(registry, promote=True)
     limited = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", *COMMAND, "--port", str(port)]
     with running(limited, log, clean_environment(registry.home, TRUELINE_METRICS_SECONDS="0.05")) as process:

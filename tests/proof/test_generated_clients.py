@@ -20,7 +20,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.rows.schema import Feature
 from service.app.app import App
 from service.app.operations import OPERATIONS
@@ -44,14 +44,14 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    found = Registry(tmp_path_factory.mktemp("home"))
+def registry(tmp_path_factory: pytest.TempPathFactory) -> LocalRegistry:
+    found = LocalRegistry(tmp_path_factory.mktemp("home"))
     build_version(found, promote=True)
     return found
 
 
 @pytest.fixture
-async def worker(registry: Registry) -> AsyncIterator[Worker]:
+async def worker(registry: LocalRegistry) -> AsyncIterator[Worker]:
     found = Worker(Settings(), registry, Metrics(CollectorRegistry()))
     await found.start()
     yield found
@@ -64,7 +64,7 @@ def transport(worker: Worker) -> httpx.ASGITransport:
 
 
 @pytest.fixture(scope="module")
-def generated(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def generated(registry: LocalRegistry, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the document, and for what is generated from it."""
     folder = tmp_path_factory.mktemp("generated")
 
@@ -219,7 +219,7 @@ def test_case_v21_names_that_are_no_names_in_python_come_back_as_they_were(tmp_p
     features = [Feature(name=name, kind="number", minimum=0, maximum=9, example=1) for name in names]
     categories = ("a", "A", "a b", "1", 'q"')
     features.append(Feature(name="naïve", kind="category", categories=categories, unseen="refuse", example="A"))
-    reference = build_version(Registry(tmp_path / "home"), schema=build_schema(features, ("price", "rent")))
+    reference = build_version(LocalRegistry(tmp_path / "home"), schema=build_schema(features, ("price", "rent")))
     model = LiveModel(Predictor.load(reference.path), max_rows=500)
     (tmp_path / "docs.json").write_bytes(openapi_document(OPERATIONS, model, Settings()))
     # Categories that differ in case alone are one name of an enum: the generator itself asks for this.

@@ -11,7 +11,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.app.operations import OPERATIONS
 from service.documents.openapi import openapi_document
 from service.live.model import LiveModel
@@ -32,7 +32,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def model(request: pytest.FixtureRequest, tmp_path: Path) -> LiveModel | None:
     if request.param == "no model":
         return None
-    return LiveModel(Predictor.load(build_version(Registry(tmp_path), **KINDS[request.param]).path), max_rows=500)
+    return LiveModel(Predictor.load(build_version(LocalRegistry(tmp_path), **KINDS[request.param]).path), max_rows=500)
 
 
 def document_of(model: LiveModel | None, **settings: Any) -> dict[str, Any]:

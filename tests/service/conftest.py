@@ -14,7 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.app.app import App
 from service.metrics.metrics import Metrics
 from service.settings.settings import Settings
@@ -64,27 +64,27 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def built_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
-    registry = Registry(home)
+    registry = LocalRegistry(home)
     build_version(registry, promote=True, seed=0)
     build_version(registry, seed=1)
     return home
 
 
 @pytest.fixture
-def registry(built_home: Path, tmp_path: Path) -> Registry:
+def registry(built_home: Path, tmp_path: Path) -> LocalRegistry:
     """``houses`` with two versions, the older one champion."""
     shutil.copytree(built_home, tmp_path / "home")
-    return Registry(tmp_path / "home")
+    return LocalRegistry(tmp_path / "home")
 
 
 @pytest.fixture(scope="session")
 def predictor(built_home: Path) -> Predictor:
     """The champion of ``registry``, for answers to compare with."""
-    return Predictor.load(Registry(built_home).resolve("houses:champion").path)
+    return Predictor.load(LocalRegistry(built_home).resolve("houses:champion").path)
 
 
 @pytest.fixture
-def worker(registry: Registry) -> Iterator[Worker]:
+def worker(registry: LocalRegistry) -> Iterator[Worker]:
     settings = Settings(max_body_bytes=100_000, max_rows=500, watch_seconds=0.02, linger_seconds=0.2, body_seconds=0.5)
     yield Worker(settings, registry, Metrics(CollectorRegistry()))
 
@@ -101,7 +101,7 @@ async def calling(worker: Worker, **app: Any) -> AsyncIterator[httpx.AsyncClient
 
 def worker_of(folder: Path, settings: Settings, **version: Any) -> Worker:
     """Not started yet; its champion is built as :func:`build_version` is told."""
-    registry = Registry(folder)
+    registry = LocalRegistry(folder)
     build_version(registry, promote=True, **version)
     return Worker(settings, registry, Metrics(CollectorRegistry()))
 

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from artifact.errors import DataError
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.app.app import App
 from service.live.source import Source
 from service.metrics.metrics import Metrics
@@ -180,7 +180,7 @@ async def test_health_schema_model_and_docs(client, predictor, registry):
 
 
 async def test_without_a_model_it_lives_but_is_not_ready(tmp_path):
-    worker = Worker(Settings(watch_seconds=0.01), Registry(tmp_path), Metrics(CollectorRegistry()))
+    worker = Worker(Settings(watch_seconds=0.01), LocalRegistry(tmp_path), Metrics(CollectorRegistry()))
     async with calling(worker) as client:
         assert (await client.get("/livez")).status_code == 200
         for response in (
@@ -258,7 +258,7 @@ async def test_a_client_that_goes_is_counted_and_nobody_is_answered(worker):
 
 
 async def test_a_damaged_alias_is_not_in_the_model_document(client, registry):
-    registry.alias_path("houses", "challenger").write_text("{")
+    (registry.home / "trueline" / "aliases" / "houses" / "challenger.json").write_text("{")
     assert (await client.get("/model")).json()["aliases"]["challenger"] is None
 
 

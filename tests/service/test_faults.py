@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import call, clean_environment, free_port, running, wait_until_ready
 from tests.service.test_live_server import COMMAND, Server, sum_of, wait_for
@@ -28,7 +28,7 @@ from tests.service.test_live_server import COMMAND, Server, sum_of, wait_for
 
 @contextlib.contextmanager
 def served(folder: Path, name: str = "one", home: Path | None = None, **environ: str) -> Iterator[Server]:
-    registry, port, log = Registry(home or folder / "home"), free_port(), folder / f"{name}.log"
+    registry, port, log = LocalRegistry(home or folder / "home"), free_port(), folder / f"{name}.log"
     if not registry.names():
         build_version(registry, promote=True)
     with running([*COMMAND, "--port", str(port)], log, clean_environment(registry.home, **environ)) as process:

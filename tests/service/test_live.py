@@ -4,7 +4,7 @@ import shutil
 import pytest
 from prometheus_client import CollectorRegistry
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.live.live import Live
 from service.live.model import LiveModel
 from service.live.source import Source
@@ -121,7 +121,7 @@ async def test_a_load_that_goes_on_failing_is_tried_again_after_2_4_8_and_at_mos
 
 
 async def test_no_champion_says_what_to_do_and_the_first_one_goes_live(tmp_path, log):
-    registry = Registry(tmp_path)
+    registry = LocalRegistry(tmp_path)
     live = live_of(registry)
     with pytest.raises(NotReadyError, match="the service is starting"):
         live.deployment.route()
@@ -145,7 +145,7 @@ async def test_a_store_that_cannot_be_read_does_not_end_the_watch(registry, log,
         raise OSError("stale file handle")
 
     with monkeypatch.context() as patch:
-        patch.setattr(live.source, "stamp", fails)
+        patch.setattr(live.source, "revision", fails)
         await until(lambda: "stale file handle" in log.text)
     registry.promote(f"houses:{second}")
     await until(lambda: live.deployment.champion.version == second)
@@ -196,7 +196,7 @@ async def test_a_store_that_goes_away_whole_is_told_as_a_missing_version(registr
     await live.start()
     version, away = live.deployment.champion.version, registry.home / "away"
     away.mkdir()
-    folders = [registry.models, registry.alias_path("any").parent.parent.parent]
+    folders = [registry.models, registry.home / "trueline"]
     for folder in folders:
         folder.rename(away / folder.name)
     await until(lambda: metrics.registry.get_sample_value("trueline_version_missing") == 1)

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version, sample_rows
 from tests.processes import call, clean_environment, free_port, running, wait_until_ready
 
@@ -29,7 +29,7 @@ COMMAND = [sys.executable, "-m", "bentoml", "serve", "service:RegressionService"
 
 
 class Server:
-    def __init__(self, process: subprocess.Popen[bytes], port: int, registry: Registry, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, registry: LocalRegistry, log: Path) -> None:
         self.process, self.port, self.registry, self.log = process, port, registry, log
 
     def post(self, body: str) -> tuple[int, Any]:
@@ -63,7 +63,7 @@ def _is_worker(process: psutil.Process) -> bool:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    registry, port, log = Registry(folder / "home"), free_port(), folder / "log"
+    registry, port, log = LocalRegistry(folder / "home"), free_port(), folder / "log"
     build_version(registry, promote=True, seed=0)
     build_version(registry, seed=1)
     environ = clean_environment(registry.home, TRUELINE_WORKERS="2")
@@ -258,7 +258,7 @@ def test_a_damaged_version_is_refused_by_every_worker(server: Server) -> None:
 
 
 def test_a_service_waits_for_its_first_champion_and_ends_cleanly(tmp_path: Path) -> None:
-    registry, port, log = Registry(tmp_path / "home"), free_port(), tmp_path / "log"
+    registry, port, log = LocalRegistry(tmp_path / "home"), free_port(), tmp_path / "log"
     with running([*COMMAND, "--port", str(port)], log, clean_environment(registry.home)) as process:
         wait_for(lambda: listening(port))
         status, answer = call(port, "/readyz")

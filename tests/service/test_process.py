@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.process import passed_by, places, ports
 from service.process.orphan import ParentWatch
 from service.process.runtime_folder import LOCK, RuntimeFolder, remove_abandoned
@@ -132,8 +132,8 @@ def test_case_v07_v08_paths_are_absolute_whatever_way_they_are_written(
     }
     assert places.resolved({"BENTOML_HOME": "", "TRUELINE_API_KEY_FILE": ""}) == {"BENTOML_HOME": "/home/one/bentoml"}
     # The commands that do not serve read the same place.
-    assert Registry.from_environment({"BENTOML_HOME": "rel/store"}).home == tmp_path / "rel" / "store"
-    assert Registry.from_environment({"BENTOML_HOME": "$PLACE/store"}).home == Path("/srv/store")
+    assert LocalRegistry.from_environment({"BENTOML_HOME": "rel/store"}).home == tmp_path / "rel" / "store"
+    assert LocalRegistry.from_environment({"BENTOML_HOME": "$PLACE/store"}).home == Path("/srv/store")
 
 
 def test_case_v11_what_has_no_effect_is_named_with_what_has() -> None:

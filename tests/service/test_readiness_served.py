@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import call, clean_environment, free_port, running, wait_until_ready
 from tests.service.test_faults import body_of, served
@@ -99,7 +99,7 @@ def test_a_service_that_stops_is_not_ready(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def with_few_descriptors(folder: Path, count: int, **environ: str) -> Iterator[Server]:
-    registry, port, log = Registry(folder / "home"), free_port(), folder / "log"
+    registry, port, log = LocalRegistry(folder / "home"), free_port(), folder / "log"
     build_version(registry, promote=True)
     limited = ["sh", "-c", f'ulimit -n {count} && exec "$@"', "sh", *COMMAND, "--port", str(port)]
     with running(limited, log, clean_environment(registry.home, **environ)) as process:

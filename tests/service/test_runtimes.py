@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from artifact import manifest as files
 from artifact.manifest import Int8, Manifest
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.documents import documents
 from service.live.live import Live
 from service.live.model import LiveModel
@@ -104,11 +104,11 @@ def test_the_cost_of_a_batch_counts_the_rows_that_fill_it_up(registry):
 
 
 @pytest.fixture(scope="module")
-def by_keras(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+def by_keras(tmp_path_factory: pytest.TempPathFactory) -> LocalRegistry:
     """``houses`` by Keras, the older version champion; the newer one has no ONNX model."""
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     load_backend()
-    registry = Registry(tmp_path_factory.mktemp("keras"))
+    registry = LocalRegistry(tmp_path_factory.mktemp("keras"))
     build_keras_version(registry, promote=True, seed=0)
     build_keras_version(registry, seed=1, with_onnx=False)
     return registry
@@ -120,7 +120,7 @@ def answers(server: Server, rows: list[dict[str, object]]) -> list[float]:
     return [prediction["value"] for prediction in body["predictions"]]
 
 
-def test_a_server_by_keras_answers_as_the_predictor_and_swaps(by_keras: Registry, tmp_path: Path) -> None:
+def test_a_server_by_keras_answers_as_the_predictor_and_swaps(by_keras: LocalRegistry, tmp_path: Path) -> None:
     first, second = by_keras.versions("houses")
     rows = sample_rows(Predictor.load(by_keras.resolve(f"houses:{first}").path).schema, 70)
     port, log = free_port(), tmp_path / "log"

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from artifact.errors import NotFoundError
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.live.choice import Choice
 from service.live.source import MissingVersionError, SeveralModelsError, Source, bundled_models
 from tests.builders import build_version
@@ -20,7 +20,7 @@ def test_unset_is_the_only_model_with_a_champion(registry):
 
 
 def test_no_champion_says_how_to_promote_one(tmp_path):
-    registry = Registry(tmp_path)
+    registry = LocalRegistry(tmp_path)
     with pytest.raises(NotFoundError, match=r"No model is live yet. Train and promote one: `trueline train"):
         Source(registry).wanted()
     version = build_version(registry).version
@@ -67,10 +67,10 @@ def test_case_v25_a_deleted_champion_is_found_out_and_told(registry, pinned):
     first, second = registry.versions("houses")
     source = Source(registry, f"houses:{first}" if pinned else "houses")
     source.wanted()
-    before = source.stamp()
+    before = source.revision()
     folder = registry.models / "houses" / first
     shutil.move(folder, registry.home / "away")
-    gone = source.stamp()
+    gone = source.revision()
     assert gone != before
     with pytest.raises(MissingVersionError) as caught:
         source.wanted()
@@ -80,7 +80,7 @@ def test_case_v25_a_deleted_champion_is_found_out_and_told(registry, pinned):
             f"Put that version back, or promote another one: `trueline promote houses:{second}`."
         )
     shutil.move(registry.home / "away", folder)
-    assert source.stamp() != gone
+    assert source.revision() != gone
     assert wanted(source) == f"houses:{first}"
 
 
@@ -97,7 +97,7 @@ def test_a_bento_has_its_own_copy_of_a_deleted_champion(registry):
 def test_case_v01_a_bento_serves_the_model_that_it_was_built_for(registry, tmp_path):
     first, second = registry.versions("houses")
     bundled = bundled_models([registry.models], [("houses", second)])
-    elsewhere = Registry(tmp_path / "elsewhere")
+    elsewhere = LocalRegistry(tmp_path / "elsewhere")
     build_version(elsewhere, name="flats", promote=True)
     # The only champion there is another model's; then there are two champions of others.
     assert Source(elsewhere, None, bundled).wanted() == bundled["houses"]
@@ -115,10 +115,10 @@ def test_a_pinned_version_follows_nothing(registry):
     first, second = registry.versions("houses")
     source = Source(registry, f"houses:{second}")
     assert wanted(source) == f"houses:{second}"
-    stamp = source.stamp()
+    stamp = source.revision()
     registry.promote(f"houses:{second}")
     registry.promote(f"houses:{first}")
-    assert source.stamp() == stamp
+    assert source.revision() == stamp
     with pytest.raises(NotFoundError, match=r"Unknown version 'nope' of 'houses'"):
         Source(registry, "houses:nope").wanted()
     with pytest.raises(NotFoundError, match=r"Unknown model 'house'. There are: 'houses'"):
@@ -129,20 +129,20 @@ def test_a_pinned_version_follows_nothing(registry):
 def test_the_stamp_changes_with_every_promotion(registry, model):
     first, second = registry.versions("houses")
     source = Source(registry, model)
-    stamps = {source.stamp()}
+    stamps = {source.revision()}
     for version in (second, first, second):
         registry.promote(f"houses:{version}")
-        assert source.stamp() not in stamps
-        stamps.add(source.stamp())
+        assert source.revision() not in stamps
+        stamps.add(source.revision())
 
 
 def test_the_stamp_of_an_empty_store_changes_with_the_first_champion(tmp_path):
-    registry = Registry(tmp_path)
+    registry = LocalRegistry(tmp_path)
     source = Source(registry)
-    before = source.stamp()
+    before = source.revision()
     assert before == ()
     build_version(registry, promote=True)
-    assert source.stamp() != before
+    assert source.revision() != before
 
 
 def test_a_bundled_model_serves_where_no_champion_says_otherwise(registry, tmp_path):
@@ -150,7 +150,7 @@ def test_a_bundled_model_serves_where_no_champion_says_otherwise(registry, tmp_p
     tags = [("houses", second), ("not-ours", "1")]
     bundled = bundled_models([tmp_path / "nowhere", registry.models], tags)
     assert list(bundled) == ["houses"]
-    empty = Registry(tmp_path / "empty")
+    empty = LocalRegistry(tmp_path / "empty")
     for model in (None, "houses", f"houses:{second}"):
         assert Source(empty, model, bundled).wanted() == bundled["houses"]
     assert wanted(Source(registry, None, bundled)) == f"houses:{first}"
@@ -170,4 +170,4 @@ def test_a_bento_packs_the_version_that_would_serve_and_never_several_models(reg
         with pytest.raises(NotFoundError):
             Source(registry, model).packed()
     assert [p.version for p in Source(registry, "houses").packed()] == [first]
-    assert Source(Registry(tmp_path / "empty")).packed() == []
+    assert Source(LocalRegistry(tmp_path / "empty")).packed() == []

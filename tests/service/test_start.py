@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.process.runtime_folder import LOCK
 from tests.builders import build_version
 from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready
@@ -33,7 +33,7 @@ TRUELINE = [sys.executable, "-m", "trueline", "serve"]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("start") / "store"
-    build_version(Registry(home), promote=True)
+    build_version(LocalRegistry(home), promote=True)
     return home
 
 
@@ -280,13 +280,13 @@ def test_a_store_that_comes_late_is_waited_for(named: list[str], said: str, tmp_
     with running([*TRUELINE, *named, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
         wait_for(lambda: said in log.read_text())
         assert (call(port, "/livez")[0], call(port, "/readyz")[0]) == (200, 503)
-        version = build_version(Registry(tmp_path / "home"))
+        version = build_version(LocalRegistry(tmp_path / "home"))
         if named:
             promote = (
                 f"Model 'houses' has no champion yet. Promote a version: `trueline promote houses:{version.version}`."
             )
             wait_for(lambda: promote in log.read_text())
-        Registry(tmp_path / "home").promote(f"houses:{version.version}")
+        LocalRegistry(tmp_path / "home").promote(f"houses:{version.version}")
         wait_until_ready(process, port, log, seconds=10)
 
 
@@ -295,7 +295,7 @@ def test_case_v20_a_hang_up_ends_the_service_without_a_lost_request(store: Path,
     port, log = free_port(), tmp_path / "log"
     with running([*TRUELINE, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
         wait_until_ready(process, port, log)
-        version = Registry(store).resolve("houses")
+        version = LocalRegistry(store).resolve("houses")
         body = json.dumps({"rows": [Predictor.load(version.path).schema.example_row()]})
         unready, answers = threading.Event(), []
 

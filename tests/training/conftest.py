@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from artifact.manifest import Manifest
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from training.devices.backend import load_backend
 from training.prepare.request import Request
 from training.settings.config import TrainConfig
@@ -53,7 +53,7 @@ def wavy_table(n: int = 600) -> pl.DataFrame:
 class Trained(NamedTuple):
     """A version trained on :func:`mixed_table`."""
 
-    registry: Registry
+    registry: LocalRegistry
     manifest: Manifest
     folder: Path
     data: Path
@@ -70,7 +70,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     home = tmp_path_factory.mktemp("trained")
     data = home / "houses.csv"
     mixed_table().write_csv(data)
-    registry = Registry(home)
+    registry = LocalRegistry(home)
     config = TrainConfig(model="mlp", folds=3, repeats=1, epochs=15, hidden=(32,), embedding_bins=8)
     manifest = train(Request(str(data), ("price",), "houses", config), registry)
     return Trained(registry, manifest, registry.resolve("houses").path, data)

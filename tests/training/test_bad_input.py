@@ -8,7 +8,7 @@ import pytest
 
 from artifact.errors import DataError, TruelineError
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.training.test_train import QUICK, train_frame
 from training.prepare.in_memory import prepare
 from training.prepare.request import Request
@@ -43,7 +43,7 @@ def test_targets_far_from_one_are_learnt(scale, tmp_path):
     assert np.abs(value).max() > 0.5 * scale
 
 
-def _schema(registry: Registry):
+def _schema(registry: LocalRegistry):
     return Predictor.load(registry.resolve("m").path).schema
 
 
@@ -142,7 +142,7 @@ def test_a_loss_of_nan_is_retried_at_a_tenth_of_the_rate_and_told(tmp_path, monk
     heard: list[str] = []
     config = QUICK.model_copy(update={"learning_rate": 0.04})
     request = Request(_steep(tmp_path), ("y",), "m", config)
-    manifest = train(request, Registry(tmp_path / "home"), Observer(note=heard.append))
+    manifest = train(request, LocalRegistry(tmp_path / "home"), Observer(note=heard.append))
     assert rates == [0.04, pytest.approx(0.004)]
     assert heard[0] in manifest.notes
     assert "not a number in epoch 3" in heard[0]

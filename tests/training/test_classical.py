@@ -13,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardSca
 
 from artifact.errors import DataError
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.training.fits import fit_on
 from training.networks.model import feed
 from training.prepare.in_memory import Prepared, prepare
@@ -163,7 +163,7 @@ def test_held_out_rows_choose_and_all_rows_are_refit():
 def test_a_version_is_stored_and_predicts_the_same(model, tmp_path):
     data = tmp_path / "houses.csv"
     TABLE.drop("rent").write_csv(data)
-    registry = Registry(tmp_path)
+    registry = LocalRegistry(tmp_path)
     manifest = train(Request(str(data), ("price",), "houses", TrainConfig(model=model, folds=3)), registry)
     assert manifest.family == model
     assert any(n.startswith(f"{model} took alpha") for n in manifest.notes)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from artifact.layers import TargetScaling
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.rows.encoding import Encoded
 from artifact.runtimes import Outputs
 from tests.training.conftest import wavy_table
@@ -173,7 +173,7 @@ def test_what_held_out_rows_decided_stands_when_all_rows_have_trained(wanted, mo
     update = {"model": "tabm", "members": 2, "folds": 1, "refit": True, "epochs": 2, "distil": wanted}
     config = CONFIG.model_copy(update=update)
     wavy_table().write_parquet(tmp_path / "table.parquet")
-    registry = Registry(tmp_path / "home")
+    registry = LocalRegistry(tmp_path / "home")
     manifest = train(Request(str(tmp_path / "table.parquet"), ("y",), "m", config), registry)
     (note,) = [n for n in manifest.notes if "istilled: " in n]
     assert note.startswith("Distilled: " if wanted is True else "Not distilled: ")

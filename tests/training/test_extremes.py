@@ -12,7 +12,7 @@ import pytest
 from artifact.errors import ArtifactError, DataError
 from artifact.manifest import REPORT
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from training.prepare.bounds import Bounds
 from training.prepare.in_memory import prepare
 from training.prepare.request import Request
@@ -33,7 +33,7 @@ DAYS = [datetime(2024, 1 + i % 12, 1 + i % 28) for i in range(N)]
 def trained(frame: pl.DataFrame, folder: Path, target: str = "price", **fields):
     path = folder / f"t.{fields.pop('ending', 'csv')}"
     frame.write_csv(path) if path.suffix == ".csv" else frame.write_parquet(path)
-    registry = Registry(folder)
+    registry = LocalRegistry(folder)
     manifest = train(Request(str(path), (target,), "m", fields.pop("config", SOLVED), **fields), registry)
     return manifest, registry.resolve("m").path, path
 
@@ -88,7 +88,7 @@ def test_far_moments_of_a_streamed_table_are_told_too(tmp_path):
     config = TrainConfig(preset="fast", model="mlp", folds=1)
     request = Request(str(tmp_path / "t.parquet"), ("price",), "m", config, stream=True)
     with pytest.raises(StopIteration):
-        train(request, Registry(tmp_path), observer, Bounds())
+        train(request, LocalRegistry(tmp_path), observer, Bounds())
     assert "Column 'until' holds 1 moments outside the years 1 to 9999; they count as missing." in notes
 
 
@@ -115,7 +115,7 @@ def test_case_17e_17f_a_target_beyond_float32_is_refused_before_training(scale, 
     config = TrainConfig(preset="fast", model="mlp", folds=1)
     request = Request(str(tmp_path / "t.parquet"), ("price",), "m", config, stream=stream)
     with pytest.raises(DataError, match="answers are 32-bit numbers") as caught:
-        train(request, Registry(tmp_path), Observer(schema=lambda *_: _stop()))
+        train(request, LocalRegistry(tmp_path), Observer(schema=lambda *_: _stop()))
     assert received in str(caught.value)
     assert "'price'" in str(caught.value)
 
@@ -149,13 +149,13 @@ def broken_stores(folder: Path) -> dict[str, Path]:
 def test_case_onetrainer_168_a_store_that_cannot_be_written_is_found_before_the_table_is_read(tmp_path):
     for name, home in broken_stores(tmp_path).items():
         with pytest.raises(ArtifactError, match="Expected a model store that can be written") as caught:
-            train(Request("no-such-table.csv", ("y",), "m"), Registry(home))
+            train(Request("no-such-table.csv", ("y",), "m"), LocalRegistry(home))
         assert str(home) in str(caught.value), name
         assert "Traceback" not in str(caught.value)
 
 
 def test_a_store_that_can_be_written_is_left_as_it_was(tmp_path):
-    registry = Registry(tmp_path / "home")
+    registry = LocalRegistry(tmp_path / "home")
     registry.check_writable("m")
     assert registry.names() == []
     assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
@@ -188,7 +188,7 @@ def test_nested_and_binary_columns_are_told_in_one_sentence_before_training(kind
         given = {"targets": ("price",), **fields}
         request = Request(str(path), given.pop("targets"), "m", config, stream=stream, **given)
         with pytest.raises(DataError, match=f"Expected {option} to be a column of single values") as caught:
-            train(request, Registry(tmp_path), Observer(schema=lambda *_: _stop()))
+            train(request, LocalRegistry(tmp_path), Observer(schema=lambda *_: _stop()))
         assert "\n" not in str(caught.value)
 
 

@@ -18,7 +18,7 @@ from artifact.errors import DataError
 from artifact.layers import StackedDense
 from artifact.manifest import ONNX_MODEL, Manifest
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from docs.reference import training as pages
 from service.metrics.metrics import Metrics
 from service.settings.settings import Settings
@@ -73,11 +73,11 @@ def option_help(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Manifest]:
+def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalRegistry, Manifest]:
     """A version of the toy family."""
     home = tmp_path_factory.mktemp("toy")
     table().write_csv(home / "t.csv")
-    registry = Registry(home)
+    registry = LocalRegistry(home)
     config = {"model": "toy", "folds": 2, "repeats": 1, "epochs": 3}
     with FAMILIES.registered(TOY):
         manifest = train(Request(str(home / "t.csv"), ("y",), "m", TrainConfig.build(settings=config)), registry)
@@ -193,7 +193,7 @@ def test_a_registered_objective_is_trained_compared_and_stands_in_help_and_pages
         given = {"objective": "log_cosh", "model": "mlp", "folds": 2, "repeats": 1, "epochs": 3, "hidden": (8,)}
         config = TrainConfig.build(settings=given)
         assert objective_of(config).shown(4.0) == 4.0
-        manifest = train(Request(str(tmp_path / "t.csv"), ("y",), "m", config), Registry(tmp_path))
+        manifest = train(Request(str(tmp_path / "t.csv"), ("y",), "m", config), LocalRegistry(tmp_path))
     assert (manifest.objective, manifest.verdict.metric) == ("log_cosh", "mae")
     assert {"median", "ridge", "hist_gradient_boosting"} <= set(manifest.baselines)
     with pytest.raises(DataError, match="Received: objective='log_cosh'"):

@@ -10,7 +10,7 @@ import pytest
 from artifact import manifest as files
 from artifact.golden import read_golden
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.rows.encoding import Encoded
 from artifact.runtimes import open_runtime
 from training.export import int8
@@ -33,7 +33,7 @@ def table(n=400):
 def trained(tmp_path, config):
     path = tmp_path / "table.parquet"
     table().write_parquet(path)
-    registry = Registry(tmp_path / "home")
+    registry = LocalRegistry(tmp_path / "home")
     manifest = train(Request(str(path), ("y",), "m", config), registry)
     return manifest, registry.resolve("m").path
 

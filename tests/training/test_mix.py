@@ -11,7 +11,7 @@ import training.families.trees.forest as trees
 from artifact.errors import DataError
 from artifact.manifest import KERAS_MODEL
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.training.conftest import mixed_table
 from training.ensemble import mix as mixing
 from training.ensemble.weights import mean_of
@@ -40,7 +40,7 @@ def _fewer():
 def train_mix(tmp_path, frame=None, target="price", **settings):
     path = tmp_path / "table.parquet"
     (mixed_table() if frame is None else frame).write_parquet(path)
-    registry = Registry(tmp_path / "home")
+    registry = LocalRegistry(tmp_path / "home")
     config = TrainConfig.build(None, QUICK | settings)
     return registry, train(Request(str(path), tuple(target.split(",")), "m", config), registry)
 
@@ -159,7 +159,7 @@ def test_a_mix_that_cannot_be_is_refused(settings, says):
 def test_a_streamed_table_mixes_too(tmp_path):
     path = tmp_path / "table.parquet"
     mixed_table(600).write_parquet(path, row_group_size=50)
-    registry = Registry(tmp_path / "home")
+    registry = LocalRegistry(tmp_path / "home")
     config = TrainConfig.build(None, QUICK | {"folds": 1, "mix": ["mlp", "trees"]})
     bounds = Bounds(batch_rows=64, chunk_rows=100)
     manifest = train(Request(str(path), ("price",), "m", config, stream=True), registry, bounds=bounds)

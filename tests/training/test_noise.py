@@ -11,7 +11,7 @@ import pytest
 
 from artifact.layers import TargetScaling
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from training.fit.observer import Observer
 from training.fit.trained import Trained
 from training.networks.unseen import answers, joint_unseen, with_noise
@@ -124,7 +124,7 @@ def test_other_objectives_have_nothing_to_correct(fitted):
 def test_what_is_served_has_the_correction_too(folds, tmp_path):
     """With held-out rows it is theirs, and stays when all rows have trained."""
     table().write_parquet(tmp_path / "table.parquet")
-    registry = Registry(tmp_path / "home")
+    registry = LocalRegistry(tmp_path / "home")
     config = CONFIG.model_copy(update={"folds": folds, "refit": True})
     train(Request(str(tmp_path / "table.parquet"), ("y",), "m", config), registry)
     folder = registry.resolve("m").path

@@ -16,7 +16,7 @@ from artifact.errors import DataError
 from artifact.layers import TargetScaling
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.metrics.metrics import Metrics
 from service.settings.settings import Settings
 from service.worker import Worker
@@ -57,7 +57,7 @@ VALUES = {
 
 class Learnt(NamedTuple):
     manifest: Manifest
-    registry: Registry
+    registry: LocalRegistry
     folder: Path
 
 
@@ -76,7 +76,7 @@ def learn(tmp_path_factory):
                 objective=objective, model="mlp", folds=2, epochs=20, hidden=(32,), embedding_bins=0, dropout=0.0
             )
             request = Request(str(home / "d.csv"), ("y",), "m", config, weight="w", interval_groups="g")
-            registry = Registry(home)
+            registry = LocalRegistry(home)
             manifest = train(request, registry)
             found[objective] = Learnt(manifest, registry, registry.resolve("m").path)
         return found[objective]
@@ -251,7 +251,7 @@ def test_weights_by_spread_leave_the_mean_of_skewed_noise(tmp_path):
     noise = np.exp(0.5 * x[:, 1]) * (rng.exponential(size=1500) - 1)
     pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": np.sin(x[:, 0]) + noise}).write_csv(tmp_path / "d.csv")
     config = TrainConfig(preset="fast", repeats=1, epochs=30)
-    registry = Registry(tmp_path)
+    registry = LocalRegistry(tmp_path)
     manifest = train(Request(str(tmp_path / "d.csv"), ("y",), "m", config), registry)
     assert manifest.lineage.config["row_weight"] == "spread"
     at = rng.uniform(-1.8, 1.8, (500, 2))

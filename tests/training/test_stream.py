@@ -15,7 +15,7 @@ import pytest
 
 from artifact.errors import DataError
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.rows.texts.format import TextFormat
 from tests.training.conftest import mixed_table
 from training.prepare.bounds import Bounds
@@ -188,7 +188,7 @@ def rmse_of(prepared: Prepared) -> float:
 def test_a_streamed_model_is_about_as_good_and_is_stored_whole(tmp_path):
     path = written(mixed_table(3000), tmp_path / "t.parquet", 170)
     config = TrainConfig(model="mlp", folds=1, refit=False, repeats=1, epochs=12, hidden=(32,), embedding_bins=8)
-    registry, asked = Registry(tmp_path), request(path, config=config, stream=True)
+    registry, asked = LocalRegistry(tmp_path), request(path, config=config, stream=True)
     bounds = Bounds(batch_rows=256, chunk_rows=500, sample_rows=1_000)
     ours = train(asked, registry, bounds=bounds)
     rmse = ours.metrics["price"]["rmse"]
@@ -217,7 +217,7 @@ def test_weights_two_targets_and_several_networks_are_streamed(tmp_path):
     assert ours.weight is not None
     everything = np.concatenate([ours.stream.spool.sizes.cumsum()[-1:], [len(r) for r in ours.plan.parts[1:]]])
     assert everything.sum() == 1200
-    registry = Registry(tmp_path)
+    registry = LocalRegistry(tmp_path)
     manifest = train(asked, registry, bounds=SMALL)
     assert list(manifest.metrics) == ["price", "year"]
     answer = Predictor.load(registry.resolve("m").path).predict_rows(
@@ -233,7 +233,7 @@ def test_augmentation_and_corrected_variances_are_streamed_too(tmp_path):
     settings = {"model": "mlp", "folds": 1, "repeats": 2, "epochs": 4, "hidden": [16], "embedding_bins": 4}
     config = TrainConfig.build(None, {**settings, "objective": "gaussian", "augment": ["noise"]})
     asked = request(written(mixed_table(600), tmp_path / "t.parquet"), config=config, stream=True)
-    registry = Registry(tmp_path / "home")
+    registry = LocalRegistry(tmp_path / "home")
     manifest = train(asked, registry)
     assert manifest.augmentation is not None
     assert manifest.augmentation.rows > 0

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from artifact.manifest import REPORT
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from training.prepare.bounds import Bounds
 from training.prepare.in_memory import prepare
 from training.prepare.request import Request
@@ -48,7 +48,7 @@ def streamed_notes(frame: pl.DataFrame, folder) -> list[str]:
         raise StopIteration
 
     with pytest.raises(StopIteration):
-        train(request, Registry(folder), Observer(schema=stop), Bounds())
+        train(request, LocalRegistry(folder), Observer(schema=stop), Bounds())
     return notes
 
 
@@ -254,11 +254,11 @@ def test_what_only_the_results_show_is_told_in_the_notes_the_terminal_and_the_re
     told: list[str] = []
     config = TrainConfig(model="ridge", folds=3)
     manifest = train(
-        Request(str(tmp_path / "t.csv"), ("y",), "m", config), Registry(tmp_path), Observer(note=told.append)
+        Request(str(tmp_path / "t.csv"), ("y",), "m", config), LocalRegistry(tmp_path), Observer(note=told.append)
     )
     (note,) = [n for n in manifest.notes if n.startswith("Column 'leak' holds ")]
     assert told.count(note) == 1
-    folder = Registry(tmp_path).resolve("m").path
+    folder = LocalRegistry(tmp_path).resolve("m").path
     assert "of the importance for" in (folder / REPORT / "report.html").read_text(encoding="utf-8")
     assert "of the importance for" in (folder / REPORT / "report.json").read_text(encoding="utf-8")
 
@@ -266,5 +266,5 @@ def test_what_only_the_results_show_is_told_in_the_notes_the_terminal_and_the_re
 def test_an_honest_model_has_no_such_note(tmp_path):
     numbers().write_csv(tmp_path / "t.csv")
     config = TrainConfig(model="ridge", folds=3)
-    manifest = train(Request(str(tmp_path / "t.csv"), ("y",), "m", config), Registry(tmp_path))
+    manifest = train(Request(str(tmp_path / "t.csv"), ("y",), "m", config), LocalRegistry(tmp_path))
     assert suspicious(list(manifest.notes)) == []

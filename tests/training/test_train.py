@@ -15,7 +15,7 @@ from artifact import manifest as files
 from artifact.errors import DataError, RefusedError, TruelineError
 from artifact.golden import read_golden
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.runtimes import Outputs
 from tests.training.conftest import mixed_table
 from training.export.models import check_parity
@@ -34,7 +34,7 @@ def train_frame(frame: pl.DataFrame, tmp_path, targets=("y",), **fields):
     path = tmp_path / "table.parquet"
     frame.write_parquet(path)
     fields.setdefault("config", QUICK)
-    registry = Registry(tmp_path / "home")
+    registry = LocalRegistry(tmp_path / "home")
     return registry, train(Request(str(path), targets, "m", **fields), registry)
 
 
@@ -114,7 +114,7 @@ def test_a_row_gets_the_same_bits_in_any_batch(trained):
 
 
 def test_same_data_seed_and_machine_give_the_same_bits(trained, tmp_path):
-    registry = Registry(tmp_path)
+    registry = LocalRegistry(tmp_path)
     config = TrainConfig(model="mlp", folds=3, repeats=1, epochs=15, hidden=(32,), embedding_bins=8)
     again = train(Request(str(trained.data), ("price",), "houses", config), registry)
     rows = read_golden(trained.folder).rows
@@ -272,7 +272,7 @@ def test_observers_hear_every_stage_and_epoch(tmp_path):
         epoch=lambda epoch, epochs, rmse: heard.append((epoch, epochs, rmse > 0)),
         schema=lambda schema, notes: heard.append(len(schema.features)),
     )
-    train(Request(str(tmp_path / "t.csv"), ("price",), "m", QUICK), Registry(tmp_path), observer)
+    train(Request(str(tmp_path / "t.csv"), ("price",), "m", QUICK), LocalRegistry(tmp_path), observer)
     assert heard == ["read", 6, "fit", (1, 1, True), "compare", "store"]
 
 
@@ -294,13 +294,13 @@ def test_jax_trains_and_exports_too(trained, tmp_path):
     program = """
 import sys
 from pathlib import Path
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from training.settings.config import TrainConfig
 from training.table.folds import Plan
 from training.prepare.request import Request
 from training.train import train
 config = TrainConfig(folds=2, repeats=1, epochs=3, hidden=(16,), embedding_bins=4)
-manifest = train(Request(sys.argv[1], ("price",), "houses", config), Registry(Path(sys.argv[2])))
+manifest = train(Request(sys.argv[1], ("price",), "houses", config), LocalRegistry(Path(sys.argv[2])))
 print(manifest.lineage.backend, manifest.verdict.beats_mean)
 """
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
@@ -308,6 +308,6 @@ print(manifest.lineage.backend, manifest.verdict.beats_mean)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[0] == "jax"
-    path = Registry(tmp_path).resolve("houses").path
+    path = LocalRegistry(tmp_path).resolve("houses").path
     assert (path / files.ONNX_MODEL).is_file()
     Predictor.load(path)

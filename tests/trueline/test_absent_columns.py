@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.rows.schema import Feature
 from tests.builders import build_schema, build_version
 from tests.trueline.test_commands import call, last_json
@@ -32,14 +32,14 @@ WRITERS = {"csv": "write_csv", "parquet": "write_parquet", "arrow": "write_ipc",
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    return Registry(tmp_path)
+    return LocalRegistry(tmp_path)
 
 
 @pytest.fixture
-def model(home: Registry) -> Predictor:
+def model(home: LocalRegistry) -> Predictor:
     return Predictor.load(build_version(home, promote=True, schema=SCHEMA).path)
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 import trueline
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import ROOT
 from tests.trueline.test_commands import call, last_json, table
@@ -27,10 +27,10 @@ HEAVY = ("tensorflow", "keras", "polars", "pandas", "sklearn", "numpy", "pydanti
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
-    return Registry(tmp_path / "home")
+    return LocalRegistry(tmp_path / "home")
 
 
 @pytest.fixture

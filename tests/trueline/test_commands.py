@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from service.settings.settings import Settings
 from tests.builders import build_schema, build_version
 from trueline.commands.serve import setting_options
@@ -22,10 +22,10 @@ from trueline.main import COMMANDS, Commands, cli, run
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    return Registry(tmp_path)
+    return LocalRegistry(tmp_path)
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -286,7 +286,7 @@ def test_a_fault_of_the_machine_is_one_sentence_and_exit_1(home, capsys, monkeyp
     def fail(*_args: object) -> None:
         raise error
 
-    monkeypatch.setattr(Registry, "names", fail)
+    monkeypatch.setattr(LocalRegistry, "names", fail)
     code, _, err = call(capsys, "models")
     assert code == 1
     assert message in err
@@ -297,7 +297,7 @@ def test_an_interrupt_is_130(home, capsys, monkeypatch):
     def interrupt(*_args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Registry, "names", interrupt)
+    monkeypatch.setattr(LocalRegistry, "names", interrupt)
     assert call(capsys, "models")[0] == 130
 
 

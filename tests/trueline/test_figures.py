@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from artifact.manifest import REPORT
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from training.prepare.request import Request
 from training.settings.config import TrainConfig
 from training.train import train
@@ -43,7 +43,9 @@ def shown(manifest) -> tuple[list[list[str]], list[str]]:
 def test_a_line_prints_its_own_figures_beside_the_baseline_of_its_name(family, home):
     """3.034 was printed where 3.310 is true: the row of the comparison took the place of the version's."""
     rows(200, 0).write_parquet(home / "t.parquet")
-    manifest = train(Request(str(home / "t.parquet"), ("y",), "m", TrainConfig(model=family, folds=3)), Registry(home))
+    manifest = train(
+        Request(str(home / "t.parquet"), ("y",), "m", TrainConfig(model=family, folds=3)), LocalRegistry(home)
+    )
     own = manifest.metrics["y"]["rmse"]
     table, sentences = shown(manifest)
     names = [row[0] for row in table]
@@ -58,7 +60,7 @@ def test_a_line_prints_its_own_figures_beside_the_baseline_of_its_name(family, h
     # A ridge is not called a network.
     (verdict,) = [sentence for sentence in sentences if sentence.startswith("Is this model worth it here? ")]
     assert "network" not in verdict
-    page = (Registry(home).resolve("m").path / REPORT / "report.html").read_text(encoding="utf-8")
+    page = (LocalRegistry(home).resolve("m").path / REPORT / "report.html").read_text(encoding="utf-8")
     assert mine[0] in page
     assert mine[1] in page
 
@@ -66,7 +68,9 @@ def test_a_line_prints_its_own_figures_beside_the_baseline_of_its_name(family, h
 @pytest.fixture
 def ridge(home):
     rows(400, 0).write_csv(home / "t.csv")
-    manifest = train(Request(str(home / "t.csv"), ("y",), "m", TrainConfig(model="ridge", folds=3)), Registry(home))
+    manifest = train(
+        Request(str(home / "t.csv"), ("y",), "m", TrainConfig(model="ridge", folds=3)), LocalRegistry(home)
+    )
     return f"m:{manifest.model_version}"
 
 

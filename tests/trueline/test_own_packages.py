@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready
 from training.devices.threads import usable_cores
@@ -94,7 +94,7 @@ def test_nothing_is_loaded_where_there_is_nothing_in_the_way(tmp_path: Path) -> 
 @pytest.mark.parametrize("project", ["packages"], indirect=True)
 def test_a_service_serves_from_there(project: Path, tmp_path: Path) -> None:
     home, log, port = tmp_path / "home", tmp_path / "log", free_port()
-    version = build_version(Registry(home), promote=True)
+    version = build_version(LocalRegistry(home), promote=True)
     environment = clean_environment(home, PYTHONPATH=str(ROOT))
     command = [sys.executable, "-c", CONSOLE, "serve", version.name, "--port", str(port)]
     with running(command, log, environment, cwd=project) as server:

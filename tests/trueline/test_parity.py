@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.trueline.test_commands import call, last_json
 from training.prepare.bounds import Bounds
@@ -80,7 +80,7 @@ def test_the_training_file_is_taken_as_it_is(tmp_path: Path, monkeypatch, capsys
     with _ready(request, Bounds(), None) as (_, prepared, _facts):
         schema = prepared.schema
     assert {"ends", "gaps", "town", "shop", "yes", "moment", "huge"} <= set(schema.names)
-    build_version(Registry(tmp_path / "home"), promote=True, schema=schema)
+    build_version(LocalRegistry(tmp_path / "home"), promote=True, schema=schema)
     output = tmp_path / "out.parquet"
     code, out, err = call(capsys, "predict", "houses", str(path), "-o", str(output), "--json")
     assert code == 0, err
@@ -96,7 +96,7 @@ def test_the_training_file_is_taken_as_it_is(tmp_path: Path, monkeypatch, capsys
 
 def test_an_infinity_where_nothing_was_missing_is_refused_by_its_row(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
-    build_version(Registry(tmp_path / "home"), promote=True)
+    build_version(LocalRegistry(tmp_path / "home"), promote=True)
     path = tmp_path / "new.parquet"
     row = {"age": [1.0], "income": [1e4], "rooms": [1], "garden": [True], "town": ["Leeds"], "heating": ["gas"]}
     frame = pl.DataFrame({**row, "sold": ["2021-05-01"], "price": [1.0]})

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.rows.schema import Feature
 from tests.builders import build_schema, build_version
 from tests.trueline.test_commands import call, last_json
@@ -53,10 +53,10 @@ NESTED = ("tags", "point", "pair")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    registry = Registry(tmp_path)
+    registry = LocalRegistry(tmp_path)
     build_version(registry, promote=True, schema=SCHEMA)
     return registry
 

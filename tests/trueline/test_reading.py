@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from artifact.rows.schema import Feature
 from tests.builders import build_schema, build_version
 from tests.training.conftest import mixed_table
@@ -23,10 +23,10 @@ ODD = ("temp [/C]", "area[m2]", "[bold]", "a:smile:b", "[/]", "<b>&amp;")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
-    return Registry(tmp_path)
+    return LocalRegistry(tmp_path)
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])

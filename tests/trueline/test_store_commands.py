@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from artifact.manifest import REPORT, Manifest
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.artifact.versions import add, promoted
 from trueline.main import run
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
-    return Registry(tmp_path / "home")
+    return LocalRegistry(tmp_path / "home")
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from artifact.errors import DataError
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.training.conftest import mixed_table
 from training.families import models
 from training.objectives import KINDS
@@ -64,7 +64,7 @@ def test_train_promote_evaluate_predict(data, tmp_path):
     result = json.loads(done.stdout.splitlines()[-1])
     assert set(result) == {"model_name", "model_version", "metrics", "verdict", "next", "seconds", "rows"}
     assert (result["model_name"], result["rows"]) == ("my-houses-2024", 240)
-    assert Registry(tmp_path).resolve("my-houses-2024:champion").version == result["model_version"]
+    assert LocalRegistry(tmp_path).resolve("my-houses-2024:champion").version == result["model_version"]
     # A person sees the schema, the comparison and the verdict, and no remark of a library.
     assert "postcode" in done.stderr
     assert "hist_gradient_boosting" in done.stdout
@@ -87,13 +87,13 @@ def test_a_refused_promotion_still_says_what_was_stored(tmp_path):
     version = json.loads(done.stdout.splitlines()[-1])["model_version"]
     assert f"Stored noise:{version}" in done.stdout
     assert "beats predicting the mean" in done.stderr
-    assert Registry(tmp_path).alias("noise") is None
+    assert LocalRegistry(tmp_path).alias("noise") is None
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
     first = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", "--promote", "--force", *QUICK)
     assert first.returncode == 0, first.stderr
-    before = Registry(tmp_path).resolve("h:champion")
+    before = LocalRegistry(tmp_path).resolve("h:champion")
     # The first is found before training; of the second the model's own files do not fit, as on a disk that fills up.
     for limit, is_trained in ((20_000, False), (SMALL_STORE, True)):
         done = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", *QUICK, file_limit=limit)
@@ -101,8 +101,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
         assert "Nothing was stored" in done.stderr
         assert "Traceback" not in done.stderr
         assert ("postcode" in done.stderr) == is_trained
-        assert Registry(tmp_path).versions("h") == [before.version]
-        assert Registry(tmp_path).resolve("h:champion") == before
+        assert LocalRegistry(tmp_path).versions("h") == [before.version]
+        assert LocalRegistry(tmp_path).resolve("h:champion") == before
         assert not list(tmp_path.glob("trueline/staging/*"))
 
 
@@ -129,7 +129,7 @@ def test_a_version_from_an_earlier_one(data, tmp_path):
     assert "weights agree; new to it, or other than it knew them: 'floor'." in done.stderr
     assert f"The figures hold for rows that h:{version} has not seen" in done.stderr
     started = json.loads(done.stdout.splitlines()[-1])["model_version"]
-    init = Registry(tmp_path).manifest("h", started).lineage.init
+    init = LocalRegistry(tmp_path).manifest("h", started).lineage.init
     assert (init.model_version, init.features_anew) == (version, ("floor",))
 
 

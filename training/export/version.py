@@ -17,7 +17,7 @@ from artifact.lineage import Lineage
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor, target_offsets
 from artifact.profile import Profile
-from artifact.registry.local import Registry
+from artifact.registry.base import Registry
 from artifact.rows.encoding import Encoder
 from training.devices import computed as lineage
 from training.evaluation.measure import Measured

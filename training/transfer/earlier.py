@@ -13,7 +13,7 @@ from artifact.errors import ArtifactError, DataError
 from artifact.files import unreadable
 from artifact.lineage import Ancestor
 from artifact.manifest import Manifest
-from artifact.registry.local import Registry
+from artifact.registry.base import Registry
 from artifact.rows.schema import FeatureSchema
 from training.families import FAMILIES
 

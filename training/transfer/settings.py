@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from artifact.errors import DataError
-from artifact.registry.local import Registry
+from artifact.registry.base import Registry
 from artifact.words.settings import setting_sentence
 from training.families import FAMILIES
 from training.objectives.kinds import meaning

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from artifact.errors import ArtifactError, NotFoundError, unknown_name
-from artifact.registry.local import ALIASES, CHAMPION, Registry
+from artifact.registry.base import ALIASES, CHAMPION, Registry
 from artifact.words.display import number
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from artifact.errors import DataError
+from artifact.registry.local import bentoml_home
 from trueline.environment import registry
 
 # MODEL is an argument; a key in a command line is there for everybody to see.
@@ -115,7 +116,7 @@ def serve_command(model: str | None, port: int, host: str, strict_range: bool, *
     except DataError as error:
         raise StartError(str(error)) from error
     store = registry()
-    places.check_store(store.home)
+    places.check_store(bentoml_home(os.environ))
     if model is not None:
         # A store without a model may be one that is mounted later; a name that others are like is a mistake.
         if store.names():

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version, sample_rows
 from tests.processes import clean_environment, free_port, running, wait_until_ready
 from tests.service.protocols.bodies import CSV, JSON, NDJSON, json_rows
@@ -50,7 +50,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("ndjson")
-    registry, port, log = Registry(folder / "home"), free_port(), folder / "log"
+    registry, port, log = LocalRegistry(folder / "home"), free_port(), folder / "log"
     version = build_version(registry, promote=True)
     environ = clean_environment(registry.home, TRUELINE_WORKERS="1", TRUELINE_BODY_SECONDS="2")
     with running([*COMMAND, "--port", str(port)], log, environ) as process:

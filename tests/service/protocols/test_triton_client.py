@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.builders import build_version, sample_rows
 from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready
 
@@ -34,7 +34,7 @@ class Server(NamedTuple):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("triton")
-    registry, port, grpc_port, log = Registry(folder / "home"), free_port(), free_port(), folder / "log"
+    registry, port, grpc_port, log = LocalRegistry(folder / "home"), free_port(), free_port(), folder / "log"
     reference = build_version(registry, promote=True)
     environ = clean_environment(registry.home, TRUELINE_WORKERS="2", TRUELINE_GRPC_PORT=str(grpc_port))
     with running([*COMMAND, "--port", str(port)], log, environ) as process:

@@ -17,7 +17,7 @@ from artifact.errors import ArtifactError, DataError, NotFoundError
 from artifact.lineage import Ancestor, Init
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
-from artifact.registry.local import Registry
+from artifact.registry.local import LocalRegistry
 from tests.training.conftest import mixed_table
 from tests.training.fits import fit_on
 from tests.training.transfer.conftest import OTHER, TABLE, Version, fit_for, started
@@ -111,7 +111,7 @@ def test_versions_that_cannot_be_started_from_are_told(trained, tmp_path):
         Earlier.find(trained.registry, "hauses")
     with pytest.raises(NotFoundError, match=rf"Unknown version '1' of 'houses'\. There are: '{trained.folder.name}'"):
         Earlier.find(trained.registry, "houses:1")
-    copy = Registry(tmp_path)
+    copy = LocalRegistry(tmp_path)
     folder = copy.models / "houses" / trained.folder.name
     shutil.copytree(trained.folder, folder)
     manifest = Manifest.read(folder)

@@ -1,0 +1,158 @@
+"""Registry: what a store of versions is to its callers, whatever holds it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from artifact.errors import DataError
+from artifact.manifest import Manifest
+from artifact.registry.aliases import ALIASES, CHALLENGER, CHAMPION, Alias
+
+__all__ = ["ALIASES", "CHALLENGER", "CHAMPION", "Alias", "Reference", "Registry", "check_name", "is_name"]
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+
+
+class Reference(NamedTuple):
+    """A version and the local folder that holds it."""
+
+    name: str
+    version: str
+    path: Path
+
+
+class Registry(Protocol):
+    """Versions, which never change, and the aliases that say which of them serves."""
+
+    def names(self) -> list[str]:
+        """Names of the models that Trueline trained, in alphabetical order."""
+        ...
+
+    def versions(self, name: str) -> list[str]:
+        """Versions of a model, the oldest first; empty where there is no such model."""
+        ...
+
+    def has(self, name: str, version: str) -> bool:
+        """Whether the store holds a version."""
+        ...
+
+    def manifest(self, name: str, version: str) -> Manifest:
+        """The manifest of a version."""
+        ...
+
+    def fetch(self, name: str, version: str) -> Reference:
+        """A version in a local folder.
+
+        Raises:
+            NotFoundError: no such model or version; the message lists those there are.
+        """
+        ...
+
+    def resolve(self, reference: str) -> Reference:
+        """The version meant by ``name``, ``name:version`` or ``name:alias``.
+
+        A name alone is its champion, or without one its newest version.
+
+        Raises:
+            NotFoundError: no such model, version or alias; the message lists those there are.
+        """
+        ...
+
+    def check_writable(self, name: str) -> None:
+        """Check before long work that a version of ``name`` can be stored.
+
+        Raises:
+            ArtifactError: the store cannot be written.
+            OSError: the disk is full, or may not take a file of this size.
+        """
+        ...
+
+    def create(self, name: str) -> AbstractContextManager[tuple[str, Path]]:
+        """Write a new version.
+
+        Yields the version's name and an empty folder to write it in. At the end of the block the version is there as a
+        whole; after an exception nothing is left of it.
+
+        Raises:
+            DataError: a name that the store cannot hold.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Remove what this process is writing and has not stored. For a process that ends in the midst of it."""
+        ...
+
+    def remove(self, version: Reference) -> None:
+        """Take a version out of the store, all of it at once. Whoever calls has asked whether it may go."""
+        ...
+
+    def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
+        """What an alias points to, or None where it was never set.
+
+        Raises:
+            ArtifactError: it is not readable.
+        """
+        ...
+
+    def champions(self) -> list[str]:
+        """Names of the models that have a champion, in alphabetical order."""
+        ...
+
+    def former_champions(self, name: str) -> list[str]:
+        """Former champions that still exist, the latest last: ``rollback`` returns to it. Empty where there is none."""
+        ...
+
+    def promote(self, reference: str, *, alias: str = CHAMPION, force: bool = False) -> Reference:
+        """Point an alias at a version.
+
+        Raises:
+            NotFoundError: no such version or alias.
+            RefusedError: the version did not beat the mean of the target on its test rows, and ``force`` is False.
+        """
+        ...
+
+    def rollback(self, name: str) -> Reference:
+        """Point the champion at the version it had before.
+
+        Raises:
+            NotFoundError: no such model.
+            DataError: there is no former champion that still exists.
+        """
+        ...
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Keep other processes from changing a model's aliases, and its versions from going, during the block."""
+        ...
+
+    def revision(self, name: str | None = None) -> Hashable:
+        """Changes when the champion of a model does, or is deleted; without a name, when any model's champion does.
+
+        For watchers, who ask several times a second: it reads no file that is as before.
+        """
+        ...
+
+    def version_revision(self, name: str, version: str) -> Hashable:
+        """Changes when a version comes, goes, or comes back."""
+        ...
+
+
+def is_name(name: str) -> bool:
+    """Whether a store could hold a model of this name."""
+    return bool(_NAME.fullmatch(name)) and len(name) <= 63
+
+
+def check_name(name: str) -> None:
+    """Check a model's name before work is spent on it.
+
+    Raises:
+        DataError: a name that BentoML's store cannot hold.
+    """
+    if not is_name(name):
+        raise DataError(
+            "Expected a model name of up to 63 lower-case letters, digits, '.', '_' or '-', beginning and ending with "
+            f"a letter or digit. Received: {name!r}."
+        )
