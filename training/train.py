@@ -14,8 +14,8 @@ from training.evaluation.beside import Answers, compared
 from training.fit.observer import Observer
 from training.prepare.bounds import Bounds
 from training.prepare.choose import parquet_source
-from training.prepare.in_memory import Prepared, prepare, sayings
-from training.prepare.request import Request, check_request
+from training.prepare.in_memory import Prepared, prepare
+from training.prepare.request import Request, check_request, sayings
 from training.prepare.streamed import prepared_stream
 from training.table.data import TableFacts, read_raw
 from training.table.names import in_terms_of

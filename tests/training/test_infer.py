@@ -7,7 +7,7 @@ import pytest
 from artifact.errors import DataError
 from training.table.corrections import Corrections, TargetCorrection
 from training.table.infer import fit_categories, infer_features
-from training.table.targets import infer_target
+from training.table.targets import TargetFacts, described_target
 
 
 def infer(frame: pl.DataFrame, corrections: Corrections | None = None):
@@ -103,11 +103,11 @@ def test_a_far_offset_is_centred():
 
 
 def test_targets_describe_their_training_rows():
-    near = infer_target("y", np.array([1.0, 2.0, 3.0]), TargetCorrection(unit="kg"))
+    near = described_target("y", TargetFacts.of(np.array([1.0, 2.0, 3.0])), TargetCorrection(unit="kg"))
     assert (near.offset, near.minimum, near.maximum, near.unit) == (0, 1, 3, "kg")
-    far = infer_target("y", np.array([1e9, 1e9 + 1]), TargetCorrection())
+    far = described_target("y", TargetFacts.of(np.array([1e9, 1e9 + 1])), TargetCorrection())
     assert far.offset == pytest.approx(1e9, abs=1)
-    tiny = infer_target("y", np.array([1e-12, 1e-12 + 1e-15]), TargetCorrection())
+    tiny = described_target("y", TargetFacts.of(np.array([1e-12, 1e-12 + 1e-15])), TargetCorrection())
     assert tiny.offset == pytest.approx(1e-12, rel=1e-2)
 
 

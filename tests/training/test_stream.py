@@ -19,8 +19,8 @@ from artifact.registry.local import LocalRegistry
 from artifact.rows.texts.format import TextFormat
 from tests.training.conftest import mixed_table
 from training.prepare.bounds import Bounds
-from training.prepare.in_memory import Prepared, prepare, sayings
-from training.prepare.request import Request
+from training.prepare.in_memory import Prepared, prepare
+from training.prepare.request import Request, sayings
 from training.prepare.streamed import prepared_stream
 from training.settings.config import TrainConfig
 from training.table.corrections import Corrections

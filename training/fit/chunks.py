@@ -13,7 +13,7 @@ import numpy.typing as npt
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from training.fit.loops.problem import Table
 from training.networks.inputs import scaled
-from training.prepare.stream import Stream
+from training.prepare.spool import Stream
 from training.table.folds import Fold
 from training.table.split import Indices
 

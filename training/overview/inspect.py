@@ -12,8 +12,9 @@ from training.overview.overview import Overview, overview, overview_of, roles_of
 from training.overview.skeleton import skeleton
 from training.prepare.bounds import Bounds
 from training.prepare.choose import parquet_source
-from training.prepare.in_memory import prepare, sayings, shared_notes
-from training.prepare.request import Request, check_request
+from training.prepare.in_memory import prepare
+from training.prepare.request import Request, check_request, sayings
+from training.prepare.rules import shared_notes
 from training.table.data import read_raw
 from training.table.infer import fit_categories, usable_features
 from training.table.texts.table import read_texts

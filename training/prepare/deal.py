@@ -13,9 +13,10 @@ from training.prepare.moments import Moments
 from training.prepare.rows import Rows
 from training.prepare.scan import Scanned
 from training.prepare.spool import Spool
+from training.suspects.absence import Untargeted
 from training.suspects.leakage import empty_count
 from training.table.encode import encode_frame
-from training.table.weights import weightless_part
+from training.table.weights import check_parts, weights_in
 
 
 @dataclass(slots=True)
@@ -25,12 +26,14 @@ class Dealt:
     Attributes:
         seen: moments of their targets.
         weighted: the same, of rows as they weigh.
+        untargeted: the rows of the table that have no value of some target.
         empty: rows without a value in any feature.
         shared: test rows that stand, equal in every column, in another part too.
     """
 
     seen: Moments
     weighted: Moments
+    untargeted: Untargeted
     empty: int = 0
     shared: int = 0
 
@@ -51,26 +54,26 @@ def deal(rows: Rows, held: HeldOut, scanned: Scanned, schema: FeatureSchema, spo
         OSError: the disk is full.
     """
     n_targets, lenient = len(schema.targets), schema.lenient()
-    found = Dealt(Moments(n_targets), Moments(n_targets))
+    found = Dealt(Moments(n_targets), Moments(n_targets), Untargeted(schema.names))
     columns = [*schema.names, *schema.target_names]
     hashes = scanned.frame.select(columns).hash_rows().to_numpy()
     test = hashes[scanned.parts["test"]]
     others = np.concatenate([scanned.parts["calibration"], scanned.parts["validation"]])
     shared = np.isin(test, hashes[others])
-    for batch in rows:
+    for batch in rows.batches(found.untargeted.add):
         keys = held.keys(batch.numbers, batch.frame)
         training = np.ones(len(keys), bool) if scanned.bound is None else keys > scanned.bound
         if not training.any():
             continue
         frame, y = batch.frame.filter(pl.Series(training)), batch.y[training]
         X = encode_frame(frame, lenient)
-        weights = None if weight is None else frame[weight].cast(pl.Float64).to_numpy().astype(np.float64)
+        weights = None if weight is None else weights_in(frame, weight)
         spool.add(X, y, weights)
         found.seen.add(y)
         found.weighted.add(y, weights)
         found.empty += empty_count(X)
         shared |= np.isin(test, frame.select(columns).hash_rows().to_numpy())
-    if weight is not None and not found.weighted.weight:
-        raise weightless_part(weight)
+    if weight is not None:
+        check_parts(weight, [found.weighted.weight])
     found.shared = int(shared.sum())
     return found

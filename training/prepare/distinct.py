@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from training.prepare.alone import alone
+from training.table.parquet import alone
 
 UInt64 = npt.NDArray[np.uint64]
 # Different values up to which their number is exact; above, its standard error is 1/128.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.errors import DataError
-from training.prepare.alone import alone
+from training.table.parquet import alone
 
 Keys = npt.NDArray[Any]
 # Rows with one key stay together; so many times the rows asked for are the most that is held for that.

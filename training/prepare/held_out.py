@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from artifact.errors import DataError
 from training.prepare.draw import Keys, hashed
-from training.table.split import Indices
+from training.table.split import Indices, Moments, check_no_time_missing
 
 _ORDER = ("test", "calibration", "validation")
 
@@ -29,6 +28,8 @@ class HeldOut:
     def __init__(self, seed: int, group: str | None = None, time: str | None = None) -> None:
         self._seed, self._group, self._time = seed, group, time
         self._missing = 0
+        # The first and the last moment so far.
+        self._ends: list[Any] = []
 
     @property
     def what(self) -> str:
@@ -43,9 +44,6 @@ class HeldOut:
         Args:
             numbers: uint64 (n_samples,), of the rows in the table.
             frame: the rows.
-
-        Raises:
-            DataError: a time column that is none of moments or numbers.
         """
         if self._group:
             texts = frame[self._group].cast(pl.String).fill_null("\0missing")
@@ -53,12 +51,7 @@ class HeldOut:
         if not self._time:
             return hashed(numbers, 2 * self._seed)
         column = frame[self._time]
-        if not (column.dtype.is_temporal() or column.dtype.is_numeric()):
-            raise DataError(
-                f"Expected --time to be a column of dates or numbers where a table is streamed. "
-                f"Received: '{self._time}' of type {column.dtype}."
-            )
-        self._missing += column.null_count()
+        self._add_moments(column)
         physical = column.to_physical() if column.dtype.is_temporal() else column
         return -physical.cast(pl.Float64).fill_null(-np.inf).to_numpy()
 
@@ -68,8 +61,18 @@ class HeldOut:
         Raises:
             DataError: moments were missing.
         """
-        if self._missing:
-            raise DataError(f"Expected '{self._time}' to hold a time in every row. Received: {self._missing} missing.")
+        if self._time:
+            check_no_time_missing(self._time, self._missing)
+
+    def moments(self, n_rows: int) -> Moments | None:
+        """The moments of all rows, so many; None where rows have none."""
+        return Moments(self._time, n_rows, min(self._ends), max(self._ends)) if self._time else None
+
+    def _add_moments(self, column: pl.Series) -> None:
+        self._missing += column.null_count()
+        ends = [*self._ends, column.min(), column.max()]
+        present: list[Any] = [end for end in ends if end is not None]
+        self._ends = [min(present), max(present)] if present else []
 
     def cut(self, keys: Keys, sizes: dict[str, int]) -> tuple[dict[str, Indices], Any]:
         """The parts among the rows with the smallest keys.

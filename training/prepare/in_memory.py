@@ -4,42 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from artifact.errors import DataError, unknown_name
 from artifact.intervals.calibration import Grouping
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema
-from artifact.rows.texts.format import TextFormat
-from training.objectives.kind import BINARY
-from training.objectives.kinds import KINDS, check_target
-from training.prepare.request import Request, check_request
+from training.objectives.kinds import check_target
+from training.prepare import rules
+from training.prepare.request import Request, check_request, sayings
+from training.prepare.spool import Stream
 from training.settings.augmentation import ALIKE
 from training.settings.config import TrainConfig
-from training.suspects.absence import known_with_target
-from training.suspects.formulas import formulas
-from training.suspects.heavy import heavy_note
-from training.suspects.leakage import empty_rows, leaks
+from training.suspects.absence import Untargeted
+from training.suspects.heavy import Heaviest
+from training.suspects.leakage import empty_count
 from training.table import split
-from training.table.corrections import TargetCorrection
 from training.table.encode import encode_frame
 from training.table.folds import Plan, cross_validation
 from training.table.infer import fit_categories, infer_features
 from training.table.rare import rare_notes, with_rare
-from training.table.targets import check_range, check_targets, deviation, infer_target
-from training.table.texts.table import Sayings, TableTexts, read_texts
+from training.table.targets import TargetFacts, check_spread, check_targets
+from training.table.texts.table import TableTexts, read_texts
 from training.table.weights import weights_of
 from training.transfer.earlier import Earlier
-from training.transfer.features import in_terms_of, text_columns, with_known
+from training.transfer.features import in_terms_of, with_known
 from training.transfer.seen import seen_note, share_seen
 from training.transfer.settings import settings_from
-
-if TYPE_CHECKING:
-    from training.prepare.stream import Stream
 
 Float64 = npt.NDArray[np.float64]
 
@@ -117,82 +110,88 @@ def prepare(
     Raises:
         DataError: see :func:`train`.
     """
-    notes = list(told)
+    notes, names = list(told), list(request.targets)
     check_request(table, request)
     texts = texts or read_texts(table, sayings(request, earlier))
     notes += texts.notes
     if request.time:
         split.check_time(texts.frame[request.time])
-    usable = _usable(texts.frame, list(request.targets), notes)
-    frame, rows = texts.frame.filter(pl.Series(usable)), np.flatnonzero(usable)
-    y = frame.select(request.targets).cast(pl.Float64).to_numpy().astype(np.float64)
-    for name, column in zip(request.targets, y.T, strict=True):
-        if column.max() == column.min():
-            raise DataError(f"Expected '{name}' to vary. Received: {column[0]} in each of {len(column)} rows.")
-        check_range(name, float(column.min()), float(column.max()), deviation(column))
+    usable = _usable(texts.frame, names)
+    rows, left_out = np.flatnonzero(usable), texts.frame.filter(~pl.Series(usable))
+    notes += rules.rows_left_out(table.height, len(rows))
+    split.check_enough(len(rows))
+    frame = texts.frame.filter(pl.Series(usable))
+    y = frame.select(names).cast(pl.Float64).to_numpy().astype(np.float64)
+    for name, column in zip(names, y.T, strict=True):
+        check_spread(name, TargetFacts.of(column), len(column))
     config = (
         request.config.resolved(frame.height)
         if earlier is None
         else settings_from(earlier, request.config, frame.height)
     )
-    for name, column in zip(request.targets, y.T, strict=True):
+    for name, column in zip(names, y.T, strict=True):
         check_target(config.objective, name, column)
     plan = _plan(frame, request, config)
-    weight = weights_of(frame, request.weight, request.targets, plan) if request.weight else None
-    seen = plan.seen()
-    candidates = [c for c in frame.columns if c not in (*request.targets, request.group, request.weight)]
-    said = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
-    inferred = infer_features(frame, candidates, said, texts.formats, texts.notes)
-    notes += inferred.notes
-    frame = inferred.frame
-    features = fit_categories(inferred.features, frame[seen], request.corrections)
-    if earlier is not None:
-        features = in_terms_of(earlier.schema, features, request.corrections)
-    features = with_rare(features, frame, said)
-    notes += rare_notes(features)
-    if request.time:
-        notes.append(split.time_note(frame[request.time]))
-        features = without_days(features, request.time, notes)
-    corrections = request.corrections.targets
-    y_train = y[seen]
-    targets = [
-        infer_target(name, y_train[:, j], corrections.get(name, TargetCorrection())).model_copy(
-            update={"text": texts.formats.get(name)}
-        )
-        for j, name in enumerate(request.targets)
-    ]
-    if KINDS[config.objective].plain_scale:
-        # Rates and probabilities are what they are: their 0 must stay where it is.
-        targets = [target.model_copy(update={"offset": 0.0}) for target in targets]
-    schema = FeatureSchema(features=tuple(features), targets=tuple(targets))
+    weight = weights_of(frame, request.weight, plan) if request.weight else None
+    frame, features, told_of_columns = _features(frame, request, plan, texts, earlier)
+    notes += told_of_columns
+    targets = rules.targets_of(
+        request, config.objective, [TargetFacts.of(column) for column in y[plan.seen()].T], texts.formats
+    )
+    schema = FeatureSchema(features=tuple(features), targets=targets)
     if earlier is None:
         # Once more, now that the columns are known.
         config = request.config.resolved(frame.height, len(schema.numeric_columns))
-    group_column = group_column_of(schema, request.interval_groups) if request.interval_groups else None
-    notes += _shared(frame.select(*schema.names, *request.targets), plan)
+    group_column = rules.group_column_of(schema, request.interval_groups)
+    notes += _shared(frame.select(*schema.names, *names), plan)
     X = encode_frame(frame, schema.lenient())
-    empty = empty_rows(X)
-    notes += [*([empty] if empty else []), *leaks(schema, X, y, config.seed)]
-    notes += formulas(frame, schema.features, request.targets, config.seed)
-    if len(rows) < table.height:
-        notes += known_with_target(texts.frame.filter(~pl.Series(usable)), frame, schema.names, request.targets)
-    for name, column in zip(request.targets, y.T, strict=True):
-        heavy = heavy_note(name, column, weight)
-        if heavy is not None and KINDS[config.objective].takes is not BINARY:
-            notes.append(f"Row {rows[heavy[0]] + 1:,} of the table has {heavy[1]}")
+    notes += rules.suspicions(schema, frame, X, y, config, _all_rows(schema, frame, X, y, weight, rows, left_out))
     offsets = np.array([t.offset for t in targets])
     prepared = Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
     return prepared if earlier is None else _starting(prepared, earlier)
 
 
-def sayings(request: Request, earlier: Earlier | None = None) -> Sayings:
-    """What is said of the texts of a table's columns."""
-    corrections = request.corrections
-    as_text = corrections.text_columns() if earlier is None else text_columns(earlier.schema, corrections)
-    known: dict[str, TextFormat | None] = {}
+def _features(
+    frame: pl.DataFrame, request: Request, plan: Plan, texts: TableTexts, earlier: Earlier | None
+) -> tuple[pl.DataFrame, list[Feature], list[str]]:
+    """The rows as their columns' kinds say, the features, and sentences on the columns."""
+    candidates = request.candidates(frame.columns)
+    said = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
+    inferred = infer_features(frame, candidates, said, texts.formats, texts.notes)
+    frame, notes = inferred.frame, inferred.notes
+    features = fit_categories(inferred.features, frame[plan.seen()], request.corrections)
     if earlier is not None:
-        known = {f.name: f.text for f in earlier.schema.features} | {t.name: t.text for t in earlier.schema.targets}
-    return Sayings(corrections, request.targets, [request.group] if request.group else [], as_text, known)
+        features = in_terms_of(earlier.schema, features, request.corrections)
+    features = with_rare(features, frame, said)
+    notes += rare_notes(features)
+    if request.time:
+        features, told = rules.in_order(features, split.Moments.of(frame[request.time]))
+        notes += told
+    return frame, features, notes
+
+
+def _all_rows(
+    schema: FeatureSchema,
+    frame: pl.DataFrame,
+    X: Encoded,
+    y: Float64,
+    weight: Float64 | None,
+    rows: npt.NDArray[np.int64],
+    left_out: pl.DataFrame,
+) -> rules.AllRows:
+    untargeted = Untargeted(schema.names)
+    untargeted.add(left_out)
+    heaviest = [Heaviest.of(column, weight) for column in y.T]
+    return rules.AllRows(
+        usable=frame.height,
+        empty=empty_count(X),
+        missing={name: frame[name].null_count() / frame.height for name in schema.names},
+        heaviest={
+            name: found._replace(row=int(rows[found.row]))
+            for name, found in zip(schema.target_names, heaviest, strict=True)
+        },
+        untargeted=untargeted,
+    )
 
 
 def _starting(prepared: Prepared, earlier: Earlier) -> Prepared:
@@ -206,42 +205,11 @@ def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
     return Encoded(X.numeric[indices], X.categorical[indices])
 
 
-def group_column_of(schema: FeatureSchema, name: str) -> int:
-    """Column of the encoded categories whose categories get intervals of their own.
-
-    Raises:
-        DataError: no such feature, or none of categories.
-    """
-    names = [feature.name for feature in schema.categorical]
-    if name not in names:
-        if name in schema.names:
-            kind = schema.feature(name).kind
-            raise DataError(
-                f"Expected --interval-groups to be a feature of kind 'category'. Received: '{name}', a {kind}. "
-                'Say kind = "category" in schema.toml, or choose one of: '
-                + (", ".join(f"'{n}'" for n in names) or "there are none")
-                + "."
-            )
-        raise DataError(unknown_name("categorical feature", name, names))
-    return names.index(name)
-
-
-def left_out_note(n_rows: int, usable: int) -> str:
-    """A sentence about rows without a target."""
-    return f"{n_rows - usable} of {n_rows} rows are left out: no value of the target."
-
-
-def _usable(table: pl.DataFrame, targets: list[str], notes: list[str]) -> npt.NDArray[np.bool_]:
+def _usable(table: pl.DataFrame, targets: list[str]) -> npt.NDArray[np.bool_]:
     """Which rows have a finite value of each target, bool (n_rows,)."""
     check_targets(table, targets)
     bad = [pl.col(t).is_null() | ~pl.col(t).cast(pl.Float64).is_finite() for t in targets]
-    usable = table.select(~pl.any_horizontal(bad)).to_series().to_numpy()
-    count = int(usable.sum())
-    if count < table.height:
-        notes.append(left_out_note(table.height, count))
-    if count < split.MIN_ROWS:
-        raise DataError(f"Expected at least {split.MIN_ROWS} rows with a target. Received: {count}.")
-    return np.asarray(usable, bool)
+    return np.asarray(table.select(~pl.any_horizontal(bad)).to_series().to_numpy(), bool)
 
 
 def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
@@ -253,9 +221,7 @@ def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
         alike = ALIKE if config.augment else 1
         return cross_validation(frame.height, n_folds, config.required("repeats"), config.seed, groups, alike=alike)
     networks = config.required("repeats")
-    shares = split.fractions(frame.height)
-    for name in shares:
-        shares[name] = getattr(config, f"{name}_fraction") or shares[name]
+    shares = rules.shares_of(config, frame.height)
     if request.time:
         return Plan.held_out(split.split_time(frame[request.time], shares), networks)
     if groups is not None:
@@ -272,26 +238,4 @@ def _shared(rows: pl.DataFrame, plan: Plan) -> list[str]:
     else:
         shared = int(rows.is_duplicated().sum())
         measured, where, kind = rows.height, "more than once", "rows"
-    return shared_notes(shared, measured, kind, where)
-
-
-def shared_notes(shared: int, measured: int, kind: str = "test rows", where: str = "in another part too") -> list[str]:
-    """A sentence about rows that stand more than once, if there are any."""
-    return [f"{shared} of {measured} {kind} stand, equal in every column, {where}."] if shared else []
-
-
-def without_days(features: list[Feature], name: str, notes: list[str]) -> list[Feature]:
-    """The time column tells where in the year, week or day a row lies; how late it is lies outside what was seen."""
-    kept = []
-    for feature in features:
-        if feature.name != name:
-            kept.append(feature)
-            continue
-        parts = tuple(p for p in feature.parts if p != "days")
-        if parts:
-            kept.append(feature.model_copy(update={"parts": parts, "minimum": None, "maximum": None}))
-        else:
-            notes.append(f"Column '{name}' orders the rows and is no feature: later rows would lie outside its range.")
-    if not kept:
-        raise DataError(f"Expected a feature beside the time column '{name}'. Received: none.")
-    return kept
+    return rules.shared_notes(shared, measured, kind, where)

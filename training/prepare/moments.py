@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from training.table.targets import TargetFacts
+
 Float64 = npt.NDArray[np.float64]
 
 
@@ -50,6 +52,12 @@ class Moments:
             self.mean = self.mean + apart * (total / both)
             self._squares = self._squares + squares + np.square(apart) * (self.weight * total / both)
             self.weight = both
+
+    @property
+    def facts(self) -> list[TargetFacts]:
+        """Of each column."""
+        columns = zip(self.mean, self.std, self.minimum, self.maximum, strict=True)
+        return [TargetFacts(*map(float, column)) for column in columns]
 
     @property
     def std(self) -> Float64:

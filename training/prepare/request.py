@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from artifact.errors import DataError
+from artifact.rows.texts.format import TextFormat
 from training.settings.config import TrainConfig
 from training.table.corrections import Corrections
 from training.table.data import check_columns
 from training.table.names import canonical, split_names
 from training.table.reading import Reading
 from training.table.targets import check_target_names
+from training.table.texts.table import Sayings
+from training.transfer.earlier import Earlier
+from training.transfer.features import text_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,10 @@ class Request:
         """Names of columns whose values name things: they pass through no float."""
         return {*self.corrections.text_columns(), *([canonical(self.group)] if self.group else [])}
 
+    def candidates(self, columns: Iterable[str]) -> list[str]:
+        """Those of a table's columns that may be features."""
+        return [name for name in columns if name not in (*self.targets, self.group, self.weight)]
+
     def named(self, columns: Collection[str], left_out: Collection[str] = ()) -> Request:
         """The request in a table's terms: names in the form that its columns have, each target by itself.
 
@@ -94,6 +102,16 @@ class Request:
             interval_groups=interval_groups,
             corrections=corrections,
         )
+
+
+def sayings(request: Request, earlier: Earlier | None = None) -> Sayings:
+    """What is said of the texts of a table's columns."""
+    corrections = request.corrections
+    as_text = corrections.text_columns() if earlier is None else text_columns(earlier.schema, corrections)
+    known: dict[str, TextFormat | None] = {}
+    if earlier is not None:
+        known = {f.name: f.text for f in earlier.schema.features} | {t.name: t.text for t in earlier.schema.targets}
+    return Sayings(corrections, request.targets, [request.group] if request.group else [], as_text, known)
 
 
 def check_request(table: pl.DataFrame, request: Request) -> None:

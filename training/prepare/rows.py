@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +53,11 @@ class Rows:
         self._source, self._batch_rows, self._texts = source, batch_rows, texts
         self._targets, self._kinds = list(targets), dict(kinds)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def batches(self, left_out: Callable[[pl.DataFrame], None] | None = None) -> Iterator[Batch]:
         """Batches, those without a usable row left out.
+
+        Args:
+            left_out: is shown the other rows of each batch, where there are some. Defaults to None.
 
         Raises:
             DataError: see :meth:`ParquetSource.batches`, or a value that does not fit the kind of its column.
@@ -63,6 +66,8 @@ class Rows:
             typed = self._texts.frame(frame)
             y = typed.select(pl.col(self._targets).cast(pl.Float64).fill_null(np.nan)).to_numpy()
             usable = np.isfinite(y).all(axis=1)
+            if left_out is not None and not usable.all():
+                left_out(typed.filter(~pl.Series(usable)))
             if usable.any():
                 numbers = np.flatnonzero(usable).astype(np.uint64) + np.uint64(start)
                 yield self._batch(numbers, typed.filter(pl.Series(usable)), y[usable].astype(np.float64))

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from artifact.errors import DataError
-from training.objectives.kind import BINARY
-from training.objectives.kinds import KINDS, needs_more_than_zeros, only_zeros, refused_target, takes
+from training.objectives.kinds import refused_target, takes
 from training.prepare.bounds import Bounds
 from training.prepare.draw import Draw, hashed
 from training.prepare.held_out import HeldOut
@@ -18,12 +16,12 @@ from training.prepare.moments import Moments
 from training.prepare.request import Request
 from training.prepare.rows import Batch, Rows
 from training.prepare.summary import ColumnSummary
-from training.suspects.heavy import LIMIT, heavy_sentence
+from training.suspects.heavy import Heaviest
 from training.table import split
 from training.table.corrections import FeatureCorrection
 from training.table.split import Indices
-from training.table.targets import check_range
-from training.table.weights import refused_weight
+from training.table.targets import check_spread
+from training.table.weights import Weights
 
 # Of the key by which a row is held out, beside the row's own columns; no file can have it.
 KEY = "\0key"
@@ -41,7 +39,8 @@ class Scanned:
         frame: held-out rows, then the sample of the rows that train.
         parts: where the rows of each part are in ``frame``, those that train without the ones not in the sample.
         bound: the largest key that is held out; None for none.
-        heavy: a sentence for each target of which one value holds most of the variance.
+        heaviest: the value farthest from the mean of each target, by the target's name.
+        times: by which the rows are ordered; None where they are not.
     """
 
     summaries: dict[str, ColumnSummary]
@@ -51,7 +50,8 @@ class Scanned:
     frame: pl.DataFrame
     parts: dict[str, Indices]
     bound: object
-    heavy: list[str]
+    heaviest: dict[str, Heaviest]
+    times: split.Moments | None
 
 
 class Scan:
@@ -78,7 +78,7 @@ class Scan:
         self._request, self._held, self._shares, self._rows = request, held, shares, n_rows
         features = request.corrections.features
         self._summaries = {
-            name: ColumnSummary(name, features.get(name, FeatureCorrection()), bounds.texts) for name in candidates
+            name: ColumnSummary(name, features.get(name, FeatureCorrection()).kind, bounds.texts) for name in candidates
         }
         self._moments = Moments(len(request.targets))
         most = sum(split.part_sizes(n_rows, shares).values())
@@ -97,7 +97,7 @@ class Scan:
         Raises:
             DataError: rows that cannot be read, too few of them, or targets, weights or moments that do not fit.
         """
-        for batch in rows:
+        for batch in rows.batches():
             self._add(batch)
         self._check()
         self._held.check()
@@ -116,9 +116,16 @@ class Scan:
         for name, summary in self._summaries.items():
             if frame[name].dtype == pl.String:
                 summary.without(frame[name].gather(held_out))
-        mean_weight = self._weights.mean(self._usable)
         return Scanned(
-            self._summaries, self._moments, self._usable, mean_weight, frame, parts, bound, list(self._heavy())
+            self._summaries,
+            self._moments,
+            self._usable,
+            self._weights.mean,
+            frame,
+            parts,
+            bound,
+            dict(self._heaviest()),
+            self._held.moments(self._usable),
         )
 
     def _add(self, batch: Batch) -> None:
@@ -142,69 +149,18 @@ class Scan:
         random = hashed(batch.numbers, 2 * self._request.config.seed + 1)
         self._sample.add(random, batch.frame.with_columns(pl.Series(KEY, keys)))
 
-    def _heavy(self) -> Iterator[str]:
-        if KINDS[self._request.config.objective].takes is BINARY:
-            return
-        for j, (name, ends) in enumerate(self._ends.items()):
-            mean, total = float(self._moments.mean[j]), float(self._moments.std[j]) ** 2 * self._usable
-            row, value = max(ends.values(), key=lambda end: abs(end[1] - mean))
-            share = (value - mean) ** 2 / total
-            if share > LIMIT:
-                yield f"Row {row + 1:,} of the table has {heavy_sentence(name, value, share)}"
+    def _heaviest(self) -> Iterator[tuple[str, Heaviest]]:
+        for (name, ends), facts in zip(self._ends.items(), self._moments.facts, strict=True):
+            row, value = max(ends.values(), key=lambda end: abs(end[1] - facts.mean))
+            yield name, Heaviest(row, value, (value - facts.mean) ** 2 / (facts.std**2 * self._usable))
 
     def _check(self) -> None:
-        if self._usable < split.MIN_ROWS:
-            raise DataError(f"Expected at least {split.MIN_ROWS} rows with a target. Received: {self._usable}.")
-        low, high = self._moments.minimum, self._moments.maximum
-        for j, name in enumerate(self._request.targets):
-            if low[j] == high[j]:
-                raise DataError(f"Expected '{name}' to vary. Received: {low[j]} in each of {self._usable} rows.")
+        split.check_enough(self._usable)
+        for name, facts in zip(self._request.targets, self._moments.facts, strict=True):
+            check_spread(name, facts, self._usable)
             if name in self._refused:
                 raise refused_target(self._request.config.objective, name, *self._refused[name], self._usable)
-            check_range(name, float(low[j]), float(high[j]), float(self._moments.std[j]))
-            if high[j] == 0 and needs_more_than_zeros(self._request.config.objective):
-                raise only_zeros(name, self._usable)
-        self._weights.check(self._usable)
+        self._weights.check()
 
     def _why(self) -> str:
         return f"only {self._usable} rows" if self._held.what == "rows" else f"too few different {self._held.what}"
-
-
-class Weights:
-    """The weights of all rows.
-
-    Args:
-        name: of the column, or None: each row counts as much.
-    """
-
-    def __init__(self, name: str | None) -> None:
-        self._name = name
-        self._sum, self._bad, self._first = 0.0, 0, 0.0
-
-    def add(self, frame: pl.DataFrame) -> None:
-        """Take in rows."""
-        if self._name is None:
-            return
-        weight = frame[self._name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        good = np.isfinite(weight) & (weight >= 0)
-        if not good.all() and not self._bad:
-            self._first = float(weight[~good][0])
-        self._bad += int((~good).sum())
-        self._sum += float(weight[good].sum())
-
-    def check(self, n_rows: int) -> None:
-        """After all rows.
-
-        Raises:
-            DataError: a weight that is missing, negative or not finite, or none above 0.
-        """
-        if self._name is None:
-            return
-        if self._bad:
-            raise refused_weight(self._name, self._first, self._bad, n_rows)
-        if not self._sum:
-            raise DataError(f"Expected some weight above 0. Received: only 0, in '{self._name}'.")
-
-    def mean(self, n_rows: int) -> float:
-        """Of the rows."""
-        return 1.0 if self._name is None else self._sum / n_rows

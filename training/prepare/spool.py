@@ -1,4 +1,4 @@
-"""Encoded training rows in a temporary file, dealt at random to chunks of equal size."""
+"""Encoded training rows in a temporary file, dealt at random to chunks of equal size, and what all of them say."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, Self
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy.typing as npt
 
 from artifact.errors import DataError
 from artifact.rows.encoding import Encoded
+from training.objectives.kinds import scaled_by
+from training.prepare.moments import Moments
 
 Float64 = npt.NDArray[np.float64]
 _GIB = 1024**3
@@ -130,6 +133,33 @@ class Spool:
 
     def _row(self, name: str) -> int:
         return self._widths[name] * np.dtype(self._types[name]).itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Encoded training rows on disk, and what all of them say of the targets.
+
+    Attributes:
+        spool: the rows.
+        moments: of the targets, weighted as the rows are.
+        offsets: float64 (n_targets,), which the schema subtracts from each target.
+        mean_weight: by which weights are divided; 1 where none weigh.
+        n_train: how many rows.
+    """
+
+    spool: Spool
+    moments: Moments
+    offsets: Float64
+    mean_weight: float
+    n_train: int
+
+    def scale(self, objective: str) -> tuple[Float64, Float64]:
+        """See :func:`training.objectives.kinds.scale_of`; of targets less their offsets."""
+        return scaled_by(objective, self.moments.mean - self.offsets, self.moments.std)
+
+    def ends(self) -> tuple[Float64, Float64]:
+        """Smallest and largest value of each target, less its offset, each float64 (n_targets,)."""
+        return self.moments.minimum - self.offsets, self.moments.maximum - self.offsets
 
 
 def row_bytes(n_numeric: int, n_categorical: int, n_targets: int) -> int:

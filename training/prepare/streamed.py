@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -11,42 +11,31 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.errors import DataError
-from artifact.rows.schema import Feature, FeatureSchema, Target
+from artifact.rows.schema import FeatureSchema
 from training.families import FAMILIES, networks
-from training.objectives.kinds import KINDS
 from training.objectives.records import listed
+from training.prepare import rules
 from training.prepare.bounds import Bounds
 from training.prepare.deal import Dealt, deal
-from training.prepare.fingerprint import stream_fingerprint
 from training.prepare.held_out import HeldOut
-from training.prepare.in_memory import (
-    Prepared,
-    group_column_of,
-    left_out_note,
-    sayings,
-    shared_notes,
-    take,
-    without_days,
-)
-from training.prepare.moments import Moments
-from training.prepare.request import Request, check_request
+from training.prepare.in_memory import Prepared, take
+from training.prepare.request import Request, check_request, sayings
 from training.prepare.rows import Rows
 from training.prepare.scan import Scan, Scanned
-from training.prepare.spool import Spool, row_bytes
-from training.prepare.stream import Stream
+from training.prepare.spool import Spool, Stream, row_bytes
 from training.prepare.texts import StreamTexts
 from training.settings.config import TrainConfig
-from training.suspects.formulas import formulas
-from training.suspects.leakage import empty_count, empty_sentence, leaks
+from training.suspects.leakage import empty_count
 from training.table import split
-from training.table.corrections import FeatureCorrection, TargetCorrection
-from training.table.data import TableFacts, check_columns
+from training.table.corrections import FeatureCorrection
+from training.table.data import TableFacts, check_columns, fingerprint_of
 from training.table.encode import encode_frame
 from training.table.folds import Plan
+from training.table.infer import Column, check_some, decided
 from training.table.parquet import ParquetSource
 from training.table.rare import rare_notes
-from training.table.targets import check_targets, described_target
-from training.table.weights import check_weight, weightless_part
+from training.table.targets import check_targets, is_number
+from training.table.weights import check_parts, check_weight, weights_in
 
 Float64 = npt.NDArray[np.float64]
 
@@ -71,12 +60,13 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
     check_settings(request.config)
     texts = StreamTexts(source, bounds.batch_rows, sayings(request))
     rows, candidates = _rows(request, source, texts, bounds)
-    shares = {name: getattr(request.config, f"{name}_fraction") or share for name, share in _shares(source).items()}
     held = HeldOut(request.config.seed, request.group, request.time)
-    scanned = Scan(request, candidates, held, source.rows, shares, bounds).run(rows)
-    notes = [*source.notes, *texts.notes]
-    notes += [left_out_note(source.rows, scanned.usable)] if scanned.usable < source.rows else []
-    schema = _with_formats(_schema(request, scanned, scanned.moments, notes), texts)
+    scanned = Scan(request, candidates, held, source.rows, rules.shares_of(request.config, source.rows), bounds).run(
+        rows
+    )
+    notes = [*source.notes, *texts.notes, *rules.rows_left_out(source.rows, scanned.usable)]
+    schema, told_of_columns = _schema(request, list(texts.types), scanned, texts)
+    notes += told_of_columns
     n_train = scanned.usable - sum(len(r) for name, r in scanned.parts.items() if name != "train")
     n_numeric, n_categorical = len(schema.numeric_columns), len(schema.categorical)
     width = n_numeric, n_categorical, len(request.targets)
@@ -90,7 +80,7 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
         seed=request.config.seed,
     ) as spool:
         dealt = deal(rows, held, scanned, schema, spool, request.weight)
-        facts = TableFacts(stream_fingerprint(source, texts, bounds.batch_rows), source.rows, len(texts.types))
+        facts = TableFacts(fingerprint_of(texts.types, texts.parts), source.rows, len(texts.types))
         yield _prepared(request, scanned, schema, dealt, spool, notes), facts
 
 
@@ -116,71 +106,53 @@ def check_settings(config: TrainConfig) -> None:
         )
 
 
-def _shares(source: ParquetSource) -> dict[str, float]:
-    return split.fractions(source.rows)
-
-
 def _rows(request: Request, source: ParquetSource, texts: StreamTexts, bounds: Bounds) -> tuple[Rows, list[str]]:
-    """The table's usable rows, and the columns that may be features."""
+    """The table's usable rows, and the columns that may be features and are not left out by the user."""
     types = texts.types
     empty = pl.DataFrame(schema=types)
     check_request(empty, request)
-    if request.weight:
-        check_weight(request.weight, types[request.weight], request.targets)
-    if any(not (types[t].is_numeric() or types[t] == pl.Boolean) for t in request.targets):
-        # Read for the message, which has some values.
-        _, first = next(source.batches(bounds.batch_rows, list(request.targets)))
-        check_targets(first, list(request.targets))
-    candidates = [c for c in types if c not in (*request.targets, request.group, request.weight)]
+    _check_types(request, source, texts, bounds)
+    candidates = request.candidates(types)
     check_columns(empty[candidates], list(request.corrections.features), "feature in schema.toml")
-    said = request.corrections.features
-    kinds = {name: said.get(name, FeatureCorrection()).kind for name in candidates}
-    dropped = {name for name in candidates if said.get(name, FeatureCorrection()).drop}
-    kept = {name: kind for name, kind in kinds.items() if name not in dropped}
-    return Rows(source, bounds.batch_rows, texts, request.targets, kept), list(kept)
+    said = {name: request.corrections.features.get(name, FeatureCorrection()) for name in candidates}
+    kinds = {name: correction.kind for name, correction in said.items() if not correction.drop}
+    return Rows(source, bounds.batch_rows, texts, request.targets, kinds), list(kinds)
 
 
-def _schema(request: Request, scanned: Scanned, moments: Moments, notes: list[str]) -> FeatureSchema:
-    said = request.corrections.features
-    features: list[Feature] = []
-    notes += [f"Column '{name}' is left out, as schema.toml says." for name, given in said.items() if given.drop]
-    for name, summary in scanned.summaries.items():
-        reason = summary.why_useless()
-        notes += summary.notes()
-        if reason and (name not in said or not summary.present):
-            notes.append(f"Column '{name}' is left out: {reason}.")
-        else:
-            features.append(summary.with_categories(summary.feature(scanned.frame[name])))
-    if not features:
-        raise DataError(f"Expected at least one usable feature. Received: {'; '.join(notes) or 'no columns'}.")
+def _check_types(request: Request, source: ParquetSource, texts: StreamTexts, bounds: Bounds) -> None:
+    """Check that targets, moments and weights are columns of a type that can be one."""
+    types = texts.types
+    if request.weight:
+        check_weight(request.weight, types[request.weight])
+    wrong = [name for name in request.targets if not is_number(types[name])]
+    if request.time and not split.is_ordered(types[request.time]):
+        wrong.append(request.time)
+    if wrong:
+        # Read for the message, which has some values.
+        _, first = next(source.batches(bounds.batch_rows, wrong), (0, pl.DataFrame(schema=types)))
+        check_targets(first, [name for name in wrong if name in request.targets])
+        split.check_time(texts.column(first[wrong[-1]]))
+
+
+def _schema(
+    request: Request, columns: Sequence[str], scanned: Scanned, texts: StreamTexts
+) -> tuple[FeatureSchema, list[str]]:
+    """The schema by all usable rows, and sentences on the columns."""
+
+    def column_of(name: str) -> Column:
+        summary = scanned.summaries[name]
+        return Column(summary.facts, lambda: summary.observed(scanned.frame[name]))
+
+    candidates = request.candidates(columns)
+    features, notes = decided(candidates, column_of, request.corrections, texts.formats)
+    check_some(features, candidates, texts.notes, notes)
+    features = [scanned.summaries[f.name].with_categories(f, request.corrections) for f in features]
     notes += rare_notes(features)
-    if request.time:
-        notes.append(
-            f"Rows are ordered by '{request.time}'. Dates without a zone are UTC; rows of one moment stay together."
-        )
-        features = without_days(features, request.time, notes)
-    return FeatureSchema(features=tuple(features), targets=tuple(_targets(request, moments)))
-
-
-def _with_formats(schema: FeatureSchema, texts: StreamTexts) -> FeatureSchema:
-    """With how the texts of each column are written."""
-    formats = texts.formats
-    return FeatureSchema(
-        features=tuple(f.model_copy(update={"text": formats.get(f.name)}) for f in schema.features),
-        targets=tuple(t.model_copy(update={"text": formats.get(t.name)}) for t in schema.targets),
-    )
-
-
-def _targets(request: Request, moments: Moments) -> list[Target]:
-    found = []
-    for j, name in enumerate(request.targets):
-        correction = request.corrections.targets.get(name, TargetCorrection())
-        ends = float(moments.minimum[j]), float(moments.maximum[j])
-        target = described_target(name, float(moments.mean[j]), float(moments.std[j]), ends, correction)
-        # Rates and probabilities are what they are: their 0 must stay where it is.
-        plain = KINDS[request.config.objective].plain_scale
-        found.append(target.model_copy(update={"offset": 0.0}) if plain else target)
-    return found
+    if scanned.times is not None:
+        features, told = rules.in_order(features, scanned.times)
+        notes += told
+    targets = rules.targets_of(request, request.config.objective, scanned.moments.facts, texts.formats)
+    return FeatureSchema(features=tuple(features), targets=targets), notes
 
 
 def _prepared(
@@ -190,17 +162,22 @@ def _prepared(
     y = frame.select(pl.col(list(request.targets)).cast(pl.Float64)).to_numpy().astype(np.float64)
     # As in memory a target is described by the rows that the networks see.
     dealt.seen.add(y[parts.validation])
-    formats = {target.name: target.text for target in schema.targets}
-    seen = [t.model_copy(update={"text": formats[t.name]}) for t in _targets(request, dealt.seen)]
-    schema = schema.model_copy(update={"targets": tuple(seen)})
+    formats = {target.name: target.text for target in schema.targets if target.text is not None}
+    targets = rules.targets_of(request, request.config.objective, dealt.seen.facts, formats)
+    schema = schema.model_copy(update={"targets": targets})
     n_train, config = int(spool.sizes.sum()), _resolved(request.config, scanned.usable, len(schema.numeric_columns))
-    group_column = group_column_of(schema, request.interval_groups) if request.interval_groups else None
+    group_column = rules.group_column_of(schema, request.interval_groups)
     X = encode_frame(frame, schema.lenient())
-    notes += shared_notes(dealt.shared, len(parts.test))
+    notes += rules.shared_notes(dealt.shared, len(parts.test))
     held_out = np.concatenate([parts.test, parts.calibration, parts.validation])
-    empty = empty_sentence(dealt.empty + empty_count(take(X, held_out)), scanned.usable)
-    notes += [*([empty] if empty else []), *leaks(schema, X, y, config.seed)]
-    notes += [*formulas(frame, schema.features, request.targets, config.seed), *scanned.heavy]
+    every = rules.AllRows(
+        usable=scanned.usable,
+        empty=dealt.empty + empty_count(take(X, held_out)),
+        missing={name: scanned.summaries[name].missing for name in schema.names},
+        heaviest=scanned.heaviest,
+        untargeted=dealt.untargeted,
+    )
+    notes += rules.suspicions(schema, frame, X, y, config, every)
     if len(parts.train) < n_train:
         notes.append(
             f"The table was streamed: the networks learn from {n_train} rows; medians, bins, the simpler models, the "
@@ -209,9 +186,8 @@ def _prepared(
     offsets = np.array([t.offset for t in schema.targets])
     weight = None
     if request.weight is not None:
-        weight = frame[request.weight].cast(pl.Float64).to_numpy().astype(np.float64) / scanned.mean_weight
-        if not all(weight[rows].any() for rows in parts):
-            raise weightless_part(request.weight)
+        weight = weights_in(frame, request.weight) / scanned.mean_weight
+        check_parts(request.weight, (float(weight[rows].sum()) for rows in parts))
     plan = Plan.held_out(parts, config.required("repeats"))
     stream = Stream(spool, dealt.weighted, offsets, scanned.mean_weight, n_train)
     prepared = Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)

@@ -7,19 +7,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from artifact.rows.schema import Feature
+from artifact.rows.schema import Feature, Kind
 from artifact.rows.values import DAY
-from training.prepare.alone import alone_column
 from training.prepare.distinct import Distinct, TextCounts
-from training.suspects.keys import key_note, long_note
-from training.table.corrections import FeatureCorrection
-from training.table.infer import corrected, date_parts, frequent, infinite_note, observed
+from training.table.corrections import Corrections
+from training.table.infer import date_parts, observed, with_categories
+from training.table.parquet import alone_column
 from training.table.rare import rare_of
-from training.table.usable import Facts, is_usable, why_useless
+from training.table.usable import Facts, is_usable
 
 # Values kept of a column that is missing in nearly every row, should the sample have none.
 _FEW = 1_000
-_SAYS_NOTHING = FeatureCorrection()
 
 
 class ColumnSummary:
@@ -27,12 +25,12 @@ class ColumnSummary:
 
     Args:
         name: of the column.
-        correction: what the user says of it.
+        kind: as the user says, or None: by its type.
         texts: most different texts that are counted.
     """
 
-    def __init__(self, name: str, correction: FeatureCorrection, texts: int) -> None:
-        self.name, self._correction = name, correction
+    def __init__(self, name: str, kind: Kind | None, texts: int) -> None:
+        self.name, self._kind = name, kind
         self.rows = self.present = self.infinite = 0
         self._first: pl.Series | None = None
         self._low: Any = None
@@ -66,41 +64,42 @@ class ColumnSummary:
             seconds = present.cast(pl.Datetime("us")).to_physical().to_numpy() / 1e6
             self._has_hours = bool(np.mod(seconds, DAY).any())
 
-    def notes(self) -> list[str]:
-        """Sentences on what was repaired, or could not be counted."""
-        found = [infinite_note(pl.Series(self.name, dtype=self._dtype), self.infinite)] if self.infinite else []
-        if self.counts.forgotten:
-            found.append(
-                f"Column '{self.name}' has about {self._distinct.count} different texts, too many to count them all; "
-                "some of its rarer categories may have been missed."
-            )
-        if self._dtype == pl.Int64 and self.present and not self.why_useless() and self._correction == _SAYS_NOTHING:
-            key = key_note(self.name, self.present, self._distinct.count, self._low, self._high)
-            found += [key] if key else []
-        if self._dtype == pl.Float64 and self.present and not self.why_useless() and self._correction == _SAYS_NOTHING:
-            long = long_note(self.name, self._low, self._high)
-            found += [long] if long else []
-        return found
-
-    def why_useless(self) -> str | None:
-        """Why the column cannot inform a prediction, or None."""
+    @property
+    def facts(self) -> Facts:
+        """What decides whether the column becomes a feature."""
+        # Of numbers only integers may be an identifier; of other types it counts whether all values are one.
         distinct = self._distinct.count or (1 if self._low == self._high else 2)
-        ends = (self._low, self._high) if self._dtype == pl.Int64 and self.present else (0, 0)
         first = self._first[0] if self._first is not None else None
-        return why_useless(Facts(self._dtype, self.rows, self.present, distinct, first, *ends))
+        is_number = self._dtype in (pl.Int64, pl.Float64) and self.present
+        low, high = (self._low, self._high) if is_number else (0, 0)
+        return Facts(
+            self.name,
+            self._dtype,
+            self.rows,
+            self.present,
+            distinct,
+            first,
+            low,
+            high,
+            self.infinite,
+            self.counts.forgotten,
+        )
 
-    def feature(self, sample: pl.Series) -> Feature:
-        """The feature: ends, parts of a date and whether values were missing of all rows, the rest of a sample.
+    @property
+    def missing(self) -> float:
+        """Share of the rows without a value."""
+        return (self.rows - self.present) / self.rows
+
+    def observed(self, sample: pl.Series) -> dict[str, Any]:
+        """The fields of the feature: ends, parts of a date and whether values were missing of all rows, the rest of a
+        sample.
 
         Args:
             sample: of the cleaned column.
-
-        Raises:
-            DataError: the user's corrections do not fit.
         """
         if sample.null_count() == len(sample) and self._first is not None:
             sample = self._first
-        fields = observed(sample, self._correction.kind)
+        fields = observed(sample, self._kind)
         fields["missing"] = "impute" if self.present < self.rows else "refuse"
         kind = fields["kind"]
         if kind == "category":
@@ -111,17 +110,14 @@ class ColumnSummary:
             fields["parts"] = date_parts(ends[1] - ends[0], has_hours=self._has_hours)
         else:
             fields.update(minimum=float(self._low), maximum=float(self._high))
-        return corrected(fields, self._correction)
+        return fields
 
-    def with_categories(self, feature: Feature) -> Feature:
-        """A category's feature with the categories that are counted now, or those that the user names."""
+    def with_categories(self, feature: Feature, corrections: Corrections) -> Feature:
+        """A category's feature with its categories, by the rows counted now, and its rare ones, by all rows."""
         if feature.kind != "category":
             return feature
-        named = self._correction.categories
-        if named is not None:
-            return feature.model_copy(update={"categories": named})
-        feature = feature.model_copy(update={"categories": frequent(self.counts.counts, self.name)})
-        return rare_of(feature, self._of_all, self._distinct.count if self.counts.forgotten else 0)
+        feature = with_categories(feature, self.counts.counts, corrections)
+        return rare_of(feature, self._of_all, corrections, self._distinct.count if self.counts.forgotten else 0)
 
     def without(self, held_out: pl.Series) -> None:
         """Categories are those that the networks see; rare ones may stand in other rows alone."""

@@ -34,6 +34,7 @@ class StreamTexts:
     """
 
     def __init__(self, source: ParquetSource, batch_rows: int, sayings: Sayings) -> None:
+        self._source, self._batch_rows = source, batch_rows
         self._plain: dict[str, Any] = {}
         self._readings: dict[str, Reading] = {}
         self._numbers: dict[str, UserRules] = {}
@@ -94,6 +95,15 @@ class StreamTexts:
             return of_numbers(column, self._numbers[name])[0]
         dtype = self.types.get(name, column.dtype)
         return column if column.dtype == dtype else text_as(column, dtype)
+
+    def parts(self, name: str) -> Iterator[pl.Series]:
+        """A whole column as it is read, batch by batch.
+
+        Raises:
+            DataError: see :meth:`ParquetSource.batches`.
+        """
+        for _, batch in self._source.batches(self._batch_rows, [name]):
+            yield self.column(batch[name])
 
     def frame(self, frame: pl.DataFrame) -> pl.DataFrame:
         """A batch, each column as it is read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -10,30 +10,41 @@ import polars as pl
 _CHANCE = 1e-6
 
 
-def known_with_target(
-    left_out: pl.DataFrame, frame: pl.DataFrame, names: Sequence[str], targets: Sequence[str]
-) -> list[str]:
-    """A sentence for each feature that has no value in any row without a target, although it has one in others.
+class Untargeted:
+    """The rows that have no value of a target, batch after batch: in which of them each feature has a value.
 
     Args:
-        left_out: the rows without a target.
-        frame: the rows with one.
         names: of the features.
-        targets: columns to predict.
     """
-    here = [name for name in names if name in left_out.columns]
-    # A row that is empty altogether tells nothing, nor does a column that is empty in each of them.
-    rows = left_out.filter(pl.any_horizontal(pl.col(here).is_not_null())) if here else left_out.head(0)
-    if not rows.height:
-        return []
-    target = " or ".join(f"'{t}'" for t in targets)
-    found = []
-    for name in here:
-        missing = frame[name].null_count() / frame.height
-        if rows[name].null_count() == rows.height and missing**rows.height < _CHANCE and missing <= 0.5:
-            found.append(
-                f"Column '{name}' is missing in each of {rows.height:,} rows that have no value of {target}, and known "
-                f"in {1 - missing:.0%} of the others: a leak, if it is written down together with the target. Then "
-                "leave it out: drop = true in schema.toml."
-            )
-    return found
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+        self._rows = 0
+        self._present = dict.fromkeys(names, 0)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take in rows without a target."""
+        # A row that is empty altogether tells nothing.
+        rows = frame.filter(pl.any_horizontal(pl.col(self._names).is_not_null()))
+        self._rows += rows.height
+        for name in self._names:
+            self._present[name] += rows.height - rows[name].null_count()
+
+    def notes(self, missing: Mapping[str, float], targets: Sequence[str]) -> list[str]:
+        """A sentence for each feature that has no value in any row without a target, although it has one in others.
+
+        Args:
+            missing: share of the rows with a target in which a feature is missing, by name.
+            targets: columns to predict.
+        """
+        if not self._rows:
+            return []
+        target = " or ".join(f"'{t}'" for t in targets)
+        return [
+            f"Column '{name}' is missing in each of {self._rows:,} rows that have no value of {target}, and known "
+            f"in {1 - missing[name]:.0%} of the others: a leak, if it is written down together with the target. Then "
+            "leave it out: drop = true in schema.toml."
+            for name, present in self._present.items()
+            # A column that is empty in each of the others tells nothing either.
+            if not present and missing[name] ** self._rows < _CHANCE and missing[name] <= 0.5
+        ]

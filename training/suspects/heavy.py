@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,31 +14,45 @@ Float64 = npt.NDArray[np.float64]
 LIMIT = 0.5
 
 
-def heavy_note(name: str, y: Float64, weight: Float64 | None = None) -> tuple[int, str] | None:
-    """The row of a target whose one value holds most of the variance, and a sentence about it; None where none does.
+class Heaviest(NamedTuple):
+    """The value that is farthest from the mean of its target.
+
+    Attributes:
+        row: of the table, from 0.
+        value: of the target.
+        share: of the target's variance that it holds.
+    """
+
+    row: int
+    value: float
+    share: float
+
+    @classmethod
+    def of(cls, y: Float64, weight: Float64 | None = None) -> Heaviest:
+        """Of all values at once.
+
+        Args:
+            y: float64 (n_samples,).
+            weight: float64 (n_samples,) of each row, or None. Defaults to None.
+        """
+        weights = np.ones_like(y) if weight is None else weight
+        parts = weights * np.square(y - np.average(y, weights=weights))
+        row, total = int(parts.argmax()), float(parts.sum())
+        return cls(row, float(y[row]), float(parts[row]) / total if total else 0.0)
+
+
+def heavy_notes(heaviest: Mapping[str, Heaviest]) -> list[str]:
+    """A sentence for each target of which one value holds most of the variance.
 
     Args:
-        name: of the target.
-        y: float64 (n_samples,).
-        weight: float64 (n_samples,) of each row, or None. Defaults to None.
-
-    Returns:
-        The row's index in ``y`` and a sentence that begins ``'price' = 1e+09``: it lacks the row.
+        heaviest: by the target's name; none of targets that are 0 or 1, of which either may be rare.
     """
-    weights = np.ones_like(y) if weight is None else weight
-    parts = weights * np.square(y - np.average(y, weights=weights))
-    row = int(parts.argmax())
-    total = float(parts.sum())
-    share = float(parts[row]) / total if total else 0.0
-    return (row, heavy_sentence(name, float(y[row]), share)) if share > LIMIT else None
-
-
-def heavy_sentence(name: str, value: float, share: float) -> str:
-    """A sentence about the value, for a reader who is told the row before it."""
-    return (
-        f"'{name}' = {value:.6g}, which alone holds {_percent(share)} of the target's variance: R2, RMSE and intervals "
-        "hang on this one row. Correct the value or leave the row out."
-    )
+    return [
+        f"Row {row + 1:,} of the table has '{name}' = {value:.6g}, which alone holds {_percent(share)} of the target's "
+        "variance: R2, RMSE and intervals hang on this one row. Correct the value or leave the row out."
+        for name, (row, value, share) in heaviest.items()
+        if share > LIMIT
+    ]
 
 
 def _percent(share: float) -> str:

@@ -43,21 +43,16 @@ def leaks(schema: FeatureSchema, X: Encoded, y: Float64, seed: int) -> list[str]
     return sentences
 
 
-def empty_rows(X: Encoded) -> str | None:
-    """A sentence about rows without a value in any feature, or None."""
-    return empty_sentence(empty_count(X), len(X))
-
-
 def empty_count(X: Encoded) -> int:
     """Rows without a value in any feature."""
     return int((np.isnan(X.numeric).all(axis=1) & (X.categorical == 0).all(axis=1)).sum())
 
 
-def empty_sentence(count: int, n_rows: int) -> str | None:
-    """A sentence about so many empty rows, or None where there are none."""
+def empty_notes(count: int, n_rows: int) -> list[str]:
+    """A sentence about so many empty rows, if there are any."""
     if not count:
-        return None
-    return f"{count} of {n_rows} rows have no value in any feature; they teach what to answer to such a row."
+        return []
+    return [f"{count} of {n_rows} rows have no value in any feature; they teach what to answer to such a row."]
 
 
 def _shares(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,23 +80,27 @@ def check_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
 
 def fingerprint(frame: pl.DataFrame) -> str:
     """sha256 over names, types and values: equal tables give it whatever file they came from."""
+    return fingerprint_of(dict(frame.schema), lambda name: [frame[name]])
+
+
+def fingerprint_of(types: Mapping[str, Any], column: Callable[[str], Iterable[pl.Series]]) -> str:
+    """The same of a table that is read part by part, in the memory of one column's missing flags.
+
+    Args:
+        types: of each column, by name.
+        column: gives the parts of a column, of any sizes; called twice for each.
+    """
     digest = hashlib.sha256()
-    for name in sorted(frame.columns):
-        column = frame[name]
-        digest.update(f"{name}\0{column.dtype}\0".encode())
-        digest.update(np.packbits(column.is_null().to_numpy()).tobytes())
-        hashed_values(digest, column)
+    for name in sorted(types):
+        digest.update(f"{name}\0{types[name]}\0".encode())
+        missing = [part.is_null().to_numpy() for part in column(name)]
+        digest.update(np.packbits(np.concatenate(missing)).tobytes())
+        for i, part in enumerate(column(name)):
+            _hash_values(digest, part, first=i == 0)
     return digest.hexdigest()
 
 
-def hashed_values(digest: Any, column: pl.Series, *, first: bool = True) -> None:
-    """Take the values of a column into its fingerprint.
-
-    Args:
-        digest: of hashlib.
-        column: the values, or a part of them.
-        first: False for a later part. Defaults to True.
-    """
+def _hash_values(digest: Any, column: pl.Series, *, first: bool) -> None:
     if column.dtype.is_temporal():
         column = column.to_physical()
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:

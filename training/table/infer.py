@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +16,27 @@ from artifact.rows.moments import unwritable
 from artifact.rows.schema import DatetimePart, Feature, Kind
 from artifact.rows.texts.format import TextFormat
 from artifact.rows.values import DAY
-from training.suspects.keys import key_note, long_note
 from training.table.corrections import Corrections, FeatureCorrection, TextRules
 from training.table.data import check_columns
-from training.table.usable import reason_against
+from training.table.usable import Facts, facts_of, judged
 
 # A category that fewer rows show than this is learnt as "other".
 MIN_CATEGORY_ROWS = 3
 MAX_CATEGORIES = 1000
 # Offsets this many spreads away from 0 are centred in float64: float32 holds 7 digits.
 FEATURE_OFFSET_RATIO = 1e3
+
+
+class Column(NamedTuple):
+    """What is known of a column that may become a feature.
+
+    Attributes:
+        facts: decide whether it does.
+        observed: gives the fields of the feature as the column shows them, see :func:`observed`.
+    """
+
+    facts: Facts
+    observed: Callable[[], dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -57,9 +68,7 @@ def infer_features(
         DataError: a correction names no column or does not fit it, or no feature is left.
     """
     result = usable_features(frame, candidates, corrections, formats)
-    if not result.features:
-        why = [note for note in told if any(f"'{name}'" in note for name in candidates)] + result.notes
-        raise DataError(f"Expected at least one usable feature. Received: {' '.join(why) or 'no columns.'}")
+    check_some(result.features, candidates, told, result.notes)
     return result
 
 
@@ -75,46 +84,78 @@ def usable_features(
         DataError: a correction names no column or does not fit it.
     """
     check_columns(frame[candidates], list(corrections.features), "feature in schema.toml")
-    result = Inferred(frame, [])
+    cleaned: dict[str, pl.Series] = {}
+
+    def column_of(name: str) -> Column:
+        kind = corrections.features.get(name, FeatureCorrection()).kind
+        cleaned[name], infinite = finite(frame[name], kind)
+        return Column(facts_of(cleaned[name], infinite), lambda: observed(cleaned[name], kind))
+
+    features, notes = decided(candidates, column_of, corrections, formats or {})
+    return Inferred(frame.with_columns(cleaned[f.name] for f in features), features, notes)
+
+
+def decided(
+    candidates: Sequence[str],
+    column_of: Callable[[str], Column],
+    corrections: Corrections,
+    formats: Mapping[str, TextFormat],
+) -> tuple[list[Feature], list[str]]:
+    """Which columns become features, and which features.
+
+    Args:
+        candidates: columns that may become features.
+        column_of: what is known of a column; asked of those that the user does not drop, in order.
+        corrections: what the user says.
+        formats: how the texts of a column are written, by name.
+
+    Returns:
+        The features, and a sentence for each thing that was dropped, repaired or looks odd.
+
+    Raises:
+        DataError: a correction does not fit its column.
+    """
+    features: list[Feature] = []
+    notes: list[str] = []
     for name in candidates:
-        correction = corrections.features.get(name, FeatureCorrection())
-        if correction.drop:
-            result.notes.append(f"Column '{name}' is left out, as schema.toml says.")
+        correction = corrections.features.get(name)
+        if correction is not None and correction.drop:
+            notes.append(f"Column '{name}' is left out, as schema.toml says.")
             continue
-        column = _cleaned(frame[name], correction.kind, result.notes)
-        reason = reason_against(column)
-        if reason and (name not in corrections.features or column.null_count() == len(column)):
-            result.notes.append(f"Column '{name}' is left out: {reason}.")
-            continue
-        if name not in corrections.features and (note := _key_note(column)):
-            result.notes.append(note)
-        result.frame = result.frame.with_columns(column)
-        fields = observed(column, correction.kind)
-        result.features.append(corrected({**fields, "text": (formats or {}).get(name)}, correction))
-    return result
+        column = column_of(name)
+        judgement = judged(column.facts, correction)
+        notes += judgement.notes
+        if judgement.is_feature:
+            fields = {**column.observed(), "text": formats.get(name)}
+            features.append(corrected(fields, correction or FeatureCorrection()))
+    return features, notes
 
 
-def _key_note(column: pl.Series) -> str | None:
-    present = column.drop_nulls()
-    if column.dtype not in (pl.Int64, pl.Float64) or not len(present):
-        return None
-    if column.dtype == pl.Float64:
-        return long_note(column.name, float(present.min()), float(present.max()))  # type: ignore[arg-type]
-    low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
-    return key_note(column.name, len(present), present.n_unique(), low, high)
+def check_some(
+    features: Sequence[Feature], candidates: Sequence[str], told: Sequence[str], notes: Sequence[str]
+) -> None:
+    """Check that some column is a feature.
+
+    Args:
+        features: of the schema.
+        candidates: columns that might have been some.
+        told: sentences on how texts were read.
+        notes: sentences on what became of each column.
+
+    Raises:
+        DataError: none is; the message says why.
+    """
+    if not features:
+        why = [*(note for note in told if any(f"'{name}'" in note for name in candidates)), *notes]
+        raise DataError(f"Expected at least one usable feature. Received: {' '.join(why) or 'no columns.'}")
 
 
 def fit_categories(features: list[Feature], frame: pl.DataFrame, corrections: Corrections) -> list[Feature]:
     """Give each categorical feature the categories of the training rows, the most frequent first."""
-    return [_with_categories(f, frame[f.name], corrections) if f.kind == "category" else f for f in features]
-
-
-def _cleaned(column: pl.Series, kind: Kind | None, notes: list[str]) -> pl.Series:
-    """The column as its kind's dtype, infinities and moments that cannot be written as missing."""
-    column, count = finite(column, kind)
-    if count:
-        notes.append(infinite_note(column, count))
-    return column
+    return [
+        with_categories(f, frame[f.name].drop_nulls().value_counts(), corrections) if f.kind == "category" else f
+        for f in features
+    ]
 
 
 def finite(column: pl.Series, kind: Kind | None) -> tuple[pl.Series, int]:
@@ -140,12 +181,6 @@ def _written(column: pl.Series) -> tuple[pl.Series, int]:
     beyond = unwritable(column.to_numpy())
     count = int(beyond.sum())
     return (column.set(pl.Series(beyond), None) if count else column), count
-
-
-def infinite_note(column: pl.Series, count: int) -> str:
-    """A sentence about infinities in a column, or about moments that cannot be written."""
-    what = "moments outside the years 1 to 9999" if column.dtype.is_temporal() else "infinite values"
-    return f"Column '{column.name}' holds {count} {what}; they count as missing."
 
 
 _DTYPES: dict[Kind, Any] = {
@@ -256,11 +291,18 @@ def _example(present: pl.Series, kind: Kind) -> Any:
     return int(middle) if kind == "integer" else float(middle)
 
 
-def _with_categories(feature: Feature, column: pl.Series, corrections: Corrections) -> Feature:
+def with_categories(feature: Feature, counts: pl.DataFrame, corrections: Corrections) -> Feature:
+    """A categorical feature with its categories: those that the user lists, or those that enough rows show.
+
+    Args:
+        feature: of kind ``category``.
+        counts: ``count`` of the rows that networks see by category, which is in column ``feature.name``.
+        corrections: what the user says.
+    """
     correction = corrections.features.get(feature.name)
-    if correction is not None and correction.categories is not None:
-        return feature.model_copy(update={"categories": correction.categories})
-    return feature.model_copy(update={"categories": frequent(column.drop_nulls().value_counts(), feature.name)})
+    listed = None if correction is None else correction.categories
+    categories = frequent(counts, feature.name) if listed is None else listed
+    return feature.model_copy(update={"categories": categories})
 
 
 def frequent(counts: pl.DataFrame, name: str) -> tuple[str, ...]:

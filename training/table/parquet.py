@@ -234,3 +234,15 @@ def _common(name: str, one: Any, other: Any, path: Path, first: Path) -> Any:
 
 def _reason(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def alone(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows with copies of their texts: polars' texts keep the memory of all those that they were read with."""
+    return frame.with_columns(alone_column(column) for column in frame if column.dtype == pl.String)
+
+
+def alone_column(column: pl.Series) -> pl.Series:
+    """A column of text with copies of its texts."""
+    # This layout of Arrow's has the texts one after another, and no others between them.
+    copied = column.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return pl.Series(column.name, copied, dtype=pl.String)

@@ -23,18 +23,23 @@ def with_rare(features: list[Feature], frame: pl.DataFrame, corrections: Correct
         corrections: where the user lists the categories of a feature, all others count as unseen.
     """
     return [
-        f if _is_listed(f, corrections) else rare_of(f, frame[f.name].drop_nulls().value_counts()) for f in features
+        rare_of(f, frame[f.name].drop_nulls().value_counts(), corrections) if f.kind == "category" else f
+        for f in features
     ]
 
 
-def rare_of(feature: Feature, counts: pl.DataFrame, distinct: int = 0) -> Feature:
+def rare_of(feature: Feature, counts: pl.DataFrame, corrections: Corrections, distinct: int = 0) -> Feature:
     """A feature with its rare categories, at most 1,000 of them; ``rare_left`` counts the others.
 
     Args:
         feature: of kind ``category``, with its categories.
-        counts: ``count`` of rows by category, which is in column ``feature.name``.
+        counts: ``count`` of all rows by category, which is in column ``feature.name``.
+        corrections: where the user lists the categories of the feature, all others count as unseen.
         distinct: different texts in the column, where ``counts`` may lack some. Defaults to those in ``counts``.
     """
+    said = corrections.features.get(feature.name)
+    if said is not None and said.categories is not None:
+        return feature
     name = feature.name
     rare = counts.filter(~pl.col(name).is_in(list(feature.categories))).sort(["count", name], descending=[True, False])
     kept = tuple(rare[name].head(MAX_RARE).to_list())
@@ -64,8 +69,3 @@ def _note(feature: Feature) -> str:
         f"Column '{feature.name}': {of} rare (fewer than {MIN_CATEGORY_ROWS} training rows show each{many}) and "
         f"answered as 'other'.{tail}"
     )
-
-
-def _is_listed(feature: Feature, corrections: Corrections) -> bool:
-    said = corrections.features.get(feature.name)
-    return feature.kind != "category" or (said is not None and said.categories is not None)

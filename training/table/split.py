@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from datetime import date
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -62,10 +63,7 @@ def split_time(moments: pl.Series, shares: dict[str, float]) -> Parts:
     Raises:
         DataError: moments are missing.
     """
-    if moments.null_count():
-        raise DataError(
-            f"Expected '{moments.name}' to hold a time in every row. Received: {moments.null_count()} missing."
-        )
+    check_no_time_missing(moments.name, moments.null_count())
     order = moments.arg_sort().to_numpy().astype(np.int64)
     ordered = moments.gather(order)
     # Rows of one moment move to the earlier part together, so that no part knows the present of a later one.
@@ -80,13 +78,38 @@ def split_time(moments: pl.Series, shares: dict[str, float]) -> Parts:
     return checked(parts, f"too few different moments in '{moments.name}'")
 
 
+def check_enough(usable: int) -> None:
+    """Check that so many rows with a target can be split.
+
+    Raises:
+        DataError: they are too few.
+    """
+    if usable < MIN_ROWS:
+        raise DataError(f"Expected at least {MIN_ROWS} rows with a target. Received: {usable}.")
+
+
+def check_no_time_missing(name: str, missing: int) -> None:
+    """Check that the column that orders the rows lacks no moment.
+
+    Raises:
+        DataError: some are missing.
+    """
+    if missing:
+        raise DataError(f"Expected '{name}' to hold a time in every row. Received: {missing} missing.")
+
+
+def is_ordered(dtype: Any) -> bool:
+    """Whether values of a type can order rows by time."""
+    return bool(dtype.is_temporal() or dtype.is_numeric())
+
+
 def check_time(moments: pl.Series) -> None:
     """Check that a column can order rows by time.
 
     Raises:
         DataError: it holds neither dates nor numbers.
     """
-    if moments.dtype.is_temporal() or moments.dtype.is_numeric():
+    if is_ordered(moments.dtype):
         return
     example = next(iter(moments.drop_nulls()), None)
     raise DataError(
@@ -97,16 +120,39 @@ def check_time(moments: pl.Series) -> None:
     )
 
 
-def time_note(moments: pl.Series) -> str:
+class Moments(NamedTuple):
+    """The moments by which rows are ordered.
+
+    Attributes:
+        name: of the column.
+        rows: how many are ordered.
+        low, high: the first and the last moment, dates and times or numbers.
+        tied: rows that share their moment with another; None where that was not counted.
+    """
+
+    name: str
+    rows: int
+    low: Any
+    high: Any
+    tied: int | None = None
+
+    @classmethod
+    def of(cls, column: pl.Series) -> Moments:
+        """Of all rows at once."""
+        return cls(column.name, len(column), column.min(), column.max(), int(column.is_duplicated().sum()))
+
+
+def time_note(moments: Moments) -> str:
     """A sentence on the order of the rows: its ends, zones and ties."""
-    tied = int(moments.is_duplicated().sum())
-    ties = f"; {tied:,} of them share their moment with another row and stay in its part" if tied else ""
-    low, high, zone = str(moments.min()), str(moments.max()), ""
-    if moments.dtype.is_temporal():
+    ties = "; rows of one moment stay together" if moments.tied is None else ""
+    if moments.tied:
+        ties = f"; {moments.tied:,} of them share their moment with another row and stay in its part"
+    low, high, zone = str(moments.low), str(moments.high), ""
+    if isinstance(moments.low, date):
         # Midnight is no news where all values are days.
         low, high = (end.removesuffix(" 00:00:00") for end in (low, high))
         zone = " UTC, which holds where no zone is given"
-    return f"{len(moments):,} rows are ordered by '{moments.name}', from {low} to {high}{zone}{ties}."
+    return f"{moments.rows:,} rows are ordered by '{moments.name}', from {low} to {high}{zone}{ties}."
 
 
 def split_groups(groups: pl.Series, shares: dict[str, float], seed: int) -> Parts:

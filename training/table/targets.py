@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import polars as pl
 
 from artifact.errors import DataError
 from artifact.rows.schema import Target
+from artifact.rows.texts.format import TextFormat
 from training.table.corrections import TargetCorrection
 from training.table.data import check_columns
 
@@ -20,25 +22,55 @@ OFFSET_RATIO = 20.0
 LARGEST, SMALLEST_STD = 1e30, 1e-30
 
 
-def infer_target(name: str, y: npt.NDArray[np.float64], correction: TargetCorrection) -> Target:
-    """Describe a target by its training rows, float64 (n_samples,)."""
-    return described_target(name, float(y.mean()), float(y.std()), (float(y.min()), float(y.max())), correction)
+class TargetFacts(NamedTuple):
+    """What rows say of a target.
+
+    Attributes:
+        mean, std: of its values; infinite where they or their squares are.
+        low, high: the smallest and the largest value.
+    """
+
+    mean: float
+    std: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, y: npt.NDArray[np.float64]) -> TargetFacts:
+        """Of all values at once, float64 (n_samples,)."""
+        # Squares of 1e200 are infinite; such a target is refused.
+        with np.errstate(over="ignore"):
+            return cls(float(y.mean()), float(y.std()), float(y.min()), float(y.max()))
 
 
 def described_target(
-    name: str, mean: float, std: float, ends: tuple[float, float], correction: TargetCorrection
+    name: str,
+    facts: TargetFacts,
+    correction: TargetCorrection,
+    *,
+    text: TextFormat | None = None,
+    keeps_zero: bool = False,
 ) -> Target:
-    """A target of the training rows' mean, standard deviation, smallest and largest value."""
-    is_far = abs(mean) > OFFSET_RATIO * std
+    """A target as the rows that networks see describe it.
+
+    Args:
+        name: of the target.
+        facts: of those rows.
+        correction: what the user says.
+        text: how the texts of a table are written. Defaults to as JSON would write them.
+        keeps_zero: rates and probabilities are what they are: their 0 must stay where it is. Defaults to False.
+    """
+    is_far = abs(facts.mean) > OFFSET_RATIO * facts.std and not keeps_zero
     return Target(
         name=name,
         unit=correction.unit,
         description=correction.description,
-        minimum=ends[0],
-        maximum=ends[1],
-        std=std,
+        minimum=facts.low,
+        maximum=facts.high,
+        std=facts.std,
         # A whole number reads better; a mean that rounds to 0 has to stay as it is.
-        offset=(float(np.round(mean)) or mean) if is_far else 0.0,
+        offset=(float(np.round(facts.mean)) or facts.mean) if is_far else 0.0,
+        text=text,
     )
 
 
@@ -53,6 +85,11 @@ def check_target_names(names: list[str], frame: pl.DataFrame) -> None:
     check_columns(frame, names, "column")
 
 
+def is_number(dtype: Any) -> bool:
+    """Whether values of a type can be a target, or weigh."""
+    return bool(dtype.is_numeric() or dtype == pl.Boolean)
+
+
 def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
     """Check that targets are numbers.
 
@@ -61,7 +98,7 @@ def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
     """
     for name in targets:
         column = table[name]
-        if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        if not is_number(column.dtype):
             is_date = column.dtype.is_temporal()
             first = column.drop_nulls().unique(maintain_order=True).head(3)
             shown = ", ".join(str(v) if is_date else repr(v) for v in first)
@@ -75,30 +112,27 @@ def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
             )
 
 
-def deviation(y: npt.NDArray[np.float64]) -> float:
-    """The standard deviation of a target, float64 (n_samples,); infinite where its squares are."""
-    with np.errstate(over="ignore"):
-        return float(y.std())
-
-
-def check_range(name: str, low: float, high: float, std: float) -> None:
-    """Check that float32, in which networks compute and answers are given, holds a target with room to spare.
+def check_spread(name: str, facts: TargetFacts, n_rows: int) -> None:
+    """Check that a target varies, and that float32, in which answers are given, holds it with room to spare.
 
     Args:
         name: of the target.
-        low, high, std: its smallest and largest value and its standard deviation.
+        facts: of all usable rows.
+        n_rows: how many these are.
 
     Raises:
         DataError: it does not.
     """
-    largest = max(low, high, key=abs)
+    if facts.low == facts.high:
+        raise DataError(f"Expected '{name}' to vary. Received: {facts.low} in each of {n_rows} rows.")
+    largest = max(facts.low, facts.high, key=abs)
     if abs(largest) > LARGEST:
         received, advice = (
             f"{largest:.4g}",
             f"Divide it, for example by {10.0 ** math.floor(math.log10(abs(largest))):.0e}",
         )
-    elif std < SMALLEST_STD:
-        received, advice = f"a standard deviation of {std:.4g}", "Multiply it"
+    elif facts.std < SMALLEST_STD:
+        received, advice = f"a standard deviation of {facts.std:.4g}", "Multiply it"
     else:
         return
     raise DataError(

@@ -1,4 +1,4 @@
-"""Whether a column can inform a prediction at all: not empty, not constant, no identifier, of a type that rows have."""
+"""Whether a column becomes a feature, by a few facts: neither empty nor constant nor an identifier, of a fit type."""
 
 from __future__ import annotations
 
@@ -6,27 +6,46 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from training.suspects.keys import INEXACT
+from training.suspects.keys import INEXACT, key_note, long_note
+from training.table.corrections import FeatureCorrection
 
 
 class Facts(NamedTuple):
     """What decides whether a column can inform a prediction.
 
     Attributes:
+        name: of the column.
         dtype: polars type.
         rows, present: of the table, and those that have a value.
-        distinct: different values.
+        distinct: different values; of very many rows to three digits.
         first: the first value, or None.
-        low, high: of integers, else 0.
+        low, high: the smallest and the largest number, else 0.
+        infinite: values that count as missing since no row can hold them.
+        forgotten: there were too many different texts to count them all.
     """
 
+    name: str
     dtype: Any
     rows: int
     present: int
     distinct: int
     first: Any
-    low: int
-    high: int
+    low: float
+    high: float
+    infinite: int = 0
+    forgotten: bool = False
+
+
+class Judgement(NamedTuple):
+    """What becomes of a column.
+
+    Attributes:
+        is_feature: False where it is left out.
+        notes: a sentence for each thing that was dropped, repaired or looks odd.
+    """
+
+    is_feature: bool
+    notes: list[str]
 
 
 def is_usable(dtype: Any) -> bool:
@@ -35,20 +54,67 @@ def is_usable(dtype: Any) -> bool:
     return plain and dtype not in (pl.Time, pl.Duration)
 
 
-def reason_against(column: pl.Series) -> str | None:
-    """Why a column cannot inform a prediction, or None."""
+def facts_of(column: pl.Series, infinite: int = 0) -> Facts:
+    """The facts of a whole column.
+
+    Args:
+        column: cleaned.
+        infinite: values that count as missing since no row can hold them. Defaults to 0.
+    """
     present = column.drop_nulls()
     distinct, low, high = 0, 0, 0
     if len(present) and is_usable(column.dtype):
         distinct = present.n_unique()
-        if column.dtype == pl.Int64:
-            low, high = int(present.min()), int(present.max())  # type: ignore[arg-type]
+        if column.dtype in (pl.Int64, pl.Float64):
+            low, high = present.min(), present.max()  # type: ignore[assignment]
     first = present[0] if len(present) else None
-    return why_useless(Facts(column.dtype, len(column), len(present), distinct, first, low, high))
+    return Facts(column.name, column.dtype, len(column), len(present), distinct, first, low, high, infinite)
+
+
+def judged(facts: Facts, correction: FeatureCorrection | None) -> Judgement:
+    """Whether a column becomes a feature, and what is said of it.
+
+    Args:
+        facts: of the column, known at once or gathered batch by batch.
+        correction: what the user says of it, or None; whatever it says, it keeps a column that has a value.
+    """
+    notes = [infinite_note(facts.name, facts.dtype, facts.infinite)] if facts.infinite else []
+    if facts.forgotten:
+        notes.append(
+            f"Column '{facts.name}' has about {facts.distinct} different texts, too many to count them all; "
+            "some of its rarer categories may have been missed."
+        )
+    reason = why_useless(facts)
+    if reason and (correction is None or not facts.present):
+        return Judgement(is_feature=False, notes=[*notes, left_out_note(facts.name, reason)])
+    key = key_like(facts) if correction is None else None
+    return Judgement(is_feature=True, notes=[*notes, *([key] if key else [])])
+
+
+def left_out_note(name: str, reason: str) -> str:
+    """A sentence about a column that is no feature."""
+    return f"Column '{name}' is left out: {reason}."
+
+
+def infinite_note(name: str, dtype: Any, count: int) -> str:
+    """A sentence about infinities in a column, or about moments that cannot be written."""
+    what = "moments outside the years 1 to 9999" if dtype.is_temporal() else "infinite values"
+    return f"Column '{name}' holds {count} {what}; they count as missing."
+
+
+def key_like(facts: Facts) -> str | None:
+    """A sentence about a column of numbers that is kept and looks like a key, or None."""
+    if not facts.present:
+        return None
+    if facts.dtype == pl.Float64:
+        return long_note(facts.name, facts.low, facts.high)
+    if facts.dtype == pl.Int64:
+        return key_note(facts.name, facts.present, facts.distinct, int(facts.low), int(facts.high))
+    return None
 
 
 def why_useless(facts: Facts) -> str | None:
-    """The same, by what is known of a column that was not read at once."""
+    """Why a column cannot inform a prediction, or None."""
     dtype, distinct, present = facts.dtype, facts.distinct, facts.present
     if not present:
         return "it is empty"

@@ -1,0 +1,150 @@
+"""The rules by which a table is prepared, in memory or streamed: each over the little that both ways know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from artifact.errors import DataError, unknown_name
+from artifact.rows.encoding import Encoded
+from artifact.rows.schema import Feature, FeatureSchema, Target
+from artifact.rows.texts.format import TextFormat
+from training.objectives.kind import BINARY
+from training.objectives.kinds import KINDS
+from training.prepare.request import Request
+from training.settings.config import TrainConfig
+from training.suspects.absence import Untargeted
+from training.suspects.formulas import formulas
+from training.suspects.heavy import Heaviest, heavy_notes
+from training.suspects.leakage import empty_notes, leaks
+from training.table import split
+from training.table.corrections import TargetCorrection
+from training.table.targets import TargetFacts, described_target
+
+
+@dataclass(frozen=True, slots=True)
+class AllRows:
+    """What all usable rows of a table say, those too that are not in memory.
+
+    Attributes:
+        usable: how many have a value of each target.
+        empty: how many have no value in any feature.
+        missing: share of them in which a feature is missing, by name.
+        heaviest: the value farthest from the mean of each target, by the target's name.
+        untargeted: the other rows, which have no value of some target.
+    """
+
+    usable: int
+    empty: int
+    missing: Mapping[str, float]
+    heaviest: Mapping[str, Heaviest]
+    untargeted: Untargeted
+
+
+def shares_of(config: TrainConfig, n_rows: int) -> dict[str, float]:
+    """Share of each part that is held out of so many rows: as the user sets it, else by their number."""
+    return {name: getattr(config, f"{name}_fraction") or share for name, share in split.fractions(n_rows).items()}
+
+
+def rows_left_out(n_rows: int, usable: int) -> list[str]:
+    """A sentence about rows without a target, if there are any."""
+    return [f"{n_rows - usable} of {n_rows} rows are left out: no value of the target."] if usable < n_rows else []
+
+
+def shared_notes(shared: int, measured: int, kind: str = "test rows", where: str = "in another part too") -> list[str]:
+    """A sentence about rows that stand more than once, if there are any."""
+    return [f"{shared} of {measured} {kind} stand, equal in every column, {where}."] if shared else []
+
+
+def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[Feature], list[str]]:
+    """Features of rows that are ordered by time, and sentences on the order and on what became of its column.
+
+    The time column tells where in the year, week or day a row lies; how late it is lies outside what was seen.
+
+    Raises:
+        DataError: no feature is left.
+    """
+    notes, ordered = [split.time_note(moments)], []
+    for feature in features:
+        parts = tuple(part for part in feature.parts if part != "days")
+        if feature.name != moments.name:
+            ordered.append(feature)
+        elif parts:
+            ordered.append(feature.model_copy(update={"parts": parts, "minimum": None, "maximum": None}))
+        else:
+            notes.append(
+                f"Column '{feature.name}' orders the rows and is no feature: later rows would lie outside its range."
+            )
+    if not ordered:
+        raise DataError(f"Expected a feature beside the time column '{moments.name}'. Received: none.")
+    return ordered, notes
+
+
+def targets_of(
+    request: Request, objective: str, facts: Sequence[TargetFacts], formats: Mapping[str, TextFormat]
+) -> tuple[Target, ...]:
+    """The targets of a schema.
+
+    Args:
+        request: what to train.
+        objective: its name.
+        facts: of the rows that networks see, of each target.
+        formats: how the texts of a column are written, by name.
+    """
+    said = request.corrections.targets
+    keeps_zero = KINDS[objective].plain_scale
+    return tuple(
+        described_target(name, known, said.get(name, TargetCorrection()), text=formats.get(name), keeps_zero=keeps_zero)
+        for name, known in zip(request.targets, facts, strict=True)
+    )
+
+
+def group_column_of(schema: FeatureSchema, name: str | None) -> int | None:
+    """Column of the encoded categories whose categories get intervals of their own; None where none is asked for.
+
+    Raises:
+        DataError: no such feature, or none of categories.
+    """
+    if not name:
+        return None
+    names = [feature.name for feature in schema.categorical]
+    if name not in names:
+        if name in schema.names:
+            kind = schema.feature(name).kind
+            raise DataError(
+                f"Expected --interval-groups to be a feature of kind 'category'. Received: '{name}', a {kind}. "
+                'Say kind = "category" in schema.toml, or choose one of: '
+                + (", ".join(f"'{n}'" for n in names) or "there are none")
+                + "."
+            )
+        raise DataError(unknown_name("categorical feature", name, names))
+    return names.index(name)
+
+
+def suspicions(
+    schema: FeatureSchema,
+    frame: pl.DataFrame,
+    X: Encoded,
+    y: npt.NDArray[np.float64],
+    config: TrainConfig,
+    rows: AllRows,
+) -> list[str]:
+    """A sentence for each thing that looks like a leak, or like a row that decides everything.
+
+    Args:
+        schema: of the table.
+        frame: the rows in memory.
+        X: the same, encoded.
+        y: float64 (n_samples, n_targets), their targets as they stand in the table.
+        config: settings.
+        rows: what all rows say.
+    """
+    notes = [*empty_notes(rows.empty, rows.usable), *leaks(schema, X, y, config.seed)]
+    notes += formulas(frame, schema.features, schema.target_names, config.seed)
+    notes += rows.untargeted.notes(rows.missing, schema.target_names)
+    # Of 0 and 1 either may be rare.
+    return notes if KINDS[config.objective].takes is BINARY else [*notes, *heavy_notes(rows.heaviest)]
