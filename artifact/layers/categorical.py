@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from artifact.layers.numbers import config_of, in_a_row, numbers_of
 from artifact.rows.schema import OTHER_CODE
 
 
@@ -28,6 +29,7 @@ class CategoryEmbedding(keras.layers.Layer):
         other_rate: in [0, 1). Defaults to 0.01.
         seed: of the random replacement. Defaults to None.
         first: number of the first network, where these are some of those that a seed draws for. Defaults to 0.
+        numbers: of each network among those that a seed draws for. Defaults to ``first`` and those after it.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class CategoryEmbedding(keras.layers.Layer):
         other_rate: float = 0.01,
         seed: int | None = None,
         first: int = 0,
+        numbers: Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -48,7 +51,7 @@ class CategoryEmbedding(keras.layers.Layer):
         self.max_dim = int(max_dim)
         self.other_rate = float(other_rate)
         self.seed = seed
-        self.first = int(first)
+        self.numbers = numbers_of(self.networks, first, numbers)
         self._generator = keras.random.SeedGenerator(seed)
         self.widths = [embedding_width(c, self.max_dim) for c in self.cardinalities]
 
@@ -67,7 +70,11 @@ class CategoryEmbedding(keras.layers.Layer):
         if training and self.other_rate:
             networks, *rest = ops.shape(codes)
             # Also for the networks before these, so that each has the draws that it would have beside them.
-            draw = keras.random.uniform((self.first + networks, *rest), seed=self._generator)[self.first :]
+            first, last = self.numbers[0], self.numbers[-1]
+            if in_a_row(self.numbers):
+                draw = keras.random.uniform((first + networks, *rest), seed=self._generator)[first:]
+            else:
+                draw = ops.take(keras.random.uniform((last + 1, *rest), seed=self._generator), self.numbers, axis=0)
             codes = ops.where(draw < self.other_rate, OTHER_CODE, codes)
         start = ops.reshape(ops.arange(self.networks, dtype="int32"), (self.networks, 1))
         joined = [
@@ -88,7 +95,7 @@ class CategoryEmbedding(keras.layers.Layer):
             max_dim=self.max_dim,
             other_rate=self.other_rate,
             seed=self.seed,
-            first=self.first,
+            **config_of(self.numbers),
         )
         return config
 

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from artifact.layers.numbers import config_of, in_a_row, numbers_of
+
 # Shifts and odd factors by which each bit of a word comes to depend on all others (lowbias32, Wellons 2018).
 _MIXING = ((16, np.uint32(0x7FEB352D)), (15, np.uint32(0x846CA68B)))
 _LAST_SHIFT = 16
@@ -30,15 +32,23 @@ class StackedDropout(keras.layers.Layer):
         rates: of each network, in [0, 1).
         seed: of the draws. Defaults to None.
         first: number of the first network, where these are some of those that a seed draws for. Defaults to 0.
+        numbers: of each network among those that a seed draws for. Defaults to ``first`` and those after it.
     """
 
-    def __init__(self, rates: Sequence[float], seed: int | None = None, first: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        rates: Sequence[float],
+        seed: int | None = None,
+        first: int = 0,
+        numbers: Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not all(0 <= rate < 1 for rate in rates):
             raise ValueError(f"Expected 'rates' in [0, 1). Received: rates={list(rates)}.")
         self.rates = [float(rate) for rate in rates]
         self.seed = seed
-        self.first = int(first)
+        self.numbers = numbers_of(len(self.rates), first, numbers)
         self._generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -46,7 +56,7 @@ class StackedDropout(keras.layers.Layer):
             return inputs
         limits = _limits(self.rates)
         shape = (len(self.rates), ops.shape(inputs)[1], inputs.shape[2])
-        kept = random_bytes(*shape, self._generator, self.first) >= limits
+        kept = random_bytes(*shape, self._generator, self.numbers) >= limits
         # In the inputs' type: JAX would widen 16 bits to the factors' 32.
         factors = (256.0 / (256.0 - limits)).astype(np.float32)
         return ops.where(kept, inputs * ops.cast(factors, inputs.dtype), 0.0)
@@ -56,24 +66,33 @@ class StackedDropout(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = super().get_config()
-        config.update(rates=self.rates, seed=self.seed, first=self.first)
+        config.update(rates=self.rates, seed=self.seed, **config_of(self.numbers))
         return config
 
 
 def random_bytes(
-    n_networks: int, n_samples: Any, width: int, generator: keras.random.SeedGenerator, first: int = 0
+    n_networks: int,
+    n_samples: Any,
+    width: int,
+    generator: keras.random.SeedGenerator,
+    numbers: Sequence[int] | None = None,
 ) -> Any:
     """Independent bytes, uint8 (n_networks, n_samples, width), other ones at each call.
 
     Args:
         n_networks, n_samples, width: the shape; ``n_samples`` may be a tensor.
         generator: gives the seed of the call.
-        first: number of the first network: it has the bytes that it would have beside those before it. Defaults to 0.
+        numbers: of each network: it has the bytes that it would have beside all those of other numbers. Defaults to
+            0 and so on.
     """
     n_words = -(-width // _BYTES)
     of_one = n_samples * n_words
-    places = ops.cast(ops.arange(first * of_one, (first + n_networks) * of_one), "uint32")
-    place = ops.reshape(places, (n_networks, -1, n_words))
+    numbers = range(n_networks) if numbers is None else numbers
+    if in_a_row(numbers):
+        places = ops.arange(numbers[0] * of_one, (numbers[0] + n_networks) * of_one)
+    else:
+        places = ops.reshape(np.asarray(numbers, np.int32), (-1, 1)) * of_one + ops.arange(of_one, dtype="int32")
+    place = ops.reshape(ops.cast(places, "uint32"), (n_networks, -1, n_words))
     seed, call = ops.unstack(ops.cast(generator.next(), "uint32"), num=2)
     start = _mixed(_mixed(seed) + call)
     # Odd, so that no word comes twice; of each call its own, so that none goes where another has been.

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from artifact.layers import StackedDropout
+from artifact.layers import CategoryEmbedding, StackedDropout
 from artifact.layers.dropout import random_bytes
 from tests.training.test_layers import array
 
@@ -24,6 +24,23 @@ def test_each_network_has_a_rate_and_nothing_is_dropped_outside_training():
     assert dropped[1].max() == 2
     with pytest.raises(ValueError, match="rates"):
         StackedDropout([1.0])
+
+
+@pytest.mark.parametrize("numbers", [(1, 4), (2, 3, 4), (5,)])
+def test_some_of_the_networks_draw_what_they_draw_beside_all(numbers):
+    chosen = list(numbers)
+    x, rates = np.ones((6, 40, 9), np.float32), [0.0, 0.5, 0.3, 0.2, 0.6, 0.4]
+    everyone, some = StackedDropout(rates, seed=2), StackedDropout([rates[i] for i in chosen], seed=2, numbers=numbers)
+    codes = np.full((6, 400, 1), 2, np.int32)
+    embedding = CategoryEmbedding(6, [4], other_rate=0.3, seed=3)
+    part = CategoryEmbedding(len(chosen), [4], other_rate=0.3, seed=3, numbers=numbers)
+    embedding.build(codes.shape)
+    part.build(codes[chosen].shape)
+    part.set_weights([weights[chosen] for weights in embedding.get_weights()])
+    for _ in range(2):
+        np.testing.assert_array_equal(array(some(x[chosen], training=True)), array(everyone(x, training=True))[chosen])
+        before = array(embedding(codes, training=True))[chosen]
+        np.testing.assert_array_equal(array(part(codes[chosen], training=True)), before)
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.1, 0.2, 0.85, 0.999])

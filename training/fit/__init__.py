@@ -1,1 +1,1 @@
-"""Networks trained side by side: the steps, the epochs, and which of them are kept."""
+"""How any model is fitted: networks trained side by side, in steps and epochs; weights solved for; trees grown."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import keras
@@ -74,12 +75,16 @@ class Augmentation:
         seed: int,
     ) -> None:
         self._noise, self._mixup = np.asarray(noise, np.float32), np.asarray(mixup, np.float32)
+        self._mixes, self._adds = bool(self._mixup.any()), bool(self._noise.any() and n_numeric)
         self._near, self._n_numeric = near, n_numeric
         self._column_of = np.zeros((len(flagged), n_numeric), np.float32)
         self._column_of[np.arange(len(flagged)), list(flagged)] = 1.0
         own, draws = np.random.SeedSequence([seed, *b"augment"]).generate_state(2)
         self._shares = np.concatenate([_shares(alpha, int(own)) for alpha in self._mixup])
         self._seed = keras.random.SeedGenerator(int(draws) % 2**31)
+        # Of the networks that draws are made for, those that there are; None: all.
+        self._n_drawn = len(self._mixup)
+        self._chosen: npt.NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, population: Population, rows: Preprocessed) -> Self | None:
@@ -96,15 +101,28 @@ class Augmentation:
             seed=config.seed,
         )
 
+    def some(self, networks: Sequence[int]) -> Self:
+        """Of some of the networks, with what would be drawn for them beside the others.
+
+        Args:
+            networks: numbers of some of them.
+        """
+        chosen = np.asarray(networks, np.int32)
+        part = copy.copy(self)
+        part._noise, part._mixup = self._noise[chosen], self._mixup[chosen]
+        part._shares = self._shares.reshape(-1, _SHARES)[chosen].ravel()
+        part._chosen = chosen if self._chosen is None else self._chosen[chosen]
+        return part
+
     @property
     def state(self) -> list[Any]:
         return [self._seed.state]
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch as the networks train on it; of networks without augmentation the same bits."""
-        if self._mixup.any():
+        if self._mixes:
             batch = self._mixed(batch)
-        if self._noise.any() and self._n_numeric:
+        if self._adds:
             batch = self._noisy(batch)
         return batch
 
@@ -138,7 +156,7 @@ class Augmentation:
     def _noisy(self, batch: Batch) -> Batch:
         numeric, n = batch.features[NUMERIC_INPUT], self._n_numeric
         numbers = numeric[..., :n]
-        added = self._noise[:, None, None] * keras.random.normal(ops.shape(numbers), seed=self._seed)
+        added = self._noise[:, None, None] * self._drawn(keras.random.normal, ops.shape(numbers))
         if len(self._column_of):
             added = ops.where(self._missing(numeric) > 0, 0.0, added)
         numbers = numbers + added
@@ -150,8 +168,14 @@ class Augmentation:
         """1 where a column is missing, (n_networks, n_samples, n_numeric)."""
         return ops.matmul(numeric[..., self._n_numeric :], self._column_of)
 
+    def _drawn(self, draw: Callable[..., Any], shape: Any) -> Any:
+        """Random numbers, (n_networks, ...): for all networks, of which those that there are take theirs."""
+        if self._chosen is None:
+            return draw(shape, seed=self._seed)
+        return ops.take(draw((self._n_drawn, *shape[1:]), seed=self._seed), self._chosen, axis=0)
+
     def _uniform(self, shape: Any) -> Any:
-        return keras.random.uniform(shape, seed=self._seed)
+        return self._drawn(keras.random.uniform, shape)
 
     def _drawn_shares(self, shape: Any) -> Any:
         """Of each row in its mixture, at least a half, (n_networks, n_samples)."""
@@ -162,7 +186,7 @@ class Augmentation:
     def _partner(self, y: Any) -> Any:
         """Which row each is mixed with, by number in the batch, int32 (n_networks, n_samples)."""
         networks, n = len(self._mixup), ops.shape(y)[1]
-        direction = keras.random.normal((networks, 1, y.shape[-1]), seed=self._seed)
+        direction = self._drawn(keras.random.normal, (networks, 1, y.shape[-1]))
         order = ops.cast(ops.argsort(ops.sum(y * direction, axis=-1), axis=1), "int32")
         rank = ops.cast(ops.argsort(order, axis=1), "int32")
         widest = ops.maximum(n // _NEAR, 1)

@@ -16,7 +16,7 @@ from training.families import FAMILIES
 from training.fit.augmentation import Augmentation
 from training.fit.augmentation_effect import effect_of
 from training.fit.chunks import Chunks
-from training.fit.epochs import Epochs, Limits, Progress
+from training.fit.epochs import Epochs, Limits, Progress, Review
 from training.fit.judging import Judge
 from training.fit.loops import Loop, open_loop
 from training.fit.loops.problem import Hardware, Minimised, Problem, Steps, Table, Update
@@ -32,7 +32,12 @@ from training.settings.config import TrainConfig
 
 
 def fit(
-    prepared: Prepared, population: Population, progress: Progress | None = None, *, stop_at: int | None = None
+    prepared: Prepared,
+    population: Population,
+    progress: Progress | None = None,
+    *,
+    stop_at: int | None = None,
+    review: Review | None = None,
 ) -> Fitted:
     """Fit the networks of a population, all in the same compiled steps.
 
@@ -43,6 +48,11 @@ def fit(
             one target in its unit, see :func:`training.objectives.kinds.told_in_unit`.
         stop_at: take the weights of this epoch, whatever the validation rows say; 0: those of the start. Defaults to
             None.
+        review: says after each epoch which networks go on, see :data:`training.fit.epochs.Review`. Defaults to None:
+            all do.
+
+    Returns:
+        The networks that went on to the end; of a single trial, those of the repeats that answer best together.
 
     Raises:
         DataError: the backend does not see the devices that the settings name.
@@ -57,27 +67,27 @@ def fit(
     data = _Data.of(networks, population)
     steps = data.steps(stop_at)
     problem = _problem(networks, core, data, steps)
-    loop = open_loop(problem)
-    run = data.epochs(loop, Judge(data.population, networks.objective, data.table), steps, has_start=init is not None)
-    run.to_the_end(_as_shown(progress, networks), stop_at)
-    outputs = run.unseen()
-    repeats = tuple(range(population.repeats))
-    if len(repeats) > 1 and stop_at is None:
-        repeats = choose_repeats(data.population, outputs, networks.objective, data.table)
-    served: tuple[int, ...] = ()
-    if len(repeats) < population.repeats:
-        served = population.positions(repeats)
-        core = _smaller(networks, population.some(served), [values[list(served)] for values in loop.weights()])
-    unseen = [networks.in_units(answers) for answers in outputs]
-    effect = None if stop_at is not None else effect_of(population, unseen, prepared.y, repeats, prepared.weight)
+    judge = Judge(data.population, networks.objective, data.table)
+    run = data.epochs(open_loop(problem), judge, steps, has_start=init is not None)
+    run.to_the_end(_as_shown(progress, networks), stop_at, review)
+    going, outputs = run.networks.tolist(), run.unseen()
+    survivors, unseen = population.some(going), [networks.in_units(answers) for answers in outputs]
+    # Places among the survivors; several trials do not answer together, and none of their networks is left out.
+    kept, effect = tuple(range(len(going))), None
+    if stop_at is None and len(survivors.trials) == 1:
+        repeats = choose_repeats(data.population.some(going), outputs, networks.objective, data.table)
+        kept = survivors.positions(repeats)
+        effect = effect_of(survivors, unseen, prepared.y, repeats, prepared.weight)
+    if len(kept) < len(population):
+        core = _smaller(networks, survivors.some(kept), [values[list(kept)] for values in run.weights()])
     return Fitted(
         model=networks.model(core),
         best_epochs=tuple(int(e) for e in run.best_epochs),
         epochs=len(run.history["train"]),
         history=run.history,
-        unseen=[unseen[i] for i in served] if served else unseen,
+        unseen=[unseen[i] for i in kept] if unseen else [],
         notes=(effect.sentence,) if effect else (),
-        networks=served,
+        networks=tuple(going[i] for i in kept) if len(kept) < len(population) else (),
         computed=problem.computed,
         init=init,
         augmentation=effect,
@@ -128,7 +138,7 @@ def _problem(networks: Networks, core: Any, data: _Data, steps: Steps) -> Proble
     config, objective, prepared = data.population.config, networks.objective, networks.prepared
     span = steps.epoch * config.required("epochs")
     factors = FAMILIES[config.required("model")].factor
-    optimizer = build_optimizer(config, span, factors, data.population.learning_rates)
+    optimizer = build_optimizer(config, span, factors, data.population.learning_rates, data.population.weight_decays)
     return Problem(
         core=core,
         members=config.required("members"),

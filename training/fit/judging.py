@@ -31,17 +31,44 @@ class Errors(NamedTuple):
 
 
 class Judge:
-    """Judges the networks of a population together.
+    """Judges the networks of a population, those of each trial together.
+
+    Args:
+        population: the networks; of each trial all folds of some repeats.
+        objective: gives the error.
+        table: rows as the loss takes them.
+    """
+
+    def __init__(self, population: Population, objective: Objective, table: Table) -> None:
+        self._population, self._objective, self._table = population, objective, table
+        self._trials = [
+            (positions, _Trial(population.some(positions), objective, table)) for positions in population.trials
+        ]
+
+    def some(self, positions: Sequence[int]) -> Judge:
+        """Of some of the networks."""
+        return Judge(self._population.some(positions), self._objective, self._table)
+
+    def errors(self, outputs: Sequence[Float32]) -> Errors:
+        """Errors of all networks; those that judge are those alone in a trial where one of these is not a number.
+
+        Args:
+            outputs: of each network for its validation rows, (n_members, n_rows, n_outputs).
+        """
+        alone, judged = np.zeros(len(outputs)), np.zeros(len(outputs))
+        for positions, trial in self._trials:
+            of_trial = trial.errors([outputs[i] for i in positions])
+            alone[list(positions)], judged[list(positions)] = of_trial
+        return Errors(alone, judged)
+
+
+class _Trial:
+    """Judges networks that will answer together.
 
     What is served is the mean of all networks, so an epoch is judged by the error that their mean would have, which a
     single network's error misses by far: networks that have learnt their rows by heart are bad alone and good together.
     Where the folds are cut several times, every row has several answers of networks that did not see it. Their errors
     alone and together give the part that averaging removes, and with it the error of as many networks as there are.
-
-    Args:
-        population: the networks.
-        objective: gives the error.
-        table: rows as the loss takes them.
     """
 
     def __init__(self, population: Population, objective: Objective, table: Table) -> None:
@@ -51,11 +78,7 @@ class Judge:
         self._shared = all(fold.validation is self._folds[0].validation for fold in self._folds)
 
     def errors(self, outputs: Sequence[Float32]) -> Errors:
-        """Errors of all networks; those that judge are those alone where one of these is not a number.
-
-        Args:
-            outputs: of each network for its validation rows, (n_members, n_rows, n_outputs).
-        """
+        """See :meth:`Judge.errors`."""
         pairs = zip(self._folds, outputs, strict=True)
         alone: Float64 = np.array([self._score(fold.validation, answers) for fold, answers in pairs])
         if len(alone) == 1 or not np.isfinite(alone).all():

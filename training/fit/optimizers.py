@@ -22,6 +22,7 @@ def build_optimizer(
     n_steps: int,
     factors: Callable[[str], float] | None = None,
     rates: Sequence[float] | None = None,
+    decays: Sequence[float] | None = None,
 ) -> Any:
     """The optimiser that the settings name.
 
@@ -30,6 +31,7 @@ def build_optimizer(
         n_steps: that the schedule spans.
         factors: of the learning rate, by a weight's path, ``layer/name``. Defaults to 1 for every weight.
         rates: peak learning rate of each network. Defaults to the setting's for all.
+        decays: weight decay of each network. Defaults to the setting's for all.
     """
     peaks = np.asarray(rates if rates is not None else [_one(config.required("learning_rate"))], np.float32)
     peak = float(peaks.max())
@@ -47,28 +49,33 @@ def build_optimizer(
     }
     kind, arguments = kinds[name]
     # Adam's decay would be added to its gradient's scale; "adam" is AdamW without decay, as the field uses the names.
-    if name != "adam" and config.weight_decay:
-        arguments["weight_decay"] = config.weight_decay
+    each_decay = np.asarray([config.weight_decay or 0.0] if decays is None else decays, np.float32)
+    decay = (config.weight_decay or 0.0) if decays is None else max(decays)
+    if name != "adam" and decay:
+        arguments["weight_decay"] = decay
     elif name == "adamw":
         arguments["weight_decay"] = 0.0
     optimizer = type(f"Scaled{kind.__name__}", (_Scaled, kind), {})(learning_rate=rate, **arguments)
     optimizer.factors = factors
     optimizer.shares = None if (peaks == peak).all() else peaks / peak
+    optimizer.decays = None if (each_decay == each_decay[0]).all() else each_decay / each_decay.max()
     _spare_from_decay(optimizer)
     return optimizer
 
 
-def optimizer_of_share(optimizer: Any, share: slice) -> Any:
+def optimizer_of_some(optimizer: Any, networks: Sequence[int]) -> Any:
     """The same optimiser, not built yet, for some of the networks.
 
     Args:
         optimizer: of all networks, Keras's or from :func:`build_optimizer`.
-        share: which of them.
+        networks: numbers of some of them.
     """
     part = type(optimizer).from_config(optimizer.get_config())
     if isinstance(optimizer, _Scaled):
+        chosen = list(networks)
         part.factors = optimizer.factors
-        part.shares = None if optimizer.shares is None else optimizer.shares[share]
+        part.shares = None if optimizer.shares is None else optimizer.shares[chosen]
+        part.decays = None if optimizer.decays is None else optimizer.decays[chosen]
         _spare_from_decay(part)
     return part
 
@@ -79,10 +86,17 @@ def _spare_from_decay(optimizer: Any) -> None:
 
 
 class _Scaled:
-    """Mixed into a Keras optimiser: multiplies the learning rate by each weight's factor and each network's share."""
+    """Mixed into a Keras optimiser: multiplies the learning rate by each weight's factor and each network's share.
+
+    Attributes:
+        factors: of the learning rate, by a weight's path.
+        shares: of the learning rate, of each network, float32 (n_networks,); None: 1.
+        decays: of the weight decay, likewise.
+    """
 
     factors: Callable[[str], float] | None = None
     shares: npt.NDArray[np.float32] | None = None
+    decays: npt.NDArray[np.float32] | None = None
 
     def build(self, variables: list[Any]) -> None:
         super().build(variables)  # type: ignore[misc]
@@ -96,6 +110,16 @@ class _Scaled:
             # Every weight has the networks as its leading axis.
             learning_rate = learning_rate * np.reshape(self.shares, (-1,) + (1,) * (len(variable.shape) - 1))
         super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+
+    def _apply_weight_decay(self, variables: list[Any]) -> None:
+        if self.decays is None:
+            super()._apply_weight_decay(variables)  # type: ignore[misc]
+            return
+        rate, decay = self.learning_rate, self.weight_decay  # type: ignore[attr-defined]
+        for variable in variables:
+            if self._use_weight_decay(variable):  # type: ignore[attr-defined]
+                of_each = np.reshape(self.decays, (-1,) + (1,) * (len(variable.shape) - 1))
+                self.assign_sub(variable, variable * (of_each * decay) * rate)  # type: ignore[attr-defined]
 
 
 def _one(rate: float | tuple[float, ...]) -> float:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, get_args
 
-from training.settings.augmentation import several
+from training.settings.augmentation import Kind, several
 from training.settings.config import TrainConfig
 from training.table.folds import Fold
+
+# What each network has for itself; amounts of augmentation are such settings, too, where they are asked for.
+_OF_EACH = ("learning_rate", "dropout", "weight_decay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +19,15 @@ class NetworkSettings:
     """What one network is given.
 
     Attributes:
-        number: of the network; one that is trained once more keeps the number that it was measured under.
+        number: of the network in its trial; one that is trained once more keeps the number that it was measured under.
         fold: rows that train it, and rows that choose its epoch.
         repeat: which time of cutting the rows into folds its fold comes from.
         learning_rate: peak.
         dropout: share of hidden units dropped in training.
+        weight_decay: decoupled.
         noise: deviation of what is added to scaled numbers; 0: none.
         mixup: alpha of the mixtures' Beta distribution; 0: none.
+        trial: which settings of several that are tried it is one network of.
     """
 
     number: int
@@ -30,8 +35,10 @@ class NetworkSettings:
     repeat: int
     learning_rate: float
     dropout: float
+    weight_decay: float = 0.0
     noise: float = 0.0
     mixup: float = 0.0
+    trial: int = 0
 
     @property
     def augmented(self) -> bool:
@@ -44,7 +51,8 @@ class Population:
     """Networks of one shape, which are trained side by side on a leading axis.
 
     Attributes:
-        networks: what each is given. Those of one repeat stand together, in the order of its folds.
+        networks: what each is given. Those of one trial stand together, in it those of one repeat, in the order of its
+            folds.
         config: resolved settings that all of them share: the shape, the optimiser, the epochs and the seed. One seed
             draws for all: weights, dropout and the order of rows are parts of draws for the whole population.
     """
@@ -53,13 +61,14 @@ class Population:
     config: TrainConfig
 
     @classmethod
-    def of(cls, config: TrainConfig, folds: Sequence[Fold], repeats: int) -> Self:
+    def of(cls, config: TrainConfig, folds: Sequence[Fold], repeats: int, trial: int = 0) -> Self:
         """One network a fold; settings of several values are given to the repeats in turn, and nowhere else.
 
         Args:
             config: resolved settings, as a person writes them.
             folds: rows of each network, ``repeats`` times all folds.
             repeats: times that the folds cover the rows.
+            trial: number of these settings among several that are tried. Defaults to 0.
         """
         per_cut = max(1, len(folds) // max(1, repeats))
 
@@ -70,10 +79,30 @@ class Population:
         networks = []
         for i, fold in enumerate(folds):
             repeat = i // per_cut
-            amounts = {kind: given(kind, repeat) for kind in config.augment}
-            rate, dropout = given("learning_rate", repeat), given("dropout", repeat)
-            networks.append(NetworkSettings(i, fold, repeat, rate, dropout, **amounts))
+            settings = {name: given(name, repeat) for name in (*_OF_EACH, *config.augment)}
+            networks.append(NetworkSettings(i, fold, repeat, trial=trial, **settings))
         return cls(tuple(networks), config)
+
+    @classmethod
+    def of_trials(cls, trials: Sequence[TrainConfig], folds: Sequence[Fold], repeats: int) -> list[Self]:
+        """The networks of several settings, those of one shape side by side.
+
+        Args:
+            trials: resolved settings. They share a shape where they differ in nothing but what each network has for
+                itself: learning rate, dropout, weight decay, and amounts of the same augmentations.
+            folds, repeats: of each trial, see :meth:`of`.
+
+        Returns:
+            A population a shape, in the order in which the shapes first occur.
+        """
+        shapes: dict[str, list[Self]] = {}
+        for trial, config in enumerate(trials):
+            shape = config.model_dump_json(exclude={*_OF_EACH, *get_args(Kind)})
+            shapes.setdefault(shape, []).append(cls.of(config, folds, repeats, trial))
+        return [
+            replace(alike[0], networks=tuple(network for population in alike for network in population.networks))
+            for alike in shapes.values()
+        ]
 
     def __len__(self) -> int:
         return len(self.networks)
@@ -85,8 +114,14 @@ class Population:
 
     @property
     def repeats(self) -> int:
-        """How many times the folds cover the rows."""
+        """How many times the folds of a trial cover the rows."""
         return len({network.repeat for network in self.networks})
+
+    @property
+    def trials(self) -> list[tuple[int, ...]]:
+        """Where the networks of each trial stand."""
+        numbers = dict.fromkeys(network.trial for network in self.networks)
+        return [tuple(i for i, network in enumerate(self.networks) if network.trial == t) for t in numbers]
 
     @property
     def dropout(self) -> list[float]:
@@ -99,12 +134,17 @@ class Population:
         return [network.learning_rate for network in self.networks]
 
     @property
+    def weight_decays(self) -> list[float]:
+        """Of each network."""
+        return [network.weight_decay for network in self.networks]
+
+    @property
     def numbers(self) -> tuple[int, ...]:
         """Of each network."""
         return tuple(network.number for network in self.networks)
 
     def positions(self, repeats: Sequence[int]) -> tuple[int, ...]:
-        """Where the networks of some repeats stand."""
+        """Where the networks of some repeats of a single trial stand, the repeats counted from 0."""
         per_cut = len(self) // self.repeats
         return tuple(i for cut in repeats for i in range(cut * per_cut, (cut + 1) * per_cut))
 

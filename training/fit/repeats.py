@@ -32,6 +32,8 @@ def choose_repeats(
         Ascending numbers of the chosen repeats, at least one.
     """
     folds, repeats, most = population.folds, population.repeats, population.config.served_repeats
+    if repeats == 1:
+        return (0,)
     y, weight = table.y, table.weight
     rows = left_out(folds, repeats)
     answers = joint(folds, repeats, outputs, len(y))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.fit.chunks import Chunks
-from training.fit.epochs import Epochs, Limits, Progress
+from training.fit.epochs import Epochs, Limits, Progress, Review
 from training.fit.judging import Judge
 from training.fit.loops import Loop
 from training.fit.loops.problem import Table
@@ -41,10 +41,10 @@ class StreamedEpochs(Epochs):
         self._orders = np.random.default_rng([population.config.seed, 1])
         self._n_chunks = chunks.n_chunks
 
-    def to_the_end(self, progress: Progress | None, stop_at: int | None) -> None:
+    def to_the_end(self, progress: Progress | None, stop_at: int | None, review: Review | None = None) -> None:
         """See :meth:`Epochs.to_the_end`; the thread that reads ahead ends with it."""
         with self._chunks.opened(self._order(stop_at or self._limits.epochs)) as self._tables:
-            super().to_the_end(progress, stop_at)
+            super().to_the_end(progress, stop_at, review)
 
     def _order(self, epochs: int) -> Iterator[int]:
         for _ in range(epochs):
@@ -55,8 +55,7 @@ class StreamedEpochs(Epochs):
         for _ in range(self._n_chunks):
             chunk, table = next(self._tables)
             self._loop.replace(table)
-            rows, batch = self._chunks.rows(chunk), self._limits.steps.batch
-            steps = len(rows) // batch
-            drawn = [self._rng.permutation(rows)[: steps * batch].reshape(steps, batch) for _ in self._folds]
-            total = total + self._taken(np.stack(drawn, axis=1).astype(np.int32))
+            rows = self._chunks.rows(chunk)
+            steps = len(rows) // self._limits.steps.batch
+            total = total + self._taken(self._ordered([rows] * len(self._population), steps))
         return np.asarray(total / self._limits.steps.epoch, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from artifact.errors import TruelineError
 
 if TYPE_CHECKING:
     from training.fit.loops.problem import Problem, Table
+    from training.fit.loops.some import State
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -18,7 +20,13 @@ BACKENDS = ("tensorflow", "jax")
 
 
 class Loop(Protocol):
-    """Trains the networks of a :class:`Problem`."""
+    """Trains the networks of a :class:`Problem`.
+
+    Attributes:
+        problem: what it trains.
+    """
+
+    problem: Problem
 
     def run(self, rows: Int32) -> Float32:
         """Take steps.
@@ -47,6 +55,12 @@ class Loop(Protocol):
             table: of the same shapes; it is the loop's from now on and must not be written to.
         """
 
+    def state(self) -> State:
+        """Copies of all that steps change."""
+
+    def set_state(self, state: State) -> None:
+        """Go on from a state of another loop of the same networks."""
+
     def weights(self) -> list[npt.NDArray[Any]]:
         """Copies of the trainable weights, each (n_networks, ...)."""
 
@@ -74,3 +88,21 @@ def open_loop(problem: Problem) -> Loop:
 
         return JaxLoop(problem)
     raise TruelineError(f"Expected KERAS_BACKEND to be one of {', '.join(BACKENDS)} for training. Received: {backend}.")
+
+
+def reopened(loop: Loop, networks: Sequence[int]) -> Loop:
+    """A loop that goes on with some of the networks, compiled anew for as many.
+
+    Each learns what it would learn beside all others, but for rounding: sums of another shape may be added up in
+    another order. Random draws are those that each would have.
+
+    Args:
+        loop: of all networks; it is not to be used any more.
+        networks: numbers of some of them, ascending.
+    """
+    from training.fit.loops.some import some_of
+
+    state = loop.state().some(networks)
+    smaller = open_loop(some_of(loop.problem, networks))
+    smaller.set_state(state)
+    return smaller

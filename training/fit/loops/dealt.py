@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from training.devices.threads import usable_cores
 from training.fit.loops.problem import Problem, Table
+from training.fit.loops.some import State, some_of
 from training.fit.loops.tensorflow import TensorFlowLoop, on_device
-from training.fit.optimizers import optimizer_of_share
 
 # Each share is traced, one after another, and compiled: more of them than this cost more than they save.
 _MOST_SHARES = 8
@@ -45,11 +43,13 @@ class DealtLoop:
     """
 
     def __init__(self, problem: Problem, shares: int) -> None:
+        self.problem = problem
         self._variables = problem.core.trainable_variables
         ends = [round(i * problem.networks / shares) for i in range(shares + 1)]
         self._shares = [slice(start, end) for start, end in pairwise(ends)]
         table = on_device(problem)
-        self._loops = [TensorFlowLoop(share_of(problem, share), table) for share in self._shares]
+        of_shares = (some_of(problem, range(share.start, share.stop)) for share in self._shares)
+        self._loops = [TensorFlowLoop(part, table) for part in of_shares]
         self._threads = ThreadPoolExecutor(shares, "networks")
 
     def run(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
@@ -73,31 +73,12 @@ class DealtLoop:
         for variable, values in zip(self._variables, weights, strict=True):
             variable.assign(values)
 
+    def state(self) -> State:
+        return State.joined([loop.state() for loop in self._loops])
+
+    def set_state(self, state: State) -> None:
+        for loop, share in zip(self._loops, self._shares, strict=True):
+            loop.set_state(state.some(share))
+
     def _of_each(self, call: Callable[[TensorFlowLoop, slice], Any]) -> Sequence[Any]:
         return list(self._threads.map(call, self._loops, self._shares))
-
-
-def share_of(problem: Problem, share: slice) -> Problem:
-    """The problem of some of the networks: their weights copied, their dropout the same, compiled if the whole is."""
-    networks = range(problem.networks)[share]
-
-    def cut(layer: Any) -> Any:
-        config = layer.get_config()
-        if "networks" in config:
-            config["networks"] = len(networks)
-        if "rates" in config:
-            config["rates"] = config["rates"][share]
-        if "first" in config:
-            config["first"] = networks[0]
-        return type(layer).from_config(config)
-
-    core = keras.models.clone_model(problem.core, clone_function=cut)
-    for mine, of_all in zip(core.trainable_variables, problem.core.trainable_variables, strict=True):
-        mine.assign(of_all[share])
-    optimizer = optimizer_of_share(problem.update.optimizer, share)
-    return replace(
-        problem,
-        core=core,
-        update=problem.update._replace(optimizer=optimizer),
-        hardware=problem.hardware._replace(compiled=problem.pays_compiling),
-    )

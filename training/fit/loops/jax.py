@@ -18,6 +18,7 @@ from training.devices.distribution import BATCH, NETWORKS
 from training.devices.precision import layers_in, products_in
 from training.fit.augmentation import Batch
 from training.fit.loops.problem import Problem, Table, chunks, evaluated
+from training.fit.loops.some import State
 
 
 class JaxLoop:
@@ -28,7 +29,7 @@ class JaxLoop:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._problem, self._precision, self._distribution = problem, problem.precision, problem.distribution
+        self.problem, self._precision, self._distribution = problem, problem.precision, problem.distribution
         core, optimizer = problem.core, problem.update.optimizer
         optimizer.build(core.trainable_variables)
         self.replace(problem.table)
@@ -51,7 +52,7 @@ class JaxLoop:
         return np.asarray(losses)
 
     def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
+        size = chunks(rows.shape[1], self.problem.networks, self.problem.members)
         # A part must be as many rows for each device.
         size = -(-size // self._distribution.n_devices) * self._distribution.n_devices
         return evaluated(
@@ -67,8 +68,14 @@ class JaxLoop:
 
     def set_weights(self, weights: list[npt.NDArray[Any]]) -> None:
         self._state = ([self._put(w, *self._cut(w.shape)) for w in weights], *self._state[1:])
-        for variable, value in zip(self._problem.core.trainable_variables, weights, strict=True):
+        for variable, value in zip(self.problem.core.trainable_variables, weights, strict=True):
             variable.assign(value)
+
+    def state(self) -> State:
+        return State(*([np.array(value) for value in group] for group in self._state))
+
+    def set_state(self, state: State) -> None:
+        self._state = tuple([self._put(value, *self._cut(value.shape)) for value in group] for group in state)
 
     def _put(self, values: Any, *axes: str | None) -> Any:
         """On the device, or cut along the axes that the distribution cuts by; a copy on each without axes."""
@@ -77,7 +84,7 @@ class JaxLoop:
 
     def _cut(self, shape: tuple[int, ...]) -> tuple[str, ...]:
         """Weights and what the optimiser keeps of each have the networks as their leading axis."""
-        return (NETWORKS,) if shape and shape[0] == self._problem.networks and len(shape) > 1 else ()
+        return (NETWORKS,) if shape and shape[0] == self.problem.networks and len(shape) > 1 else ()
 
     def _steps(self, state: Any, rows: Any, table: Table) -> Any:
         state, losses = jax.lax.scan(lambda state, some: self._step(state, _gathered(some, table)), state, rows)
@@ -88,22 +95,22 @@ class JaxLoop:
         batch, drawn = self._batch(drawn, rows)
         gradient = jax.value_and_grad(self._loss, has_aux=True)
         (_, (losses, others)), gradients = gradient(trainable, others, batch)
-        trainable, slots = self._problem.update.optimizer.stateless_apply(
-            slots, self._problem.clipped(gradients), trainable
+        trainable, slots = self.problem.update.optimizer.stateless_apply(
+            slots, self.problem.clipped(gradients), trainable
         )
         return (trainable, others, slots, drawn), losses
 
     def _batch(self, drawn: Any, rows: Table) -> tuple[Batch, Any]:
         batch = Batch(*rows)
-        if self._problem.augment is None:
+        if self.problem.augment is None:
             return batch, drawn
         with keras.StatelessScope(state_mapping=list(zip(self._drawing, drawn, strict=True))) as scope:
             # Apart: XLA then computes the rest as it does without it, to the bit.
-            batch = jax.lax.optimization_barrier(self._problem.augment(batch))
+            batch = jax.lax.optimization_barrier(self.problem.augment(batch))
         return batch, [scope.get_current_value(variable) for variable in self._drawing]
 
     def _loss(self, trainable: Any, others: Any, batch: Batch) -> Any:
-        problem = self._problem
+        problem = self.problem
         with layers_in(problem.core, self._precision):
             outputs, others = problem.core.stateless_call(trainable, others, batch.features, training=True)
         losses = problem.losses(batch.y, batch.weight, outputs)
@@ -114,8 +121,8 @@ class JaxLoop:
 
     def _forward(self, state: Any, rows: Any, table: Table) -> Any:
         features = _gathered(rows, table).features
-        outputs, _ = self._problem.core.stateless_call(state[0], state[1], features, training=False)
-        return self._problem.by_member(outputs)
+        outputs, _ = self.problem.core.stateless_call(state[0], state[1], features, training=False)
+        return self.problem.by_member(outputs)
 
 
 def _gathered(rows: Any, table: Table) -> Table:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from training.devices.precision import layers_in, products_in
 from training.fit.augmentation import Batch
 from training.fit.loops.problem import Problem, Table, chunks, evaluated
+from training.fit.loops.some import State
 
 
 class Held(NamedTuple):
@@ -30,7 +31,7 @@ class TensorFlowLoop:
     """
 
     def __init__(self, problem: Problem, table: Held | None = None) -> None:
-        self._problem = problem
+        self.problem = problem
         self._precision = problem.precision
         self._variables = problem.core.trainable_variables
         problem.update.optimizer.build(self._variables)
@@ -54,13 +55,13 @@ class TensorFlowLoop:
 
     def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         self.prepare_outputs()
-        size = chunks(rows.shape[1], self._problem.networks, self._problem.members)
+        size = chunks(rows.shape[1], self.problem.networks, self.problem.members)
         return evaluated(lambda part: self._answer(tf.constant(part)), rows, size)
 
     def prepare_outputs(self) -> None:
         """Trace :meth:`outputs`, which Keras cannot do in several threads at once."""
         if self._answer is None:
-            rows = tf.TensorSpec((self._problem.networks, None), tf.int32)
+            rows = tf.TensorSpec((self.problem.networks, None), tf.int32)
             answer = tf.function(self._forward, autograph=False, input_signature=[rows])
             self._answer = answer.get_concrete_function()
 
@@ -78,15 +79,29 @@ class TensorFlowLoop:
         for variable, value in zip(self._variables, weights, strict=True):
             variable.assign(value)
 
+    def state(self) -> State:
+        return State(*([np.array(variable.numpy()) for variable in group] for group in self._state))
+
+    def set_state(self, state: State) -> None:
+        for group, values in zip(self._state, state, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+
+    @property
+    def _state(self) -> tuple[list[Any], ...]:
+        core, optimizer, augment = self.problem.core, self.problem.update.optimizer, self.problem.augment
+        drawing = [] if augment is None else augment.state
+        return self._variables, core.non_trainable_variables, optimizer.variables, drawing
+
     def _steps(self, rows: Any) -> Any:
         def step(i: Any, total: Any) -> tuple[Any, Any]:
             return i + 1, total + self._step(rows[i])
 
-        start = tf.constant(0), tf.zeros((2, self._problem.networks))
+        start = tf.constant(0), tf.zeros((2, self.problem.networks))
         return tf.while_loop(lambda i, _: i < tf.shape(rows)[0], step, start)[1]
 
     def _step(self, rows: Any) -> Any:
-        problem = self._problem
+        problem = self.problem
         weight = None if self._weight is None else tf.gather(self._weight, rows)
         batch = Batch(self._gathered(rows), tf.gather(self._y, rows), weight)
         if self._augmented is not None:
@@ -103,7 +118,7 @@ class TensorFlowLoop:
         return losses
 
     def _forward(self, rows: Any) -> Any:
-        return self._problem.by_member(self._problem.core(self._gathered(rows), training=False))
+        return self.problem.by_member(self.problem.core(self._gathered(rows), training=False))
 
     def _gathered(self, rows: Any) -> dict[str, Any]:
         return {name: tf.gather(values, rows) for name, values in self._features.items()}

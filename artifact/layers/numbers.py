@@ -1,0 +1,27 @@
+"""Numbers of a layer's networks among those that a seed draws for: each has its draws, whoever is beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def numbers_of(networks: int, first: int, numbers: Sequence[int] | None) -> list[int]:
+    """The numbers that a layer's arguments mean.
+
+    Args:
+        networks: how many.
+        first: number of the first, where they are in a row.
+        numbers: of each, or None where they are in a row.
+    """
+    return list(range(first, first + networks) if numbers is None else numbers)
+
+
+def in_a_row(numbers: Sequence[int]) -> bool:
+    """Whether each number is one more than the one before."""
+    return list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def config_of(numbers: Sequence[int]) -> dict[str, Any]:
+    """The arguments that mean these numbers, for a layer's ``get_config``."""
+    return {"first": numbers[0]} if in_a_row(numbers) else {"first": numbers[0], "numbers": list(numbers)}

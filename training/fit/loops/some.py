@@ -1,0 +1,87 @@
+"""Some of a loop's networks: their problem, and all that training has changed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Self
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from training.fit.loops.problem import Problem
+from training.fit.optimizers import optimizer_of_some
+
+Arrays = list[npt.NDArray[Any]]
+
+
+class State(NamedTuple):
+    """What steps change; by these alone a loop can be gone on with in another one.
+
+    Attributes:
+        weights: trainable ones, each (n_networks, ...).
+        others: variables of the core that are not trained: where its random draws stand.
+        slots: variables of the optimiser: numbers of all networks, or (n_networks, ...).
+        draws: where the draws of augmentation stand.
+    """
+
+    weights: Arrays
+    others: Arrays
+    slots: Arrays
+    draws: Arrays
+
+    def some(self, networks: Sequence[int] | slice) -> Self:
+        """The state of some of the networks."""
+        n, chosen = len(self.weights[0]), networks if isinstance(networks, slice) else list(networks)
+
+        def of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return values[chosen] if values.ndim > 1 and len(values) == n else values
+
+        return type(self)(*([of(values) for values in group] for group in self))
+
+    @classmethod
+    def joined(cls, shares: Sequence[Self]) -> Self:
+        """The state of all networks from those of its shares, in their order."""
+
+        def of(values: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+            by_network = values[0].ndim > 1 and all(
+                len(v) == len(share.weights[0]) for v, share in zip(values, shares, strict=True)
+            )
+            return np.concatenate(values) if by_network else values[0]
+
+        groups = zip(*shares, strict=True)
+        return cls(*([of(values) for values in zip(*group, strict=True)] for group in groups))
+
+
+def some_of(problem: Problem, networks: Sequence[int]) -> Problem:
+    """The problem of some of the networks: their weights copied, their draws the same, compiled if the whole is.
+
+    Args:
+        problem: of all networks.
+        networks: numbers of some of them, ascending.
+    """
+    chosen = list(networks)
+
+    def cut(layer: Any) -> Any:
+        config = layer.get_config()
+        if "networks" in config:
+            config["networks"] = len(chosen)
+        if "rates" in config:
+            config["rates"] = [config["rates"][i] for i in chosen]
+        if "first" in config:
+            # What is drawn for a network depends on its number among all that there were.
+            config["numbers"] = [layer.numbers[i] for i in chosen]
+        return type(layer).from_config(config)
+
+    core = keras.models.clone_model(problem.core, clone_function=cut)
+    for mine, of_all in zip(core.trainable_variables, problem.core.trainable_variables, strict=True):
+        mine.assign(keras.ops.convert_to_numpy(of_all)[chosen])
+    optimizer = optimizer_of_some(problem.update.optimizer, chosen)
+    return replace(
+        problem,
+        core=core,
+        update=problem.update._replace(optimizer=optimizer),
+        hardware=problem.hardware._replace(compiled=problem.pays_compiling),
+        augment=None if problem.augment is None else problem.augment.some(chosen),
+    )
