@@ -81,6 +81,7 @@ async def _measure(folder: Path, options: argparse.Namespace) -> dict[str, list[
     for name in _CALLS:
         setattr(worker.metrics, name, lambda *_: None)
     worker.count = lambda *_: None
+    worker.tap.add = lambda *_: None
     requests = [_HEAD % len(body) + body.encode() for body in net.bodies]
     found: dict[str, list[float]] = {name: [] for name in kinds}
     for turn in range(options.rounds + 1):
