@@ -48,6 +48,30 @@ def echo(n_samples=9, offset=0.0):
     return Predictor(schema, EchoRuntime(), calibration, build_manifest(schema, "echo", "v1"))
 
 
+# Chunks
+
+
+def test_no_call_of_the_runtime_takes_more_rows_than_its_memory_is_for(monkeypatch):
+    predictor, calls = echo(), []
+    run = predictor.runtime.run
+    monkeypatch.setattr(predictor.runtime, "run", lambda *X: calls.append(len(X[0])) or run(*X))
+    numeric = np.arange(10_000, dtype=np.float32)[:, None]
+    outputs = predictor.run(numeric, np.zeros((10_000, 0), np.int32))
+    assert calls == [4096, 4096, 1808]
+    assert (outputs.value == numeric).all()
+    assert outputs.spread is not None
+    assert (outputs.spread == 1).all()
+    assert outputs.quantiles is None
+
+
+def test_rows_in_chunks_are_answered_to_the_last_bit_as_rows_at_once(built):
+    predictor = Predictor.load(built)
+    X = Encoder(predictor.schema).encode_rows(sample_rows(predictor.schema, 9_000, seed=5))
+    whole, chunked = predictor.runtime.run(X.numeric, X.categorical), predictor.run(X.numeric, X.categorical)
+    for one, other in zip(whole, chunked, strict=True):
+        assert np.array_equal(one, other) if one is not None else other is None
+
+
 # Load
 
 

@@ -15,6 +15,7 @@ from keras import ops
 
 from artifact.rows.encoding import Encoded
 from artifact.runtimes import Outputs
+from artifact.runtimes.chunks import chunks
 from training.ensemble.logits import raw_of
 from training.ensemble.students import Students, Teacher
 from training.families import FAMILIES
@@ -24,7 +25,7 @@ from training.fit.observer import Observer
 from training.networks.model import Fitted, feed, in_units, make_deterministic
 from training.networks.unseen import judging_answers, judging_rows
 from training.objectives import objective_of
-from training.prepare.in_memory import Prepared, take
+from training.prepare.in_memory import Prepared
 
 Float32 = npt.NDArray[np.float32]
 # Rows that a teacher answers at once.
@@ -126,8 +127,8 @@ def networks_of(prepared: Prepared, fitted: Fitted) -> Teacher:
 
     def by_fold(X: Encoded) -> list[Outputs]:
         parts = []
-        for start in range(0, len(X), _CHUNK):
-            part = take(X, np.arange(start, min(start + _CHUNK, len(X))))
+        for rows in chunks(len(X), _CHUNK):
+            part = Encoded(X.numeric[rows], X.categorical[rows])
             parts.append(np.asarray(ops.convert_to_numpy(raw(feed(part, names), training=False))))
         outputs = np.concatenate(parts, axis=1)
         chosen = [outputs[k * members : (k + 1) * members] for k in range(folds)]

@@ -15,6 +15,7 @@ from artifact.manifest import INT8_MODEL, ONNX_MODEL, Int8
 from artifact.predictor import Predictor
 from artifact.rows.encoding import Encoded
 from artifact.runtimes import OnnxRuntime
+from artifact.runtimes.chunks import chunks
 
 # In standard deviations of a target, at the worst of the golden rows; usual rows differ by a tenth of it. A served
 # version is held to it. At export a fifth of it is kept in hand, for a processor that rounds an activation otherwise.
@@ -162,8 +163,8 @@ def _activation_ranges(model: Any, names: list[str], ranges: list[Encoded]) -> l
         inputs = [tensor.name for tensor in session.get_inputs()]
         seen = [(0.0, 0.0)] * len(names)
         for rows in ranges:
-            for start in range(0, len(rows), _CHUNK):
-                part = {name: getattr(rows, name)[start : start + _CHUNK] for name in inputs}
+            for few in chunks(len(rows), _CHUNK):
+                part = {name: getattr(rows, name)[few] for name in inputs}
                 values = session.run(names, part)
                 seen = [
                     (min(low, float(v.min())), max(high, float(v.max())))

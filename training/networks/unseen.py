@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from artifact.rows.encoding import Encoded
 from artifact.runtimes import Outputs
+from artifact.runtimes.chunks import chunks, joined
 from training.networks.model import Fitted, feed
 from training.objectives.kinds import KINDS
 from training.objectives.variance import Noise
@@ -49,13 +50,12 @@ def answers(model: object, X: Encoded) -> Outputs:
     """A fitted Keras model's answers to rows, a chunk of them at a time."""
     call: Callable[..., dict[str, object]] = model  # type: ignore[assignment]
     names = [tensor.name for tensor in model.inputs]  # type: ignore[attr-defined]
-    by_name: dict[str, list[npt.NDArray[np.float32]]] = {}
-    for start in range(0, len(X), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        part = Encoded(X.numeric[rows], X.categorical[rows])
-        for name, tensor in call(feed(part, names), training=False).items():
-            by_name.setdefault(name, []).append(np.asarray(keras.ops.convert_to_numpy(tensor)))
-    return Outputs(**{name: np.concatenate(parts) for name, parts in by_name.items()})
+
+    def run(part: Encoded) -> Outputs:
+        tensors = call(feed(part, names), training=False)
+        return Outputs(**{name: np.asarray(keras.ops.convert_to_numpy(tensor)) for name, tensor in tensors.items()})
+
+    return joined([run(Encoded(X.numeric[rows], X.categorical[rows])) for rows in chunks(len(X), _CHUNK)])
 
 
 def rows_of(outputs: Outputs, rows: Int64) -> Outputs:

@@ -19,7 +19,6 @@ BUDGET = 12e9
 # A small network's time goes into its rows all the same.
 MAX_ANSWERS = 300_000
 # Rows of one call to the network.
-_CHUNK = 4_096
 
 
 class Columns(NamedTuple):
@@ -66,10 +65,6 @@ def affordable(predictor: Predictor) -> int:
 
 def values(predictor: Predictor, X: Encoded) -> Float64:
     """The network's answers in target units, float64 (n_samples, n_targets)."""
-    found = [
-        predictor.run(X.numeric[start : start + _CHUNK], X.categorical[start : start + _CHUNK]).value
-        for start in range(0, len(X), _CHUNK)
-    ]
     offsets = target_offsets(predictor.schema)
-    answered = np.concatenate(found).astype(np.float64)
+    answered = predictor.run(X.numeric, X.categorical).value.astype(np.float64)
     return answered if offsets is None else answered + offsets

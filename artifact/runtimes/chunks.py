@@ -1,0 +1,35 @@
+"""Rows in chunks: what a network holds of a row while it computes is many times the row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from artifact.runtimes.base import Outputs
+
+
+def chunks(n_rows: int, most: int) -> Iterator[slice]:
+    """Slices of at most ``most`` rows, one after another. No rows are a slice, too.
+
+    Example:
+        >>> [(part.start, part.stop) for part in chunks(5000, 4096)]
+        [(0, 4096), (4096, 5000)]
+    """
+    for start in range(0, max(n_rows, 1), most):
+        yield slice(start, min(start + most, n_rows))
+
+
+def joined(parts: Sequence[Outputs]) -> Outputs:
+    """The outputs of consecutive chunks as those of all their rows."""
+    if len(parts) == 1:
+        return parts[0]
+    # A network has all of its outputs in every chunk.
+    named = [part._asdict() for part in parts]
+    return Outputs(
+        **{
+            name: np.concatenate([values[name] for values in named])
+            for name, first in named[0].items()
+            if first is not None
+        }
+    )
