@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import AliasChoices, Field, ValidationError
 
 from artifact.errors import ArtifactError
+from artifact.facts import Facts
 from artifact.files import unreadable
 from artifact.lineage import Frozen, Lineage
 
@@ -118,6 +119,7 @@ class Manifest(Frozen):
         note: what the user wrote by ``--note``; empty for nothing.
         int8: of ``model.int8.onnx``, or None where the version has none.
         augmentation: what it was worth, or None where there was none to measure.
+        facts: what was left out, repaired, suspected, mixed, distilled or tried again; notes tell them in sentences.
         files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
     """
 
@@ -138,6 +140,8 @@ class Manifest(Frozen):
     note: str = ""
     int8: Int8 | None = None
     augmentation: Augmentation | None = None
+    # Left out where it says nothing, so that such a manifest is what it always was.
+    facts: Facts = Field(default=Facts(), exclude_if=lambda facts: facts == Facts())
     files: dict[str, str] = Field(default_factory=dict)
     digest: str = ""
 

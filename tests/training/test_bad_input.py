@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from artifact.errors import DataError, TruelineError
+from artifact.facts import EmptyRows, Facts
 from artifact.predictor import Predictor
 from artifact.registry.local import LocalRegistry
 from tests.training.test_train import QUICK, train_frame
@@ -28,8 +29,8 @@ def rng_of(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def notes_of(frame: pl.DataFrame, **fields) -> list[str]:
-    return prepare(frame, Request("-", ("y",), "m", QUICK, **fields)).notes
+def facts_of(frame: pl.DataFrame, **fields) -> Facts:
+    return Facts.of(prepare(frame, Request("-", ("y",), "m", QUICK, **fields)).facts)
 
 
 @pytest.mark.parametrize("scale", [1e12, 1e-12])
@@ -49,14 +50,14 @@ def _schema(registry: LocalRegistry):
 
 def test_case_18c_one_row_is_too_few():
     with pytest.raises(TruelineError, match=r"Expected at least 30 rows with a target\. Received: 1\."):
-        notes_of(pl.DataFrame({"x": [1.0], "y": [2.0]}))
+        facts_of(pl.DataFrame({"x": [1.0], "y": [2.0]}))
 
 
 @pytest.mark.parametrize("weight", [None, float("nan"), float("inf"), -1.0])
 def test_case_20b_a_weight_that_is_none_is_refused(weight):
     frame = pl.DataFrame({"x": rng_of().normal(size=N), "w": [weight] + [1.0] * (N - 1), "y": rng_of(1).normal(size=N)})
     with pytest.raises(TruelineError, match=r"Expected weights in 'w' that are finite and at least 0\. Received:"):
-        notes_of(frame, weight="w")
+        facts_of(frame, weight="w")
 
 
 def test_heavy_tails_and_a_constant_feature(tmp_path):
@@ -64,7 +65,7 @@ def test_heavy_tails_and_a_constant_feature(tmp_path):
     z[0] = 1e30
     frame = pl.DataFrame({"x": x, "z": z, "one": [1.0] * N, "y": np.arctan(x / 1e6) + rng_of(1).normal(size=N) / 10})
     registry, manifest = train_frame(frame, tmp_path, config=QUICK.model_copy(update={"epochs": 15}))
-    assert any("'one' is left out: it is constant" in note for note in manifest.notes)
+    assert [(c.column, c.why) for c in manifest.facts.columns_left_out] == [("one", "constant")]
     assert manifest.verdict.beats_mean
     assert np.isfinite(Predictor.load(registry.resolve("m").path).predict_rows([{"x": 1e30, "z": -1e30}]).value).all()
 
@@ -74,7 +75,7 @@ def test_a_thousand_columns(tmp_path):
     frame = pl.DataFrame({f"f{i}": X[:, i] for i in range(1000)}).with_columns(y=pl.col("f7") * 2)
     registry, manifest = train_frame(frame, tmp_path)
     assert len(_schema(registry).features) == 1000
-    assert any("'f7' alone tells 'y'" in note for note in manifest.notes)
+    assert [(leak.column, leak.target) for leak in manifest.facts.leaks] == [("f7", "y")]
 
 
 def test_forty_rows(tmp_path):
@@ -96,8 +97,10 @@ def test_a_hundred_thousand_categories_become_those_that_rows_repeat():
 @pytest.mark.parametrize("copy", [lambda y: y, lambda y: -np.exp(y), lambda y: np.abs(y) * np.sign(y) + 1e-6])
 def test_a_copy_of_the_target_is_named(copy):
     y = rng_of().normal(size=N)
-    notes = notes_of(pl.DataFrame({"x": rng_of(1).normal(size=N), "paid": copy(y), "y": y}))
-    assert ["'paid' alone tells 'y'" in note and "drop = true" in note for note in notes] == [True]
+    facts = facts_of(pl.DataFrame({"x": rng_of(1).normal(size=N), "paid": copy(y), "y": y}))
+    (leak,) = facts.leaks
+    assert (leak.column, leak.target) == ("paid", "y")
+    assert facts == Facts(leaks=(leak,))
 
 
 def test_a_category_that_tells_the_target_is_named_and_good_features_are_not():
@@ -106,17 +109,16 @@ def test_a_category_that_tells_the_target_is_named_and_good_features_are_not():
     # With noise: of y + x / 3 and x the target is a difference, which is told as well.
     good = y + x / 3 + rng_of(2).normal(size=N) / 9
     frame = pl.DataFrame({"band": [f"b{int(v)}" for v in y], "good": good, "noise": x, "y": y})
-    notes = notes_of(frame)
-    assert len(notes) == 1
-    assert "'band' alone tells 'y'" in notes[0]
+    facts = facts_of(frame)
+    assert facts == Facts(leaks=facts.leaks)
+    assert [leak.column for leak in facts.leaks] == ["band"]
 
 
 def test_rows_without_any_value_are_told():
     y = rng_of().normal(size=N)
     x = pl.Series([None if i < 5 else float(v) for i, v in enumerate(rng_of(1).normal(size=N))])
     c = pl.Series([None if i < 5 else "ab"[i % 2] for i in range(N)])
-    notes = notes_of(pl.DataFrame({"x": x, "c": c, "y": y}))
-    assert any("5 of 300 rows have no value in any feature" in note for note in notes)
+    assert facts_of(pl.DataFrame({"x": x, "c": c, "y": y})).empty_rows == EmptyRows(count=5, rows=300)
 
 
 def _steep(tmp_path):
@@ -144,6 +146,9 @@ def test_a_loss_of_nan_is_retried_at_a_tenth_of_the_rate_and_told(tmp_path, monk
     request = Request(_steep(tmp_path), ("y",), "m", config)
     manifest = train(request, LocalRegistry(tmp_path / "home"), Observer(note=heard.append))
     assert rates == [0.04, pytest.approx(0.004)]
+    (retry,) = manifest.facts.retries
+    assert (retry.epoch, retry.learning_rate, retry.lower) == (3, 0.04, pytest.approx(0.004))
+    assert heard[0] == retry.sentence
     assert heard[0] in manifest.notes
     assert "not a number in epoch 3" in heard[0]
     assert manifest.lineage.config["learning_rate"] == pytest.approx(0.004)

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from artifact.errors import DataError
+from artifact.facts import Facts
 from tests.training.conftest import mixed_table
 from training.prepare.bounds import Bounds
 from training.prepare.in_memory import Prepared, prepare
@@ -120,6 +121,10 @@ def test_a_table_is_prepared_alike_in_memory_and_streamed(name, tmp_path):
     # Ties of time are counted in memory alone.
     shared = re.compile(r"; [\d,]+ of them share their moment .*|; rows of one moment stay together\.")
     assert [shared.sub("", note) for note in told(streamed)] == [shared.sub("", note) for note in told(held)]
+    assert [type(fact) for fact in streamed.facts] == [type(fact) for fact in held.facts]
+    ours, theirs = Facts.of(streamed.facts), Facts.of(held.facts)
+    assert ours.model_copy(update={"leaks": ()}) == theirs.model_copy(update={"leaks": ()})
+    assert [(leak.column, leak.target) for leak in ours.leaks] == [(leak.column, leak.target) for leak in theirs.leaks]
     assert streamed.schema.names == held.schema.names
     for one, other in zip(streamed.schema.features, held.schema.features, strict=True):
         # Which rows are held out is drawn in another way, but where time says it; categories are those of the others.
@@ -136,15 +141,15 @@ def test_a_table_is_prepared_alike_in_memory_and_streamed(name, tmp_path):
             assert set(streamed.frame["row"].gather(one)) == set(held.frame["row"].gather(other))
     elif not fields.get("group"):
         assert streamed.plan.sizes() == held.plan.sizes()
-    ours, theirs = in_row_order(streamed), in_row_order(held)
-    assert ours.keys() == theirs.keys()
-    for key, values in ours.items():
+    arrays, others = in_row_order(streamed), in_row_order(held)
+    assert arrays.keys() == others.keys()
+    for key, values in arrays.items():
         if values.dtype.kind == "U":
             # A category that few rows show may have an answer of its own on one side alone.
-            agree = (values == theirs[key]) | (values == "other") | (theirs[key] == "other")
+            agree = (values == others[key]) | (values == "other") | (others[key] == "other")
             assert agree.all()
         else:
-            np.testing.assert_allclose(values, theirs[key], rtol=1e-6)
+            np.testing.assert_allclose(values, others[key], rtol=1e-6)
     assert streamed.config == held.config
 
 

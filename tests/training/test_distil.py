@@ -48,6 +48,11 @@ def test_the_note_says_what_it_costs_by_rows_out_of_fold(taught):
     prepared, _, student = taught
     measured = measure(prepared, student)
     rmse = np.sqrt(np.mean(np.square(measured.outputs.value - prepared.y))) / prepared.y.std()
+    (fact,) = student.facts
+    assert fact.served
+    assert not fact.held_out
+    assert fact.error == pytest.approx(rmse, rel=1e-3)
+    assert student.notes[-1] == fact.sentence
     assert student.notes[-1].startswith("Distilled: one network of ")
     assert f"RMSE out of fold {rmse:.4g} target deviations" in student.notes[-1]
     assert len(student.unseen) == len(student.networks) == 3
@@ -87,6 +92,9 @@ def test_auto_keeps_an_ensemble_that_a_student_does_not_reach(taught, monkeypatc
     monkeypatch.setattr(teaching, "_STEPS", 20)
     kept = distil(asked, fitted)
     assert kept.model is fitted.model
+    (fact,) = kept.facts
+    assert not fact.served
+    assert fact.cost > fact.allowed == 1.01
     assert kept.notes[-1].startswith("Not distilled: one network of ")
     assert student.model is not fitted.model
 
@@ -155,13 +163,13 @@ def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
     held = prepared.X.numeric[np.concatenate([parts.test, parts.calibration, parts.validation])]
     seen = {tuple(row) for row in asked[0].numeric.tolist()}
     assert not seen & {tuple(row) for row in held.tolist()}
-    assert student.notes[-1].startswith("Distilled: one network of ")
+    assert (student.facts[-1].served, student.facts[-1].held_out) == (True, True)
     assert " on held-out rows " in student.notes[-1]
     # Twenty steps teach little: where the student has to be as good, the ensemble stays.
     wary = replace(prepared, config=prepared.config.model_copy(update={"distil": "auto"}))
     kept = distil(wary, fitted, networks_of(prepared, fitted))
     assert kept.model is fitted.model
-    assert kept.notes[-1].startswith("Not distilled: ")
+    assert not kept.facts[-1].served
     distil(prepared, fitted, teacher, measured=True)
     seen = {tuple(row) for row in asked[1].numeric.tolist()}
     assert {tuple(row) for row in held.tolist()} <= seen
@@ -175,8 +183,9 @@ def test_what_held_out_rows_decided_stands_when_all_rows_have_trained(wanted, mo
     wavy_table().write_parquet(tmp_path / "table.parquet")
     registry = LocalRegistry(tmp_path / "home")
     manifest = train(Request(str(tmp_path / "table.parquet"), ("y",), "m", config), registry)
-    (note,) = [n for n in manifest.notes if "istilled: " in n]
-    assert note.startswith("Distilled: " if wanted is True else "Not distilled: ")
-    assert " on held-out rows " in note
+    fact = manifest.facts.distilled
+    assert (fact.served, fact.held_out) == (wanted is True, True)
+    assert fact.cost is not None
+    assert manifest.notes.count(fact.sentence) == 1
     model = keras.saving.load_model(registry.resolve(f"m:{manifest.model_version}").path / "model.keras")
     assert (model.name == "student") == (wanted is True)

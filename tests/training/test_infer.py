@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from artifact.errors import DataError
+from artifact.facts import UnreadableValues
 from training.table.corrections import Corrections, TargetCorrection
 from training.table.infer import fit_categories, infer_features
 from training.table.targets import TargetFacts, described_target
@@ -47,7 +48,7 @@ def test_missing_is_imputed_only_where_training_saw_it():
 
 
 @pytest.mark.parametrize(
-    ("values", "reason"),
+    ("values", "why"),
     [
         ([7] * N, "constant"),
         ([None] * N, "empty"),
@@ -55,16 +56,16 @@ def test_missing_is_imputed_only_where_training_saw_it():
         (list(range(100, 100 + N)), "identifier"),
         ([7, *range(3, 2 + N)], "identifier"),
         ([*range(30), *range(33, N + 3)], "identifier"),
-        ([[1]] * N, "no place in a row"),
-        ([timedelta(days=i) for i in range(N)], "give a number"),
+        ([[1]] * N, "type"),
+        ([timedelta(days=i) for i in range(N)], "type"),
     ],
 )
-def test_a_useless_column_is_left_out_and_named(values, reason):
+def test_a_useless_column_is_left_out_and_named(values, why):
     found = infer(pl.DataFrame({"odd": values, "good": [i % 7 for i in range(N)]}))
     assert [f.name for f in found.features] == ["good"]
-    assert len(found.notes) == 1
-    assert "'odd'" in found.notes[0]
-    assert reason in found.notes[0]
+    (fact,) = found.said
+    assert (fact.column, fact.why) == ("odd", why)
+    assert found.notes == [fact.sentence]
 
 
 def test_a_correction_keeps_what_would_be_left_out():
@@ -76,6 +77,7 @@ def test_a_correction_keeps_what_would_be_left_out():
 def test_infinite_values_count_as_missing_and_are_told():
     found = infer(pl.DataFrame({"x": [float("inf"), *map(float, range(N))]}))
     assert found.features[0].missing == "impute"
+    assert found.said == [UnreadableValues(column="x", count=1, are_moments=False)]
     assert "1 infinite" in found.notes[0]
 
 

@@ -45,15 +45,14 @@ def train_mix(tmp_path, frame=None, target="price", **settings):
     return registry, train(Request(str(path), tuple(target.split(",")), "m", config), registry)
 
 
-def mixed_note(manifest):
-    (note,) = [n for n in manifest.notes if n.startswith("Mixed by errors on unseen rows: ")]
-    return note
-
-
 def test_a_mix_answers_with_the_weighted_mean_of_its_parts(tmp_path):
     registry, manifest = train_mix(tmp_path, mix=["mlp", "ridge", "trees"])
     assert manifest.family == "mix"
-    assert all(f"{name} " in mixed_note(manifest) for name in ("mlp", "ridge", "trees"))
+    mix = manifest.facts.mix
+    assert list(mix.weights) == ["mlp", "ridge", "trees"]
+    assert sum(mix.weights.values()) == pytest.approx(1)
+    assert all(ratio > 0 for ratio in mix.alone.values())
+    assert mix.sentence in manifest.notes
     folder = registry.resolve("m").path
     predictor = Predictor.load(folder)
     X = encode_frame(mixed_table(seed=1), predictor.schema.lenient())
@@ -78,7 +77,7 @@ def test_no_part_is_better_alone_on_the_rows_that_measure(tmp_path):
     rmse = manifest.metrics["y"]["rmse"]
     assert rmse < manifest.baselines["ridge"]["y"]["rmse"]
     assert rmse < manifest.baselines["hist_gradient_boosting"]["y"]["rmse"]
-    assert "linear" in mixed_note(manifest)
+    assert "linear" in manifest.facts.mix.weights
     assert 0.8 < manifest.coverage.covered["y"] < 0.98
 
 
@@ -129,7 +128,7 @@ def test_held_out_rows_choose_and_all_rows_train_again(tmp_path):
 @pytest.mark.parametrize("objective", ["gaussian", "quantile"])
 def test_other_objectives_mix_what_can_answer_them(tmp_path, objective):
     _, manifest = train_mix(tmp_path, mix=["mlp", "linear", "trees"], objective=objective)
-    assert ("trees" in mixed_note(manifest)) == (objective == "gaussian")
+    assert ("trees" in manifest.facts.mix.weights) == (objective == "gaussian")
     assert manifest.coverage.covered["price"] > 0.7
 
 
@@ -163,7 +162,7 @@ def test_a_streamed_table_mixes_too(tmp_path):
     config = TrainConfig.build(None, QUICK | {"folds": 1, "mix": ["mlp", "trees"]})
     bounds = Bounds(batch_rows=64, chunk_rows=100)
     manifest = train(Request(str(path), ("price",), "m", config, stream=True), registry, bounds=bounds)
-    assert "trees" in mixed_note(manifest)
+    assert "trees" in manifest.facts.mix.weights
     assert manifest.verdict.beats_mean
     Predictor.load(registry.resolve("m").path)
 

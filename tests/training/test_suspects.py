@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from artifact.facts import (
+    ColumnLeftOut,
+    Fact,
+    Facts,
+    Formula,
+    HeavyValue,
+    KeyColumn,
+    KnownWithTarget,
+    Leak,
+    Leaning,
+    LongNumbers,
+    TooGood,
+)
 from artifact.manifest import REPORT
 from artifact.registry.local import LocalRegistry
 from training.prepare.bounds import Bounds
 from training.prepare.in_memory import prepare
 from training.prepare.request import Request
+from training.prepare.streamed import prepared_stream
 from training.settings.config import TrainConfig
 from training.suspects.results import too_good
 from training.table.corrections import Corrections
 from training.table.data import read_table
+from training.table.parquet import ParquetSource
 from training.train import Observer, train
 
 N = 300
 ROW = pl.int_range(pl.len())
-WORDS = (
-    "exactly", "importance", "identifier has", "R2 of", "is missing in each", "variance", "alone tells",
-)  # fmt: skip
+SUSPECTS = (Formula, HeavyValue, KeyColumn, KnownWithTarget, Leak, Leaning, LongNumbers, TooGood)
 
 
 def numbers(n: int = N, seed: int = 0) -> pl.DataFrame:
@@ -33,27 +47,20 @@ def numbers(n: int = N, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame({"a": a, "b": b, "c": c, "y": 2 * a + b + rng.normal(0, 2, n)})
 
 
-def notes_of(frame: pl.DataFrame, target: str = "y", **fields) -> list[str]:
-    return prepare(frame, Request("-", (target,), "m", **fields)).notes
+def facts_of(frame: pl.DataFrame, target: str = "y", **fields) -> tuple[Fact, ...]:
+    return prepare(frame, Request("-", (target,), "m", **fields)).facts
 
 
-def streamed_notes(frame: pl.DataFrame, folder) -> list[str]:
+def streamed_facts(frame: pl.DataFrame, folder: Path) -> tuple[Fact, ...]:
     frame.write_parquet(folder / "t.parquet")
     config = TrainConfig(preset="fast", model="mlp", folds=1)
     request = Request(str(folder / "t.parquet"), ("y",), "m", config, stream=True)
-    notes: list[str] = []
-
-    def stop(_, found):
-        notes.extend(found)
-        raise StopIteration
-
-    with pytest.raises(StopIteration):
-        train(request, LocalRegistry(folder), Observer(schema=stop), Bounds())
-    return notes
+    with prepared_stream(request, ParquetSource([folder / "t.parquet"]), Bounds()) as (prepared, _):
+        return prepared.facts
 
 
-def suspicious(notes: list[str]) -> list[str]:
-    return [note for note in notes if any(word in note for word in WORDS)]
+def suspicious(facts: tuple[Fact, ...]) -> list[Fact]:
+    return [fact for fact in facts if isinstance(fact, SUSPECTS)]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -68,12 +75,12 @@ def test_a_clean_table_has_no_such_note(n, seed):
         town=pl.Series(rng.choice(["Leeds", "York"], n)),
         sold=pl.Series([datetime(2020, 1, 1) + timedelta(days=int(d)) for d in rng.integers(0, 900, n)]),
     )
-    assert suspicious(notes_of(frame)) == []
-    assert suspicious(notes_of(frame.with_columns(y=(pl.col("y") / 6).exp()))) == []
+    assert suspicious(facts_of(frame)) == []
+    assert suspicious(facts_of(frame.with_columns(y=(pl.col("y") / 6).exp()))) == []
 
 
 def test_a_real_table_has_no_such_note():
-    assert suspicious(prepare(read_table("dataset:diabetes"), Request("-", ("target",), "m")).notes) == []
+    assert suspicious(facts_of(read_table("dataset:diabetes"), "target")) == []
 
 
 @pytest.mark.parametrize(
@@ -92,7 +99,10 @@ def test_a_real_table_has_no_such_note():
     ],
 )
 def test_columns_that_give_the_target_exactly_are_named(formula, says):
-    assert any(says in note for note in notes_of(numbers().with_columns(y=formula)))
+    (fact,) = [f for f in facts_of(numbers().with_columns(y=formula)) if isinstance(f, Formula)]
+    assert says in fact.sentence
+    assert fact.target == "y"
+    assert set(fact.columns) <= {"a", "b", "c"}
 
 
 def test_counts_that_add_up_are_named_in_a_streamed_table_too(tmp_path):
@@ -103,8 +113,9 @@ def test_counts_that_add_up_are_named_in_a_streamed_table_too(tmp_path):
         y=pl.col("casual") + pl.col("registered")
     )
     holes = frame.with_columns(casual=pl.when(pl.int_range(pl.len()) % 9 > 0).then("casual"))
-    for notes in (notes_of(frame), notes_of(holes), streamed_notes(frame, tmp_path)):
-        assert any("'y' is exactly 'casual' + 'registered'." in note for note in notes)
+    expected = Formula(target="y", columns=("casual", "registered"), form="sum", formula="'casual' + 'registered'")
+    for facts in (facts_of(frame), facts_of(holes), streamed_facts(frame, tmp_path)):
+        assert expected in facts
 
 
 def test_two_dates_that_give_a_duration_are_named():
@@ -113,27 +124,30 @@ def test_two_dates_that_give_a_duration_are_named():
     start = [datetime(2020, 1, 1) + timedelta(days=int(d)) for d in days[0]]
     end = [s + timedelta(days=int(d)) for s, d in zip(start, days[1], strict=True)]
     frame = pl.DataFrame({"start": start, "end": end, "x": rng.normal(size=N), "y": days[1]})
-    assert any("'y' is exactly 'end' - 'start'." in note for note in notes_of(frame))
+    assert [f.formula for f in facts_of(frame) if isinstance(f, Formula)] == ["'end' - 'start'"]
 
 
 def test_a_sum_with_noise_is_no_formula():
     rng = np.random.default_rng(0)
     noisy = numbers().with_columns(y=pl.col("a") + pl.col("b") + pl.Series(rng.normal(0, 0.01, N)))
-    assert not [note for note in notes_of(noisy) if "exactly 'a'" in note]
+    assert not [fact for fact in facts_of(noisy) if isinstance(fact, Formula)]
 
 
 def test_one_row_for_each_column_is_no_formula():
     """As many columns as rows give any target."""
     X = np.random.default_rng(0).normal(size=(60, 55))
     frame = pl.DataFrame({f"f{i}": X[:, i] for i in range(55)}).with_columns(y=pl.Series(np.arange(60) ** 0.5))
-    assert not [note for note in notes_of(frame) if "exactly" in note and "sum" in note]
+    assert not [fact for fact in facts_of(frame) if isinstance(fact, Formula)]
 
 
 def test_a_feature_that_is_known_only_when_the_target_is_is_named():
     sold = pl.int_range(pl.len()) % 4 > 0
     frame = numbers().with_columns(y=pl.when(sold).then("y"), fee=pl.when(sold).then(pl.col("c") * 2))
-    (note,) = suspicious(notes_of(frame))
-    assert note.startswith("Column 'fee' is missing in each of 75 rows that have no value of 'y', and known in 100% of")
+    fact = KnownWithTarget(column="fee", targets=("y",), rows=75, known=1.0)
+    assert suspicious(facts_of(frame)) == [fact]
+    assert fact.sentence.startswith(
+        "Column 'fee' is missing in each of 75 rows that have no value of 'y', and known in 100% of"
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +160,7 @@ def test_a_feature_that_is_known_only_when_the_target_is_is_named():
     ],
 )  # fmt: skip
 def test_a_column_that_is_missing_by_chance_is_no_leak(frame):
-    assert suspicious(notes_of(frame)) == []
+    assert suspicious(facts_of(frame)) == []
 
 
 def keyed(values) -> pl.DataFrame:
@@ -164,42 +178,51 @@ def keyed(values) -> pl.DataFrame:
     ids=["07e", "after-a-split", "customers", "camel"],
 )
 def test_case_07e_an_id_like_column_that_is_kept_is_named(name, values):
-    notes = notes_of(keyed(values).rename({"key": name}))
-    assert any(note.startswith(f"Column '{name}' has ") and "as an identifier has" in note for note in notes)
+    (key,) = suspicious(facts_of(keyed(values).rename({"key": name})))
+    assert isinstance(key, KeyColumn)
+    assert (key.column, key.rows) == (name, N)
+    assert "as an identifier has" in key.sentence
     said = Corrections.model_validate({"features": {name: {"unit": "pieces"}}})
-    assert suspicious(notes_of(keyed(values).rename({"key": name}), corrections=said)) == []
+    assert suspicious(facts_of(keyed(values).rename({"key": name}), corrections=said)) == []
 
 
 def test_an_id_like_column_of_a_streamed_table_is_named(tmp_path):
     frame = numbers(4000).with_columns(serial=pl.Series(10_000_000 + np.arange(4000) * 977))
-    assert any("Column 'serial' has 4,000 different integers" in note for note in streamed_notes(frame, tmp_path))
+    assert KeyColumn(column="serial", distinct=4000, rows=4000) in streamed_facts(frame, tmp_path)
 
 
 def test_case_13b_ids_too_long_for_a_float_are_named(tmp_path):
     orders = [12345678901234567000.0 + 4096.0 * i for i in range(N)]
-    assert any(
-        "'key' holds numbers of 20 digits, of which a 64-bit float tells 15 apart" in n for n in notes_of(keyed(orders))
-    )
-    (note,) = [n for n in notes_of(keyed([1.2345678901234567e19] * N)) if "'key'" in n]
-    assert "is left out: it is constant as a 64-bit float" in note
-    assert not any("'key'" in n for n in notes_of(keyed([10.0 ** (i % 30) for i in range(N)])))
+    long = LongNumbers(column="key", digits=20)
+    assert long in facts_of(keyed(orders))
+    assert "20 digits, of which a 64-bit float tells 15 apart" in long.sentence
+    (constant,) = facts_of(keyed([1.2345678901234567e19] * N))
+    assert isinstance(constant, ColumnLeftOut)
+    assert (constant.column, constant.why) == ("key", "constant")
+    assert "it is constant as a 64-bit float" in constant.sentence
+    assert facts_of(keyed([10.0 ** (i % 30) for i in range(N)])) == ()
     frame = numbers(4000).with_columns(key=pl.Series([12345678901234567000.0 + 4096.0 * i for i in range(4000)]))
-    assert any("'key' holds numbers of 20 digits" in note for note in streamed_notes(frame, tmp_path))
+    assert long in streamed_facts(frame, tmp_path)
 
 
 def test_uuids_are_left_out_and_named():
     import uuid
 
-    (note,) = [n for n in notes_of(keyed([str(uuid.UUID(int=i * 7919)) for i in range(N)])) if "'key'" in n]
-    assert "looks like an identifier" in note
+    (fact,) = facts_of(keyed([str(uuid.UUID(int=i * 7919)) for i in range(N)]))
+    assert isinstance(fact, ColumnLeftOut)
+    assert (fact.column, fact.why) == ("key", "identifier")
 
 
 @pytest.mark.parametrize("row", [0, 7, N - 1])
 def test_case_17g_the_row_that_holds_the_variance_is_named(row, tmp_path):
     price = numbers()["y"].to_numpy().copy()
     price[row] = 3e14
-    (note,) = suspicious(notes_of(numbers().with_columns(y=price)))
-    assert note.startswith(f"Row {row + 1} of the table has 'y' = 3e+14, which alone holds 99.7% of the target's")
+    (heavy,) = suspicious(facts_of(numbers().with_columns(y=price)))
+    assert isinstance(heavy, HeavyValue)
+    assert (heavy.target, heavy.row, heavy.value, heavy.share) == ("y", row + 1, 3e14, pytest.approx(0.997, abs=1e-3))
+    assert heavy.sentence.startswith(
+        f"Row {row + 1} of the table has 'y' = 3e+14, which alone holds 99.7% of the target's"
+    )
 
 
 def test_the_row_is_counted_in_the_table_as_it_was_given():
@@ -207,22 +230,24 @@ def test_the_row_is_counted_in_the_table_as_it_was_given():
     price = numbers()["y"].to_numpy().copy()
     price[[3, 5]] = np.nan
     price[9] = -1e9
-    (note,) = suspicious(notes_of(numbers().with_columns(y=price)))
-    assert note.startswith("Row 10 of the table has 'y' = -1e+09")
+    (heavy,) = suspicious(facts_of(numbers().with_columns(y=price)))
+    assert isinstance(heavy, HeavyValue)
+    assert (heavy.row, heavy.value) == (10, -1e9)
 
 
 def test_a_row_that_weighs_nothing_holds_nothing():
     price = numbers()["y"].to_numpy().copy()
     price[9] = 1e9
     frame = numbers().with_columns(y=price, w=pl.Series((np.arange(N) != 9).astype(float)))
-    assert suspicious(notes_of(frame, weight="w")) == []
+    assert suspicious(facts_of(frame, weight="w")) == []
 
 
 def test_the_row_of_a_streamed_table_is_named(tmp_path):
     y = np.random.default_rng(0).normal(size=4000)
     y[1234] = 1e6
     frame = pl.DataFrame({"x": np.random.default_rng(1).normal(size=4000), "y": y})
-    assert any(note.startswith("Row 1,235 of the table has 'y' = 1e+06") for note in streamed_notes(frame, tmp_path))
+    heavy = [fact for fact in streamed_facts(frame, tmp_path) if isinstance(fact, HeavyValue)]
+    assert [(fact.row, fact.value) for fact in heavy] == [(1235, 1e6)]
 
 
 def increase(*parts: float) -> np.ndarray:
@@ -244,7 +269,7 @@ def increase(*parts: float) -> np.ndarray:
 )
 def test_results_that_are_too_good(r2, parts, says):
     found = too_good({"y": r2}, ("leak", "b", "c")[: len(parts)], increase(*parts), len(parts))
-    assert (says is None and found == []) or (len(found) == 1 and found[0].startswith(says))
+    assert (says is None and found == []) or [fact.sentence.startswith(says) for fact in found] == [True]
 
 
 def test_what_only_the_results_show_is_told_in_the_notes_the_terminal_and_the_report(tmp_path):
@@ -256,8 +281,9 @@ def test_what_only_the_results_show_is_told_in_the_notes_the_terminal_and_the_re
     manifest = train(
         Request(str(tmp_path / "t.csv"), ("y",), "m", config), LocalRegistry(tmp_path), Observer(note=told.append)
     )
-    (note,) = [n for n in manifest.notes if n.startswith("Column 'leak' holds ")]
-    assert told.count(note) == 1
+    (fact,) = manifest.facts.leaning
+    assert (fact.column, fact.target) == ("leak", "y")
+    assert manifest.notes.count(fact.sentence) == told.count(fact.sentence) == 1
     folder = LocalRegistry(tmp_path).resolve("m").path
     assert "of the importance for" in (folder / REPORT / "report.html").read_text(encoding="utf-8")
     assert "of the importance for" in (folder / REPORT / "report.json").read_text(encoding="utf-8")
@@ -267,4 +293,4 @@ def test_an_honest_model_has_no_such_note(tmp_path):
     numbers().write_csv(tmp_path / "t.csv")
     config = TrainConfig(model="ridge", folds=3)
     manifest = train(Request(str(tmp_path / "t.csv"), ("y",), "m", config), LocalRegistry(tmp_path))
-    assert suspicious(list(manifest.notes)) == []
+    assert manifest.facts == Facts()

@@ -13,6 +13,7 @@ import pytest
 
 from artifact import manifest as files
 from artifact.errors import DataError, RefusedError, TruelineError
+from artifact.facts import RepeatedRows, UntargetedRows
 from artifact.golden import read_golden
 from artifact.predictor import Predictor
 from artifact.registry.local import LocalRegistry
@@ -203,11 +204,11 @@ def test_rows_without_a_target_duplicates_and_groups_are_told(tmp_path):
         price=pl.when(pl.int_range(180) < 5).then(None).otherwise(pl.col("price"))
     )
     _, manifest = train_frame(frame, tmp_path, ("price",))
-    assert any("5 of 180 rows are left out" in note for note in manifest.notes)
-    assert any("175 of 175 rows stand" in note and "more than once" in note for note in manifest.notes)
+    assert manifest.facts.untargeted_rows == UntargetedRows(count=5, rows=180)
+    assert manifest.facts.repeated_rows == RepeatedRows(count=175, rows=175, across_parts=False)
     held_out = TrainConfig(folds=1)
     _, manifest = train_frame(frame, tmp_path, ("price",), config=QUICK.model_copy(update={"folds": 1}))
-    assert any("in another part too" in note for note in manifest.notes)
+    assert manifest.facts.repeated_rows.across_parts
     for config in (held_out, QUICK):
         prepared = prepare(frame, Request("-", ("price",), "m", config, group="area"))
         assert "area" not in prepared.schema.names

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from artifact import facts
 from artifact.rows.encoding import Encoded
 from artifact.runtimes import Outputs
 from artifact.runtimes.chunks import chunks
@@ -58,7 +59,7 @@ class Distilled:
             return self.ensemble.refit(model, observer)
         teacher = self.ensemble.refit(model.parts[0], observer)
         student = distil(teacher.prepared, teacher.fitted, progress=observer.epoch, measured=True)
-        return Model(teacher.prepared, replace(student, notes=model.fitted.notes), (teacher,))
+        return Model(teacher.prepared, replace(student, notes=model.fitted.notes, facts=model.fitted.facts), (teacher,))
 
     def judging_answers(self, model: Model) -> Outputs:
         """Out of fold by students that never heard of the fold, or by the model to the validation rows."""
@@ -99,16 +100,30 @@ def distil(
     students.train(progress)
     student = students.fitted()
     sizes = [sum(int(np.prod(w.shape)) for w in f.model.trainable_weights) for f in (student, fitted)]
-    what = f"one network of {sizes[0]:,} weights in place of {_count(prepared, fitted)} of {sizes[1]:,}"
+    distilled = facts.Distilled(
+        served=True,
+        parameters=sizes[0],
+        ensemble=_count(prepared, fitted),
+        ensemble_parameters=sizes[1],
+        held_out=prepared.plan.parts is not None,
+    )
     if measured:
-        return replace(student, notes=(*fitted.notes, f"Distilled: {what}."))
+        return _with(student, fitted, distilled)
     ours, theirs = (_error(prepared, f, students.scaling) for f in (student, fitted))
     cost = ours / theirs if min(ours, theirs) > 0 else 1 + (ours - theirs)
-    sentence = _sentence(prepared, ours, cost)
-    if prepared.config.distil == "auto" and cost > MOST_COST:
-        note = f"Not distilled: {what} would have a {sentence}; {MOST_COST - 1:.0%} is allowed."
-        return replace(fitted, notes=(*fitted.notes, note))
-    return replace(student, notes=(*fitted.notes, f"Distilled: {what}; {sentence}."))
+    allowed = MOST_COST if prepared.config.distil == "auto" else None
+    is_near = allowed is None or cost <= allowed
+    shown = objective_of(prepared.config).kind.shown
+    distilled = distilled.model_copy(
+        update={"served": is_near, "error": ours, "error_is": shown, "cost": cost, "allowed": allowed}
+    )
+    return _with(student if is_near else fitted, fitted, distilled)
+
+
+def _with(served: Fitted, ensemble: Fitted, distilled: facts.Distilled) -> Fitted:
+    """What is served, with what is said of the ensemble and of distilling it."""
+    notes = (*ensemble.notes, distilled.sentence)
+    return replace(served, notes=notes, facts=(*ensemble.facts, distilled))
 
 
 def is_ensemble(prepared: Prepared, fitted: Fitted) -> bool:
@@ -143,14 +158,6 @@ def _error(prepared: Prepared, fitted: Fitted, scaling: Any) -> float:
     y = (prepared.y[rows] - np.asarray(scaling.mean)) / np.asarray(scaling.std)
     outputs = raw_of(judging_answers(prepared, fitted), scaling)
     return objective.shown(objective.score(y, outputs[None], prepared.weights(rows)))
-
-
-def _sentence(prepared: Prepared, error: float, cost: float) -> str:
-    """A student's error, and what it costs."""
-    where = "out of fold" if prepared.plan.parts is None else "on held-out rows"
-    than = "above" if cost >= 1 else "below"
-    shown = objective_of(prepared.config).kind.shown
-    return f"{shown} {where} {error:.4g} target deviations, {abs(cost - 1):.1%} {than} the ensemble's"
 
 
 def _networks(prepared: Prepared, fitted: Fitted) -> int:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from artifact.facts import Mixed
 from artifact.layers import Mixture
 from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import Outputs
@@ -59,13 +60,14 @@ class Mix:
         served = [(part, float(share)) for part, share in zip(parts, shares, strict=True) if share > 0]
         mix = _joined(prepared, tuple(part for part, _ in served), tuple(share for _, share in served))
         unseen = _unseen(prepared, judged, shares)
-        notes = (judged.sentence(names, shares), *(note for part, _ in served for note in part.fitted.notes))
-        retried = [n for part in parts for n in part.prepared.notes if n not in prepared.notes]
+        mixed = judged.mixed(names, shares)
+        notes = (mixed.sentence, *(note for part, _ in served for note in part.fitted.notes))
+        facts = (mixed, *(fact for part, _ in served for fact in part.fitted.facts))
         networks = tuple(range(len(unseen))) if len(unseen) > 1 else ()
         return replace(
             mix,
-            prepared=replace(prepared, notes=[*prepared.notes, *dict.fromkeys(retried)]),
-            fitted=replace(mix.fitted, unseen=unseen, notes=notes, networks=networks),
+            prepared=prepared.noting(*(fact for part in parts for fact in part.prepared.facts)),
+            fitted=replace(mix.fitted, unseen=unseen, notes=notes, facts=facts, networks=networks),
         )
 
     def refit(self, model: Model, observer: Observer) -> Model:
@@ -73,8 +75,7 @@ class Mix:
         prepared, parts = model.prepared, []
         for part in model.parts:
             again = fitter_of(part.family, prepared.objective).refit(part, observer)
-            new = [n for n in again.prepared.notes if n not in prepared.notes]
-            prepared = replace(prepared, notes=[*prepared.notes, *new])
+            prepared = prepared.noting(*again.prepared.facts)
             parts.append(again)
         mix = _joined(prepared, tuple(parts), model.shares)
         return replace(mix, fitted=replace(model.fitted, model=mix.fitted.model))
@@ -122,7 +123,7 @@ class _Judged:
             self.of(rows), self.y[rows], self.config, None if self.weight is None else self.weight[rows]
         )
 
-    def sentence(self, names: Sequence[str], shares: npt.NDArray[np.float64]) -> str:
+    def mixed(self, names: Sequence[str], shares: npt.NDArray[np.float64]) -> Mixed:
         """What was mixed, and how each part does alone, its error over the mix's."""
         kind = KINDS[self.config.objective]
         plain = self.config.model_copy(update={"objective": "mse"}) if self.normal else self.config
@@ -132,12 +133,10 @@ class _Judged:
             return float(np.sqrt(size)) if kind.metric == "rmse" else size
 
         together = error(mean_of(self.answers, shares, normal=self.normal))
-        told = [
-            f"{name} {share:.0%} ({error(answers) / together - 1:+.1%} alone)"
-            for name, share, answers in zip(names, shares, self.answers, strict=True)
-        ]
-        return (
-            f"Mixed by errors on unseen rows: {', '.join(told)}; in brackets its {kind.plain} against that of the mix."
+        return Mixed(
+            weights={name: float(share) for name, share in zip(names, shares, strict=True)},
+            alone={name: error(answers) / together for name, answers in zip(names, self.answers, strict=True)},
+            plain=kind.plain,
         )
 
 

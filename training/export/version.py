@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from artifact import manifest as files
+from artifact.facts import Facts
 from artifact.golden import Golden
 from artifact.lineage import Lineage
 from artifact.manifest import Manifest
@@ -85,6 +86,7 @@ def store(
             notes=(*prepared.notes, *_keeping(config), *_started(fitted), *fitted.notes, *([note] if note else [])),
             note=request.note,
             augmentation=fitted.augmentation,
+            facts=Facts.of([*prepared.facts, *fitted.facts]),
         )
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
         answers = _write_documents(folder, predictor, prepared, golden)

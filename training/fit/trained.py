@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from artifact.errors import TruelineError
+from artifact.facts import Retry
 from artifact.runtimes import Outputs
 from training.fit.epochs import DivergedError
 from training.fit.fit import fit
@@ -13,6 +14,7 @@ from training.fit.observer import Observer
 from training.fit.population import Population
 from training.networks.unseen import judging_answers, with_noise
 from training.prepare.in_memory import Prepared
+from training.settings.config import TrainConfig
 from training.table.folds import all_rows
 from training.transfer.told import sentence
 
@@ -48,12 +50,9 @@ class Trained:
         try:
             on_all = fit(prepared, again.on(all_rows(len(prepared.y))), observer.epoch, stop_at=fitted.best_epochs[0])
         except DivergedError as error:
-            note = (
-                f"Training on all rows diverged in epoch {error.epoch}; "
-                "the network that was measured is stored, which has not seen the test rows."
-            )
-            observer.note(note)
-            return replace(model, prepared=replace(prepared, notes=[*prepared.notes, note]))
+            kept = Retry(epoch=error.epoch, learning_rate=_rate(prepared.config), lower=None)
+            observer.note(kept.sentence)
+            return replace(model, prepared=prepared.noting(kept))
         if fitted.noise is not None:
             fitted.noise.into(on_all.model.get_layer("target"))
         return replace(model, fitted=replace(fitted, model=on_all.model))
@@ -75,17 +74,22 @@ def _fit(prepared: Prepared, observer: Observer) -> Model:
 
 def _again(prepared: Prepared, observer: Observer, epoch: int) -> Model:
     """Fit at a tenth of the learning rate that diverged in an epoch."""
-    given = prepared.config.required("learning_rate")
-    rate = max(given) if isinstance(given, tuple) else given
+    rate = _rate(prepared.config)
     lower = FACTOR * rate
-    note = f"The loss was not a number in epoch {epoch}; trained again at a learning rate of {lower:g}, not {rate:g}."
-    observer.note(note)
+    retry = Retry(epoch=epoch, learning_rate=rate, lower=lower)
+    observer.note(retry.sentence)
     config = prepared.config.model_copy(update={"learning_rate": lower})
     try:
-        return _fit(replace(prepared, config=config, notes=[*prepared.notes, note]), observer)
+        return _fit(replace(prepared.noting(retry), config=config), observer)
     except DivergedError as error:
         raise TruelineError(
             f"Expected a finite loss at a learning rate of {rate:g}, or at {lower:g}. Received: NaN in epoch {epoch}, "
             f"then in epoch {error.epoch}. No version was written. Look for extreme values in the table, or try "
             f"--set learning_rate={FACTOR * lower:g}, --set clip_norm=1 or --set optimizer=adamw."
         ) from error
+
+
+def _rate(config: TrainConfig) -> float:
+    """The highest learning rate of the networks."""
+    rate = config.required("learning_rate")
+    return float(max(rate) if isinstance(rate, tuple) else rate)

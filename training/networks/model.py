@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from artifact.facts import Fact
 from artifact.layers import TargetScaling
 from artifact.lineage import Init
 from artifact.manifest import Augmentation as Effect
@@ -34,6 +35,7 @@ class Fitted:
         history: training and validation error by epoch, in squared target deviations, means over the networks.
         unseen: of each network, its answers to its validation rows, in target units, offsets subtracted.
         notes: what was chosen or found, one sentence each, for the manifest.
+        facts: those of the notes that the manifest has as fields too.
         networks: numbers of the folds whose networks are in the model, and in ``unseen``; empty for all.
         computed: what computed the weights; None: they were solved for.
         init: what was taken from an earlier version, or None.
@@ -48,6 +50,7 @@ class Fitted:
     history: dict[str, list[float]]
     unseen: list[Outputs]
     notes: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
     networks: tuple[int, ...] = ()
     computed: Computed | None = None
     init: Init | None = None

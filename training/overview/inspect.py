@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from artifact.errors import DataError
+from artifact.facts import sentences
 from artifact.rows.schema import Feature, Target
 from training.overview.overview import Overview, overview, overview_of, roles_of
 from training.overview.skeleton import skeleton
@@ -14,7 +15,7 @@ from training.prepare.bounds import Bounds
 from training.prepare.choose import parquet_source
 from training.prepare.in_memory import prepare
 from training.prepare.request import Request, check_request, sayings
-from training.prepare.rules import shared_notes
+from training.prepare.rules import repeated_rows
 from training.table.data import read_raw
 from training.table.infer import fit_categories, usable_features
 from training.table.texts.table import read_texts
@@ -99,7 +100,7 @@ def _without_targets(
     inferred = usable_features(table, candidates, corrections, texts.formats)
     features = fit_categories(inferred.features, inferred.frame, corrections)
     shown = table.select([f.name for f in features] or table.columns)
-    repeated = shared_notes(int(shown.is_duplicated().sum()), table.height, "rows", "more than once")
+    repeated = sentences(repeated_rows(int(shown.is_duplicated().sum()), table.height, across_parts=False))
     # What the refusal says is told once.
     errors = [error for error in texts.errors if refusal is None or error not in str(refusal)]
     told = [*notes, *texts.notes, *errors, *inferred.notes, *repeated]

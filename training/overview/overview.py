@@ -13,7 +13,7 @@ from training.overview.columns import Column, Role, described
 from training.overview.pairs import pair_alerts
 from training.prepare.in_memory import Prepared
 from training.prepare.request import Request
-from training.table.usable import facts_of, left_out_note, why_useless
+from training.table.usable import facts_of, why_useless
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def overview(
         columns.append(described(column, role))
         if role == "target" and column.dtype.is_numeric():
             alerts += number_alerts(column, "target", numbered=numbered)
-        elif role == "left out" and (reason := why_useless(facts_of(column))):
-            alerts.append(Alert("left out", (name,), left_out_note(name, reason)))
+        elif role == "left out" and (left_out := why_useless(facts_of(column))):
+            alerts.append(Alert("left out", (name,), left_out.sentence))
     alerts += feature_alerts(frame, features, numbered=numbered)
     alerts += pair_alerts(frame, features, seed)
     # What training notes of a key is not said twice.

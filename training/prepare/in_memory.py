@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from artifact.facts import Fact, RepeatedRows, Said, facts_in, sentences
 from artifact.intervals.calibration import Grouping
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema
@@ -46,6 +47,7 @@ class Prepared:
         group_column: of the encoded categories, whose categories get intervals of their own; None for none.
         earlier: version to start from, or None.
         seen: share of the rows that measure which the earlier version has seen, as it looks.
+        facts: those of the notes that the manifest has as fields too.
         stream: all training rows, of which those in memory are a sample; None where all rows are in memory.
     """
 
@@ -61,6 +63,15 @@ class Prepared:
     earlier: Earlier | None = None
     seen: float = 0.0
     stream: Stream | None = None
+    facts: tuple[Fact, ...] = ()
+
+    def noting(self, *facts: Fact) -> Prepared:
+        """With facts that it does not have yet, and their sentences among the notes."""
+        new: list[Fact] = []
+        for fact in facts:
+            if fact not in (*self.facts, *new):
+                new.append(fact)
+        return replace(self, notes=[*self.notes, *sentences(new)], facts=(*self.facts, *new))
 
     @property
     def objective(self) -> str:
@@ -110,15 +121,16 @@ def prepare(
     Raises:
         DataError: see :func:`train`.
     """
-    notes, names = list(told), list(request.targets)
+    names = list(request.targets)
+    said: list[Said] = list(told)
     check_request(table, request)
     texts = texts or read_texts(table, sayings(request, earlier))
-    notes += texts.notes
+    said += texts.notes
     if request.time:
         split.check_time(texts.frame[request.time])
     usable = _usable(texts.frame, names)
     rows, left_out = np.flatnonzero(usable), texts.frame.filter(~pl.Series(usable))
-    notes += rules.rows_left_out(table.height, len(rows))
+    said += rules.rows_left_out(table.height, len(rows))
     split.check_enough(len(rows))
     frame = texts.frame.filter(pl.Series(usable))
     y = frame.select(names).cast(pl.Float64).to_numpy().astype(np.float64)
@@ -134,7 +146,7 @@ def prepare(
     plan = _plan(frame, request, config)
     weight = weights_of(frame, request.weight, plan) if request.weight else None
     frame, features, told_of_columns = _features(frame, request, plan, texts, earlier)
-    notes += told_of_columns
+    said += told_of_columns
     targets = rules.targets_of(
         request, config.objective, [TargetFacts.of(column) for column in y[plan.seen()].T], texts.formats
     )
@@ -143,22 +155,24 @@ def prepare(
         # Once more, now that the columns are known.
         config = request.config.resolved(frame.height, len(schema.numeric_columns))
     group_column = rules.group_column_of(schema, request.interval_groups)
-    notes += _shared(frame.select(*schema.names, *names), plan)
+    said += _shared(frame.select(*schema.names, *names), plan)
     X = encode_frame(frame, schema.lenient())
-    notes += rules.suspicions(schema, frame, X, y, config, _all_rows(schema, frame, X, y, weight, rows, left_out))
+    said += rules.suspicions(schema, frame, X, y, config, _all_rows(schema, frame, X, y, weight, rows, left_out))
     offsets = np.array([t.offset for t in targets])
-    prepared = Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
+    prepared = Prepared(
+        frame, schema, X, y - offsets, plan, config, sentences(said), weight, group_column, facts=facts_in(said)
+    )
     return prepared if earlier is None else _starting(prepared, earlier)
 
 
 def _features(
     frame: pl.DataFrame, request: Request, plan: Plan, texts: TableTexts, earlier: Earlier | None
-) -> tuple[pl.DataFrame, list[Feature], list[str]]:
+) -> tuple[pl.DataFrame, list[Feature], list[Said]]:
     """The rows as their columns' kinds say, the features, and sentences on the columns."""
     candidates = request.candidates(frame.columns)
     said = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
     inferred = infer_features(frame, candidates, said, texts.formats, texts.notes)
-    frame, notes = inferred.frame, inferred.notes
+    frame, notes = inferred.frame, inferred.said
     features = fit_categories(inferred.features, frame[plan.seen()], request.corrections)
     if earlier is not None:
         features = in_terms_of(earlier.schema, features, request.corrections)
@@ -229,13 +243,8 @@ def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
     return Plan.held_out(split.split_random(frame.height, shares, config.seed), networks)
 
 
-def _shared(rows: pl.DataFrame, plan: Plan) -> list[str]:
-    """A note on rows that measure and stand, equal in every column, among those that train."""
+def _shared(rows: pl.DataFrame, plan: Plan) -> list[RepeatedRows]:
+    """Rows that measure and stand, equal in every column, among those that train."""
     if plan.parts is not None:
-        shared = split.shared_rows(rows, plan.parts)
-        measured, where = len(plan.parts.test), "in another part too"
-        kind = "test rows"
-    else:
-        shared = int(rows.is_duplicated().sum())
-        measured, where, kind = rows.height, "more than once", "rows"
-    return rules.shared_notes(shared, measured, kind, where)
+        return rules.repeated_rows(split.shared_rows(rows, plan.parts), len(plan.parts.test), across_parts=True)
+    return rules.repeated_rows(int(rows.is_duplicated().sum()), rows.height, across_parts=False)

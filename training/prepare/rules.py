@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.errors import DataError, unknown_name
+from artifact.facts import ColumnLeftOut, EmptyRows, RepeatedRows, Said, UntargetedRows
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema, Target
 from artifact.rows.texts.format import TextFormat
@@ -19,8 +20,8 @@ from training.prepare.request import Request
 from training.settings.config import TrainConfig
 from training.suspects.absence import Untargeted
 from training.suspects.formulas import formulas
-from training.suspects.heavy import Heaviest, heavy_notes
-from training.suspects.leakage import empty_notes, leaks
+from training.suspects.heavy import Heaviest, heavy_values
+from training.suspects.leakage import leaks
 from training.table import split
 from training.table.corrections import TargetCorrection
 from training.table.targets import TargetFacts, described_target
@@ -50,25 +51,26 @@ def shares_of(config: TrainConfig, n_rows: int) -> dict[str, float]:
     return {name: getattr(config, f"{name}_fraction") or share for name, share in split.fractions(n_rows).items()}
 
 
-def rows_left_out(n_rows: int, usable: int) -> list[str]:
-    """A sentence about rows without a target, if there are any."""
-    return [f"{n_rows - usable} of {n_rows} rows are left out: no value of the target."] if usable < n_rows else []
+def rows_left_out(n_rows: int, usable: int) -> list[UntargetedRows]:
+    """The rows without a target, if there are any."""
+    return [UntargetedRows(count=n_rows - usable, rows=n_rows)] if usable < n_rows else []
 
 
-def shared_notes(shared: int, measured: int, kind: str = "test rows", where: str = "in another part too") -> list[str]:
-    """A sentence about rows that stand more than once, if there are any."""
-    return [f"{shared} of {measured} {kind} stand, equal in every column, {where}."] if shared else []
+def repeated_rows(count: int, n_rows: int, *, across_parts: bool) -> list[RepeatedRows]:
+    """Rows that stand more than once, if there are any, see :class:`RepeatedRows`."""
+    return [RepeatedRows(count=count, rows=n_rows, across_parts=across_parts)] if count else []
 
 
-def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[Feature], list[str]]:
-    """Features of rows that are ordered by time, and sentences on the order and on what became of its column.
+def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[Feature], list[Said]]:
+    """Features of rows that are ordered by time, and what is said of the order and of its column.
 
     The time column tells where in the year, week or day a row lies; how late it is lies outside what was seen.
 
     Raises:
         DataError: no feature is left.
     """
-    notes, ordered = [split.time_note(moments)], []
+    said: list[Said] = [split.time_note(moments)]
+    ordered = []
     for feature in features:
         parts = tuple(part for part in feature.parts if part != "days")
         if feature.name != moments.name:
@@ -76,12 +78,10 @@ def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[
         elif parts:
             ordered.append(feature.model_copy(update={"parts": parts, "minimum": None, "maximum": None}))
         else:
-            notes.append(
-                f"Column '{feature.name}' orders the rows and is no feature: later rows would lie outside its range."
-            )
+            said.append(ColumnLeftOut(column=feature.name, why="order"))
     if not ordered:
         raise DataError(f"Expected a feature beside the time column '{moments.name}'. Received: none.")
-    return ordered, notes
+    return ordered, said
 
 
 def targets_of(
@@ -132,8 +132,8 @@ def suspicions(
     y: npt.NDArray[np.float64],
     config: TrainConfig,
     rows: AllRows,
-) -> list[str]:
-    """A sentence for each thing that looks like a leak, or like a row that decides everything.
+) -> list[Said]:
+    """Each thing that looks like a leak, or like a row that decides everything.
 
     Args:
         schema: of the table.
@@ -143,8 +143,9 @@ def suspicions(
         config: settings.
         rows: what all rows say.
     """
-    notes = [*empty_notes(rows.empty, rows.usable), *leaks(schema, X, y, config.seed)]
-    notes += formulas(frame, schema.features, schema.target_names, config.seed)
-    notes += rows.untargeted.notes(rows.missing, schema.target_names)
+    said: list[Said] = [EmptyRows(count=rows.empty, rows=rows.usable)] if rows.empty else []
+    said += leaks(schema, X, y, config.seed)
+    said += formulas(frame, schema.features, schema.target_names, config.seed)
+    said += rows.untargeted.suspects(rows.missing, schema.target_names)
     # Of 0 and 1 either may be rare.
-    return notes if KINDS[config.objective].takes is BINARY else [*notes, *heavy_notes(rows.heaviest)]
+    return said if KINDS[config.objective].takes is BINARY else [*said, *heavy_values(rows.heaviest)]

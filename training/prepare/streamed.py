@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.errors import DataError
+from artifact.facts import Said, facts_in, sentences
 from artifact.rows.schema import FeatureSchema
 from training.families import FAMILIES, networks
 from training.objectives.records import listed
@@ -64,9 +65,9 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
     scanned = Scan(request, candidates, held, source.rows, rules.shares_of(request.config, source.rows), bounds).run(
         rows
     )
-    notes = [*source.notes, *texts.notes, *rules.rows_left_out(source.rows, scanned.usable)]
+    said: list[Said] = [*source.notes, *texts.notes, *rules.rows_left_out(source.rows, scanned.usable)]
     schema, told_of_columns = _schema(request, list(texts.types), scanned, texts)
-    notes += told_of_columns
+    said += told_of_columns
     n_train = scanned.usable - sum(len(r) for name, r in scanned.parts.items() if name != "train")
     n_numeric, n_categorical = len(schema.numeric_columns), len(schema.categorical)
     width = n_numeric, n_categorical, len(request.targets)
@@ -81,7 +82,7 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
     ) as spool:
         dealt = deal(rows, held, scanned, schema, spool, request.weight)
         facts = TableFacts(fingerprint_of(texts.types, texts.parts), source.rows, len(texts.types))
-        yield _prepared(request, scanned, schema, dealt, spool, notes), facts
+        yield _prepared(request, scanned, schema, dealt, spool, said), facts
 
 
 def check_settings(config: TrainConfig) -> None:
@@ -136,27 +137,27 @@ def _check_types(request: Request, source: ParquetSource, texts: StreamTexts, bo
 
 def _schema(
     request: Request, columns: Sequence[str], scanned: Scanned, texts: StreamTexts
-) -> tuple[FeatureSchema, list[str]]:
-    """The schema by all usable rows, and sentences on the columns."""
+) -> tuple[FeatureSchema, list[Said]]:
+    """The schema by all usable rows, and what is said of the columns."""
 
     def column_of(name: str) -> Column:
         summary = scanned.summaries[name]
         return Column(summary.facts, lambda: summary.observed(scanned.frame[name]))
 
     candidates = request.candidates(columns)
-    features, notes = decided(candidates, column_of, request.corrections, texts.formats)
-    check_some(features, candidates, texts.notes, notes)
+    features, said = decided(candidates, column_of, request.corrections, texts.formats)
+    check_some(features, candidates, texts.notes, sentences(said))
     features = [scanned.summaries[f.name].with_categories(f, request.corrections) for f in features]
-    notes += rare_notes(features)
+    said += rare_notes(features)
     if scanned.times is not None:
         features, told = rules.in_order(features, scanned.times)
-        notes += told
+        said += told
     targets = rules.targets_of(request, request.config.objective, scanned.moments.facts, texts.formats)
-    return FeatureSchema(features=tuple(features), targets=targets), notes
+    return FeatureSchema(features=tuple(features), targets=targets), said
 
 
 def _prepared(
-    request: Request, scanned: Scanned, schema: FeatureSchema, dealt: Dealt, spool: Spool, notes: list[str]
+    request: Request, scanned: Scanned, schema: FeatureSchema, dealt: Dealt, spool: Spool, said: list[Said]
 ) -> Prepared:
     frame, parts = scanned.frame, split.Parts(**scanned.parts)
     y = frame.select(pl.col(list(request.targets)).cast(pl.Float64)).to_numpy().astype(np.float64)
@@ -168,7 +169,7 @@ def _prepared(
     n_train, config = int(spool.sizes.sum()), _resolved(request.config, scanned.usable, len(schema.numeric_columns))
     group_column = rules.group_column_of(schema, request.interval_groups)
     X = encode_frame(frame, schema.lenient())
-    notes += rules.shared_notes(dealt.shared, len(parts.test))
+    said += rules.repeated_rows(dealt.shared, len(parts.test), across_parts=True)
     held_out = np.concatenate([parts.test, parts.calibration, parts.validation])
     every = rules.AllRows(
         usable=scanned.usable,
@@ -177,9 +178,9 @@ def _prepared(
         heaviest=scanned.heaviest,
         untargeted=dealt.untargeted,
     )
-    notes += rules.suspicions(schema, frame, X, y, config, every)
+    said += rules.suspicions(schema, frame, X, y, config, every)
     if len(parts.train) < n_train:
-        notes.append(
+        said.append(
             f"The table was streamed: the networks learn from {n_train} rows; medians, bins, the simpler models, the "
             f"profile and the search for leaks take a sample of {len(parts.train)} of them."
         )
@@ -190,8 +191,8 @@ def _prepared(
         check_parts(request.weight, (float(weight[rows].sum()) for rows in parts))
     plan = Plan.held_out(parts, config.required("repeats"))
     stream = Stream(spool, dealt.weighted, offsets, scanned.mean_weight, n_train)
-    prepared = Prepared(frame, schema, X, y - offsets, plan, config, notes, weight, group_column)
-    return replace(prepared, stream=stream)
+    prepared = Prepared(frame, schema, X, y - offsets, plan, config, sentences(said), weight, group_column)
+    return replace(prepared, stream=stream, facts=facts_in(said))
 
 
 def _resolved(config: TrainConfig, usable: int, n_numeric: int) -> TrainConfig:

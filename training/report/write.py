@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from artifact.facts import sentences
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
 from training.evaluation.measure import Measured
@@ -39,7 +40,7 @@ def write_report(
         overview: of the table.
 
     Returns:
-        The manifest with notes on results that are too good.
+        The manifest with facts and notes on results that are too good.
 
     Raises:
         OSError: the disk is full or cannot be written.
@@ -47,8 +48,9 @@ def write_report(
     folder.mkdir()
     content = gather(manifest, predictor, prepared, fitted, measured, overview)
     r2 = {t: {name: found.get("r2") for name, found in manifest.compared(t).items()} for t in manifest.metrics}
-    told = too_good(r2, content.importance.features, content.importance.increase, content.importance.of)
-    content = replace(content, manifest=manifest.model_copy(update={"notes": (*manifest.notes, *told)}))
+    suspects = too_good(r2, content.importance.features, content.importance.increase, content.importance.of)
+    told = {"notes": (*manifest.notes, *sentences(suspects)), "facts": manifest.facts.plus(suspects)}
+    content = replace(content, manifest=manifest.model_copy(update=told))
     drawn = pictures(content)
     for picture in drawn:
         (folder / picture.name).write_bytes(picture.png)

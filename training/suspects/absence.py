@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from artifact.facts import KnownWithTarget
+
 # The chance that a column which is missing at random looks so, at most.
 _CHANCE = 1e-6
 
@@ -30,8 +32,8 @@ class Untargeted:
         for name in self._names:
             self._present[name] += rows.height - rows[name].null_count()
 
-    def notes(self, missing: Mapping[str, float], targets: Sequence[str]) -> list[str]:
-        """A sentence for each feature that has no value in any row without a target, although it has one in others.
+    def suspects(self, missing: Mapping[str, float], targets: Sequence[str]) -> list[KnownWithTarget]:
+        """Each feature that has no value in any row without a target, although it has one in others.
 
         Args:
             missing: share of the rows with a target in which a feature is missing, by name.
@@ -39,11 +41,8 @@ class Untargeted:
         """
         if not self._rows:
             return []
-        target = " or ".join(f"'{t}'" for t in targets)
         return [
-            f"Column '{name}' is missing in each of {self._rows:,} rows that have no value of {target}, and known "
-            f"in {1 - missing[name]:.0%} of the others: a leak, if it is written down together with the target. Then "
-            "leave it out: drop = true in schema.toml."
+            KnownWithTarget(column=name, targets=tuple(targets), rows=self._rows, known=1 - missing[name])
             for name, present in self._present.items()
             # A column that is empty in each of the others tells nothing either.
             if not present and missing[name] ** self._rows < _CHANCE and missing[name] <= 0.5

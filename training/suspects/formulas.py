@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from artifact.facts import Formula
 from artifact.rows.schema import Feature
 
 Float64 = npt.NDArray[np.float64]
@@ -24,8 +25,8 @@ _NOTHING = 1e-4
 _SHOWN = 6
 
 
-def formulas(frame: pl.DataFrame, features: Sequence[Feature], targets: Sequence[str], seed: int) -> list[str]:
-    """A sentence for each target that two or more columns give exactly.
+def formulas(frame: pl.DataFrame, features: Sequence[Feature], targets: Sequence[str], seed: int) -> list[Formula]:
+    """The formula of each target that two or more columns give exactly.
 
     Args:
         frame: usable rows, features as their kinds say, with the targets.
@@ -42,27 +43,32 @@ def formulas(frame: pl.DataFrame, features: Sequence[Feature], targets: Sequence
     if rows.height < max(_FEWEST_ROWS, 3 * len(names)):
         return []
     X = rows.select(names).to_numpy().astype(np.float64)
-    found = []
+    exact: list[Formula] = []
     for target in targets:
         y = rows[target].to_numpy().astype(np.float64)
-        told = _told(names, target, X, y)
-        if told:
-            found.append(told)
-    return found
+        formula = _formula_of(names, target, X, y)
+        if formula is not None:
+            exact.append(formula)
+    return exact
 
 
-def _told(names: list[str], target: str, X: Float64, y: Float64) -> str | None:
-    tail = "A leak, if they are known only after the target is; otherwise a formula does without a model."
+def _formula_of(names: list[str], target: str, X: Float64, y: Float64) -> Formula | None:
     sums = _combined(X, y)
     if len(sums) >= 2:
         plain = all(abs(abs(c) - 1) < 1e-6 for _, c in sums)
-        return f"'{target}' is {'' if plain else 'a weighted sum, '}exactly {_sum(names, sums, plain=plain)}. {tail}"
+        return Formula(
+            target=target,
+            columns=tuple(names[j] for j, _ in sums),
+            form="sum" if plain else "weighted sum",
+            formula=_sum(names, sums, plain=plain),
+        )
     positive = (X > 0).all(axis=0)
     if (y > 0).all() and positive.sum() >= 2:
         at = np.flatnonzero(positive)
         factors = [(int(at[j]), c) for j, c in _combined(np.log(X[:, at]), np.log(y))]
         if len(factors) >= 2 and all(abs(c - round(c)) < 1e-3 and round(c) for _, c in factors):
-            return f"'{target}' is exactly {_product(names, factors)}, but for a constant factor. {tail}"
+            columns = tuple(names[j] for j, _ in factors)
+            return Formula(target=target, columns=columns, form="product", formula=_product(names, factors))
     return None
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from artifact.facts import HeavyValue
+
 Float64 = npt.NDArray[np.float64]
 
 # A normal of 30 rows has some 15% in its farthest value, a lognormal of deviation 1 and 300 rows some 25%.
@@ -41,19 +43,14 @@ class Heaviest(NamedTuple):
         return cls(row, float(y[row]), float(parts[row]) / total if total else 0.0)
 
 
-def heavy_notes(heaviest: Mapping[str, Heaviest]) -> list[str]:
-    """A sentence for each target of which one value holds most of the variance.
+def heavy_values(heaviest: Mapping[str, Heaviest]) -> list[HeavyValue]:
+    """Each value that holds most of the variance of its target.
 
     Args:
-        heaviest: by the target's name; none of targets that are 0 or 1, of which either may be rare.
+        heaviest: by the target's name.
     """
     return [
-        f"Row {row + 1:,} of the table has '{name}' = {value:.6g}, which alone holds {_percent(share)} of the target's "
-        "variance: R2, RMSE and intervals hang on this one row. Correct the value or leave the row out."
+        HeavyValue(target=name, row=row + 1, value=value, share=share)
         for name, (row, value, share) in heaviest.items()
         if share > LIMIT
     ]
-
-
-def _percent(share: float) -> str:
-    return "more than 99.9%" if share > 0.999 else f"{share:.1%}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from artifact.facts import KeyColumn, LongNumbers
+
 _FEWEST_ROWS = 20
 # What counts the rows leaves gaps where rows were dropped; more than two of three cannot be told from a number.
 _GAPS = 3.0
@@ -16,8 +18,8 @@ _NAMED = re.compile(r"(^|[_\W])(id|uid|uuid|guid|key|pk|index|idx|rowid|nr)$|[a-
 INEXACT = 2.0**53
 
 
-def long_note(name: str, low: float, high: float) -> str | None:
-    """A sentence about a column of floats whose values are too long to be told apart, as ids of 20 digits are, or None.
+def long_numbers(name: str, low: float, high: float) -> LongNumbers | None:
+    """A column of floats whose values are too long to be told apart, as ids of 20 digits are, or None.
 
     Args:
         name: of the column.
@@ -25,15 +27,11 @@ def long_note(name: str, low: float, high: float) -> str | None:
     """
     if low < INEXACT or len(str(int(low))) != len(str(int(high))):
         return None
-    return (
-        f"Column '{name}' holds numbers of {len(str(int(low)))} digits, of which a 64-bit float tells 15 apart. If it "
-        'only names the rows, leave it out by drop = true in schema.toml; kind = "category" there keeps each as it is '
-        "written."
-    )
+    return LongNumbers(column=name, digits=len(str(int(low))))
 
 
-def key_note(name: str, present: int, distinct: int, low: int, high: int) -> str | None:
-    """A sentence about a column of integers that is kept and looks like a key, or None.
+def key_column(name: str, present: int, distinct: int, low: int, high: int) -> KeyColumn | None:
+    """A column of integers that is kept and looks like a key, or None.
 
     Args:
         name: of the column.
@@ -50,7 +48,4 @@ def key_note(name: str, present: int, distinct: int, low: int, high: int) -> str
     digits = len(str(abs(low))) == len(str(abs(high))) and low > 0 and len(str(high)) >= _DIGITS
     if not (named or dense or digits):
         return None
-    return (
-        f"Column '{name}' has {distinct:,} different integers in {present:,} rows, as an identifier has, and is kept "
-        "as a number. If it only names the rows, leave it out: drop = true in schema.toml."
-    )
+    return KeyColumn(column=name, distinct=distinct, rows=present)

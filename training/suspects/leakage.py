@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from artifact.facts import Leak
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 
@@ -18,8 +19,8 @@ LIMIT = 0.99
 _MAX_ROWS = 5_000
 
 
-def leaks(schema: FeatureSchema, X: Encoded, y: Float64, seed: int) -> list[str]:
-    """A sentence for each feature by which alone a target is known.
+def leaks(schema: FeatureSchema, X: Encoded, y: Float64, seed: int) -> list[Leak]:
+    """Each feature by which alone a target is known.
 
     Args:
         schema: of the rows.
@@ -28,31 +29,21 @@ def leaks(schema: FeatureSchema, X: Encoded, y: Float64, seed: int) -> list[str]
         seed: of the rows that are looked at, at most 5,000.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(y))[:_MAX_ROWS])
-    sentences = []
+    suspects = []
     for j, target in enumerate(schema.targets):
         ranks = _ranks(y[chosen, j])
         found: dict[str, float] = {}
         for name, share in _shares(schema, X, chosen, ranks):
             found[name] = max(share, found.get(name, 0.0))
-        sentences += [
-            f"Column '{name}' alone tells '{target.name}' almost exactly ({share:.1%} of its order, on other rows): "
-            "a leak, if it is known only after the target is. Then leave it out: drop = true in schema.toml."
-            for name, share in found.items()
-            if share > LIMIT
+        suspects += [
+            Leak(column=name, target=target.name, share=share) for name, share in found.items() if share > LIMIT
         ]
-    return sentences
+    return suspects
 
 
 def empty_count(X: Encoded) -> int:
     """Rows without a value in any feature."""
     return int((np.isnan(X.numeric).all(axis=1) & (X.categorical == 0).all(axis=1)).sum())
-
-
-def empty_notes(count: int, n_rows: int) -> list[str]:
-    """A sentence about so many empty rows, if there are any."""
-    if not count:
-        return []
-    return [f"{count} of {n_rows} rows have no value in any feature; they teach what to answer to such a row."]
 
 
 def _shares(

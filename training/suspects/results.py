@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from artifact.facts import Leaning, TooGood
+
 Float64 = npt.NDArray[np.float64]
 
 # R2 of the best model beyond which a table is rather a formula or a leak than a measurement.
@@ -17,8 +19,8 @@ SHARE_LIMIT, FEWEST_FEATURES, LEAST_R2 = 0.8, 3, 0.5
 
 def too_good(
     r2: Mapping[str, Mapping[str, float | None]], features: Sequence[str], increase: Float64, n_features: int
-) -> list[str]:
-    """Sentences about targets that are predicted too well, with the column on which the model leans.
+) -> list[TooGood | Leaning]:
+    """Targets that are predicted too well, with the column on which the model leans.
 
     Args:
         r2: by target and model.
@@ -26,7 +28,7 @@ def too_good(
         increase: float64 (n_features, n_repeats, n_targets), growth of the RMSE when a feature is shuffled.
         n_features: of the schema.
     """
-    notes = []
+    suspects: list[TooGood | Leaning] = []
     for j, (target, by_model) in enumerate(r2.items()):
         known = {name: value for name, value in by_model.items() if value is not None}
         if not known:
@@ -34,20 +36,9 @@ def too_good(
         best = max(known, key=lambda name: known[name])
         parts = np.maximum(increase[:, :, j].mean(axis=1), 0.0) if len(features) else np.zeros(0)
         top, share = (int(parts.argmax()), float(parts.max() / parts.sum())) if parts.sum() > 0 else (-1, 0.0)
-        leaning = f"the model leans on '{features[top]}' ({share:.0%} of the importance)" if top >= 0 else ""
+        column = features[top] if top >= 0 else None
         if known[best] > R2_LIMIT:
-            notes.append(
-                f"R2 of '{target}' is {_shown(known[best])}, by {best}: so good a figure is rather a leak or a formula "
-                f"than a discovery{'; ' + leaning if leaning else ''}. Look for a column that is known only after the "
-                "target is."
-            )
-        elif share > SHARE_LIMIT and n_features >= FEWEST_FEATURES and known[best] >= LEAST_R2:
-            notes.append(
-                f"Column '{features[top]}' holds {share:.0%} of the importance for '{target}': a leak, if it is known "
-                "only after the target is. Then leave it out: drop = true in schema.toml."
-            )
-    return notes
-
-
-def _shown(r2: float) -> str:
-    return "more than 0.9999" if r2 > 0.9999 else f"{r2:.4f}"
+            suspects.append(TooGood(target=target, model=best, r2=known[best], column=column, share=share))
+        elif column is not None and share > SHARE_LIMIT and n_features >= FEWEST_FEATURES and known[best] >= LEAST_R2:
+            suspects.append(Leaning(column=column, target=target, share=share))
+    return suspects

@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from artifact.errors import DataError
+from artifact.facts import ColumnLeftOut, Said, sentences
 from artifact.rows.moments import unwritable
 from artifact.rows.schema import DatetimePart, Feature, Kind
 from artifact.rows.texts.format import TextFormat
@@ -45,7 +46,12 @@ class Inferred:
 
     frame: pl.DataFrame
     features: list[Feature]
-    notes: list[str] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """The sentences."""
+        return sentences(self.said)
 
 
 def infer_features(
@@ -91,8 +97,8 @@ def usable_features(
         cleaned[name], infinite = finite(frame[name], kind)
         return Column(facts_of(cleaned[name], infinite), lambda: observed(cleaned[name], kind))
 
-    features, notes = decided(candidates, column_of, corrections, formats or {})
-    return Inferred(frame.with_columns(cleaned[f.name] for f in features), features, notes)
+    features, said = decided(candidates, column_of, corrections, formats or {})
+    return Inferred(frame.with_columns(cleaned[f.name] for f in features), features, said)
 
 
 def decided(
@@ -100,7 +106,7 @@ def decided(
     column_of: Callable[[str], Column],
     corrections: Corrections,
     formats: Mapping[str, TextFormat],
-) -> tuple[list[Feature], list[str]]:
+) -> tuple[list[Feature], list[Said]]:
     """Which columns become features, and which features.
 
     Args:
@@ -110,25 +116,25 @@ def decided(
         formats: how the texts of a column are written, by name.
 
     Returns:
-        The features, and a sentence for each thing that was dropped, repaired or looks odd.
+        The features, and what is said of each thing that was dropped, repaired or looks odd.
 
     Raises:
         DataError: a correction does not fit its column.
     """
     features: list[Feature] = []
-    notes: list[str] = []
+    said: list[Said] = []
     for name in candidates:
         correction = corrections.features.get(name)
         if correction is not None and correction.drop:
-            notes.append(f"Column '{name}' is left out, as schema.toml says.")
+            said.append(ColumnLeftOut(column=name, why="asked"))
             continue
         column = column_of(name)
         judgement = judged(column.facts, correction)
-        notes += judgement.notes
+        said += judgement.said
         if judgement.is_feature:
             fields = {**column.observed(), "text": formats.get(name)}
             features.append(corrected(fields, correction or FeatureCorrection()))
-    return features, notes
+    return features, said
 
 
 def check_some(

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from training.suspects.keys import INEXACT, key_note, long_note
+from artifact.facts import ColumnLeftOut, KeyColumn, LongNumbers, Said, UnreadableValues, Why
+from training.suspects.keys import INEXACT, key_column, long_numbers
 from training.table.corrections import FeatureCorrection
 
 
@@ -41,11 +42,11 @@ class Judgement(NamedTuple):
 
     Attributes:
         is_feature: False where it is left out.
-        notes: a sentence for each thing that was dropped, repaired or looks odd.
+        said: of each thing that was dropped, repaired or looks odd.
     """
 
     is_feature: bool
-    notes: list[str]
+    said: list[Said]
 
 
 def is_usable(dtype: Any) -> bool:
@@ -78,56 +79,56 @@ def judged(facts: Facts, correction: FeatureCorrection | None) -> Judgement:
         facts: of the column, known at once or gathered batch by batch.
         correction: what the user says of it, or None; whatever it says, it keeps a column that has a value.
     """
-    notes = [infinite_note(facts.name, facts.dtype, facts.infinite)] if facts.infinite else []
+    said: list[Said] = []
+    if facts.infinite:
+        are_moments = facts.dtype.is_temporal()
+        said.append(UnreadableValues(column=facts.name, count=facts.infinite, are_moments=are_moments))
     if facts.forgotten:
-        notes.append(
+        said.append(
             f"Column '{facts.name}' has about {facts.distinct} different texts, too many to count them all; "
             "some of its rarer categories may have been missed."
         )
-    reason = why_useless(facts)
-    if reason and (correction is None or not facts.present):
-        return Judgement(is_feature=False, notes=[*notes, left_out_note(facts.name, reason)])
+    left_out = why_useless(facts)
+    if left_out is not None and (correction is None or not facts.present):
+        return Judgement(is_feature=False, said=[*said, left_out])
     key = key_like(facts) if correction is None else None
-    return Judgement(is_feature=True, notes=[*notes, *([key] if key else [])])
+    return Judgement(is_feature=True, said=[*said, *([] if key is None else [key])])
 
 
-def left_out_note(name: str, reason: str) -> str:
-    """A sentence about a column that is no feature."""
-    return f"Column '{name}' is left out: {reason}."
-
-
-def infinite_note(name: str, dtype: Any, count: int) -> str:
-    """A sentence about infinities in a column, or about moments that cannot be written."""
-    what = "moments outside the years 1 to 9999" if dtype.is_temporal() else "infinite values"
-    return f"Column '{name}' holds {count} {what}; they count as missing."
-
-
-def key_like(facts: Facts) -> str | None:
-    """A sentence about a column of numbers that is kept and looks like a key, or None."""
+def key_like(facts: Facts) -> KeyColumn | LongNumbers | None:
+    """A column of numbers that is kept and looks like a key, or None."""
     if not facts.present:
         return None
     if facts.dtype == pl.Float64:
-        return long_note(facts.name, facts.low, facts.high)
+        return long_numbers(facts.name, facts.low, facts.high)
     if facts.dtype == pl.Int64:
-        return key_note(facts.name, facts.present, facts.distinct, int(facts.low), int(facts.high))
+        return key_column(facts.name, facts.present, facts.distinct, int(facts.low), int(facts.high))
     return None
 
 
-def why_useless(facts: Facts) -> str | None:
+def why_useless(facts: Facts) -> ColumnLeftOut | None:
     """Why a column cannot inform a prediction, or None."""
+    why = _reason(facts)
+    return None if why is None else ColumnLeftOut(column=facts.name, why=why[0], reason=why[1])
+
+
+def _reason(facts: Facts) -> tuple[Why, str] | None:
     dtype, distinct, present = facts.dtype, facts.distinct, facts.present
     if not present:
-        return "it is empty"
+        return "empty", "it is empty"
     if not is_usable(dtype):
         if dtype in (pl.Time, pl.Duration):
-            return f"values of type {dtype} are not read; give a number instead"
-        return f"values of type {dtype} have no place in a row of a request"
+            return "type", f"values of type {dtype} are not read; give a number instead"
+        return "type", f"values of type {dtype} have no place in a row of a request"
     if distinct == 1 and present == facts.rows and dtype == pl.Float64 and abs(facts.first) >= INEXACT:
-        return f'it is constant as a 64-bit float ({facts.first!r}); kind = "category" in schema.toml tells ids apart'
+        return (
+            "constant",
+            f'it is constant as a 64-bit float ({facts.first!r}); kind = "category" in schema.toml tells ids apart',
+        )
     if distinct == 1 and present == facts.rows:
-        return f"it is constant ({facts.first!r})"
+        return "constant", f"it is constant ({facts.first!r})"
     if dtype == pl.String and distinct > 20 and distinct > 0.9 * present:
-        return f"it looks like an identifier ({distinct} different texts in {present} rows)"
+        return "identifier", f"it looks like an identifier ({distinct} different texts in {present} rows)"
     if (
         dtype == pl.Int64
         and facts.rows >= 20
@@ -135,5 +136,5 @@ def why_useless(facts: Facts) -> str | None:
         # Rows that were dropped leave gaps, rows that stand twice repeat a number; it counts them all the same.
         and facts.high - facts.low + 1 <= 1.1 * distinct
     ):
-        return f"it looks like an identifier (it counts the rows from {facts.low} to {facts.high})"
+        return "identifier", f"it looks like an identifier (it counts the rows from {facts.low} to {facts.high})"
     return None
