@@ -123,7 +123,12 @@ def test_a_table_is_prepared_alike_in_memory_and_streamed(name, tmp_path):
     assert [shared.sub("", note) for note in told(streamed)] == [shared.sub("", note) for note in told(held)]
     assert [type(fact) for fact in streamed.facts] == [type(fact) for fact in held.facts]
     ours, theirs = Facts.of(streamed.facts), Facts.of(held.facts)
-    assert ours.model_copy(update={"leaks": ()}) == theirs.model_copy(update={"leaks": ()})
+    # Shares of a variance are those of moments that are taken batch by batch, to rounding.
+    rounded = {"leaks": (), "heavy_values": ()}
+    assert ours.model_copy(update=rounded) == theirs.model_copy(update=rounded)
+    for one, other in zip(ours.heavy_values, theirs.heavy_values, strict=True):
+        assert one.model_dump(exclude={"share"}) == other.model_dump(exclude={"share"})
+        assert one.share == pytest.approx(other.share)
     assert [(leak.column, leak.target) for leak in ours.leaks] == [(leak.column, leak.target) for leak in theirs.leaks]
     assert streamed.schema.names == held.schema.names
     for one, other in zip(streamed.schema.features, held.schema.features, strict=True):
