@@ -46,7 +46,7 @@ def test_neighbours_have_the_same_folds_and_the_others_those_they_had():
 
 
 def networks(config: TrainConfig, plan: Plan) -> Population:
-    config = config.model_copy(update={"learning_rate": 0.01, "dropout": 0.0})
+    config = config.model_copy(update={"learning_rate": 0.01, "dropout": 0.0, "weight_decay": 0.0})
     return Population.of(config, plan.folds, plan.repeats or len(plan.folds))
 
 

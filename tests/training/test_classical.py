@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
 from artifact.errors import DataError
+from artifact.manifest import ONNX_MODEL
 from artifact.predictor import Predictor
 from artifact.registry.local import LocalRegistry
 from tests.training.fits import fit_on
@@ -157,6 +158,19 @@ def test_held_out_rows_choose_and_all_rows_are_refit():
     assert again.unseen == []
     std = targets().std(axis=0)
     assert np.abs((answers(given, fitted.model) - answers(given, again.model)) / std).mean() < 0.05
+
+
+@pytest.mark.parametrize("model", ["polynomial", "ridge", "lasso", "stepwise", "linear"])
+def test_repeats_on_held_out_rows_are_one_network(model, tmp_path):
+    """Their folds passed for a cross-validation's: solved for on validation rows alone, and no rows for the refit."""
+    TABLE.drop("rent").with_columns(sold=pl.int_range(N)).write_csv(tmp_path / "houses.csv")
+    registry = LocalRegistry(tmp_path)
+    request = Request(str(tmp_path / "houses.csv"), ("price",), "houses", TrainConfig(model=model), time="sold")
+    once, twice = [
+        train(replace(request, config=TrainConfig(model=model, repeats=repeats)), registry) for repeats in (1, 2)
+    ]
+    assert once.metrics == twice.metrics
+    assert once.files[ONNX_MODEL] == twice.files[ONNX_MODEL]
 
 
 @pytest.mark.parametrize("model", ["elastic-net", "polynomial"])

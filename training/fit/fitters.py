@@ -38,13 +38,17 @@ class Solved:
     """Fits a family whose weights are solved for, see :class:`training.fit.fitter.Fitter`."""
 
     def fit(self, prepared: Prepared, observer: Observer) -> Model:
-        """Solve for the weights of the plan's networks."""
-        return Model(prepared, _solved(prepared, prepared.plan.folds, observer))
+        """Solve for the weights of the plan's networks.
+
+        Repeats on held-out rows would be the same network again: one of them is enough. Their folds must not pass for
+        those of a cross-validation, whose networks are solved for on the others' validation rows.
+        """
+        plan = prepared.plan
+        return Model(prepared, _solved(prepared, plan.folds if plan.parts is None else plan.folds[:1], observer))
 
     def refit(self, model: Model, observer: Observer) -> Model:
         """Solve once more, for all rows."""
-        folds = (all_rows(len(model.prepared.y)),) * len(model.fitted.unseen)
-        again = _solved(model.prepared, folds, observer)
+        again = _solved(model.prepared, [all_rows(len(model.prepared.y))], observer)
         return replace(model, fitted=replace(model.fitted, model=again.model))
 
     def judging_answers(self, model: Model) -> Outputs:
