@@ -141,7 +141,10 @@ def test_networks_that_are_trained_once_more_keep_their_own_amounts():
         ({"augment": "blur"}, "'noise' or 'mixup'. Received: augment.0='blur'"),
         ({"augment": ["noise", "cutout"]}, "'noise' or 'mixup'. Received: augment.1='cutout'"),
         ({"augment": "noise", "model": "ridge"}, "Expected no augment for model=ridge, which is solved for"),
-        ({"augment": "mixup", "model": "linear"}, "Received: augment=mixup. Take a network: --model mlp"),
+        (
+            {"augment": "mixup", "model": "linear"},
+            "Received: augment=mixup. Take a network: --model tabm, realmlp or mlp",
+        ),
         ({"augment": "noise", "noise": 0}, "Expected noise above 0 with augment=noise"),
         ({"augment": "noise", "mixup": 0.5}, "Expected --augment mixup with mixup=0.5"),
         ({"noise": 0.5}, "Expected --augment noise with noise=0.5"),
