@@ -85,7 +85,7 @@ def check_that_two_devices_train_the_same_networks() -> None:
 
 def check_that_a_shared_fit_learns_in_both_precisions_and_says_so() -> None:
     from tests.training.test_precision import check_that_mixed_precision_learns_as_much
-    from training.fit.fit import fit
+    from training.fit import fit
 
     fit.take_devices = lambda *asked: TWO
     fitted = check_that_mixed_precision_learns_as_much("mlp")
