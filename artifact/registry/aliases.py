@@ -50,13 +50,13 @@ class Aliases:
         """The alias's file; it changes by one atomic rename."""
         return self._folder / name / f"{alias}.json"
 
-    def models(self, alias: str) -> list[str]:
-        """Names of the models whose alias was set, in alphabetical order."""
+    def paths(self, alias: str) -> dict[str, Path]:
+        """Where the alias's file of each model stands, once the alias is set; by name, in alphabetical order."""
         try:
-            folders = [entry.name for entry in self._folder.iterdir() if entry.is_dir()]
+            names = sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir())
         except FileNotFoundError:
-            return []
-        return sorted(name for name in folders if self.path(name, alias).is_file())
+            return {}
+        return {name: self.path(name, alias) for name in names}
 
     def read(self, name: str, alias: str) -> Alias | None:
         """What an alias points to, or None where it was never set.

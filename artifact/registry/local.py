@@ -93,12 +93,14 @@ class LocalRegistry(Registry):
             return []
 
     def has(self, name: str, version: str) -> bool:
-        return self._manifest(name, version).is_file()
+        return is_name(name) and self._manifest(name, version).is_file()
 
     def manifest(self, name: str, version: str) -> Manifest:
         return Manifest.read(self.models / name / version)
 
     def fetch(self, name: str, version: str) -> Reference:
+        if self.has(name, version):
+            return Reference(name, version, self.models / name / version)
         return self.resolve(f"{name}:{version}")
 
     def resolve(self, reference: str) -> Reference:
@@ -122,11 +124,11 @@ class LocalRegistry(Registry):
         return self._aliases.read(name, alias)
 
     def champions(self) -> list[str]:
-        return self._aliases.models(CHAMPION)
+        return [name for name, path in self._aliases.paths(CHAMPION).items() if path.is_file()]
 
     def revision(self, name: str | None = None) -> Hashable:
         if name is None:
-            return stamps_of(self._aliases.path(model, CHAMPION) for model in self.champions())
+            return stamps_of(self._aliases.paths(CHAMPION).values())
         stamps = stamps_of([self._aliases.path(name, CHAMPION)])
         # An alias file changes by one atomic rename: what was read of one is true as long as its stamp is the same.
         seen, manifest = self._seen.get(name, ((), None))

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from artifact.runtimes.chunks import chunks
+
 # Every bucket is compiled at load, so they are few; a step of four computes at most four times the rows asked for.
 BUCKETS = (1, 4, 16, 64, 256, 1024, 4096)
 
@@ -20,10 +22,8 @@ def cut(n_rows: int) -> Iterator[tuple[int, int, int]]:
         >>> list(cut(5000))
         [(0, 4096, 4096), (4096, 5000, 1024)]
     """
-    largest = BUCKETS[-1]
-    for start in range(0, max(n_rows, 1), largest):
-        stop = min(start + largest, n_rows)
-        yield start, stop, BUCKETS[bisect_left(BUCKETS, max(stop - start, 1))]
+    for rows in chunks(n_rows, BUCKETS[-1]):
+        yield rows.start, rows.stop, BUCKETS[bisect_left(BUCKETS, max(rows.stop - rows.start, 1))]
 
 
 def computed_rows(n_rows: int) -> int:

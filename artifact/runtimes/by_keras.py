@@ -24,6 +24,7 @@ from artifact.runtimes.base import (
     Int32,
     Outputs,
 )
+from artifact.runtimes.chunks import joined
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -89,9 +90,9 @@ class KerasRuntime:
         parts = []
         for start, stop, bucket in buckets.cut(len(numeric)):
             feed = {name: buckets.filled(array[start:stop], bucket) for name, array in taken.items()}
-            parts.append({name: answer[: stop - start] for name, answer in self._calls[bucket](feed).items()})
-        whole = parts[0] if len(parts) == 1 else {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
-        return Outputs(whole[VALUE_OUTPUT], whole.get(SPREAD_OUTPUT), whole.get(QUANTILES_OUTPUT))
+            part = {name: answer[: stop - start] for name, answer in self._calls[bucket](feed).items()}
+            parts.append(Outputs(part[VALUE_OUTPUT], part.get(SPREAD_OUTPUT), part.get(QUANTILES_OUTPUT)))
+        return joined(parts)
 
     def computed_rows(self, n_rows: int) -> int:
         return buckets.computed_rows(n_rows)

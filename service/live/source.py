@@ -130,14 +130,13 @@ class Source:
         alias = self.registry.alias(name)
         bundled = self._bundled.get(name)
         if alias is not None:
-            versions = self.registry.versions(name)
-            if alias.version in versions:
+            if self.registry.has(name, alias.version):
                 return self.registry.fetch(name, alias.version)
             if bundled is not None and bundled.version == alias.version:
                 return bundled
             raise MissingVersionError(
                 f"Expected the {CHAMPION} of '{name}', {name}:{alias.version}, in the store. Received: a store without "
-                f"it. Put that version back, or {self._instead(name, versions)}."
+                f"it. Put that version back, or {self._instead(name, self.registry.versions(name))}."
             )
         if bundled is not None:
             return bundled

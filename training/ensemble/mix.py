@@ -114,7 +114,7 @@ class _Judged:
         return KINDS[self.config.objective].link == "normal"
 
     def of(self, rows: npt.NDArray[np.int64]) -> list[Outputs]:
-        """Of each part, its answers to some of the rows."""
+        """The answers of each part to some of the rows."""
         return [rows_of(answers, rows) for answers in self.answers]
 
     def shares(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -14,7 +14,7 @@ from training.families.solvers.task import Float64, Sentence, Solved, Solver, Ta
 if TYPE_CHECKING:
     from training.networks.inputs import Inputs
 
-# Of a loop over epochs; a solver reads none of them.
+# The settings of a loop over epochs; a solver reads none of them.
 DEFAULTS: dict[str, Any] = {"hidden": (1,), "activation": "relu", "dropout": 0.0, "members": 1, "learning_rate": 1e-2}
 
 

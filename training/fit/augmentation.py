@@ -82,7 +82,7 @@ class Augmentation:
         own, draws = np.random.SeedSequence([seed, *b"augment"]).generate_state(2)
         self._shares = np.concatenate([_shares(alpha, int(own)) for alpha in self._mixup])
         self._seed = keras.random.SeedGenerator(int(draws) % 2**31)
-        # Of the networks that draws are made for, those that there are; None: all.
+        # The networks that are left of those that draws are made for; None: all.
         self._n_drawn = len(self._mixup)
         self._chosen: npt.NDArray[np.int32] | None = None
 
@@ -102,7 +102,7 @@ class Augmentation:
         )
 
     def some(self, networks: Sequence[int]) -> Self:
-        """Of some of the networks, with what would be drawn for them beside the others.
+        """The augmentation of some of the networks, with what would be drawn for them beside the others.
 
         Args:
             networks: numbers of some of them.
@@ -178,7 +178,7 @@ class Augmentation:
         return self._drawn(keras.random.uniform, shape)
 
     def _drawn_shares(self, shape: Any) -> Any:
-        """Of each row in its mixture, at least a half, (n_networks, n_samples)."""
+        """The share of each row in its mixture, at least a half, (n_networks, n_samples)."""
         first = np.arange(len(self._mixup), dtype=np.int32)[:, None] * _SHARES
         at = ops.cast(self._uniform(shape) * _SHARES, "int32")
         return ops.take(ops.convert_to_tensor(self._shares), ops.minimum(at, _SHARES - 1) + first)

@@ -44,7 +44,7 @@ class Solved:
         those of a cross-validation, whose networks are solved for on the others' validation rows.
         """
         plan = prepared.plan
-        return Model(prepared, _solved(prepared, plan.folds if plan.parts is None else plan.folds[:1], observer))
+        return Model(prepared, _solved(prepared, plan.folds if plan.parts is None else plan.first_cut, observer))
 
     def refit(self, model: Model, observer: Observer) -> Model:
         """Solve once more, for all rows."""

@@ -46,7 +46,7 @@ class Judge:
         ]
 
     def some(self, positions: Sequence[int]) -> Judge:
-        """Of some of the networks."""
+        """The judge of some of the networks."""
         return Judge(self._population.some(positions), self._objective, self._table)
 
     def errors(self, outputs: Sequence[Float32]) -> Errors:

@@ -125,7 +125,7 @@ class Population:
 
     @property
     def dropout(self) -> list[float]:
-        """Of each network."""
+        """The dropout of each network."""
         return [network.dropout for network in self.networks]
 
     @property
@@ -135,12 +135,12 @@ class Population:
 
     @property
     def weight_decays(self) -> list[float]:
-        """Of each network."""
+        """The weight decay of each network."""
         return [network.weight_decay for network in self.networks]
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Of each network."""
+        """The number of each network."""
         return tuple(network.number for network in self.networks)
 
     def positions(self, repeats: Sequence[int]) -> tuple[int, ...]:

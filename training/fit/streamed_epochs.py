@@ -37,7 +37,7 @@ class StreamedEpochs(Epochs):
         super().__init__(loop, judge, population, limits, has_start=has_start)
         self._chunks = chunks
         self._tables: Iterator[tuple[int, Table]] = iter(())
-        # Of its own: chunks are ordered ahead of the rows of the one that trains.
+        # A generator of its own, for chunks are ordered ahead of the rows of the one that trains.
         self._orders = np.random.default_rng([population.config.seed, 1])
         self._n_chunks = chunks.n_chunks
 

@@ -18,7 +18,7 @@ from training.settings.config import TrainConfig
 from training.table.folds import all_rows
 from training.transfer.told import sentence
 
-# Of the rate that diverged.
+# The second try takes this share of the rate that diverged.
 FACTOR = 0.1
 
 

@@ -40,7 +40,7 @@ class Rows(Protocol):
         """Its name."""
 
     def weights(self, indices: Int64) -> Float64 | None:
-        """Of some rows, float64 (n_rows,), or None where all are equal."""
+        """The weights of some rows, float64 (n_rows,), or None where all are equal."""
 
     def rows(self, indices: Int64) -> tuple[Encoded, Float64]:
         """Some rows and their targets."""

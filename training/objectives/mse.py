@@ -10,7 +10,8 @@ from training.objectives.base import LOG_SPREAD, Objective
 from training.objectives.kind import Kind
 from training.objectives.point import point
 
-# Of a row beside one of the mean spread; the least is its inverse. A spread that is wrong then does little harm.
+# The most that a row weighs beside one of the mean spread; the least is its inverse. So a spread that is wrong does
+# little harm.
 MOST_WEIGHT = 5.0
 # Mean spread, in target deviations, below which squared errors are held in size.
 EXACT = 0.15

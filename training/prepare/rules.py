@@ -147,5 +147,5 @@ def suspicions(
     said += leaks(schema, X, y, config.seed)
     said += formulas(frame, schema.features, schema.target_names, config.seed)
     said += rows.untargeted.suspects(rows.missing, schema.target_names)
-    # Of 0 and 1 either may be rare.
+    # Either of 0 and 1 may be rare.
     return said if KINDS[config.objective].takes is BINARY else [*said, *heavy_values(rows.heaviest)]

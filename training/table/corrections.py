@@ -142,10 +142,6 @@ class Corrections(TextRules):
     features: dict[str, FeatureCorrection] = Field(default_factory=dict)
     targets: dict[str, TargetCorrection] = Field(default_factory=dict)
 
-    def rules_for(self, name: str) -> TextRules:
-        """What is said of the texts of one column alone."""
-        return self.features.get(name) or self.targets.get(name) or TextRules()
-
     def text_columns(self) -> list[str]:
         """Columns that the user calls categories: their text must not be read as numbers or dates."""
         return [canonical(name) for name, correction in self.features.items() if correction.kind == "category"]

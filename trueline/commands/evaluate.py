@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Column, Table
 
-from trueline.commands.options import (
-    DATA_HELP,
-    json_option,
-    missing_columns_option,
-    print_json,
-    reading_options,
-    runtime_option,
-)
+from trueline.commands.options import DATA_HELP, print_json, scoring_options
 from trueline.environment import need_training, registry
 from trueline.evaluation import Measuring, evaluation
 from trueline.terminal.consoles import stderr, stdout, tell_note
@@ -28,13 +21,7 @@ if TYPE_CHECKING:
 @click.command("evaluate", epilog=DATA_HELP)
 @click.argument("model")
 @click.argument("data")
-@click.option(
-    "--interval", "level", type=float, metavar="LEVEL", help="Level of the intervals, in (0, 1). Defaults to 0.9."
-)
-@missing_columns_option
-@runtime_option
-@reading_options
-@json_option
+@scoring_options
 def evaluate_command(
     model: str,
     data: str,

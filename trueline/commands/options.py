@@ -94,6 +94,9 @@ _TEXTS = (
         help="How dates are written: dd/mm/yyyy, mm/dd/yyyy, or as strptime has it: %d.%m.%Y.",
     ),
 )
+interval_option = click.option(
+    "--interval", "level", type=float, metavar="LEVEL", help="Level of the intervals, in (0, 1). Defaults to 0.9."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 
 
@@ -122,6 +125,13 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, reading=Reading(separator, encoding, sheet), **options)
 
     return reading_words(with_reading)
+
+
+def scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of the commands that have a version answer a table: level, absent columns, runtime, reading, JSON."""
+    for option in (json_option, reading_options, runtime_option, missing_columns_option, interval_option):
+        command = option(command)
+    return command
 
 
 def text_options(command: Callable[..., Any]) -> Callable[..., Any]:

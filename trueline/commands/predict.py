@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trueline.commands.options import (
-    DATA_HELP,
-    json_option,
-    missing_columns_option,
-    print_json,
-    reading_options,
-    runtime_option,
-)
+from trueline.commands.options import DATA_HELP, print_json, scoring_options
 from trueline.commands.output import check_columns_fit, check_path, write_table
 from trueline.environment import need_training, registry
 from trueline.scoring import Scored, answer_names, features_of, read_rows, score
@@ -36,13 +29,7 @@ if TYPE_CHECKING:
     help="File to write: .csv, .parquet, .arrow, .feather or .ndjson; whole or not at all. "
     "Defaults to CSV on standard output.",
 )
-@click.option(
-    "--interval", "level", type=float, metavar="LEVEL", help="Level of the intervals, in (0, 1). Defaults to 0.9."
-)
-@missing_columns_option
-@runtime_option
-@reading_options
-@json_option
+@scoring_options
 def predict_command(
     model: str,
     data: str,

@@ -147,13 +147,11 @@ def train_command(
       trueline train houses.csv --target price --set epochs=40 --promote
     """
     need_training("train", "keras", "polars", "sklearn")
-    from artifact.errors import DataError, RefusedError
+    from artifact.errors import RefusedError
     from artifact.manifest import REPORT
     from training.evaluation.advice import next_step
     from training.settings.text import parse_setting
 
-    if quiet and verbose:
-        raise DataError("Expected --quiet or --verbose. Received: both.")
     words = cast("TrainWords", {word: value for word, value in options.items() if word in TrainWords.__annotations__})
     words["settings"] = dict(parse_setting(setting) for setting in options["settings"])
     request = request_of(source_of(data), target, words, given_words(context, _ABOUT_THE_VERSION))

@@ -131,7 +131,7 @@ class Problem:
 
     @property
     def products(self) -> int:
-        """Of weights and rows in one step of all networks."""
+        """How many products of weights and rows one step of all networks takes."""
         return self.steps.batch * self.members * sum(int(math.prod(v.shape)) for v in self.core.trainable_variables)
 
     @property
