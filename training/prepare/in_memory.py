@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from artifact.facts import Fact, RepeatedRows, Said, facts_in, sentences
+from artifact.facts import Fact, Note, RepeatedRows, facts_in, sentences
 from artifact.intervals.calibration import Grouping
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema
@@ -122,7 +122,7 @@ def prepare(
         DataError: see :func:`train`.
     """
     names = list(request.targets)
-    said: list[Said] = list(told)
+    said: list[Note] = list(told)
     check_request(table, request)
     texts = texts or read_texts(table, sayings(request, earlier))
     said += texts.notes
@@ -167,7 +167,7 @@ def prepare(
 
 def _features(
     frame: pl.DataFrame, request: Request, plan: Plan, texts: TableTexts, earlier: Earlier | None
-) -> tuple[pl.DataFrame, list[Feature], list[Said]]:
+) -> tuple[pl.DataFrame, list[Feature], list[Note]]:
     """The rows as their columns' kinds say, the features, and sentences on the columns."""
     candidates = request.candidates(frame.columns)
     said = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)

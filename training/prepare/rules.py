@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.errors import DataError, unknown_name
-from artifact.facts import ColumnLeftOut, EmptyRows, RepeatedRows, Said, UntargetedRows
+from artifact.facts import ColumnLeftOut, EmptyRows, Note, RepeatedRows, UntargetedRows
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema, Target
 from artifact.rows.texts.format import TextFormat
@@ -61,7 +61,7 @@ def repeated_rows(count: int, n_rows: int, *, across_parts: bool) -> list[Repeat
     return [RepeatedRows(count=count, rows=n_rows, across_parts=across_parts)] if count else []
 
 
-def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[Feature], list[Said]]:
+def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[Feature], list[Note]]:
     """Features of rows that are ordered by time, and what is said of the order and of its column.
 
     The time column tells where in the year, week or day a row lies; how late it is lies outside what was seen.
@@ -69,7 +69,7 @@ def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[
     Raises:
         DataError: no feature is left.
     """
-    said: list[Said] = [split.time_note(moments)]
+    said: list[Note] = [split.time_note(moments)]
     ordered = []
     for feature in features:
         parts = tuple(part for part in feature.parts if part != "days")
@@ -132,7 +132,7 @@ def suspicions(
     y: npt.NDArray[np.float64],
     config: TrainConfig,
     rows: AllRows,
-) -> list[Said]:
+) -> list[Note]:
     """Each thing that looks like a leak, or like a row that decides everything.
 
     Args:
@@ -143,7 +143,7 @@ def suspicions(
         config: settings.
         rows: what all rows say.
     """
-    said: list[Said] = [EmptyRows(count=rows.empty, rows=rows.usable)] if rows.empty else []
+    said: list[Note] = [EmptyRows(count=rows.empty, rows=rows.usable)] if rows.empty else []
     said += leaks(schema, X, y, config.seed)
     said += formulas(frame, schema.features, schema.target_names, config.seed)
     said += rows.untargeted.suspects(rows.missing, schema.target_names)

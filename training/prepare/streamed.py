@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact.errors import DataError
-from artifact.facts import Said, facts_in, sentences
+from artifact.facts import Note, facts_in, sentences
 from artifact.rows.schema import FeatureSchema
 from training.families import FAMILIES, networks
 from training.objectives.records import listed
@@ -65,7 +65,7 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
     scanned = Scan(request, candidates, held, source.rows, rules.shares_of(request.config, source.rows), bounds).run(
         rows
     )
-    said: list[Said] = [*source.notes, *texts.notes, *rules.rows_left_out(source.rows, scanned.usable)]
+    said: list[Note] = [*source.notes, *texts.notes, *rules.rows_left_out(source.rows, scanned.usable)]
     schema, told_of_columns = _schema(request, list(texts.types), scanned, texts)
     said += told_of_columns
     n_train = scanned.usable - sum(len(r) for name, r in scanned.parts.items() if name != "train")
@@ -137,7 +137,7 @@ def _check_types(request: Request, source: ParquetSource, texts: StreamTexts, bo
 
 def _schema(
     request: Request, columns: Sequence[str], scanned: Scanned, texts: StreamTexts
-) -> tuple[FeatureSchema, list[Said]]:
+) -> tuple[FeatureSchema, list[Note]]:
     """The schema by all usable rows, and what is said of the columns."""
 
     def column_of(name: str) -> Column:
@@ -157,7 +157,7 @@ def _schema(
 
 
 def _prepared(
-    request: Request, scanned: Scanned, schema: FeatureSchema, dealt: Dealt, spool: Spool, said: list[Said]
+    request: Request, scanned: Scanned, schema: FeatureSchema, dealt: Dealt, spool: Spool, said: list[Note]
 ) -> Prepared:
     frame, parts = scanned.frame, split.Parts(**scanned.parts)
     y = frame.select(pl.col(list(request.targets)).cast(pl.Float64)).to_numpy().astype(np.float64)

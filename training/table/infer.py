@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from artifact.errors import DataError
-from artifact.facts import ColumnLeftOut, Said, sentences
+from artifact.facts import ColumnLeftOut, Note, sentences
 from artifact.rows.moments import unwritable
 from artifact.rows.schema import DatetimePart, Feature, Kind
 from artifact.rows.texts.format import TextFormat
@@ -46,7 +46,7 @@ class Inferred:
 
     frame: pl.DataFrame
     features: list[Feature]
-    said: list[Said] = field(default_factory=list)
+    said: list[Note] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -106,7 +106,7 @@ def decided(
     column_of: Callable[[str], Column],
     corrections: Corrections,
     formats: Mapping[str, TextFormat],
-) -> tuple[list[Feature], list[Said]]:
+) -> tuple[list[Feature], list[Note]]:
     """Which columns become features, and which features.
 
     Args:
@@ -122,7 +122,7 @@ def decided(
         DataError: a correction does not fit its column.
     """
     features: list[Feature] = []
-    said: list[Said] = []
+    said: list[Note] = []
     for name in candidates:
         correction = corrections.features.get(name)
         if correction is not None and correction.drop:

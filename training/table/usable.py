@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from artifact.facts import ColumnLeftOut, KeyColumn, LongNumbers, Said, UnreadableValues, Why
+from artifact.facts import ColumnLeftOut, KeyColumn, LongNumbers, Note, UnreadableValues, Why
 from training.suspects.keys import INEXACT, key_column, long_numbers
 from training.table.corrections import FeatureCorrection
 
@@ -46,7 +46,7 @@ class Judgement(NamedTuple):
     """
 
     is_feature: bool
-    said: list[Said]
+    said: list[Note]
 
 
 def is_usable(dtype: Any) -> bool:
@@ -79,7 +79,7 @@ def judged(facts: Facts, correction: FeatureCorrection | None) -> Judgement:
         facts: of the column, known at once or gathered batch by batch.
         correction: what the user says of it, or None; whatever it says, it keeps a column that has a value.
     """
-    said: list[Said] = []
+    said: list[Note] = []
     if facts.infinite:
         are_moments = facts.dtype.is_temporal()
         said.append(UnreadableValues(column=facts.name, count=facts.infinite, are_moments=are_moments))

@@ -1,0 +1,41 @@
+"""Facts of how a version came about: what was left out, repaired or suspected, mixed, distilled or tried again."""
+
+from artifact.facts.base import Fact, Note, facts_in, sentences
+from artifact.facts.columns import (
+    ColumnLeftOut,
+    Formula,
+    KeyColumn,
+    KnownWithTarget,
+    Leak,
+    LongNumbers,
+    UnreadableValues,
+    Why,
+)
+from artifact.facts.facts import Facts
+from artifact.facts.results import Distilled, Leaning, Mixed, Retry, TooGood
+from artifact.facts.rows import EmptyRows, HeavyValue, RepeatedRows, UntargetedRows
+
+__all__ = [
+    "ColumnLeftOut",
+    "Distilled",
+    "EmptyRows",
+    "Fact",
+    "Facts",
+    "Formula",
+    "HeavyValue",
+    "KeyColumn",
+    "KnownWithTarget",
+    "Leak",
+    "Leaning",
+    "LongNumbers",
+    "Mixed",
+    "Note",
+    "RepeatedRows",
+    "Retry",
+    "TooGood",
+    "UnreadableValues",
+    "UntargetedRows",
+    "Why",
+    "facts_in",
+    "sentences",
+]

@@ -1,0 +1,68 @@
+"""Facts of rows: left out, repeated, empty, or one that holds most of the variance."""
+
+from __future__ import annotations
+
+from artifact.facts.base import Fact
+
+
+class UntargetedRows(Fact):
+    """Rows that are left out, for they have no value of some target: ``count`` of ``rows`` in the table."""
+
+    count: int
+    rows: int
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.count} of {self.rows} rows are left out: no value of the target."
+
+
+class RepeatedRows(Fact):
+    """Rows that stand more than once, equal in every column: ``count`` of ``rows``.
+
+    Attributes:
+        across_parts: only test rows were looked at, and they stand among the rows of another part.
+    """
+
+    count: int
+    rows: int
+    across_parts: bool
+
+    @property
+    def sentence(self) -> str:
+        what, where = ("test rows", "in another part too") if self.across_parts else ("rows", "more than once")
+        return f"{self.count} of {self.rows} {what} stand, equal in every column, {where}."
+
+
+class EmptyRows(Fact):
+    """Rows without a value in any feature: ``count`` of ``rows``."""
+
+    count: int
+    rows: int
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"{self.count} of {self.rows} rows have no value in any feature; they teach what to answer to such a row."
+        )
+
+
+class HeavyValue(Fact):
+    """One value of a target that holds most of its variance.
+
+    Attributes:
+        row: of the table, from 1.
+        share: of the variance.
+    """
+
+    target: str
+    row: int
+    value: float
+    share: float
+
+    @property
+    def sentence(self) -> str:
+        share = "more than 99.9%" if self.share > 0.999 else f"{self.share:.1%}"
+        return (
+            f"Row {self.row:,} of the table has '{self.target}' = {self.value:.6g}, which alone holds {share} of the "
+            "target's variance: R2, RMSE and intervals hang on this one row. Correct the value or leave the row out."
+        )
