@@ -176,7 +176,8 @@ class Worker:
         try:
             ready, expected = self.fleet.ready_workers(), self.fleet.expected
         except OSError as error:
-            raise NotReadyError(f"Expected to see which workers are ready. Received: {error.strerror}.") from error
+            message = f"Expected to see which workers are ready. Received: {error.strerror}. Try again in a second."
+            raise NotReadyError(message) from error
         if ready < expected:
             state = "The service is stopping." if self.fleet.state == "draining" else "Try again in a second."
             raise NotReadyError(f"Expected {expected} ready workers. Received: {ready}. {state}")
@@ -270,7 +271,8 @@ class Worker:
         try:
             return await asyncio.to_thread(render, self.metrics.registry, self._metrics_folder, self.metrics.readiness)
         except OSError as error:
-            raise NotReadyError(f"Expected to read the workers' metrics. Received: {error.strerror}.") from error
+            message = f"Expected to read the workers' metrics. Received: {error.strerror}. Try again in a second."
+            raise NotReadyError(message) from error
 
     def _flush(self) -> None:
         self._flush_due = False

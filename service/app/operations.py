@@ -119,6 +119,7 @@ OPERATIONS = (
         group=OPERATION,
         summary="Prometheus metrics of all workers",
         shape=_answers({"type": "string"}, TEXT.decode()),
+        errors=_READY,
         is_open=True,
     ),
     Operation(

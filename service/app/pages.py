@@ -36,7 +36,7 @@ async def model(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
 
 
 async def metrics(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    """``GET /metrics``."""
+    """``GET /metrics``: 503 while the workers' files cannot be read."""
     return Reply(await worker.metrics_text(), content_type=TEXT)
 
 

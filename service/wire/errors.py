@@ -207,10 +207,12 @@ class ModelError(ApiError):
 
 
 class NotReadyError(ApiError):
-    """No model is live."""
+    """No model is live, the service is stopping, or the workers' files cannot be read."""
 
     status, code = 503, "not_ready"
-    description = "No model is live, or the service is stopping; the message says what to do."
+    description = (
+        "No model is live, the service is stopping, or the workers' files cannot be read; the message says what to do."
+    )
     remedy = "The message says what to do."
 
     def __init__(self, message: str) -> None:

@@ -1,6 +1,8 @@
 """Every operation is served, counted, guarded and described as its record says."""
 
 import dataclasses
+import errno
+import os
 import re
 
 import httpx
@@ -14,6 +16,7 @@ from service.app.operations import OPERATIONS, ROUTES
 from service.app.routes import Routes
 from service.documents.openapi import openapi_document
 from service.metrics.metrics import Metrics
+from service.process.fleet import Fleet
 from service.protocols.formats import JSON
 from service.protocols.operation import EVERYWHERE, Group, Operation, open_paths
 from service.settings.settings import Settings
@@ -79,6 +82,23 @@ async def test_it_answers_its_methods_refuses_others_and_is_counted_by_its_path(
     answered = len(operation.methods)
     assert counts == {"200": f"{answered}.0", "405": f"{len(METHODS) - answered}.0"}
     assert text.count("trueline_requests_total{") == 2
+
+
+@every_operation
+async def test_its_record_has_what_it_answers_while_the_workers_files_cannot_be_read(registry, operation, monkeypatch):
+    def no_descriptor(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with Served(registry) as served:
+        monkeypatch.setattr("service.worker.render", no_descriptor)
+        monkeypatch.setattr(Fleet, "ready_workers", no_descriptor)
+        response = await served.ask(operation, operation.methods[0])
+    asks_them = operation.path == "/metrics" or "ready" in operation.path
+    assert response.status_code == (503 if asks_them else 200)
+    assert response.status_code in {200, *operation.statuses()}
+    if asks_them:
+        assert "Received: Too many open files. Try again in a second." in response.text
+        assert response.headers["retry-after"] == "1"
 
 
 @every_operation
