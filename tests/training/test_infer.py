@@ -63,7 +63,7 @@ def test_missing_is_imputed_only_where_training_saw_it():
 def test_a_useless_column_is_left_out_and_named(values, why):
     found = infer(pl.DataFrame({"odd": values, "good": [i % 7 for i in range(N)]}))
     assert [f.name for f in found.features] == ["good"]
-    (fact,) = found.said
+    (fact,) = found.remarks
     assert (fact.column, fact.why) == ("odd", why)
     assert found.notes == [fact.sentence]
 
@@ -77,7 +77,7 @@ def test_a_correction_keeps_what_would_be_left_out():
 def test_infinite_values_count_as_missing_and_are_told():
     found = infer(pl.DataFrame({"x": [float("inf"), *map(float, range(N))]}))
     assert found.features[0].missing == "impute"
-    assert found.said == [UnreadableValues(column="x", count=1, are_moments=False)]
+    assert found.remarks == [UnreadableValues(column="x", count=1, are_moments=False)]
     assert "1 infinite" in found.notes[0]
 
 

@@ -1,4 +1,4 @@
-"""``schema.toml``: what the user says of features and targets, against what the table shows."""
+"""``schema.toml``: what the user says of features and targets, where that differs from what the table shows."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from training.table.names import canonical
 
 _T = TypeVar("_T")
 
-# What ``unit`` may say of a datetime whose values are numbers.
+# Values of ``unit`` for a datetime whose values are numbers.
 EPOCHS: dict[str, Epoch] = {epoch: epoch for epoch in get_args(Epoch)}
 
 
 class TextRules(BaseModel):
-    """What the user may say of how texts are written, for one column or, at the top of ``schema.toml``, for all.
+    """How texts are written, as the user says: for one column or, at the top of ``schema.toml``, for all columns.
 
-    None stands for what the column shows. :func:`artifact.rows.texts.dates.format_of_dates` reads a format.
+    None leaves it to the column's texts. :func:`artifact.rows.texts.dates.format_of_dates` reads ``format``.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -39,14 +39,14 @@ class TextRules(BaseModel):
     )
     format: str | None = Field(
         default=None,
-        description="How dates are written: in letters, or as `strptime` has it.",
+        description="How dates are written: in letters such as `dd/mm/yyyy`, or in the codes of `strptime`.",
         examples=["dd/mm/yyyy", "mm/dd/yyyy", "dd.mm.yy", "%d.%m.%Y %H:%M"],
     )
 
     @field_validator("missing_values", mode="before")
     @classmethod
     def _as_texts(cls, value: object) -> object:
-        """Numbers may stand as numbers: ``missing_values = [-999]``."""
+        """The values as texts, since numbers are allowed too: ``missing_values = [-999]``."""
         return [str(v) if isinstance(v, (int, float)) else v for v in value] if isinstance(value, list) else value
 
     @field_validator("format")
@@ -66,37 +66,37 @@ class TextRules(BaseModel):
 
     @property
     def of_numbers(self) -> bool:
-        """Whether something is said of numbers."""
+        """Whether a rule for numbers is set."""
         return self.decimal is not None or self.thousands is not None
 
 
 def rules_of(text: TextFormat | None) -> dict[str, object]:
-    """The keys of ``schema.toml`` that say how a column's texts are written; what stands beside them is found anew."""
+    """The keys of ``schema.toml`` for how a column's texts are written; units and brackets have none."""
     if text is None:
         return {}
-    found: dict[str, object] = {}
+    rules: dict[str, object] = {}
     if text.decimal != "." or text.thousands:
-        found["decimal"] = text.decimal
+        rules["decimal"] = text.decimal
     if text.thousands:
-        found["thousands"] = text.thousands
+        rules["thousands"] = text.thousands
     if text.missing_values:
-        found["missing_values"] = list(text.missing_values)
-    written = text.strptime or {"dmy": "dd/mm/yyyy", "mdy": "mm/dd/yyyy", None: None}[text.order]
-    if written is not None:
-        found["format"] = written
+        rules["missing_values"] = list(text.missing_values)
+    date_form = text.strptime or {"dmy": "dd/mm/yyyy", "mdy": "mm/dd/yyyy", None: None}[text.order]
+    if date_form is not None:
+        rules["format"] = date_form
     if text.epoch is not None:
-        found["unit"] = text.epoch
-    return found
+        rules["unit"] = text.epoch
+    return rules
 
 
 class _OfFeature(BaseModel):
-    """What may be said of a feature beside its texts."""
+    """Keys of ``[features.NAME]`` beside those for texts."""
 
     kind: Kind | None = Field(default=None, description="What the column is.")
     unit: str | None = Field(
         default=None,
-        description="Shown in `/schema`, in tables and in the report. For numbers that are dates: what they count, "
-        "`s`, `ms`, `us`, `ns` or `excel`.",
+        description="Shown in `/schema`, in tables and in the report. Where numbers are dates, it says what they "
+        "count: `s`, `ms`, `us`, `ns` or `excel`.",
     )
     description: str | None = Field(default=None, description="Shown in `/schema` and in the report.")
     minimum: float | None = Field(
@@ -105,83 +105,86 @@ class _OfFeature(BaseModel):
     maximum: float | None = Field(default=None, description="Upper end of the range, in the same unit.")
     categories: tuple[str, ...] | None = Field(default=None, description='The categories; any other is "other".')
     missing: Literal["impute", "refuse"] | None = Field(
-        default=None, description="What becomes of a value that is missing in a request."
+        default=None, description="What happens when a value is missing in a request."
     )
     unseen: Literal["other", "refuse"] | None = Field(
-        default=None, description="What becomes of a category that never stood in the table, or is not in your list."
+        default=None, description="What happens with a category that is not in the table, or not in your list."
     )
     out_of_range: Literal["warn", "refuse"] | None = Field(
-        default=None, description="What becomes of a value outside the range."
+        default=None, description="What happens with a value outside the range."
     )
     drop: bool = Field(default=False, description="Whether the column is left out.")
 
 
 class FeatureCorrection(TextRules, _OfFeature):
-    """What ``schema.toml`` may say of a feature, under ``[features.NAME]``."""
+    """What ``schema.toml`` says of a feature, under ``[features.NAME]``."""
 
     @property
     def epoch(self) -> Epoch | None:
-        """What the numbers of a datetime count, by ``unit``."""
+        """What the numbers of a datetime column count, as ``unit`` says; None for other kinds and units."""
         return EPOCHS.get(self.unit or "") if self.kind == "datetime" else None
 
 
 class _OfTarget(BaseModel):
-    """What may be said of a target beside its texts."""
+    """Keys of ``[targets.NAME]`` beside those for texts."""
 
     unit: str | None = Field(default=None, description="Shown in `/model`, in `/docs` and in the report.")
     description: str | None = Field(default=None, description="Shown in `/model`.")
 
 
 class TargetCorrection(TextRules, _OfTarget):
-    """What ``schema.toml`` may say of a target, under ``[targets.NAME]``."""
+    """What ``schema.toml`` says of a target, under ``[targets.NAME]``."""
 
 
 class Corrections(TextRules):
-    """The whole of ``schema.toml``; what it says of texts at its top holds for every column that it fits."""
+    """The whole of ``schema.toml``. Rules for texts at its top hold for every column that they fit."""
 
     features: dict[str, FeatureCorrection] = Field(default_factory=dict)
     targets: dict[str, TargetCorrection] = Field(default_factory=dict)
 
     def text_columns(self) -> list[str]:
-        """Columns that the user calls categories: their text must not be read as numbers or dates."""
+        """Columns that the user calls categories: their texts must not be read as numbers or dates."""
         return [canonical(name) for name, correction in self.features.items() if correction.kind == "category"]
 
     def named(self, left_out: Collection[str] = ()) -> Corrections:
-        """With names in the form that a table's columns have.
+        """These corrections with names in canonical form, as the table's columns have.
 
         Args:
-            left_out: columns that are left out already; saying so once more is no fault.
+            left_out: columns that are left out already; a correction may drop them once more.
 
         Raises:
-            DataError: two names are one column's.
+            DataError: two names mean the same column.
         """
-        left = {n: c for n, c in _canonical(self.features).items() if not (c.drop and n in left_out)}
-        return self.model_copy(update={"features": left, "targets": _canonical(self.targets)})
+        features = {n: c for n, c in _canonical(self.features).items() if not (c.drop and n in left_out)}
+        return self.model_copy(update={"features": features, "targets": _canonical(self.targets)})
 
     def without(self, names: Collection[str]) -> Corrections:
-        """Without what is said of some features, but whether they are left out."""
-        kept = {n: FeatureCorrection(drop=c.drop) if n in names else c for n, c in self.features.items()}
-        return self.model_copy(update={"features": kept})
+        """These corrections with nothing but ``drop`` for some features."""
+        features = {n: FeatureCorrection(drop=c.drop) if n in names else c for n, c in self.features.items()}
+        return self.model_copy(update={"features": features})
 
     def with_rules(self, **rules: object) -> Corrections:
-        """With what the command line says of all columns' texts, which goes before the file; None says nothing.
+        """These corrections with the command line's rules for all columns' texts, which win over the file's.
+
+        Args:
+            rules: values by the names of :class:`TextRules`; None leaves the file's rule.
 
         Raises:
-            DataError: a rule that cannot be.
+            DataError: a rule is not valid.
         """
-        given = {name: value for name, value in rules.items() if value is not None}
+        own = {name: value for name, value in rules.items() if value is not None}
         try:
-            TextRules.model_validate({**self.model_dump(include=set(TextRules.model_fields)), **given})
+            TextRules.model_validate({**self.model_dump(include=set(TextRules.model_fields)), **own})
         except ValidationError as error:
             raise DataError(_sentence(error)) from error
-        return self.model_copy(update=given)
+        return self.model_copy(update=own)
 
     @classmethod
     def read(cls, path: Path) -> Corrections:
         """Read ``schema.toml``.
 
         Raises:
-            DataError: not readable, not TOML, or with keys that do not exist.
+            DataError: the file is not readable, is no TOML, or has keys that do not exist or values that are not valid.
         """
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -191,14 +194,14 @@ class Corrections(TextRules):
 
     @classmethod
     def of(cls, content: Mapping[str, Any], where: object = "schema") -> Corrections:
-        """Take what ``schema.toml`` would hold.
+        """Corrections from the content of a ``schema.toml``.
 
         Args:
-            content: tables and keys.
-            where: they stand, for the message. Defaults to ``schema``.
+            content: its tables and keys.
+            where: what holds them, for the message. Defaults to ``schema``.
 
         Raises:
-            DataError: keys that do not exist, or values that cannot be.
+            DataError: a key does not exist, or a value is not valid.
         """
         try:
             return cls.model_validate(content)
@@ -206,19 +209,19 @@ class Corrections(TextRules):
             raise DataError(f"{where}: {_sentence(error)}") from error
 
 
-def _canonical(said: Mapping[str, _T]) -> dict[str, _T]:
-    found: dict[str, _T] = {}
-    for name, correction in said.items():
-        if canonical(name) in found:
+def _canonical(corrections: Mapping[str, _T]) -> dict[str, _T]:
+    by_name: dict[str, _T] = {}
+    for name, correction in corrections.items():
+        if canonical(name) in by_name:
             raise DataError(f"Expected each column once in schema.toml. Received: '{canonical(name)}' twice.")
-        found[canonical(name)] = correction
-    return found
+        by_name[canonical(name)] = correction
+    return by_name
 
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
         keys = {"features": FeatureCorrection.model_fields, "targets": TargetCorrection.model_fields}
-        known = keys.get(str(first["loc"][0]), Corrections.model_fields)
-        return unknown_name("key", str(first["loc"][-1]), known)
+        names = keys.get(str(first["loc"][0]), Corrections.model_fields)
+        return unknown_name("key", str(first["loc"][-1]), names)
     return setting_sentence(error)

@@ -111,8 +111,10 @@ def _told(survey: Survey, frame: pl.DataFrame, width: int, place: _Place, notes:
             f"header in {place.path}, first line {line}: {text!r}. What {what} counts as missing; a text with a line "
             "break needs quotes around it."
         )
-    if survey.cut:
-        notes.append(f"Empty fields beyond the header's at the end of lines are cut: {survey.cut:,} in {place.path}.")
+    if survey.trimmed:
+        notes.append(
+            f"Empty fields beyond the header's at the end of lines are cut: {survey.trimmed:,} in {place.path}."
+        )
     # In a table of one column a blank line is a missing value.
     if survey.blank and width > 1:
         kept = pl.Series([True] * frame.height)
@@ -178,7 +180,7 @@ def _exactly(body: bytes, dialect: Dialect, width: int, place: _Place) -> tuple[
                         f"where the header has {width}. "
                         f"A text that holds {dialect.separator!r} needs quotes around it, or the header lacks a name."
                     )
-                survey.cut += 1
+                survey.trimmed += 1
             _add(survey, row, width, (begins, dialect.separator.join(row)[:80]))
             for i, column in enumerate(columns):
                 column.append((row[i] or None) if i < len(row) else None)

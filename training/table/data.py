@@ -1,4 +1,4 @@
-"""Tables in: files and scikit-learn's data sets as one typed polars frame."""
+"""Reads files and scikit-learn's data sets as one typed polars frame."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def read_table(source: str, *, as_text: Collection[str] = (), reading: Reading |
         source: a file, a quoted glob of files of one format, a folder of them, ``-`` for standard input (``.csv``,
             ``.tsv``, ``.parquet``, ``.arrow``, ``.feather``, ``.ndjson``, ``.jsonl``, ``.xlsx``; compressed ones too),
             or ``dataset:diabetes`` or ``dataset:california_housing``.
-        as_text: columns of a text file that stay text whatever they look like, as categories do.
-        reading: what the user says of the files. Defaults to what their content says.
+        as_text: columns of a text file that stay text even if they look like numbers or dates, as categories do.
+        reading: how to read the files, as the user says. Defaults to what their content shows.
 
     Returns:
-        A frame of Int64, Float64, Boolean, String and Datetime columns; other types as they came.
+        A frame of Int64, Float64, Boolean, String and Datetime columns; other types stay as they are.
 
     Raises:
         DataError: no such file or data set, an unknown format, or a file that cannot be read as its format.
@@ -42,11 +42,11 @@ def read_table(source: str, *, as_text: Collection[str] = (), reading: Reading |
 
 
 def read_raw(source: str | pl.DataFrame, reading: Reading | None = None, *, keep: Collection[str] = ()) -> Raw:
-    """Read a table as it is written: a text file's columns are text, of several files joined.
+    """Read a table without typing it: the columns of text files are texts, and several files are joined.
 
     Args:
         source: see :func:`read_table`; or a table that is in memory already.
-        reading: what the user says of the files. Defaults to what their content says.
+        reading: how to read the files, as the user says. Defaults to what their content shows.
         keep: names of columns that stay even where they look like an index that a tool wrote.
 
     Raises:
@@ -66,11 +66,11 @@ def check_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
     """Check that columns exist.
 
     Raises:
-        DataError: one does not; the message lists those there are, the nearest first.
+        DataError: a column is missing; the message lists the table's columns, the nearest name first.
     """
     for name in names:
         if name not in frame.columns:
-            # A table that was cut nowhere has one column, whose name is the whole header.
+            # Where the separator was not recognised, the table has one column, named by the whole header.
             is_uncut = frame.width == 1 and name in frame.columns[0]
             hint = (
                 " Where these are several, say what separates them: --separator space, or another." if is_uncut else ""
@@ -79,16 +79,16 @@ def check_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
 
 
 def fingerprint(frame: pl.DataFrame) -> str:
-    """sha256 over names, types and values: equal tables give it whatever file they came from."""
+    """sha256 over names, types and values: equal tables have equal fingerprints, whatever files they come from."""
     return fingerprint_of(dict(frame.schema), lambda name: [frame[name]])
 
 
 def fingerprint_of(types: Mapping[str, Any], column: Callable[[str], Iterable[pl.Series]]) -> str:
-    """The same of a table that is read part by part, in the memory of one column's missing flags.
+    """The fingerprint of a table that is read part by part; it holds no more than the missing flags of one column.
 
     Args:
-        types: of each column, by name.
-        column: gives the parts of a column, of any sizes; called twice for each.
+        types: each column's type, by name.
+        column: gives the parts of a column, of any sizes; it is called twice for each column.
     """
     digest = hashlib.sha256()
     for name in sorted(types):
@@ -110,11 +110,11 @@ def _hash_values(digest: Any, column: pl.Series, *, first: bool) -> None:
 
 
 class TableFacts(NamedTuple):
-    """What the lineage says of a table.
+    """Facts of a table for the lineage.
 
     Attributes:
         fingerprint: see :func:`fingerprint`.
-        rows, columns: as it was read.
+        rows, columns: their numbers in the table as it was read.
     """
 
     fingerprint: str
@@ -123,7 +123,7 @@ class TableFacts(NamedTuple):
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> TableFacts:
-        """Of a table in memory."""
+        """The facts of a table in memory."""
         return cls(fingerprint(frame), frame.height, frame.width)
 
 
@@ -133,7 +133,7 @@ def _dataset(name: str) -> pl.DataFrame:
     from sklearn import datasets
 
     if name == "diabetes":
-        # In its own units: the scaled version that scikit-learn gives by default is nobody's request body.
+        # In its own units: nobody would send scikit-learn's scaled values in a request.
         return _from_bunch(datasets.load_diabetes(scaled=False))
     try:
         return _from_bunch(datasets.fetch_california_housing())

@@ -1,4 +1,4 @@
-"""From a typed frame to the columns and records that the encoder and a request take."""
+"""Turns a typed frame into the columns that the encoder takes, and into records as in a request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.table.texts.columns import are_markers, numbers, plain_texts, word
 from training.table.texts.reading import MOMENT, Reading
 from training.table.texts.table import as_read, moments_of_numbers
 
-# Absent columns that a message describes, and names of columns that it lists.
+# Most absent columns that a message describes, and most names of columns that it lists.
 _SHOWN = 5
 _LISTED = 20
 
@@ -28,11 +28,12 @@ def check_features(names: Sequence[str], schema: FeatureSchema, missing_columns:
     """Check that a table has the model's features as columns.
 
     Args:
-        names: of the table's columns.
-        missing_columns: ``impute`` lets columns go that training saw missing. Defaults to ``refuse``.
+        names: the table's columns.
+        missing_columns: ``impute`` accepts that a feature has no column, if training saw missing values of it. Defaults
+            to ``refuse``.
 
     Raises:
-        DataError: a column is not there, with the nearest of those that are; or none of them is.
+        DataError: a feature has no column, and the message names the nearest one; or no feature has one.
     """
     absent = absent_features(schema, names, missing_columns)
     if not absent and not set(schema.names) & set(names):
@@ -52,7 +53,7 @@ def schema_columns(
 ) -> dict[str, Any]:
     """The schema's columns of a frame, as :meth:`artifact.rows.encoding.Encoder.encode_columns` takes them.
 
-    Other columns are passed over, the target's among them.
+    Other columns, such as the target's, are passed over.
 
     Raises:
         DataError: see :func:`check_features`.
@@ -64,11 +65,12 @@ def schema_columns(
 def encode_frame(frame: pl.DataFrame, schema: FeatureSchema, *, missing_columns: MissingColumns = "refuse") -> Encoded:
     """Encode a frame.
 
-    An infinite number is missing, with a warning, where training saw the feature missing: so training reads it too.
+    An infinite number counts as missing, with a warning, if training saw missing values of the feature: training reads
+    infinite numbers in the same way.
 
     Args:
-        missing_columns: ``impute`` takes a feature without a column as missing in each row, with a warning a row, where
-            training saw it missing. Defaults to ``refuse``.
+        missing_columns: ``impute`` takes a feature without a column as missing in each row, with a warning for each,
+            if training saw missing values of it. Defaults to ``refuse``.
 
     Raises:
         DataError: see :func:`check_features`.
@@ -82,7 +84,7 @@ def encode_frame(frame: pl.DataFrame, schema: FeatureSchema, *, missing_columns:
 
 
 def _without_infinities(columns: dict[str, Any], schema: FeatureSchema) -> list[RowWarning]:
-    """Put NaN for infinities where a value may be missing, as training does, and say where they stood."""
+    """Replace infinities by NaN where a value may be missing, as training does. Returns a warning for each."""
     warnings: list[RowWarning] = []
     for feature in schema.numeric:
         values = columns.get(feature.name)
@@ -100,9 +102,9 @@ def with_targets(table: pl.DataFrame, schema: FeatureSchema) -> pl.DataFrame:
     """The table with its targets as Float64.
 
     Raises:
-        DataError: a target with values that are no numbers.
+        DataError: a target has values that are no numbers.
     """
-    found = []
+    columns = []
     for target in schema.targets:
         column = feature_values(table[target.name], target)
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
@@ -112,12 +114,12 @@ def with_targets(table: pl.DataFrame, schema: FeatureSchema) -> pl.DataFrame:
                 f"Expected numbers in '{target.name}', written as in training. Received: {len(bad):,} other values, "
                 f"such as {', '.join(repr(text) for text in (bad if len(bad) else texts).head(3))}."
             )
-        found.append(column.cast(pl.Float64))
-    return table.with_columns(found)
+        columns.append(column.cast(pl.Float64))
+    return table.with_columns(columns)
 
 
 def records(frame: pl.DataFrame, schema: FeatureSchema) -> list[dict[str, Any]]:
-    """Rows as a request would hold them: JSON values, datetimes in ISO 8601, None where missing."""
+    """Rows as in a request: JSON values, datetimes in ISO 8601, None where a value is missing."""
     columns = {}
     for feature in schema.features:
         values = _typed(frame[feature.name], feature).to_list()
@@ -146,7 +148,7 @@ def _listed(names: Sequence[str]) -> str:
 def _values(column: pl.Series, feature: Feature) -> Any:
     column = feature_values(column, feature)
     if column.dtype == pl.String and feature.kind != "category":
-        # What does not fit is named by the encoder, as it came.
+        # Texts that do not fit stay as they are: the encoder's message names them.
         return read_texts(feature, column)
     typed = _typed(column, feature)
     if typed.dtype != pl.String and feature.kind not in ("category", "datetime") and typed.dtype.is_numeric():
@@ -157,7 +159,7 @@ def _values(column: pl.Series, feature: Feature) -> Any:
 
 
 def feature_values(column: pl.Series, feature: Feature | Target) -> pl.Series:
-    """A column of a table as its feature's or target's schema reads it; as it came where some text does not fit."""
+    """A column of a table as its feature's or target's schema reads it; unchanged if some text does not fit."""
     text_format = feature.text or PLAIN
     kind = feature.kind if isinstance(feature, Feature) else "number"
     if column.dtype != pl.String:
@@ -166,27 +168,27 @@ def feature_values(column: pl.Series, feature: Feature | Target) -> pl.Series:
         missing = missing_numbers(text_format.missing_values)
         if missing:
             column = column.set(column.cast(pl.Float64).is_in(missing).fill_null(value=False), None)
-        counted = kind == "datetime" and (text_format.epoch or text_format.strptime)
-        return moments_of_numbers(column, text_format) if counted else column
+        are_moments = kind == "datetime" and (text_format.epoch or text_format.strptime)
+        return moments_of_numbers(column, text_format) if are_moments else column
     if kind == "category":
         return words(column, text_format.missing_values)
     if feature.text is None and (quick := _quick_numbers(column, kind)) is not None:
         return quick
-    found = as_read(column, Reading(_TYPES[kind], feature.text))
+    values = as_read(column, Reading(_TYPES[kind], feature.text))
     texts = plain_texts(column)
     absent = are_markers(texts, text_format.missing_values, dates=kind == "datetime")
     if kind in ("number", "integer") and text_format.missing_values:
         plain_format = text_format.model_copy(update={"missing_values": ()})
-        absent |= found.is_null() & numbers(texts, plain_format).is_not_null()
-    return found if (found.is_not_null() | absent).all() else column
+        absent |= values.is_null() & numbers(texts, plain_format).is_not_null()
+    return values if (values.is_not_null() | absent).all() else column
 
 
 def _quick_numbers(column: pl.Series, kind: Kind) -> pl.Series | None:
-    """Texts that a computer wrote as numbers, which are nearly all; None where some text needs a closer look."""
+    """The usual case: texts that a computer wrote as numbers. None where some text needs a closer look."""
     if kind not in ("number", "integer"):
         return None
     values = column.cast(pl.Float64, strict=False)
-    # polars reads "nan" as a number; here it is a mark of none.
+    # polars reads "nan" as a number; here it means "no value".
     return None if values.null_count() > column.null_count() or values.is_nan().any() else values
 
 
@@ -199,11 +201,11 @@ _TYPES: dict[Kind, Any] = {
 
 
 def _typed(column: pl.Series, feature: Feature) -> pl.Series:
-    """The column in its feature's type, or as it came where it does not fit."""
+    """The column in its feature's type; unchanged if it does not fit."""
     if feature.kind == "category":
         return column if column.dtype == pl.String else column.cast(pl.String)
     if feature.kind in ("number", "integer") and column.dtype == pl.Boolean:
-        # Training takes it, where schema.toml calls it a number.
+        # Training reads booleans as numbers where schema.toml says so.
         return column.cast(pl.Float64)
     if feature.kind == "boolean" and column.dtype.is_numeric():
         return column.cast(pl.Boolean) if column.drop_nulls().is_in([0, 1]).all() else column

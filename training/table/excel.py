@@ -1,4 +1,4 @@
-"""An Excel file's sheet, each cell as the text it shows."""
+"""A sheet of an Excel file, each cell as the text that it shows."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from training.table.names import checked_names
 
 
 def read_excel(data: bytes, path: Path, sheet: str | None, notes: list[str]) -> tuple[list[str], pl.DataFrame]:
-    """Names of the columns, and the columns by their places, String.
+    """Names of the columns, and the columns in that order, String.
 
     Args:
-        data: of the file.
-        path: for messages.
-        sheet: by name, or None: the only one that holds something.
-        notes: takes a sentence on what was judged.
+        data: the file's bytes.
+        path: the file's name in messages.
+        sheet: name of the sheet, or None for the only one that is not empty.
+        notes: list that gets a sentence on each decision.
 
     Raises:
-        DataError: no Excel file, no such sheet, several sheets and none chosen, or ``fastexcel`` is not installed.
+        DataError: the file is no Excel file or has no such sheet, several sheets hold rows and none is chosen, or
+            ``fastexcel`` is not installed.
     """
     if importlib.util.find_spec("fastexcel") is None:
         raise DataError(f"Expected the excel extra for {path}. Install it: {install_extra('excel')}.")
@@ -44,9 +45,9 @@ def read_excel(data: bytes, path: Path, sheet: str | None, notes: list[str]) -> 
         raise DataError(
             f"Expected one sheet of {path}. Received: {listed}. Choose one: --sheet '{next(iter(filled))}'."
         )
-    chosen, frame = next(iter(filled.items()))
+    name, frame = next(iter(filled.items()))
     if len(names) > 1 and sheet is None:
-        notes.append(f"{path} is read from its sheet '{chosen}'; the others are empty.")
+        notes.append(f"{path} is read from its sheet '{name}'; the others are empty.")
     title = _title_rows(frame)
     if title:
         notes.append(f"Rows of one cell before the header of {path} are passed over: {title}.")
@@ -56,13 +57,13 @@ def read_excel(data: bytes, path: Path, sheet: str | None, notes: list[str]) -> 
 
 
 def _title_rows(frame: pl.DataFrame) -> int:
-    """Rows of at most one cell before the first with several; 0 in a table of one column."""
+    """Number of rows with at most one filled cell before the first row with several; 0 in a table of one column."""
     filled = frame.select(pl.sum_horizontal(pl.all().is_not_null())).to_series()
     several = (filled > 1).arg_true()
     return several[0] if len(several) else 0
 
 
 def _cells(book: Any, sheet: str) -> pl.DataFrame:
-    """All cells of a sheet as texts, the header among them."""
+    """All cells of a sheet as texts, with those of the header."""
     frame: pl.DataFrame = book.load_sheet(sheet, header_row=None, dtypes="string").to_polars()
     return frame

@@ -1,4 +1,4 @@
-"""Which rows train each network, and which it never sees."""
+"""Folds: which rows train each network, and which rows it never sees."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Fold(NamedTuple):
     """The rows of one network.
 
     Attributes:
-        train: fit its weights.
-        validation: choose its epoch; in cross-validation they measure and calibrate as well.
+        train: rows that fit its weights.
+        validation: rows that choose its epoch; in cross-validation they measure and calibrate as well.
     """
 
     train: Indices
@@ -29,7 +29,7 @@ def all_rows(n_rows: int) -> Fold:
     """The fold of a network that trains on every row, after the plan's networks were measured.
 
     Args:
-        n_rows: of the table.
+        n_rows: number of the table's rows.
     """
     return Fold(np.arange(n_rows), np.zeros(0, np.int64))
 
@@ -38,9 +38,9 @@ class Plan(NamedTuple):
     """The rows of all networks.
 
     Attributes:
-        folds: of each network.
-        repeats: times that the folds cover every row; 0 where rows are held out instead.
-        parts: held-out rows instead of folds, or None.
+        folds: the rows of each network.
+        repeats: how many times the folds cover every row; 0 where rows are held out.
+        parts: the parts where rows are held out; None in cross-validation.
     """
 
     folds: tuple[Fold, ...]
@@ -49,25 +49,25 @@ class Plan(NamedTuple):
 
     @classmethod
     def held_out(cls, parts: Parts, networks: int = 1) -> Plan:
-        """Networks of the same rows, and rows that only measure and calibrate."""
+        """A plan of networks that share their training rows; other rows only measure and calibrate."""
         return cls((Fold(parts.train, parts.validation),) * networks, 0, parts)
 
     @property
     def per_cut(self) -> int:
-        """Networks of one repeat, whose folds cover every row once; 0 where rows are held out."""
+        """Number of networks of one repeat, whose folds cover every row once; 0 where rows are held out."""
         return len(self.folds) // self.repeats if self.repeats else 0
 
     @property
     def first_cut(self) -> tuple[Fold, ...]:
-        """The folds of the first repeat; of held-out rows, those of one network."""
+        """The folds of the first repeat; where rows are held out, the fold of one network."""
         return self.folds[: self.per_cut or 1]
 
     def seen(self) -> Indices:
-        """Every row that some network sees, from which preprocessing takes its statistics."""
+        """Every row that some network sees; preprocessing takes its statistics from these rows."""
         return np.unique(np.concatenate([np.concatenate(fold) for fold in self.folds]))
 
     def sizes(self) -> dict[str, int]:
-        """Rows by what they do, for the lineage."""
+        """Numbers of rows by their use, for the lineage."""
         if self.parts is not None:
             return self.parts.sizes()
         rows = len(self.seen())
@@ -80,12 +80,12 @@ def cross_validation(
     """Networks that each leave out one fold; every row is left out once in each repeat.
 
     Args:
-        n_rows: of the table.
-        n_folds: at least 2.
-        repeats: at least 1; each cuts the rows in another way.
-        seed: of the cuts.
-        groups: rows of one group lie in one fold; a missing group is one of its own. Defaults to None.
-        alike: repeats in a row that share a cut. Defaults to 1.
+        n_rows: number of the table's rows.
+        n_folds: number of folds, at least 2.
+        repeats: number of repeats, at least 1; each cuts the rows in another way.
+        seed: seed of the cuts.
+        groups: each row's group: rows of one group lie in one fold. Rows without a group form one. Defaults to None.
+        alike: number of repeats in a row that share a cut. Defaults to 1.
 
     Raises:
         DataError: fewer groups than folds.
@@ -114,14 +114,14 @@ def cross_validation(
 
 
 def _balanced(counts: npt.NDArray[np.int64], n_folds: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """A fold for each group, such that the folds have nearly as many rows each."""
+    """A fold for each group, so that all folds have nearly the same number of rows."""
     fold_of = np.zeros(len(counts), np.int64)
     shuffled = rng.permutation(len(counts))
     if counts.max() == 1:
         fold_of[shuffled] = np.arange(len(counts)) % n_folds
         return fold_of
     sizes = np.zeros(n_folds, np.int64)
-    # Large groups first, each into the fold that has the fewest rows.
+    # Large groups come first; each goes into the fold with the fewest rows.
     for group in shuffled[np.argsort(-counts[shuffled], kind="stable")]:
         smallest = int(sizes.argmin())
         fold_of[group] = smallest

@@ -21,19 +21,19 @@ from training.table.corrections import Corrections, FeatureCorrection, TextRules
 from training.table.data import check_columns
 from training.table.usable import Facts, facts_of, judged
 
-# A category that fewer rows show than this is learnt as "other".
+# A category with fewer rows than this is learnt as "other".
 MIN_CATEGORY_ROWS = 3
 MAX_CATEGORIES = 1000
-# Offsets this many spreads away from 0 are centred in float64: float32 holds 7 digits.
+# A feature whose median is this many deviations away from 0 is centred in float64, since float32 holds only 7 digits.
 FEATURE_OFFSET_RATIO = 1e3
 
 
 class Column(NamedTuple):
-    """What is known of a column that may become a feature.
+    """A column that may become a feature.
 
     Attributes:
-        facts: decide whether it does.
-        observed: gives the fields of the feature as the column shows them, see :func:`observed`.
+        facts: the facts that decide whether it does.
+        observed: gives the feature's fields as the column shows them, see :func:`observed`.
     """
 
     facts: Facts
@@ -42,16 +42,16 @@ class Column(NamedTuple):
 
 @dataclass(slots=True)
 class Inferred:
-    """Features as the whole table shows them, and a sentence for each thing that was dropped or repaired."""
+    """Features as the whole table shows them, with a remark on each thing that was left out or repaired."""
 
     frame: pl.DataFrame
     features: list[Feature]
-    said: list[Note] = field(default_factory=list)
+    remarks: list[Note] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
-        """The sentences."""
-        return sentences(self.said)
+        """The remarks as sentences."""
+        return sentences(self.remarks)
 
 
 def infer_features(
@@ -59,22 +59,22 @@ def infer_features(
     candidates: list[str],
     corrections: Corrections,
     formats: Mapping[str, TextFormat] | None = None,
-    told: Sequence[str] = (),
+    text_notes: Sequence[str] = (),
 ) -> Inferred:
     """Decide each column's kind, range and policies.
 
     Args:
         frame: the usable rows, as :func:`training.table.data.read_table` types them.
         candidates: columns that may become features.
-        corrections: what the user says; it wins over what is inferred, and keeps a column that would be dropped.
-        formats: how the texts of a column are written, by name. Defaults to none.
-        told: sentences on how texts were read, which say why a column is of no use. Defaults to none.
+        corrections: what the user says: it wins over what is inferred, and keeps a column that would be left out.
+        formats: how a column's texts are written, by the column's name. Defaults to none.
+        text_notes: sentences on how texts were read, for the error where no feature is left. Defaults to none.
 
     Raises:
-        DataError: a correction names no column or does not fit it, or no feature is left.
+        DataError: a correction names no column or does not fit its column, or no feature is left.
     """
     result = usable_features(frame, candidates, corrections, formats)
-    check_some(result.features, candidates, told, result.notes)
+    check_some(result.features, candidates, text_notes, result.notes)
     return result
 
 
@@ -84,10 +84,10 @@ def usable_features(
     corrections: Corrections,
     formats: Mapping[str, TextFormat] | None = None,
 ) -> Inferred:
-    """The same where there may be none.
+    """As :func:`infer_features`, but without an error where no feature is left.
 
     Raises:
-        DataError: a correction names no column or does not fit it.
+        DataError: a correction names no column or does not fit its column.
     """
     check_columns(frame[candidates], list(corrections.features), "feature in schema.toml")
     cleaned: dict[str, pl.Series] = {}
@@ -97,8 +97,8 @@ def usable_features(
         cleaned[name], infinite = finite(frame[name], kind)
         return Column(facts_of(cleaned[name], infinite), lambda: observed(cleaned[name], kind))
 
-    features, said = decided(candidates, column_of, corrections, formats or {})
-    return Inferred(frame.with_columns(cleaned[f.name] for f in features), features, said)
+    features, remarks = decided(candidates, column_of, corrections, formats or {})
+    return Inferred(frame.with_columns(cleaned[f.name] for f in features), features, remarks)
 
 
 def decided(
@@ -107,52 +107,52 @@ def decided(
     corrections: Corrections,
     formats: Mapping[str, TextFormat],
 ) -> tuple[list[Feature], list[Note]]:
-    """Which columns become features, and which features.
+    """Decide which columns become features.
 
     Args:
         candidates: columns that may become features.
-        column_of: what is known of a column; asked of those that the user does not drop, in order.
+        column_of: gives a column by its name; called in order, for columns that the user does not drop.
         corrections: what the user says.
-        formats: how the texts of a column are written, by name.
+        formats: how a column's texts are written, by the column's name.
 
     Returns:
-        The features, and what is said of each thing that was dropped, repaired or looks odd.
+        The features, and a remark on each thing that was left out, was repaired or looks odd.
 
     Raises:
         DataError: a correction does not fit its column.
     """
     features: list[Feature] = []
-    said: list[Note] = []
+    remarks: list[Note] = []
     for name in candidates:
         correction = corrections.features.get(name)
         if correction is not None and correction.drop:
-            said.append(ColumnLeftOut(column=name, why="asked"))
+            remarks.append(ColumnLeftOut(column=name, why="asked"))
             continue
         column = column_of(name)
         judgement = judged(column.facts, correction)
-        said += judgement.said
+        remarks += judgement.remarks
         if judgement.is_feature:
             fields = {**column.observed(), "text": formats.get(name)}
             features.append(corrected(fields, correction or FeatureCorrection()))
-    return features, said
+    return features, remarks
 
 
 def check_some(
-    features: Sequence[Feature], candidates: Sequence[str], told: Sequence[str], notes: Sequence[str]
+    features: Sequence[Feature], candidates: Sequence[str], text_notes: Sequence[str], notes: Sequence[str]
 ) -> None:
     """Check that some column is a feature.
 
     Args:
-        features: of the schema.
-        candidates: columns that might have been some.
-        told: sentences on how texts were read.
+        features: the schema's features.
+        candidates: columns that might have become features.
+        text_notes: sentences on how texts were read.
         notes: sentences on what became of each column.
 
     Raises:
-        DataError: none is; the message says why.
+        DataError: no column is a feature; the message says why.
     """
     if not features:
-        why = [*(note for note in told if any(f"'{name}'" in note for name in candidates)), *notes]
+        why = [*(note for note in text_notes if any(f"'{name}'" in note for name in candidates)), *notes]
         raise DataError(f"Expected at least one usable feature. Received: {' '.join(why) or 'no columns.'}")
 
 
@@ -165,16 +165,16 @@ def fit_categories(features: list[Feature], frame: pl.DataFrame, corrections: Co
 
 
 def finite(column: pl.Series, kind: Kind | None) -> tuple[pl.Series, int]:
-    """The column as its kind's dtype with infinities, of moments those beyond the years 1 to 9999, as missing.
+    """The column in its kind's type; infinities, and moments beyond the years 1 to 9999, become missing.
 
     Returns:
-        The column, and how many values were so.
+        The column, and how many such values it had.
 
     Raises:
-        DataError: values that do not fit the kind.
+        DataError: some value does not fit the kind.
     """
     if column.dtype in (pl.Date, pl.Datetime):
-        column, count = _written(column)
+        column, count = _within_calendar(column)
         return (column if kind is None else _cast(column, kind)), count
     if kind is not None:
         column = _cast(column, kind)
@@ -182,8 +182,8 @@ def finite(column: pl.Series, kind: Kind | None) -> tuple[pl.Series, int]:
     return (column.set(column.is_infinite().fill_null(value=False), None) if count else column), count
 
 
-def _written(column: pl.Series) -> tuple[pl.Series, int]:
-    """Moments of the years 1 to 9999, the others missing, and how many these were."""
+def _within_calendar(column: pl.Series) -> tuple[pl.Series, int]:
+    """The moments of the years 1 to 9999, with all others missing, and the number of the others."""
     beyond = unwritable(column.to_numpy())
     count = int(beyond.sum())
     return (column.set(pl.Series(beyond), None) if count else column), count
@@ -209,11 +209,11 @@ def _cast(column: pl.Series, kind: Kind) -> pl.Series:
 
 
 def observed(column: pl.Series, kind: Kind | None) -> dict[str, Any]:
-    """The fields of a feature as a column shows them.
+    """The fields of a feature as its column shows them.
 
     Args:
-        column: cleaned, with a value in some row.
-        kind: as the user says, or None: by its type.
+        column: the column after :func:`finite`, with a value in some row.
+        kind: the kind that the user says, or None: then the column's type decides.
     """
     kind = kind or kind_of(column)
     fields: dict[str, Any] = {"name": column.name, "kind": kind}
@@ -234,23 +234,23 @@ _NOT_OF_THE_FEATURE = {"drop", "kind", "categories", *TextRules.model_fields}
 
 
 def corrected(fields: dict[str, Any], correction: FeatureCorrection) -> Feature:
-    """A feature of what the table shows and what the user says, which wins.
+    """A feature from what the table shows and what the user says; the user wins.
 
     Raises:
-        DataError: they do not fit together.
+        DataError: the two do not fit together.
     """
-    given = correction.model_dump(exclude_none=True, exclude=_NOT_OF_THE_FEATURE)
+    values = correction.model_dump(exclude_none=True, exclude=_NOT_OF_THE_FEATURE)
     if correction.epoch is not None:
-        # It says what the table's numbers count; a request holds a date.
-        del given["unit"]
+        # Here the unit says what the table's numbers count; a request holds a date, which has no unit.
+        del values["unit"]
     try:
-        return Feature(**{**fields, **given})
+        return Feature(**{**fields, **values})
     except ValidationError as error:
         raise DataError(f"{error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 
 
 def kind_of(column: pl.Series) -> Kind:
-    """What a column is by its type."""
+    """The kind of a column, by its type."""
     if column.dtype == pl.Boolean:
         return "boolean"
     if column.dtype == pl.String:
@@ -270,11 +270,11 @@ def _offset(values: npt.NDArray[np.float64]) -> float:
 
 
 def date_parts(span: float, *, has_hours: bool) -> tuple[DatetimePart, ...]:
-    """Days always; the position in a cycle where the table spans it at least twice.
+    """Parts of a datetime: always its days; the position in a year, week or day if the table spans it at least twice.
 
     Args:
-        span: of all moments, seconds.
-        has_hours: some moment is not midnight.
+        span: time between the first and the last moment, seconds.
+        has_hours: whether some moment is not midnight.
     """
     parts: list[DatetimePart] = ["days"]
     if span >= 2 * 365 * DAY:
@@ -301,8 +301,8 @@ def with_categories(feature: Feature, counts: pl.DataFrame, corrections: Correct
     """A categorical feature with its categories: those that the user lists, or those that enough rows show.
 
     Args:
-        feature: of kind ``category``.
-        counts: ``count`` of the rows that networks see by category, which is in column ``feature.name``.
+        feature: a feature of kind ``category``.
+        counts: column ``feature.name`` with each category, and ``count`` with the rows that networks see of it.
         corrections: what the user says.
     """
     correction = corrections.features.get(feature.name)
@@ -315,8 +315,8 @@ def frequent(counts: pl.DataFrame, name: str) -> tuple[str, ...]:
     """The categories that enough rows show, the most frequent first.
 
     Args:
-        counts: ``count`` of rows by category, which is in column ``name``.
-        name: of the feature.
+        counts: column ``name`` with each category, and ``count`` with its rows.
+        name: the feature's name.
     """
     ordered = counts.sort(["count", name], descending=[True, False])
     return tuple(ordered.filter(pl.col("count") >= MIN_CATEGORY_ROWS).head(MAX_CATEGORIES)[name].to_list())

@@ -1,4 +1,4 @@
-"""Several files' tables as one: the same columns in each, of one type, beside the keys in the files' paths."""
+"""Joins the tables of several files: the same columns in each, of one type, and the keys in the files' paths."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from artifact.errors import DataError
 from training.table.paths import keys_in, keys_note
 from training.table.reading import Raw
 
-# Notes that differ in the file's name alone are many where files are.
+# Many files give many notes that differ only in the file's name.
 _NOTES_SHOWN = 5
 
 
 def joined(paths: Sequence[Path], parts: Sequence[Raw], keep: Collection[str] = ()) -> Raw:
     """The rows of all files, in their order.
 
-    Numbers of several types become one type that holds them all, and texts beside numbers make a column of texts.
+    Columns of several number types get one type that holds all values; texts and numbers become texts.
 
     Args:
-        paths: of the files.
-        parts: what they hold.
-        keep: keys in paths that are columns even where they have one value.
+        paths: the files.
+        parts: their tables.
+        keep: keys in paths that are columns even where all files have the same value.
 
     Raises:
         DataError: files whose columns, types or keys in paths do not fit together.
@@ -50,7 +50,7 @@ def joined(paths: Sequence[Path], parts: Sequence[Raw], keep: Collection[str] = 
 
 
 def _unnamed(parts: Sequence[Raw]) -> pl.DataFrame:
-    """The columns without names where all files have the same of one type; else none pass through."""
+    """The columns without names, where they are the same and of one type in all files; else none."""
     first = parts[0].unnamed.schema
     same = all(part.unnamed.schema == first for part in parts)
     return pl.concat([part.unnamed for part in parts]) if same else pl.DataFrame()
@@ -60,7 +60,7 @@ def _with_one_type(frames: list[pl.DataFrame], paths: Sequence[Path]) -> list[pl
     for name in frames[0].columns:
         types = [frame[name].dtype for frame in frames]
         if pl.UInt64 in types and len(set(types)) > 1 and all(dtype.is_integer() for dtype in types):
-            # Together they would be floats, which merge long ids.
+            # polars would make floats of them, which merge long ids.
             frames = [frame.with_columns(frame[name].cast(_whole([f[name] for f in frames]))) for frame in frames]
             continue
         kinds = {kind for kind in map(_kind, types) if kind is not None}
@@ -78,12 +78,12 @@ def _with_one_type(frames: list[pl.DataFrame], paths: Sequence[Path]) -> list[pl
 
 
 def _whole(columns: Sequence[pl.Series]) -> Any:
-    """A type that holds all of some columns' whole numbers exactly, and that other tools know."""
+    """A type that holds all whole numbers of the columns exactly, and that other tools know."""
     return pl.Decimal(38, 0) if any((column < 0).any() for column in columns) else pl.UInt64()
 
 
 def _kind(dtype: Any) -> str | None:
-    """Types of one kind join as they are; None joins with any."""
+    """The kind of a type: types of one kind can be joined; None joins with any."""
     if dtype == pl.Null:
         return None
     if dtype.is_numeric():
@@ -92,12 +92,12 @@ def _kind(dtype: Any) -> str | None:
         return "text"
     if dtype == pl.Boolean:
         return "boolean"
-    # A zone or none is part of a moment's kind.
+    # Moments join only where their zones, or their lack of one, are the same.
     return f"moment{dtype.time_zone}" if isinstance(dtype, pl.Datetime) else "day" if dtype == pl.Date else "other"
 
 
 def _other_columns(first: Path, columns: list[str], path: Path, others: list[str]) -> str:
     lacking = [f"no '{name}'" for name in columns if name not in others]
     more = [f"also '{name}'" for name in others if name not in columns]
-    shown = ", ".join([*lacking, *more][:5])
-    return f"Expected the columns of {first} in each file. Received: other columns in {path}: {shown}."
+    differences = ", ".join([*lacking, *more][:5])
+    return f"Expected the columns of {first} in each file. Received: other columns in {path}: {differences}."

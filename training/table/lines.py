@@ -1,4 +1,4 @@
-"""What the lines of a CSV are, in the time of one pass over its bytes: how many, which are blank, which are short."""
+"""Counts the rows of a CSV, finds blank and short ones, in one pass over its bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from training.table.dialect import Dialect
 
-# Bytes looked at together: what is computed from them takes some twenty times as much.
+# Bytes that are surveyed at once: the arrays computed from them take about twenty times as much memory.
 _PIECE = 1 << 23
 _LINE_FEED, _RETURN = 10, 13
 _SHOWN = 80
@@ -18,31 +18,31 @@ _SHOWN = 80
 
 @dataclass(slots=True)
 class Survey:
-    """What the rows are.
+    """Counts of a CSV's rows.
 
     Attributes:
-        rows: of the table, blank lines among them.
-        blank: rows that are blank lines.
-        short: how many have fewer fields than the header.
-        first: line, from 1, in which the first of these begins, and its text.
-        cut: how many had empty fields beyond the header's.
+        rows: how many rows the table has, blank lines among them.
+        blank: numbers, from 0, of the rows that are blank lines.
+        short: how many rows have fewer fields than the header.
+        first: line, from 1, in which the first short row begins, and its text.
+        trimmed: how many rows had empty fields beyond the header's.
     """
 
     rows: int = 0
     blank: list[int] = field(default_factory=list)
     short: int = 0
     first: tuple[int, str] = (0, "")
-    cut: int = 0
+    trimmed: int = 0
 
 
 def surveyed(body: bytes, dialect: Dialect, width: int, before: int) -> Survey:
-    """Look at each row of a CSV whose quotes are doubled and stand around fields.
+    """Survey a CSV in which quotes stand around whole fields and are doubled inside.
 
     Args:
         body: UTF-8, without the header.
-        dialect: its separator and quote.
-        width: fields of the header.
-        before: lines that the header ends after.
+        dialect: separator and quote of the CSV.
+        width: number of the header's fields.
+        before: number of lines up to the end of the header.
     """
     survey = Survey()
     for start, ends, separators in _rows(np.frombuffer(body, np.uint8), ord(dialect.separator), ord(dialect.quote)):
@@ -65,13 +65,13 @@ def surveyed(body: bytes, dialect: Dialect, width: int, before: int) -> Survey:
 def _rows(
     body: npt.NDArray[np.uint8], separator: int, quote: int
 ) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Rows piece by piece: where the first begins; int64 (n_rows,) where each ends; int64 (n_rows,) its separators."""
+    """Rows piece by piece: where the first begins; where each ends and how many separators it has, int64 (n_rows,)."""
     start = inside = waiting = 0
     for piece_start in range(0, len(body), _PIECE):
         piece = body[piece_start : piece_start + _PIECE]
         marks, ends, quotes = (np.flatnonzero(piece == mark) for mark in (separator, _LINE_FEED, quote))
         if inside or len(quotes):
-            # Outside of quotes: as many of them before as close again.
+            # A mark is outside of quotes where an even number of quotes stands before it.
             marks, ends = (at[(np.searchsorted(quotes, at) + inside) % 2 == 0] for at in (marks, ends))
             inside = (inside + len(quotes)) % 2
         if not len(ends):

@@ -1,4 +1,4 @@
-"""Names of columns: one form for comparing them, none twice, none that a tool made up."""
+"""Names of columns: their canonical form, and checks for repeated and for made-up names."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import polars as pl
 from artifact.errors import DataError
 from artifact.rows.texts.plain import SPACES
 
-# Beside spaces the separators of ASCII, which Python takes for spaces too, and a soft hyphen.
+# Spaces, the separators of ASCII, which Python also counts as spaces, and a soft hyphen.
 _AROUND = SPACES + "\x1c\x1d\x1e\x1f\u2028\u2029\u00ad"
-# What pandas calls an index without a name, in a CSV that it read back and in Parquet.
+# Names that pandas gives to an index without a name, in a CSV that it read back and in Parquet.
 _INDEX = re.compile(r"(Unnamed: \d+(\.\d+|_level_\d+)*|__index_level_\d+__)?")
 
 
 def canonical(name: str) -> str:
-    """A name as it is compared and stored: in Unicode's NFC, without spaces around it, seen or not."""
+    """A name in the form that is compared and stored: Unicode's NFC, without spaces around it, visible or not."""
     return unicodedata.normalize("NFC", name).strip(_AROUND)
 
 
 def checked_names(names: Sequence[str], what: object) -> list[str]:
-    """Canonical names of a table's columns; those without a name of their own may repeat.
+    """Canonical names of a table's columns. Only empty names may repeat.
 
     Args:
-        names: as they are written, in order.
+        names: the names as the file has them, in order.
         what: the file, for the message.
 
     Raises:
-        DataError: two columns have one name; the message has their places.
+        DataError: two columns have the same name; the message gives their places.
     """
-    found: dict[str, list[int]] = {}
+    places_of: dict[str, list[int]] = {}
     for place, name in enumerate(map(canonical, names), start=1):
-        found.setdefault(name, []).append(place)
-    for name, places in found.items():
+        places_of.setdefault(name, []).append(place)
+    for name, places in places_of.items():
         if name and len(places) > 1:
             listed = f"{', '.join(map(str, places[:-1]))} and {places[-1]}"
             raise DataError(
@@ -56,42 +56,42 @@ def is_unnamed(name: str) -> bool:
 
 
 def unnamed(names: Sequence[str], keep: Collection[str] = ()) -> dict[int, str]:
-    """Columns that have no name of their own and are not in ``keep``: their places and what the file calls them."""
+    """Columns without a name of their own that are not in ``keep``: the file's name for each, by its place."""
     return {i: name for i, name in enumerate(names) if is_unnamed(name) and name not in keep}
 
 
 def unnamed_note(left_out: Mapping[int, str], what: object) -> str:
-    """A sentence about columns that are left out for their names."""
+    """A note on columns that are left out since they have no name of their own."""
     listed = [f"column {i + 1} ('{name}')" if name else f"column {i + 1}" for i, name in left_out.items()][:5]
     more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
-    shown = ", ".join(listed)
+    listing = ", ".join(listed)
     several = ("are", "they have", "their", "them")
     are, they, their, them = several if len(left_out) > 1 else ("is", "it has", "its", "it")
     return (
-        f"{shown[0].upper()}{shown[1:]}{more} of {what} {are} left out: {they} no name of {their} own, like an index "
-        f"that pandas writes. Give {them} a name in the table to use {them}."
+        f"{listing[0].upper()}{listing[1:]}{more} of {what} {are} left out: {they} no name of {their} own, like an "
+        f"index that pandas writes. Give {them} a name in the table to use {them}."
     )
 
 
 def in_terms_of(frame: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
-    """A frame whose columns have a version's names where these differ only in form: of NFC, or spaces around them."""
+    """A frame whose columns get a version's names where the two differ only in Unicode's form or in spaces."""
     theirs = {canonical(name): name for name in names}
     return frame.rename({c: theirs[c] for c in frame.columns if theirs.get(c, c) != c})
 
 
 def split_names(text: str, columns: Collection[str]) -> tuple[str, ...]:
-    """Names of columns in a text with commas between, where a name may hold commas itself.
+    """Names of columns in a text, separated by commas; a name may hold commas itself.
 
     Example:
         >>> split_names("price, EUR", ["price, EUR"]), split_names("low, high", ["low", "high"])
         (('price, EUR',), ('low', 'high'))
     """
-    parts, found = text.split(","), []
+    parts, names = text.split(","), []
     start = 0
     while start < len(parts):
-        # The longest run of parts that is a column; else the part alone, for the message about it.
+        # The longest run of parts that names a column; else the part alone, which the caller's message names.
         ends = (e for e in range(len(parts), start, -1) if canonical(",".join(parts[start:e])) in columns)
         end = next(ends, start + 1)
-        found.append(canonical(",".join(parts[start:end])))
+        names.append(canonical(",".join(parts[start:end])))
         start = end
-    return tuple(found)
+    return tuple(names)

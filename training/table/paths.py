@@ -1,4 +1,4 @@
-"""Which files a table is made of: a file of that name, a folder or a pattern; and the keys in their paths."""
+"""Which files a table consists of: one file, a folder or the matches of a pattern; and the keys in their paths."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 def files_of(data: str) -> list[Path]:
     """The files of a path, a pattern or a folder, sorted by their paths.
 
-    A file of that very name goes before a pattern: ``sales[1].csv`` is that file, if there is one.
+    A file of exactly this name wins over a pattern: ``sales[1].csv`` is the file of that name, if it exists.
 
     Raises:
-        DataError: none; a folder whose files are no tables, or tables of several formats.
+        DataError: no file matches; or a folder holds no tables, or tables of several formats.
     """
     path = Path(data)
     if path.is_file():
@@ -39,10 +39,10 @@ def files_of(data: str) -> list[Path]:
         siblings = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
         hint = f" {unknown_name('file', path.name, siblings, limit=5)}" if siblings else ""
         raise DataError(f"Expected a file. Received: {path}, which is none.{hint}")
-    found = [Path(p) for p in sorted(glob.glob(data, recursive=True))]  # noqa: PTH207
-    # A pattern such as '**' matches the folders of its files too; folders alone are read.
-    files = [p for p in found if p.is_file()] or [
-        file for folder in found if folder.is_dir() for file in _in_folder(folder)
+    matches = [Path(p) for p in sorted(glob.glob(data, recursive=True))]  # noqa: PTH207
+    # A pattern such as '**' matches both folders and files: then the files count. Folders count where no file matches.
+    files = [p for p in matches if p.is_file()] or [
+        file for folder in matches if folder.is_dir() for file in _in_folder(folder)
     ]
     if not files:
         raise DataError(f"Expected files that match '{data}'. Received: none.")
@@ -50,7 +50,7 @@ def files_of(data: str) -> list[Path]:
 
 
 def format_of(path: Path) -> str:
-    """The ending that says what a file is: ``.csv`` of ``houses.CSV.gz``."""
+    """A file's ending without that of its compression, in lower case: ``.csv`` for ``houses.CSV.gz``."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
@@ -58,48 +58,48 @@ def format_of(path: Path) -> str:
 
 
 def keys_of(path: Path) -> dict[str, str | None]:
-    """What the folders of a path say in the way of Hive and Spark: ``region=north/`` is the column ``region``.
+    """Columns that the folders of a path name, as in Hive and Spark: ``region=north/`` is the column ``region``.
 
     Example:
         >>> keys_of(Path("sales/region=north/year=2024/part-0.parquet"))
         {'region': 'north', 'year': '2024'}
     """
-    found: dict[str, str | None] = {}
+    keys: dict[str, str | None] = {}
     for folder in path.parts[:-1]:
         if match := _KEY.fullmatch(folder):
             name, value = (unquote(text) for text in match.groups())
-            found[canonical(name)] = None if value in ("", _NO_VALUE) else value
-    return found
+            keys[canonical(name)] = None if value in ("", _NO_VALUE) else value
+    return keys
 
 
 def keys_in(paths: Sequence[Path], keep: Collection[str] = ()) -> dict[str, list[str | None]]:
     """The keys in the paths of a table's files, each with its value for each file.
 
-    A key with one value says where the table lies and nothing of its rows: it is no column unless it is in ``keep``.
+    A key with one value for all files tells nothing about the rows: it becomes no column, unless it is in ``keep``.
 
     Raises:
         DataError: the files' paths have different keys.
     """
     keys = [keys_of(path) for path in paths]
-    for path, found in zip(paths, keys, strict=True):
-        if list(found) != list(keys[0]):
-            shown = [", ".join(f"'{name}'" for name in one) or "none" for one in (keys[0], found)]
+    for path, own in zip(paths, keys, strict=True):
+        if list(own) != list(keys[0]):
+            listed = [", ".join(f"'{name}'" for name in one) or "none" for one in (keys[0], own)]
             raise DataError(
-                f"Expected the same keys in the folders of all files. Received: {shown[0]} for {paths[0]}, {shown[1]} "
-                f"for {path}."
+                f"Expected the same keys in the folders of all files. Received: {listed[0]} for {paths[0]}, "
+                f"{listed[1]} for {path}."
             )
-    values = {name: [found[name] for found in keys] for name in keys[0]}
-    return {name: found for name, found in values.items() if name in keep or len(set(found)) > 1}
+    values = {name: [own[name] for own in keys] for name in keys[0]}
+    return {name: column for name, column in values.items() if name in keep or len(set(column)) > 1}
 
 
 def keys_note(names: list[str]) -> str:
-    """A sentence about columns that stand in the folders' names."""
+    """A note on columns that are read from the folders' names."""
     listed = ", ".join(f"'{name}'" for name in names)
     return f"{listed} {'is' if len(names) == 1 else 'are'} read from the names of the files' folders."
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """A folder's tables, at any depth; names that begin with ``.`` or ``_`` are marks that writers leave."""
+    """A folder's tables, at any depth, without files or folders that begin with ``.`` or ``_``: other tools' marks."""
     inside = [p for p in sorted(folder.rglob("*")) if p.is_file() and not _is_mark(p.relative_to(folder))]
     files = [p for p in inside if format_of(p) in SUFFIXES]
     formats = sorted({format_of(p) for p in files})

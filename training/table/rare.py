@@ -1,4 +1,4 @@
-"""Categories that stand in the table and yet have no answer of their own: too few rows show them."""
+"""Rare categories: they are in the table, but too few rows show them for the network to learn them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from artifact.rows.schema import Feature
 from training.table.corrections import Corrections
 from training.table.infer import MIN_CATEGORY_ROWS
 
-# As many as there are categories at most, so that no table makes the schema, and a service's memory, large.
+# Most rare categories that the schema names, so that no table makes it, and a service's memory, large.
 MAX_RARE = 1000
-# Columns that a note names each; a table of a hundred such columns would bury the other notes.
-_TOLD = 10
+# Most columns with a note of their own: a hundred of these notes would bury the others.
+_MOST_NOTES = 10
 
 
 def with_rare(features: list[Feature], frame: pl.DataFrame, corrections: Corrections) -> list[Feature]:
-    """Give each categorical feature the rare categories of the table, the most frequent first.
+    """Give each categorical feature its rare categories, the most frequent first.
 
     Args:
-        features: with their categories.
-        frame: all rows, those that measure too.
-        corrections: where the user lists the categories of a feature, all others count as unseen.
+        features: the features with their categories.
+        frame: all rows, also those that measure.
+        corrections: where the user lists a feature's categories, there are no rare ones: all others count as unseen.
     """
     return [
         rare_of(f, frame[f.name].drop_nulls().value_counts(), corrections) if f.kind == "category" else f
@@ -32,27 +32,27 @@ def rare_of(feature: Feature, counts: pl.DataFrame, corrections: Corrections, di
     """A feature with its rare categories, at most 1,000 of them; ``rare_left`` counts the others.
 
     Args:
-        feature: of kind ``category``, with its categories.
-        counts: ``count`` of all rows by category, which is in column ``feature.name``.
-        corrections: where the user lists the categories of the feature, all others count as unseen.
-        distinct: different texts in the column, where ``counts`` may lack some. Defaults to those in ``counts``.
+        feature: a feature of kind ``category``, with its categories.
+        counts: column ``feature.name`` with each category, and ``count`` with its rows.
+        corrections: where the user lists the feature's categories, there are no rare ones: all others count as unseen.
+        distinct: number of different texts, where ``counts`` may lack some. Defaults to the number in ``counts``.
     """
-    said = corrections.features.get(feature.name)
-    if said is not None and said.categories is not None:
+    correction = corrections.features.get(feature.name)
+    if correction is not None and correction.categories is not None:
         return feature
     name = feature.name
     rare = counts.filter(~pl.col(name).is_in(list(feature.categories))).sort(["count", name], descending=[True, False])
-    kept = tuple(rare[name].head(MAX_RARE).to_list())
-    left = max(rare.height, distinct - len(feature.categories)) - len(kept)
-    return feature.model_copy(update={"rare": kept, "rare_left": max(0, left)})
+    names = tuple(rare[name].head(MAX_RARE).to_list())
+    uncounted = max(rare.height, distinct - len(feature.categories)) - len(names)
+    return feature.model_copy(update={"rare": names, "rare_left": max(0, uncounted)})
 
 
 def rare_notes(features: list[Feature]) -> list[str]:
-    """A sentence for each feature with rare categories, at most ten, and one for how many there are beyond."""
+    """A note on each of at most ten features with rare categories, and one that counts the other such features."""
     having = sorted((f for f in features if f.rare), key=lambda f: -(len(f.rare) + f.rare_left))
-    notes = [_note(f) for f in having[:_TOLD]]
-    if len(having) > _TOLD:
-        notes.append(f"{len(having) - _TOLD} more columns have rare categories.")
+    notes = [_note(f) for f in having[:_MOST_NOTES]]
+    if len(having) > _MOST_NOTES:
+        notes.append(f"{len(having) - _MOST_NOTES} more columns have rare categories.")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""One file to named columns, by what its bytes are; its name only tells formats of text apart."""
+"""Reads one file into named columns. Its bytes decide the format; its name only tells formats of text apart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.table.paths import STDIN, SUFFIXES, format_of
 from training.table.reading import Raw, Reading
 from training.table.text import as_utf8, decompressed
 
-# Objects of an NDJSON file, and bytes of it, in which keys that repeat are sought.
+# How many objects of an NDJSON file, and bytes of it, are searched for keys that repeat.
 _OBJECTS, _CHECKED = 100, 1 << 20
 _PARQUET, _ARROW, _STREAM, _ZIP = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"PK\x03\x04"
 
@@ -32,10 +32,10 @@ def read_file(path: Path, reading: Reading, keep: Collection[str], sniffer: Snif
     """Read one file, or standard input.
 
     Args:
-        path: of the file; ``-`` is standard input.
-        reading: what the user says.
+        path: the file's path; ``-`` is standard input.
+        reading: options of the user.
         keep: names of columns that stay even where they look like an index that a tool wrote.
-        sniffer: of CSV files.
+        sniffer: judges how CSV files are written.
 
     Raises:
         DataError: an unknown format, a file that cannot be read as its format, a name that repeats, or no rows.
@@ -46,7 +46,7 @@ def read_file(path: Path, reading: Reading, keep: Collection[str], sniffer: Snif
         raise DataError(f"Expected a file of {', '.join(SUFFIXES)}. Received: {path}.")
     data = sys.stdin.buffer.read() if from_stdin else path.read_bytes()
     if from_stdin:
-        # As messages call it.
+        # Messages show this name.
         path = Path("standard input")
     data = decompressed(data, path)
     kind = _kind(data, suffix)
@@ -55,15 +55,15 @@ def read_file(path: Path, reading: Reading, keep: Collection[str], sniffer: Snif
         if kind == "csv":
             names, frame = read_csv(data, path, reading, notes, sniffer, keep)
         else:
-            names, frame = _read(data, kind, path, reading, notes)
+            names, frame = _parse(data, kind, path, reading, notes)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"Expected {path} to be readable as {kind}. Received: {reason}") from error
-    return _named(names, frame, keep, notes, path)
+    return _raw(names, frame, keep, notes, path)
 
 
 def read_frame(frame: pl.DataFrame, keep: Collection[str]) -> Raw:
-    """Take a table that is in memory already as one that was read from a file.
+    """A table in memory, checked as if it was read from a file.
 
     Args:
         frame: the table.
@@ -73,27 +73,27 @@ def read_frame(frame: pl.DataFrame, keep: Collection[str]) -> Raw:
         DataError: a name that repeats, or no rows.
     """
     what = "the table"
-    return _named(checked_names(frame.columns, what), frame, keep, [], what)
+    return _raw(checked_names(frame.columns, what), frame, keep, [], what)
 
 
-def _named(names: list[str], frame: pl.DataFrame, keep: Collection[str], notes: list[str], what: object) -> Raw:
-    """Columns by their names, apart from those that have no name of their own."""
+def _raw(names: list[str], frame: pl.DataFrame, keep: Collection[str], notes: list[str], what: object) -> Raw:
+    """The columns by their names, and apart from them the columns without a name of their own."""
     if not frame.width or not frame.height:
         raise DataError(f"Expected rows in {what}. Received: an empty table.")
     left_out = unnamed(names, keep)
     if left_out:
         notes.append(unnamed_note(left_out, what))
     columns = dict(enumerate(frame.get_columns()))
-    named = {name: columns[i] for i, name in enumerate(names) if i not in left_out}
-    if not named:
+    by_name = {name: columns[i] for i, name in enumerate(names) if i not in left_out}
+    if not by_name:
         raise DataError(f"Expected columns with names in {what}. Received: {len(names)} without one.")
-    # The first of several without a name is what passes through.
-    passed = {name: columns[i] for i, name in reversed(left_out.items())}
-    return Raw(pl.DataFrame(named), tuple(notes), pl.DataFrame(dict(reversed(passed.items()))))
+    # Where several nameless columns share a name, the first one passes through.
+    nameless = {name: columns[i] for i, name in reversed(left_out.items())}
+    return Raw(pl.DataFrame(by_name), tuple(notes), pl.DataFrame(dict(reversed(nameless.items()))))
 
 
 def _kind(data: bytes, suffix: str) -> str:
-    """What bytes are: a format that begins with a mark of its own, else the text that the file's name says."""
+    """The format of a file: by the mark that its bytes begin with, else by the file's name."""
     if data.startswith(_PARQUET):
         return "parquet"
     if data.startswith(_ARROW):
@@ -107,7 +107,7 @@ def _kind(data: bytes, suffix: str) -> str:
     return "parquet" if suffix == ".parquet" else "csv"
 
 
-def _read(data: bytes, kind: str, path: Path, reading: Reading, notes: list[str]) -> tuple[list[str], pl.DataFrame]:
+def _parse(data: bytes, kind: str, path: Path, reading: Reading, notes: list[str]) -> tuple[list[str], pl.DataFrame]:
     if kind == "xlsx":
         return read_excel(data, path, reading.sheet, notes)
     if kind == "ndjson":
@@ -117,7 +117,7 @@ def _read(data: bytes, kind: str, path: Path, reading: Reading, notes: list[str]
         _check_keys(text, path)
         frame = pl.read_ndjson(io.BytesIO(text), infer_schema_length=None)
         return checked_names(frame.columns, path), frame
-    # By pyarrow first: polars ends in a panic where a name repeats.
+    # pyarrow reads the names first, since polars panics where a name repeats.
     if kind == "parquet":
         names = checked_names(pq.read_schema(io.BytesIO(data)).names, path)
         return names, pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
@@ -129,7 +129,7 @@ def _read(data: bytes, kind: str, path: Path, reading: Reading, notes: list[str]
 
 
 def _check_keys(text: bytes, path: Path) -> None:
-    """Refuse a key that repeats in one of the first objects; what is no object is for the reader to name."""
+    """Refuse a key that repeats in one of the first objects. Lines that are no JSON pass: the reader refuses them."""
 
     def checked(pairs: list[tuple[str, Any]]) -> None:
         checked_names([key for key, _ in pairs], path)

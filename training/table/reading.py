@@ -1,4 +1,4 @@
-"""What the user says of how a file is read, and what reading gives."""
+"""Options for reading a file, and the table that reading gives."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SEPARATOR_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "p
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the user says of a file; None where its content decides.
+    """How to read a file, as the user says; None where the file's content decides.
 
     Attributes:
         separator: one character between the fields of a CSV; also ``tab``, ``comma``, ``semicolon``, ``pipe`` or
             ``space``.
-        encoding: of a CSV or NDJSON file, a name that Python knows.
-        sheet: name of an Excel file's sheet.
+        encoding: encoding of a CSV or NDJSON file, by a name that Python knows.
+        sheet: name of a sheet in an Excel file.
     """
 
     separator: str | None = None
@@ -42,7 +42,7 @@ class Reading:
 
 def _check_encoding(encoding: str) -> None:
     try:
-        # Python's codecs from bytes to bytes, such as base64, are no encodings of text.
+        # A codec from bytes to bytes, such as base64, is no encoding of text: it raises a LookupError here.
         b"  ".decode(encoding)
     except UnicodeError:
         return
@@ -54,11 +54,11 @@ def _check_encoding(encoding: str) -> None:
 
 
 class Raw(NamedTuple):
-    """A table as it is written.
+    """A table as its files hold it, before columns get their types.
 
     Attributes:
-        frame: its columns; those of a text file are String, those of other files as they came.
-        notes: sentences on what reading met or decided, for the user.
+        frame: its columns. Those of a text file are String; those of other files have the file's types.
+        notes: sentences for the user on what reading decided.
         unnamed: columns without a name of their own, such as the index that pandas writes; none is a feature.
     """
 

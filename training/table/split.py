@@ -1,4 +1,4 @@
-"""Train, validation, calibration and test parts that never mix."""
+"""Splits rows into train, validation, calibration and test parts that never overlap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from artifact.errors import DataError
 MIN_ROWS = 30
 # A 90% interval needs nine calibration scores.
 MIN_PART = {"test": 5, "calibration": 9, "validation": 5}
-# More rows than this measure nothing better; they train.
+# More rows than this would not measure better, so they train.
 MAX_PART = 20_000
 
 Indices = npt.NDArray[np.int64]
@@ -24,10 +24,10 @@ class Parts(NamedTuple):
     """Row indices of each part; they do not overlap.
 
     Attributes:
-        train: fits weights, categories and scaling.
-        validation: chooses the epoch.
-        calibration: fits the intervals; nothing else sees it.
-        test: measures; nothing is ever fitted on it.
+        train: rows that fit weights, categories and scaling.
+        validation: rows that choose the epoch.
+        calibration: rows that fit the intervals and nothing else.
+        test: rows that measure; nothing is ever fitted on them.
     """
 
     train: Indices
@@ -40,7 +40,7 @@ class Parts(NamedTuple):
 
 
 def fractions(n_rows: int) -> dict[str, float]:
-    """Default share of each held-out part: small tables need more of their rows to measure anything."""
+    """Default share of each held-out part; a small table needs a larger share to measure anything."""
     if n_rows < 2_000:
         return {"test": 0.2, "calibration": 0.15, "validation": 0.15}
     return {"test": 0.1, "calibration": 0.1, "validation": 0.1}
@@ -54,11 +54,11 @@ def part_sizes(n_rows: int, shares: dict[str, float]) -> dict[str, int]:
 def split_random(n_rows: int, shares: dict[str, float], seed: int) -> Parts:
     """Split rows at random."""
     sizes = part_sizes(n_rows, shares)
-    return _cut(np.random.default_rng(seed).permutation(n_rows), sizes)
+    return _in_order(np.random.default_rng(seed).permutation(n_rows), sizes)
 
 
 def split_time(moments: pl.Series, shares: dict[str, float]) -> Parts:
-    """Split by time: training rows are the oldest, test rows the newest; equal moments stay in one part.
+    """Split by time: the oldest rows train, the newest test; rows with equal moments stay in one part.
 
     Raises:
         DataError: moments are missing.
@@ -66,7 +66,7 @@ def split_time(moments: pl.Series, shares: dict[str, float]) -> Parts:
     check_no_time_missing(moments.name, moments.null_count())
     order = moments.arg_sort().to_numpy().astype(np.int64)
     ordered = moments.gather(order)
-    # Rows of one moment move to the earlier part together, so that no part knows the present of a later one.
+    # Rows of one moment all go to the earlier part, so that no part holds moments of a later part.
     last_of_moment = ordered.rank("max").to_numpy().astype(np.int64)
     sizes = part_sizes(len(moments), shares)
     cuts, end = [], len(moments)
@@ -79,17 +79,17 @@ def split_time(moments: pl.Series, shares: dict[str, float]) -> Parts:
 
 
 def check_enough(usable: int) -> None:
-    """Check that so many rows with a target can be split.
+    """Check that there are enough rows with a target to split.
 
     Raises:
-        DataError: they are too few.
+        DataError: there are too few.
     """
     if usable < MIN_ROWS:
         raise DataError(f"Expected at least {MIN_ROWS} rows with a target. Received: {usable}.")
 
 
 def check_no_time_missing(name: str, missing: int) -> None:
-    """Check that the column that orders the rows lacks no moment.
+    """Check that the column that orders the rows has a value in each row.
 
     Raises:
         DataError: some are missing.
@@ -124,10 +124,10 @@ class Moments(NamedTuple):
     """The moments by which rows are ordered.
 
     Attributes:
-        name: of the column.
-        rows: how many are ordered.
+        name: the column's name.
+        rows: number of rows.
         low, high: the first and the last moment, dates and times or numbers.
-        tied: rows that share their moment with another; None where that was not counted.
+        tied: number of rows that share their moment with another row; None where they were not counted.
     """
 
     name: str
@@ -138,25 +138,25 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, column: pl.Series) -> Moments:
-        """Of all rows at once."""
+        """The moments of a whole column."""
         return cls(column.name, len(column), column.min(), column.max(), int(column.is_duplicated().sum()))
 
 
 def time_note(moments: Moments) -> str:
-    """A sentence on the order of the rows: its ends, zones and ties."""
+    """A note on the order of the rows: the first and last moment, the zone, and ties."""
     ties = "; rows of one moment stay together" if moments.tied is None else ""
     if moments.tied:
         ties = f"; {moments.tied:,} of them share their moment with another row and stay in its part"
     low, high, zone = str(moments.low), str(moments.high), ""
     if isinstance(moments.low, date):
-        # Midnight is no news where all values are days.
+        # Where all values are days, "00:00:00" tells nothing.
         low, high = (end.removesuffix(" 00:00:00") for end in (low, high))
         zone = " UTC, which holds where no zone is given"
     return f"{moments.rows:,} rows are ordered by '{moments.name}', from {low} to {high}{zone}{ties}."
 
 
 def split_groups(groups: pl.Series, shares: dict[str, float], seed: int) -> Parts:
-    """Split so that all rows of a group lie in one part; a missing group is one of its own.
+    """Split so that all rows of a group lie in one part. Rows without a group form one group.
 
     Raises:
         DataError: too few groups to fill the parts.
@@ -179,11 +179,11 @@ def split_groups(groups: pl.Series, shares: dict[str, float], seed: int) -> Part
 
 
 def group_codes(groups: pl.Series) -> Indices:
-    """A number from 0 for each row's group; a missing group is one of its own."""
+    """The number, from 0, of each row's group, int64 (n_samples,). Rows without a group form one group."""
     return groups.cast(pl.String).fill_null("\0missing").rank("dense").to_numpy().astype(np.int64) - 1
 
 
-def _cut(order: Indices, sizes: dict[str, int]) -> Parts:
+def _in_order(order: Indices, sizes: dict[str, int]) -> Parts:
     test = sizes["test"]
     calibration = test + sizes["calibration"]
     validation = calibration + sizes["validation"]
@@ -192,16 +192,17 @@ def _cut(order: Indices, sizes: dict[str, int]) -> Parts:
 
 
 def checked(parts: Parts, why: str) -> Parts:
-    """The parts.
+    """The given parts, checked for their sizes.
 
     Args:
-        parts: rows of each.
-        why: one may be too small, for the error.
+        parts: rows of each part.
+        why: the reason why a part may be too small, for the message.
 
     Raises:
-        DataError: one is too small.
+        DataError: a part is too small.
     """
-    # Groups and equal moments move between parts; intervals on fewer than nine scores promise a lower level.
+    # Calibration may be smaller here, since groups and equal moments move as a whole. Intervals from fewer than nine
+    # scores then have a lower level.
     smallest = {"train": 10, **MIN_PART, "calibration": 5}
     for name, rows in parts._asdict().items():
         if len(rows) < smallest[name]:
@@ -210,6 +211,6 @@ def checked(parts: Parts, why: str) -> Parts:
 
 
 def shared_rows(frame: pl.DataFrame, parts: Parts) -> int:
-    """How many test rows stand, equal in every column, outside the test part too."""
+    """Number of test rows that also occur, equal in every column, outside the test part."""
     outside = frame[np.concatenate([parts.train, parts.validation, parts.calibration])].unique()
     return len(frame[parts.test].join(outside, on=frame.columns, how="semi", nulls_equal=True))

@@ -1,4 +1,4 @@
-"""Targets: which columns can be one, and how the training rows describe them."""
+"""Targets: checks that a column can be one, and the target as the training rows describe it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from artifact.rows.texts.format import TextFormat
 from training.table.corrections import TargetCorrection
 from training.table.data import check_columns
 
-# A target whose mean is this many deviations away from 0 is centred in float64: float32 holds 7 digits.
+# A target whose mean is this many deviations away from 0 is centred in float64, since float32 holds only 7 digits.
 OFFSET_RATIO = 20.0
-# float32 ends at 3.4e38 and 1.2e-38, and the ends of an interval lie beyond the table's values; of a deviation of 1e-36
-# so few digits are left that ONNX Runtime and Keras no longer agree.
+# float32 ends at 3.4e38 and 1.2e-38, and the ends of an interval lie beyond the table's values. A deviation of 1e-36
+# leaves so few digits that ONNX Runtime and Keras no longer agree.
 LARGEST, SMALLEST_STD = 1e30, 1e-30
 
 
 class TargetFacts(NamedTuple):
-    """What rows say of a target.
+    """Statistics of a target.
 
     Attributes:
-        mean, std: of its values; infinite where they or their squares are.
+        mean, std: mean and standard deviation; infinite where they or their squares exceed float64.
         low, high: the smallest and the largest value.
     """
 
@@ -37,7 +37,7 @@ class TargetFacts(NamedTuple):
 
     @classmethod
     def of(cls, y: npt.NDArray[np.float64]) -> TargetFacts:
-        """Of all values at once, float64 (n_samples,)."""
+        """The statistics of values ``y``, float64 (n_samples,)."""
         # Squares of 1e200 are infinite; such a target is refused.
         with np.errstate(over="ignore"):
             return cls(float(y.mean()), float(y.std()), float(y.min()), float(y.max()))
@@ -54,11 +54,11 @@ def described_target(
     """A target as the rows that networks see describe it.
 
     Args:
-        name: of the target.
-        facts: of those rows.
-        correction: what the user says.
-        text: how the texts of a table are written. Defaults to as JSON would write them.
-        keeps_zero: rates and probabilities are what they are: their 0 must stay where it is. Defaults to False.
+        name: the target's name.
+        facts: its statistics over the rows that networks see.
+        correction: what the user says of it.
+        text: how the target's texts are written in the table. Defaults to None: as in JSON.
+        keeps_zero: whether 0 must stay where it is, as for rates and probabilities: no offset then. Defaults to False.
     """
     is_far = abs(facts.mean) > OFFSET_RATIO * facts.std and not keeps_zero
     return Target(
@@ -75,10 +75,10 @@ def described_target(
 
 
 def check_target_names(names: list[str], frame: pl.DataFrame) -> None:
-    """Check the targets asked for.
+    """Check the names of targets.
 
     Raises:
-        DataError: none or repeated ones, or no such column.
+        DataError: there are none, one repeats, or one names no column.
     """
     if not names or len(set(names)) != len(names):
         raise DataError(f"Expected distinct target columns. Received: {', '.join(names) or 'none'}.")
@@ -86,7 +86,7 @@ def check_target_names(names: list[str], frame: pl.DataFrame) -> None:
 
 
 def is_number(dtype: Any) -> bool:
-    """Whether values of a type can be a target, or weigh."""
+    """Whether values of a type can be a target or a weight."""
     return bool(dtype.is_numeric() or dtype == pl.Boolean)
 
 
@@ -94,34 +94,34 @@ def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
     """Check that targets are numbers.
 
     Raises:
-        DataError: one is not; the message has some of its values.
+        DataError: a target is not; the message shows some of its values.
     """
     for name in targets:
         column = table[name]
         if not is_number(column.dtype):
             is_date = column.dtype.is_temporal()
             first = column.drop_nulls().unique(maintain_order=True).head(3)
-            shown = ", ".join(str(v) if is_date else repr(v) for v in first)
+            examples = ", ".join(str(v) if is_date else repr(v) for v in first)
             what = "with dates or times" if is_date else f"of type {column.dtype}"
             way_out = "Choose a column of numbers" + (
                 ", or give each as a number, such as the days since a date that stays the same." if is_date else "."
             )
             raise DataError(
                 f"Expected a target of numbers. Received: '{name}' {what}"
-                + (f", such as {shown}. {way_out}" if shown else ", which is empty.")
+                + (f", such as {examples}. {way_out}" if examples else ", which is empty.")
             )
 
 
 def check_spread(name: str, facts: TargetFacts, n_rows: int) -> None:
-    """Check that a target varies, and that float32, in which answers are given, holds it with room to spare.
+    """Check that a target varies, and that float32, the type of all answers, can hold it with room to spare.
 
     Args:
-        name: of the target.
-        facts: of all usable rows.
-        n_rows: how many these are.
+        name: the target's name.
+        facts: its statistics over all usable rows.
+        n_rows: number of these rows.
 
     Raises:
-        DataError: it does not.
+        DataError: it does not vary, or is too large or too small.
     """
     if facts.low == facts.high:
         raise DataError(f"Expected '{name}' to vary. Received: {facts.low} in each of {n_rows} rows.")

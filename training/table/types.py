@@ -1,4 +1,4 @@
-"""The type of a column: what all its values say they are."""
+"""The type of a column, by all its values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from artifact.rows.values import parse_datetime
 # What people write for "no value" in a column of numbers; in a column of words only the empty field is missing.
 NULL_TOKENS = ("", "na", "n/a", "nan", "-nan", "null", "none", "?", "-", ".")
 _LEADING_ZERO = r"^[+-]?0\d"
-# What a column of text may be instead, the first that fits.
+# Types that a column of text may have instead; the first that fits all values wins.
 TEXT_TYPES: tuple[Any, ...] = (pl.Int64(), pl.Float64(), pl.Boolean(), pl.Datetime("us"))
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def typed(frame: pl.DataFrame, as_text: Collection[str] = ()) -> pl.DataFrame:
-    """Give each column of text the type that all its values have, but those in ``as_text``."""
+    """Give each column of text, except those in ``as_text``, the type that all its values fit."""
     texts = [name for name in as_text if name in frame.columns and frame[name].dtype == pl.String]
     return frame.with_columns(_typed_column(frame[name]) for name in frame.columns if name not in texts)
 
@@ -30,10 +30,10 @@ def _typed_column(column: pl.Series) -> pl.Series:
 
 
 def typed_column(column: pl.Series) -> pl.Series:
-    """A column as Int64, Float64, Boolean, String or Datetime, by its type alone; other types as they came."""
+    """A column as Int64, Float64, Boolean, String or Datetime, by its type alone; other types stay as they are."""
     dtype = column.dtype
     if dtype.is_integer():
-        # By the type alone, since a batch of a stream does not show what the others hold.
+        # The type alone decides: a batch of a stream does not show the values of other batches.
         return column.cast(pl.Float64 if dtype in (pl.UInt64, pl.Int128, pl.UInt128) else pl.Int64)
     if dtype.is_float() or dtype.is_decimal():
         return column.cast(pl.Float64).fill_nan(None)
@@ -45,12 +45,12 @@ def typed_column(column: pl.Series) -> pl.Series:
 def _utc(column: pl.Series) -> pl.Series:
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    # Microseconds of the year 300000 do not fit into 64 bits: missing, as all that no text can hold.
+    # Microseconds of the year 300000 do not fit into 64 bits: such a moment becomes missing.
     return column.cast(pl.Datetime("us"), strict=False)
 
 
 def typed_text(column: pl.Series) -> pl.Series:
-    """A column of text as what all its values say it is, else as it is."""
+    """A column of text in the type that all its values fit, else unchanged."""
     present = present_texts(column)
     if not len(present):
         return pl.Series(column.name, [None] * len(column), dtype=pl.String)
@@ -62,13 +62,13 @@ def typed_text(column: pl.Series) -> pl.Series:
 
 
 def present_texts(column: pl.Series) -> pl.Series:
-    """The texts that are a value where the column is none of words, without spaces around them."""
+    """The texts without spaces around them, less the words for "no value" in :data:`NULL_TOKENS`."""
     values = column.str.strip_chars()
     return values.filter(values.is_not_null() & ~values.str.to_lowercase().is_in(NULL_TOKENS))
 
 
 def text_fits(present: pl.Series, dtype: Any) -> bool:
-    """Whether all of some texts, at least one, can be read as one of :data:`TEXT_TYPES`."""
+    """Whether all of the given texts, at least one, can be read as a type of :data:`TEXT_TYPES`."""
     if dtype.is_numeric():
         return not present.str.contains(_LEADING_ZERO).any() and present.cast(dtype, strict=False).null_count() == 0
     if dtype == pl.Boolean:
@@ -77,10 +77,10 @@ def text_fits(present: pl.Series, dtype: Any) -> bool:
 
 
 def text_as(column: pl.Series, dtype: Any) -> pl.Series:
-    """A column of text as a type that :func:`text_fits`; as it is, if that is text."""
+    """A column of text in a type for which :func:`text_fits` is true; unchanged if the type is String."""
     values = column.str.strip_chars()
     if dtype.is_numeric():
-        # polars reads "nan" as a number
+        # polars reads "nan" as a number.
         numbers = values.cast(dtype, strict=False)
         return numbers.fill_nan(None) if dtype == pl.Float64 else numbers
     if dtype == pl.Boolean:
@@ -90,7 +90,7 @@ def text_as(column: pl.Series, dtype: Any) -> pl.Series:
 
 
 def _moments(values: pl.Series) -> pl.Series | None:
-    # Days repeat, and each is read once.
+    # The same days often repeat: each different text is read once.
     different = values.drop_nulls().unique()
     micros: list[int | None] = []
     for value in different:
@@ -101,5 +101,5 @@ def _moments(values: pl.Series) -> pl.Series | None:
             micros.append(round(parse_datetime(value) * 1e6))
         except (ValueError, OverflowError):
             return None
-    found = values.replace_strict(different, pl.Series(micros, dtype=pl.Int64), default=None, return_dtype=pl.Int64)
-    return found.cast(pl.Datetime("us"))
+    moments = values.replace_strict(different, pl.Series(micros, dtype=pl.Int64), default=None, return_dtype=pl.Int64)
+    return moments.cast(pl.Datetime("us"))

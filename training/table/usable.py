@@ -1,4 +1,4 @@
-"""Whether a column becomes a feature, by a few facts: neither empty nor constant nor an identifier, of a fit type."""
+"""Whether a column becomes a feature: not if it is empty, constant, an identifier or of an unfit type."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from training.table.corrections import FeatureCorrection
 
 
 class Facts(NamedTuple):
-    """What decides whether a column can inform a prediction.
+    """The facts that decide whether a column becomes a feature.
 
     Attributes:
-        name: of the column.
-        dtype: polars type.
-        rows, present: of the table, and those that have a value.
-        distinct: different values; of very many rows to three digits.
+        name: the column's name.
+        dtype: its polars type.
+        rows, present: how many rows the table has, and how many of them have a value here.
+        distinct: how many different values there are; to three digits where they are very many.
         first: the first value, or None.
-        low, high: the smallest and the largest number, else 0.
-        infinite: values that count as missing since no row can hold them.
-        forgotten: there were too many different texts to count them all.
+        low, high: the smallest and the largest number; 0 where the column holds no numbers.
+        infinite: how many values count as missing since no request can hold them.
+        forgotten: whether there were too many different texts to count them all.
     """
 
     name: str
@@ -38,15 +38,15 @@ class Facts(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What becomes of a column.
+    """The decision on a column.
 
     Attributes:
-        is_feature: False where it is left out.
-        said: of each thing that was dropped, repaired or looks odd.
+        is_feature: False where the column is left out.
+        remarks: one on each thing that is left out, was repaired or looks odd.
     """
 
     is_feature: bool
-    said: list[Note]
+    remarks: list[Note]
 
 
 def is_usable(dtype: Any) -> bool:
@@ -59,8 +59,8 @@ def facts_of(column: pl.Series, infinite: int = 0) -> Facts:
     """The facts of a whole column.
 
     Args:
-        column: cleaned.
-        infinite: values that count as missing since no row can hold them. Defaults to 0.
+        column: the column after :func:`training.table.infer.finite`.
+        infinite: how many values count as missing since no request can hold them. Defaults to 0.
     """
     present = column.drop_nulls()
     distinct, low, high = 0, 0, 0
@@ -73,30 +73,30 @@ def facts_of(column: pl.Series, infinite: int = 0) -> Facts:
 
 
 def judged(facts: Facts, correction: FeatureCorrection | None) -> Judgement:
-    """Whether a column becomes a feature, and what is said of it.
+    """Whether a column becomes a feature, with the remarks on it.
 
     Args:
-        facts: of the column, known at once or gathered batch by batch.
-        correction: what the user says of it, or None; whatever it says, it keeps a column that has a value.
+        facts: the column's facts, of the whole column or gathered batch by batch.
+        correction: the user's words on the column, or None. Any correction makes a column with a value a feature.
     """
-    said: list[Note] = []
+    remarks: list[Note] = []
     if facts.infinite:
         are_moments = facts.dtype.is_temporal()
-        said.append(UnreadableValues(column=facts.name, count=facts.infinite, are_moments=are_moments))
+        remarks.append(UnreadableValues(column=facts.name, count=facts.infinite, are_moments=are_moments))
     if facts.forgotten:
-        said.append(
+        remarks.append(
             f"Column '{facts.name}' has about {facts.distinct} different texts, too many to count them all; "
             "some of its rarer categories may have been missed."
         )
     left_out = why_useless(facts)
     if left_out is not None and (correction is None or not facts.present):
-        return Judgement(is_feature=False, said=[*said, left_out])
+        return Judgement(is_feature=False, remarks=[*remarks, left_out])
     key = key_like(facts) if correction is None else None
-    return Judgement(is_feature=True, said=[*said, *([] if key is None else [key])])
+    return Judgement(is_feature=True, remarks=[*remarks, *([] if key is None else [key])])
 
 
 def key_like(facts: Facts) -> KeyColumn | LongNumbers | None:
-    """A column of numbers that is kept and looks like a key, or None."""
+    """A remark on a column of numbers that looks like a key and yet becomes a feature, or None."""
     if not facts.present:
         return None
     if facts.dtype == pl.Float64:
@@ -133,7 +133,7 @@ def _reason(facts: Facts) -> tuple[Why, str] | None:
         dtype == pl.Int64
         and facts.rows >= 20
         and distinct >= 0.95 * facts.rows
-        # Rows that were dropped leave gaps, rows that stand twice repeat a number; it counts them all the same.
+        # A column that counts the rows has a gap where a row was left out, and repeats a number where a row repeats.
         and facts.high - facts.low + 1 <= 1.1 * distinct
     ):
         return "identifier", f"it looks like an identifier (it counts the rows from {facts.low} to {facts.high})"

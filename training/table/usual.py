@@ -18,16 +18,16 @@ _UNUSUAL_SHARE = 4
 
 
 def golden_rows(frame: pl.DataFrame, schema: FeatureSchema, seed: int) -> list[dict[str, Any]]:
-    """256 records; each fourth has one value replaced by a missing, unseen or extreme one that the schema admits.
+    """256 records. Each fourth has one value replaced by a missing, unseen or extreme one that the schema admits.
 
     Args:
-        frame: usable rows; a table of fewer gives some of them more than once.
-        schema: decides what may be replaced.
-        seed: of the choice.
+        frame: usable rows; where they are fewer than 256, some are taken more than once.
+        schema: decides which values may be replaced.
+        seed: seed of the choice.
     """
     rng = np.random.default_rng(seed)
-    chosen = rng.choice(frame.height, N_ROWS, replace=frame.height < N_ROWS)
-    rows = records(frame[chosen], schema)
+    places = rng.choice(frame.height, N_ROWS, replace=frame.height < N_ROWS)
+    rows = records(frame[places], schema)
     edits = [(f, value) for f in schema.features for value in _unusual(f)]
     if edits:
         for i, row in enumerate(rows[::_UNUSUAL_SHARE]):
@@ -37,7 +37,7 @@ def golden_rows(frame: pl.DataFrame, schema: FeatureSchema, seed: int) -> list[d
 
 
 def usual_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of golden rows those that stand as they did in the table."""
+    """The golden rows without a replaced value."""
     return [row for i, row in enumerate(rows) if i % _UNUSUAL_SHARE]
 
 

@@ -15,10 +15,10 @@ from training.table.targets import is_number
 
 
 class Weights:
-    """The weights of rows, batch after batch.
+    """Gathers the weights of rows, batch by batch, and checks them.
 
     Args:
-        name: of the column, or None: each row counts as much.
+        name: the column of weights, or None: then all rows count the same.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -26,7 +26,7 @@ class Weights:
         self._rows, self._sum, self._bad, self._first = 0, 0.0, 0, 0.0
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Take in rows."""
+        """Take in the weights of a batch."""
         if self.name is None:
             return
         weight = weights_in(frame, self.name)
@@ -38,44 +38,44 @@ class Weights:
         self._sum += float(weight[good].sum())
 
     def check(self) -> None:
-        """After all rows.
+        """Check the weights once all rows are added.
 
         Raises:
-            DataError: a weight that is missing, negative or not finite, or none above 0.
+            DataError: a weight is missing, negative or not finite, or no weight is above 0.
         """
         if self.name is None:
             return
         if self._bad:
-            shown = "no value" if np.isnan(self._first) else f"{self._first:g}"
+            received = "no value" if np.isnan(self._first) else f"{self._first:g}"
             raise DataError(
-                f"Expected weights in '{self.name}' that are finite and at least 0. Received: {shown}, in {self._bad} "
-                f"of {self._rows} rows. Leave these rows out, or fill them in."
+                f"Expected weights in '{self.name}' that are finite and at least 0. Received: {received}, in "
+                f"{self._bad} of {self._rows} rows. Leave these rows out, or fill them in."
             )
         if not self._sum:
             raise DataError(f"Expected some weight above 0. Received: only 0, in '{self.name}'.")
 
     @property
     def mean(self) -> float:
-        """Of the rows; 1 where none weigh."""
+        """Mean weight of the rows; 1 where there is no column of weights."""
         return 1.0 if self.name is None else self._sum / self._rows
 
 
 def weights_in(frame: pl.DataFrame, name: str) -> npt.NDArray[np.float64]:
-    """A column as weights, NaN where one is missing: float64 (n_samples,)."""
+    """A column as weights, float64 (n_samples,), NaN where a weight is missing."""
     return frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
 
 
 def weights_of(frame: pl.DataFrame, name: str, plan: Plan) -> npt.NDArray[np.float64]:
-    """The weights of all rows of a table, their mean 1, float64 (n_samples,).
+    """The weights of a table's rows, divided by their mean, float64 (n_samples,).
 
     Args:
         frame: usable rows.
-        name: of the column.
-        plan: each part of the rows must weigh something.
+        name: the column of weights.
+        plan: the parts of the rows; each must have some weight above 0.
 
     Raises:
-        DataError: the column is no column of numbers, a weight is missing, negative or not finite, or all rows of a
-            part weigh 0.
+        DataError: the column holds no numbers, a weight is missing, negative or not finite, or all rows of a part have
+            weight 0.
     """
     check_weight(name, frame[name].dtype)
     weights, weight = Weights(name), weights_in(frame, name)
@@ -89,24 +89,24 @@ def weights_of(frame: pl.DataFrame, name: str, plan: Plan) -> npt.NDArray[np.flo
 
 
 def check_weight(name: str, dtype: Any) -> None:
-    """Check that a column can weigh.
+    """Check that a column can give weights.
 
     Raises:
-        DataError: it is no column of numbers.
+        DataError: it holds no numbers.
     """
     if not is_number(dtype):
         raise DataError(f"Expected --weight to be a column of numbers. Received: '{name}' of type {dtype}.")
 
 
 def check_parts(name: str, sums: Iterable[float]) -> None:
-    """Check that each part of the rows weighs something.
+    """Check that each part of the rows has some weight above 0.
 
     Args:
-        name: of the column.
-        sums: of the weights of each part.
+        name: the column of weights.
+        sums: sum of the weights of each part.
 
     Raises:
-        DataError: one does not.
+        DataError: a part has none.
     """
     if not all(sums):
         raise DataError(
