@@ -39,7 +39,7 @@ def test_each_dtype_becomes_its_kind_with_its_range():
     assert (found.features[0].minimum, found.features[0].maximum) == (0.5, 59.5)
     assert found.features[4].parts == ("days", "weekday_sin", "weekday_cos")
     assert found.features[4].example == "2024-01-31T00:00:00Z"
-    assert found.notes == []
+    assert found.sentences == []
 
 
 def test_missing_is_imputed_only_where_training_saw_it():
@@ -63,9 +63,9 @@ def test_missing_is_imputed_only_where_training_saw_it():
 def test_a_useless_column_is_left_out_and_named(values, why):
     found = infer(pl.DataFrame({"odd": values, "good": [i % 7 for i in range(N)]}))
     assert [f.name for f in found.features] == ["good"]
-    (fact,) = found.remarks
+    (fact,) = found.notes
     assert (fact.column, fact.why) == ("odd", why)
-    assert found.notes == [fact.sentence]
+    assert found.sentences == [fact.sentence]
 
 
 def test_a_correction_keeps_what_would_be_left_out():
@@ -77,8 +77,8 @@ def test_a_correction_keeps_what_would_be_left_out():
 def test_infinite_values_count_as_missing_and_are_told():
     found = infer(pl.DataFrame({"x": [float("inf"), *map(float, range(N))]}))
     assert found.features[0].missing == "impute"
-    assert found.remarks == [UnreadableValues(column="x", count=1, are_moments=False)]
-    assert "1 infinite" in found.notes[0]
+    assert found.notes == [UnreadableValues(column="x", count=1, are_moments=False)]
+    assert "1 infinite" in found.sentences[0]
 
 
 def test_no_usable_feature_is_refused_with_the_reasons():

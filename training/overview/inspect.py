@@ -103,6 +103,6 @@ def _without_targets(
     repeated = sentences(repeated_rows(int(shown.is_duplicated().sum()), table.height, across_parts=False))
     # What the refusal says is told once.
     errors = [error for error in texts.errors if refusal is None or error not in str(refusal)]
-    told = [*notes, *texts.notes, *errors, *inferred.notes, *repeated]
+    told = [*notes, *texts.notes, *errors, *inferred.sentences, *repeated]
     found = overview(inferred.frame, features, roles, told, data=request.data, rows=rows)
     return Inspected(found, features, refusal=refusal)

@@ -172,7 +172,7 @@ def _features(
     candidates = request.candidates(frame.columns)
     said = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
     inferred = infer_features(frame, candidates, said, texts.formats, texts.notes)
-    frame, notes = inferred.frame, inferred.remarks
+    frame, notes = inferred.frame, inferred.notes
     features = fit_categories(inferred.features, frame[plan.seen()], request.corrections)
     if earlier is not None:
         features = in_terms_of(earlier.schema, features, request.corrections)

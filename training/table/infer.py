@@ -42,16 +42,16 @@ class Column(NamedTuple):
 
 @dataclass(slots=True)
 class Inferred:
-    """Features as the whole table shows them, with a remark on each thing that was left out or repaired."""
+    """Features as the whole table shows them, with a note on each thing that was left out or repaired."""
 
     frame: pl.DataFrame
     features: list[Feature]
-    remarks: list[Note] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     @property
-    def notes(self) -> list[str]:
-        """The remarks as sentences."""
-        return sentences(self.remarks)
+    def sentences(self) -> list[str]:
+        """The notes in plain words."""
+        return sentences(self.notes)
 
 
 def infer_features(
@@ -74,7 +74,7 @@ def infer_features(
         DataError: a correction names no column or does not fit its column, or no feature is left.
     """
     result = usable_features(frame, candidates, corrections, formats)
-    check_some(result.features, candidates, text_notes, result.notes)
+    check_some(result.features, candidates, text_notes, result.sentences)
     return result
 
 
@@ -97,8 +97,8 @@ def usable_features(
         cleaned[name], infinite = finite(frame[name], kind)
         return Column(facts_of(cleaned[name], infinite), lambda: observed(cleaned[name], kind))
 
-    features, remarks = decided(candidates, column_of, corrections, formats or {})
-    return Inferred(frame.with_columns(cleaned[f.name] for f in features), features, remarks)
+    features, notes = decided(candidates, column_of, corrections, formats or {})
+    return Inferred(frame.with_columns(cleaned[f.name] for f in features), features, notes)
 
 
 def decided(
@@ -116,25 +116,25 @@ def decided(
         formats: how a column's texts are written, by the column's name.
 
     Returns:
-        The features, and a remark on each thing that was left out, was repaired or looks odd.
+        The features, and a note on each thing that was left out, was repaired or looks odd.
 
     Raises:
         DataError: a correction does not fit its column.
     """
     features: list[Feature] = []
-    remarks: list[Note] = []
+    notes: list[Note] = []
     for name in candidates:
         correction = corrections.features.get(name)
         if correction is not None and correction.drop:
-            remarks.append(ColumnLeftOut(column=name, why="asked"))
+            notes.append(ColumnLeftOut(column=name, why="asked"))
             continue
         column = column_of(name)
         judgement = judged(column.facts, correction)
-        remarks += judgement.remarks
+        notes += judgement.notes
         if judgement.is_feature:
             fields = {**column.observed(), "text": formats.get(name)}
             features.append(corrected(fields, correction or FeatureCorrection()))
-    return features, remarks
+    return features, notes
 
 
 def check_some(

@@ -42,11 +42,11 @@ class Judgement(NamedTuple):
 
     Attributes:
         is_feature: False where the column is left out.
-        remarks: one on each thing that is left out, was repaired or looks odd.
+        notes: one on each thing that is left out, was repaired or looks odd.
     """
 
     is_feature: bool
-    remarks: list[Note]
+    notes: list[Note]
 
 
 def is_usable(dtype: Any) -> bool:
@@ -73,30 +73,30 @@ def facts_of(column: pl.Series, infinite: int = 0) -> Facts:
 
 
 def judged(facts: Facts, correction: FeatureCorrection | None) -> Judgement:
-    """Whether a column becomes a feature, with the remarks on it.
+    """Whether a column becomes a feature, with the notes on it.
 
     Args:
         facts: the column's facts, of the whole column or gathered batch by batch.
         correction: the user's words on the column, or None. Any correction makes a column with a value a feature.
     """
-    remarks: list[Note] = []
+    notes: list[Note] = []
     if facts.infinite:
         are_moments = facts.dtype.is_temporal()
-        remarks.append(UnreadableValues(column=facts.name, count=facts.infinite, are_moments=are_moments))
+        notes.append(UnreadableValues(column=facts.name, count=facts.infinite, are_moments=are_moments))
     if facts.forgotten:
-        remarks.append(
+        notes.append(
             f"Column '{facts.name}' has about {facts.distinct} different texts, too many to count them all; "
             "some of its rarer categories may have been missed."
         )
     left_out = why_useless(facts)
     if left_out is not None and (correction is None or not facts.present):
-        return Judgement(is_feature=False, remarks=[*remarks, left_out])
+        return Judgement(is_feature=False, notes=[*notes, left_out])
     key = key_like(facts) if correction is None else None
-    return Judgement(is_feature=True, remarks=[*remarks, *([] if key is None else [key])])
+    return Judgement(is_feature=True, notes=[*notes, *([] if key is None else [key])])
 
 
 def key_like(facts: Facts) -> KeyColumn | LongNumbers | None:
-    """A remark on a column of numbers that looks like a key and yet becomes a feature, or None."""
+    """A note on a column of numbers that looks like a key and yet becomes a feature, or None."""
     if not facts.present:
         return None
     if facts.dtype == pl.Float64:
