@@ -42,22 +42,22 @@ _SWITCH_SECONDS = 0.001
 
 
 class Worker:
-    """What serves in one process, without any wire protocol.
+    """The part of one process that serves, without any wire protocol.
 
     Args:
         settings: see :class:`Settings`.
         registry: the model store.
-        metrics: a fresh one; its counts are written out by this worker.
-        source: finds the version to serve. Defaults to the store's, as the settings say.
+        metrics: fresh metrics; this worker writes their counts out.
+        source: finds the version to serve. Defaults to the store's source, as the settings say.
         metrics_folder: where the metrics of all workers are, or None where this process is the only one.
         expected_workers: how many workers the service has. Defaults to 1.
-        parent: the process that started this one, with which it ends; None where it ends by itself.
+        parent: number of the process that started this one; this one ends with it. None where it ends by itself.
 
     Attributes:
         deployment: says which version answers a request; handlers ask it.
-        open_requests: how many are being answered, counted by :mod:`service.app.front`.
+        open_requests: number of requests that are being answered, counted by :mod:`service.app.front`.
         read_requests: the server's tasks; each begins when a request's head has been read. None without a server.
-        tap: is shown everything that was answered, and shows it to those who watch.
+        tap: gets every answer, and passes it to the watchers.
     """
 
     def __init__(
@@ -118,12 +118,12 @@ class Worker:
         """The worker of a ``bentoml serve`` process.
 
         Args:
-            environ: the process's.
-            source: makes what finds the version to serve, of the model that all workers chose.
+            environ: environment of the process.
+            source: makes the source, which finds the version to serve, from the model that all workers chose.
             expected_workers: how many workers the service has.
 
         Raises:
-            DataError: a setting that is not allowed.
+            DataError: a setting has a value that is not allowed.
         """
         settings = Settings.from_environment(environ)
         metrics = environ.get("PROMETHEUS_MULTIPROC_DIR")
@@ -140,11 +140,11 @@ class Worker:
         )
 
     async def start(self) -> None:
-        """Load the model, then let requests come. A worker that begins later thus never answers "not ready"."""
+        """Load the model, then let requests come, so that a worker that starts later never answers "not ready"."""
         self._drain.install()
         server = self._drain.server
         if server is not None:
-            # Imported here: it needs uvicorn, which is there where uvicorn serves.
+            # Imported here: the module needs uvicorn, which is installed where uvicorn serves.
             from service.wire.framing import Connection
 
             server.config.http_protocol_class = Connection
@@ -160,17 +160,18 @@ class Worker:
         self.fleet.join()
         await self.live.start()
         self._flush()
-        # Modules and model stay for good: the collector need not walk them again and again.
+        # Modules and model stay until the end: the garbage collector need not walk them again and again.
         gc.collect()
         gc.freeze()
-        # How soon a thread that works on a large request lets the event loop go on; Python's own 5 ms is five requests.
+        # A thread that works on a large request lets the event loop go on after this time. Python's default of 5 ms
+        # is as long as five requests.
         sys.setswitchinterval(_SWITCH_SECONDS)
 
     def check_ready(self) -> LiveModel:
-        """The live version, if the whole service is ready to answer by it.
+        """Return the live version if the whole service is ready to answer with it.
 
         Raises:
-            NotReadyError: no version is live here, another worker has none yet, or the service is stopping.
+            NotReadyError: no version is live here, another worker has no version yet, or the service is stopping.
         """
         model = self.deployment.route()
         try:
@@ -184,7 +185,7 @@ class Worker:
         return model
 
     def is_ready(self) -> bool:
-        """The same as a yes or no; what ``trueline_ready`` says, and every protocol."""
+        """Whether the whole service is ready; ``trueline_ready`` and every protocol report this."""
         try:
             self.check_ready()
         except NotReadyError:
@@ -207,7 +208,7 @@ class Worker:
 
         Args:
             body: JSON.
-            receive: the caller's ASGI channel, by which a caller who left is found out before the rows cost.
+            receive: the caller's ASGI channel. It shows that a caller has left before its rows are computed.
 
         Raises:
             ApiError: the request cannot be answered.
@@ -215,8 +216,8 @@ class Worker:
         model = self.deployment.route()
         try:
             request = model.reader.read(body)
-            gone = None if receive is None else partial(client_left, receive)
-            answer = await self.batcher.submit(model, request, gone, last=self._is_last())
+            has_left = None if receive is None else partial(client_left, receive)
+            answer = await self.batcher.submit(model, request, has_left, last=self._is_last())
         except ApiError as error:
             self._failed(model, error)
             raise
@@ -227,15 +228,15 @@ class Worker:
     async def answer(
         self, model: LiveModel, read: Callable[[], PredictRequest], receive: Receive | None = None
     ) -> tuple[PredictRequest, Answer]:
-        """Read a request of whatever wire format and answer it by ``model``; its faults and warnings are counted.
+        """Read a request of any wire format, answer it with ``model``, and count its faults and warnings.
 
         Raises:
             ApiError: the request cannot be answered.
         """
         try:
             request = read()
-            gone = None if receive is None else partial(client_left, receive)
-            answer = await self.batcher.submit(model, request, gone)
+            has_left = None if receive is None else partial(client_left, receive)
+            answer = await self.batcher.submit(model, request, has_left)
         except ApiError as error:
             self._failed(model, error)
             raise
@@ -250,7 +251,7 @@ class Worker:
         self.metrics.warned([warning.kind for warning in answer.warnings])
 
     def _is_last(self) -> bool:
-        """Whether every request that the server has read is being answered already: none is to be waited for."""
+        """Whether every request that the server has read is being answered already, so that none is still to come."""
         return self.read_requests is not None and len(self.read_requests) <= self.open_requests
 
     def count(self, route: str, status: int, seconds: float) -> None:
@@ -261,10 +262,10 @@ class Worker:
             asyncio.get_running_loop().call_later(self.settings.metrics_seconds, self._flush)
 
     async def metrics_text(self) -> bytes:
-        """The metrics of all workers, this one's up to now.
+        """The metrics of all workers; those of this worker are up to date.
 
         Raises:
-            NotReadyError: their files cannot be read; a part of them would be taken for the whole.
+            NotReadyError: a metrics file cannot be read. Without it a part would be taken for the whole.
         """
         await self.tap.shown()
         self._flush()

@@ -1,6 +1,6 @@
-"""BentoML's parent of the workers, with Trueline's rules: it takes its ports alone, and ends where nothing will mend.
+"""BentoML's parent of the workers, with two rules more: ports are not shared, and a hopeless start ends the service.
 
-Imported in the parent process alone.
+Only the parent process imports this module.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from service.wire.errors import CANNOT_START, StartError
 
 logger = logging.getLogger("bentoml.trueline")
 
-# BentoML's arbiter looks for dead workers every 10 s; with one worker that is how long nobody answers.
+# BentoML's arbiter looks for dead workers every 10 s. With one worker, nobody would answer for so long.
 _CHECK_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
-# Workers in a row that died before one of them had come as far as loading a model.
+# So many workers may die in a row before one of them has begun to load a model.
 _MOST_DEATHS = 5
 _NOT_TO_MEND = "No worker can start; the lines above say why."
 
@@ -40,8 +40,8 @@ class ServiceArbiter(Arbiter):
 
     Args:
         settings: the service's.
-        source: makes what finds the model, with the choice that all workers share.
-        watchers, more: as BentoML gives them.
+        source: makes the source that finds the model, from the choice that all workers share.
+        watchers, more: arguments of BentoML's arbiter, passed on.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class ServiceArbiter(Arbiter):
         self._take_signals()
 
     def start(self, cb: Callable[[Any], Any] | None = None) -> None:
-        """Start the workers, and come back when the service has ended.
+        """Start the workers, and return when the service has ended.
 
         Raises:
-            BentoMLException: the service cannot start; BentoML's command prints the sentence and exits with 1.
+            BentoMLException: the service cannot start. BentoML's command prints the message and exits with 1.
         """
         try:
             self._take_ports()
@@ -74,7 +74,7 @@ class ServiceArbiter(Arbiter):
             raise BentoMLException(str(error)) from None
         try:
             super().start(cb)
-        except RuntimeError:  # circus's word for no worker that runs, and none that may be started
+        except RuntimeError:  # circus raises it when no worker runs and none may be started
             self._fault = self._fault or _NOT_TO_MEND
         finally:
             if self._grpc_port is not None:
@@ -83,7 +83,7 @@ class ServiceArbiter(Arbiter):
             raise BentoMLException(self._fault)
 
     def manage_watchers(self) -> Any:
-        """Reap the workers that died and start others; circus calls it each second."""
+        """Reap the workers that died and start others; circus calls this each second."""
         if self._deaths and self._fleet.living_workers():
             self._deaths = 0
         return super().manage_watchers()
@@ -92,12 +92,12 @@ class ServiceArbiter(Arbiter):
         handlers = self.ctrl.sys_hdl
         for name in ("int", "term", "quit", "hup"):
             setattr(handlers, f"handle_{name}", lambda: self.loop.add_callback_from_signal(self._end))
-        # A service that was started by nohup is to outlive its terminal.
+        # A service that nohup started must outlive its terminal.
         if handlers._old.get(signal.SIGHUP) == signal.SIG_IGN:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _end(self) -> None:
-        # circus refuses to stop while it starts or reaps workers, and then forgets that it was asked.
+        # circus refuses to stop while it starts or reaps workers, and does not remember the request.
         self.ctrl.sys_hdl.quit()
         if not self._stopping:
             self.loop.call_later(_AGAIN_SECONDS, self._end_unless_ending)
@@ -129,12 +129,12 @@ class ServiceArbiter(Arbiter):
             pass  # An empty store, or no champion yet: the service waits, and its workers say so.
 
     def _reaped(self, exit_code: int = 0, **_more: Any) -> None:
-        """A worker ended; called by circus."""
-        # One that could not start ends with 0 as well, for uvicorn does not tell.
+        """Count a worker that ended; circus calls this."""
+        # A worker that could not start may end with 0 as well, for uvicorn hides the fault.
         if self._stopping or self._fleet.living_workers():
             return
         self._deaths += 1
         if exit_code == CANNOT_START or self._deaths >= _MOST_DEATHS:
             self._fault = _NOT_TO_MEND
             for watcher in self.iter_watchers():
-                watcher.respawn = False  # circus ends where there is no worker and none may be started
+                watcher.respawn = False  # circus ends when no worker runs and none may be started

@@ -1,6 +1,6 @@
-"""BentoML's command, with sentences for what fails before it runs.
+"""BentoML's command, with a message for each fault that comes before the command runs.
 
-BentoML reads its configuration and makes its folders when it is imported; what goes wrong there is a traceback.
+BentoML reads its configuration and makes its folders when it is imported; a fault there would end in a traceback.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command of BentoML's, which ends the process; comes back with 1 where BentoML cannot be imported."""
+    """Run a BentoML command, which ends the process; return 1 where BentoML cannot be imported."""
     try:
         from bentoml_cli.cli import cli
-    except Exception as error:  # noqa: BLE001 - of whatever kind, it is the operator's to mend
+    except Exception as error:  # noqa: BLE001 - whatever its kind, the operator has to mend it
         reason = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
         sys.stderr.write(
             "Error: Expected settings that BentoML can start with (BENTOML_HOME, BENTOML_CONFIG, "

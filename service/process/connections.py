@@ -1,7 +1,7 @@
-"""Connections that stand still are ended: uvicorn itself waits for ever for a request's head, and for a slow reader.
+"""Connections that stand still are closed; uvicorn itself waits for ever for a request's head and for a slow reader.
 
-Nothing is added to a request. All connections are looked at a few times a minute, and what has not moved between two
-looks long enough is closed: a head that does not end (slow loris), a peer that vanished, an answer nobody takes.
+Requests cost nothing more. The sweeper looks at all connections every second or more often, and closes those on which
+nothing has moved for too long: a head that does not end (slow loris), a peer that vanished, an answer nobody reads.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from service.live.periodic import Periodic
 
 
-class _Seen(NamedTuple):
-    """What a connection was doing at a look, and since when it does just that."""
+class _Activity(NamedTuple):
+    """What a connection was doing when the sweeper looked, and since when."""
 
     what: tuple[object, ...]
     since: float
@@ -24,36 +24,36 @@ class Sweeper:
     """Closes connections on which nothing moves.
 
     Args:
-        connections: uvicorn's protocols, one a connection, as they come and go.
-        header_seconds: longest wait for a request's head, the first of a connection or a later one.
+        connections: uvicorn's protocol objects, one a connection; the collection changes as connections come and go.
+        header_seconds: longest wait for the head of a request, whether it is a connection's first or a later one.
         write_seconds: longest time without progress in sending an answer.
 
     Attributes:
-        looks: when it looks.
+        looks: calls :meth:`sweep` again and again.
     """
 
     def __init__(self, connections: Collection[Any], *, header_seconds: float, write_seconds: float) -> None:
         self._connections = connections
         self._header_seconds = header_seconds
         self._write_seconds = write_seconds
-        self._seen: dict[Any, _Seen] = {}
+        self._activities: dict[Any, _Activity] = {}
         pause = min(1.0, header_seconds / 4, write_seconds / 4)
         self.looks = Periodic(lambda: self.sweep(time.monotonic()), pause)
 
     def sweep(self, now: float) -> None:
         """Look at every connection once."""
-        seen: dict[Any, _Seen] = {}
+        activities: dict[Any, _Activity] = {}
         for connection in list(self._connections):
             what, limit = self._doing(connection)
             if what is None:
                 continue
-            before = self._seen.get(connection)
+            before = self._activities.get(connection)
             since = before.since if before is not None and before.what == what else now
             if now - since >= limit:
                 connection.transport.abort()
             else:
-                seen[connection] = _Seen(what, since)
-        self._seen = seen
+                activities[connection] = _Activity(what, since)
+        self._activities = activities
 
     def _doing(self, connection: Any) -> tuple[tuple[object, ...] | None, float]:
         transport, cycle = connection.transport, connection.cycle
@@ -62,7 +62,7 @@ class Sweeper:
         unsent = transport.get_write_buffer_size()
         if unsent:
             return ("write", id(cycle), unsent), self._write_seconds
-        # Between an answer and the first byte of the next request uvicorn's own timer runs.
+        # uvicorn's own timer runs between an answer and the first byte of the next request.
         idle = connection.timeout_keep_alive_task is not None or transport.is_closing()
         if not idle and (cycle is None or cycle.response_complete):
             return ("head", id(cycle)), self._header_seconds

@@ -1,4 +1,4 @@
-"""A process that has no file descriptor left says so: uvloop then closes each new connection without a word."""
+"""The log says when a process has no file descriptor left; uvloop would close each new connection without a word."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ _AGAIN_SECONDS = 60.0
 
 
 class DescriptorWatch:
-    """Looks once a second whether a descriptor can still be had, and logs when that changes.
+    """Checks once a second whether a file descriptor is free, and logs when that changes.
 
-    While it lasts the line comes once a minute.
+    While none is free, the line comes once a minute.
 
     Args:
-        connections: those that are open, for the line.
-        look_seconds: between two looks. Defaults to a second.
+        connections: the open connections; the log line says how many there are.
+        look_seconds: pause between two looks. Defaults to 1.
 
     Attributes:
-        looks: when it looks.
+        looks: calls :meth:`look` again and again.
     """
 
     def __init__(self, connections: Collection[object], *, look_seconds: float = 1.0) -> None:
         self._connections = connections
-        self._said: float | None = None  # None: there was one at the last look
+        self._logged_at: float | None = None  # None: a descriptor was free at the last look
         self.looks = Periodic(lambda: self.look(time.monotonic()), look_seconds)
 
     def look(self, now: float) -> None:
-        """Take a descriptor and give it back.
+        """Open a file and close it, to see whether a descriptor is free.
 
         Args:
-            now: seconds, of any clock that never goes back.
+            now: seconds of any clock that never goes back.
         """
         fault = _fault()
         if fault is None:
-            if self._said is not None:
-                self._said = None
+            if self._logged_at is not None:
+                self._logged_at = None
                 logger.warning("There are free file descriptors again: new connections are taken.")
-        elif self._said is None or now - self._said >= _AGAIN_SECONDS:
-            self._said = now
+        elif self._logged_at is None or now - self._logged_at >= _AGAIN_SECONDS:
+            self._logged_at = now
             logger.error("%s", self._sentence(fault))
 
     def _sentence(self, fault: int) -> str:
@@ -62,7 +62,7 @@ class DescriptorWatch:
 
 
 def _fault() -> int | None:
-    """Why no descriptor can be had: EMFILE (of this process) or ENFILE (of the system); None where one can."""
+    """Why no descriptor is free: EMFILE (the process's limit) or ENFILE (the system's); None where one is free."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:

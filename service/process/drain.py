@@ -1,7 +1,7 @@
-"""SIGTERM in a worker: first unready, then a while of answering with ``Connection: close``, then uvicorn's own end.
+"""SIGTERM in a worker: it becomes unready, answers with ``Connection: close`` for a time, then lets uvicorn stop.
 
-uvicorn closes its listener and every idle connection at once on SIGTERM, while a load balancer still sends. Its handler
-is there when the app's life begins; this one takes its place, and calls it when the while is over.
+On SIGTERM uvicorn closes its listener and every idle connection at once, while a load balancer still sends requests.
+uvicorn installs its handler before the app starts. The handler here takes its place, and calls it after that time.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ class Drain:
     """Stands between SIGTERM and the server.
 
     Args:
-        seconds: how long to go on answering.
-        begun: called once, before the wait: make the worker unready. Says whether there is anything to wait for.
+        seconds: time to go on answering.
+        on_begin: makes the worker unready; called once, before the wait. Returns whether a wait is needed.
     """
 
-    def __init__(self, seconds: float, begun: Callable[[], bool]) -> None:
+    def __init__(self, seconds: float, on_begin: Callable[[], bool]) -> None:
         self.draining = False
         self.server: Any = None
         self._seconds = seconds
-        self._begun = begun
+        self._on_begin = on_begin
         self._original: Callable[[int, Any], Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def install(self) -> None:
-        """Take the place of the server's handler; nothing to do where there is no server."""
+        """Take the place of the server's handler; do nothing where there is no server."""
         if threading.current_thread() is not threading.main_thread():
             return
         original = signal.getsignal(signal.SIGTERM)
@@ -45,7 +45,7 @@ class Drain:
         self._original, self.server, self._loop = original, server, asyncio.get_running_loop()
         signal.signal(signal.SIGTERM, self._signalled)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            # It would end the worker in the midst of its answers.
+            # By default SIGHUP would end the worker in the midst of its answers.
             signal.signal(signal.SIGHUP, self._signalled)
 
     def uninstall(self) -> None:
@@ -55,7 +55,7 @@ class Drain:
             self._original = None
 
     def hurry(self) -> None:
-        """Wait no longer than for the requests in flight: nobody is left to send others away."""
+        """Wait for the requests in flight alone: no load balancer is left that would send others."""
         self._seconds = 0.0
 
     def _signalled(self, _signum: int, _frame: object) -> None:
@@ -63,11 +63,11 @@ class Drain:
             self._loop.call_soon_threadsafe(self._begin)
 
     def _begin(self) -> None:
-        if self.draining:  # a second signal: no more patience
+        if self.draining:  # a second signal ends the wait
             self._end()
             return
         self.draining = True
-        wait = self._begun()
+        wait = self._on_begin()
         self._say_close()
         if wait and self._seconds and self._loop is not None:
             logger.info("Draining for %g s", self._seconds)
@@ -76,7 +76,8 @@ class Drain:
             self._end()
 
     def _say_close(self) -> None:
-        # Headers that the server adds to every answer: those of now, also of requests in flight, and of later ticks.
+        # The server adds these headers to every answer: the first list now (requests in flight too), the second from
+        # its next tick on.
         for headers in (self.server.server_state.default_headers, self.server.config.encoded_headers):
             headers.append(_CLOSE)
 

@@ -1,7 +1,7 @@
-"""The workers of one service, seen from each other: a file a worker below the service's runtime folder.
+"""How the workers of one service see each other: each has a file below the service's runtime folder.
 
 A worker holds a lock on its file for as long as it lives. The kernel ends the lock with the process, however that dies,
-so a file whose lock is free is a dead worker's. Process numbers, which are used again, are never asked.
+so a file whose lock is free belongs to a dead worker. Process numbers are not asked, for the system reuses them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-# The folder of the workers' files, among the metrics.
+# Name of the folder that holds the workers' files, inside the folder of the metrics.
 WORKERS = "workers"
 
 logger = logging.getLogger("bentoml.trueline")
@@ -25,8 +25,8 @@ class Fleet:
     """This worker among its service's workers.
 
     Args:
-        folder: where the workers' files are, made when joined; None where this process is the only worker.
-        expected: how many workers there should be.
+        folder: folder of the workers' files, made by :meth:`join`; None where this process is the only worker.
+        expected: number of workers that the service should have.
     """
 
     def __init__(self, folder: Path | None = None, expected: int = 1) -> None:
@@ -36,7 +36,7 @@ class Fleet:
         self._file: int | None = None
 
     def join(self) -> None:
-        """Show this worker to the others. Where the folder cannot be written it counts for itself alone."""
+        """Show this worker to the others. Where the folder cannot be written, it sees itself alone."""
         if self._folder is None:
             return
         hidden = self._folder / f".{os.getpid()}"
@@ -45,7 +45,7 @@ class Fleet:
             file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.pwrite(file, _MARKS[self.state], 0)
-            # Seen only once it is locked: the others take an unlocked file for a dead worker's.
+            # The file gets its name only once it is locked: the others take an unlocked file for a dead worker's.
             hidden.rename(self._folder / str(os.getpid()))
         except OSError as error:
             logger.warning("Readiness is each worker's own: %s cannot be written (%s).", self._folder, error)
@@ -54,7 +54,7 @@ class Fleet:
             self._file = file
 
     def show(self, state: State) -> None:
-        """Tell the others; a worker that drains stays so."""
+        """Show this worker's state to the others; a worker that drains stays in that state."""
         if self.state == "draining":
             return
         self.state = state
@@ -62,17 +62,17 @@ class Fleet:
             os.pwrite(self._file, _MARKS[state], 0)
 
     def ready_workers(self) -> int:
-        """How many workers are alive and ready, this one among them.
+        """The number of workers that are alive and ready, with this one.
 
         Raises:
-            OSError: their files cannot be read, for want of a descriptor or of leave.
+            OSError: the workers' files cannot be read, because no descriptor is free or the rights are missing.
         """
         if self._folder is None:
             return int(self.state == "ready")
         return sum(mark == _MARKS["ready"] for mark in self._marks())
 
     def living_workers(self) -> int:
-        """How many workers are alive and have come as far as loading a model, whatever their state."""
+        """The number of workers that are alive and have begun to load a model, whatever their state."""
         try:
             return sum(mark is not None for mark in self._marks())
         except OSError:
@@ -88,7 +88,7 @@ class Fleet:
         return [_mark(path) for path in files]
 
     def leave(self) -> None:
-        """End this worker's part."""
+        """Remove this worker's file, so that the others no longer count it."""
         if self._file is not None and self._folder is not None:
             (self._folder / str(os.getpid())).unlink(missing_ok=True)
             os.close(self._file)
@@ -96,7 +96,7 @@ class Fleet:
 
 
 def _mark(path: Path) -> bytes | None:
-    """The mark of a worker's state, or None where it is dead; a dead one's file goes."""
+    """The mark of a worker's state, or None where the worker is dead; the file of a dead worker is removed."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""The worker's log: which request a record is about, and records as JSON where that is asked for.
+"""The worker's log: each record names the request it is about, and is JSON where the settings ask for JSON.
 
-BentoML has set up the handlers; a filter and a formatter are put into them when a worker starts.
+BentoML sets up the handlers. When a worker starts, it adds a filter and a formatter to them.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ _RARELY_MESSAGES = 100
 
 
 class RequestFilter(logging.Filter):
-    """Adds the request's id and trace to the records that are made while it is answered."""
+    """Adds a request's id and trace to the records that are made while the request is answered."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         current = CURRENT.get()
         if current is None or not current.id:
             return True
         request_id, trace = current.id.decode(), current.trace()
-        said = f" (request={request_id},trace={trace[0]},span={trace[1]})" if trace else f" (request={request_id})"
-        record.__dict__.update(trueline_request_id=request_id, trueline_trace=trace, trace_msg=said)
+        label = f" (request={request_id},trace={trace[0]},span={trace[1]})" if trace else f" (request={request_id})"
+        record.__dict__.update(trueline_request_id=request_id, trueline_trace=trace, trace_msg=label)
         return True
 
 
 class Rarely(logging.Filter):
-    """Lets a message of the HTTP server through once a minute, and says how many were like it meanwhile.
+    """Lets each message of the HTTP server through once a minute, with the number of equal ones in between.
 
-    uvicorn warns of each request that is no HTTP: whoever can connect could fill the disk with it.
+    uvicorn warns of each request that is not HTTP: anybody who can connect could fill the disk with these lines.
 
     Args:
-        seconds: from one to the next. Defaults to 60.
+        seconds: shortest time between two equal messages. Defaults to 60.
     """
 
     def __init__(self, seconds: float = _RARELY_SECONDS) -> None:
         super().__init__()
         self._seconds = seconds
-        # When a message may come again, and how often it did not.
+        # For each message: the time from which it may come again, and how often it was dropped.
         self._seen: dict[str, tuple[float, int]] = {}
 
     def __len__(self) -> int:
-        """How many messages are remembered."""
+        """The number of messages that are remembered."""
         return len(self._seen)
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -89,19 +89,19 @@ class JSONFormatter(logging.Formatter):
 
 
 def configure(log_format: Literal["text", "json"]) -> None:
-    """Put filter and formatter into the handlers that there are; a second time changes nothing."""
-    # uvicorn puts a line together for every answer as long as any handler could take it, also where its level then
-    # throws the line away, as BentoML's does. Trueline's own access log is `service.wire.observe`.
+    """Add the filter and the formatter to every handler that exists; a second call changes nothing."""
+    # uvicorn composes a line for every answer as long as some handler could take it, even if the handler's level drops
+    # the line, as that of BentoML does. Trueline's own access log is `service.wire.observe`.
     access = logging.getLogger("uvicorn.access")
     access.propagate = False
     access.handlers.clear()
-    # BentoML logs a line for each answer of its own paths; that, too, is for Trueline's access log to do.
+    # BentoML logs a line for each answer of its own paths; Trueline's access log does this too.
     logging.getLogger("bentoml.access").setLevel(logging.WARNING)
     server = logging.getLogger("uvicorn.error")
     if not any(isinstance(f, Rarely) for f in server.filters):
         server.addFilter(Rarely())
     if server.handlers:
-        server.propagate = False  # BentoML gives it a handler and the root one more: each line came twice
+        server.propagate = False  # BentoML gives a handler to this logger and one to the root: each line came twice
     handlers = {handler for name in _LOGGERS for handler in logging.getLogger(name).handlers}
     for handler in handlers:
         if type(handler) is not logging.StreamHandler:

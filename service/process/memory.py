@@ -1,9 +1,9 @@
-"""Memory that large requests are done with goes back to the system.
+"""Memory that large requests have used goes back to the system.
 
-glibc raises its own thresholds whenever a large block is freed, up to 32 MiB, and then keeps that much and twice as
-much in every arena: after bombs and bulk requests a worker held 100 to 200 MiB that nothing used. Thresholds that are
-set stay. Arenas it makes for each thread, up to eight a core, and what one holds no other can use; two are enough for
-an event loop and the threads beside it.
+glibc raises its thresholds whenever a large block is freed, up to 32 MiB, and then keeps up to twice as much free
+memory in every arena. After decompression bombs and bulk requests a worker kept 100 to 200 MiB that nothing used.
+Thresholds that the process sets do not rise. glibc also makes an arena for each thread, up to eight a core, and no
+arena can use the memory of another; two are enough for an event loop and the threads beside it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 _ARENAS = 2
-# Far above what a small request asks for, so that it pays nothing.
+# Small requests allocate far less than this, so the thresholds cost them nothing.
 _BYTES = 2**20
 
 
 def give_back() -> None:
-    """Set the thresholds and the arenas of this process; nothing where its allocator has none."""
+    """Set this process's thresholds and its number of arenas; do nothing where the allocator has no such settings."""
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_TRIM_THRESHOLD, _BYTES)

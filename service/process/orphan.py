@@ -1,4 +1,4 @@
-"""A worker whose parent is gone ends: nobody would restart it, and it would keep the port from the next service."""
+"""A worker ends when its parent is gone: nobody would restart it, and it would keep the port from the next service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.live.periodic import Periodic
 
 logger = logging.getLogger("bentoml.trueline")
 
-# In the environment of the workers: the number of the process that started them.
+# Environment variable of the workers that holds the number of the process that started them.
 PARENT = "_TRUELINE_PARENT"
 _LOOK_SECONDS = 0.25
 # Requests in flight may be finished, but a client that never reads must not keep the worker for ever.
@@ -20,15 +20,15 @@ _END_SECONDS = 30.0
 
 
 class ParentWatch:
-    """Looks whether the parent lives: the kernel gives an orphan another one.
+    """Checks whether the parent lives: the kernel gives an orphan another parent.
 
     Args:
         parent: the parent's process number.
-        at_once: called before the signal: there is no load balancer to wait for.
-        end_seconds: how long requests in flight may take. Defaults to 30.
+        at_once: called before the signal, to skip the wait for a load balancer.
+        end_seconds: longest time that requests in flight may take. Defaults to 30.
 
     Attributes:
-        looks: when it looks; the parent may be gone at the first look already.
+        looks: calls :meth:`look` again and again; the parent may be gone at the first look already.
     """
 
     def __init__(self, parent: int, at_once: Callable[[], None], *, end_seconds: float = _END_SECONDS) -> None:
@@ -38,10 +38,10 @@ class ParentWatch:
         self.looks = Periodic(self.look, _LOOK_SECONDS)
 
     def look(self) -> None:
-        """Ask this worker to end, once, where the parent is gone."""
+        """Signal this worker to end, once, when the parent is gone."""
         if self._parent is None or os.getppid() == self._parent:
             return
-        self._parent = None  # The end is asked for once.
+        self._parent = None  # so that the signal is sent once
         logger.error("The service's parent process is gone. This worker ends.")
         self._at_once()
         asyncio.get_running_loop().call_later(self._end_seconds, os._exit, 1)

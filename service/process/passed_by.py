@@ -1,7 +1,7 @@
-"""Settings of BentoML that Trueline's request path passes by, and what does the same here.
+"""Settings of BentoML that have no effect on Trueline's request path, and the settings that do the same here.
 
-A request is answered by Trueline's own app; what BentoML puts around each request never runs. Whoever sets it should
-read so in the log, once, and not find out in production.
+Trueline's own app answers requests, so BentoML's code around a request never runs. The log says once that such a
+setting has no effect, so that nobody learns it in production.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# A setting, or a branch of them, and what to do instead. The first whose name fits is taken.
+# A setting or a branch of settings, and what to do instead. The first entry whose name fits counts.
 _PASSED_BY = (
     ("http.ssl", "Move it to services.trueline.ssl."),
     ("http.cors", "Set TRUELINE_CORS_ORIGINS."),
@@ -29,7 +29,7 @@ _PASSED_BY = (
     ("replicate_process", "Set TRUELINE_WORKERS."),
     ("extra_ports", "Set TRUELINE_GRPC_PORT."),
 )
-# Names of no service below `services`: they hold for all of them. What is in neither list is taken as BentoML has it.
+# Names below `services` that are no service: they hold for all services. Settings in neither list work as in BentoML.
 _HONOURED = ("backlog", "http", "resources", "ssl", "tracing", "workers")
 _VARIABLES = {"BENTOML_API_WORKERS": "Set TRUELINE_WORKERS.", "BENTOML_TIMEOUT": "Set TRUELINE_DEADLINE_SECONDS."}
 
@@ -38,24 +38,24 @@ def sentences(name: str, environ: Mapping[str, str]) -> list[str]:
     """One sentence for each setting that was changed and has no effect; BentoML's configuration is loaded already.
 
     Args:
-        name: the service's.
-        environ: where BentoML finds settings of its command.
+        name: name of the service.
+        environ: environment, in which BentoML finds settings of its command.
     """
     from bentoml._internal.configuration.containers import BentoMLContainer
     from bentoml._internal.configuration.helpers import get_default_config
 
-    found = list(of_configuration(name, BentoMLContainer.config.services.get(), get_default_config(2)["services"]))
-    found += [_sentence(variable, advice) for variable, advice in _VARIABLES.items() if environ.get(variable)]
-    return found
+    messages = list(of_configuration(name, BentoMLContainer.config.services.get(), get_default_config(2)["services"]))
+    messages += [_sentence(variable, advice) for variable, advice in _VARIABLES.items() if environ.get(variable)]
+    return messages
 
 
 def of_configuration(name: str, services: Mapping[str, Any], default: Mapping[str, Any]) -> Iterator[str]:
     """The sentences for BentoML's section ``services``.
 
     Args:
-        name: the service's.
-        services: as it was loaded: settings of all services, and of each by its name.
-        default: the same without anything set.
+        name: name of the service.
+        services: the section as it was loaded: settings of all services, and those of each service by its name.
+        default: the same section with nothing set.
     """
     branches = {branch.partition(".")[0] for branch, _ in _PASSED_BY}
     for other in services:
@@ -72,12 +72,12 @@ def of_configuration(name: str, services: Mapping[str, Any], default: Mapping[st
             yield _sentence(f"services.{name}.{setting}", advice)
 
 
-def _changed(found: Any, default: Any, path: str = "") -> Iterator[str]:
-    """The names of the leaves that are not as they were by default."""
-    if isinstance(found, Mapping) and (isinstance(default, Mapping) or default is None):
-        for key, value in found.items():
+def _changed(section: Any, default: Any, path: str = "") -> Iterator[str]:
+    """The names of the leaves whose values differ from the default."""
+    if isinstance(section, Mapping) and (isinstance(default, Mapping) or default is None):
+        for key, value in section.items():
             yield from _changed(value, (default or {}).get(key), f"{path}.{key}" if path else str(key))
-    elif found != default:
+    elif section != default:
         yield path
 
 

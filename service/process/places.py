@@ -1,6 +1,6 @@
-"""Where the files are that an environment names: every path is made absolute once, before any process starts.
+"""Paths that the environment names: each is made absolute once, before any process starts.
 
-BentoML runs a worker in another folder than its command; a relative path would mean another file there.
+BentoML runs a worker in another folder than its command; a relative path would name another file there.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from service.wire.errors import StartError
 # BentoML's own variables that name a file or a folder.
 _BENTOML = ("BENTOML_HOME", "BENTOML_CONFIG", "BENTOML_RESULT_STORE")
 _IN_MEMORY = ":memory:"
-# What BentoML wants below its home; it makes what is not there.
+# Folders that BentoML needs below its home; it makes those that are missing.
 _FOLDERS = ("bentos", "models", "envs", "tmp")
 
 
 def variables() -> tuple[str, ...]:
-    """The environment variables that hold one path: BentoML's, and every setting that is a path."""
+    """The environment variables that hold one path: those of BentoML, and every setting that is a path."""
     ours = (name for name, field in Settings.model_fields.items() if Path in get_args(field.annotation))
     return (*_BENTOML, *(PREFIX + name.upper() for name in ours))
 
 
 def resolved(environ: Mapping[str, str]) -> dict[str, str]:
-    """The paths of an environment, absolute, by the variable's name as it is written there.
+    """The absolute paths of an environment, by the variable's name as the environment spells it.
 
-    ``~`` and ``$NAME`` are replaced as BentoML does it. An empty value is no path; an empty ``BENTOML_HOME`` is the
-    default, for BentoML would take it for the folder that it happens to run in.
+    ``~`` and ``$NAME`` are replaced as BentoML does it. An empty value is no path. An empty ``BENTOML_HOME`` becomes
+    the default, for BentoML would read it as the current folder.
     """
-    known = variables()
-    found = {
+    names = variables()
+    paths = {
         name: str(absolute(value))
         for name, value in environ.items()
-        if name.upper() in known and value and value != _IN_MEMORY
+        if name.upper() in names and value and value != _IN_MEMORY
     }
     if environ.get("BENTOML_HOME") == "":
-        found["BENTOML_HOME"] = str(bentoml_home(environ))
-    return found
+        paths["BENTOML_HOME"] = str(bentoml_home(environ))
+    return paths
 
 
 def check_store(home: Path) -> None:
-    """Make the folders that BentoML wants, and check that the store can be one.
+    """Make the folders that BentoML needs, and check that the store can be used.
 
-    A store that is empty, or that is mounted later, is none of its faults: the service waits for that.
+    A store that is empty or is mounted later is no fault: the service waits for a version.
 
     Args:
         home: BentoML's home folder.
 
     Raises:
-        StartError: the store can never be one as things are.
+        StartError: no version can ever be read from the store in its present state.
     """
     ours = (home / "trueline", home / "trueline" / "aliases")
     try:

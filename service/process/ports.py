@@ -1,7 +1,7 @@
-"""Ports that are taken by one service alone, or refused.
+"""A port belongs to one service alone, or the start is refused.
 
-All workers of a service listen on its gRPC port by ``SO_REUSEPORT``, by which the kernel would let another service in
-as well: each call would then be answered by one or the other.
+All workers of a service listen on its gRPC port with ``SO_REUSEPORT``. With this option the kernel would also let
+another service listen there: either of the two would then answer a call.
 """
 
 from __future__ import annotations
@@ -19,55 +19,55 @@ def check(what: str, host: str, port: int) -> None:
     """Check that a port can be listened on.
 
     Args:
-        what: the port's use, as a sentence begins with it.
+        what: use of the port, as the message begins with it.
         host: the address to listen on.
-        port: from 1 on.
+        port: number of the port, at least 1.
 
     Raises:
-        StartError: another process listens there, or this one may not.
+        StartError: another process listens there, or this process may not listen there.
     """
     _listen(what, host, port).close()
 
 
 def hold(what: str, host: str, port: int) -> socket.socket:
-    """Keep a port for this process and those of its user that ask for it by ``SO_REUSEPORT``, until it is closed.
+    """Reserve a port, until the socket is closed, for processes of this user that set ``SO_REUSEPORT``.
 
-    The socket that comes back is bound and does not listen: it gets no connection, and keeps every process away that
-    would first have the port for itself, as this function does.
+    The returned socket is bound and does not listen: it gets no connections. It makes every process fail that first
+    tries to take the port without the option, as this function does.
 
     Raises:
-        StartError: another process listens there or holds the port, or this one may not.
+        StartError: another process listens there or holds the port, or this process may not listen there.
     """
     alone = _listen(what, host, port)
-    if _REUSEPORT is None:  # then gRPC's own attempt is all there is
+    if _REUSEPORT is None:  # then gRPC cannot share a port either
         return alone
-    held = socket.socket(alone.family, socket.SOCK_STREAM)
+    reservation = socket.socket(alone.family, socket.SOCK_STREAM)
     try:
-        # Only now, for with it at first the kernel would have let another service's port be shared.
+        # The option is set only now: set before the bind, it would have let this socket share another service's port.
         alone.setsockopt(socket.SOL_SOCKET, _REUSEPORT, 1)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.setsockopt(socket.SOL_SOCKET, _REUSEPORT, 1)
-        held.bind(alone.getsockname())
-        # With it a socket that does not listen would keep nobody away.
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reservation.setsockopt(socket.SOL_SOCKET, _REUSEPORT, 1)
+        reservation.bind(alone.getsockname())
+        # With this option a socket that does not listen would keep no other process away.
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError as error:
-        held.close()
+        reservation.close()
         raise _refused(what, host, port, error) from error
     finally:
         alone.close()
-    return held
+    return reservation
 
 
 def _listen(what: str, host: str, port: int) -> socket.socket:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(found[0], socket.SOCK_STREAM)
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(address[0], socket.SOCK_STREAM)
     except OSError as error:
         raise _refused(what, host, port, error) from error
     try:
-        # Connections of a former process that are not quite closed do not count, as they don't for the servers.
+        # Connections of a former process that are still closing are no obstacle, as they are none for the servers.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(found[4])
+        listener.bind(address[4])
         listener.listen(1)
     except OSError as error:
         listener.close()

@@ -1,7 +1,7 @@
-"""The folder of one running service: metrics, states of the workers, and a lock that says that its parent lives.
+"""The folder of one running service: metrics, states of the workers, and a lock that shows that its parent lives.
 
-The kernel ends the lock with the process, however that dies. So the next start knows which temporary folders nobody
-has any more.
+The kernel ends the lock with the process, however that dies. So the next start knows which temporary folders belong
+to no service any more.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class RuntimeFolder:
 
     Attributes:
         path: the folder.
-        is_temporary: whether it goes with the service.
+        is_temporary: whether the folder is removed when the service ends.
     """
 
     def __init__(self, path: Path, lock: int | None, *, is_temporary: bool) -> None:
@@ -39,36 +39,36 @@ class RuntimeFolder:
         self._pid = os.getpid()
 
     @classmethod
-    def take(cls, named: Path | None) -> RuntimeFolder:
-        """Take the folder that was named, or a new one among the temporary files.
+    def take(cls, own: Path | None) -> RuntimeFolder:
+        """Take the folder that the settings name, or make a new one among the temporary files.
 
-        A named folder that cannot be written is passed over for a temporary one, for the service can do without it.
+        Where the named folder cannot be written, BentoML takes a temporary one, with which the service works as well.
 
         Raises:
             StartError: another service has the folder, or no folder can be made.
         """
-        if named is not None:
+        if own is not None:
             try:
-                named.mkdir(parents=True, exist_ok=True)
-                return cls(named, _lock(named, LOCK), is_temporary=False)
+                own.mkdir(parents=True, exist_ok=True)
+                return cls(own, _lock(own, LOCK), is_temporary=False)
             except BlockingIOError as error:
                 raise StartError(
-                    f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {named}, which "
+                    f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {own}, which "
                     "another service uses. Name another, or none."
                 ) from error
             except OSError as error:
                 logger.warning(
                     "TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: %s (%s). Where it "
                     "cannot be, metrics and states go to a temporary folder.",
-                    named,
+                    own,
                     unreadable(error),
                 )
-                # What is there already may do; BentoML finds out, and takes a temporary folder where it does not.
-                return cls(named, None, is_temporary=False)
+                # Its subfolders may be writable. BentoML tries, and takes a temporary folder where they are not.
+                return cls(own, None, is_temporary=False)
         remove_abandoned(Path(tempfile.gettempdir()))
         try:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            # Seen by others only once it is held: a free lock is that of a service that was killed.
+            # The lock gets its name only once it is held: other starts take a free lock for a killed service's.
             lock = _lock(folder, f"{LOCK}.new")
             (folder / f"{LOCK}.new").rename(folder / LOCK)
             return cls(folder, lock, is_temporary=True)
@@ -79,7 +79,7 @@ class RuntimeFolder:
             ) from error
 
     def close(self) -> None:
-        """Remove a temporary folder, and let go of the lock; a fork of the process that took it changes nothing."""
+        """Remove a temporary folder and release the lock; do nothing in a fork of the process that took the folder."""
         if os.getpid() != self._pid:
             return
         if self.is_temporary:
@@ -90,7 +90,7 @@ class RuntimeFolder:
 
 
 def remove_abandoned(temporary: Path) -> None:
-    """Remove the folders of services that were killed: their lock is there, and nobody holds it."""
+    """Remove the folders of killed services: such a folder has a lock file, and no process holds the lock."""
     for lock in temporary.glob(f"{_PREFIX}*/{LOCK}"):
         with contextlib.suppress(OSError):
             if lock.stat().st_uid == os.getuid() and not is_held(lock):
@@ -98,7 +98,7 @@ def remove_abandoned(temporary: Path) -> None:
 
 
 def is_held(lock: Path) -> bool:
-    """Whether a service's parent lives, by its lock."""
+    """Whether a process holds the lock: then the service's parent lives."""
     file = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The certificate that BentoML's configuration names (``services.trueline.ssl``), tried before there is a worker."""
+"""The certificate that BentoML's configuration names (``services.trueline.ssl``), checked before a worker starts."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _FILES = ("certfile", "keyfile", "ca_certs")
 
 
 def prepare() -> None:
-    """Make the files' paths absolute, for workers run in another folder, and check that they belong together.
+    """Make the files' paths absolute, for workers run in another folder, and check that the files belong together.
 
     Raises:
-        StartError: a file is not there, or is no certificate or key of the other.
+        StartError: a file is missing or cannot be read, or the key does not belong to the certificate.
     """
     from bentoml._internal.configuration.containers import BentoMLContainer
 
     configuration: Any = BentoMLContainer.config.get()
-    found = configuration["api_server"]["ssl"]
+    tls = configuration["api_server"]["ssl"]
     for name in _FILES:
-        if found.get(name):
-            found[name] = str(absolute(str(found[name])))
+        if tls.get(name):
+            tls[name] = str(absolute(str(tls[name])))
     BentoMLContainer.config.set(configuration)
-    if found.get("enabled") or found.get("certfile"):
-        check(found.get("certfile"), found.get("keyfile"), found.get("keyfile_password"))
+    if tls.get("enabled") or tls.get("certfile"):
+        check(tls.get("certfile"), tls.get("keyfile"), tls.get("keyfile_password"))
 
 
 def check(certificate: str | None, key: str | None, password: str | None = None) -> None:
     """Check a certificate and its key.
 
     Raises:
-        StartError: one is not there or cannot be read, or the key is not the certificate's.
+        StartError: a file is missing or cannot be read, or the key does not belong to the certificate.
     """
     if not certificate:
         raise StartError("ssl.certfile: Expected a certificate where ssl.enabled is true. Received: none.")
