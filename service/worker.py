@@ -245,10 +245,10 @@ class Worker:
 
     def _failed(self, model: LiveModel, error: ApiError) -> None:
         if error.faults:
-            self.metrics.faults(error.faults, model.known)
+            self.metrics.faults(error.faults, model.field_labels)
 
     def _warned(self, answer: Answer) -> None:
-        self.metrics.warned([warning.kind for warning in answer.warnings])
+        self.metrics.warnings([warning.kind for warning in answer.warnings])
 
     def _is_last(self) -> bool:
         """Whether every request that the server has read is being answered already, so that none is still to come."""
@@ -267,7 +267,7 @@ class Worker:
         Raises:
             NotReadyError: a metrics file cannot be read. Without it a part would be taken for the whole.
         """
-        await self.tap.shown()
+        await self.tap.flush()
         self._flush()
         try:
             return await asyncio.to_thread(render, self.metrics.registry, self._metrics_folder, self.metrics.readiness)

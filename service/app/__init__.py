@@ -1,1 +1,1 @@
-"""The operations, the app that answers by them, and what stands before it."""
+"""The operations, the app that answers requests by them, and the layers before the app."""

@@ -1,8 +1,8 @@
-"""The lean ASGI app: Trueline's own operations; BentoML's paths where it has one; a 404 that lists ours elsewhere.
+"""The lean ASGI app: it answers Trueline's operations, passes BentoML's paths on, and answers other paths with 404.
 
-None of BentoML's middlewares stands before a prediction; what Trueline's own settings ask for does, see
-:mod:`service.app.front`. BentoML's app keeps its life cycle and serves what its clients and pages ask
-for (``/schema.json``, the parts of the docs page).
+None of BentoML's middlewares runs before a prediction. The layers that Trueline's own settings ask for do, see
+:mod:`service.app.front`. BentoML's app keeps its life cycle and serves the paths that its clients and pages need
+(``/schema.json``, the files of the docs page).
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class App:
     """ASGI app of one worker.
 
     Args:
-        worker: what answers.
-        inner: the app that gets the life cycle and its own paths.
-        inner_paths: paths that are ``inner``'s unless this app has them too.
-        inner_mounts: paths below which everything is ``inner``'s.
+        worker: answers the requests.
+        inner: BentoML's app, which gets the life cycle and its own paths.
+        inner_paths: paths that ``inner`` answers unless this app has them too.
+        inner_mounts: paths below which ``inner`` answers everything.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class App:
         """Answer one request over HTTP.
 
         Args:
-            scope, receive, send: of ASGI.
-            header: what is added to the answer's. It is handed in because a channel that adds it costs every small
+            scope, receive, send: see the ASGI specification.
+            header: headers to add to the answer. They are an argument because a wrapped ``send`` would cost every small
                 request three calls.
         """
         started = time.perf_counter()
@@ -83,7 +83,7 @@ class App:
             if scope["method"] not in operation.methods:
                 raise MethodError(scope["method"], operation.path, ", ".join(operation.methods))
             reply = await operation.handler(self.worker, scope, receive)
-        except Exception as error:  # noqa: BLE001 - told apart there
+        except Exception as error:  # noqa: BLE001 - _failed tells the kinds apart
             await self._failed(operation.path, error, started, scope, receive, with_headers(send, header))
             return
         status = reply.status
@@ -104,7 +104,7 @@ class App:
         self.worker.count(operation.path, status, time.perf_counter() - started)
 
     def _with_parameters(self, scope: Scope) -> Operation | None:
-        """The operation of a path with parameters, which go into the scope; None where there is none."""
+        """The operation of a path with parameters, or None; the parameters' values go into the scope."""
         path = scope["path"]
         match = None if self._is_inner(path) else ROUTES.find(path)
         if match is None:
@@ -116,7 +116,7 @@ class App:
         return path in self._inner_paths or path.startswith(self._inner_mounts)
 
     async def _elsewhere(self, started: float, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a path that has no operation: by the inner app where it is one of its own, else by 404."""
+        """Answer a path that has no operation: the inner app answers its own paths, others get 404."""
         path = scope["path"]
         if self._is_inner(path):
             await self._inner(scope, receive, send)
@@ -139,14 +139,14 @@ class App:
         self, route: str, error: ApiError, started: float, scope: Scope, receive: Receive, send: Send
     ) -> None:
         settings = self.worker.settings
-        error = ROUTES.written(scope["path"], error)
+        error = ROUTES.adapted(scope["path"], error)
         self.worker.count(route, error.status, time.perf_counter() - started)
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
 
     async def _start_grpc(self) -> None:
         settings = self.worker.settings
         if settings.grpc_port is not None:
-            # Imported here: gRPC costs a worker 11 MB, and most have no use for it.
+            # Imported here: gRPC costs a worker 11 MB, and most workers do not use it.
             from service.protocols.oip_grpc import GrpcServer
 
             server = GrpcServer(
@@ -170,7 +170,7 @@ class App:
                     await self._start_grpc()
                     started = True
                 except TruelineError as error:
-                    # The server logs the sentence, and ends.
+                    # The server logs the message, and ends.
                     message = {"type": "lifespan.startup.failed", "message": f"This worker cannot start. {error}"}
             await send(message)
 

@@ -1,4 +1,4 @@
-"""Requests without a good API key are refused where keys are asked for."""
+"""Refuses requests without a valid API key where the settings name keys."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from service.wire.keys import ApiKeys
 if TYPE_CHECKING:
     from service.worker import Worker
 
-# The parts of the page /docs, open where it is; they come with BentoML and are the same everywhere.
+# The files of the page /docs are open where the page is open; they come with BentoML and are the same everywhere.
 _PAGE, _PARTS = "/docs", "/static_content/"
 
 
 class RequireKey:
-    """Lets through what brings a good key or asks for an open path.
+    """Lets a request through if it brings a valid key or asks for an open path.
 
     Args:
-        app: what is behind.
+        app: the app behind this layer.
         worker: counts the refusals.
-        keys: the good ones.
-        open_paths: need no key.
+        keys: the valid keys.
+        open_paths: paths that need no key.
     """
 
     def __init__(self, app: ASGIApp, worker: Worker, keys: ApiKeys, open_paths: Iterable[str]) -> None:
@@ -45,7 +45,7 @@ class RequireKey:
             return
         settings = self._worker.settings
         started = time.perf_counter()
-        error = ROUTES.written(scope["path"], UnauthorizedError())
+        error = ROUTES.adapted(scope["path"], UnauthorizedError())
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)
         self._worker.count(OTHER, error.status, time.perf_counter() - started)
 

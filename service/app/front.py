@@ -1,4 +1,4 @@
-"""What stands before the app, put together once from the settings: nothing that is off is there.
+"""The layers before the app, built once from the settings; a layer that is off does not exist.
 
 From the outside in: request ids and the limit of open requests, spans, the access log, CORS, the API key, the app.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from service.worker import Worker
 
 
-# What a page may send besides what every browser lets it.
+# Headers that a page of another origin may send besides those that every browser allows.
 ALLOWED = (
     "authorization",
     "content-encoding",
@@ -36,7 +36,7 @@ ALLOWED = (
     "x-api-key",
     "x-request-id",
 )
-# What a page may read of an answer besides the few that every browser shows it.
+# Headers of an answer that a page of another origin may read besides the few that every browser shows.
 EXPOSED = (
     "inference-header-content-length",
     "retry-after",
@@ -49,12 +49,12 @@ EXPOSED = (
 
 
 def build(app: ASGIApp, worker: Worker, tracer_provider: Any = None) -> ASGIApp:
-    """The app behind what the settings ask for.
+    """Put the layers that the settings ask for before the app.
 
     Args:
-        app: answers.
-        worker: whose settings and metrics.
-        tracer_provider: OpenTelemetry's; used where ``tracing`` is set.
+        app: answers the requests.
+        worker: gives the settings and the metrics.
+        tracer_provider: OpenTelemetry's tracer provider; used where ``tracing`` is set.
     """
     settings = worker.settings
     keys = settings.keys()
@@ -73,14 +73,14 @@ def build(app: ASGIApp, worker: Worker, tracer_provider: Any = None) -> ASGIApp:
 def _cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     from starlette.middleware.cors import CORSMiddleware
 
-    wrapped: ASGIApp = CORSMiddleware(
+    layer: ASGIApp = CORSMiddleware(
         app,
         allow_origins=origins,
         allow_methods=ROUTES.methods,
         allow_headers=ALLOWED,
         expose_headers=EXPOSED,
     )
-    return wrapped
+    return layer
 
 
 async def _behind(app: ASGIApp, scope: Scope, receive: Receive, send: Send, header: Headers) -> None:
@@ -88,21 +88,21 @@ async def _behind(app: ASGIApp, scope: Scope, receive: Receive, send: Send, head
 
 
 class Front:
-    """Outermost: gives each request its context, and refuses what is too many at once.
+    """The outermost layer: gives each request its context, and refuses requests beyond the limit of open ones.
 
     Args:
-        app: what is behind.
-        worker: whose settings and metrics.
+        app: the app behind this layer.
+        worker: gives the settings and the metrics.
     """
 
     def __init__(self, app: ASGIApp, worker: Worker) -> None:
         self._app = app
-        # What stands between the two knows nothing of a header that is handed in: there the channel adds it.
+        # A layer in between takes no headers as an argument: then a wrapped `send` adds them.
         self._answer = app.answer if isinstance(app, App) else partial(_behind, app)
         self._worker = worker
         settings = worker.settings
         self._ids = RequestIds() if settings.request_ids else None
-        self._told = settings.access_log or settings.tracing or settings.log_format == "json"
+        self._needs_context = settings.access_log or settings.tracing or settings.log_format == "json"
         self._most = settings.max_requests
         self._open = 0
 
@@ -136,14 +136,14 @@ class Front:
                 traceparent = value
         if request_id is None or not legal_id(request_id):
             request_id = ids.next()
-        if self._told:
+        if self._needs_context:
             CURRENT.set(RequestContext(request_id, traceparent))
         return request_id
 
     async def _shed(self, scope: Scope, receive: Receive, send: Send) -> None:
         settings = self._worker.settings
         message = f"Expected at most {self._most} open requests. Received: one more. Try again in a second."
-        error = ROUTES.written(scope["path"], OverloadedError(message))
+        error = ROUTES.adapted(scope["path"], OverloadedError(message))
         self._worker.metrics.shed()
         started = time.perf_counter()
         await refuse(scope, receive, send, error, limit=settings.max_body_bytes, seconds=settings.linger_seconds)

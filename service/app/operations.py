@@ -1,6 +1,7 @@
-"""Every operation of the service over HTTP, a record each, in the order in which the docs list them.
+"""Every operation of the service over HTTP: one record each, in the order of the docs.
 
-To add one: write its handler, and its record here. Routing, OpenAPI, metrics, keys and the tables of the docs follow.
+To add an operation, write its handler, and its record here. Routing, OpenAPI, metrics, keys and the tables of the docs
+are made from the record.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ TF_SERVING = Group("TensorFlow Serving", "For clients of TensorFlow Serving.", "
 
 _READY = (errors.NotReadyError,)
 _NAMED = (errors.UnknownModelError, errors.NotReadyError)
-# What reading a body and predicting its rows can end in.
+# Errors that can come from reading a body and predicting its rows.
 _ROWS = (
     errors.NotJSONError,
     errors.BodyFormatError,
@@ -47,14 +48,14 @@ _ROWS = (
 
 
 def _answers(schema: Any, media_type: str = JSON) -> Callable[[LiveModel | None], Shape]:
-    """The shape of an operation that takes nothing, and whose answer has the same schema for every model."""
+    """The shape of an operation without a body whose answer has the same schema for every model."""
     return lambda _model: Shape({media_type: schema})
 
 
 def _of_a_model(operations: Iterable[Operation]) -> list[Operation]:
-    """Operations on ``/{model}``, and again with the live version in the path."""
-    named = list(operations)
-    return named + [replace(o, path=o.path.replace("{model}", "{model}/versions/{version}")) for o in named]
+    """The operations on ``/{model}``, and the same operations with the live version in the path."""
+    models = list(operations)
+    return models + [replace(o, path=o.path.replace("{model}", "{model}/versions/{version}")) for o in models]
 
 
 async def _document(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
@@ -225,7 +226,7 @@ ROUTES = Routes(OPERATIONS)
 
 
 class Row(NamedTuple):
-    """One line of the docs' tables of routes, in words."""
+    """One line of the docs' tables of routes, as text."""
 
     path: str
     methods: str
@@ -234,7 +235,7 @@ class Row(NamedTuple):
 
 
 def rows(*, own: bool) -> Iterator[Row]:
-    """What the docs list: Trueline's own operations, or those of other protocols."""
+    """The lines of the docs' tables: Trueline's own operations, or those of other protocols."""
     for operation in OPERATIONS:
         if (not operation.group.prefix) == own:
             key = "open" if operation.is_open else "asked for"

@@ -1,6 +1,6 @@
-"""Handlers of Trueline's own operations but ``/predict``: health, what is live, metrics, and the page to read and try.
+"""Handlers of Trueline's own operations, except ``/predict``: health, the live version, metrics and the docs page.
 
-``/docs.json`` is :mod:`service.app.operations`', for it tells of all operations.
+The handler of ``/docs.json`` is in :mod:`service.app.operations`, for it needs all operations.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ async def live(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
 
 
 async def ready(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    """``GET /readyz``: 503 while a worker has no model, or the service stops."""
+    """``GET /readyz``: 503 while a worker has no model, or while the service stops."""
     model = worker.check_ready()
     return Reply(orjson.dumps({"ready": True, "model_name": model.name, "model_version": model.version}))
 

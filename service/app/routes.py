@@ -1,4 +1,4 @@
-"""Routes: the operation of a path, by the records of all operations; and what is said of a path that has none."""
+"""Routes: finds the operation of a path in the records, and makes the error for a path that has none."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Routes:
     """Finds the operation of a path.
 
     Args:
-        operations: all there are, each with a path of its own.
+            operations: all operations, each with a path of its own.
 
     Attributes:
-        fixed: the operations whose paths have no parameters, by path. The others cost these nothing.
-        methods: every method that there is.
+        fixed: the operations whose paths have no parameters, by path. Paths with parameters do not slow these down.
+        methods: every method that some operation has.
     """
 
     def __init__(self, operations: Iterable[Operation]) -> None:
@@ -25,7 +25,7 @@ class Routes:
         self.fixed = {operation.path: operation for operation in self.operations if not operation.parameters}
         self.methods = tuple(sorted({method for operation in self.operations for method in operation.methods}))
         self._below = tuple({f"{operation.group.prefix}/" for operation in self.operations if operation.group.prefix})
-        # One expression for all paths with parameters: a group around each path, within it one for each parameter.
+        # One expression for all paths with parameters: a group around each path, and in it a group for each parameter.
         self._by_group: dict[int, Operation] = {}
         patterns: list[str] = []
         group = 1
@@ -37,7 +37,7 @@ class Routes:
         self._pattern = re.compile("|".join(patterns) or "(?!)")
 
     def find(self, path: str) -> tuple[Operation, dict[str, str]] | None:
-        """The operation of a path with parameters, and their values; None where no operation has the path."""
+        """The operation of a path with parameters, and the parameters' values; None where no operation has the path."""
         match = self._pattern.fullmatch(path)
         if match is None or match.lastindex is None:
             return None
@@ -47,15 +47,15 @@ class Routes:
         return operation, dict(zip(operation.parameters, values, strict=False))
 
     def unknown(self, path: str) -> NoRouteError:
-        """The error about a path that there is not; it names the paths of the protocol that the path seems to be of."""
+        """The error for a path that does not exist; it lists the paths of the protocol that the path seems to mean."""
         is_plain = self.has_plain_errors(path)
         return NoRouteError(path, [o.path for o in self.operations if o.group.has_plain_errors == is_plain])
 
-    def written(self, path: str, error: ApiError) -> ApiError:
-        """An error as the protocol of a path writes it."""
+    def adapted(self, path: str, error: ApiError) -> ApiError:
+        """The error in the form that the protocol of a path uses."""
         return error.plain() if self.has_plain_errors(path) else error
 
     def has_plain_errors(self, path: str) -> bool:
-        """Whether a path, known or not, is one of a protocol with plain errors."""
+        """Whether a path, known or unknown, belongs to a protocol with plain errors."""
         operation = self.fixed.get(path)
         return path.startswith(self._below) if operation is None else operation.group.has_plain_errors

@@ -1,1 +1,1 @@
-"""The service as BentoML knows it, and what Trueline changes in BentoML."""
+"""The BentoML service, and the changes that Trueline makes to BentoML."""

@@ -1,7 +1,7 @@
-"""What Trueline sets right in BentoML's parent process, before it starts the workers.
+"""Trueline's changes and checks in BentoML's parent process, before it starts the workers.
 
-What cannot mend itself (a port, a setting, a file, a store that can never be one) ends the command here with one
-sentence; the workers never see it.
+A fault that waiting cannot mend (a port, a setting, a file, an unusable store) ends the command here with one message,
+before a worker starts.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _CONTAINER = "BENTOML_CONTAINERIZED"
 
 
 class Parent:
-    """The parent of one service's workers, from BentoML's configuration on.
+    """The parent process of one service's workers, from the time when BentoML has read its configuration.
 
     Args:
-        name: the service's, as BentoML's configuration has it.
-        settings: the service's; every path is absolute already.
-        source: makes what finds the model.
+        name: name of the service in BentoML's configuration.
+        settings: settings of the service; every path is absolute already.
+        source: makes the source that finds the model.
 
     Attributes:
-        serves: whether BentoML serves; until then it may as well build a Bento.
+        serves: whether BentoML has begun to serve; before that, the command may also be one that builds a Bento.
     """
 
     def __init__(self, name: str, settings: Settings, source: Callable[[Settings, Choice], Source]) -> None:
@@ -46,14 +46,14 @@ class Parent:
         self._source = source
 
     def prepare(self) -> None:
-        """Have BentoML begin to serve by :meth:`begin`, and start workers by :class:`ServiceArbiter`.
+        """Make BentoML call :meth:`begin` when it serves, and start its workers with :class:`ServiceArbiter`.
 
-        BentoML keeps metrics in one folder for every service of a ``BENTOML_HOME`` and empties it whenever one of them
-        starts. In its own images it leaves a dead worker dead, for the platform to restart the container, although its
-        health check does not notice; a container of several workers would go on with fewer and fewer.
+        BentoML keeps metrics in one folder for every service of a ``BENTOML_HOME`` and empties the folder whenever one
+        of them starts. In its own images it does not restart a dead worker and relies on the platform to restart the
+        container. Its health check does not notice a dead worker, so a container would go on with fewer and fewer.
 
         Raises:
-            StartError: a certificate is set and does not serve.
+            StartError: a certificate is set and cannot be used.
         """
         from bentoml import serving
         from bentoml._internal.utils import circus
@@ -61,14 +61,14 @@ class Parent:
         from service.process.arbiter import ServiceArbiter
 
         tls.prepare()
-        # BentoML has no setting for either; serve_http() takes both from their modules when it is called.
+        # BentoML has no setting for either change. serve_http() looks both names up in their modules when it is called.
         make = serving.ensure_prometheus_dir
         vars(serving)["ensure_prometheus_dir"] = lambda: make(str(self.begin() / METRICS))
         source = functools.partial(self._source, self._settings)
         vars(circus)["Arbiter"] = functools.partial(ServiceArbiter, self._settings, source)
 
     def begin(self) -> Path:
-        """Check what can be checked, and give this service a folder of its own, which comes back.
+        """Check the store, make the service's own folder, log settings without effect, and return the folder.
 
         Raises:
             BentoMLException: the service cannot start, and waiting would not mend it.
@@ -83,7 +83,8 @@ class Parent:
             raise BentoMLException(str(error)) from error
         atexit.register(folder.close)
         if folder.is_temporary:
-            # What BentoML puts among the temporary files is left behind with it, where this process is killed.
+            # BentoML's own temporary files then lie in this folder. If this process is killed, the next start removes
+            # them with it.
             tempfile.tempdir = str(folder.path)
         for sentence in (*Settings.unknown(os.environ), *passed_by.sentences(self._name, os.environ)):
             logger.warning("%s", sentence)

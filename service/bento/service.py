@@ -1,4 +1,4 @@
-"""The service as BentoML knows it: a declaration. Requests over HTTP never come here, see :mod:`service.app.app`."""
+"""The declaration of the service for BentoML. Requests over HTTP never come here, see :mod:`service.app.app`."""
 
 from __future__ import annotations
 

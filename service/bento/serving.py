@@ -1,4 +1,4 @@
-"""What Trueline changes in a BentoML service: the app that serves it, and the models that a build packs."""
+"""Trueline's changes to a BentoML service: the app that answers, and the models that a build packs."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ logger = logging.getLogger("bentoml.trueline")
 class TruelineService(Service[Any]):  # type: ignore[misc]
     """A BentoML service whose worker answers with Trueline's own app.
 
-    Nothing is read when it is declared: the model store is asked when BentoML asks for ``models`` (to build, and to
-    serve), the environment when a worker calls :meth:`to_asgi`.
+    The declaration reads nothing. The model store is read when BentoML asks for ``models`` (to build, and to serve).
+    The environment is read when a worker calls :meth:`to_asgi`.
     """
 
     app: App | None = None
@@ -42,37 +42,37 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
 
     @property
     def models(self) -> list[Model[Any]]:
-        """What ``bentoml build`` packs: the version that would serve. A service that runs finds its own.
+        """The models that ``bentoml build`` packs: the version that would serve. A running service finds its own.
 
         Raises:
-            BentoMLException: the model that was named has no version to pack, or several could be meant.
+            BentoMLException: the named model has no version to pack, or no model is named and several could serve.
         """
         if (self._parent is not None and self._parent.serves) or self.bento is not None or _is_worker():
             return []
         try:
-            found = Source(open_registry(os.environ), _settings().model).packed()
+            versions = Source(open_registry(os.environ), _settings().model).packed()
         except TruelineError as error:
             raise BentoMLException(f"{error} A Bento serves the one model that it was built for.") from error
-        if not found:
+        if not versions:
             logger.warning("The Bento carries no model: it will serve the only model with a champion that it finds.")
-        return [BentoModel(f"{model.name}:{model.version}") for model in found]
+        return [BentoModel(f"{version.name}:{version.version}") for version in versions]
 
     @models.setter
     def models(self, value: list[Model[Any]]) -> None:
-        """BentoML's own initialiser sets an empty list; there is nothing to keep."""
+        """Ignore the empty list that BentoML's own initialiser sets."""
 
     def on_load_bento(self, bento: Any) -> None:
-        """BentoML's, which asks for the models of the service and would change those that it packed otherwise."""
+        """Keep the Bento before BentoML asks for ``models``, for it would otherwise change the packed models."""
         self.bento = bento
         super().on_load_bento(bento)
 
     def inject_config(self) -> None:
-        """BentoML's configuration of this service, with the number of workers that the environment asks for.
+        """Put BentoML's configuration of this service in force, with the number of workers from the environment.
 
-        BentoML asks for it to serve, in the parent process and in each worker, and to build.
+        BentoML calls this to serve, in the parent process and in each worker, and to build.
 
         Raises:
-            BentoMLException: it cannot start; BentoML's command prints the sentence and exits with 1.
+            BentoMLException: the service cannot start. BentoML's command prints the message and exits with 1.
         """
         if not _is_worker():
             os.environ.update(places.resolved(os.environ))
@@ -91,12 +91,12 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
                 raise BentoMLException(str(error)) from error
 
     def _workers(self) -> int:
-        """How many workers BentoML starts, by its configuration."""
+        """The number of workers that BentoML starts, by its configuration."""
         from bentoml._internal.configuration.containers import BentoMLContainer
         from bentoml._internal.resource import system_resources
 
-        asked = BentoMLContainer.config.services.get()[self.name].get("workers") or 1
-        return (int(system_resources()["cpu"]) or 1) if asked == "cpu_count" else int(asked)
+        workers = BentoMLContainer.config.services.get()[self.name].get("workers") or 1
+        return (int(system_resources()["cpu"]) or 1) if workers == "cpu_count" else int(workers)
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The app of one worker, on top of BentoML's."""
@@ -106,12 +106,12 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         except TruelineError as error:
             if not _is_worker():
                 raise
-            # The parent checked what it could; this came after it. It is told by the status, the operator by the line.
+            # The fault arose after the parent's checks. The exit status tells the parent, the line tells the operator.
             logger.error("This worker cannot start. %s", error)  # noqa: TRY400
             raise SystemExit(CANNOT_START) from None
 
     def _app(self, is_main: bool) -> ASGIApp:
-        # Imported here, so that the parent process, which serves nothing, stays small.
+        # Imported here, so that the parent process stays small: it answers no requests.
         from bentoml._internal.configuration.containers import BentoMLContainer
 
         from service.app import front
@@ -132,7 +132,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         return front.build(self.app, worker, provider)
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer a call that BentoML makes inside the process; one over HTTP is answered by the app itself.
+        """Answer a call that BentoML makes inside the process; the app itself answers calls over HTTP.
 
         Raises:
             ServiceUnavailable: the service is not being served here.
@@ -149,7 +149,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         return answer
 
     def _source(self, settings: Settings, choice: Choice) -> Source:
-        """What finds the version to serve: of the model that the Bento was built for, unless another was named."""
+        """The source that finds the version to serve. Its model is the one that the settings name, else the Bento's."""
         registry = open_registry(os.environ)
         tags = self._tags()
         stores = () if self.bento is None else (Path(self.bento.path) / "models", bentoml_home(os.environ) / "models")
@@ -157,7 +157,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         return Source(registry, settings.model, bundled_models(stores, tags), built_for=names, choice=choice)
 
     def _tags(self) -> list[tuple[str, str]]:
-        """Name and version of the models that the running Bento was built with."""
+        """Name and version of each model that the running Bento was built with."""
         if self.bento is None:
             return []
         return [(info.tag.name, info.tag.version or "") for info in self.bento.info.all_models]
@@ -173,7 +173,7 @@ def _settings() -> Settings:
     """The settings of this process.
 
     Raises:
-        BentoMLConfigException: a value that is not allowed; BentoML's command prints the sentence and ends.
+        BentoMLConfigException: a value is not allowed. BentoML's command prints the message and ends.
     """
     try:
         return Settings.from_environment(os.environ)

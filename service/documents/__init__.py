@@ -1,1 +1,1 @@
-"""What the service says about itself: /schema, /model, /docs and the OpenAPI document."""
+"""The documents in which the service describes itself: /schema, /model, /docs and the OpenAPI document."""

@@ -1,6 +1,6 @@
-"""What the service says about itself: ``/schema``, ``/model`` and the page ``/docs``.
+"""Documents in which the service describes itself: ``/schema``, ``/model`` and the page ``/docs``.
 
-The OpenAPI document behind that page is :mod:`service.documents.openapi`'s.
+:mod:`service.documents.openapi` makes the OpenAPI document behind that page.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from artifact.errors import ArtifactError
 from artifact.registry.base import ALIASES, Registry
 from service.live.model import LiveModel
 
-# The page's own parts come with BentoML; nothing is loaded from another host.
+# The files of the page come with BentoML; nothing is loaded from another host.
 DOCS_PAGE = b"""<!DOCTYPE html>
 <html lang="en">
   <head>
@@ -22,7 +22,7 @@ DOCS_PAGE = b"""<!DOCTYPE html>
     <link rel="stylesheet" type="text/css" href="./static_content/swagger-ui.css">
     <link rel="stylesheet" type="text/css" href="./static_content/index.css">
     <style>
-      /* index.css hides the title for one of BentoML's own, which this page does not have. */
+      /* index.css hides the title, because BentoML's own page shows another one in its place. */
       .swagger-ui .info .main .title { visibility: visible; }
       .swagger-ui .info .main .title span { position: static; }
       #key { font-family: sans-serif; max-width: 40rem; margin: 3rem auto; }

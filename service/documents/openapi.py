@@ -1,4 +1,4 @@
-"""``/docs.json``: what the service takes and gives, as OpenAPI 3.1 with the live model's own features."""
+"""``/docs.json``: the service's operations as OpenAPI 3.1, with the features of the live model."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from service.settings.settings import Settings
 
 
 def openapi_document(operations: Iterable[Operation], model: LiveModel | None, settings: Settings) -> bytes:
-    """The document.
+    """The OpenAPI document, as JSON.
 
     Args:
-        operations: of the service; those without a shape are left out.
-        model: whose features it tells of. None where no model is live: rows may then have any.
-        settings: whether answers have ids, and which paths need a key.
+        operations: operations of the service; those without a shape are left out.
+        model: the live version, whose features the schemas describe. None where no model is live: rows may then have
+            any features.
+        settings: say whether answers have ids, and which paths need a key.
     """
-    shown = [operation for operation in operations if operation.shape is not None]
+    described = [operation for operation in operations if operation.shape is not None]
     keys = settings.keys()
-    parts = Parts(with_ids=settings.request_ids, open_paths=open_paths(shown, settings) if keys else None)
+    parts = Parts(with_ids=settings.request_ids, open_paths=open_paths(described, settings) if keys else None)
     version = "no model is live" if model is None else f"{model.name}:{model.version}"
-    description = f"{_description(model)}\n\nEvery GET may be asked as HEAD. What is no HTTP gets 400 as plain text."
-    groups = dict.fromkeys(operation.group for operation in shown)
+    rules = "Every GET also answers HEAD. A request that is not HTTP gets 400 as plain text."
+    description = f"{_description(model)}\n\n{rules}"
+    groups = dict.fromkeys(operation.group for operation in described)
     document = {
         "openapi": "3.1.0",
         "info": {"title": "Trueline", "version": version, "description": description},
         "servers": [{"url": "."}],
         **parts.security(),
         "tags": [{"name": group.name, "description": group.description} for group in groups],
-        "paths": {operation.path: parts.path_item(operation, model) for operation in shown},
-        "components": {"schemas": schemas(model, settings.max_rows), **parts.components(shown)},
+        "paths": {operation.path: parts.path_item(operation, model) for operation in described},
+        "components": {"schemas": schemas(model, settings.max_rows), **parts.components(described)},
     }
     return orjson.dumps(document)
 

@@ -1,4 +1,4 @@
-"""The parts of the OpenAPI document: operations by their records, answers with their headers, every error by status."""
+"""The parts of the OpenAPI document: operations from their records, answers with their headers, errors by status."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from service.protocols.formats import JSON
 from service.protocols.operation import Operation, Shape
 from service.wire.errors import UnauthorizedError
 
-# What the paths of other protocols say in place of 422.
-_PLAIN_400 = "The body is not what its encoding says, or breaks the protocol or the schema; the first faults are said."
+# The paths of other protocols answer with this in place of 422.
+_PLAIN_400 = "The body is not what its encoding says, or breaks the protocol or the schema; it lists the first faults."
 _SECONDS = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer", "minimum": 1}}
 _HEADERS: dict[int, dict[str, Any]] = {
     401: {"www-authenticate": {"schema": {"const": "Bearer"}}},
@@ -21,17 +21,17 @@ _HEADERS: dict[int, dict[str, Any]] = {
     503: {"retry-after": _SECONDS},
 }
 REQUEST_ID = {
-    "description": "The request's own X-Request-ID, or a new one where it has none that is good.",
+    "description": "The request's own X-Request-ID, or a new one where the request has none that is valid.",
     "schema": {"type": "string"},
 }
 
 
 class Parts:
-    """Makes the parts, alike for all operations.
+    """Makes the parts in the same way for all operations.
 
     Args:
-        with_ids: answers have ``x-request-id``.
-        open_paths: need no key; None where nothing needs one.
+        with_ids: whether answers have ``x-request-id``.
+        open_paths: paths that need no key; None where no path needs one.
     """
 
     def __init__(self, *, with_ids: bool, open_paths: Iterable[str] | None) -> None:
@@ -39,7 +39,7 @@ class Parts:
         self._open_paths = None if open_paths is None else frozenset(open_paths)
 
     def components(self, operations: Iterable[Operation]) -> dict[str, Any]:
-        """Everything but the schemas: each error twice, as ``/predict`` and as the other protocols write it."""
+        """The components except the schemas: each error twice, as ``/predict`` and as the other protocols write it."""
         texts: dict[int, dict[str, None]] = {UnauthorizedError.status: {UnauthorizedError.description: None}}
         for operation in operations:
             for kind in operation.all_errors:
@@ -50,20 +50,20 @@ class Parts:
             responses[f"Error{status}"] = self._answer(text, {JSON: ref("Error")}, _HEADERS.get(status))
             plain = _PLAIN_400 if status == 400 else text
             responses[f"PlainError{status}"] = self._answer(plain, {JSON: ref("PlainError")}, _HEADERS.get(status))
-        found: dict[str, Any] = {"responses": responses}
+        components: dict[str, Any] = {"responses": responses}
         if self._ids:
-            found["headers"] = {"RequestId": REQUEST_ID}
+            components["headers"] = {"RequestId": REQUEST_ID}
         if self._open_paths is not None:
             key = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-            found["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}, "key": key}
-        return found
+            components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}, "key": key}
+        return components
 
     def security(self) -> dict[str, Any]:
-        """The document's own: any of the ways to bring a key."""
+        """The security entry of the whole document: a client may send its key in any of these ways."""
         return {} if self._open_paths is None else {"security": [{"bearer": []}, {"key": []}]}
 
     def path_item(self, operation: Operation, model: LiveModel | None) -> dict[str, Any]:
-        """One operation at its path, with the parameters of the path; only the live model's names are good there."""
+        """One operation at its path, with the path's parameters; they allow only the names of the live model."""
         item: dict[str, Any] = {operation.methods[0].lower(): self._operation(operation, model)}
         if operation.parameters:
             good = {} if model is None else {"model": model.name, "version": model.version}
@@ -81,26 +81,26 @@ class Parts:
     def _operation(self, operation: Operation, model: LiveModel | None) -> dict[str, Any]:
         shape = Shape({}) if operation.shape is None else operation.shape(model)
         group = operation.group
-        made: dict[str, Any] = {"tags": [group.name], "summary": operation.summary}
+        entry: dict[str, Any] = {"tags": [group.name], "summary": operation.summary}
         if not group.prefix:
-            made["operationId"] = operation.path.strip("/").replace("/", "_").replace(".", "_")
+            entry["operationId"] = operation.path.strip("/").replace("/", "_").replace(".", "_")
         if shape.description:
-            made["description"] = shape.description
+            entry["description"] = shape.description
         if shape.parameters:
-            made["parameters"] = shape.parameters
+            entry["parameters"] = shape.parameters
         if shape.request is not None:
-            made["requestBody"] = {"required": True, "content": shape.request}
+            entry["requestBody"] = {"required": True, "content": shape.request}
         statuses = operation.statuses()
         if self._open_paths is not None:
             if operation.path in self._open_paths:
-                made["security"] = []
+                entry["security"] = []
             else:
                 statuses.add(UnauthorizedError.status)
         name = "PlainError" if group.has_plain_errors else "Error"
-        made["responses"] = {"200": self._answer("OK", shape.answers, shape.headers)} | {
+        entry["responses"] = {"200": self._answer("OK", shape.answers, shape.headers)} | {
             str(status): {"$ref": f"#/components/responses/{name}{status}"} for status in sorted(statuses)
         }
-        return made
+        return entry
 
     def _answer(self, text: str, content: Mapping[str, Any], headers: Mapping[str, Any] | None) -> dict[str, Any]:
         bodies = {media_type: {"schema": schema} if schema else {} for media_type, schema in content.items()}

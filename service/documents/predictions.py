@@ -1,4 +1,4 @@
-"""What ``POST /predict`` takes and gives, for the OpenAPI document."""
+"""The shape of ``POST /predict`` for the OpenAPI document: its request and its answer."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from service.protocols.operation import Shape
 
 _DESCRIPTION = """Rows or columns in, predictions with intervals out; a single row is a list of one.
 
-`Content-Type` names the format of the body and `Accept` that of the answer; without `Accept` it is the body's. A body
-may be compressed (`Content-Encoding: gzip` or `zstd`), and a large answer is where `Accept-Encoding` asks for it.
-NDJSON that is answered in NDJSON is answered line by line while the body comes."""
+`Content-Type` names the format of the body and `Accept` the format of the answer; without `Accept` both are the same. A
+body may be compressed (`Content-Encoding: gzip` or `zstd`); a large answer is compressed where `Accept-Encoding` asks
+for it. An NDJSON body with an NDJSON answer is answered line by line while the body comes."""
 _FORMATS = {
-    formats.CSV: "A header line with the features' names and a line a row, UTF-8; an empty field is missing.",
-    formats.NDJSON: "A row as a JSON object a line.",
-    formats.ARROW: "An Arrow IPC stream, a column a feature.",
-    formats.PARQUET: "A Parquet file, a column a feature.",
+    formats.CSV: "A header line with the features' names, then one line a row, in UTF-8; an empty field is missing.",
+    formats.NDJSON: "One JSON object a line, each a row.",
+    formats.ARROW: "An Arrow IPC stream with one column a feature.",
+    formats.PARQUET: "A Parquet file with one column a feature.",
 }
 
 
 def shape(model: LiveModel | None) -> Shape:
-    """Its formats, parameters and headers, with examples where a model is live."""
+    """The formats, parameters and headers of ``/predict``, with examples where a model is live."""
     content: dict[str, Any] = {formats.JSON: {"schema": ref("Request")}}
     if model is not None:
         content[formats.JSON]["examples"] = _examples(model)
@@ -33,8 +33,8 @@ def shape(model: LiveModel | None) -> Shape:
     answers: dict[str, Any] = {formats.JSON: ref("Answer")}
     for media_type in _FORMATS:
         answers[media_type] = _opaque(media_type, "Columns value, lower, upper and warnings.")
-    answers[formats.NDJSON]["description"] = "A prediction or an error as a JSON object a line."
-    name = {"description": "What answered; JSON says it in its body.", "schema": {"type": "string"}}
+    answers[formats.NDJSON]["description"] = "One JSON object a line, each a prediction or an error."
+    name = {"description": "The model that answered, which JSON names in its body.", "schema": {"type": "string"}}
     return Shape(
         answers,
         headers={"x-model-name": name, "x-model-version": name},
@@ -43,10 +43,10 @@ def shape(model: LiveModel | None) -> Shape:
             _parameter(
                 "interval",
                 interval(model, "number"),
-                "Share of true values that the intervals should cover. A JSON body's own key comes before it.",
+                "Share of true values that the intervals should cover. The key of a JSON body overrides it.",
             ),
-            _parameter("on_error", {"enum": list(ON_ERROR)}, "As the key of a JSON body; NDJSON streams have row."),
-            _parameter("extra", {"enum": ["refuse", "ignore"]}, "What becomes of columns that are no feature."),
+            _parameter("on_error", {"enum": list(ON_ERROR)}, "As the key of a JSON body; NDJSON streams use row."),
+            _parameter("extra", {"enum": ["refuse", "ignore"]}, "Whether columns that are no feature are refused."),
             missing_columns_parameter(),
         ],
         request=content,
@@ -54,7 +54,7 @@ def shape(model: LiveModel | None) -> Shape:
 
 
 def _opaque(media_type: str, text: str) -> dict[str, Any]:
-    """Bytes, or text that JSON Schema cannot look into."""
+    """The schema of bytes, or of text whose content JSON Schema cannot describe."""
     if media_type in (formats.CSV, formats.NDJSON):
         return {"type": "string", "description": text}
     return {"description": text, "contentMediaType": media_type}

@@ -1,4 +1,4 @@
-"""What the operations of the Open Inference Protocol and of TensorFlow Serving take and give, for OpenAPI."""
+"""The shapes of the operations of the Open Inference Protocol and of TensorFlow Serving, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from service.protocols.operation import Shape
 from service.protocols.tensors import MATRIX, described_inputs, output_names
 from service.protocols.tf_serving import SIGNATURE, WARNING_COUNT, WARNINGS
 
+_LENGTH = "Inference-Header-Content-Length"
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBERS = array({"type": "number"})
-_BYTES: dict[str, Any] = {"type": "string", "format": "binary", "description": "As its header says."}
+_BYTES: dict[str, Any] = {"type": "string", "format": "binary", "description": f"In the layout that {_LENGTH} says."}
 _ANY: dict[str, Any] = {"type": "object"}
-# Without a type for each kind of element: makers of clients pass over an operation whose arrays have none at all.
+# It has a description and no type for each kind of element. Generators of clients skip an operation whose arrays have
+# no schema for their elements at all.
 _ELEMENT: dict[str, Any] = {"description": "A number, true, false, a string or null; or a list of them."}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 1}
 _INSTANCE = (
-    "An object as in POST /predict, or a list in the order of GET /schema; each value may be in a list of its own."
+    "An object as in POST /predict, or a list of values in the order of GET /schema; each value may be a list of one."
 )
-_LENGTH = "Inference-Header-Content-Length"
-_INFER = f"""One tensor a feature, or where all features are numbers one of shape [n, n_features].
+_INFER = f"""One tensor a feature. Where all features are numbers, one tensor of shape [n, n_features] will do.
 
-With `{_LENGTH}` the body is JSON of that many bytes and then the tensors with a `binary_data_size`, whatever its media
-type. A body may be compressed (`Content-Encoding: gzip` or `zstd`)."""
+With the header `{_LENGTH}` the body begins with JSON of that many bytes; the bytes of the tensors that have a
+`binary_data_size` follow. The media type does not matter then. A body may be compressed (`Content-Encoding: gzip` or
+`zstd`)."""
 
 
 SERVER = complete(name=_TEXT, version=_TEXT, extensions=array(_TEXT))
@@ -42,7 +44,7 @@ METADATA = complete(model_spec=_ANY, metadata=_ANY)
 
 
 def infer(model: LiveModel | None) -> Shape:
-    """What ``POST /v2/models/{model}/infer`` takes and gives."""
+    """The shape of ``POST /v2/models/{model}/infer``: its request and its answer."""
     output: dict[str, Any] = {**_TEXT}
     example: dict[str, Any] = {}
     if model is not None:
@@ -59,16 +61,16 @@ def infer(model: LiveModel | None) -> Shape:
     tensor = {
         "type": "object",
         "properties": {
-            "name": {**_TEXT, "description": f"A feature's, or '{MATRIX}' for all of them."},
+            "name": {**_TEXT, "description": f"Name of a feature, or '{MATRIX}' for all features."},
             "datatype": {"enum": list(ALL)},
             "shape": array(size),
-            "data": {"type": ["array", "null"], "items": _ELEMENT, "description": "Flat, or nested as the shape is."},
+            "data": {"type": ["array", "null"], "items": _ELEMENT, "description": "Flat, or nested like the shape."},
             "parameters": {**parameters, "properties": {"binary_data_size": {**size, "type": ["integer", "null"]}}},
         },
         "required": ["name", "datatype", "shape"],
     }
     flag = {"type": ["boolean", "null"]}
-    asked = {
+    wanted_output = {
         "type": "object",
         "properties": {"name": output, "parameters": {**parameters, "properties": {"binary_data": flag}}},
         "required": ["name"],
@@ -86,18 +88,18 @@ def infer(model: LiveModel | None) -> Shape:
                 },
             },
             "inputs": array(tensor, minItems=1),
-            "outputs": {**array(asked), "type": ["array", "null"]},
+            "outputs": {**array(wanted_output), "type": ["array", "null"]},
         },
         "required": ["inputs"],
     }
-    answered = {"name": output, "datatype": {"const": "FP64"}, "shape": array(size)}
-    answer_output = {**complete(**answered, data=_NUMBERS, parameters=_ANY), "required": list(answered)}
+    head = {"name": output, "datatype": {"const": "FP64"}, "shape": array(size)}
+    answer_output = {**complete(**head, data=_NUMBERS, parameters=_ANY), "required": list(head)}
     answer = complete(model_name=_TEXT, model_version=_TEXT, id=_TEXT, parameters=_ANY, outputs=array(answer_output))
     answer["required"] = ["model_name", "model_version", "outputs"]
     length = {"name": _LENGTH, "in": "header", "required": False, "schema": size}
     return Shape(
         {JSON: answer, BINARY.decode(): None},
-        headers={_LENGTH: {"description": "Of an answer with bytes behind its JSON.", "schema": size}},
+        headers={_LENGTH: {"description": "Bytes of the JSON, where tensors follow it.", "schema": size}},
         description=_INFER,
         parameters=[length, missing_columns_parameter()],
         request={JSON: {"schema": request, **example}, BINARY.decode(): {"schema": _BYTES}},
@@ -105,7 +107,7 @@ def infer(model: LiveModel | None) -> Shape:
 
 
 def predict(model: LiveModel | None) -> Shape:
-    """What ``POST /v1/models/{model}:predict`` takes and gives."""
+    """The shape of ``POST /v1/models/{model}:predict``: its request and its answer."""
     instance: dict[str, Any] = {"description": _INSTANCE}
     example: dict[str, Any] = {}
     row = _ANY
@@ -116,7 +118,7 @@ def predict(model: LiveModel | None) -> Shape:
         features = [or_list_of_one(feature) for feature in schema.json_schema()["properties"].values()]
         width = len(schema.names)
         listed = {"type": "array", "prefixItems": features, "minItems": width, "maxItems": width}
-        # A row of one feature may be its bare value.
+        # A row of one feature may be the bare value.
         instance["anyOf"] = [ref("Instance"), listed, *(features if width == 1 else ())]
         example = {"example": {"instances": [schema.example_row()]}}
         row = complete(**{name: {"type": "number"} for name in names})
@@ -125,31 +127,31 @@ def predict(model: LiveModel | None) -> Shape:
         "signature_name": {"const": SIGNATURE},
         "interval": interval(model, "number", "null"),
     }
-    text = "Feature name to a list of values, or of lists of one."
+    text = "Each feature's name with the list of its values; each value may be a list of one."
     columns = {"type": "object", "minProperties": 1, "description": text}
     rows = array(instance, minItems=1)
 
-    def request(given: str, absent: str, schema: dict[str, Any]) -> dict[str, Any]:
-        properties = {given: schema, absent: {"type": "null"}, **options}
-        return {"type": "object", "properties": properties, "required": [given], "additionalProperties": False}
+    def request(key: str, absent: str, schema: dict[str, Any]) -> dict[str, Any]:
+        properties = {key: schema, absent: {"type": "null"}, **options}
+        return {"type": "object", "properties": properties, "required": [key], "additionalProperties": False}
 
     requests = [request("instances", "inputs", rows), request("inputs", "instances", {"anyOf": [columns, rows]})]
     answer = {"anyOf": [complete(predictions=array(row, minItems=1)), complete(outputs=outputs)]}
     return Shape(
         {JSON: answer},
         headers={
-            WARNING_COUNT.decode(): {"description": "How many values are unusual.", "schema": _COUNT},
+            WARNING_COUNT.decode(): {"description": "Number of unusual values.", "schema": _COUNT},
             WARNINGS.decode(): {
-                "description": "The first of them, as JSON: row, field, kind and message of each.",
+                "description": "The first warnings, as JSON: row, field, kind and message of each.",
                 "schema": _TEXT,
             },
         },
-        description="`instances` are answered with `predictions`, `inputs` with `outputs`.",
+        description="A body with `instances` is answered with `predictions`, one with `inputs` with `outputs`.",
         parameters=[missing_columns_parameter()],
         request={JSON: {"schema": {"oneOf": requests}, **example}},
     )
 
 
 def _number(value: Any) -> Any:
-    """As a tensor has it: no FP64 is true."""
+    """The value as a tensor holds it: true and false become 1.0 and 0.0."""
     return float(value) if isinstance(value, bool) else value

@@ -1,6 +1,7 @@
-"""The shapes of the OpenAPI document: the live model's row, requests, answers and errors as JSON Schema.
+"""The schemas of the OpenAPI document: the live model's row, requests, answers and errors as JSON Schema.
 
-They say what JSON Schema can say. That all columns have one length, or that a moment is one that there was, it cannot.
+JSON Schema cannot express every rule: two of those missing here are that all columns have one length, and that a
+date exists in the calendar.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _NOTHING = {"type": "null"}
 
 
 def ref(name: str) -> dict[str, str]:
-    """A pointer to a schema of the document."""
+    """A reference to a schema of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -34,19 +35,20 @@ def complete(**properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def or_list_of_one(value: dict[str, Any]) -> dict[str, Any]:
-    """A value, perhaps in a list of its own."""
+    """The schema of a value, or of a list that holds this one value."""
     return {"anyOf": [value, array(value, minItems=1, maxItems=1)]}
 
 
 def interval(model: LiveModel | None, *types: str) -> dict[str, Any]:
-    """The level of the intervals: below what the model's calibration can promise, where it is known.
+    """The schema of the intervals' level; its maximum is the level up to which the live model is calibrated.
 
     Args:
-        types: JSON's, of what may stand for one.
+        model: the live version, or None where no model is live.
+        types: JSON types that the value may have.
     """
     limit = {"exclusiveMaximum": 1} if model is None else {"maximum": model.predictor.calibration.max_level}
     return {
-        "description": "Share of true values that the intervals should cover; left out, the model's own.",
+        "description": "Share of true values that the intervals should cover. Defaults to the model's own level.",
         "type": list(types) if len(types) > 1 else types[0],
         "exclusiveMinimum": 0,
         **limit,
@@ -55,16 +57,17 @@ def interval(model: LiveModel | None, *types: str) -> dict[str, Any]:
 
 
 def missing_columns_parameter() -> dict[str, Any]:
-    """The query parameter that lets a table come without a feature's column."""
+    """The query parameter that says whether a table may lack a feature's column."""
     text = (
-        "What becomes of a feature that has no column: refused, or where it may be missing answered so, with a warning."
+        "Whether a table may lack a feature's column. refuse answers with 422; impute takes the feature as missing, "
+        "with a warning, if it may be missing."
     )
     schema = {"enum": list(MISSING_COLUMNS)}
     return {"name": MISSING, "in": "query", "required": False, "description": text, "schema": schema}
 
 
 def schemas(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
-    """All of them by name; without a model, rows of any features."""
+    """All schemas by name; without a model, rows may have any features."""
     return {**_requests(model, max_rows), **_answers(model), **_errors(), **_states()}
 
 
@@ -77,25 +80,26 @@ def _requests(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
         row.pop("$schema")
         row["examples"] = [model.predictor.schema.example_row()]
         properties = {name: array(feature, minItems=1) for name, feature in row["properties"].items()}
-        # Without ?missing_columns=impute; a row may leave more out than a table.
+        # This holds without ?missing_columns=impute; a row may leave out features whose column a table must have.
         columns = {**row, "title": "columns", "properties": properties, "required": list(properties)}
-        wrapped = {name: or_list_of_one(feature) for name, feature in row["properties"].items()}
-        instance = {**row, "title": "instance", "properties": wrapped}
+        relaxed = {name: or_list_of_one(feature) for name, feature in row["properties"].items()}
+        instance = {**row, "title": "instance", "properties": relaxed}
         columns["examples"] = [{name: [value] for name, value in row["examples"][0].items()}]
     options = {
         "interval": interval(model, "number", "null"),
         "on_error": {
-            "description": "Whether a row that breaks the schema refuses the request or is reported in its place.",
+            "description": "A row that breaks the schema: request refuses the whole request, row reports the fault in "
+            "the row's place.",
             "enum": [*ON_ERROR, None],
         },
     }
 
-    def request(given: str, absent: str, schema: dict[str, Any]) -> dict[str, Any]:
-        # A key with the value null counts as left out.
+    def request(key: str, absent: str, schema: dict[str, Any]) -> dict[str, Any]:
+        # A key whose value is null counts as absent.
         return {
             "type": "object",
-            "properties": {given: schema, absent: _NOTHING, **options},
-            "required": [given],
+            "properties": {key: schema, absent: _NOTHING, **options},
+            "required": [key],
             "additionalProperties": False,
         }
 
@@ -114,7 +118,7 @@ def _answers(model: LiveModel | None) -> dict[str, Any]:
     names = () if model is None else model.predictor.schema.target_names
     several = len(names) > 1
     ends = dict.fromkeys(ENDS, _NUMBER)
-    # Beside on_error=row a row that was not answered is null in each column.
+    # With on_error=row, a row without an answer is null in each column.
     column = array({"type": ["number", "null"]})
     columns = dict.fromkeys(ENDS, column)
     prediction = {"targets": complete(**{name: complete(**ends) for name in names})} if several else ends
@@ -128,17 +132,17 @@ def _answers(model: LiveModel | None) -> dict[str, Any]:
         "message": _TEXT,
     }
     row_number = {"type": "integer", "minimum": 0}
-    closed = complete if model is not None else _open
-    columns_answer = closed(
+    an_object = complete if model is not None else _open
+    columns_answer = an_object(
         **version,
-        columns=closed(**predicted),
+        columns=an_object(**predicted),
         warnings=array(complete(row=row_number, **warning)),
         errors=array(complete(row=row_number, error=ref("Fault"))),
     )
     columns_answer["required"] = [name for name in columns_answer["required"] if name != "errors"]
     return {
         "Warning": complete(**warning),
-        "Prediction": closed(**prediction, warnings=array(ref("Warning"))),
+        "Prediction": an_object(**prediction, warnings=array(ref("Warning"))),
         "Predictions": complete(**version, predictions=array({"anyOf": [ref("Prediction"), ref("Error")]}, minItems=1)),
         "PredictedColumns": columns_answer,
         "Answer": {"anyOf": [ref("Predictions"), ref("PredictedColumns")]},
@@ -146,7 +150,7 @@ def _answers(model: LiveModel | None) -> dict[str, Any]:
 
 
 def _open(**properties: dict[str, Any]) -> dict[str, Any]:
-    """As :func:`complete`, where there may be more."""
+    """An object that has all of these properties and may have others."""
     return {**complete(**properties), "additionalProperties": True}
 
 
@@ -155,7 +159,7 @@ def _errors() -> dict[str, Any]:
         row={"description": "Counted from 0.", "type": ["integer", "null"]},
         field={"type": ["string", "null"]},
         message=_TEXT,
-        received={"description": "What came, cut to 100 characters."},
+        received={"description": "The value that was received, cut to 100 characters."},
     )
     fault = complete(code=_TEXT, message=_TEXT, details=array(detail, maxItems=DETAILS_LIMIT))
     return {"Fault": fault, "Error": complete(error=ref("Fault")), "PlainError": complete(error=_TEXT)}
@@ -163,12 +167,12 @@ def _errors() -> dict[str, Any]:
 
 def _states() -> dict[str, Any]:
     ready = {"const": True}
-    named = {"model_name": _TEXT, "model_version": _TEXT}
-    known = {"loaded_at": _TEXT, "targets": array({"type": "object"}), "aliases": {"type": "object"}}
+    identity = {"model_name": _TEXT, "model_version": _TEXT}
+    details = {"loaded_at": _TEXT, "targets": array({"type": "object"}), "aliases": {"type": "object"}}
     return {
         "Live": complete(live=ready),
-        "Ready": complete(ready=ready, **named),
+        "Ready": complete(ready=ready, **identity),
         "Schema": _open(**{"$schema": _TEXT, "properties": {"type": "object"}, "required": array(_TEXT)}),
-        "Model": _open(**named, **known, metrics={"type": "object"}, lineage={"type": "object"}),
+        "Model": _open(**identity, **details, metrics={"type": "object"}, lineage={"type": "object"}),
         "OpenApi": _open(openapi=_TEXT, info={"type": "object"}, paths={"type": "object"}),
     }

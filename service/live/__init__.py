@@ -1,1 +1,1 @@
-"""Which version is live here, and the swap to another one."""
+"""The version that is live in a worker, and the swap to another version."""

@@ -1,4 +1,4 @@
-"""Which model a service serves that was not told which: the first that had a champion, and for all workers the same."""
+"""The model that serves where no setting names one: the first that had a champion, the same for all workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-# Its file among the metrics, whose folder is emptied at each start.
+# Name of the choice's file in the folder of the metrics, which is emptied at each start.
 CHOICE = "model"
 
 
@@ -14,23 +14,23 @@ class Choice:
     """A choice that is made once for all workers; it ends with the service.
 
     Args:
-        file: where it is kept, seen by all workers; None where this process is the only one.
+        file: file that holds the choice for all workers; None where this process is the only one.
     """
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._name: str | None = None
 
-    def made(self) -> str | None:
-        """The model that was chosen, or None where none was yet."""
+    def current(self) -> str | None:
+        """The chosen model, or None while none is chosen."""
         if self._name is None and self._file is not None:
             with contextlib.suppress(OSError):
                 self._name = self._file.read_text(encoding="utf-8") or None
         return self._name
 
     def make(self, name: str) -> str:
-        """Choose a model, unless another worker was first; what is chosen comes back."""
-        if self.made() is None:
+        """Choose a model, unless another worker was first; return the model that is chosen."""
+        if self.current() is None:
             self._name = name
             if self._file is not None:
                 self._name = self._first(self._file, name)
@@ -40,10 +40,10 @@ class Choice:
         hidden = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             hidden.write_text(name, encoding="utf-8")
-            # A link is made whole or not at all, and by one process only.
+            # Making a link succeeds in one process only, and the file is never seen half-written.
             with contextlib.suppress(FileExistsError):
                 os.link(hidden, file)
             hidden.unlink()
             return file.read_text(encoding="utf-8")
         except OSError:
-            return name  # The folder cannot be written; then each worker chooses for itself, as it counts for itself.
+            return name  # The folder cannot be written: then each worker chooses for itself.

@@ -1,4 +1,4 @@
-"""What is deployed in this worker: which loaded version answers a request."""
+"""The deployment of this worker: it says which loaded version answers a request."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from service.wire.errors import NotReadyError
 
 
 class Deployment:
-    """The versions that answer here, and which of them answers whom. :class:`service.live.live.Live` keeps it true.
+    """The versions that answer in this worker. :class:`service.live.live.Live` keeps it up to date.
 
     Attributes:
         champion: the version that answers, or None where none is live.
-        problem: why another version, or any, is not live; empty where all is well.
+        problem: why the version that should be live is not; empty where it is.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Deployment:
         """The version that answers a request.
 
         Args:
-            _key: what stays the same for one caller. Nothing depends on it while one version is live. Defaults to None.
+            _key: identifies a caller. Unused while only one version can be live. Defaults to None.
 
         Raises:
             NotReadyError: no version is live; the message says what to do.

@@ -1,7 +1,7 @@
-"""Which version is live in this worker, and how another takes its place.
+"""Keeps the right version live in this worker, and swaps in another one.
 
 A new version is loaded, checked and warmed in a thread while the old one answers; then one reference changes. A version
-that cannot be loaded is refused and the old one keeps serving. The former version stays in memory, so that a rollback
+that cannot be loaded is refused, and the old one keeps serving. The former version stays in memory, so that a rollback
 is instant.
 """
 
@@ -23,8 +23,8 @@ from service.metrics.metrics import Metrics
 
 logger = logging.getLogger("bentoml.trueline")
 
-# A load that failed is tried again although nothing was promoted: a full disk or a late volume mends itself. The wait
-# doubles, for a damaged version does not, and hashing it again and again costs the requests beside it.
+# A failed load is tried again even without a promotion, for a full disk or a late volume may recover. The wait doubles,
+# for a damaged version never recovers, and hashing it again and again slows the requests beside it.
 _FIRST_RETRY_SECONDS = 2.0
 _LAST_RETRY_SECONDS = 60.0
 
@@ -37,11 +37,11 @@ class Live:
         metrics: counts loads and refusals.
         watch_seconds: how often the source is asked.
         on_live: called when a version goes live.
-        clock: seconds of any clock that never goes back; says when a load that failed is tried again.
+        clock: seconds of any clock that never goes back; times the next try of a failed load.
         how: see :class:`Loading`.
 
     Attributes:
-        deployment: what is live, for those who answer by it.
+        deployment: holds the live version for the handlers.
         how: how each version is loaded.
     """
 
@@ -69,11 +69,11 @@ class Live:
 
     @property
     def is_watching(self) -> bool:
-        """Whether a promotion is seen: between :meth:`start` and :meth:`stop`."""
+        """Whether promotions are noticed: from :meth:`start` until :meth:`stop`."""
         return self._watch.is_running
 
     async def start(self) -> None:
-        """Load what should be live, then watch. Without a model the watch goes on until there is one."""
+        """Load the version that should be live, then watch for promotions. Without a model, wait for one."""
         await self.refresh()
         self._watch.start()
 
@@ -81,48 +81,48 @@ class Live:
         await self._watch.stop()
 
     async def refresh(self) -> None:
-        """Make live what the source wants; on failure keep what is."""
-        # Read before the aliases themselves: what changes after this is seen by the next look.
+        """Make the version live that the source names; on failure keep the present one."""
+        # Read before the aliases themselves, so that the next look sees any later change.
         self._revision = self.source.revision()
         self._retry_at = None
         try:
-            wanted = self.source.wanted()
-            model = self._in_memory(wanted)
+            reference = self.source.reference()
+            model = self._in_memory(reference)
             if model is None:
-                model = await asyncio.to_thread(LiveModel.load, wanted, **self.how)
+                model = await asyncio.to_thread(LiveModel.load, reference, **self.how)
         except NotFoundError as error:
-            # A store that went away whole takes the alias along: then what is live is missing all the same.
+            # When the whole store disappears, the alias disappears too. The live version counts as missing then.
             champion = self.deployment.champion
-            gone = champion is not None and not self.source.holds(champion.name, champion.version)
-            self._metrics.missing(gone or isinstance(error, MissingVersionError))
+            is_gone = champion is not None and not self.source.holds(champion.name, champion.version)
+            self._metrics.version_missing(is_gone or isinstance(error, MissingVersionError))
             self._refuse(str(error))
         except TruelineError as error:
-            self._refuse(str(error), failed=True)
-        except Exception as error:  # noqa: BLE001 - a full memory, a library: the live version goes on all the same
-            self._refuse(f"The version could not be loaded: {error!r}.", failed=True)
+            self._refuse(str(error), is_fault=True)
+        except Exception as error:  # noqa: BLE001 - no memory left, a fault in a library: the live version goes on
+            self._refuse(f"The version could not be loaded: {error!r}.", is_fault=True)
         else:
             self._swap(model)
 
-    def _in_memory(self, wanted: Reference) -> LiveModel | None:
+    def _in_memory(self, reference: Reference) -> LiveModel | None:
         for model in (self.deployment.champion, self._former):
-            if model is not None and (model.name, model.version) == (wanted.name, wanted.version):
+            if model is not None and (model.name, model.version) == (reference.name, reference.version):
                 return model
         return None
 
     def _swap(self, model: LiveModel) -> None:
         self.deployment.problem = ""
-        self._metrics.missing(False)
+        self._metrics.version_missing(False)
         self._retry_seconds = _FIRST_RETRY_SECONDS
         if model is self.deployment.champion:
             return
         self._former, self.deployment.champion = self.deployment.champion, model
-        self._metrics.loaded(model.name, model.version, model.predictor.schema.targets)
+        self._metrics.went_live(model.name, model.version, model.predictor.schema.targets)
         if self._on_live is not None:
             self._on_live()
         runtime = model.predictor.runtime
         logger.info("%s is live by %s on %s", model, runtime.name, runtime.device)
 
-    def _refuse(self, problem: str, *, failed: bool = False) -> None:
+    def _refuse(self, problem: str, *, is_fault: bool = False) -> None:
         if problem != self.deployment.problem:
             self._retry_seconds = _FIRST_RETRY_SECONDS
         self._retry_at = self._clock() + self._retry_seconds
@@ -130,8 +130,8 @@ class Live:
         if problem == self.deployment.problem:
             return
         self.deployment.problem = problem
-        if failed:
-            self._metrics.refused()
+        if is_fault:
+            self._metrics.load_failed()
         if self.deployment.champion is None:
             logger.warning("Not ready. %s", problem)
         else:
@@ -139,9 +139,9 @@ class Live:
 
     async def _look(self) -> None:
         try:
-            due = self._retry_at is not None and self._clock() >= self._retry_at
-            if due or self.source.revision() != self._revision:
+            is_due = self._retry_at is not None and self._clock() >= self._retry_at
+            if is_due or self.source.revision() != self._revision:
                 await self.refresh()
         except OSError as error:
-            # A store that cannot be read for a while must not end the watch.
+            # A store that is unreadable for some time must not end the watch.
             self._refuse(f"The model store could not be read: {error}.")

@@ -1,4 +1,4 @@
-"""One loaded version with what it takes to serve it: checked, warm, and its speed known."""
+"""One loaded version with everything to serve it: checked, warmed, and its speed measured."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _WARM_ROUNDS = 5
 
 
 class Loading(TypedDict):
-    """How a version is loaded; what is left out has the default of :class:`service.settings.settings.Settings`.
+    """How a version is loaded; a key left out has the default of :class:`service.settings.settings.Settings`.
 
     Attributes:
         max_rows: most rows in a request.
         threads: threads inside one run of the network.
-        policy: what becomes of unusual values.
+        policy: how unusual values are answered.
         runtime, device: see :func:`artifact.runtimes.open_runtime`.
-        tap: is shown what the version answers.
+        tap: gets the version's answers.
     """
 
     max_rows: int
@@ -45,15 +45,15 @@ class Loading(TypedDict):
 
 
 class LiveModel:
-    """One loaded version with what it takes to serve it.
+    """One loaded version with everything to serve it.
 
     Attributes:
         predictor: the version.
-        core: takes rows through it.
-        reader, writer: bodies in and out.
-        known: the fields that metrics name.
-        loaded_at: ISO 8601, UTC.
-        seconds_per_batch, seconds_per_row: its speed, as measured at warm-up.
+        core: computes the answers to rows.
+        reader, writer: read requests and write answers in JSON.
+        field_labels: the fields that metrics name.
+        loaded_at: time of loading, ISO 8601, UTC.
+        seconds_per_batch, seconds_per_row: the version's speed, measured at warm-up.
     """
 
     def __init__(self, predictor: Predictor, *, max_rows: int, policy: Policy = "warn", tap: Tap | None = None) -> None:
@@ -61,7 +61,7 @@ class LiveModel:
         self.core = Core(predictor, policy=policy, tap=tap)
         self.reader = RequestReader(predictor.schema, max_rows=max_rows)
         self.writer = ResponseWriter(predictor)
-        self.known = labels(predictor.schema)
+        self.field_labels = labels(predictor.schema)
         self.loaded_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._computed_rows = predictor.runtime.computed_rows
         self.seconds_per_batch = 0.0
@@ -73,11 +73,12 @@ class LiveModel:
 
         Raises:
             ArtifactError: the version is damaged or does not answer as it did at training.
-            DataError: what the runtime or the device needs is not on this machine.
+            DataError: this machine lacks something that the runtime or the device needs.
         """
         runtime = how.get("runtime", "auto")
         if runtime == "onnx-int8" and not has_model(reference.path, runtime):
-            # Parity may allow one version and not the next; a promotion must not fail of that.
+            # The comparison at export may allow a copy of one version and not of the next. A promotion must not fail
+            # because of that.
             logger.warning("%s:%s has no int8 copy; it serves without", reference.name, reference.version)
             runtime = "auto"
         device, threads = how.get("device", "auto"), how.get("threads", 1)
@@ -102,11 +103,11 @@ class LiveModel:
         return answer(self.core, requests)
 
     def seconds(self, n_rows: int) -> float:
-        """How long a batch takes, as measured at warm-up, of the rows that the runtime fills it up to."""
+        """Seconds that a batch of ``n_rows`` takes, by the speed at warm-up; rows of padding are counted too."""
         return self.seconds_per_batch + self._computed_rows(n_rows) * self.seconds_per_row
 
     def warm(self, reference: Reference) -> None:
-        """Answer golden rows a few times, so that no request pays for first use, and measure the speed."""
+        """Answer golden rows a few times, so that no request pays for a first run, and measure the speed."""
         rows = read_golden(reference.path).rows
         few = self._fastest(rows[:1])
         many = self._fastest(rows)

@@ -1,4 +1,4 @@
-"""What a worker looks at again and again beside its requests."""
+"""Calls that a worker makes again and again beside its requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ logger = logging.getLogger("bentoml.trueline")
 class Periodic:
     """Calls a function on the event loop, at once and then after each pause, until it is stopped.
 
-    A call that raises is logged and the next one comes all the same; of calls that fail one after the other only the
-    first is logged.
+    A call that raises is logged, and the calls go on. When several calls in a row fail, only the first is logged.
 
     Args:
-        call: a function, or one that makes a coroutine; the pause begins when it is done.
-        seconds: the pause.
+        call: a function, or a coroutine function; the pause begins when it has finished.
+        seconds: length of the pause.
     """
 
     def __init__(self, call: Callable[[], Awaitable[None] | None], seconds: float) -> None:
@@ -28,15 +27,15 @@ class Periodic:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has been started and not stopped."""
+        """Whether the calls have been started and not stopped."""
         return self._task is not None
 
     def start(self) -> None:
-        """Begin; it is called inside the event loop."""
+        """Begin the calls. This method must run inside the event loop."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """End, and wait for a call that is being made to be cancelled."""
+        """End the calls: cancel one that is running, and wait for its end."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -44,15 +43,15 @@ class Periodic:
                 await task
 
     async def _run(self) -> None:
-        failed = False
+        is_failing = False
         while True:
             try:
                 awaited = self._call()
                 if awaited is not None:
                     await awaited
-                failed = False
+                is_failing = False
             except Exception:
-                if not failed:
+                if not is_failing:
                     logger.exception("A look that is taken every %g s failed", self._seconds)
-                failed = True
+                is_failing = True
             await asyncio.sleep(self._seconds)

@@ -1,4 +1,4 @@
-"""Which version should be live here: a pinned one, a model's champion, or what the running Bento carries."""
+"""Finds the version that should be live: a pinned one, a model's champion, or the one in the running Bento."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from service.live.choice import Choice
 
 
 class SeveralModelsError(NotFoundError):
-    """Several models could serve, and nothing says which; that does not mend itself."""
+    """Several models could serve, and no setting says which; waiting does not mend that."""
 
 
 class MissingVersionError(NotFoundError):
-    """A version that should be live and is not in the store, or not any more."""
+    """The version that should be live is not in the store, or no longer."""
 
 
 class Source:
@@ -24,11 +24,11 @@ class Source:
 
     Args:
         registry: the model store and its aliases.
-        model: ``name:version`` pins, ``name`` follows its champion, None is the model that the running Bento was built
-            for, and without a Bento the only model that has a champion.
-        bundled: models that the running Bento carries, by name; they serve where no champion says otherwise.
-        built_for: names of the models that the running Bento was built for. Defaults to the bundled ones.
-        choice: keeps which model was taken where none was named. Defaults to one of this process alone.
+        model: ``name:version`` pins a version, ``name`` follows the model's champion. None stands for the model that
+            the running Bento was built for, and without a Bento for the only model that has a champion.
+        bundled: versions that the running Bento carries, by model name; a champion in the store goes before them.
+        built_for: names of the models that the running Bento was built for. Defaults to those of ``bundled``.
+        choice: keeps the chosen model where ``model`` is None. Defaults to a choice of this process alone.
     """
 
     def __init__(
@@ -48,26 +48,26 @@ class Source:
         if not self._name and len(self._built_for) == 1:
             self._name = self._built_for[0]
 
-    def wanted(self) -> Reference:
-        """The version that should be live. Where no model was named, the first answer settles which it is.
+    def reference(self) -> Reference:
+        """The version that should be live. Where no model is named, the first call also chooses the model.
 
         Raises:
-            NotFoundError: none; the message says what to do.
+            NotFoundError: there is no such version; the message says what to do.
         """
         if self._version:
             return self._pinned()
         return self._champion(self._name or self.choose())
 
     def choose(self) -> str:
-        """The model that serves; the choice is made where it was not yet.
+        """The name of the model that serves; the model is chosen if it is not yet.
 
         Raises:
-            SeveralModelsError: there are several, and nothing says which.
-            NotFoundError: there is none yet.
+            SeveralModelsError: several models could serve, and no setting says which.
+            NotFoundError: no model has a champion yet.
         """
         if self._name:
             return self._name
-        name = self._choice.made()
+        name = self._choice.current()
         if name is None:
             if self._built_for:
                 listed = ", ".join(f"'{n}'" for n in self._built_for)
@@ -88,14 +88,16 @@ class Source:
         return name
 
     def packed(self) -> list[Reference]:
-        """What a Bento should carry: the version that would serve; nothing where no model was named and none serves.
+        """The version that a Bento should carry: the one that would serve.
+
+        Empty where no model is named and none would serve.
 
         Raises:
-            SeveralModelsError: a Bento serves one model, and nothing says which.
-            NotFoundError: the model that was named has no such version, or no champion.
+            SeveralModelsError: a Bento serves one model, several could serve, and no setting says which.
+            NotFoundError: the named model has no such version, or no champion.
         """
         try:
-            return [self.wanted()]
+            return [self.reference()]
         except SeveralModelsError:
             raise
         except NotFoundError:
@@ -104,16 +106,16 @@ class Source:
             return []
 
     def revision(self) -> Hashable:
-        """Changes when :meth:`wanted` may answer something else. Some microseconds; no file is read that is as before.
+        """A value that changes when :meth:`reference` may return another version, or when the live one is deleted.
 
-        A version that is deleted while it serves is found out, too.
+        The call takes some microseconds: it reads only files that have changed.
         """
         if self._version:
             return self.registry.version_revision(self._name, self._version)
-        return self.registry.revision(self._name or self._choice.made())
+        return self.registry.revision(self._name or self._choice.current())
 
     def holds(self, name: str, version: str) -> bool:
-        """Whether a version could be loaded now: it is in the store, or in the Bento."""
+        """Whether a version could be loaded now, from the store or from the Bento."""
         bundled = self._bundled.get(name)
         return (bundled is not None and bundled.version == version) or self.registry.has(name, version)
 
@@ -140,9 +142,9 @@ class Source:
             )
         if bundled is not None:
             return bundled
-        known = self.registry.names()
-        if name not in known:
-            unknown = unknown_name("model", name, [*known, *self._bundled])
+        names = self.registry.names()
+        if name not in names:
+            unknown = unknown_name("model", name, [*names, *self._bundled])
             way_out = f"Train and promote it: `trueline train DATA --target COLUMN --name {name} --promote`."
             raise NotFoundError(f"{unknown} {way_out}")
         raise NotFoundError(f"Model '{name}' has no champion yet. {self._advice(name)}")
@@ -159,17 +161,17 @@ class Source:
 
 
 def bundled_models(stores: Iterable[Path], tags: Iterable[tuple[str, str]]) -> dict[str, Reference]:
-    """Trueline's models among a Bento's, by name.
+    """Those of a Bento's models that are Trueline's, by name.
 
     Args:
-        stores: folders of models, the one to prefer first.
-        tags: name and version of the Bento's models.
+        stores: folders of models, the preferred one first.
+        tags: name and version of each of the Bento's models.
     """
     folders = list(stores)
-    found = {}
+    references = {}
     for name, version in tags:
         paths = (folder / name / version for folder in folders)
         path = next((path for path in paths if (path / MANIFEST).is_file()), None)
         if path is not None:
-            found[name] = Reference(name, version, path)
-    return found
+            references[name] = Reference(name, version, path)
+    return references

@@ -1,1 +1,1 @@
-"""What is counted, and the text of /metrics for all workers."""
+"""The service's counts, and the text of /metrics for all workers."""

@@ -1,4 +1,4 @@
-"""Observations of a histogram, gathered cheaply and written to the Prometheus client now and then."""
+"""Observations of a histogram, collected cheaply and written to the Prometheus client a few times a second."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from prometheus_client import Histogram
 
-# Observations that may lie unsorted; sorted into buckets all at once each costs a twentieth of a microsecond.
+# So many observations may be unsorted. Sorted into buckets all at once, each costs a twentieth of a microsecond.
 PENDING = 10_000
 
 
@@ -16,11 +16,11 @@ class Distribution:
     """Observations of one histogram child since the last flush.
 
     Args:
-        child: of the Prometheus client.
-        bounds: upper ends of its buckets, without infinity.
+        child: a histogram of the Prometheus client, one child of its labels.
+        bounds: upper bounds of its buckets, without infinity.
 
     Attributes:
-        add: takes one observation. A list's own method: it runs on every request.
+        add: takes one observation. It is a list's own method, because it runs on every request.
     """
 
     __slots__ = ("_bounds", "_child", "_pending", "add", "counts", "total")
@@ -34,7 +34,7 @@ class Distribution:
         self.total = 0.0
 
     def extend(self, values: Iterable[float]) -> None:
-        """Add several."""
+        """Add several observations."""
         self._pending.extend(values)
         if len(self._pending) > PENDING:
             self.sort()
@@ -46,10 +46,10 @@ class Distribution:
         self.total += float(values.sum())
 
     def flush(self) -> None:
-        """Write to the child what came since the last time."""
+        """Write the observations since the last flush to the child."""
         self.sort()
-        # Histogram has no public way to add many observations at once; its buckets and sum are values like any
-        # counter's. A test compares the outcome with observe().
+        # Histogram has no public way to add many observations at once. Its buckets and its sum are values like those
+        # of a counter. A test compares the outcome with observe().
         counts = self.counts.tolist()
         if not any(counts):
             return
@@ -61,7 +61,7 @@ class Distribution:
         self.total = 0.0
 
     def sort(self) -> None:
-        """Put what lies unsorted into its buckets."""
+        """Sort the observations that wait into buckets."""
         if self._pending:
             values = np.array(self._pending, dtype=np.float64)
             self._pending.clear()

@@ -19,10 +19,10 @@ _UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error, UnicodeD
 
 
 class WorkerFiles(Collector):
-    """Collects what the workers wrote into a folder.
+    """Collects the metrics that the workers wrote into a folder.
 
-    A worker that was killed leaves its files behind: its counts still count, its gauges do not, and a file that it
-    never finished is left out (python-client issue 1199: one of zero bytes breaks every scrape).
+    A killed worker leaves its files behind. Its counts still count, its gauges do not. An unfinished file is left out,
+    because a file of zero bytes would break every scrape (python-client issue 1199).
 
     Args:
         folder: ``PROMETHEUS_MULTIPROC_DIR`` of the workers.
@@ -32,7 +32,7 @@ class WorkerFiles(Collector):
         self.folder = folder
 
     def collect(self) -> list[Metric]:
-        # Not by glob: from Python 3.13 on it finds nothing in a folder that cannot be read.
+        # glob would not do: from Python 3.13 on it finds nothing in a folder that cannot be read.
         inside = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
         files = [str(path) for path in inside if path.suffix == ".db" and _counts(path)]
         try:
@@ -45,12 +45,12 @@ def render(registry: CollectorRegistry, folder: Path | None, *shared: Collector)
     """Metrics in Prometheus's text format.
 
     Args:
-        registry: this process's own metrics; used where ``folder`` is None.
-        folder: the workers' files, see :class:`WorkerFiles`.
-        shared: those of ``registry`` that tell of all workers, whichever of them is asked.
+        registry: metrics of this process; used where ``folder`` is None.
+        folder: folder of the workers' files, see :class:`WorkerFiles`; None where this process is the only worker.
+        shared: collectors of ``registry`` whose values hold for all workers, whichever worker answers.
 
     Raises:
-        OSError: the folder cannot be read, or there is no descriptor left to read the files.
+        OSError: the folder cannot be read, or no descriptor is free to read the files.
     """
     if folder is None:
         return generate_latest(registry)
@@ -62,8 +62,8 @@ def render(registry: CollectorRegistry, folder: Path | None, *shared: Collector)
 
 
 def _counts(path: Path) -> bool:
-    found = _LIVE_GAUGE.fullmatch(path.name)
-    return found is None or _alive(int(found[1]))
+    match = _LIVE_GAUGE.fullmatch(path.name)
+    return match is None or _alive(int(match[1]))
 
 
 def _merged(files: list[str]) -> list[Metric]:

@@ -1,8 +1,8 @@
-"""What the service counts.
+"""The service's metrics.
 
-A count is kept in plain Python lists and numbers and written to the Prometheus client a few times a second
-(:meth:`flush`): with several workers each write goes to a memory-mapped file and costs a microsecond, a request makes
-twenty. ``python -m benchmarks.metrics_cost`` measures what is left of it in a request.
+Counts are kept in plain Python lists and numbers and written to the Prometheus client a few times a second
+(:meth:`flush`). With several workers each write goes to a memory-mapped file and costs a microsecond, and a request
+makes twenty. ``python -m benchmarks.metrics_cost`` measures the cost that remains in a request.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 
 class Readiness(Collector):
-    """``trueline_ready``, asked for at each scrape: what a worker wrote down before it died would be no answer.
+    """``trueline_ready``, computed at each scrape: a value that a worker wrote before it died could be wrong.
 
     Attributes:
-        ask: says whether the service is ready. Until a worker sets it: no.
+        ask: says whether the service is ready. Returns false until a worker replaces it.
     """
 
     def __init__(self) -> None:
@@ -71,15 +71,15 @@ class Readiness(Collector):
 
 
 class Metrics:
-    """The service's metrics in a registry that the caller hands in.
+    """The service's metrics, in a registry that the caller passes.
 
     Args:
-        registry: where they are registered; with several workers
-            :mod:`service.metrics.exposition` reads their files instead.
+        registry: registry of the metrics. With several workers, :mod:`service.metrics.exposition` reads the workers'
+            files instead.
 
     Attributes:
-        readiness: the one metric that is no worker's own.
-        predictions: written by :class:`service.watching.positions.Positions`.
+        readiness: the one metric that describes the whole service, not one worker.
+        predictions: histogram that :class:`service.watching.positions.Positions` writes.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -166,29 +166,29 @@ class Metrics:
         self._cpu = Counter(
             "trueline_process_cpu_seconds", "Processor time that the workers used, from start.", registry=registry
         )
-        self._cpu_counted = 0.0
-        # By route and status, the seconds of each answer.
-        self._answered: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
+        self._cpu_seconds = 0.0
+        # The seconds of each answer, by route and status.
+        self._answer_seconds: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
         self._rows_since_tally = 0
         self._counts: Tally[tuple[str, int]] = Tally()
         self._by_route: dict[str, Distribution] = {}
         self._batches = Distribution(batch_rows, ROW_BUCKETS)
         self._inference = Distribution(inference, INFERENCE_BUCKETS)
         self._waits = Distribution(self._queue_waits, DURATION_BUCKETS)
-        self.waited = self._waits.add
-        self.waited_all = self._waits.extend
+        self.queue_wait = self._waits.add
+        self.queue_waits = self._waits.extend
         self._row_count = 0
         self._warning_counts: Tally[str] = Tally()
         self._live: tuple[str, str] | None = None
-        # There from the start: of a counter that is born with its first count, `rate` and `increase` see no rise.
+        # These exist from the start: `rate` and `increase` see no rise in a counter that begins with its first count.
         for result in ("ok", "failed"):
             self._loads.labels(result)
         for kind in WARNING_KINDS:
             self._warnings.labels(kind)
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """Count an answer. ``route`` is one of the service's own, never the raw path."""
-        self._answered[route, status].append(seconds)
+        """Count an answer. ``route`` is the path in an operation's record, never the raw path."""
+        self._answer_seconds[route, status].append(seconds)
 
     def batch(self, rows: int, seconds: float) -> None:
         """Count one run of the network."""
@@ -196,17 +196,17 @@ class Metrics:
         self._inference.add(seconds)
         self._row_count += rows
         self._rows_since_tally += rows
-        if self._rows_since_tally > PENDING:  # an operator may ask for rare flushes
+        if self._rows_since_tally > PENDING:  # flushes may be rare, as the settings say
             self._tally()
 
-    def warned(self, kinds: Iterable[str] | Tally[str]) -> None:
-        """Count warnings: each kind as often as it comes, or as it was counted."""
+    def warnings(self, kinds: Iterable[str] | Tally[str]) -> None:
+        """Count warnings, given as one kind for each warning or as a tally of kinds."""
         self._warning_counts.update(kinds)
 
-    def faults(self, faults: Iterable[Fault], known: frozenset[str]) -> None:
-        """Count what broke the schema; names that are no feature's share one label."""
+    def faults(self, faults: Iterable[Fault], labels: frozenset[str]) -> None:
+        """Count the values that broke the schema; fields outside ``labels`` share one label."""
         for (reason, field), count in Tally((f.reason, f.field) for f in faults).items():
-            label = "" if field is None else field if field in known else "unknown"
+            label = "" if field is None else field if field in labels else "unknown"
             self._failures.labels(reason, label).inc(count)
 
     def shed(self) -> None:
@@ -219,22 +219,22 @@ class Metrics:
         self._queue.set(rows)
 
     def process(self) -> None:
-        """Take this process's memory and processor time."""
+        """Record this process's memory and processor time."""
         try:
             pages = int(Path("/proc/self/statm").read_bytes().split()[1])
         except OSError:
-            return  # No such file where the system is not Linux.
+            return  # the system is not Linux
         self._memory.set(pages * _PAGE)
-        used = time.process_time()
-        self._cpu.inc(used - self._cpu_counted)
-        self._cpu_counted = used
+        seconds = time.process_time()
+        self._cpu.inc(seconds - self._cpu_seconds)
+        self._cpu_seconds = seconds
 
-    def loaded(self, model_name: str, model_version: str, targets: Sequence[Target] = ()) -> None:
-        """A version went live in this worker.
+    def went_live(self, model_name: str, model_version: str, targets: Sequence[Target] = ()) -> None:
+        """Record that a version went live in this worker.
 
         Args:
-            model_name, model_version: which.
-            targets: what it predicts.
+            model_name, model_version: the version.
+            targets: the targets that it predicts.
         """
         for target in targets:
             self.predictions.labels(target.name)
@@ -244,16 +244,16 @@ class Metrics:
         self._live = (model_name, model_version)
         self._info.labels(*self._live).set(1)
 
-    def refused(self) -> None:
-        """A version could not be loaded."""
+    def load_failed(self) -> None:
+        """Count a version that could not be loaded."""
         self._loads.labels("failed").inc()
 
-    def missing(self, is_missing: bool) -> None:
-        """Whether the version that should be live is missing from the store."""
+    def version_missing(self, is_missing: bool) -> None:
+        """Record whether the version that should be live is missing from the store."""
         self._missing.set(is_missing)
 
     def flush(self) -> None:
-        """Write what was counted since the last flush."""
+        """Write the counts since the last flush."""
         self._tally()
         for (route, status), count in self._counts.items():
             self._requests.labels(route, str(status)).inc(count)
@@ -267,12 +267,12 @@ class Metrics:
         self._row_count = 0
 
     def _tally(self) -> None:
-        """Sort what the requests left behind into counts."""
+        """Sort the seconds of the answers so far into counts."""
         self._rows_since_tally = 0
         self._batches.sort()
         self._inference.sort()
-        answered, self._answered = self._answered, defaultdict(list)
-        for (route, status), seconds in answered.items():
+        answers, self._answer_seconds = self._answer_seconds, defaultdict(list)
+        for (route, status), seconds in answers.items():
             self._counts[route, status] += len(seconds)
             if route not in self._by_route:
                 self._by_route[route] = Distribution(self._durations.labels(route), DURATION_BUCKETS)

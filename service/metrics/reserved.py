@@ -1,8 +1,8 @@
-"""The files of the metrics, with room on the disk before anything is written into it.
+"""The files of the metrics: their room on the disk is reserved before anything is written.
 
-prometheus-client maps a file of holes into memory. Where the disk is full, a write into a hole ends the process
-(SIGBUS), and the next worker, and the one after it: a full disk would end the service. Here the blocks are asked for
-first. Where there are none, this worker counts on in its own memory and says so once; predictions go on.
+prometheus-client maps a sparse file into memory. When the disk is full, a write into a hole of the file ends the
+process (SIGBUS), and then every worker that follows: a full disk would end the service. Here the blocks are reserved
+first. Where there is no room, this worker keeps counting in its own memory and logs that once; predictions go on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from prometheus_client import mmap_dict, values
 logger = logging.getLogger("bentoml.trueline")
 
 _FIRST_BYTES = 65_536
-# The length of a key, its padding at most, a value and its time.
+# Bytes of a key's length, of its longest padding, and of a value and its time.
 _AROUND_A_KEY = 4 + 8 + 16
 
 
@@ -27,11 +27,11 @@ class ReservedDict(mmap_dict.MmapedDict):
     """prometheus-client's dictionary of numbers in a file, or in memory where the disk has no room.
 
     Args:
-        filename: of this process alone.
-        read_mode: only to read what there is.
+        filename: file of this process alone.
+        read_mode: whether to read the file only.
     """
 
-    _told = False
+    _has_warned = False
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         self._in_file = True
@@ -54,7 +54,7 @@ class ReservedDict(mmap_dict.MmapedDict):
             struct.pack_into("i", self._m, 0, self._used)
 
     def _init_value(self, key: str) -> None:
-        """Make room for a value, in the file as long as it can grow."""
+        """Make room for a value: in the file while the file can grow, then in memory."""
         most = self._used + len(key.encode()) + _AROUND_A_KEY
         if most > self._capacity:
             if self._in_file:
@@ -76,11 +76,11 @@ class ReservedDict(mmap_dict.MmapedDict):
         self._m = mmap.mmap(-1, capacity)
         self._m[: len(content)] = content
         self._capacity = capacity
-        if error is not None and not ReservedDict._told:
-            ReservedDict._told = True
+        if error is not None and not ReservedDict._has_warned:
+            ReservedDict._has_warned = True
             logger.warning("Metrics stay in this worker, where /metrics does not see them: %s.", error)
 
 
 def install() -> None:
-    """Have prometheus-client count in such files from now on; those that are open stay as they are."""
+    """Let prometheus-client use such files from now on; files that are open stay as they are."""
     values.MmapedDict = ReservedDict  # type: ignore[attr-defined]

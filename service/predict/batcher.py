@@ -136,7 +136,7 @@ class Batcher:
         inline = model.seconds(n_rows) <= self._inline_seconds
         if not inline:
             n_rows = self._put_back(jobs, n_rows)
-        self._metrics.waited_all([started - job.at for job in jobs])
+        self._metrics.queue_waits([started - job.at for job in jobs])
         requests = [job.request for job in jobs]
         if inline:
             self._deliver(jobs, n_rows, guarded(model, requests), self._now() - started)

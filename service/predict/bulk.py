@@ -105,7 +105,7 @@ class BulkRun:
             metrics.batch(rows, seconds)
         if faults:
             metrics.faults(faults, labels(self.predictor.schema))
-        metrics.warned(warnings)
+        metrics.warnings(warnings)
 
     def _note(self, faults: Iterable[Fault], rows: npt.NDArray[np.intp] | None, errors: dict[int, list[Fault]]) -> None:
         """Sort faults to their rows, the first of each value; one of the whole request ends it."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from service.settings.settings import Settings
 from service.wire.context import CURRENT, RequestContext, RequestIds, legal_id
-from service.wire.observe import Tracer, tell
+from service.wire.observe import Tracer, log_request
 
 
 class Reply(NamedTuple):
@@ -109,7 +109,7 @@ class Logged:
             reply = await self._handler(route, data, context)
             status = reply.status
         finally:
-            tell("gRPC", route, status, time.perf_counter() - started, context.peer())
+            log_request("gRPC", route, status, time.perf_counter() - started, context.peer())
         return reply
 
 

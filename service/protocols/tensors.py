@@ -18,7 +18,7 @@ from service.predict.inference import Answer
 from service.predict.parts import absent_faults
 from service.predict.requests import PredictRequest
 from service.protocols.datatypes import BYTES, FITTING, FLOATS, Floats, Values, check_datatype, fault
-from service.wire.errors import Described, InvalidRequestError, TooLargeError, shown
+from service.wire.errors import Described, InvalidRequestError, TooLargeError, as_text
 
 ENDS = ("value", "lower", "upper")
 MATRIX = "input"
@@ -217,5 +217,5 @@ def described_inputs(schema: FeatureSchema) -> list[tuple[str, str]]:
 
 
 def _shown(shape: Sequence[Any]) -> Described:
-    sizes = ", ".join(shown(size)[:20] for size in shape[:8])
+    sizes = ", ".join(as_text(size)[:20] for size in shape[:8])
     return Described(f"[{sizes}{', ...' if len(shape) > 8 else ''}]")

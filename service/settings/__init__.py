@@ -1,1 +1,1 @@
-"""The environment's settings, and what some of them may hold."""
+"""The settings from environment variables, and the rules for their values."""

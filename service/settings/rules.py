@@ -1,4 +1,4 @@
-"""What some settings may hold, and how a value that is not allowed is told."""
+"""Rules for the values of some settings, and the message about a value that is not allowed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _COMMENT_BEHIND = re.compile(r"^\s*[^\s#].*\s#")
 
 
 def check_origins(origins: Iterable[str]) -> None:
-    """Whether browsers can send these as ``Origin``: it is compared as text, so any other writing would never match.
+    """Check that browsers can send these as ``Origin``. Origins are compared as text, so others would never match.
 
     Raises:
-        ValueError: one that no browser sends.
+        ValueError: no browser sends such an origin.
     """
     for origin in origins:
         if origin not in ("*", "null") and (not _ORIGIN.fullmatch(origin) or origin != origin.lower()):
@@ -25,10 +25,10 @@ def check_origins(origins: Iterable[str]) -> None:
 
 
 def check_paths(paths: Iterable[str]) -> None:
-    """Whether these are paths.
+    """Check that each path begins with a slash.
 
     Raises:
-        ValueError: one that does not begin with a slash.
+        ValueError: a path does not.
     """
     for path in paths:
         if not path.startswith("/"):
@@ -36,10 +36,10 @@ def check_paths(paths: Iterable[str]) -> None:
 
 
 def key_lines(path: Path) -> list[str]:
-    """The lines of a key file that are keys, blank ones among them.
+    """The lines of a key file except comments; blank lines are among them.
 
     Raises:
-        ValueError: it cannot be read, or a comment stands behind a key. The key itself is not told.
+        ValueError: the file cannot be read, or a comment follows a key. The message does not show the key.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -48,13 +48,13 @@ def key_lines(path: Path) -> list[str]:
         raise ValueError(f"expected a readable file of keys. Received: {path} ({reason})") from error
     for number, line in enumerate(lines, 1):
         if _COMMENT_BEHIND.match(line):
-            # It would be a part of the key, and nobody who was given the key would send it.
+            # The comment would be a part of the key, and no client would send it.
             raise ValueError(f"expected comments on lines of their own. Received: one behind the key of line {number}")
     return [line for line in lines if not line.lstrip().startswith("#")]
 
 
 def rule(message: str, received: object) -> str:
-    """What pydantic says is wrong with a value, as this project says such things.
+    """Pydantic's message about a wrong value, in this project's grammar.
 
     Example:
         >>> rule("Input should be a valid integer, unable to parse string as an integer", "many")

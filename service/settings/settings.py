@@ -16,7 +16,7 @@ PREFIX = "TRUELINE_"
 
 
 class Settings(BaseSettings):
-    """What an operator can set. The variable of ``max_rows`` is ``TRUELINE_MAX_ROWS``.
+    """Settings for an operator. The environment variable of ``max_rows`` is ``TRUELINE_MAX_ROWS``, and so on.
 
     Example:
         >>> Settings.from_environment({"TRUELINE_MODEL": "houses"}).model
@@ -27,11 +27,11 @@ class Settings(BaseSettings):
 
     model: str | None = Field(
         default=None,
-        description="Which model serves: NAME follows its champion, NAME:VERSION pins one version. "
-        "Unset, the only model that has a champion.",
+        description="The model to serve: NAME follows its champion, NAME:VERSION pins one version. "
+        "If unset, the only model that has a champion.",
     )
     workers: int | None = Field(
-        default=None, ge=1, le=256, description="Worker processes. Unset, as BentoML's own configuration says: 1."
+        default=None, ge=1, le=256, description="Worker processes. If unset, as BentoML's own configuration says: 1."
     )
     threads: int = Field(
         default=1,
@@ -42,11 +42,11 @@ class Settings(BaseSettings):
     runtime: Literal["auto", "onnx", "onnx-int8", "keras"] = Field(
         default="auto",
         description="What computes the network: ONNX Runtime, its copy in 8-bit integers where the version has one, "
-        "or Keras; auto is ONNX Runtime where the version has a model for it, else Keras.",
+        "or Keras. auto takes ONNX Runtime where the version has a model for it, else Keras.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto",
-        description="Where the network is computed: cuda must be there, auto takes it where it is there and opens.",
+        description="Device that computes the network: cuda needs a GPU, auto takes a GPU where one can be used.",
     )
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024, description="Largest body of a request, in bytes.")
     max_rows: int = Field(default=32_768, ge=1, description="Most rows in one request.")
@@ -103,17 +103,17 @@ class Settings(BaseSettings):
     )
     body_seconds: float = Field(default=30.0, gt=0, description="Longest wait for the body of a request.")
     write_seconds: float = Field(
-        default=30.0, gt=0, description="Longest wait for a client to take its answer before its connection is closed."
+        default=30.0, gt=0, description="Longest wait for a client to read its answer before its connection is closed."
     )
     linger_seconds: float = Field(
         default=5.0,
         ge=0,
-        description="How long the rest of a refused body is read and thrown away, so that the client reads the answer.",
+        description="How long the rest of a refused body is read and dropped, so that the client can read the answer.",
     )
     drain_seconds: float = Field(
         default=2.0,
         ge=0,
-        description="How long a worker goes on answering after SIGTERM, /readyz already 503, before it closes.",
+        description="How long a worker goes on answering after SIGTERM before it closes; /readyz is 503 meanwhile.",
     )
     watch_seconds: float = Field(
         default=0.2, gt=0, le=2, description="How often a worker looks whether another version was promoted."
@@ -125,42 +125,42 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=65_535,
-        description="Port on which all workers speak the Open Inference Protocol over gRPC. Unset, none does.",
+        description="Port of all workers for the Open Inference Protocol over gRPC. If unset, there is no gRPC.",
     )
     grpc_host: str = Field(
         default="127.0.0.1",
         min_length=1,
-        description="Address of the gRPC port; 0.0.0.0 for all, as the image sets it.",
+        description="Address of the gRPC port; 0.0.0.0 means all addresses, as in the image.",
     )
     warnings: Literal["warn", "ignore", "refuse"] = Field(
         default="warn",
-        description="What becomes of a value outside the training range or unseen in training: answered with a "
-        "warning, answered without, or refused with 422.",
+        description="A value outside the training range or unseen in training is answered with a warning (warn), "
+        "answered without one (ignore), or refused with 422 (refuse).",
     )
     api_key: SecretStr | None = Field(
         default=None,
         description="Key that requests must bring as Authorization: Bearer KEY or X-API-Key: KEY. "
-        "Several, separated by commas, are all good. Unset, none is asked for.",
+        "Commas separate several keys. If unset, requests need no key.",
     )
     api_key_file: Path | None = Field(
         default=None,
-        description="A file whose lines are API keys, read when the service starts. Empty lines and those that begin "
-        "with # are passed over.",
+        description="A file with one API key a line, read when the service starts. Empty lines and lines that begin "
+        "with # are skipped.",
     )
     open_paths: str | None = Field(
         default=None,
-        description="Paths that need no key, separated by commas. Unset, those that the table of routes marks as open. "
+        description="Paths that need no key, separated by commas. If unset, the open paths in the table of routes. "
         "The page /docs asks for the key that its document needs.",
     )
     cors_origins: str | None = Field(
         default=None,
         description="Origins, separated by commas, whose pages may call the API from a browser; * for all. "
-        "Unset, none.",
+        "If unset, none.",
     )
     request_ids: bool = Field(
         default=True,
         description="Answer with the X-Request-ID of the request, or with a new one where it has none. "
-        "JSON log, access log and spans name it, and the W3C trace id.",
+        "The JSON log, the access log and spans carry it, and the W3C trace id.",
     )
     access_log: bool = Field(default=False, description="Log one line for each answer.")
     log_format: Literal["text", "json"] = Field(
@@ -173,7 +173,7 @@ class Settings(BaseSettings):
     runtime_folder: Path | None = Field(
         default=None,
         description="Folder for this service's metrics and worker states; it is emptied at start. "
-        "Unset, a new one among the system's temporary files.",
+        "If unset, a new one among the system's temporary files.",
     )
 
     @field_validator("model")
@@ -209,18 +209,18 @@ class Settings(BaseSettings):
         return self
 
     def keys(self) -> tuple[bytes, ...]:
-        """The API keys, of the variable and of the file; none where no key is asked for."""
-        found = self.api_key.get_secret_value().split(",") if self.api_key is not None else []
+        """The API keys from the variable and from the file; none where requests need no key."""
+        lines = self.api_key.get_secret_value().split(",") if self.api_key is not None else []
         if self.api_key_file is not None:
-            found += key_lines(self.api_key_file)
-        keys = [key.strip() for key in found if key.strip()]
+            lines += key_lines(self.api_key_file)
+        keys = [key.strip() for key in lines if key.strip()]
         if not all(key.isascii() and key.isprintable() for key in keys):
             raise ValueError("expected keys of printable ASCII. Received: one with other characters")
         return tuple(key.encode() for key in keys)
 
     @staticmethod
     def listed(value: str | None) -> tuple[str, ...]:
-        """The parts of a setting that is separated by commas."""
+        """The parts of a setting whose value is separated by commas."""
         return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
     @classmethod
@@ -232,16 +232,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # The process's own environment is never read behind the caller's back: see from_environment.
+        # pydantic must not read the process's own environment: the caller passes one to from_environment.
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
-        """Settings of an environment.
+        """Read the settings from an environment.
 
         Raises:
-            DataError: a value that is not allowed; the message names the variable.
+            DataError: a value is not allowed; the message names the variable.
         """
         source = EnvSettingsSource(cls)
         source.env_vars = {name.lower(): value for name, value in environ.items()}
@@ -250,17 +250,17 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             if not first["loc"]:
-                # A rule of several settings, of the keys that is: what was received is not for a log.
+                # Only the rule about keys concerns several settings. The received value is a secret: it is not logged.
                 raise DataError(f"{PREFIX}API_KEY and {PREFIX}API_KEY_FILE: {rule(first['msg'], None)}") from None
             variable = PREFIX + "_".join(map(str, first["loc"])).upper()
             raise DataError(f"{variable}: {rule(first['msg'], first['input'])}") from error
 
     @classmethod
     def unknown(cls, environ: Mapping[str, str]) -> list[str]:
-        """One sentence for each ``TRUELINE_`` variable that is not a setting, the nearest setting first."""
-        known = [PREFIX + name.upper() for name in cls.model_fields]
+        """One sentence for each ``TRUELINE_`` variable that is no setting; it lists the settings, the nearest first."""
+        names = [PREFIX + name.upper() for name in cls.model_fields]
         return [
-            unknown_name("setting", name, known)
+            unknown_name("setting", name, names)
             for name in sorted(environ)
-            if name.upper().startswith(PREFIX) and name.upper() not in known
+            if name.upper().startswith(PREFIX) and name.upper() not in names
         ]

@@ -1,1 +1,1 @@
-"""What was answered, shown beside the requests to whoever watches it."""
+"""Watchers of the answers: a tap passes each answer to them in a thread beside the requests."""

@@ -20,14 +20,14 @@ class Positions:
     """Counts each predicted value by its place between the target's minimum, 0, and its maximum, 1.
 
     Args:
-        histogram: of the Prometheus client, with the label ``target``.
+        histogram: histogram of the Prometheus client with the label ``target``.
     """
 
     def __init__(self, histogram: Histogram) -> None:
         self._histogram = histogram
 
     def __call__(self, batches: Sequence[Batch]) -> None:
-        """Count the values of some batches; each by the targets of the version that answered it."""
+        """Count the predicted values of some batches, by the targets of the version that answered."""
         for predictor, group in groupby(batches, _predictor):
             _, values, _ = np.concatenate([batch.ends for batch in group], axis=1)
             for target, column in zip(predictor.schema.targets, values.T.astype(np.float64), strict=True):

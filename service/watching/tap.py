@@ -1,7 +1,7 @@
-"""What was answered is shown to those who watch it, in a thread beside the requests.
+"""A tap passes answers to watchers, in a thread beside the requests.
 
-A lane of requests only lays down a reference to what it answered. What waits to be shown is bounded, and what comes
-beyond that is passed over: answers never wait for those who watch.
+The code that answers a request only appends a reference to its answers. The queue is bounded, and answers beyond its
+limit are not shown: a request never waits for a watcher.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from artifact.rows.encoding import Encoded
 
 logger = logging.getLogger("bentoml.trueline")
 
-# What a batch weighs besides its numbers: the objects that hold them.
+# Bytes of a batch besides its numbers: those of the objects that hold them.
 _OBJECTS = 700
 _AGAIN_SECONDS = 60.0
 
 
 class Batch(NamedTuple):
-    """Rows that were answered by one run of a version, of one request or of several.
+    """Rows of one or several requests that one run of a version answered.
 
     Attributes:
         predictor: the version.
-        X: the rows as the network took them.
-        ends: lower bound, value and upper bound as they were answered, float (3, n_samples, n_targets).
+        X: the rows, as the network's inputs.
+        ends: lower bound, value and upper bound of each answer, float (3, n_samples, n_targets).
     """
 
     predictor: Predictor
@@ -41,17 +41,16 @@ class Batch(NamedTuple):
     ends: npt.NDArray[np.floating]
 
 
-# Called with what was answered since its last call, in the tap's thread; two calls are never made at once.
+# Called in the tap's thread with the batches since its last call; calls never overlap.
 Watcher = Callable[[Sequence[Batch]], None]
 
 
 class Tap:
-    """Shows what was answered to those who watch.
+    """Passes answers to watchers.
 
     Args:
-        watchers: what is called; one that raises is logged and does not hurt the others.
-        max_bytes: about how many bytes may wait to be shown; from an eighth of it on the thread begins. Defaults to
-            8 MiB.
+        watchers: functions to call; one that raises is logged, and the others are still called.
+        max_bytes: about how many bytes may wait; the thread begins at an eighth of that. Defaults to 8 MiB.
 
     Example:
         >>> tap = Tap([lambda batches: print(sum(len(batch.X) for batch in batches), "rows")])
@@ -61,17 +60,17 @@ class Tap:
         self._watchers = list(watchers)
         self._max_bytes = max_bytes
         self._begin_bytes = max_bytes // 8
-        # Plain tuples, and no lock: each request would pay for more. Appending and popping are whole; the sums are only
-        # about right where threads meet, and begin anew with each show.
+        # Plain tuples and no lock, for each request pays for this. Appending and popping are atomic. The sums are
+        # approximate when threads change them at once; each show resets them.
         self._waiting: deque[tuple[Predictor, Encoded, npt.NDArray[np.floating]]] = deque()
         self._bytes = 0
         self._shed_rows = 0
-        self._told_at = -_AGAIN_SECONDS
+        self._warned_at = -_AGAIN_SECONDS
         self._is_due = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="trueline-tap")
 
     def watch(self, watcher: Watcher) -> None:
-        """Show to one more from now on."""
+        """Call one more watcher from now on."""
         self._watchers.append(watcher)
 
     def add(
@@ -81,11 +80,11 @@ class Tap:
         ends: npt.NDArray[np.floating],
         rows: npt.NDArray[np.bool_] | None = None,
     ) -> None:
-        """Take what was answered, to be shown later; for any thread.
+        """Queue answers to be shown later. Any thread may call this.
 
         Args:
-            predictor, X, ends: see :class:`Batch`. The arrays must not change afterwards, unless ``rows`` is given.
-            rows: which of the rows are answered, bool (n_samples,). Defaults to all.
+            predictor, X, ends: see :class:`Batch`. Without ``rows`` the arrays must not change afterwards.
+            rows: true for the rows that were answered, bool (n_samples,). Defaults to all.
         """
         if not self._watchers:
             return
@@ -102,17 +101,17 @@ class Tap:
             self.show_soon()
 
     def show_soon(self) -> None:
-        """Have the thread show what waits, if anything does."""
+        """Let the thread show the answers that wait, if there are any."""
         if self._waiting and not self._is_due:
             self._is_due = True
             self._thread.submit(self._show)
 
-    async def shown(self) -> None:
-        """Until all that was answered so far has been shown."""
+    async def flush(self) -> None:
+        """Wait until all answers so far have been shown."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._show)
 
     def close(self) -> None:
-        """Show what waits, and end the thread; call it when no request is open."""
+        """Show the answers that wait, and end the thread. Call this when no request is open."""
         self._thread.submit(self._show)
         self._thread.shutdown()
 
@@ -120,20 +119,20 @@ class Tap:
         self._is_due, self._bytes = False, 0
         batches = [Batch._make(self._waiting.popleft()) for _ in range(len(self._waiting))]
         if self._shed_rows:
-            self._tell_shed()
+            self._warn_of_shed()
         if not batches:
             return
         for watcher in self._watchers:
             try:
                 watcher(batches)
             except Exception:
-                logger.exception("A watcher failed on what was answered")
+                logger.exception("A watcher failed on some answers")
 
-    def _tell_shed(self) -> None:
+    def _warn_of_shed(self) -> None:
         now = time.monotonic()
-        if now - self._told_at < _AGAIN_SECONDS:
+        if now - self._warned_at < _AGAIN_SECONDS:
             return
-        rows, self._shed_rows, self._told_at = self._shed_rows, 0, now
+        rows, self._shed_rows, self._warned_at = self._shed_rows, 0, now
         logger.warning(
             "Expected to show each answer to those who watch. Received: %d rows more than there was time for. They "
             "were answered, and trueline_prediction_position lacks them. Add workers or processors.",

@@ -1,1 +1,1 @@
-"""Bytes in and out: HTTP, compression, keys, request ids, and every error with its status."""
+"""Bytes in and out: HTTP, compression, keys and request ids; and every error with its status."""

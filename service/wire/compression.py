@@ -10,9 +10,9 @@ import zstandard
 from service.wire.errors import BodyFormatError, MediaTypeError, TooLargeError
 
 _PIECE = 65_536
-# A zstd block of a few bytes unpacks to 128 KiB: what is fed at once bounds what comes out at once.
+# A zstd block of a few bytes unpacks to 128 KiB. Small inputs bound the size of each output.
 _ZSTD_FEED = 256
-# As RFC 8878 recommends: a frame that needs more memory than this to unpack is refused.
+# A frame that needs more memory than this to unpack is refused, as RFC 8878 recommends.
 _ZSTD_WINDOW = 8 * 2**20
 _GZIP = 31
 
@@ -22,10 +22,10 @@ class Unpacker:
 
     Args:
         encoding: the request's Content-Encoding.
-        limit: most bytes that may come out, or None for a stream that is consumed as it comes.
+        limit: most unpacked bytes, or None for a stream that is consumed as it comes.
 
     Raises:
-        MediaTypeError: an encoding that is not known.
+        MediaTypeError: the encoding is unknown.
     """
 
     def __init__(self, encoding: str, limit: int | None) -> None:
@@ -35,13 +35,13 @@ class Unpacker:
         self._limit = limit
         self._size = 0
         self._state = self._fresh()
-        self._begun = False
+        self._in_frame = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Pieces of what ``data`` unpacks to.
+        """Unpack ``data``; yields the pieces.
 
         Raises:
-            TooLargeError: more than ``limit`` bytes.
+            TooLargeError: more than ``limit`` bytes have been unpacked.
             BodyFormatError: ``data`` is not what the encoding says.
         """
         if self._encoding == "identity":
@@ -56,12 +56,12 @@ class Unpacker:
                 yield piece
 
     def finish(self) -> None:
-        """After the last byte.
+        """Check that the body is complete, after the last byte.
 
         Raises:
             BodyFormatError: the body ends too soon.
         """
-        if self._encoding != "identity" and (self._begun or not self._size):
+        if self._encoding != "identity" and (self._in_frame or not self._size):
             raise BodyFormatError(f"Expected a whole {self._encoding} body. Received: a part of one.")
 
     def _fresh(self) -> zlib._Decompress | zstandard.ZstdDecompressionObj:
@@ -72,7 +72,7 @@ class Unpacker:
     def _gzip(self, data: bytes) -> Iterator[bytes]:
         more = bool(data)
         while more:
-            self._begun = True
+            self._in_frame = True
             try:
                 piece = self._state.decompress(data, _PIECE)  # type: ignore[call-arg]
             except zlib.error as error:
@@ -80,30 +80,30 @@ class Unpacker:
             yield piece
             if self._state.eof:
                 data = self._state.unused_data
-                # A gzip file may be several, one after the other.
-                self._state, self._begun = self._fresh(), False
+                # A gzip file may hold several streams, one after the other.
+                self._state, self._in_frame = self._fresh(), False
                 more = bool(data)
             else:
                 data = self._state.unconsumed_tail
-                # A full piece may leave a rest inside, with no input left to show for it.
+                # After a full piece the decompressor may hold more output, although no input is left.
                 more = bool(data) or len(piece) == _PIECE
 
     def _zstd(self, data: bytes) -> Iterator[bytes]:
         view = memoryview(data)
         while view:
-            self._begun = True
-            fed, view = bytes(view[:_ZSTD_FEED]), view[_ZSTD_FEED:]
+            self._in_frame = True
+            part, view = bytes(view[:_ZSTD_FEED]), view[_ZSTD_FEED:]
             try:
-                yield self._state.decompress(fed)
+                yield self._state.decompress(part)
             except zstandard.ZstdError as error:
                 raise BodyFormatError(f"Expected a zstd body. Received: {error}.") from None
             if self._state.eof:
                 view = memoryview(self._state.unused_data + bytes(view))
-                self._state, self._begun = self._fresh(), False
+                self._state, self._in_frame = self._fresh(), False
 
 
 def packed(body: bytes, encoding: str) -> bytes:
-    """An answer's body as ``gzip`` or ``zstd``, fast rather than small."""
+    """An answer's body, compressed as ``gzip`` or ``zstd``, fast rather than small."""
     if encoding == "zstd":
         return zstandard.ZstdCompressor(level=1).compress(body)
     return zlib.compress(body, 1, _GZIP)

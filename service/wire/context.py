@@ -1,4 +1,4 @@
-"""What is known of the request that is being answered: its ids, and whether the client left."""
+"""The context of the request that is being answered: its ids, and whether its client has left."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f
 
 
 class RequestContext(NamedTuple):
-    """One request.
+    """The ids of one request.
 
     Attributes:
         id: its ``X-Request-ID``, passed through or made; empty where ids are off.
-        traceparent: its W3C trace context as it came; not checked until it is used.
+        traceparent: its W3C trace context as it was received; :meth:`trace` checks it.
     """
 
     id: bytes
     traceparent: bytes | None
 
     def trace(self) -> tuple[str, str] | None:
-        """Trace and parent span of the W3C trace context, or None where it has none that is legal."""
-        found = _TRACEPARENT.fullmatch(self.traceparent or b"")
-        if found is None or found[1] == b"ff" or (found[1] == b"00" and found[4]):
+        """Trace and parent span of the W3C trace context, or None where there is no legal one."""
+        match = _TRACEPARENT.fullmatch(self.traceparent or b"")
+        if match is None or match[1] == b"ff" or (match[1] == b"00" and match[4]):
             return None
-        trace, span = found[2].decode(), found[3].decode()
+        trace, span = match[2].decode(), match[3].decode()
         return (trace, span) if trace.strip("0") and span.strip("0") else None
 
 
-# Set only where a log or a span asks for it: a context variable costs a tenth of a whole request.
+# Set only where a log or a span needs it: a context variable costs a tenth of a whole request.
 CURRENT: ContextVar[RequestContext | None] = ContextVar("trueline_request", default=None)
 
 
 class RequestIds:
-    """Makes ids that no other worker makes: eight random bytes, then a number that counts up."""
+    """Makes ids that no other worker makes: eight random bytes, then a number that increases."""
 
     def __init__(self) -> None:
         self._prefix = os.urandom(8).hex().encode() + b"-"
@@ -50,11 +50,11 @@ class RequestIds:
 
 
 def legal_id(value: bytes) -> bool:
-    """Whether an id may be passed through: printable, without spaces, of at most 128 characters."""
+    """Whether an id may be passed through: it is printable, has no spaces and at most 128 characters."""
     return _REQUEST_ID.fullmatch(value) is not None
 
 
 def client_left(receive: Receive) -> bool:
-    """Whether the client is gone, where the server lets it be known: uvicorn's request does."""
+    """Whether the client has left; false where the server does not say, as uvicorn does."""
     request: Any = getattr(receive, "__self__", None)
     return getattr(request, "disconnected", False) is True

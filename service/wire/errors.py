@@ -1,4 +1,4 @@
-"""Errors of the service: each knows its HTTP status and the one body that every error has.
+"""Errors of the service: each has its HTTP status, and all have the same form of body.
 
 The body is ``{"error": {"code", "message", "details": [{"row", "field", "message", "received"}]}}``.
 """
@@ -13,7 +13,7 @@ import orjson
 
 from artifact.errors import Fault, TruelineError, unknown_name
 
-# What uvicorn exits with where the app's start failed; a worker that knows that it cannot start ends likewise.
+# Exit status of uvicorn when the app fails to start; a worker that finds that it cannot start ends with it too.
 CANNOT_START = 3
 DETAILS_LIMIT = 100
 _ECHO_LENGTH = 100
@@ -24,21 +24,22 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 class StartError(TruelineError):
-    """What keeps a service from starting and does not mend itself: a port, a file, a setting."""
+    """The service cannot start, and waiting does not mend that: a port, a file or a setting is wrong."""
 
 
 class ApiError(TruelineError):
     """A fault of the service.
 
-    Every other answer that is an error is a subclass; its docstring begins with when, which docs/http.md repeats.
+    Every other error that is answered is a subclass. The first line of its docstring says when it comes; docs/http.md
+    repeats that line.
 
     Attributes:
         status: HTTP status.
         code: a short constant for programs.
-        description: of all errors of this status, for the OpenAPI document.
-        remedy: what the caller can do, for docs/http.md.
-        headers: sent besides the body's own.
-        faults: what ``details`` lists.
+        description: text for all errors of this status in the OpenAPI document.
+        remedy: advice to the caller, for docs/http.md.
+        headers: headers to send besides those of the body.
+        faults: the entries of ``details``.
     """
 
     status = 500
@@ -63,17 +64,17 @@ class ApiError(TruelineError):
         return orjson.dumps({"error": {"code": self.code, "message": self.message, "details": details}})
 
     def plain(self) -> ApiError:
-        """The same for protocols whose errors are ``{"error": "sentences"}`` and that know 400 but no 422."""
-        shown = self.faults[:_PLAIN_FAULTS]
-        error = ApiError(" ".join(map(_sentence, shown)) or self.message, headers=self.headers)
-        if len(self.faults) > len(shown):
-            error.message += f" And {len(self.faults) - len(shown)} faults more."
+        """The same error for protocols whose bodies are ``{"error": "sentences"}`` and that use 400 and not 422."""
+        faults = self.faults[:_PLAIN_FAULTS]
+        error = ApiError(" ".join(map(_sentence, faults)) or self.message, headers=self.headers)
+        if len(self.faults) > len(faults):
+            error.message += f" And {len(self.faults) - len(faults)} faults more."
         error.status, error.code, error.is_plain = plain_status(self.status), self.code, True
         return error
 
 
 def plain_status(status: int) -> int:
-    """The status of an error in protocols that know 400 but no 422."""
+    """The status of an error in protocols that use 400 and not 422."""
     return 400 if status == 422 else status
 
 
@@ -90,22 +91,22 @@ class BodyFormatError(ApiError):
 
     status, code = 400, "not_readable"
     description = NotJSONError.description
-    remedy = "Send it whole, and as what it is."
+    remedy = "Send the whole body, in the format that its headers name."
 
 
 class NotAcceptableError(ApiError):
-    """An answer is wanted in a format that there is not."""
+    """``Accept`` names no format that the service can write."""
 
     status, code = 406, "not_acceptable"
-    description = "The answer is wanted in a format that there is not."
-    remedy = "The message lists the formats that there are."
+    description = "Accept names no format that the service can write."
+    remedy = "The message lists the formats."
 
 
 class UnauthorizedError(ApiError):
-    """A request without a good key."""
+    """A request without a valid key."""
 
     status, code = 401, "unauthorized"
-    description = "No good API key."
+    description = "No valid API key."
     remedy = "Send the header Authorization: Bearer KEY, or X-API-Key: KEY."
 
     def __init__(self) -> None:
@@ -117,7 +118,7 @@ class NoRouteError(ApiError):
     """A path that does not exist."""
 
     status, code = 404, "not_found"
-    description = "Another model or version than the live one, whose name the message says."
+    description = "The path names a model or version that is not the live one; the message names the live one."
     remedy = "The message lists the paths, the nearest first."
 
     def __init__(self, path: str, known: Iterable[str]) -> None:
@@ -132,11 +133,11 @@ class UnknownModelError(NoRouteError):
 
 
 class MethodError(ApiError):
-    """A path that exists, asked with another method."""
+    """A path that exists, with a method that it does not take."""
 
     status, code = 405, "method_not_allowed"
-    description = "Another method; Allow names those there are."
-    remedy = "The header Allow names the right ones."
+    description = "The path does not take this method; Allow lists its methods."
+    remedy = "The header Allow lists the path's methods."
 
     def __init__(self, method: str, path: str, allowed: str) -> None:
         message = f"Expected {allowed} for {path}. Received: {method[:_ECHO_LENGTH]}."
@@ -160,7 +161,7 @@ class TooLargeError(ApiError):
 
     @classmethod
     def rows(cls, most: int, received: int | str) -> TooLargeError:
-        """The error about more rows than ``most``, of which so many came, or ``more`` where they were not counted."""
+        """The error for more than ``most`` rows. ``received`` is their number, or ``more`` where it is not known."""
         return cls(f"Expected at most {most} rows in a request. Received: {received}.")
 
 
@@ -168,12 +169,12 @@ class MediaTypeError(ApiError):
     """A body in a format or a compression that the path does not take."""
 
     status, code = 415, "unsupported_media_type"
-    description = "The media type or the encoding of the body is not one of those there are."
-    remedy = "The message lists those there are."
+    description = "The service does not take the media type or the encoding of the body."
+    remedy = "The message lists those that the service takes."
 
 
 class InvalidRequestError(ApiError):
-    """A request that breaks the schema. ``faults`` lists what and where."""
+    """A request that breaks the schema. ``faults`` lists each fault and its place."""
 
     status, code = 422, "invalid_request"
     description = "Rows that break the schema; details list every fault, up to 100."
@@ -228,13 +229,13 @@ class DeadlineError(ApiError):
 
 
 class Described(str):
-    """What was received, in words of ours: ``3 bytes``, ``neither``. Any other string is a value, and is quoted."""
+    """A description of what was received: ``3 bytes``, ``neither``. Any other string is a value, and is quoted."""
 
     __slots__ = ()
 
 
 def echo(value: Any) -> Any:
-    """What was received, as JSON can hold it and short enough to send back."""
+    """The received value, as JSON can hold it and short enough to send back."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -251,20 +252,20 @@ def echo(value: Any) -> Any:
 
 
 def number_name(value: float) -> str:
-    """``NaN``, ``Infinity`` or ``-Infinity``, as JSON's many dialects write them."""
+    """``NaN``, ``Infinity`` or ``-Infinity``, as dialects of JSON write them."""
     return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
 
 
-def shown(value: Any) -> str:
-    """What was received, for a sentence: as JSON writes it, a string in quotation marks."""
+def as_text(value: Any) -> str:
+    """The received value as text for a sentence: as JSON writes it, with strings in quotation marks."""
     if isinstance(value, str) and not isinstance(value, Described):
         return orjson.dumps(_short(value)).decode()
-    found = echo(value)
-    return found if isinstance(found, str) else orjson.dumps(found).decode()
+    plain = echo(value)
+    return plain if isinstance(plain, str) else orjson.dumps(plain).decode()
 
 
 def _elements(values: Sequence[Any]) -> str:
-    """What a list holds, where all of it is of one kind."""
+    """The kind of a list's elements, where all are of one kind."""
     kinds = {"string" if isinstance(v, str) else _ELEMENTS.get(type(v)) for v in values[:_ECHO_LENGTH]}
     kind = kinds.pop() if len(kinds) == 1 and len(values) <= _ECHO_LENGTH else None
     return "" if kind is None else f" {kind}{'' if len(values) == 1 else 's'}"
@@ -273,9 +274,9 @@ def _elements(values: Sequence[Any]) -> str:
 def _sentence(fault: Fault) -> str:
     where = [] if fault.row is None else [f"Row {fault.row}"]
     where += [] if fault.field is None else [f"'{_short(fault.field)}'"]
-    # A length is told, not quoted: '3 values'.
+    # A length is a description and is not quoted: 3 values.
     value = Described(fault.received) if fault.reason == "length" else fault.received
-    received = "" if fault.received is None else f" Received: {shown(value)}."
+    received = "" if fault.received is None else f" Received: {as_text(value)}."
     return f"{', '.join(where) or 'Request'}: {fault.message}{received}"
 
 

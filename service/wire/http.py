@@ -17,7 +17,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 JSON = b"application/json"
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 HTML = b"text/html; charset=utf-8"
-# Set in the scope of a request whose whole body was taken: an error then need not throw a rest away.
+# Set in the scope of a request whose whole body has been read: an error then need not drop a rest.
 BODY_IS_READ = "trueline.body_is_read"
 
 
@@ -31,7 +31,7 @@ class Reply(NamedTuple):
 
 
 class StreamReply(NamedTuple):
-    """An answer that is sent while it is made; its status is 200."""
+    """An answer that is sent while it is computed; its status is 200."""
 
     pieces: AsyncIterator[bytes]
     headers: Headers
@@ -39,11 +39,11 @@ class StreamReply(NamedTuple):
 
 
 class ClientGoneError(Exception):
-    """The client closed the connection before its body was complete; there is nobody to answer."""
+    """The client closed the connection before its body was complete; nobody is left to answer."""
 
 
 def with_headers(send: Send, headers: Headers) -> Send:
-    """The same channel, with headers added to the answer."""
+    """A ``send`` that adds headers to the answer."""
     if not headers:
         return send
 
@@ -66,7 +66,7 @@ async def send_reply(send: Send, reply: Reply) -> None:
 
 
 async def send_stream(send: Send, reply: StreamReply) -> None:
-    """Send each piece when it is there; the server makes this wait while the client does not take them."""
+    """Send each piece as soon as it exists; the server makes this wait while the client does not read."""
     await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     async for piece in reply.pieces:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -78,10 +78,10 @@ def error_reply(error: ApiError) -> Reply:
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, error: ApiError, *, limit: int, seconds: float) -> None:
-    """Send an error although the body may still be coming.
+    """Send an error, even while the body is still arriving.
 
-    A connection that is closed on unread bytes is reset, and the client loses the answer. So a body above ``limit``
-    bytes, or of unknown length, is read and thrown away for ``seconds`` at most, the answer already sent.
+    Closing a connection with unread bytes resets it, and the client loses the answer. So after the answer has been
+    sent, a body above ``limit`` bytes or of unknown length is read and dropped for at most ``seconds``.
     """
     reply = error_reply(error)
     length = _declared_length(scope["headers"])
@@ -106,11 +106,11 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: ApiError, *,
 
 
 async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
-    """The body of a request in any format, compressed as it came.
+    """The body of a request in any format, still compressed.
 
     Raises:
-        TooLargeError: more than ``limit`` bytes, declared or sent.
-        BodyTimeoutError: not complete within ``seconds``.
+        TooLargeError: the client announced or sent more than ``limit`` bytes.
+        BodyTimeoutError: the body was not complete within ``seconds``.
         ClientGoneError: the client closed the connection.
     """
     length = _declared_length(scope["headers"])
@@ -120,8 +120,8 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: floa
 
 
 async def read_announced_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
-    """The same, of a request whose Content-Length was looked at before."""
-    first = _Begun(receive())
+    """The body of a request whose Content-Length has been checked already; errors as in :func:`read_body`."""
+    first = _StartedCall(receive())
     message = first.message
     if message is not None and message["type"] == "http.request" and not message.get("more_body"):
         body: bytes = message.get("body", b"")
@@ -137,11 +137,11 @@ async def read_announced_body(scope: Scope, receive: Receive, *, limit: int, sec
     return body
 
 
-class _Begun:
-    """A call that is made up to its first wait.
+class _StartedCall:
+    """A call that runs up to its first wait.
 
-    Most bodies lie ready when their request is seen. A timer for each of them costs a tenth of the whole request, so
-    one is set only where ``message`` is still None and the call has to be awaited.
+    Most bodies have arrived when their request is seen. A timer for each of them would cost a tenth of the whole
+    request. So one is set only where ``message`` is still None and the call has to be awaited.
     """
 
     def __init__(self, call: Awaitable[Message]) -> None:
@@ -149,8 +149,8 @@ class _Begun:
         self._rest: Generator[Any, Any, Message] = call.__await__()
         try:
             self._waits_for = next(self._rest)
-        except StopIteration as done:
-            self.message = done.value
+        except StopIteration as stop:
+            self.message = stop.value
 
     def __await__(self) -> Generator[Any, Any, Message]:
         if self.message is None:
@@ -187,7 +187,7 @@ def _too_large(limit: int, length: int | None) -> TooLargeError:
 
 
 def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
-    """Bytes of body that the client announced; 0 where it announced none, None where it will not say."""
+    """Bytes of body that the client announced; 0 where it announced none, None where the length is unknown."""
     length = 0
     for name, value in headers:
         if name == b"transfer-encoding":
@@ -198,5 +198,5 @@ def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 
 
 def _number(digits: bytes) -> int:
-    """A Content-Length; of more digits than any file has, only that it is too large."""
+    """A Content-Length. Digits after the twentieth are dropped: the number is too large in any case."""
     return int(digits[:20]) if digits.isdigit() else 0

@@ -10,17 +10,17 @@ _BEARER = b"bearer "
 
 
 class ApiKeys:
-    """The keys that are good. Only their digests are kept, and all of them are compared in constant time.
+    """The valid keys. Only their digests are stored, and all of them are compared in constant time.
 
     Args:
-        keys: any of them opens.
+        keys: keys of which a request needs any one.
     """
 
     def __init__(self, keys: Iterable[bytes]) -> None:
         self._digests = [hashlib.sha256(key).digest() for key in keys]
 
     def allow(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether a request's headers (or a gRPC call's metadata) bring a good key."""
+        """Whether a request's headers (or a gRPC call's metadata) hold a valid key."""
         for name, value in headers:
             if name == b"x-api-key":
                 key = value.strip()
@@ -29,7 +29,7 @@ class ApiKeys:
             else:
                 continue
             digest = hashlib.sha256(key).digest()
-            # Every key is compared, so that the time says nothing of which one is near.
+            # Every key is compared, so that the time does not show which key is similar.
             if sum([hmac.compare_digest(digest, good) for good in self._digests]):
                 return True
         return False

@@ -1,4 +1,4 @@
-"""The access log and OpenTelemetry's spans: before the app only where they are asked for."""
+"""The access log and OpenTelemetry's spans: layers before the app where the settings ask for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("bentoml.trueline.access")
 
 
 class _Status:
-    """Passes messages on and keeps the status; 499 until there is one, for then the client has left."""
+    """Passes messages on and keeps the status. It is 499 before the answer starts, for then the client has left."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -28,10 +28,10 @@ class _Status:
 
 
 class AccessLog:
-    """One line for each answer, with what a log collector asks for as fields of the record.
+    """Logs one line for each answer; the record carries the line's parts as fields for a log collector.
 
     Args:
-        app: what is behind.
+        app: the app behind this layer.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,16 +41,16 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        found, started = _Status(send), time.perf_counter()
+        recorder, started = _Status(send), time.perf_counter()
         try:
-            await self._app(scope, receive, found)
+            await self._app(scope, receive, recorder)
         finally:
             seconds = time.perf_counter() - started
             client = (scope.get("client") or ("-",))[0]
-            tell(scope["method"], scope["path"][:200], found.status, seconds, client)
+            log_request(scope["method"], scope["path"][:200], recorder.status, seconds, client)
 
 
-def tell(method: str, path: str, status: int, seconds: float, client: str) -> None:
+def log_request(method: str, path: str, status: int, seconds: float, client: str) -> None:
     """Write one line of the access log."""
     fields = {"method": method, "path": path, "status": status, "seconds": round(seconds, 6), "client": client}
     logger.info("%s %r %d %.2f ms %s", method, path, status, seconds * 1e3, client, extra={"fields": fields})
@@ -60,7 +60,7 @@ class Tracer:
     """Makes spans of requests.
 
     Args:
-        provider: OpenTelemetry's tracer provider; None is the process's own.
+        provider: OpenTelemetry's tracer provider; None for the process's own.
     """
 
     def __init__(self, provider: Any = None) -> None:
@@ -73,22 +73,22 @@ class Tracer:
         self._extract = TraceContextTextMapPropagator().extract
 
     def span(self, name: str, carrier: dict[str, str], attributes: dict[str, str]) -> AbstractContextManager[Any]:
-        """A span for as long as the block runs, child of the trace context in ``carrier``."""
+        """A span that lasts as long as its block; its parent is the trace context in ``carrier``."""
         return self._tracer.start_as_current_span(name, self._extract(carrier), kind=self._kind, attributes=attributes)
 
     def end(self, span: Any, status: int) -> None:
-        """Say in a span how the request ended: the status of HTTP."""
+        """Record in a span the HTTP status with which the request ended."""
         span.set_attribute("http.response.status_code", status)
         if status >= 500:
             span.set_status(self._error)
 
 
 class Spans:
-    """One span a request, child of the W3C trace context that came with it.
+    """Makes one span a request; its parent is the W3C trace context in the request's headers.
 
     Args:
-        app: what is behind.
-        provider: OpenTelemetry's tracer provider; None is the process's own.
+        app: the app behind this layer.
+        provider: OpenTelemetry's tracer provider; None for the process's own.
     """
 
     def __init__(self, app: ASGIApp, provider: Any = None) -> None:
@@ -100,12 +100,12 @@ class Spans:
             await self._app(scope, receive, send)
             return
         carrier = {n.decode(): v.decode("latin-1") for n, v in scope["headers"] if n in (b"traceparent", b"tracestate")}
-        found, current = _Status(send), CURRENT.get()
+        recorder, current = _Status(send), CURRENT.get()
         attributes = {"http.request.method": scope["method"], "url.path": scope["path"][:200]}
         if current is not None and current.id:
             attributes["http.request.header.x-request-id"] = current.id.decode()
         with self._tracer.span(f"{scope['method']} request", carrier, attributes) as span:
             try:
-                await self._app(scope, receive, found)
+                await self._app(scope, receive, recorder)
             finally:
-                self._tracer.end(span, found.status)
+                self._tracer.end(span, recorder.status)

@@ -138,10 +138,10 @@ def test_a_bentos_models_are_looked_for_beside_it_and_in_the_store(service, regi
     monkeypatch.setenv("BENTOML_HOME", str(empty))
     shutil.copytree(registry.models / "houses" / second, empty / "models" / "houses" / second)
     stored = empty / "models" / "houses" / second
-    assert service._source(settings, choice).wanted().path == stored
+    assert service._source(settings, choice).reference().path == stored
     carried = tmp_path / "models" / "houses" / second
     carried.mkdir(parents=True)
     (carried / "manifest.json").touch()
-    assert service._source(settings, choice).wanted().path == carried
+    assert service._source(settings, choice).reference().path == carried
     # Nothing is packed by a Bento that runs.
     assert service.models == []

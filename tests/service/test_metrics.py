@@ -42,7 +42,7 @@ def test_counts_appear_at_the_flush_and_once(metrics):
         metrics.request("/predict", 200, 0.002)
     metrics.request("/predict", 422, 0.002)
     metrics.batch(16, 0.0001)
-    metrics.warned(["unseen"])
+    metrics.warnings(["unseen"])
     assert get("trueline_requests_total", {"route": "/predict", "status": "200"}) is None
     for _ in range(2):
         metrics.flush()
@@ -70,9 +70,9 @@ def test_failures_are_labelled_by_features_and_nothing_a_client_makes_up(metrics
 
 def test_the_live_version_is_the_one_with_1(metrics):
     get = metrics.registry.get_sample_value
-    metrics.loaded("houses", "1")
-    metrics.loaded("houses", "2")
-    metrics.refused()
+    metrics.went_live("houses", "1")
+    metrics.went_live("houses", "2")
+    metrics.load_failed()
     assert get("trueline_model_info", {"model_name": "houses", "model_version": "1"}) == 0
     assert get("trueline_model_info", {"model_name": "houses", "model_version": "2"}) == 1
     assert get("trueline_model_loads_total", {"result": "ok"}) == 2
@@ -84,7 +84,7 @@ import sys, time
 from prometheus_client import CollectorRegistry
 from service.metrics.metrics import Metrics
 metrics = Metrics(CollectorRegistry())
-metrics.loaded("houses", "1")
+metrics.went_live("houses", "1")
 metrics.queue(5)
 for _ in range(int(sys.argv[1])):
     metrics.request("/predict", 200, 0.001)
@@ -131,7 +131,7 @@ def test_workers_are_summed_and_the_dead_do_not_break_the_scrape(tmp_path):
 
 def test_waits_memory_and_processor_time(metrics):
     get = metrics.registry.get_sample_value
-    metrics.waited(0.0002)
+    metrics.queue_wait(0.0002)
     metrics.process()
     metrics.flush()
     assert get("trueline_queue_wait_seconds_bucket", {"le": "0.00025"}) == 1
@@ -146,7 +146,7 @@ def test_waits_memory_and_processor_time(metrics):
 def test_counts_do_not_pile_up_where_flushes_are_rare(metrics):
     tracemalloc.start()
     for _ in range(10 * PENDING):
-        metrics.waited_all([time.perf_counter()])
+        metrics.queue_waits([time.perf_counter()])
         metrics.request("/predict", 200, time.perf_counter())
         metrics.batch(1, time.perf_counter())
     _, most_bytes = tracemalloc.get_traced_memory()

@@ -177,10 +177,10 @@ def test_a_path_that_there_is_not_is_told_the_paths_of_its_protocol_in_its_words
     assert "/v2" not in own.message
     assert "'/v2/models/{model}'" in other.message
     assert "'/predict'" not in other.message
-    assert ROUTES.written("/v2/model", other).is_plain
-    assert ROUTES.written("/v2", own).is_plain
+    assert ROUTES.adapted("/v2/model", other).is_plain
+    assert ROUTES.adapted("/v2", own).is_plain
     for path in ("/predicts", "/v1", "/v3/x", "/v22"):
-        assert ROUTES.written(path, own) is own
+        assert ROUTES.adapted(path, own) is own
 
 
 def test_which_paths_are_open_the_operator_says_or_the_records_do():

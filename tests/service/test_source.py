@@ -10,8 +10,8 @@ from tests.builders import build_version
 
 
 def wanted(source):
-    found = source.wanted()
-    return f"{found.name}:{found.version}"
+    version = source.reference()
+    return f"{version.name}:{version.version}"
 
 
 def test_unset_is_the_only_model_with_a_champion(registry):
@@ -22,24 +22,24 @@ def test_unset_is_the_only_model_with_a_champion(registry):
 def test_no_champion_says_how_to_promote_one(tmp_path):
     registry = LocalRegistry(tmp_path)
     with pytest.raises(NotFoundError, match=r"No model is live yet. Train and promote one: `trueline train"):
-        Source(registry).wanted()
+        Source(registry).reference()
     version = build_version(registry).version
     for model, sentence in ((None, "No model is live yet."), ("houses", "Model 'houses' has no champion yet.")):
         with pytest.raises(NotFoundError) as caught:
-            Source(registry, model).wanted()
+            Source(registry, model).reference()
         assert str(caught.value) == f"{sentence} Promote a version: `trueline promote houses:{version}`."
 
 
 def test_several_champions_are_listed_and_one_can_be_named(registry):
     other = build_version(registry, name="flats", promote=True)
     with pytest.raises(NotFoundError, match=r"Received: 2, 'flats', 'houses'.*TRUELINE_MODEL=NAME"):
-        Source(registry).wanted()
+        Source(registry).reference()
     assert wanted(Source(registry, "flats")) == f"flats:{other.version}"
 
 
 def test_a_model_that_is_live_stays_so_when_another_gets_a_champion(registry):
     source = Source(registry)
-    source.wanted()
+    source.reference()
     build_version(registry, name="flats", promote=True)
     assert wanted(source).startswith("houses:")
 
@@ -52,11 +52,11 @@ def test_the_choice_of_model_is_the_services_not_each_workers(registry, tmp_path
     # A worker that starts now, after a death, does not ask the store again.
     assert wanted(Source(registry, choice=Choice(file))) == wanted(first)
     with pytest.raises(SeveralModelsError):
-        Source(registry, choice=Choice(tmp_path / "other")).wanted()
+        Source(registry, choice=Choice(tmp_path / "other")).reference()
     # Two that choose at once: the first to write it wins, for both.
     one, two = Choice(tmp_path / "race"), Choice(tmp_path / "race")
-    assert one.made() is two.made() is None
-    assert (one.make("flats"), two.make("houses"), two.made()) == ("flats", "flats", "flats")
+    assert one.current() is two.current() is None
+    assert (one.make("flats"), two.make("houses"), two.current()) == ("flats", "flats", "flats")
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
     # Where nothing can be written, each worker counts for itself.
     assert Choice(tmp_path / "none" / "choice").make("houses") == "houses"
@@ -66,14 +66,14 @@ def test_the_choice_of_model_is_the_services_not_each_workers(registry, tmp_path
 def test_case_v25_a_deleted_champion_is_found_out_and_told(registry, pinned):
     first, second = registry.versions("houses")
     source = Source(registry, f"houses:{first}" if pinned else "houses")
-    source.wanted()
+    source.reference()
     before = source.revision()
     folder = registry.models / "houses" / first
     shutil.move(folder, registry.home / "away")
     gone = source.revision()
     assert gone != before
     with pytest.raises(MissingVersionError) as caught:
-        source.wanted()
+        source.reference()
     if not pinned:
         assert str(caught.value) == (
             f"Expected the champion of 'houses', houses:{first}, in the store. Received: a store without it. "
@@ -100,15 +100,15 @@ def test_case_v01_a_bento_serves_the_model_that_it_was_built_for(registry, tmp_p
     elsewhere = LocalRegistry(tmp_path / "elsewhere")
     build_version(elsewhere, name="flats", promote=True)
     # The only champion there is another model's; then there are two champions of others.
-    assert Source(elsewhere, None, bundled).wanted() == bundled["houses"]
+    assert Source(elsewhere, None, bundled).reference() == bundled["houses"]
     build_version(elsewhere, name="boats", promote=True)
-    assert Source(elsewhere, None, bundled).wanted() == bundled["houses"]
+    assert Source(elsewhere, None, bundled).reference() == bundled["houses"]
     assert wanted(Source(registry, None, bundled)) == f"houses:{first}"
     # The operator's word goes first.
     assert wanted(Source(elsewhere, "flats", bundled)).startswith("flats:")
     # A Bento that came without its model's files serves no other model in its stead.
     with pytest.raises(NotFoundError, match=r"Unknown model 'houses'. There are: 'boats', 'flats'"):
-        Source(elsewhere, None, {}, built_for=["houses"]).wanted()
+        Source(elsewhere, None, {}, built_for=["houses"]).reference()
 
 
 def test_a_pinned_version_follows_nothing(registry):
@@ -120,9 +120,9 @@ def test_a_pinned_version_follows_nothing(registry):
     registry.promote(f"houses:{first}")
     assert source.revision() == stamp
     with pytest.raises(NotFoundError, match=r"Unknown version 'nope' of 'houses'"):
-        Source(registry, "houses:nope").wanted()
+        Source(registry, "houses:nope").reference()
     with pytest.raises(NotFoundError, match=r"Unknown model 'house'. There are: 'houses'"):
-        Source(registry, "house").wanted()
+        Source(registry, "house").reference()
 
 
 @pytest.mark.parametrize("model", [None, "houses"])
@@ -152,11 +152,11 @@ def test_a_bundled_model_serves_where_no_champion_says_otherwise(registry, tmp_p
     assert list(bundled) == ["houses"]
     empty = LocalRegistry(tmp_path / "empty")
     for model in (None, "houses", f"houses:{second}"):
-        assert Source(empty, model, bundled).wanted() == bundled["houses"]
+        assert Source(empty, model, bundled).reference() == bundled["houses"]
     assert wanted(Source(registry, None, bundled)) == f"houses:{first}"
     two = {**bundled, "flats": bundled["houses"]}
     with pytest.raises(NotFoundError, match=r"one model in the Bento. Received: 'flats', 'houses'"):
-        Source(empty, None, two).wanted()
+        Source(empty, None, two).reference()
 
 
 def test_a_bento_packs_the_version_that_would_serve_and_never_several_models(registry, tmp_path):

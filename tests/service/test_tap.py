@@ -39,11 +39,11 @@ async def test_each_batch_is_shown_once_in_order_and_in_a_thread_of_its_own():
     for x in X:
         tap.add("version", x, ends([[0.0]] * len(x)))
     assert seen == []
-    await tap.shown()
+    await tap.flush()
     assert all(isinstance(batch, Batch) for batch in seen)
     assert [batch.X for batch in seen] == X
     assert {batch.predictor for batch in seen} == {"version"}
-    await tap.shown()
+    await tap.flush()
     assert len(seen) == 3
     (name,) = threads
     assert name.startswith("trueline-tap")
@@ -55,7 +55,7 @@ async def test_rows_that_are_not_answered_are_not_shown():
     tap = Tap([seen.extend])
     tap.add("version", rows(3), ends([[0.0], [1.0], [2.0]]), np.array([True, False, True]))
     tap.add("version", rows(2), ends([[0.0], [1.0]]), np.array([False, False]))
-    await tap.shown()
+    await tap.flush()
     (batch,) = seen
     assert batch.X.numeric.tolist() == [[0], [2]]
     assert batch.ends.tolist() == [[[-1], [1]], [[0], [2]], [[1], [3]]]
@@ -67,7 +67,7 @@ async def test_a_watcher_that_fails_is_logged_and_the_others_go_on(log):
     tap = Tap([lambda batches: 1 / 0, seen.extend])
     for _ in range(2):
         tap.add("version", rows(1), ends([[0.0]]))
-        await tap.shown()
+        await tap.flush()
     assert len(seen) == 2
     assert log.text.count("A watcher failed on what was answered") == 2
     tap.close()
@@ -88,14 +88,14 @@ async def test_what_waits_is_bounded_and_what_is_passed_over_is_told_once(log):
     for _ in range(1000):
         tap.add("version", rows(100), ends([[0.0]] * 100))
     gate.set()
-    await tap.shown()
+    await tap.flush()
     shown_rows = sum(len(batch.X) for batch in seen) - 1
     a_batch = 400 + 1200
     assert 100_000 / (a_batch + 1000) < len(seen) - 1 < 100_000 / a_batch + 1
     assert log.text.count("Expected to show each answer to those who watch") == 1
     assert f"Received: {100_000 - shown_rows} rows more than there was time for" in log.text
     tap.add("version", rows(7), ends([[0.0]] * 7))
-    await tap.shown()
+    await tap.flush()
     assert len(seen[-1].X) == 7  # there is room again
     tap.close()
 
@@ -147,7 +147,7 @@ def test_predictions_are_counted_by_their_place_in_the_targets_range():
     positions = Positions(metrics.predictions)
     targets = (Target(name="price", minimum=0, maximum=100, std=1), Target(name="flat", minimum=5, maximum=5, std=1))
     first, second = (SimpleNamespace(schema=SimpleNamespace(targets=some)) for some in (targets, targets[:1]))
-    metrics.loaded("houses", "1", targets)
+    metrics.went_live("houses", "1", targets)
     get = metrics.registry.get_sample_value
     assert get("trueline_prediction_position_count", {"target": "price"}) == 0  # there from the start
 

@@ -165,7 +165,7 @@ async def test_unusual_values_are_counted_alike_and_rows_that_are_refused_are_no
     content = bodies.json_rows(rows)
     by_row = await client.post("/predict?on_error=row", content=content, headers={"content-type": bodies.JSON})
     whole = await client.post("/predict", content=content, headers={"content-type": bodies.JSON})
-    await worker.tap.shown()
+    await worker.tap.flush()
     assert (by_row.status_code, whole.status_code) == (200, 422)
     assert sum(len(batch.X) for batch in seen) == 29
 
@@ -180,7 +180,7 @@ async def test_a_policy_decides_what_is_answered_and_so_what_is_shown(registry, 
             await client.post("/predict", json={"rows": rows})
         content = bodies.csv_table([usual, unusual])
         await client.post("/predict?on_error=row", content=content, headers={"content-type": bodies.CSV})
-        await worker.tap.shown()
+        await worker.tap.flush()
     assert sum(len(batch.X) for batch in seen) == (5 if policy == "ignore" else 2)
 
 
@@ -197,7 +197,7 @@ async def test_rows_without_a_finite_answer_are_not_shown(worker, client, seen, 
     headers = {"content-type": bodies.JSON}
     whole = await client.post("/predict", content=bodies.json_rows(ROWS[:3]), headers=headers)
     by_row = await client.post("/predict?on_error=row", content=bodies.json_rows(ROWS[:3]), headers=headers)
-    await worker.tap.shown()
+    await worker.tap.flush()
     assert (whole.status_code, by_row.status_code) == (422, 200)
     (batch,) = seen
     np.testing.assert_array_equal(batch.X.numeric, model.predictor.encoder.encode_rows(ROWS[:3]).numeric[[0, 2]])
