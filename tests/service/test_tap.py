@@ -69,7 +69,7 @@ async def test_a_watcher_that_fails_is_logged_and_the_others_go_on(log):
         tap.add("version", rows(1), ends([[0.0]]))
         await tap.flush()
     assert len(seen) == 2
-    assert log.text.count("A watcher failed on what was answered") == 2
+    assert log.text.count("A watcher failed on some answers") == 2
     tap.close()
 
 
