@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 # Longer names and values are cut in messages: a client may send a megabyte of them.
-_SHOWN = 100
+_LONGEST = 100
 # More faults of a request or table are never reported.
 FAULT_LIMIT = 1000
-# The nearest of more names than this are sought among this many that share the most letters.
+# Among more names than this, only this many are compared: those that share the most letters.
 _COMPARED = 64
-# Names at least this like the wrong one come first, the others as they were given: likeness says nothing of them.
+# Names at least this similar to the wrong one come first; the others keep their order: their similarity is chance.
 _ALIKE = 0.6
 
 
@@ -50,7 +50,7 @@ class Fault(NamedTuple):
         message: rule, then the next step, without the value.
         received: the value as it came.
         reason: a short constant for metrics: ``missing``, ``type``, ``unknown``, ``range``, ``unseen``, ``length``;
-            of a warning that a service refuses its kind.
+            where a service refuses warnings, the warning's kind.
     """
 
     row: int | None
@@ -79,7 +79,7 @@ class SchemaMismatchError(DataError):
 
 
 def install_extra(name: str) -> str:
-    """How one of the extras is installed: Trueline is on no package index.
+    """How to install one of the extras; Trueline is on no package index.
 
     Example:
         >>> install_extra("training")
@@ -89,10 +89,14 @@ def install_extra(name: str) -> str:
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], *, of: str = "", limit: int = 20) -> str:
-    """The sentence for a name that does not exist: what there is, the nearest first.
+    """The sentence for a name that does not exist: it lists the names that do, the most similar first.
 
     Args:
-        of: what the thing belongs to, where that is to be said.
+        what: the kind of thing, such as ``feature``.
+        name: the wrong name.
+        known: the names that exist.
+        of: what the thing belongs to; empty to leave that out.
+        limit: how many names are listed. Defaults to 20.
 
     Example:
         >>> unknown_name("feature", "rooms", ["age", "room"])
@@ -104,13 +108,13 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, of: str = "", li
     unknown = f"Unknown {what} '{_cut(name)}'" + (f" of '{of}'." if of else ".")
     if not names:
         return f"{unknown} There are none yet."
-    shown = ", ".join(f"'{n}'" for n in _nearest(_cut(name), names)[:limit])
+    listed = ", ".join(f"'{n}'" for n in _nearest(_cut(name), names)[:limit])
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return f"{unknown} There are: {shown}{rest}."
+    return f"{unknown} There are: {listed}{rest}."
 
 
 def nearest_name(name: str, known: tuple[str, ...]) -> str | None:
-    """The name that is most like one that does not exist, whatever the case of its letters; None where none is alike.
+    """The known name that is most similar to a wrong one, ignoring case; None where none is similar.
 
     Example:
         >>> nearest_name("area", ("town", "Area"))
@@ -119,13 +123,13 @@ def nearest_name(name: str, known: tuple[str, ...]) -> str | None:
     first = next(iter(_nearest(_cut(name), known)), None)
     if first is None:
         return None
-    likeness = difflib.SequenceMatcher(None, first.lower()[:_SHOWN], _cut(name).lower(), autojunk=False).ratio()
+    likeness = difflib.SequenceMatcher(None, first.lower()[:_LONGEST], _cut(name).lower(), autojunk=False).ratio()
     return first if likeness >= _ALIKE else None
 
 
 @lru_cache(maxsize=1024)
 def _nearest(name: str, names: tuple[str, ...]) -> list[str]:
-    """The names, those like one that does not exist first and the others in the given order; of many, the nearest."""
+    """The names similar to the wrong ``name``, then the others in order; of very many, only the most similar."""
     alike = _ALIKE
     if len(names) > _COMPARED:
         alike = 0.0
@@ -133,8 +137,8 @@ def _nearest(name: str, names: tuple[str, ...]) -> list[str]:
         names = tuple(sorted(names, key=lambda n: len(letters ^ set(n.lower())))[:_COMPARED])
     matcher = difflib.SequenceMatcher(b=name.lower(), autojunk=False)
 
-    def distance(known: str) -> float:
-        matcher.set_seq1(known.lower()[:_SHOWN])
+    def distance(candidate: str) -> float:
+        matcher.set_seq1(candidate.lower()[:_LONGEST])
         likeness = matcher.ratio()
         return -likeness if likeness >= alike else 0.0
 
@@ -142,4 +146,4 @@ def _nearest(name: str, names: tuple[str, ...]) -> list[str]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 
 def absolute(path: str) -> Path:
-    """A path with ``~`` and ``$NAME`` replaced, from the root of the file system on; nothing need be there."""
+    """The absolute path, with ``~`` and ``$NAME`` replaced; it need not exist."""
     return Path(os.path.expandvars(path)).expanduser().absolute()
 
 
@@ -28,7 +28,7 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have a file's or a folder's content on disk when this returns."""
+    """Write a file's or a folder's content to the disk before this returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -37,7 +37,7 @@ def flush(path: Path) -> None:
 
 
 def unreadable(error: Exception) -> str:
-    """Why a stored file cannot be read, in one line: what the system, JSON or the file's model says of it.
+    """Why a stored file cannot be read, in one line, from the error of the system, of JSON or of pydantic.
 
     Example:
         >>> unreadable(PermissionError(13, "Permission denied"))
@@ -45,8 +45,8 @@ def unreadable(error: Exception) -> str:
     """
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
-        where = "".join(f"'{part}' " for part in first["loc"])
-        return f"{where}{first['msg'][:1].lower()}{first['msg'][1:]}"
+        place = "".join(f"'{part}' " for part in first["loc"])
+        return f"{place}{first['msg'][:1].lower()}{first['msg'][1:]}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error).partition("\n")[0]

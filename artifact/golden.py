@@ -1,4 +1,4 @@
-"""Golden rows: what a version is asked again at every load, and how its answers are compared with those of training."""
+"""Golden rows, which a version answers again at every load, and the comparison with its answers at training."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Golden(BaseModel):
         upper: npt.NDArray[np.floating],
         std: Sequence[float],
     ) -> dict[str, float]:
-        """Most that ``value``, ``lower`` and ``upper`` differ from the golden answers, in deviations of the target.
+        """Largest differences of ``value``, ``lower`` and ``upper`` from the golden ones, in the target's deviations.
 
-        The ends of an interval wider than that to either side are measured by :func:`wide_scale`.
+        The ends of wide intervals are measured in a larger unit, see :func:`wide_scale`.
 
         Args:
             value, lower, upper: (n_samples, n_targets), answers to the rows.
@@ -66,10 +66,10 @@ class Golden(BaseModel):
 
 
 def wide_scale(width: npt.NDArray[np.floating], std: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """In what spreads and ends of intervals are measured: a deviation, and ten times what is beyond it.
+    """The unit for differences of spreads and interval ends: a deviation, plus ten times a width's excess over it.
 
-    A spread is an exponential. Of a row unlike any that was learnt its exponent is a sum of large terms, and the last
-    bits of those, which differ from one runtime to another, become some 1e-5 of the spread.
+    A spread is an exponential. For a row unlike all training rows its exponent is a sum of large terms. Their last bits
+    differ from one runtime to another, and change the spread by some 1e-5 of itself.
 
     Args:
         width: spreads, or half of the intervals' widths, (n_samples, n_targets).
@@ -93,11 +93,11 @@ def read_golden(folder: Path) -> Golden:
 
 
 def _beyond(
-    found: npt.NDArray[np.floating], expected: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
+    answers: npt.NDArray[np.floating], expected: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]
 ) -> float:
-    """The largest difference in units of ``scale``, less what float32 cannot resolve; infinite where it is NaN."""
+    """The largest difference in units of ``scale``, minus float32's resolution; infinite where an answer is NaN."""
     with np.errstate(over="ignore", invalid="ignore"):
-        difference = np.abs(found.astype(np.float64) - expected)
+        difference = np.abs(answers.astype(np.float64) - expected)
         # float32 holds 7 digits: an answer far from 0 cannot be nearer than its own resolution.
-        beyond = (difference - 4 * np.spacing(np.abs(expected).astype(found.dtype))) / scale
+        beyond = (difference - 4 * np.spacing(np.abs(expected).astype(answers.dtype))) / scale
     return float(np.max(np.where(np.isnan(beyond), np.inf, beyond), initial=0.0))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-# What the lineage says of a table that came from no file, by the library that held it.
+# How the lineage names a table that came from no file, by the library of its frame.
 IN_MEMORY = {"polars": "a polars DataFrame", "pandas": "a pandas DataFrame", "pyarrow": "a pyarrow Table"}
 
 
@@ -17,7 +17,7 @@ class Frozen(BaseModel):
 
 
 class Ancestor(Frozen):
-    """A version whose weights live on in another, and the table that trained it."""
+    """A version from whose weights another one started, and the table that trained it."""
 
     model_name: str
     model_version: str
@@ -30,10 +30,10 @@ class Init(Frozen):
     Attributes:
         model_name, model_version: of the earlier version.
         agreed: weights that were taken over, for all features or for some, as ``layer/weight``.
-        anew: weights of which nothing was.
+        anew: weights of which nothing was taken over.
         features_anew: features that the earlier version did not have, or had with other values or of another kind.
         features_left: features of the earlier version that this one does not have.
-        seen: share of the rows that measured this version which the earlier one had seen, as its golden rows tell.
+        seen: share of the rows measuring this version that had trained the earlier one, estimated by golden rows.
         ancestors: the earlier version and those that it started from in turn, the nearest first.
     """
 
@@ -51,20 +51,20 @@ class Lineage(Frozen):
     """Where a version came from: enough to train it again.
 
     Attributes:
-        data: the path or ``dataset:`` name as it was given; of a table in memory a value of :data:`IN_MEMORY`.
+        data: the path or ``dataset:`` name as it was given; for a table in memory a value of :data:`IN_MEMORY`.
         data_fingerprint: sha256 of the table's columns and values, independent of the file format.
         rows, columns: of the table as read.
         parts: rows of each part: ``train``, ``validation``, ``calibration``, ``test``.
         git_commit: of the working folder, or None outside a checkout; ``+dirty`` where it had changes.
-        packages: name to version of what computed the weights.
+        packages: the packages that computed the weights, name to version.
         config: the full training configuration.
         seconds: wall time of ``train``.
-        backend, device: Keras's backend and what it ran on, GPUs by the names that the driver gives them.
+        backend, device: Keras's backend and the devices that it ran on; GPUs have the names that their driver gives.
         precision: of the products in a training step; the stored weights are float32.
         distribution: how several devices shared the work.
         init: the earlier version that training started from, or None.
-        command: what stood after ``trueline train``, word by word, but what only says how to show or promote the
-            version; empty where it was trained otherwise.
+        command: the words after ``trueline train``, without options that only show or promote the version; empty
+            where training was started in another way.
     """
 
     data: str
@@ -79,7 +79,7 @@ class Lineage(Frozen):
     seconds: float
     backend: str
     device: str
-    # Versions of before GPUs were chosen do not have these.
+    # Versions that were written before GPUs could be chosen do not have these.
     precision: str = "float32"
     distribution: str = "one device"
     init: Init | None = None

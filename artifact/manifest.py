@@ -31,12 +31,12 @@ Metrics = dict[str, float | None]
 
 
 class Verdict(Frozen):
-    """The answer to "is it worth it here?", of a network or a line, on the test rows.
+    """Whether the model is worth it here: its test error beside those of simpler models.
 
     Attributes:
-        worth_it: ``yes`` better than the best baseline beyond chance, ``no`` worse, ``tie`` neither.
-        beats_mean: the error is below that of the best constant, of the squared error the mean, beyond chance;
-            ``promote`` refuses a model that does not.
+        worth_it: ``yes``: better than the best baseline beyond chance; ``no``: worse; ``tie``: neither.
+        beats_mean: the error is below that of the best constant (for squared errors, the mean) beyond chance;
+            ``promote`` refuses a model for which this is False.
         best_baseline: the baseline with the lowest error.
         metric: the error that was compared, a name of :attr:`Manifest.metrics`: ``rmse`` unless the objective asks for
             another.
@@ -49,7 +49,7 @@ class Verdict(Frozen):
     beats_mean: bool
     best_baseline: str
     metric: str = "rmse"
-    # What versions of before other objectives call it.
+    # Versions that were written before there were other objectives call it rmse_ratio.
     ratio: float = Field(validation_alias=AliasChoices("ratio", "rmse_ratio"))
     low: float
     high: float
@@ -65,14 +65,14 @@ class Coverage(Frozen):
 
 
 class Int8(Frozen):
-    """What ``model.int8.onnx`` costs in accuracy, and what it was allowed to.
+    """The accuracy that ``model.int8.onnx`` loses, and the limits that it had to keep.
 
     Attributes:
-        tolerance: most that its answers to the golden rows may differ from the network's, in standard deviations of
-            the target; :meth:`Predictor.replay` holds it to that.
-        difference: most that they differed at export.
-        rmse_ratio: its RMSE on the validation rows over the network's, of the worst target.
-        rmse_limit: most that this ratio was allowed to be.
+        tolerance: largest difference of its golden answers from the network's that is allowed, in standard
+            deviations of the target; :meth:`Predictor.replay` checks it.
+        difference: the largest such difference at export.
+        rmse_ratio: its RMSE on the validation rows over the network's, for the worst target.
+        rmse_limit: the largest ratio that was allowed.
     """
 
     tolerance: float
@@ -82,14 +82,14 @@ class Int8(Frozen):
 
 
 class Augmentation(Frozen):
-    """What augmentation of the training rows was worth, by rows that neither kind of network has seen.
+    """What augmentation was worth: networks with it and without it, compared on rows that neither has seen.
 
     Attributes:
         amounts: what was added, in words: ``noise 0.1, mixup 0.2``.
         metric: the error that was compared, see :attr:`Verdict.metric`.
         ratio: error of the networks with it over that of as many without it.
         low, high: 95% bootstrap interval of ``ratio`` over pairs of errors on the same row.
-        rows: that measured it.
+        rows: number of rows that measured it.
         served: which kind is in the model.
         sentence: the same in plain words.
     """
@@ -117,9 +117,9 @@ class Manifest(Frozen):
         digest: sha256 of all the rest of ``manifest.json``; empty until it is written.
         notes: what training dropped, repaired or warned about, one sentence each.
         note: what the user wrote by ``--note``; empty for nothing.
-        int8: of ``model.int8.onnx``, or None where the version has none.
-        augmentation: what it was worth, or None where there was none to measure.
-        facts: what was left out, repaired, suspected, mixed, distilled or tried again; notes tell them in sentences.
+        int8: accuracy of ``model.int8.onnx``, or None where the version has none.
+        augmentation: what it was worth, or None where it was not measured.
+        facts: what was left out, repaired, suspected, mixed, distilled or tried again; ``notes`` has it in sentences.
         files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
     """
 
@@ -140,7 +140,7 @@ class Manifest(Frozen):
     note: str = ""
     int8: Int8 | None = None
     augmentation: Augmentation | None = None
-    # Left out where it says nothing, so that such a manifest is what it always was.
+    # Not written where there are no facts, so that such a manifest keeps the bytes that it always had.
     facts: Facts = Field(default=Facts(), exclude_if=lambda facts: facts == Facts())
     files: dict[str, str] = Field(default_factory=dict)
     digest: str = ""
@@ -148,11 +148,11 @@ class Manifest(Frozen):
     def compared(self, target: str) -> dict[str, Metrics]:
         """A target's metrics by model: the version's own come first, then the baselines'.
 
-        Names are distinct: of a version that is a lasso the comparison has one as well, fitted in another way.
+        The names are distinct: a version that is a lasso is compared with a lasso too, which is fitted in another way.
         """
-        taken = {name for name in self.baselines if name.replace("_", "-") == self.family.replace("_", "-")}
-        own = f"{self.family} (this version)" if taken else self.family
-        others = {f"{n} (baseline)" if n in taken else n: found[target] for n, found in self.baselines.items()}
+        clashes = {name for name in self.baselines if name.replace("_", "-") == self.family.replace("_", "-")}
+        own = f"{self.family} (this version)" if clashes else self.family
+        others = {f"{n} (baseline)" if n in clashes else n: metrics[target] for n, metrics in self.baselines.items()}
         return {own: self.metrics[target], **others}
 
     @classmethod
@@ -171,10 +171,10 @@ class Manifest(Frozen):
             ) from error
         except ValueError as error:
             raise ArtifactError(f"Expected JSON in {path}. Received: {error}. Use another version.") from error
-        found = data.get("format_version") if isinstance(data, dict) else None
-        if found != FORMAT_VERSION:
+        version = data.get("format_version") if isinstance(data, dict) else None
+        if version != FORMAT_VERSION:
             raise ArtifactError(
-                f"Expected artifact format {FORMAT_VERSION}. Received: {found!r} in {path}. "
+                f"Expected artifact format {FORMAT_VERSION}. Received: {version!r} in {path}. "
                 "Train again, or use the Trueline version that wrote it."
             )
         if data.get("digest") != _digest(data):
@@ -202,12 +202,12 @@ class Manifest(Frozen):
         """
         for name, expected in self.files.items():
             try:
-                found = file_sha256(folder / name)
+                actual = file_sha256(folder / name)
             except OSError as error:
                 raise ArtifactError(f"Expected {name} in {folder}. Received: {error}.") from error
-            if found != expected:
+            if actual != expected:
                 raise ArtifactError(
-                    f"Expected {name} with sha256 {expected[:12]}. Received: {found[:12]} in {folder}. "
+                    f"Expected {name} with sha256 {expected[:12]}. Received: {actual[:12]} in {folder}. "
                     "The file changed after training; use another version."
                 )
 

@@ -31,11 +31,11 @@ from artifact.runtimes import (
     RuntimeName,
     open_runtime,
 )
-from artifact.runtimes.chunks import chunks, joined
+from artifact.runtimes.chunks import chunks, join
 
-# As many as Keras's largest compiled call takes.
+# The number of rows of Keras's largest compiled call.
 ROWS_AT_ONCE = 4_096
-_BOUNDS_KEPT = 64
+_MAX_BOUNDS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,28 +127,28 @@ class Predictor:
         if len(numeric) <= ROWS_AT_ONCE:
             return self.runtime.run(numeric, categorical)
         parts = chunks(len(numeric), ROWS_AT_ONCE)
-        return joined([self.runtime.run(numeric[rows], categorical[rows]) for rows in parts])
+        return join([self.runtime.run(numeric[rows], categorical[rows]) for rows in parts])
 
     def bound(self, level: float | None = None) -> npt.NDArray[np.float64]:
         """The calibrated score at an interval level, float64 (n_targets,). Defaults to 0.9.
 
-        With interval groups that of each, (n_codes, n_targets); :meth:`row_bounds` takes each row's.
+        With interval groups it has a row for each group, (n_codes, n_targets); :meth:`row_bounds` picks each row's.
 
         Raises:
             DataError: a level that the calibration cannot promise.
         """
-        asked = self.default_level if level is None else level
-        found = self._bounds.get(asked)
-        if found is None:
-            found = self.calibration.bound(asked)
-            if len(self._bounds) < _BOUNDS_KEPT:
-                self._bounds[asked] = found
-        return found
+        level = self.default_level if level is None else level
+        bound = self._bounds.get(level)
+        if bound is None:
+            bound = self.calibration.bound(level)
+            if len(self._bounds) < _MAX_BOUNDS:
+                self._bounds[level] = bound
+        return bound
 
     def row_bounds(
         self, bounds: Sequence[npt.NDArray[np.float64]], sizes: Sequence[int], X: Encoded
     ) -> npt.NDArray[np.float64]:
-        """What :meth:`finish` and :meth:`ends` take, (n_targets,) or (n_samples, n_targets).
+        """The bounds that :meth:`finish` and :meth:`ends` take, (n_targets,) or (n_samples, n_targets).
 
         Args:
             bounds: from :meth:`bound`; one for all rows, or one for each request.
@@ -167,7 +167,7 @@ class Predictor:
         return finish(outputs, self._offsets, self.calibration, bound, warnings)
 
     def ends(self, outputs: Outputs, bound: npt.NDArray[np.float64]) -> npt.NDArray[np.floating]:
-        """The same in one array: lower bound, value and upper bound, float (3, n_samples, n_targets)."""
+        """The finished answers in one array: lower bound, value and upper bound, float (3, n_samples, n_targets)."""
         value = outputs.value if self._offsets is None else outputs.value + self._offsets
         return self.calibration.ends(value, outputs.spread, bound, outputs.quantiles)
 
@@ -202,7 +202,7 @@ class Predictor:
 
     @property
     def tolerance(self) -> float:
-        """How far answers may be from those at training, in standard deviations of the target."""
+        """How far answers may differ from those at training, in standard deviations of the target."""
         if self.runtime.name == "onnx-int8":
             return GOLDEN_TOLERANCE if self.manifest.int8 is None else self.manifest.int8.tolerance
         on_cpu = self.runtime.name == "onnx" and self.runtime.device == "cpu"
@@ -236,7 +236,7 @@ class Predictor:
 
 
 def target_offsets(schema: FeatureSchema) -> npt.NDArray[np.float64] | None:
-    """What is added to the network's values, float64 (n_targets,), or None where it is 0 for every target."""
+    """The offsets added to the network's values, float64 (n_targets,), or None where all are 0."""
     offsets = np.array([t.offset for t in schema.targets], dtype=np.float64)
     return offsets if offsets.any() else None
 

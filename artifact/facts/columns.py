@@ -16,7 +16,7 @@ class ColumnLeftOut(Fact):
     Attributes:
         why: ``asked`` in schema.toml, ``empty``, of a ``type`` that no row can have, ``constant``, an ``identifier`` of
             the rows, or it gives the ``order`` of the rows.
-        reason: the same in words, with what was seen of the column; empty where ``why`` says all.
+        reason: the same in words, with values of the column; empty where ``why`` says all.
     """
 
     column: str
@@ -41,12 +41,12 @@ class UnreadableValues(Fact):
 
     @property
     def sentence(self) -> str:
-        what = "moments outside the years 1 to 9999" if self.are_moments else "infinite values"
-        return f"Column '{self.column}' holds {self.count} {what}; they count as missing."
+        kind = "moments outside the years 1 to 9999" if self.are_moments else "infinite values"
+        return f"Column '{self.column}' holds {self.count} {kind}; they count as missing."
 
 
 class KeyColumn(Fact):
-    """A column of integers that is kept and looks like a key: ``distinct`` different values in ``rows`` rows."""
+    """A column of integers that looks like a key and is kept: ``distinct`` different values in ``rows`` rows."""
 
     column: str
     distinct: int
@@ -69,14 +69,14 @@ class LongNumbers(Fact):
     @property
     def sentence(self) -> str:
         return (
-            f"Column '{self.column}' holds numbers of {self.digits} digits, of which a 64-bit float tells 15 apart. If "
-            'it only names the rows, leave it out by drop = true in schema.toml; kind = "category" there keeps each as '
-            "it is written."
+            f"Column '{self.column}' holds numbers of {self.digits} digits; a 64-bit float keeps 15 of them. If the "
+            "column only names the rows, leave it out: drop = true in schema.toml. To keep each value as it is written, "
+            'set kind = "category" there.'
         )
 
 
 class Leak(Fact):
-    """A column by which alone a target is known: it tells ``share`` of the order of the target's values."""
+    """A column that alone predicts a target: it explains ``share`` of the order of the target's values."""
 
     column: str
     target: str
@@ -92,11 +92,11 @@ class Leak(Fact):
 
 
 class KnownWithTarget(Fact):
-    """A column that is known only where the targets are.
+    """A column that has values only where the targets have.
 
     Attributes:
-        rows: without a value of the targets; the column has none in any of them.
-        known: share of the other rows in which it has one.
+        rows: number of rows without a value of the targets; the column has none in any of them.
+        known: share of the other rows in which the column has a value.
     """
 
     column: str
@@ -117,10 +117,10 @@ class Formula(Fact):
     """Columns that give a target exactly.
 
     Attributes:
-        columns: all that the formula has.
-        form: how they give it: by a ``sum`` or difference, a ``weighted sum``, or a ``product`` or ratio; a sum but for
-            a constant summand, a product but for a constant factor.
-        formula: as people write it, the names in quotes.
+        columns: all columns of the formula.
+        form: ``sum``, with differences too; ``weighted sum``; ``product``, with ratios too. A sum gives the target up
+            to a constant summand, a product up to a constant factor.
+        formula: the formula as people write it, with the names in quotes.
     """
 
     target: str

@@ -23,12 +23,12 @@ from artifact.lineage import Frozen
 
 
 def _left_out(default: Any) -> Any:
-    """A field that is not written where it says nothing, so that such a manifest is what it always was."""
+    """A field that is not written where it is empty, so that such a manifest keeps the bytes that it always had."""
     return Field(default=default, exclude_if=lambda value: value == default)
 
 
 class Facts(Frozen):
-    """All facts of a version, by what they are of; those of the table first."""
+    """All facts of a version by kind; those of the table come first."""
 
     untargeted_rows: UntargetedRows | None = _left_out(None)
     repeated_rows: RepeatedRows | None = _left_out(None)
@@ -49,7 +49,7 @@ class Facts(Frozen):
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> Facts:
-        """Facts in their fields, in order.
+        """Facts sorted into their fields, in order.
 
         Raises:
             TypeError: no field is for such a fact.
@@ -64,7 +64,7 @@ class Facts(Frozen):
         return cls(**fields)
 
     def plus(self, facts: Iterable[Fact]) -> Facts:
-        """With more facts, of kinds that there were none of."""
+        """These facts and more, of kinds that these do not have."""
         more = Facts.of(facts)
         return self.model_copy(update={name: getattr(more, name) for name in more.model_fields_set})
 

@@ -6,13 +6,13 @@ from artifact.facts.base import Fact
 
 
 class TooGood(Fact):
-    """A target that is explained nearly whole.
+    """A target that the model explains almost completely.
 
     Attributes:
-        model: the best one.
+        model: name of the best model.
         r2: its R2 on the test rows.
-        column: on which the version leans most; None where it leans on none.
-        share: of all features' importance that the column has.
+        column: the most important column; None where no column is important.
+        share: the column's share of the importance of all features.
     """
 
     target: str
@@ -49,12 +49,12 @@ class Leaning(Fact):
 
 
 class Mixed(Fact):
-    """What was mixed.
+    """The families of a mix.
 
     Attributes:
-        weights: of each family, their sum 1; 0 for one that is not in the model.
-        alone: error of each family alone over that of the mix, on rows that none has seen.
-        plain: the error in a sentence: ``RMSE``.
+        weights: weight of each family; their sum is 1, and a family with 0 is not in the model.
+        alone: error of each family alone over that of the mix, on rows that no family has seen.
+        plain: name of the error in a sentence, such as ``RMSE``.
     """
 
     weights: dict[str, float]
@@ -64,9 +64,8 @@ class Mixed(Fact):
     @property
     def sentence(self) -> str:
         parts = [f"{name} {share:.0%} ({self.alone[name] - 1:+.1%} alone)" for name, share in self.weights.items()]
-        return (
-            f"Mixed by errors on unseen rows: {', '.join(parts)}; in brackets its {self.plain} against that of the mix."
-        )
+        brackets = f"in brackets, each one's {self.plain} compared with the mix's"
+        return f"Mixed by errors on unseen rows: {', '.join(parts)}; {brackets}."
 
 
 class Distilled(Fact):
@@ -75,13 +74,13 @@ class Distilled(Fact):
     Attributes:
         served: False where it cost too much, and the ensemble is the model.
         parameters: weights of the small network.
-        ensemble: how many networks it stands for, ``3`` or ``3 x 8`` for networks of several members each.
-        ensemble_parameters: their weights.
-        error: of the small network in target deviations, on rows that it has not seen; None where none were left.
-        error_is: name of that error, as a person is shown it.
+        ensemble: number of networks of the ensemble, ``3``, or ``3 x 8`` for networks of several members each.
+        ensemble_parameters: weights of the ensemble.
+        error: error of the small network in target deviations, on rows that it has not seen; None without such rows.
+        error_is: name of that error, as people see it.
         cost: that error over the ensemble's, or None.
-        allowed: the largest cost at which it would have been served, or None where it was asked for.
-        held_out: the rows that measured it were held out; False: out of fold.
+        allowed: the largest cost at which it is served, or None where the user asked for distilling.
+        held_out: True where held-out rows measured it, False where it was measured out of fold.
     """
 
     served: bool
@@ -96,9 +95,11 @@ class Distilled(Fact):
 
     @property
     def sentence(self) -> str:
-        what = f"one network of {self.parameters:,} weights in place of {self.ensemble} of {self.ensemble_parameters:,}"
+        networks = (
+            f"one network of {self.parameters:,} weights in place of {self.ensemble} of {self.ensemble_parameters:,}"
+        )
         if self.error is None or self.cost is None:
-            return f"Distilled: {what}."
+            return f"Distilled: {networks}."
         where = "on held-out rows" if self.held_out else "out of fold"
         than = "above" if self.cost >= 1 else "below"
         error = (
@@ -106,19 +107,19 @@ class Distilled(Fact):
             "the ensemble's"
         )
         if self.served:
-            return f"Distilled: {what}; {error}."
+            return f"Distilled: {networks}; {error}."
         allowed = "" if self.allowed is None else f"; {self.allowed - 1:.0%} is allowed"
-        return f"Not distilled: {what} would have a {error}{allowed}."
+        return f"Not distilled: {networks} would have a {error}{allowed}."
 
 
 class Retry(Fact):
-    """A training that diverged, and what was done.
+    """A training that diverged, and what was done about it.
 
     Attributes:
-        epoch: in which the loss was not a number.
-        learning_rate: that diverged.
-        lower: learning rate of the second training; None where the network that was measured is stored instead, and
-            training on all rows had diverged.
+        epoch: the epoch in which the loss was not a number.
+        learning_rate: the learning rate that diverged.
+        lower: learning rate of the second training; None where training on all rows diverged and the measured network
+            is stored instead.
     """
 
     epoch: int

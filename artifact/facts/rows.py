@@ -6,21 +6,21 @@ from artifact.facts.base import Fact
 
 
 class UntargetedRows(Fact):
-    """Rows that are left out, for they have no value of some target: ``count`` of ``rows`` in the table."""
+    """Rows that are left out because some target has no value in them: ``count`` of ``rows`` in the table."""
 
     count: int
     rows: int
 
     @property
     def sentence(self) -> str:
-        return f"{self.count} of {self.rows} rows are left out: no value of the target."
+        return f"{self.count} of {self.rows} rows are left out: they have no value of the target."
 
 
 class RepeatedRows(Fact):
-    """Rows that stand more than once, equal in every column: ``count`` of ``rows``.
+    """Rows that occur more than once, equal in every column: ``count`` of ``rows``.
 
     Attributes:
-        across_parts: only test rows were looked at, and they stand among the rows of another part.
+        across_parts: only test rows are counted, and those that occur in another part too.
     """
 
     count: int
@@ -29,8 +29,8 @@ class RepeatedRows(Fact):
 
     @property
     def sentence(self) -> str:
-        what, where = ("test rows", "in another part too") if self.across_parts else ("rows", "more than once")
-        return f"{self.count} of {self.rows} {what} stand, equal in every column, {where}."
+        kind, where = ("test rows", "in another part too") if self.across_parts else ("rows", "more than once")
+        return f"{self.count} of {self.rows} {kind} occur {where}, equal in every column."
 
 
 class EmptyRows(Fact):
@@ -50,8 +50,8 @@ class HeavyValue(Fact):
     """One value of a target that holds most of its variance.
 
     Attributes:
-        row: of the table, from 1.
-        share: of the variance.
+        row: number of the row in the table, from 1.
+        share: share of the variance that it holds.
     """
 
     target: str
@@ -64,5 +64,5 @@ class HeavyValue(Fact):
         share = "more than 99.9%" if self.share > 0.999 else f"{self.share:.1%}"
         return (
             f"Row {self.row:,} of the table has '{self.target}' = {self.value:.6g}, which alone holds {share} of the "
-            "target's variance: R2, RMSE and intervals hang on this one row. Correct the value or leave the row out."
+            "target's variance: R2, RMSE and intervals depend on this one row. Correct the value or leave the row out."
         )

@@ -15,9 +15,9 @@ from artifact.intervals.scores import MAX_SCORES, Scores
 __all__ = ["DEFAULT_LEVEL", "MAX_SCORES", "Calibration", "GroupScores", "Grouping", "Interval"]
 
 DEFAULT_LEVEL = 0.9
-# A group of fewer rows is calibrated by all of them: its own 90% bound would vary too much from table to table.
+# A group of fewer rows takes the scores of all rows: its own 90% bound would vary too much from table to table.
 MIN_GROUP_ROWS = 50
-# Lower bound, value, upper bound. What is added to a value is -0.0: it keeps the sign of a zero.
+# Signs of the width in lower bound, value and upper bound. A value gets -0.0 added, which keeps the sign of a zero.
 _SIDES = np.array([-1.0, -0.0, 1.0], np.float32)[:, None, None]
 
 Floats = npt.NDArray[np.floating]
@@ -34,8 +34,8 @@ class Grouping(NamedTuple):
     """Which group each calibration row is in.
 
     Attributes:
-        column: of the encoded categories.
-        n_codes: of that column.
+        column: index of the encoded categorical column that gives the group.
+        n_codes: number of that column's codes.
         codes: int32 (n_samples,).
     """
 
@@ -48,9 +48,9 @@ class GroupScores(BaseModel):
     """Scores of each group with enough rows (Mondrian conformal prediction, Vovk et al. 2005).
 
     Attributes:
-        column: of the encoded categories that tells the group.
-        n_codes: of that column.
-        scores: by code; a group that is not here takes the scores of all rows.
+        column: index of the encoded categorical column that gives the group.
+        n_codes: number of that column's codes.
+        scores: scores by code; a group that is not here takes the scores of all rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,14 +69,14 @@ class GroupScores(BaseModel):
 class Calibration(Scores):
     """Sorted conformal scores of each target, and how they become an interval.
 
-    A score is how far off a calibration row's answer was, by its own measure: ``|y - value| / spread`` where the
-    network predicts a spread (Lei et al. 2018), ``|y - value|`` where it does not, and with quantile heads the place of
+    A score says how far off the answer to a calibration row was: ``|y - value| / spread`` where the network predicts a
+    spread (Lei et al. 2018), ``|y - value|`` where it does not, and with quantile heads the place of
     ``y`` among them, see :func:`artifact.intervals.quantiles.position`.
 
     Attributes:
         method: ``scaled`` where the network predicts a spread, ``quantile`` where it predicts quantiles, ``constant``
             where the width is the same for all rows.
-        support: what values can be, ends of an interval are kept within it; None for no end.
+        support: lowest and highest possible value, to which ends of intervals are clipped; None for no limit.
         groups: scores by group, or None.
     """
 
@@ -99,13 +99,13 @@ class Calibration(Scores):
         """Calibrate on held-out rows.
 
         Args:
-            y: float (n_samples, n_targets), what came true.
-            value: float (n_samples, n_targets), what the network answered.
+            y: float (n_samples, n_targets), the true values.
+            value: float (n_samples, n_targets), the network's answers.
             spread: float (n_samples, n_targets) above 0, or None for intervals of constant width. Defaults to None.
             quantiles: float (n_samples, n_targets, n_quantiles) ascending, or None. Defaults to None.
-            weight: float64 (n_samples,) of each row, or None. Defaults to None.
+            weight: float64 (n_samples,), weight of each row, or None. Defaults to None.
             grouping: which group each row is in, or None. Defaults to None.
-            support: see above. Defaults to no ends.
+            support: see above. Defaults to no limits.
         """
         residuals = np.asarray(y, np.float64) - np.asarray(value, np.float64)
         method: Literal["scaled", "constant", "quantile"]
@@ -119,7 +119,7 @@ class Calibration(Scores):
         return cls(**Scores.of(scores, weight).model_dump(), method=method, support=support, groups=groups)
 
     def bound(self, level: float) -> npt.NDArray[np.float64]:
-        """Score at ``level``, float64 (n_targets,); of each group where there are any, (n_codes, n_targets).
+        """Score at ``level``, float64 (n_targets,); with groups, a row for each of them: (n_codes, n_targets).
 
         A group that has too few rows to promise the level takes the score of all rows.
 
@@ -129,14 +129,14 @@ class Calibration(Scores):
         pooled = super().bound(level)
         if self.groups is None:
             return pooled
-        found = np.repeat(pooled[None], self.groups.n_codes, axis=0)
+        bounds = np.repeat(pooled[None], self.groups.n_codes, axis=0)
         for code, scores in self.groups.scores.items():
             if scores.rank(level) <= scores.n_samples:
-                found[code] = scores.bound(level)
-        return found
+                bounds[code] = scores.bound(level)
+        return bounds
 
     def of_rows(self, bound: npt.NDArray[np.float64], categorical: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-        """A bound as :meth:`interval` takes it: of each row's group, or the same for all.
+        """A bound as :meth:`interval` takes it: that of each row's group, or one for all rows.
 
         Args:
             bound: from :meth:`bound`.
@@ -150,20 +150,20 @@ class Calibration(Scores):
         """Lower and upper bound of each answer, in the dtype of ``value``.
 
         Raises:
-            ArtifactError: there is no spread, or there are no quantiles, where the method asks for them.
+            ArtifactError: the method needs a spread or quantiles, and the network gave none.
 
         Args:
             value: float (n_samples, n_targets).
-            spread: float (n_samples, n_targets), or None where the method does not ask for it.
+            spread: float (n_samples, n_targets), or None where the method does not need it.
             bound: (n_targets,) or (n_samples, n_targets), from :meth:`of_rows`.
-            quantiles: float (n_samples, n_targets, n_quantiles), or None likewise. Defaults to None.
+            quantiles: float (n_samples, n_targets, n_quantiles), or None where it does not need them. Defaults to None.
         """
         if self.method == "quantile":
-            below, above = heads_at(bound, _known(quantiles, "quantiles"), value.dtype)
+            below, above = heads_at(bound, _required(quantiles, "quantiles"), value.dtype)
             return self._within(value + below, value + above)
         width = bound.astype(value.dtype, copy=False)
         if self.method == "scaled":
-            width = width * _known(spread, "a spread").astype(value.dtype, copy=False)
+            width = width * _required(spread, "a spread").astype(value.dtype, copy=False)
         return self._within(value - width, value + width)
 
     def ends(
@@ -171,7 +171,7 @@ class Calibration(Scores):
     ) -> Floats:
         """Lower bound, value and upper bound in one array, float (3, n_samples, n_targets).
 
-        The same numbers as :meth:`interval` gives, in fewer calls of NumPy: for few rows they cost more than numbers.
+        The same numbers as :meth:`interval` gives, in fewer calls of NumPy: for few rows the calls cost most.
 
         Raises:
             ArtifactError: as :meth:`interval`.
@@ -181,9 +181,9 @@ class Calibration(Scores):
             return np.stack([lower, value, upper])
         width = bound.astype(value.dtype, copy=False) * _SIDES
         if self.method == "scaled":
-            width = width * _known(spread, "a spread").astype(value.dtype, copy=False)
-        found: Floats = value + width
-        return found if self.support == (None, None) else np.clip(found, *self.support)
+            width = width * _required(spread, "a spread").astype(value.dtype, copy=False)
+        ends: Floats = value + width
+        return ends if self.support == (None, None) else np.clip(ends, *self.support)
 
     def _within(self, lower: Floats, upper: Floats) -> Interval:
         if self.support == (None, None):
@@ -194,16 +194,16 @@ class Calibration(Scores):
 def _by_group(
     scores: npt.NDArray[np.float64], weight: npt.NDArray[np.float64] | None, grouping: Grouping
 ) -> GroupScores:
-    found = {}
+    scores_of = {}
     for code in range(grouping.n_codes):
         rows = np.flatnonzero(grouping.codes == code)
-        counted = len(rows) if weight is None else np.count_nonzero(weight[rows])
-        if counted >= MIN_GROUP_ROWS:
-            found[code] = Scores.of(scores[rows], None if weight is None else weight[rows])
-    return GroupScores(column=grouping.column, n_codes=grouping.n_codes, scores=found)
+        n_rows = len(rows) if weight is None else np.count_nonzero(weight[rows])
+        if n_rows >= MIN_GROUP_ROWS:
+            scores_of[code] = Scores.of(scores[rows], None if weight is None else weight[rows])
+    return GroupScores(column=grouping.column, n_codes=grouping.n_codes, scores=scores_of)
 
 
-def _known(outputs: Floats | None, what: str) -> Floats:
+def _required(outputs: Floats | None, name: str) -> Floats:
     if outputs is None:
-        raise ArtifactError(f"Expected {what} from a network with intervals that adapt. Received: none.")
+        raise ArtifactError(f"Expected {name} from a network with intervals that adapt. Received: none.")
     return outputs

@@ -1,12 +1,13 @@
-"""Intervals between quantile heads, and beyond them, as one family in which each contains those of lower levels.
+"""One family of intervals from quantile heads, in which each interval contains those of lower levels.
 
-Conformalised quantile regression (Romano et al. 2019) widens the heads' interval by a score, ``max(q_low - y,
-y - q_high)``. It knows one pair of heads. Here the pairs, from the innermost outwards, are steps of one scale: at
-0 both ends are the median, at j they are the j-th pair, between two pairs they are interpolated, and beyond the last
-pair the ends move on by shares of its width (the relative score of Sesia and Candes 2020): there the score of a row
-is Romano's over that width. Everywhere a row's score is where on this scale the interval first contains it (nested
-conformal prediction, Gupta et al. 2022), so one sorted list of scores answers every level, and a higher level never
-gives a narrower interval.
+Conformalised quantile regression (Romano et al. 2019) widens the interval of one pair of heads by a score,
+``max(q_low - y, y - q_high)``. Here several pairs are the steps of one scale, the innermost first. At 0 both ends are
+the median; at j they are the j-th pair; between two pairs they are interpolated. Beyond the last pair the ends move on
+by shares of its width (the relative score of Sesia and Candes 2020): there a row's score is Romano's over that width.
+
+The score of a row is the place on this scale where the interval first contains the row (nested conformal prediction,
+Gupta et al. 2022). So one sorted list of scores answers every level, and a higher level never gives a narrower
+interval.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def position(residuals: npt.NDArray[np.float64], quantiles: Floats) -> npt.NDArr
     """Where on the scale the interval first contains each row, float64 (n_samples, n_targets), at least 0.
 
     Args:
-        residuals: (n_samples, n_targets), what came true less the median.
+        residuals: (n_samples, n_targets), true values minus the median.
         quantiles: (n_samples, n_targets, n_quantiles), ascending, an odd number of them; the middle one is the median.
     """
     below, above = _knots(np.asarray(quantiles, np.float64))
@@ -35,28 +36,28 @@ def position(residuals: npt.NDArray[np.float64], quantiles: Floats) -> npt.NDArr
 
 
 def heads_at(at: npt.NDArray[np.floating], quantiles: Floats, dtype: Any) -> tuple[Floats, Floats]:
-    """Both ends at a place on the scale, as distances from the median: at most 0, then at least 0.
+    """Lower and upper ends at a place on the scale, as distances from the median: at most 0, and at least 0.
 
     Args:
-        at: (n_targets,) or (n_samples, n_targets), at least 0.
-        quantiles: as above.
+        at: place on the scale, (n_targets,) or (n_samples, n_targets), at least 0.
+        quantiles: as in :func:`position`.
         dtype: of the result, each (n_samples, n_targets).
     """
     last = quantiles.shape[-1] // 2
     at = np.broadcast_to(at, quantiles.shape[:-1])
     step = np.minimum(at.astype(np.intp), last)[..., None]
     share = at[..., None] - step
-    found = []
+    ends = []
     for knots in _knots(quantiles.astype(np.float64)):
         low, high = (np.take_along_axis(knots, k, axis=-1) for k in (step, step + 1))
-        found.append((low + share * (high - low))[..., 0].astype(dtype))
-    return found[0], found[1]
+        ends.append((low + share * (high - low))[..., 0].astype(dtype))
+    return ends[0], ends[1]
 
 
 def _knots(quantiles: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Ends of each pair as distances from the median, the median first and a pair's width beyond the last pair last.
+    """Lower and upper ends as distances from the median: the median's, each pair's, and one width beyond.
 
-    Each (n_samples, n_targets, n_quantiles // 2 + 2); the lower ones descend from 0, the upper ones ascend.
+    Each (n_samples, n_targets, n_quantiles // 2 + 2); the lower ends descend from 0, the upper ones ascend.
     """
     middle = quantiles.shape[-1] // 2
     distances = quantiles - quantiles[..., middle : middle + 1]

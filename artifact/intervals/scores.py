@@ -23,9 +23,9 @@ class Scores(BaseModel):
     least that probability (Vovk et al. 2005).
 
     Attributes:
-        n_samples: calibration rows; of weighted ones as many equal ones as tell as much, see :meth:`of`.
+        n_samples: number of calibration rows; with weights, their effective number, see :meth:`of`.
         ranks: 1-based rank of each stored score among ``n_samples``.
-        scores: for each target the scores in ascending order, all or (``ranks``) some of them.
+        scores: for each target its scores of these ranks, in ascending order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,8 +50,8 @@ class Scores(BaseModel):
         """Sort and thin scores.
 
         With weights a rank counts weight instead of rows (Tibshirani et al. 2019). The weights are scaled such that
-        they sum to Kish's effective number of rows, (sum w)^2 / sum w^2: a new row then counts 1, which is what rows
-        of the weighted population weigh on average.
+        they sum to Kish's effective number of rows, (sum w)^2 / sum w^2. A new row then counts 1, the mean weight of
+        the weighted population.
 
         Args:
             scores: (n_samples, n_targets), at least 0.
@@ -62,17 +62,17 @@ class Scores(BaseModel):
             n = max(1, math.floor(round(float(weight.sum() ** 2 / np.square(weight).sum()), 9)))
         ranks = np.unique(np.linspace(1, n, min(n, MAX_SCORES)).round().astype(int))
         if weight is None:
-            chosen = np.sort(scores, axis=0)[ranks - 1]
+            thinned = np.sort(scores, axis=0)[ranks - 1]
         else:
             order = np.argsort(scores, axis=0, kind="stable")
-            # A hair is added, for sums of shares end a hair below the whole numbers that they stand for.
+            # A hair is added: a sum of floats may end just below the whole number that it should reach.
             reached = np.cumsum(weight[order], axis=0) * (n / weight.sum()) + 1e-9 * n
-            at = [np.minimum(np.searchsorted(column, ranks), len(scores) - 1) for column in reached.T]
-            chosen = np.stack([scores[order[i, j], j] for j, i in enumerate(at)], axis=1)
+            places = [np.minimum(np.searchsorted(column, ranks), len(scores) - 1) for column in reached.T]
+            thinned = np.stack([scores[order[i, j], j] for j, i in enumerate(places)], axis=1)
         return Scores(
             n_samples=n,
             ranks=tuple(int(r) for r in ranks),
-            scores=tuple(tuple(float(s) for s in column) for column in chosen.T),
+            scores=tuple(tuple(float(s) for s in column) for column in thinned.T),
         )
 
     @property
@@ -82,7 +82,7 @@ class Scores(BaseModel):
 
     def rank(self, level: float) -> int:
         """Rank of the score at ``level``; above ``n_samples`` where the rows cannot promise it."""
-        # 0.9 * 10 is 9.000000000000002 in floats when written (n + 1) * level for some n: shave the dust first.
+        # In floats, (n + 1) * level may be 9.000000000000002 where it should be 9: round before ceil.
         return math.ceil(round((self.n_samples + 1) * level, 9))
 
     def bound(self, level: float) -> npt.NDArray[np.float64]:
@@ -95,12 +95,12 @@ class Scores(BaseModel):
             raise DataError(f"Expected 'interval' in (0, 1). Received: interval={level}.")
         rank = self.rank(level)
         if rank > self.n_samples:
-            # Rounded down: the level in the message must itself be one that can be promised.
+            # Rounded down, so that the rows can promise the level that the message names.
             most = math.floor(self.max_level * 1e6) / 1e6
             raise DataError(
                 f"Expected 'interval' of at most {most}, for {self.n_samples} calibration rows. "
                 f"Received: interval={level}."
             )
-        # The stored rank at or above: wider, never narrower, than asked.
+        # The next stored rank, at or above the wanted one: an interval is never too narrow.
         at = int(np.searchsorted(self.ranks, rank))
         return np.array([scores[at] for scores in self.scores])

@@ -1,4 +1,4 @@
-"""Columns bounded softly, for what must not run away where a row is far from the others."""
+"""A soft bound for columns that must stay small where a row is far from the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras import ops
 class SoftBound(keras.layers.Layer):
     """``x / sqrt(1 + (x / 3)^2)``: nearly ``x`` around 0, never beyond 3 (Holzmueller et al. 2024, RealMLP).
 
-    **Shape**: any, kept.
+    **Shape**: any -> the same.
     """
 
     def call(self, inputs: Any) -> Any:

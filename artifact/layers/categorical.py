@@ -17,8 +17,8 @@ from artifact.rows.schema import OTHER_CODE
 class CategoryEmbedding(keras.layers.Layer):
     """Embed each categorical column and join the embeddings.
 
-    Code 0 is missing, 1 is any category that training did not keep. While training, codes turn into 1 with
-    probability ``other_rate``, so that the bucket an unseen category falls into has learnt what to answer.
+    Code 0 is missing, 1 is any category without a code of its own. During training, codes turn into 1 with probability
+    ``other_rate``, so that the bucket for unseen categories is trained too.
 
     **Shape**: int32 (n_networks or 1, n_samples, n_categorical) -> float32 (n_networks, n_samples, sum of the widths).
 
@@ -27,9 +27,9 @@ class CategoryEmbedding(keras.layers.Layer):
         cardinalities: number of codes of each column, the two buckets included.
         max_dim: widest embedding of one column. Defaults to 32.
         other_rate: in [0, 1). Defaults to 0.01.
-        seed: of the random replacement. Defaults to None.
-        first: number of the first network, where these are some of those that a seed draws for. Defaults to 0.
-        numbers: of each network among those that a seed draws for. Defaults to ``first`` and those after it.
+        seed: seed of the random replacement. Defaults to None.
+        first: number of the first network, where other networks share the seed. Defaults to 0.
+        numbers: of each network among those that share the seed. Defaults to ``first`` and those after it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class CategoryEmbedding(keras.layers.Layer):
         codes = ops.cast(inputs, "int32")
         if training and self.other_rate:
             networks, *rest = ops.shape(codes)
-            # Also for the networks before these, so that each has the draws that it would have beside them.
+            # Drawn for all networks that share the seed, so that each has the draws that it would have beside them.
             first, last = self.numbers[0], self.numbers[-1]
             if in_a_row(self.numbers):
                 draw = keras.random.uniform((first + networks, *rest), seed=self._generator)[first:]
@@ -77,12 +77,12 @@ class CategoryEmbedding(keras.layers.Layer):
                 draw = ops.take(keras.random.uniform((last + 1, *rest), seed=self._generator), self.numbers, axis=0)
             codes = ops.where(draw < self.other_rate, OTHER_CODE, codes)
         start = ops.reshape(ops.arange(self.networks, dtype="int32"), (self.networks, 1))
-        joined = [
-            # One gather over all networks' tables, joined: codes of the second network begin where the first's end.
+        embeddings = [
+            # One gather over the joined tables of all networks: the second network's codes begin where the first's end.
             ops.take(ops.reshape(table, (-1, width)), codes[:, :, j] + start * n, axis=0)
             for j, (table, n, width) in enumerate(zip(self._tables, self.cardinalities, self.widths, strict=True))
         ]
-        return joined[0] if len(joined) == 1 else ops.concatenate(joined, axis=-1)
+        return embeddings[0] if len(embeddings) == 1 else ops.concatenate(embeddings, axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (self.networks, input_shape[1], sum(self.widths))

@@ -1,4 +1,4 @@
-"""Dropout of several networks side by side, its masks cheap enough to be drawn anew in each step."""
+"""Dropout for several networks side by side, with masks that are cheap to draw in each step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras import ops
 
 from artifact.layers.numbers import config_of, in_a_row, numbers_of
 
-# Shifts and odd factors by which each bit of a word comes to depend on all others (lowbias32, Wellons 2018).
+# Shifts and odd factors that make each bit of a word depend on all others (lowbias32, Wellons 2018).
 _MIXING = ((16, np.uint32(0x7FEB352D)), (15, np.uint32(0x846CA68B)))
 _LAST_SHIFT = 16
 _BYTES = 4
@@ -20,19 +20,19 @@ _BYTES = 4
 
 @keras.saving.register_keras_serializable(package="trueline")
 class StackedDropout(keras.layers.Layer):
-    """Dropout at a rate of each network's own; while training only (Srivastava et al. 2014).
+    """Dropout at each network's own rate, during training only (Srivastava et al. 2014).
 
-    Each unit is dropped by a random byte, so rates are taken as the nearest 256th; no rate above 0 becomes 0. The bytes
-    are a hash of their place and of the step's seed: Philox took a third of a training step, and XLA computed its
-    numbers again wherever a mask is used.
+    A random byte decides whether a unit is dropped, so rates are rounded to the nearest 256th; no rate above 0 becomes
+    0. The bytes are a hash of their place and of the step's seed: Philox took a third of a training step, and XLA
+    computed its numbers again wherever a mask was used.
 
     **Shape**: (n_networks, n_samples, width) -> the same.
 
     Args:
         rates: of each network, in [0, 1).
-        seed: of the draws. Defaults to None.
-        first: number of the first network, where these are some of those that a seed draws for. Defaults to 0.
-        numbers: of each network among those that a seed draws for. Defaults to ``first`` and those after it.
+        seed: seed of the draws. Defaults to None.
+        first: number of the first network, where other networks share the seed. Defaults to 0.
+        numbers: of each network among those that share the seed. Defaults to ``first`` and those after it.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class StackedDropout(keras.layers.Layer):
             return inputs
         limits = _limits(self.rates)
         shape = (len(self.rates), ops.shape(inputs)[1], inputs.shape[2])
-        kept = random_bytes(*shape, self._generator, self.numbers) >= limits
-        # In the inputs' type: JAX would widen 16 bits to the factors' 32.
+        mask = random_bytes(*shape, self._generator, self.numbers) >= limits
+        # Cast to the inputs' type: JAX would widen 16 bits to the factors' 32.
         factors = (256.0 / (256.0 - limits)).astype(np.float32)
-        return ops.where(kept, inputs * ops.cast(factors, inputs.dtype), 0.0)
+        return ops.where(mask, inputs * ops.cast(factors, inputs.dtype), 0.0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
@@ -77,30 +77,30 @@ def random_bytes(
     generator: keras.random.SeedGenerator,
     numbers: Sequence[int] | None = None,
 ) -> Any:
-    """Independent bytes, uint8 (n_networks, n_samples, width), other ones at each call.
+    """Independent bytes, uint8 (n_networks, n_samples, width), different ones at each call.
 
     Args:
         n_networks, n_samples, width: the shape; ``n_samples`` may be a tensor.
         generator: gives the seed of the call.
-        numbers: of each network: it has the bytes that it would have beside all those of other numbers. Defaults to
-            0 and so on.
+        numbers: number of each network, which alone decides its bytes, whatever networks are beside it. Defaults to
+            0, 1 and so on.
     """
     n_words = -(-width // _BYTES)
-    of_one = n_samples * n_words
+    n_each = n_samples * n_words
     numbers = range(n_networks) if numbers is None else numbers
     if in_a_row(numbers):
-        places = ops.arange(numbers[0] * of_one, (numbers[0] + n_networks) * of_one)
+        places = ops.arange(numbers[0] * n_each, (numbers[0] + n_networks) * n_each)
     else:
-        places = ops.reshape(np.asarray(numbers, np.int32), (-1, 1)) * of_one + ops.arange(of_one, dtype="int32")
+        places = ops.reshape(np.asarray(numbers, np.int32), (-1, 1)) * n_each + ops.arange(n_each, dtype="int32")
     place = ops.reshape(ops.cast(places, "uint32"), (n_networks, -1, n_words))
     seed, call = ops.unstack(ops.cast(generator.next(), "uint32"), num=2)
-    start = _mixed(_mixed(seed) + call)
-    # Odd, so that no word comes twice; of each call its own, so that none goes where another has been.
-    stride = ops.bitwise_or(_mixed(start), np.uint32(1))
-    return ops.view(_mixed(start + place * stride), dtype="uint8")[:, :, :width]
+    start = _mix(_mix(seed) + call)
+    # Odd, so that no word comes twice; different at each call, so that no call repeats another's words.
+    stride = ops.bitwise_or(_mix(start), np.uint32(1))
+    return ops.view(_mix(start + place * stride), dtype="uint8")[:, :, :width]
 
 
-def _mixed(words: Any) -> Any:
+def _mix(words: Any) -> Any:
     for shift, factor in _MIXING:
         words = ops.bitwise_xor(words, ops.right_shift(words, np.uint32(shift))) * factor
     return ops.bitwise_xor(words, ops.right_shift(words, np.uint32(_LAST_SHIFT)))

@@ -1,4 +1,4 @@
-"""Members of a network, which share its weights but for a scale before it and a head behind it (TabM-mini).
+"""Members of a network: they share its weights, and each has its own scale before it and head behind it (TabM-mini).
 
 Gorishniy et al. 2024, "TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling".
 """
@@ -21,8 +21,8 @@ class MemberScale(keras.layers.Layer):
 
     Args:
         networks: how many.
-        members: of each network.
-        widths: columns of each feature's embedding; all of them start with the feature's one draw.
+        members: how many each network has.
+        widths: columns of each feature's embedding; all columns of a feature start with the same draw.
         draw: ``normal`` or ``sign``. Defaults to ``normal``, which the paper takes where features are embedded.
     """
 
@@ -37,10 +37,10 @@ class MemberScale(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         def initial(shape: tuple[int, ...], dtype: Any = None) -> Any:
-            drawn = keras.random.normal((*shape[:-1], len(self.widths)), dtype=dtype)
+            draws = keras.random.normal((*shape[:-1], len(self.widths)), dtype=dtype)
             if self.draw == "sign":
-                drawn = ops.where(drawn < 0, -1.0, 1.0)
-            return ops.repeat(drawn, np.asarray(self.widths), axis=-1)
+                draws = ops.where(draws < 0, -1.0, 1.0)
+            return ops.repeat(draws, np.asarray(self.widths), axis=-1)
 
         shape = (self.networks, self.members, 1, int(input_shape[-1] or 0))
         self._scale = self.add_weight(name="scale", shape=shape, initializer=initial)
@@ -66,9 +66,10 @@ class StackedHeads(keras.layers.Layer):
 
     Args:
         networks: how many.
-        members: of each network.
+        members: how many each network has.
         units: outputs of a head.
-        stddev: of the kernel's draw, times ``1 / sqrt(width)``; 0 starts at 0. Defaults to 0.7.
+        stddev: standard deviation of the kernel's draw, times ``1 / sqrt(width)``; 0 starts at 0. Defaults to
+            0.7.
         ntk: see :class:`StackedDense`.
     """
 

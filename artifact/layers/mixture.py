@@ -16,14 +16,14 @@ class Mixture(keras.layers.Layer):
     """The weighted mean of several models' answers.
 
     Models that answer with a value alone, as trees do, have no part in spreads and quantiles. Where spreads are
-    standard deviations, the mixture's is that of the mixture of normal distributions, in which the models' disagreement
-    is a part (Lakshminarayanan et al. 2017).
+    standard deviations, the answer is that of a mixture of normal distributions, which includes how far the models
+    disagree (Lakshminarayanan et al. 2017).
 
     **Shape**: list of ``{"value", "spread" or "quantiles"}``, float32 (n_samples, n_targets) and (n_samples, n_targets,
-    n_quantiles) -> one such.
+    n_quantiles) -> one of the same form.
 
     Args:
-        weights: of each model, above 0, their sum 1.
+        weights: weight of each model, above 0; their sum is 1.
         normal: spreads are standard deviations. Defaults to False.
     """
 
@@ -36,21 +36,21 @@ class Mixture(keras.layers.Layer):
 
     def call(self, inputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         weights = self.weights_of
-        found = {"value": _sum([a["value"] for a in inputs], weights)}
+        answer = {"value": _sum([a["value"] for a in inputs], weights)}
         for name in ANSWERS[1:]:
-            having = [(a, w) for a, w in zip(inputs, weights, strict=True) if name in a]
-            if not having:
+            answers = [(a, w) for a, w in zip(inputs, weights, strict=True) if name in a]
+            if not answers:
                 continue
-            whole = sum(w for _, w in having)
-            shares = [w / whole for _, w in having]
+            total = sum(w for _, w in answers)
+            shares = [w / total for _, w in answers]
             if name == "spread" and self.normal:
-                # A model without a spread is as uncertain as the others, about its own value.
-                variance = _sum([ops.square(a[name]) for a, _ in having], shares)
-                apart = _sum([ops.square(a["value"] - found["value"]) for a in inputs], weights)
-                found[name] = ops.sqrt(variance + apart)
+                # A model without a spread counts as uncertain as the others, around its own value.
+                variance = _sum([ops.square(a[name]) for a, _ in answers], shares)
+                apart = _sum([ops.square(a["value"] - answer["value"]) for a in inputs], weights)
+                answer[name] = ops.sqrt(variance + apart)
             else:
-                found[name] = _sum([a[name] for a, _ in having], shares)
-        return found
+                answer[name] = _sum([a[name] for a, _ in answers], shares)
+        return answer
 
     def compute_output_shape(self, input_shape: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return max(input_shape, key=len)

@@ -1,4 +1,4 @@
-"""Numbers of a layer's networks among those that a seed draws for: each has its draws, whoever is beside it."""
+"""Numbers of a layer's networks among all that share a seed: a network's number alone decides its draws."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def numbers_of(networks: int, first: int, numbers: Sequence[int] | None) -> list
 
     Args:
         networks: how many.
-        first: number of the first, where they are in a row.
-        numbers: of each, or None where they are in a row.
+        first: number of the first network, where the numbers are in a row.
+        numbers: number of each network, or None where they are in a row.
     """
     return list(range(first, first + networks) if numbers is None else numbers)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-# Beyond this many inter-quartile ranges a value is as extreme as it gets; without it 1e38 would overflow the square.
+# Values are clipped to this many inter-quartile ranges: the square of 1e38 would overflow.
 _LIMIT = 1e6
 
 
@@ -58,8 +58,8 @@ class NumericPreprocessing(keras.layers.Layer):
         Args:
             X: the rows.
             flagged: see the class.
-            standard: mean and standard deviation in place of median and inter-quartile range. Defaults to False.
-            kwargs: of the class.
+            standard: take mean and standard deviation in place of median and inter-quartile range. Defaults to False.
+            kwargs: other arguments of the class.
         """
         center, scale = standard_statistics(X) if standard else robust_statistics(X)
         return cls(center.tolist(), scale.tolist(), flagged, **kwargs)
@@ -108,7 +108,7 @@ def robust_statistics(X: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float6
 def standard_statistics(X: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean of each column's present values, and its deviation with missing values at the mean; float64 (n_numeric,).
 
-    As scikit-learn's SimpleImputer and StandardScaler. A constant column is scaled by 1.
+    scikit-learn's SimpleImputer and StandardScaler have the same statistics. A constant column is scaled by 1.
     """
     n_numeric = X.shape[1]
     center, scale = np.zeros(n_numeric), np.ones(n_numeric)
@@ -119,6 +119,6 @@ def standard_statistics(X: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.floa
             continue
         center[j] = present.mean()
         deviation = float(np.sqrt(np.square(present - center[j]).sum() / len(column)))
-        # What summing float32 numbers leaves of a constant is no deviation.
+        # A sum of float32 numbers leaves a rounding error of a constant column, which is no deviation.
         scale[j] = deviation if deviation > 1e-30 and deviation > 1e-9 * abs(center[j]) else 1.0
     return center, scale

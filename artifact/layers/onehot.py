@@ -16,14 +16,14 @@ from artifact.rows.schema import OTHER_CODE
 class OneHot(keras.layers.Layer):
     """A column for each code of each categorical column, 1 where the row has that code.
 
-    Code 0 is missing, 1 is any category that training did not keep; the categories follow, the most frequent first.
-    Of a column with more codes than ``most``, the last ones count as 1.
+    Code 0 is missing, 1 is any category without a code of its own; the categories follow, the most frequent first.
+    In a column with more codes than ``most``, the last codes count as 1.
 
     **Shape**: int32 (n_networks, n_samples, n_categorical) -> float32 (n_networks, n_samples, sum of the widths).
 
     Args:
         cardinalities: number of codes of each column, the two buckets included.
-        most: codes of one column that get columns of their own, at least 2. Defaults to 200.
+        most: largest number of columns for the codes of one column, at least 2. Defaults to 200.
     """
 
     def __init__(self, cardinalities: Sequence[int], most: int = 200, **kwargs: Any) -> None:
@@ -39,8 +39,8 @@ class OneHot(keras.layers.Layer):
         columns = []
         for j, width in enumerate(self.widths):
             code = codes[:, :, j : j + 1]
-            kept = ops.where(code < width, code, OTHER_CODE)
-            columns.append(ops.cast(ops.equal(kept, np.arange(width, dtype=np.int32)), "float32"))
+            code = ops.where(code < width, code, OTHER_CODE)
+            columns.append(ops.cast(ops.equal(code, np.arange(width, dtype=np.int32)), "float32"))
         return columns[0] if len(columns) == 1 else ops.concatenate(columns, axis=-1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

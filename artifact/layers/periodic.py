@@ -1,4 +1,4 @@
-"""Periodic embeddings of numeric columns, and the scale that stands before them in RealMLP."""
+"""Periodic embeddings of numeric columns, and the scale before them in RealMLP."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="trueline")
 class PeriodicEmbedding(keras.layers.Layer):
-    """PBLD: each column by cosines of learned frequencies, a small linear layer, and the column itself.
+    """PBLD: embed each column by cosines of learned frequencies and a small linear layer, beside the column itself.
 
     ``concat(x, cos(2 pi (x w1 + b1)) @ W2 + b2)`` a column, for each network on its own (Holzmueller et al. 2024,
     "Better by Default": PBLD embeddings of RealMLP).
@@ -20,9 +20,9 @@ class PeriodicEmbedding(keras.layers.Layer):
 
     Args:
         networks: how many.
-        frequencies: cosines of one column. Defaults to 16.
-        dim: width of one column's embedding, itself included. Defaults to 4.
-        stddev: of the frequencies' draw. Defaults to 0.1.
+        frequencies: number of cosines of one column. Defaults to 16.
+        dim: width of one column's embedding, the column itself included. Defaults to 4.
+        stddev: standard deviation of the frequencies' draw. Defaults to 0.1.
     """
 
     def __init__(self, networks: int, frequencies: int = 16, dim: int = 4, stddev: float = 0.1, **kwargs: Any) -> None:
@@ -39,8 +39,8 @@ class PeriodicEmbedding(keras.layers.Layer):
         lead = (self.networks, self._columns)
         normal = keras.initializers.RandomNormal(stddev=self.stddev)
         phase = keras.initializers.RandomUniform(-math.pi, math.pi)
-        bound = self.frequencies**-0.5
-        uniform = keras.initializers.RandomUniform(-bound, bound)
+        limit = self.frequencies**-0.5
+        uniform = keras.initializers.RandomUniform(-limit, limit)
         self._frequency = self.add_weight(name="frequency", shape=(*lead, 1, self.frequencies), initializer=normal)
         self._phase = self.add_weight(name="phase", shape=(*lead, 1, self.frequencies), initializer=phase)
         self._kernel = self.add_weight(
@@ -52,10 +52,10 @@ class PeriodicEmbedding(keras.layers.Layer):
         # (networks, n_columns, n_samples, 1)
         x = ops.expand_dims(ops.transpose(inputs, (0, 2, 1)), -1)
         waves = ops.cos(2 * math.pi * x * self._frequency + self._phase)
-        learned = ops.matmul(waves, self._kernel) + self._bias
+        embedding = ops.matmul(waves, self._kernel) + self._bias
         x = x + ops.zeros((self.networks, 1, 1, 1), dtype=x.dtype)
-        joined = ops.transpose(ops.concatenate([x, learned], axis=-1), (0, 2, 1, 3))
-        return ops.reshape(joined, (self.networks, -1, self._columns * self.dim))
+        columns = ops.transpose(ops.concatenate([x, embedding], axis=-1), (0, 2, 1, 3))
+        return ops.reshape(columns, (self.networks, -1, self._columns * self.dim))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (self.networks, input_shape[1], int(input_shape[-1] or 0) * self.dim)

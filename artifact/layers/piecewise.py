@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-# Narrower bins would turn the last bit of a scaled value, which runtimes round differently, into a visible one.
+# Runtimes round the last bit of a scaled value differently; narrower bins would make that visible.
 _MIN_BIN = 0.002
-# Quantiles of more rows than this are no more accurate than bins need.
+# Quantiles of so many rows are accurate enough for bins.
 _MAX_ROWS = 200_000
 
 
@@ -21,8 +21,8 @@ _MAX_ROWS = 200_000
 class PiecewiseLinearEmbedding(keras.layers.Layer):
     """Embed each column by a learned piecewise-linear function of it, for each network on its own.
 
-    Each column's range is cut at its quantiles; bin ``i`` holds how far the value has come through it, in [0, 1], the
-    first bin unbounded below and the last above. ``embedding = x * w0 + b0 + bins @ W``, ``W`` starting at 0
+    Each column's range is cut at its quantiles; bin ``i`` says how far the value has come through it, in [0, 1]. The
+    first bin is unbounded below, the last one above. ``embedding = x * w0 + b0 + bins @ W``, ``W`` starting at 0
     (Gorishniy et al. 2022, "On Embeddings for Numerical Features"; the version of TabM, 2024).
 
     **Shape**: float32 (n_networks or 1, n_samples, n_columns) -> float32 (n_networks, n_samples, n_columns * dim).
@@ -65,9 +65,9 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):
         Args:
             networks: how many.
             Z: the scaled rows, float32 (n_samples, n_columns).
-            n_bins: at most, of each column.
-            known: edges of columns that have them already, by column. Defaults to none.
-            kwargs: of the class.
+            n_bins: largest number of bins of a column.
+            known: edges of the columns that have them already, by column. Defaults to none.
+            kwargs: other arguments of the class.
         """
         Z = Z[:: -(-len(Z) // _MAX_ROWS)]
         edges = []
@@ -75,12 +75,12 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):
             if known and j in known:
                 edges.append(list(known[j]))
                 continue
-            cut = [float(column.min())]
+            own_edges = [float(column.min())]
             for edge in np.quantile(column, np.linspace(0, 1, n_bins + 1)[1:]).astype(np.float32):
-                if edge - cut[-1] >= _MIN_BIN:
-                    cut.append(float(edge))
+                if edge - own_edges[-1] >= _MIN_BIN:
+                    own_edges.append(float(edge))
             # A column that is constant here still needs one bin.
-            edges.append(cut if len(cut) > 1 else [cut[0], cut[0] + 1.0])
+            edges.append(own_edges if len(own_edges) > 1 else [own_edges[0], own_edges[0] + 1.0])
         return cls(networks, edges, **kwargs)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:  # noqa: ARG002
@@ -92,7 +92,7 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):
         for j, column in enumerate(self.edges):
             n_bins = len(column) - 1
             self._low[j, :n_bins] = column[:-1]
-            # Bins beyond a column's own stay 0: their inverse width is 0.
+            # A column with fewer bins than others is padded with bins that stay 0: their inverse width is 0.
             self._inverse[j, :n_bins] = 1.0 / np.diff(np.asarray(column, np.float64))
             self._floor[j, 0], self._ceiling[j, n_bins - 1] = -10.0, 10.0
         uniform = keras.initializers.RandomUniform(-1.0, 1.0)

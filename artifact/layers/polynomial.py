@@ -15,7 +15,7 @@ from keras import ops
 class PolynomialFeatures(keras.layers.Layer):
     """All products of up to ``degree`` of the first columns, powers included, and the other columns as they are.
 
-    The products stand in the order of scikit-learn's layer of that name: by degree, then by column; no constant.
+    The products have the order of scikit-learn's class of that name: by degree, then by column; no constant.
 
     **Shape**: (n_networks, n_samples, width) -> (n_networks, n_samples, :func:`n_products` + width - ``columns``).
 
@@ -62,8 +62,8 @@ def _steps(columns: int, degree: int) -> list[tuple[Any, Any]]:
     steps = []
     before: dict[tuple[int, ...], int] = {(i,): i for i in range(columns)}
     for size in range(2, degree + 1):
-        chosen = list(itertools.combinations_with_replacement(range(columns), size))
-        first = np.array([before[c[:-1]] for c in chosen], np.int32)
-        steps.append((first, np.array([c[-1] for c in chosen], np.int32)))
-        before = {c: i for i, c in enumerate(chosen)}
+        products = list(itertools.combinations_with_replacement(range(columns), size))
+        first = np.array([before[c[:-1]] for c in products], np.int32)
+        steps.append((first, np.array([c[-1] for c in products], np.int32)))
+        before = {c: i for i, c in enumerate(products)}
     return steps

@@ -16,7 +16,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="trueline")
 class StackedDense(keras.layers.Layer):
-    """A dense layer of each network.
+    """A dense layer for each network.
 
     **Shape**: (n_networks or 1, n_samples, width) -> (n_networks, n_samples, units).
 
@@ -83,7 +83,7 @@ class StackedDense(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="trueline")
 class JoinFeatures(keras.layers.Layer):
-    """Features side by side, those that are the same for every network given to each.
+    """Joins features side by side; features that all networks share are repeated for each.
 
     **Shape**: list of (n_networks or 1, n_samples, width) -> (n_networks, n_samples, sum of the widths).
 
@@ -110,7 +110,7 @@ class JoinFeatures(keras.layers.Layer):
 
 
 class EachNetwork(keras.initializers.Initializer):
-    """Draws each network's kernel as the named initialiser draws one; its fans are one network's.
+    """Draws each network's kernel by the named initialiser, with the fan-in and fan-out of one network.
 
     Args:
         name: of a Keras initialiser.
@@ -125,7 +125,7 @@ class EachNetwork(keras.initializers.Initializer):
         return cls(**config)
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
-        # An initialiser gives the same draw at each call; a clone of one without a seed takes a new one.
+        # An initialiser gives the same draw at each call; a clone of one without a seed gets a new seed.
         return ops.stack([self._inner.clone()(shape[1:], dtype=dtype) for _ in range(shape[0])])
 
     def get_config(self) -> dict[str, Any]:

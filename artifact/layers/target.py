@@ -11,25 +11,25 @@ from keras import ops
 
 # Spreads are kept within e^-7 and e^4 standard deviations: an answer needs a width that is above 0 and finite.
 _LOG_SPREAD = (-7.0, 4.0)
-# Of a rate's logarithm, and of a probability: what float32 tells apart, in the loss as in the answer.
+# Limits of a rate's logarithm and of a probability, in the loss as in the answer: float32 tells no others apart.
 LOG_RATE = (-15.0, 15.0)
 PROBABILITY = (1e-5, 1 - 1e-5)
-# Between neighbouring quantiles, in standard deviations: above what float32 loses when the mean is added.
+# Least gap between neighbouring quantiles, in standard deviations: above what float32 loses when the mean is added.
 _LEAST_GAP = 1e-4
 LINKS = ("identity", "normal", "log", "logistic", "quantile")
 
 
 def ascending(raw: Any, n_quantiles: int) -> Any:
-    """Quantiles that cannot cross: the median, and from it outwards sums of gaps above 0 (softplus).
+    """Quantiles that cannot cross: the median, plus or minus sums of gaps above 0 (softplus).
 
     **Shape**: (..., n_targets * n_quantiles) -> (..., n_targets, n_quantiles).
     """
-    # Of unknown sizes a reshape may work out one, and takes the others from the tensor.
+    # A reshape can infer one unknown size only; the other unknown sizes come from the tensor.
     unknown = [i for i, size in enumerate(raw.shape[:-1]) if size is None]
     lead = [-1 if [i] == unknown[-1:] else size for i, size in enumerate(ops.shape(raw)[:-1])]
     raw = ops.reshape(raw, (*lead, int(raw.shape[-1]) // n_quantiles, n_quantiles))
     middle = n_quantiles // 2
-    # As a product, not as a cumulated sum: every runtime has it, in both directions.
+    # A matrix product in place of a cumulated sum: every runtime has it, and it works in both directions.
     outwards = np.zeros((n_quantiles, n_quantiles), np.float32)
     for k in range(n_quantiles):
         outwards[middle + 1 : k + 1, k] = 1.0
@@ -41,27 +41,27 @@ def ascending(raw: Any, n_quantiles: int) -> Any:
 class TargetScaling(keras.layers.Layer):
     """Average over networks and members, apply the link, and undo the standardisation of the target.
 
-    What the outputs are, by ``link``:
+    The meaning of the outputs, by ``link``:
 
     - ``identity``: values, then log spreads; the answers are their means.
     - ``normal``: means, then log standard deviations, of normal distributions. The answer is mean and standard
-      deviation of their mixture, (Lakshminarayanan et al. 2017): the spread has the members' disagreement in it. Its
+      deviation of their mixture (Lakshminarayanan et al. 2017): the spread includes the members' disagreement. The
       variance is corrected to ``spread_scale * (variance + spread_floor)``.
     - ``log``: logarithms of rates, then log spreads.
-    - ``logistic``: log odds. With probability p the spread is 2 p (1 - p), what a 0 or 1 is off from p on average.
+    - ``logistic``: log odds. With probability p the spread is 2 p (1 - p), the mean distance of a 0 or 1 from p.
     - ``quantile``: ``n_quantiles`` a target as :func:`ascending` takes them; the value is the middle one.
 
     **Shape**: float32 (n_networks * n_members, n_samples, n_outputs) -> ``{"value", "spread"}``, each float32
-    (n_samples, n_targets) in the target's unit, its offset not yet added; of quantiles ``{"value", "quantiles"}``, the
-    latter (n_samples, n_targets, n_quantiles).
+    (n_samples, n_targets) in the target's unit, its offset not yet added; for ``quantile`` ``{"value", "quantiles"}``,
+    the latter (n_samples, n_targets, n_quantiles).
 
     Args:
         mean, std: what was subtracted from and what divided each target, (n_targets,).
         minimum, maximum: values are kept within these, (n_targets,), offset subtracted; None for no bounds.
         link: see above. Defaults to ``identity``.
         n_quantiles: of each target, an odd number. Defaults to 0.
-        spread_scale, spread_floor: see above, of each target, the floor in squares of ``std``. Defaults to no
-            correction.
+        spread_scale, spread_floor: see ``normal`` above, of each target; the floor in squares of ``std``. Defaults to
+            no correction.
     """
 
     def __init__(
@@ -112,11 +112,11 @@ class TargetScaling(keras.layers.Layer):
 
     def _quantiles(self, inputs: Any) -> dict[str, Any]:
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
-        found = ops.mean(ascending(inputs, self.n_quantiles), axis=0) * std[:, None] + mean[:, None]
+        quantiles = ops.mean(ascending(inputs, self.n_quantiles), axis=0) * std[:, None] + mean[:, None]
         middle = self.n_quantiles // 2
-        value = self._bounded(found[:, :, middle])
-        # All of them move with the median: an interval keeps its width.
-        return {"value": value, "quantiles": found + ops.expand_dims(value - found[:, :, middle], -1)}
+        value = self._bounded(quantiles[:, :, middle])
+        # All quantiles move with the median, so that an interval keeps its width.
+        return {"value": value, "quantiles": quantiles + ops.expand_dims(value - quantiles[:, :, middle], -1)}
 
     def _bounded(self, value: Any) -> Any:
         if self.minimum is None or self.maximum is None:

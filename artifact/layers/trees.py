@@ -1,4 +1,4 @@
-"""Regression trees, grown before and fixed, as a layer."""
+"""Regression trees as a layer: they are grown before, and fixed."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Nodes(NamedTuple):
 class BoostedTrees(keras.layers.Layer):
     """The sum of regression trees' leaves, as gradient boosting grows them (Friedman 2001).
 
-    All rows walk all trees at once, a level a step; a row that has reached a leaf stays there. The nodes are weights
-    that no training changes.
+    All rows walk all trees at once, one level at each step; a row that has reached a leaf stays there. The nodes are
+    weights that no training changes.
 
     **Shape**: list of (n_samples, n_columns), numbers with NaN where missing and codes, side by side in that order ->
     float32 (n_samples, n_targets) in the target's unit, its offset not yet added.
@@ -43,8 +43,8 @@ class BoostedTrees(keras.layers.Layer):
     Args:
         roots: number of each tree's first node, (n_trees,).
         target_of: which target each tree adds to, (n_trees,).
-        n_nodes: of all trees.
-        depth: most comparisons of a row in one tree.
+        n_nodes: number of nodes of all trees.
+        depth: largest number of comparisons of a row in one tree.
         mean, std: what was subtracted from and what divided each target, (n_targets,).
         minimum, maximum: values are kept within these, (n_targets,).
     """
@@ -85,8 +85,8 @@ class BoostedTrees(keras.layers.Layer):
 
     def nodes(self) -> Nodes:
         """The nodes as arrays."""
-        found: Mapping[str, Any] = {name: ops.convert_to_numpy(v) for name, v in self._nodes.items()}
-        return Nodes(**{name: np.asarray(values) for name, values in found.items()})
+        arrays: Mapping[str, Any] = {name: ops.convert_to_numpy(v) for name, v in self._nodes.items()}
+        return Nodes(**{name: np.asarray(values) for name, values in arrays.items()})
 
     def call(self, inputs: Sequence[Any]) -> Any:
         columns = ops.concatenate([ops.cast(part, "float32") for part in inputs], axis=1)
@@ -101,8 +101,8 @@ class BoostedTrees(keras.layers.Layer):
         of_target = np.zeros((len(self.roots), len(self.mean)), np.float32)
         of_target[np.arange(len(self.roots)), self.target_of] = 1.0
         total = ops.matmul(ops.take(nodes["value"], at), of_target)
-        found = total * np.asarray(self.std, np.float32) + np.asarray(self.mean, np.float32)
-        return ops.clip(found, np.asarray(self.minimum, np.float32), np.asarray(self.maximum, np.float32))
+        answer = total * np.asarray(self.std, np.float32) + np.asarray(self.mean, np.float32)
+        return ops.clip(answer, np.asarray(self.minimum, np.float32), np.asarray(self.maximum, np.float32))
 
     def compute_output_shape(self, input_shape: Sequence[tuple[int | None, ...]]) -> tuple[int | None, ...]:
         return (input_shape[0][0], len(self.mean))

@@ -1,1 +1,1 @@
-"""Where versions are stored, which of them is live, and which may go."""
+"""Where versions are stored, which of them is live, and which may be deleted."""

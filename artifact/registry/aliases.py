@@ -17,7 +17,7 @@ from artifact.files import replace_text, unreadable
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 ALIASES = (CHAMPION, CHALLENGER)
-_HISTORY_KEPT = 50
+_MAX_HISTORY = 50
 
 
 class Alias(BaseModel):
@@ -37,7 +37,7 @@ class Alias(BaseModel):
 
 
 class Aliases:
-    """One small file an alias, which a reader sees as it was or as it is.
+    """One small file for each alias; a reader sees its old content or its new one.
 
     Args:
         folder: holds a folder for each model.
@@ -51,7 +51,7 @@ class Aliases:
         return self._folder / name / f"{alias}.json"
 
     def paths(self, alias: str) -> dict[str, Path]:
-        """Where the alias's file of each model stands, once the alias is set; by name, in alphabetical order."""
+        """The path of an alias's file for each model, in alphabetical order; the file exists once the alias is set."""
         try:
             names = sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir())
         except FileNotFoundError:
@@ -70,16 +70,16 @@ class Aliases:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            way_out = "Have the file readable"
+            way_out = "Make the file readable"
             if isinstance(error, ValidationError):
                 way_out = f"Remove that file, then promote a version: `trueline promote {name}:VERSION`"
             raise ArtifactError(f"Expected an alias in {path}. Received: {unreadable(error)}. {way_out}.") from error
 
     def write(self, name: str, alias: str, version: str, previous: tuple[str, ...]) -> None:
-        """Point an alias at a version; of ``previous`` the last 50 are kept. Hold the lock for it."""
+        """Point an alias at a version, and store the last 50 of ``previous``. The caller holds the lock."""
         state = Alias(
             version=version,
-            previous=previous[-_HISTORY_KEPT:],
+            previous=previous[-_MAX_HISTORY:],
             changed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         replace_text(self.path(name, alias), json.dumps(state.model_dump(), indent=2) + "\n")

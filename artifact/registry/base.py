@@ -1,4 +1,4 @@
-"""Registry: what a store of versions is to its callers, whatever holds it."""
+"""Registry: the interface of a store of versions, whatever holds them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Registry(Protocol):
     def resolve(self, reference: str) -> Reference:
         """The version meant by ``name``, ``name:version`` or ``name:alias``.
 
-        A name alone is its champion, or without one its newest version.
+        A name alone means its champion, or its newest version where it has no champion.
 
         Raises:
             NotFoundError: no such model, version or alias; the message lists those there are.
@@ -83,11 +83,11 @@ class Registry(Protocol):
         ...
 
     def abandon(self) -> None:
-        """Remove what this process is writing and has not stored. For a process that ends in the midst of it."""
+        """Remove the versions that this process has begun and not stored, when it ends in the middle of writing."""
         ...
 
     def remove(self, version: Reference) -> None:
-        """Take a version out of the store, all of it at once. Whoever calls has asked whether it may go."""
+        """Take a version out of the store, all of it at once. The caller has checked that it may go."""
         ...
 
     def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
@@ -103,7 +103,7 @@ class Registry(Protocol):
         ...
 
     def former_champions(self, name: str) -> list[str]:
-        """Former champions that still exist, the latest last: ``rollback`` returns to it. Empty where there is none."""
+        """Former champions that still exist, the latest last; ``rollback`` returns to the latest."""
         ...
 
     def promote(self, reference: str, *, alias: str = CHAMPION, force: bool = False) -> Reference:
@@ -125,18 +125,18 @@ class Registry(Protocol):
         ...
 
     def lock(self, name: str) -> AbstractContextManager[None]:
-        """Keep other processes from changing a model's aliases, and its versions from going, during the block."""
+        """Keep other processes from changing a model's aliases, or deleting its versions, during the block."""
         ...
 
     def revision(self, name: str | None = None) -> Hashable:
-        """Changes when the champion of a model does, or is deleted; without a name, when any model's champion does.
+        """A value that changes when a model's champion changes or is deleted; without a name, any model's champion.
 
-        For watchers, who ask several times a second: it reads no file that is as before.
+        Watchers ask several times a second, so it reads no file that has not changed.
         """
         ...
 
     def version_revision(self, name: str, version: str) -> Hashable:
-        """Changes when a version comes, goes, or comes back."""
+        """A value that changes when a version is stored, deleted, or stored again."""
         ...
 
 

@@ -19,7 +19,7 @@ from artifact.registry.aliases import ALIASES, CHAMPION, Alias, Aliases
 from artifact.registry.base import Reference, Registry, check_name, is_name
 from artifact.registry.revision import Stamps, stamps_of
 
-# The smallest versions take about so much.
+# About the size of the smallest versions.
 _PROBE_BYTES = 256 * 1024
 
 
@@ -32,7 +32,7 @@ class LocalRegistry(Registry):
 
     Attributes:
         models: BentoML's store.
-        staging: on the same disk, what is being written, or taken out, and is no version.
+        staging: folder on the same disk for versions that are being written or deleted.
     """
 
     def __init__(self, home: Path) -> None:
@@ -40,12 +40,12 @@ class LocalRegistry(Registry):
         self.models = home / "models"
         self._aliases = Aliases(home / "trueline" / "aliases")
         self.staging = home / "trueline" / "staging"
-        self._written: set[Path] = set()
+        self._unfinished: set[Path] = set()
         # The stamp of each model's alias file when its champion was read, and the manifest of that version.
-        self._seen: dict[str, tuple[Stamps, Path | None]] = {}
+        self._champions: dict[str, tuple[Stamps, Path | None]] = {}
 
     def abandon(self) -> None:
-        for folder in [*self._written]:
+        for folder in [*self._unfinished]:
             shutil.rmtree(folder, ignore_errors=True)
 
     @classmethod
@@ -56,7 +56,7 @@ class LocalRegistry(Registry):
     def check_writable(self, name: str) -> None:
         probe = f".probe-{secrets.token_hex(4)}"
         staged, final = self.staging / probe, self.models / name / probe
-        made = [folder for folder in (self.models, final.parent) if not folder.exists()]
+        new_folders = [folder for folder in (self.models, final.parent) if not folder.exists()]
         try:
             for folder in (self.staging, final.parent):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -66,16 +66,16 @@ class LocalRegistry(Registry):
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
-            where = error.filename or self.home
+            place = error.filename or self.home
             raise ArtifactError(
                 f"Expected a model store that can be written, in BENTOML_HOME={self.home}. "
-                f"Received: {error.strerror or error}, at {where}. Mend it, or name another folder in BENTOML_HOME."
+                f"Received: {error.strerror or error}, at {place}. Mend it, or name another folder in BENTOML_HOME."
             ) from error
         finally:
             for path in (staged, final):
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
-            for folder in reversed(made):
+            for folder in reversed(new_folders):
                 with contextlib.suppress(OSError):
                     folder.rmdir()
 
@@ -104,21 +104,21 @@ class LocalRegistry(Registry):
         return self.resolve(f"{name}:{version}")
 
     def resolve(self, reference: str) -> Reference:
-        name, _, wanted = reference.partition(":")
+        name, _, version = reference.partition(":")
         versions = self.versions(name)
         if not versions:
             raise NotFoundError(unknown_name("model", name, self.names()))
-        if wanted in ALIASES:
-            alias = self.alias(name, wanted)
+        if version in ALIASES:
+            alias = self.alias(name, version)
             if alias is None:
-                raise NotFoundError(f"Model '{name}' has no {wanted}. Its versions are: {', '.join(versions)}.")
-            wanted = alias.version
-        elif not wanted:
+                raise NotFoundError(f"Model '{name}' has no {version}. Its versions are: {', '.join(versions)}.")
+            version = alias.version
+        elif not version:
             alias = self.alias(name, CHAMPION)
-            wanted = alias.version if alias else versions[-1]
-        if wanted not in versions:
-            raise NotFoundError(unknown_name("version", wanted, reversed(versions), of=name))
-        return Reference(name, wanted, self.models / name / wanted)
+            version = alias.version if alias else versions[-1]
+        if version not in versions:
+            raise NotFoundError(unknown_name("version", version, reversed(versions), of=name))
+        return Reference(name, version, self.models / name / version)
 
     def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
         return self._aliases.read(name, alias)
@@ -130,14 +130,14 @@ class LocalRegistry(Registry):
         if name is None:
             return stamps_of(self._aliases.paths(CHAMPION).values())
         stamps = stamps_of([self._aliases.path(name, CHAMPION)])
-        # An alias file changes by one atomic rename: what was read of one is true as long as its stamp is the same.
-        seen, manifest = self._seen.get(name, ((), None))
-        if stamps != seen:
+        # An alias file changes by one atomic rename: its content is the same as long as its stamp is.
+        former_stamps, manifest = self._champions.get(name, ((), None))
+        if stamps != former_stamps:
             manifest = None
             with contextlib.suppress(ArtifactError):
                 alias = self.alias(name)
                 manifest = None if alias is None else self._manifest(name, alias.version)
-            self._seen[name] = stamps, manifest
+            self._champions[name] = stamps, manifest
         return stamps if manifest is None else (*stamps, *stamps_of([manifest], missing=True))
 
     def version_revision(self, name: str, version: str) -> Hashable:
@@ -149,21 +149,21 @@ class LocalRegistry(Registry):
     def promote(self, reference: str, *, alias: str = CHAMPION, force: bool = False) -> Reference:
         if alias not in ALIASES:
             raise NotFoundError(unknown_name("alias", alias, ALIASES))
-        found = self.resolve(reference)
-        verdict = self.manifest(found.name, found.version).verdict
+        version = self.resolve(reference)
+        verdict = self.manifest(version.name, version.version).verdict
         if not verdict.beats_mean and not force:
             raise RefusedError(
-                f"Expected a model that beats predicting the mean. Received: {found.name}:{found.version}, which does "
-                "not on its test rows. Train on more or better columns, or promote it with --force."
+                f"Expected a model that beats predicting the mean. Received: {version.name}:{version.version}, which "
+                "does not on its test rows. Train on more or better columns, or promote it with --force."
             )
-        with self.lock(found.name):
-            # It may have been deleted while we looked at it.
-            self.resolve(f"{found.name}:{found.version}")
-            current = self.alias(found.name, alias)
-            if current is None or current.version != found.version:
+        with self.lock(version.name):
+            # The version may have been deleted since it was resolved.
+            self.resolve(f"{version.name}:{version.version}")
+            current = self.alias(version.name, alias)
+            if current is None or current.version != version.version:
                 previous = () if current is None else (*current.previous, current.version)
-                self._aliases.write(found.name, alias, found.version, previous)
-        return found
+                self._aliases.write(version.name, alias, version.version, previous)
+        return version
 
     def rollback(self, name: str) -> Reference:
         versions = self.versions(name)
@@ -179,12 +179,14 @@ class LocalRegistry(Registry):
     def _no_way_back(self, name: str, versions: list[str]) -> str:
         current = self.alias(name)
         former = () if current is None else current.previous
-        gone = [v for v in former if v not in versions]
+        deleted = [v for v in former if v not in versions]
         others = [v for v in versions if current is None or v != current.version]
-        said = f"{name}:{gone[-1]}, which is not in the store any more. Put it back, or " if gone else "none. "
+        received = (
+            f"{name}:{deleted[-1]}, which is not in the store any more. Put it back, or " if deleted else "none. "
+        )
         advice = f"promote another version: `trueline promote {name}:{others[-1]}`." if others else "train another one."
-        advice = advice if gone else advice[0].upper() + advice[1:]
-        return f"Expected a former champion of '{name}' to return to. Received: {said}{advice}"
+        advice = advice if deleted else advice[0].upper() + advice[1:]
+        return f"Expected a former champion of '{name}' to return to. Received: {received}{advice}"
 
     def former_champions(self, name: str) -> list[str]:
         current = self.alias(name)
@@ -192,7 +194,7 @@ class LocalRegistry(Registry):
             return []
         versions = self.versions(name)
         previous = [v for v in current.previous if v in versions]
-        # With the versions between them deleted, a former champion may be the present one.
+        # Where the versions between them are deleted, the last former champion may be the present one.
         while previous and previous[-1] == current.version:
             previous.pop()
         return previous
@@ -201,7 +203,7 @@ class LocalRegistry(Registry):
         return self._aliases.lock(name)
 
     def remove(self, version: Reference) -> None:
-        # One rename takes it from every reader at once; what follows only frees the room.
+        # One rename takes the version from every reader at once; the rest only frees the disk.
         aside = self.staging / f"deleted-{version.name}-{version.version}-{secrets.token_hex(4)}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         version.path.rename(aside)
@@ -215,7 +217,7 @@ class LocalRegistry(Registry):
         # To the microsecond: versions are ordered by name, and two may come within a second.
         version = f"{now:%Y%m%d-%H%M%S-%f}"
         staging = self.staging / f"{name}-{version}"
-        self._written.add(staging)
+        self._unfinished.add(staging)
         staging.mkdir(parents=True)
         final = self.models / name / version
         try:
@@ -227,14 +229,14 @@ class LocalRegistry(Registry):
             staging.rename(final)
             try:
                 flush(final.parent)
-                # BentoML's own pointer, so that its commands list and export the newest; nothing of ours reads it.
+                # BentoML's own pointer, so that its commands list and export the newest; Trueline does not read it.
                 replace_text(final.parent / "latest", version)
             except BaseException:
                 shutil.rmtree(final, ignore_errors=True)
                 raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-            self._written.discard(staging)
+            self._unfinished.discard(staging)
 
 
 def bentoml_home(environ: Mapping[str, str]) -> Path:
@@ -276,10 +278,10 @@ def _write_store_record(folder: Path, name: str, version: str, created: datetime
 
 
 def _point_to_newest(folder: Path) -> None:
-    """Keep BentoML's own pointer true; without versions the model's folder goes."""
-    left = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if left:
-        replace_text(folder / "latest", left[-1])
+    """Point BentoML's ``latest`` at the newest version; without versions, remove the model's folder."""
+    versions = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if versions:
+        replace_text(folder / "latest", versions[-1])
         return
     (folder / "latest").unlink(missing_ok=True)
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Takes versions out of the store: never one that serves, and never the one that a rollback returns to."""
+"""Deletes versions, but none that serves and none that a rollback would return to."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _WAY_OUT = {
 def reserved(registry: Registry, name: str) -> dict[str, str]:
     """Versions that must stay, and what each is: ``champion``, ``challenger`` or ``former champion``."""
     former = registry.former_champions(name)
-    found = {former[-1]: FORMER_CHAMPION} if former else {}
+    roles = {former[-1]: FORMER_CHAMPION} if former else {}
     for alias in reversed(ALIASES):
         state = registry.alias(name, alias)
         if state is not None:
-            found[state.version] = alias
-    return found
+            roles[state.version] = alias
+    return roles
 
 
 def surplus(registry: Registry, name: str, keep: int) -> list[str]:
-    """Versions that :func:`delete` may take and that are not among the newest, the oldest first.
+    """Older versions that :func:`delete` may take, the oldest first.
 
     Args:
         registry: the store.
         name: of the model.
-        keep: how many of the newest stay, at least 1; versions that must stay do so beyond them.
+        keep: how many of the newest versions stay, at least 1; older ones that must stay are not listed either.
 
     Raises:
         NotFoundError: no such model.
@@ -46,19 +46,19 @@ def check_deletable(registry: Registry, reference: str) -> Reference:
 
     Raises:
         NotFoundError: no such model or version.
-        DataError: a name without a version, which says what is meant only to who looks it up.
+        DataError: a name without a version; a deletion must name its version.
         RefusedError: the version serves, or a rollback would return to it.
     """
     name, _, version = reference.partition(":")
     if not version:
         versions = ", ".join(reversed(registry.versions(registry.resolve(name).name)))
         raise DataError(f"Expected NAME:VERSION. Received: '{reference}'. The versions of '{name}' are: {versions}.")
-    found = registry.resolve(reference)
-    role = reserved(registry, name).get(found.version)
+    match = registry.resolve(reference)
+    role = reserved(registry, name).get(match.version)
     if role is not None:
         way_out = _WAY_OUT.get(role, "Promote another version first.")
-        raise RefusedError(f"Expected a version that may go. Received: {name}:{found.version}, the {role}. {way_out}")
-    return found
+        raise RefusedError(f"Expected a version that may go. Received: {name}:{match.version}, the {role}. {way_out}")
+    return match
 
 
 def delete(registry: Registry, reference: str) -> Reference:
@@ -69,15 +69,15 @@ def delete(registry: Registry, reference: str) -> Reference:
         reference: ``NAME:VERSION``.
 
     Returns:
-        What it was; its path is there no more.
+        The deleted version; its path no longer exists.
 
     Raises:
         DataError, RefusedError: see :func:`check_deletable`.
         OSError: the store cannot be written.
     """
     check_deletable(registry, reference)
-    # Once more where nobody can promote it meanwhile.
+    # Check once more under the lock, where nobody can promote the version meanwhile.
     with registry.lock(reference.partition(":")[0]):
-        found = check_deletable(registry, reference)
-        registry.remove(found)
-    return found
+        version = check_deletable(registry, reference)
+        registry.remove(version)
+    return version

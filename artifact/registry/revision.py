@@ -1,4 +1,4 @@
-"""What tells a watcher of files that one of them is another one now."""
+"""Stamps of files, by which a watcher sees that one of them was replaced."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Stamps = tuple[tuple[str, int, int, int], ...]
 
 
 def stamps_of(paths: Iterable[Path], *, missing: bool = False) -> Stamps:
-    """One stamp a file that is there. Some microseconds a file; none is opened.
+    """One stamp for each file that exists. It takes some microseconds a file and opens none.
 
     Args:
         paths: of the files.
-        missing: have one for files that are not there, too, with zeros. Defaults to False.
+        missing: also give a stamp of zeros for each file that does not exist. Defaults to False.
     """
     stamps = [_stamp(path) for path in paths]
     return tuple(stamp for stamp in stamps if missing or stamp[1])

@@ -1,1 +1,1 @@
-"""What a row is: its schema, how each value is read, and rows as arrays."""
+"""Rows: their schema, how each value is read, and rows as arrays."""

@@ -1,7 +1,7 @@
-"""Features whose whole column is not there: refused, unless they are to be answered as missing.
+"""Features without a column in the table: refused, or answered as missing where the caller asks for it.
 
-A value that is missing in one row says something of that row. A column that no row has is a renamed, forgotten or
-misspelt one, far more often than a value that nobody knew: the model would answer each row by the feature's median.
+A value that is missing in one row tells something about that row. A column that is missing was mostly renamed,
+forgotten or misspelt, and the model would answer every row with the feature's median.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from artifact.rows.schema import Feature, FeatureSchema
 
 MissingColumns = Literal["refuse", "impute"]
 MISSING_COLUMNS: tuple[MissingColumns, ...] = get_args(MissingColumns)
-# The kind of the warning that each row of such a table has.
+# The kind of the warning that each row of such a table gets.
 WARNING = "missing_column"
-# The names of a table come from anybody: only so many are compared, and none that is longer.
+# A table's names may come from anybody: only so many are compared, and none that is longer.
 _COMPARED = 1000
 _LENGTH = 200
 
 
 def absent_features(schema: FeatureSchema, names: Collection[str], missing_columns: MissingColumns) -> list[Feature]:
-    """The features that a table has to have as columns and does not, in schema order.
+    """The features that need a column in the table and have none, in schema order.
 
     Args:
         names: of the table's columns.
-        missing_columns: ``impute`` lets a feature go that training saw missing; ``refuse`` lets none.
+        missing_columns: with ``impute`` a feature that training saw missing needs no column; with ``refuse`` all do.
     """
-    known = frozenset(names)
-    wanted = (f for f in schema.features if missing_columns == "refuse" or f.missing == "refuse")
-    return [feature for feature in wanted if feature.name not in known]
+    present = frozenset(names)
+    required = (f for f in schema.features if missing_columns == "refuse" or f.missing == "refuse")
+    return [feature for feature in required if feature.name not in present]
 
 
 def nearest_column(schema: FeatureSchema, name: str, names: Iterable[str]) -> str | None:
-    """The column that is probably meant by an absent feature's name: one that is neither feature nor target."""
-    taken = {*schema.names, *schema.target_names}
-    others = (column for column in names if column not in taken and 0 < len(column) <= _LENGTH)
+    """The column that an absent feature's name probably means: a similar one, neither feature nor target."""
+    own_names = {*schema.names, *schema.target_names}
+    others = (column for column in names if column not in own_names and 0 < len(column) <= _LENGTH)
     return nearest_name(name, tuple(islice(others, _COMPARED)))
 
 
 def absence(feature: Feature, nearest: str | None, way_out: str, what: str = "column") -> str:
-    """What a fault says of an absent column: the rule, and the next step.
+    """The message of a fault about an absent column: the rule, then the next step.
 
     Args:
-        nearest: of the table's own columns, where one is alike.
+        nearest: the column from :func:`nearest_column`, or None.
         way_out: how to have the feature answered as missing, for example ``ask with ?missing_columns=impute``.
-        what: in the protocol's word. Defaults to ``column``.
+        what: the protocol's word for a column. Defaults to ``column``.
 
     Example:
         >>> absence(area, "Area", "ask with ?missing_columns=impute")

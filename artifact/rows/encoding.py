@@ -1,4 +1,4 @@
-"""Records or columns to arrays, in schema order: the one place where a value becomes a number."""
+"""Encodes records or columns as arrays, in schema order: the one place where a value becomes a number."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Encoded:
     Attributes:
         numeric: float32 (n_samples, n_numeric), columns as ``schema.numeric_columns``, NaN where missing.
         categorical: int32 (n_samples, n_categorical), 0 missing, 1 other, columns as ``schema.categorical``.
-        warnings: values outside the training range, rare or unseen, in column order; then columns that were not there.
+        warnings: of values outside the training range, rare or unseen, in column order; then of absent columns.
     """
 
     numeric: npt.NDArray[np.float32]
@@ -64,16 +64,16 @@ class Encoder:
         numeric, categorical = schema.numeric, schema.categorical
         self._numeric_names = tuple(f.name for f in numeric)
         self._categorical_names = tuple(f.name for f in categorical)
-        self._known = frozenset(schema.names)
+        self._feature_names = frozenset(schema.names)
         self._codes: list[dict[str | None, int]] = [
             {None: MISSING_CODE, **{c: i for i, c in enumerate(f.categories, start=FIRST_CATEGORY_CODE)}}
             for f in categorical
         ]
         self._rare = [frozenset(f.rare) for f in categorical]
         self._checks = NumericChecks(numeric)
-        self._packed = RowPacker(self._numeric_names)
+        self._pack_rows = RowPacker(self._numeric_names)
         self._offsets = np.array([f.offset for f in numeric], dtype=np.float64)
-        self._centred = bool(self._offsets.any())
+        self._has_offsets = bool(self._offsets.any())
         self._datetimes = [j for j, f in enumerate(numeric) if f.kind == "datetime"]
         self._sources = [self._numeric_names.index(c.feature) for c in schema.numeric_columns]
 
@@ -115,7 +115,7 @@ class Encoder:
             SchemaMismatchError: as in :meth:`encode_rows`, for columns of unequal length and for columns that are
                 not there.
         """
-        unknown = [name for name in columns if name not in self._known]
+        unknown = [name for name in columns if name not in self._feature_names]
         if unknown:
             raise SchemaMismatchError([self._unknown(None, name) for name in unknown])
         for name, values in columns.items():
@@ -128,14 +128,14 @@ class Encoder:
             name, length = next((k, v) for k, v in lengths.items() if v != n)
             message = f"Expected columns of equal length, {n} as '{next(iter(lengths))}' has."
             raise SchemaMismatchError([Fault(None, name, message, f"{length} values", "length")])
-        if columns and missing_columns == "refuse" and len(columns) < len(self._known):
+        if columns and missing_columns == "refuse" and len(columns) < len(self._feature_names):
             raise SchemaMismatchError(self._absent(columns))
         absent = [None] * n
         faults: list[Fault] = []
         matrix = self._numeric_matrix({name: columns.get(name, absent) for name in self._numeric_names}, n, faults)
         raw = [category_column(columns.get(name, absent)) for name in self._categorical_names]
         encoded = self._finish(matrix, raw, faults, checked=checked)
-        if len(columns) < len(self._known):
+        if len(columns) < len(self._feature_names):
             for name in (name for name in self.schema.names if name not in columns):
                 message = f"'{name}' has no column; answered as missing."
                 encoded.warnings.extend(RowWarning(i, name, WARNING, message) for i in range(n))
@@ -156,9 +156,9 @@ class Encoder:
         unknown = (
             (i, name)
             for i, row in enumerate(rows)
-            if not row.keys() <= self._known
+            if not row.keys() <= self._feature_names
             for name in row
-            if name not in self._known
+            if name not in self._feature_names
         )
         faults = [self._unknown(i, name) for i, name in islice(unknown, FAULT_LIMIT)]
         if faults:
@@ -171,7 +171,7 @@ class Encoder:
         names = self._numeric_names
         if not self._datetimes:
             try:
-                return self._packed(rows)
+                return self._pack_rows(rows)
             except struct.error:
                 pass  # Read one by one below.
         values = [[row.get(n) for n in names] for row in rows]
@@ -215,22 +215,22 @@ class Encoder:
             else:
                 if not checked:
                     values = read_strings(feature, values, faults)
-                found = [codes.get(v, OTHER_CODE) for v in values]
-                categorical[:, j] = found
-                unusual = bool(found) and min(found) < FIRST_CATEGORY_CODE
+                row_codes = [codes.get(v, OTHER_CODE) for v in values]
+                categorical[:, j] = row_codes
+                unusual = bool(row_codes) and min(row_codes) < FIRST_CATEGORY_CODE
             if unusual:
                 check_codes(feature, categorical[:, j], values, self._rare[j], faults, warnings)
         if faults:
-            # A type fault leaves a hole where the value stood; it is not missing as well.
+            # A value of a wrong type is NaN in the matrix, and must not be reported as missing too.
             typed = {(f.row, f.field) for f in faults if f.reason == "type"}
-            kept = [f for f in faults if f.reason != "missing" or (f.row, f.field) not in typed]
-            kept.sort(key=lambda f: -1 if f.row is None else f.row)
-            raise SchemaMismatchError(kept[:FAULT_LIMIT], warnings)
+            reported = [f for f in faults if f.reason != "missing" or (f.row, f.field) not in typed]
+            reported.sort(key=lambda f: -1 if f.row is None else f.row)
+            raise SchemaMismatchError(reported[:FAULT_LIMIT], warnings)
         return Encoded(self._float32(matrix, usual=usual), categorical, warnings)
 
     def _float32(self, matrix: FloatArray, *, usual: bool) -> npt.NDArray[np.float32]:
         columns = matrix
-        if self._centred:
+        if self._has_offsets:
             with np.errstate(over="ignore"):
                 columns = matrix - self._offsets
         if self._datetimes:

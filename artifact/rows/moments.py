@@ -13,7 +13,7 @@ _FIRST_YEAR, _AFTER_LAST = np.datetime64("0001-01-01"), np.datetime64("10000-01-
 
 
 def moment(seconds: float) -> datetime:
-    """The moment so many seconds after 1970, in UTC; the first or last that can be written, where it lies beyond.
+    """The moment so many seconds after 1970, in UTC, clipped to those that can be written.
 
     Example:
         >>> moment(0.0).isoformat(), moment(1e15).isoformat()
@@ -25,7 +25,7 @@ def moment(seconds: float) -> datetime:
 def unwritable(moments: npt.NDArray[np.datetime64]) -> npt.NDArray[np.bool_]:
     """Which moments lie outside the years 1 to 9999: bool (n_samples,), False where there is none.
 
-    Compared in years: microseconds of the year 300000 do not fit into 64 bits.
+    They are compared in years: microseconds of the year 300000 do not fit into 64 bits.
     """
     years = moments.astype("datetime64[Y]")
     return np.asarray((years < _FIRST_YEAR.astype("datetime64[Y]")) | (years >= _AFTER_LAST.astype("datetime64[Y]")))

@@ -1,4 +1,4 @@
-"""Rows of numbers to a matrix: the fastest way that Python has, for the rows that are nearly all."""
+"""Packs rows of numbers into a matrix, in the fastest way that Python has; nearly all rows are such."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from artifact.rows.values import FloatArray
 class RowPacker:
     """Packs the same fields of each row into a float64 matrix.
 
-    ``struct`` writes a row in half a microsecond where ``np.array`` takes one and a half, and that is once a request.
+    ``struct`` writes a row in half a microsecond, ``np.array`` in one and a half, and each request waits for it.
 
     Args:
         names: the fields, one column each.
@@ -29,7 +29,7 @@ class RowPacker:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
-        # Of one name itemgetter gives the value itself, of none it cannot be made.
+        # For one name itemgetter would give the bare value, and it needs at least one.
         self._values = itemgetter(*self._names) if len(self._names) > 1 else self._each
         self._pack = struct.Struct(f"={len(self._names)}d").pack
 
@@ -39,13 +39,13 @@ class RowPacker:
         Raises:
             struct.error: a value that is no number, or an integer beyond what a float holds.
         """
-        packed = []
+        parts = []
         for row in rows:
             try:
-                packed.append(self._pack(*self._values(row)))
+                parts.append(self._pack(*self._values(row)))
             except (KeyError, struct.error):
-                packed.append(self._pack(*[math.nan if v is None else v for v in self._each(row)]))
-        return np.frombuffer(b"".join(packed)).reshape(len(rows), len(self._names))
+                parts.append(self._pack(*[math.nan if v is None else v for v in self._each(row)]))
+        return np.frombuffer(b"".join(parts)).reshape(len(rows), len(self._names))
 
     def _each(self, row: Mapping[str, Any]) -> list[Any]:
         return [row.get(name) for name in self._names]

@@ -42,12 +42,12 @@ class Feature(BaseModel):
         categories: known categories, most frequent first; code of the first is 2 (0 missing, 1 other).
         rare: categories that stood in the table, but in too few rows for a code of their own; they are answered as
             ``other``. At most 1,000, the most frequent first.
-        rare_left: rare categories beyond those; a value that is one of them counts as unseen, and its message says
-            that it may be. Schemas of before rare categories were told apart have none of either.
+        rare_left: number of rare categories beyond those. A value that is one of them counts as unseen, and its message
+            says that it may be rare. Schemas that are older than rare categories have none of either.
         missing: ``impute`` where training saw the feature missing, ``refuse`` where it never was.
-        unseen: ``other`` answers an unknown category through the model's own bucket, ``refuse`` does not. A rare one
-            is answered either way.
-        out_of_range: ``warn`` answers a value outside the range with a warning, ``refuse`` does not.
+        unseen: ``other`` answers an unknown category through the model's own bucket, ``refuse`` refuses it. A rare
+            category is answered in both cases.
+        out_of_range: ``warn`` answers a value outside the range with a warning, ``refuse`` refuses it.
         parts: for a datetime, which numeric columns it becomes.
         example: one usual value, as it would stand in JSON.
         text: how the texts of a table or CSV are written; None: as JSON would write them.
@@ -63,7 +63,7 @@ class Feature(BaseModel):
     maximum: float | None = Field(default=None, allow_inf_nan=False)
     offset: float = Field(default=0.0, allow_inf_nan=False)
     categories: tuple[str, ...] = ()
-    # These and ``text`` are left out where they say nothing, so that the digest of such a schema is what it always was.
+    # These and ``text`` are not written where they are empty, so that such a schema keeps its digest.
     rare: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     rare_left: int = Field(default=0, ge=0, exclude_if=lambda value: not value)
     missing: Literal["impute", "refuse"] = "refuse"
@@ -176,7 +176,7 @@ class FeatureSchema(BaseModel):
         raise DataError(unknown_name("feature", name, self.names))
 
     def digest(self) -> str:
-        """sha256 of the schema's canonical JSON: equal digests take and give the same rows."""
+        """sha256 of the schema's canonical JSON: schemas with equal digests take and give the same rows."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -194,7 +194,7 @@ class FeatureSchema(BaseModel):
         """The schema of one row as JSON Schema (draft 2020-12).
 
         ``unit``, ``range`` and ``categories`` are annotations: a value outside them is answered with a warning
-        unless the feature's policy refuses it, in which case the constraint itself (``minimum``, ``enum``) stands too.
+        unless the feature's policy refuses it; then the constraint (``minimum``, ``enum``) is written too.
         """
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -227,7 +227,7 @@ def _property(feature: Feature) -> dict[str, Any]:
     if feature.unit:
         entry["unit"] = feature.unit
     if feature.kind == "datetime":
-        # Not date-time: that is RFC 3339's, which asks for a time and a zone, and clients made from it hold to that.
+        # Not date-time: that is RFC 3339's, which needs a time and a zone, and generated clients insist on both.
         entry["format"] = "iso-8601"
     elif feature.kind in ("number", "integer") and feature.minimum is not None and feature.maximum is not None:
         low, high = (_plain_number(v) for v in (feature.minimum, feature.maximum))
@@ -243,5 +243,5 @@ def _property(feature: Feature) -> dict[str, Any]:
 
 
 def _plain_number(value: float) -> float | int:
-    """3.0 as 3, so that documents read as people write."""
+    """3.0 as 3, as people write it."""
     return int(value) if math.isfinite(value) and value == int(value) and abs(value) < 2**53 else value

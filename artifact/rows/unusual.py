@@ -18,7 +18,7 @@ _FLOAT64_MAX = float(np.finfo(np.float64).max)
 
 
 class RowWarning(NamedTuple):
-    """A value that was answered but that the caller should know of.
+    """A value that was answered all the same, and that the caller should know of.
 
     ``kind``: ``out_of_range``, ``rare``, ``unseen``, ``missing_column`` where the whole column was not there,
     or in a table ``infinite``.
@@ -34,7 +34,7 @@ class NumericChecks:
     """What the schema asks of numbers, booleans and datetimes.
 
     Args:
-        features: a column of the matrices each, in schema order.
+        features: one for each column of the matrices, in schema order.
     """
 
     def __init__(self, features: Sequence[Feature]) -> None:
@@ -51,27 +51,27 @@ class NumericChecks:
         self._any_imputed = not self._refuse_missing.all()
 
     def all_usual(self, matrix: FloatArray) -> bool:
-        """Whether all is finite, in range, missing only where it may: most requests are and need no closer look."""
+        """Whether all values are finite, in range, and missing only where allowed: then no closer look is needed."""
         inside = (matrix >= self._usual_low) & (matrix <= self._usual_high)
         if self._any_integral:
             inside &= (np.floor(matrix) == matrix) | ~self._integral
         if self._any_imputed:
             inside |= np.isnan(matrix) & ~self._refuse_missing
-        # Each byte is one answer, and bytes are searched faster than an array reduced.
+        # Each byte is one True or False: to search bytes is faster than to reduce an array.
         return b"\0" not in inside.tobytes()
 
     def check(self, matrix: FloatArray, faults: list[Fault], warnings: list[RowWarning]) -> None:
         """Add what is wrong with the values to ``faults`` and what is unusual to ``warnings``."""
         features = self._features
         missing = np.isnan(matrix)
-        faults.extend(_missing(i, features[j]) for i, j in _where(missing & self._refuse_missing))
+        faults.extend(_missing(i, features[j]) for i, j in _positions(missing & self._refuse_missing))
         infinite = np.isinf(matrix)
         outside = (matrix < self._low) | (matrix > self._high)
         broken = self._integral & ~missing & ~infinite & ((np.floor(matrix) != matrix) | (outside & self._boolean))
-        for i, j in _where(infinite | broken):
+        for i, j in _positions(infinite | broken):
             rule = "Expected a finite number." if infinite[i, j] else RULES[features[j].kind]
             faults.append(Fault(i, features[j].name, rule, float(matrix[i, j]), "type"))
-        for i, j in _where(outside & ~infinite & ~broken, limit=None):
+        for i, j in _positions(outside & ~infinite & ~broken, limit=None):
             _outside(i, features[j], float(matrix[i, j]), faults, warnings)
 
 
@@ -86,16 +86,16 @@ def check_codes(
     """Add missing, rare and unseen categories to ``faults`` or ``warnings``, as the feature's policies say.
 
     Args:
-        feature: whose values they are.
+        feature: the feature that has these values.
         codes: int32 (n_samples,), 0 missing, 1 other.
         values: what the codes were made from.
         rare: the feature's rare categories.
-        faults: what is refused is added here.
-        warnings: what is answered all the same is added here.
+        faults: refused values are added here.
+        warnings: values that are answered all the same are added here.
     """
     if feature.missing == "refuse" and not codes.all():
         faults.extend(_missing(int(i), feature) for i in np.flatnonzero(codes == MISSING_CODE)[:FAULT_LIMIT])
-    refused = 0
+    n_refused = 0
     for i in map(int, np.flatnonzero(codes == OTHER_CODE)):
         value = values[i]
         if value in rare:
@@ -103,10 +103,10 @@ def check_codes(
             warnings.append(RowWarning(i, feature.name, "rare", message))
         elif feature.unseen == "other":
             warnings.append(RowWarning(i, feature.name, "unseen", _unseen(feature, value)))
-        elif refused == FAULT_LIMIT:
+        elif n_refused == FAULT_LIMIT:
             return
         else:
-            refused += 1
+            n_refused += 1
             message = unknown_name("category", str(value), feature.categories, of=feature.name)
             faults.append(Fault(i, feature.name, message, value, "unseen"))
 
@@ -121,17 +121,17 @@ def _unseen(feature: Feature, value: Any) -> str:
 
 
 def _outside(row: int, feature: Feature, value: float, faults: list[Fault], warnings: list[RowWarning]) -> None:
-    low, high = (_shown(feature, v) for v in (feature.minimum, feature.maximum))
+    low, high = (_displayed(feature, v) for v in (feature.minimum, feature.maximum))
     if feature.out_of_range == "refuse":
         message = f"Expected a value in the training range [{low}, {high}]."
-        faults.append(Fault(row, feature.name, message, _shown(feature, value), "range"))
+        faults.append(Fault(row, feature.name, message, _displayed(feature, value), "range"))
     else:
-        message = f"'{feature.name}' = {_shown(feature, value)} is outside the training range [{low}, {high}]."
+        message = f"'{feature.name}' = {_displayed(feature, value)} is outside the training range [{low}, {high}]."
         warnings.append(RowWarning(row, feature.name, "out_of_range", message))
 
 
 def _ends(feature: Feature) -> tuple[float, float]:
-    """The range, finite: what lies beyond float64 is infinite, and is refused for that."""
+    """The range with finite ends: a value beyond float64 is infinite, and is refused as such."""
     if feature.kind == "boolean":
         return 0.0, 1.0
     low, high = feature.minimum, feature.maximum
@@ -143,11 +143,11 @@ def _missing(row: int, feature: Feature) -> Fault:
     return Fault(row, feature.name, message, None, "missing")
 
 
-def _where(mask: npt.NDArray[np.bool_], limit: int | None = FAULT_LIMIT) -> list[tuple[int, int]]:
+def _positions(mask: npt.NDArray[np.bool_], limit: int | None = FAULT_LIMIT) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in np.argwhere(mask)[:limit]]
 
 
-def _shown(feature: Feature, value: float | None) -> Any:
+def _displayed(feature: Feature, value: float | None) -> Any:
     if value is None:
         return "unbounded"
     if feature.kind == "datetime":

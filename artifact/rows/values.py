@@ -1,4 +1,4 @@
-"""How single values and columns of them are read: numbers, strings, moments, dictionaries of strings."""
+"""Reads single values and columns of them: numbers, strings, moments, dictionaries of strings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NUMBER_TYPES = frozenset({float, int, type(None)})
 _BOOLEAN_TYPES = frozenset({bool, type(None)})
 _STRING_TYPES = frozenset({str, type(None)})
 
-# What a value of each kind must be, in the words of a fault.
+# The rule for a value of each kind, in the words of a fault.
 RULES: dict[Kind, str] = {
     "number": "Expected a number.",
     "integer": "Expected an integer.",
@@ -128,7 +128,7 @@ def is_missing(value: Any) -> bool:
 
 def _datetime64_seconds(values: npt.NDArray[np.datetime64]) -> FloatArray:
     micros = values.astype("datetime64[us]")
-    # A year that no text can hold is missing, as training takes it: some databases write "infinity" so.
+    # A year that no text can hold counts as missing, as in training: some databases mean "infinity" by it.
     absent = np.isnat(micros) | unwritable(values)
     return np.where(absent, np.nan, micros.astype(np.int64).astype(np.float64) / 1e6)
 
@@ -149,7 +149,7 @@ def read_seconds(feature: Feature, values: Any, faults: list[Fault]) -> FloatArr
 
 def read_numbers(feature: Feature, values: Iterable[Any], faults: list[Fault]) -> FloatArray:
     boolean = feature.kind == "boolean"
-    # A look at the types alone is ten times faster than one at each value, and enough for nearly every column.
+    # To look at the types alone is ten times faster than to look at each value, and mostly enough.
     if isinstance(values, (list, tuple)) and set(map(type, values)) <= (_BOOLEAN_TYPES if boolean else _NUMBER_TYPES):
         with contextlib.suppress(OverflowError):
             return np.array(values, dtype=np.float64)
@@ -166,7 +166,7 @@ def read_numbers(feature: Feature, values: Iterable[Any], faults: list[Fault]) -
 
 
 def _refuse(feature: Feature, row: int, value: Any, faults: list[Fault], before: int) -> None:
-    # What to send is looked for where the fault may be reported: a hostile body has more of them.
+    # Only faults that may be reported get a hint: a hostile body has many more of them.
     hint = what_to_send(feature, value) if len(faults) - before < FAULT_LIMIT else ""
     faults.append(Fault(row, feature.name, RULES[feature.kind] + hint, value, "type"))
 

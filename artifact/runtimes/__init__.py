@@ -1,4 +1,4 @@
-"""Runtimes: what computes the network. Each is imported when it is used, so that a service holds one of them."""
+"""Runtimes, which compute the network. Each is imported when it is used, so that a service loads only one."""
 
 from artifact.runtimes.base import (
     CATEGORICAL_INPUT,

@@ -1,4 +1,4 @@
-"""What every runtime is to its caller: names, inputs and outputs of the network, and how far answers may differ."""
+"""The interface of every runtime: names, the network's inputs and outputs, and how far answers may differ."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Outputs(NamedTuple):
 
     Attributes:
         value: float32 (n_samples, n_targets).
-        spread: float32 (n_samples, n_targets) above 0, or None where the network predicts none.
-        quantiles: float32 (n_samples, n_targets, n_quantiles) ascending, the middle one is ``value``; or None likewise.
+        spread: float32 (n_samples, n_targets) above 0, or None where the network predicts no spread.
+        quantiles: float32 (n_samples, n_targets, n_quantiles) ascending, the middle one is ``value``; or None.
     """
 
     value: Float32
@@ -58,5 +58,5 @@ class Runtime(Protocol):
         ...
 
     def computed_rows(self, n_rows: int) -> int:
-        """Rows that a call of ``n_rows`` computes, those that fill it up among them: what it costs by."""
+        """Rows that a call of ``n_rows`` computes, padding included: its cost depends on them."""
         ...

@@ -1,7 +1,7 @@
-"""Runs of few rows by ONNX Runtime over buffers that stay.
+"""Runs of few rows by ONNX Runtime over buffers that are used again.
 
 A call of ``session.run`` with NumPy arrays costs more than the usual network's own work on one row: arrays are wrapped,
-outputs allocated, results wrapped again. Bound once to buffers, a run is one call.
+outputs allocated, results wrapped again. Once buffers are bound to the session, a run is one call.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# Above, the network's work outweighs the call, and buffers would be worth their memory no more.
+# Above this the network's work outweighs the call, and buffers are not worth their memory.
 BOUND_ROWS = 64
 
 
@@ -22,9 +22,9 @@ class BoundRuns:
 
     Args:
         session: of ONNX Runtime.
-        inputs: by name an array as the session takes it; only its width and dtype count.
-        outputs: by name an array as the session gave it.
-        multiple: runs are of a multiple of so many rows.
+        inputs: by name an array that the session took; only its width and dtype count.
+        outputs: by name an array that the session gave; likewise.
+        multiple: each run has a multiple of so many rows.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class BoundRuns:
         self._inputs = {name: (array.shape[1:], array.dtype) for name, array in inputs.items()}
         self._outputs = {name: (array.shape[1:], array.dtype) for name, array in outputs.items()}
         self._multiple = multiple
-        # By number of rows the runs that nobody uses now; a list's pop and append are whole to other threads.
+        # The runs that nobody uses now, by number of rows; pop and append of a list are atomic between threads.
         self._free: defaultdict[int, list[_Run]] = defaultdict(list)
 
     def run(self, arrays: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
@@ -51,17 +51,17 @@ class BoundRuns:
             run = free.pop()
         except IndexError:
             run = _Run(self._session, size, self._inputs, self._outputs)
-        # What fills up to the multiple are rows of an earlier run: no row's answer depends on another row.
+        # The rows that pad to the multiple are of an earlier run: no row's answer depends on another row.
         for buffer, array in zip(run.inputs, arrays, strict=True):
             buffer[:n] = array
         run.call(run.binding, None)
-        found = [buffer[:n].copy() for buffer in run.outputs]
+        answers = [buffer[:n].copy() for buffer in run.outputs]
         free.append(run)
-        return found
+        return answers
 
 
 class _Run:
-    """Buffers of one size and the session bound to them."""
+    """Buffers of one size, and the session's binding to them."""
 
     __slots__ = ("binding", "call", "inputs", "outputs")
 
@@ -74,10 +74,10 @@ class _Run:
     ) -> None:
         self.inputs = [np.zeros((size, *shape), dtype) for shape, dtype in inputs.values()]
         self.outputs = [np.zeros((size, *shape), dtype) for shape, dtype in outputs.values()]
-        bound = session.io_binding()
+        binding = session.io_binding()
         for name, buffer in zip(inputs, self.inputs, strict=True):
-            bound.bind_input(name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
+            binding.bind_input(name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
         for name, buffer in zip(outputs, self.outputs, strict=True):
-            bound.bind_output(name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
-        # What session.run_with_iobinding() calls, without the layer around it.
-        self.binding, self.call = bound._iobinding, session._sess.run_with_iobinding
+            binding.bind_output(name, "cpu", 0, buffer.dtype.type, buffer.shape, buffer.ctypes.data)
+        # session.run_with_iobinding() calls this; here the layer around it is left out.
+        self.binding, self.call = binding._iobinding, session._sess.run_with_iobinding

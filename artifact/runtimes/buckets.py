@@ -1,4 +1,4 @@
-"""Fixed numbers of rows: a compiled call has one shape, and a request has any number of rows."""
+"""Buckets are fixed numbers of rows: a compiled call has one shape, and a request has any number of rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUCKETS = (1, 4, 16, 64, 256, 1024, 4096)
 
 
 def cut(n_rows: int) -> Iterator[tuple[int, int, int]]:
-    """The calls that answer ``n_rows``: first row, row after the last, and bucket of each. No rows are a call too.
+    """The calls that answer ``n_rows``: first row, row after the last, and bucket of each. Zero rows take one call.
 
     Example:
         >>> list(cut(5000))
@@ -27,14 +27,14 @@ def cut(n_rows: int) -> Iterator[tuple[int, int, int]]:
 
 
 def computed_rows(n_rows: int) -> int:
-    """Rows of all the buckets that ``n_rows`` take."""
+    """Rows of all the buckets that ``n_rows`` need."""
     return sum(bucket for _, _, bucket in cut(n_rows))
 
 
-def filled(rows: npt.NDArray[Any], bucket: int) -> npt.NDArray[Any]:
-    """Rows, then rows of zeros up to the bucket's number."""
+def pad(rows: npt.NDArray[Any], bucket: int) -> npt.NDArray[Any]:
+    """The rows, then rows of zeros up to the bucket's number."""
     if len(rows) == bucket:
         return rows
-    whole = np.zeros((bucket, rows.shape[1]), rows.dtype)
-    whole[: len(rows)] = rows
-    return whole
+    padded = np.zeros((bucket, rows.shape[1]), rows.dtype)
+    padded[: len(rows)] = rows
+    return padded

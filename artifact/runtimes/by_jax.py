@@ -39,7 +39,7 @@ class Jax:
         with jax.default_device(self._device):
             model = build()
         variables = (model.trainable_variables, model.non_trainable_variables)
-        # Committed to the device, so that what is compiled for them runs there; shared by all buckets.
+        # Committed to the device, so that calls compiled for these weights run there; all buckets share them.
         self._weights = jax.device_put([[v.value for v in part] for part in variables], self._device)
         return model
 
@@ -54,7 +54,7 @@ class Jax:
             return dict(answer)
 
         shapes = {name: np.zeros((rows, width), dtype) for name, (width, dtype) in widths.items()}
-        # A GPU's default keeps 10 of 23 bits of each factor: an error of 5e-4, above the tolerance.
+        # By default a GPU keeps 10 of 23 bits of each factor: an error of 5e-4, above the tolerance.
         with jax.default_matmul_precision("highest"):
             executable = jax.jit(forward).lower(weights, shapes).compile()
 

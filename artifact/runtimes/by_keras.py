@@ -24,16 +24,16 @@ from artifact.runtimes.base import (
     Int32,
     Outputs,
 )
-from artifact.runtimes.chunks import joined
+from artifact.runtimes.chunks import join
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 
 class Backend(Protocol):
-    """What a backend's file gives: its machine made ready, and calls compiled for one number of rows.
+    """A backend of Keras that is ready to serve: it compiles calls for one number of rows.
 
-    ``load`` is called first and builds the model on the device; what it returns goes into ``compiled``.
+    ``load`` is called first and builds the model on the device; ``compiled`` takes the model that it returns.
     """
 
     device: str
@@ -44,10 +44,10 @@ class Backend(Protocol):
 
 
 class KerasRuntime:
-    """``model.keras`` by compiled calls; imports Keras when built, and compiles and warms every bucket.
+    """``model.keras`` by compiled calls; building one imports Keras, compiles every bucket and runs it once.
 
-    No request compiles: rows are filled up to the next bucket of 1, 4, 16, 64, 256, 1024, 4096, and more are cut into
-    calls of 4096.
+    No request compiles anything: rows are padded to the next bucket of 1, 4, 16, 64, 256, 1024, 4096. More rows are
+    cut into calls of 4096.
 
     Args:
         path: ``model.keras``; loaded with ``safe_mode=True``.
@@ -73,7 +73,7 @@ class KerasRuntime:
             model = backend.load(lambda: keras.saving.load_model(path, compile=False, safe_mode=True))
         except (ValueError, OSError, TypeError, KeyError) as error:
             raise ArtifactError(f"Expected a Keras model in {path}. Received: {error}.") from error
-        # A model that was never called has no output to speak of.
+        # A model that was never called has no attribute 'output'.
         outputs = getattr(model, "output", None)
         names = sorted(outputs) if isinstance(outputs, dict) else []
         if VALUE_OUTPUT not in names:
@@ -86,26 +86,26 @@ class KerasRuntime:
     def run(self, numeric: Float32, categorical: Int32) -> Outputs:
         """Answers whose last bits may depend on the bucket that a row is in."""
         rows = {NUMERIC_INPUT: numeric, CATEGORICAL_INPUT: categorical}
-        taken = {name: rows[name] for name in self._widths}
+        inputs = {name: rows[name] for name in self._widths}
         parts = []
         for start, stop, bucket in buckets.cut(len(numeric)):
-            feed = {name: buckets.filled(array[start:stop], bucket) for name, array in taken.items()}
+            feed = {name: buckets.pad(array[start:stop], bucket) for name, array in inputs.items()}
             part = {name: answer[: stop - start] for name, answer in self._calls[bucket](feed).items()}
             parts.append(Outputs(part[VALUE_OUTPUT], part.get(SPREAD_OUTPUT), part.get(QUANTILES_OUTPUT)))
-        return joined(parts)
+        return join(parts)
 
     def computed_rows(self, n_rows: int) -> int:
         return buckets.computed_rows(n_rows)
 
 
 def prefer_installed_backend() -> None:
-    """Have Keras, which is not imported yet, take JAX where there is no TensorFlow and nobody chose a backend."""
+    """Make Keras use JAX where TensorFlow is not installed and no backend is chosen; call it before importing Keras."""
     if "KERAS_BACKEND" not in os.environ and find_spec("tensorflow") is None and find_spec("jax") is not None:
         os.environ["KERAS_BACKEND"] = "jax"
 
 
 def _import_keras() -> ModuleType:
-    # TensorFlow's start-up remarks, and all of a GPU's memory taken at once by JAX, unless the user says otherwise.
+    # Else TensorFlow prints remarks at start and JAX takes all of a GPU's memory; the user's own values win.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     prefer_installed_backend()

@@ -30,9 +30,9 @@ logger = logging.getLogger("bentoml.trueline")
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
 
-# Rows of a call are filled up to a multiple of this. ONNX Runtime's own build computes Softplus, Log, Sin, Elu and
-# others four floats at a time and the rest one by one, by another formula: without the filling the last bit of an
-# answer would depend on how many rows it shared its batch with.
+# Rows of a call are padded to a multiple of this. ONNX Runtime's own build computes Softplus, Log, Sin, Elu and others
+# four floats at a time, and the remaining floats one by one by another formula: without padding the last bit of an
+# answer would depend on the number of rows in its batch.
 _ROW_MULTIPLE = 4
 
 
@@ -43,7 +43,7 @@ class OnnxRuntime:
         path: ``model.onnx``, or another graph of the same inputs and outputs.
         threads: threads inside one call. Defaults to 1: a server gains more from running calls side by side.
         device: ``cpu``; ``cuda``, which must be there; ``auto``, CUDA where it is there and opens. Defaults to ``cpu``.
-        name: what it is called in logs and documents. Defaults to ``onnx``.
+        name: its name in logs and documents. Defaults to ``onnx``.
 
     Raises:
         ArtifactError: the file is no such model.
@@ -51,7 +51,7 @@ class OnnxRuntime:
     """
 
     def __init__(self, path: Path, *, threads: int = 1, device: Device = "cpu", name: str = "onnx") -> None:
-        # Its builds send usage data unless told not to before they are loaded; a user's own setting wins.
+        # Its builds send usage data unless this is set before they are loaded; the user's own value wins.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime as ort
 
@@ -70,53 +70,53 @@ class OnnxRuntime:
         if VALUE_OUTPUT not in outputs:
             raise ArtifactError(f"Expected an output '{VALUE_OUTPUT}' of {path}. Received: {sorted(outputs)}.")
         self._outputs = [name for name in (VALUE_OUTPUT, SPREAD_OUTPUT, QUANTILES_OUTPUT) if name in outputs]
-        # Outputs takes them in this order; without a spread the quantiles would come in its place.
-        self._outputs_of = Outputs if self._outputs[-1] != QUANTILES_OUTPUT else self._named
-        # Made at the first run, which shows how wide the outputs are.
-        self._bound: BoundRuns | None = None
+        # Outputs takes value, spread, quantiles in order; without a spread the quantiles must go by name.
+        self._outputs_of = Outputs if self._outputs[-1] != QUANTILES_OUTPUT else self._by_name
+        # Made after the first run, which shows how wide the outputs are.
+        self._bound_runs: BoundRuns | None = None
 
     def run(self, numeric: Float32, categorical: Int32) -> Outputs:
-        """Answers that do not depend, on a CPU to the last bit, on the batch that a row is in."""
+        """Answers that do not depend on the batch that a row is in; on a CPU this holds to the last bit."""
         n = len(numeric)
-        if self._bound is not None and 0 < n <= BOUND_ROWS:
-            given = [numeric] if self._takes_numeric else []
-            found = self._bound.run([*given, categorical] if self._takes_categorical else given)
-            return self._outputs_of(*found)
+        if self._bound_runs is not None and 0 < n <= BOUND_ROWS:
+            arrays = [numeric] if self._takes_numeric else []
+            answers = self._bound_runs.run([*arrays, categorical] if self._takes_categorical else arrays)
+            return self._outputs_of(*answers)
         feed: dict[str, Any] = {}
         if self._takes_numeric:
-            feed[NUMERIC_INPUT] = _filled(numeric)
+            feed[NUMERIC_INPUT] = _pad(numeric)
         if self._takes_categorical:
-            feed[CATEGORICAL_INPUT] = _filled(categorical)
-        found = self._session.run(self._outputs, feed)
-        if self._bound is None and self.device == "cpu" and feed:
-            outputs = dict(zip(self._outputs, found, strict=True))
-            self._bound = BoundRuns(self._session, feed, outputs, multiple=_ROW_MULTIPLE)
-        return self._outputs_of(*[array[:n] for array in found])
+            feed[CATEGORICAL_INPUT] = _pad(categorical)
+        answers = self._session.run(self._outputs, feed)
+        if self._bound_runs is None and self.device == "cpu" and feed:
+            outputs = dict(zip(self._outputs, answers, strict=True))
+            self._bound_runs = BoundRuns(self._session, feed, outputs, multiple=_ROW_MULTIPLE)
+        return self._outputs_of(*[array[:n] for array in answers])
 
     def computed_rows(self, n_rows: int) -> int:
         return n_rows + -n_rows % _ROW_MULTIPLE
 
-    def _named(self, *found: Float32) -> Outputs:
-        return Outputs(**dict(zip(self._outputs, found, strict=True)))
+    def _by_name(self, *answers: Float32) -> Outputs:
+        return Outputs(**dict(zip(self._outputs, answers, strict=True)))
 
 
 def _open(ort: Any, path: Path, options: Any, device: Device) -> tuple[Any, str]:
     """A session and the device that it computes on."""
     if device != "cpu":
-        offered = CUDA in ort.get_available_providers()
-        session = _session(ort, path, options, cuda=True) if offered else None
-        # ONNX Runtime itself goes on without a provider that does not open, and says so only in its providers.
+        has_cuda = CUDA in ort.get_available_providers()
+        session = _session(ort, path, options, cuda=True) if has_cuda else None
+        # ONNX Runtime goes on without a provider that does not open; only get_providers() shows it.
         if session is not None and CUDA in session.get_providers():
             return session, "cuda"
-        why = (
+        reason = (
             f"{CUDA} did not open: look at the driver, and at the versions of CUDA and cuDNN"
-            if offered
-            else "this onnxruntime has none; the package onnxruntime-gpu, in its place, has"
+            if has_cuda
+            else "this onnxruntime has none; install the package onnxruntime-gpu in its place"
         )
         if device == "cuda":
-            raise DataError(f"Expected ONNX Runtime with a GPU for device 'cuda'. Received: {why}.")
-        if offered:
-            logger.warning("ONNX Runtime computes on the CPU: %s.", why)
+            raise DataError(f"Expected ONNX Runtime with a GPU for device 'cuda'. Received: {reason}.")
+        if has_cuda:
+            logger.warning("ONNX Runtime computes on the CPU: %s.", reason)
     return _session(ort, path, options, cuda=False), "cpu"
 
 
@@ -132,14 +132,14 @@ def _session(ort: Any, path: Path, options: Any, *, cuda: bool) -> Any:
         raise ArtifactError(f"Expected an ONNX model in {path}. Received: {error}.") from error
 
 
-def _filled(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Rows, then as many rows of zeros as make their number a multiple of four, and not 0.
+def _pad(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The rows, then rows of zeros up to a multiple of four, at least four rows in all.
 
-    ONNX Runtime 1.31 divides by zero in a fused transposition and product of no rows, which ends the process.
+    With no rows, a fused transposition and product of ONNX Runtime 1.31 divides by zero and ends the process.
     """
     n = len(rows)
     if n and n % _ROW_MULTIPLE == 0:
         return rows
-    filled = np.zeros((max(n + -n % _ROW_MULTIPLE, _ROW_MULTIPLE), rows.shape[1]), rows.dtype)
-    filled[:n] = rows
-    return filled
+    padded = np.zeros((max(n + -n % _ROW_MULTIPLE, _ROW_MULTIPLE), rows.shape[1]), rows.dtype)
+    padded[:n] = rows
+    return padded

@@ -54,23 +54,23 @@ class TensorFlow:
         function = tf.function(forward, autograph=False).get_concrete_function(*specs)
 
         def call(feed: Arrays) -> Arrays:
-            found = function(*[tf.constant(feed[name]) for name in names])
-            return {name: tensor.numpy() for name, tensor in found.items()}
+            answers = function(*[tf.constant(feed[name]) for name in names])
+            return {name: tensor.numpy() for name, tensor in answers.items()}
 
         return call
 
 
 def _set_up(tf: Any, threads: int, gpus: list[Any]) -> None:
-    """What TensorFlow takes only before its first operation; in a process that trains it stays as it is."""
+    """Set what TensorFlow accepts only before its first operation; a process that trains keeps its settings."""
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     if not gpus:
-        # Without this TensorFlow would take memory of a GPU that it is not to use.
+        # Without this TensorFlow would take memory of a GPU that it must not use.
         with contextlib.suppress(RuntimeError):
             tf.config.set_visible_devices([], "GPU")
         return
     for gpu in gpus:
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(gpu, True)
-    # It would keep 10 of 23 bits of each factor: an error of 5e-4, above the tolerance.
+    # TensorFloat-32 keeps 10 of 23 bits of each factor: an error of 5e-4, above the tolerance.
     tf.config.experimental.enable_tensor_float_32_execution(False)

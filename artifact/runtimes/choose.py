@@ -1,4 +1,4 @@
-"""Which runtime a version's folder is opened with."""
+"""Opens the runtime of a version's folder."""
 
 from __future__ import annotations
 

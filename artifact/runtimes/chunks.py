@@ -1,4 +1,4 @@
-"""Rows in chunks: what a network holds of a row while it computes is many times the row."""
+"""Rows in chunks: while a network computes, each row takes many times its own memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from artifact.runtimes.base import Outputs
 
 
 def chunks(n_rows: int, most: int) -> Iterator[slice]:
-    """Slices of at most ``most`` rows, one after another. No rows are a slice, too.
+    """Slices of at most ``most`` rows, one after another. Zero rows give one empty slice.
 
     Example:
         >>> [(part.start, part.stop) for part in chunks(5000, 4096)]
@@ -20,16 +20,16 @@ def chunks(n_rows: int, most: int) -> Iterator[slice]:
         yield slice(start, min(start + most, n_rows))
 
 
-def joined(parts: Sequence[Outputs]) -> Outputs:
+def join(parts: Sequence[Outputs]) -> Outputs:
     """The outputs of consecutive chunks as those of all their rows."""
     if len(parts) == 1:
         return parts[0]
     # A network has all of its outputs in every chunk.
-    named = [part._asdict() for part in parts]
+    by_name = [part._asdict() for part in parts]
     return Outputs(
         **{
-            name: np.concatenate([values[name] for values in named])
-            for name, first in named[0].items()
+            name: np.concatenate([values[name] for values in by_name])
+            for name, first in by_name[0].items()
             if first is not None
         }
     )

@@ -1,1 +1,1 @@
-"""Numbers, results and what is wrong with a setting, in words."""
+"""Numbers, results and faults of settings, in words."""

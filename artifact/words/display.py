@@ -1,4 +1,4 @@
-"""Values and ranges as a reader wants them, in the terminal and in the report."""
+"""How values and ranges are written for a reader, in the terminal and in the report."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def by_error(
     """Models with their metrics, the one with the smallest error first; those without that error last."""
 
     def error(row: tuple[str, Mapping[str, float | None]]) -> float:
-        found = row[1].get(metric)
-        return math.inf if found is None else found
+        value = row[1].get(metric)
+        return math.inf if value is None else value
 
     return sorted(rows.items(), key=error)
 

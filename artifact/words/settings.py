@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in words."""
+"""Faults of settings, in words."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pydantic import ValidationError
 
 
 def setting_sentence(error: ValidationError) -> str:
-    """What pydantic found wrong with one setting, as rule and value."""
+    """The sentence for a setting that pydantic refused: the rule, then the value."""
     first = error.errors()[0]
     # A union's own names for its choices say nothing to a reader.
     unions = ("constrained-", "tuple[", "literal[")
-    where = ".".join(part for part in map(str, first["loc"]) if not part.startswith(unions))
+    path = ".".join(part for part in map(str, first["loc"]) if not part.startswith(unions))
     rule = first["msg"].removeprefix("Value error, ").rstrip(".")
-    if not where:
+    if not path:
         return f"{rule}."
     if rule.startswith("Input should be "):
-        rule = f"Expected '{where}' to be {rule.removeprefix('Input should be ')}"
+        rule = f"Expected '{path}' to be {rule.removeprefix('Input should be ')}"
     else:
-        rule = f"Expected another '{where}': {rule[:1].lower()}{rule[1:]}"
-    return f"{rule}. Received: {where}={first['input']!r}."
+        rule = f"Expected another '{path}': {rule[:1].lower()}{rule[1:]}"
+    return f"{rule}. Received: {path}={first['input']!r}."

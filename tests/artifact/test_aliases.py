@@ -128,7 +128,7 @@ def test_a_rollback_of_an_unknown_or_never_promoted_model_is_refused(registry):
 
 
 def test_history_is_bounded(registry, monkeypatch):
-    monkeypatch.setattr(module, "_HISTORY_KEPT", 3)
+    monkeypatch.setattr(module, "_MAX_HISTORY", 3)
     versions = promoted(registry, 6)
     assert registry.alias("houses").previous == tuple(versions[2:5])
 

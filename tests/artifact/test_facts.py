@@ -54,8 +54,8 @@ def test_each_kind_of_fact_has_a_field_and_a_sentence():
 def test_sentences_say_what_the_fields_hold():
     by_kind = {type(fact): fact.sentence for fact in reversed(EXAMPLES)}
     assert by_kind[facts.Mixed] == (
-        "Mixed by errors on unseen rows: mlp 75% (+2.0% alone), trees 25% (+10.0% alone); in brackets its RMSE against "
-        "that of the mix."
+        "Mixed by errors on unseen rows: mlp 75% (+2.0% alone), trees 25% (+10.0% alone); in brackets, each one's RMSE "
+        "compared with the mix's."
     )
     assert by_kind[facts.Distilled] == (
         "Not distilled: one network of 900 weights in place of 3 x 8 of 21,000 would have a RMSE on held-out rows 0.3 "

@@ -97,7 +97,7 @@ def test_cuda_that_does_not_open_is_refused(folder, gpu):
 
 def test_cuda_without_a_provider_is_refused_and_auto_says_nothing(folder, monkeypatch, log):
     monkeypatch.setattr(ort, "get_available_providers", lambda: [CPU])
-    with pytest.raises(DataError, match="this onnxruntime has none; the package onnxruntime-gpu"):
+    with pytest.raises(DataError, match="this onnxruntime has none; install the package onnxruntime-gpu"):
         Predictor.load(folder, device="cuda")
     assert open_runtime(folder, device="auto").device == "cpu"
     assert log.text == ""

@@ -195,7 +195,7 @@ def test_case_13b_ids_too_long_for_a_float_are_named(tmp_path):
     orders = [12345678901234567000.0 + 4096.0 * i for i in range(N)]
     long = LongNumbers(column="key", digits=20)
     assert long in facts_of(keyed(orders))
-    assert "20 digits, of which a 64-bit float tells 15 apart" in long.sentence
+    assert "20 digits; a 64-bit float keeps 15 of them" in long.sentence
     (constant,) = facts_of(keyed([1.2345678901234567e19] * N))
     assert isinstance(constant, ColumnLeftOut)
     assert (constant.column, constant.why) == ("key", "constant")

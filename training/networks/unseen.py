@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from artifact.rows.encoding import Encoded
 from artifact.runtimes import Outputs
-from artifact.runtimes.chunks import chunks, joined
+from artifact.runtimes.chunks import chunks, join
 from training.networks.model import Fitted, feed
 from training.objectives.kinds import KINDS
 from training.objectives.variance import Noise
@@ -55,7 +55,7 @@ def answers(model: object, X: Encoded) -> Outputs:
         tensors = call(feed(part, names), training=False)
         return Outputs(**{name: np.asarray(keras.ops.convert_to_numpy(tensor)) for name, tensor in tensors.items()})
 
-    return joined([run(Encoded(X.numeric[rows], X.categorical[rows])) for rows in chunks(len(X), _CHUNK)])
+    return join([run(Encoded(X.numeric[rows], X.categorical[rows])) for rows in chunks(len(X), _CHUNK)])
 
 
 def rows_of(outputs: Outputs, rows: Int64) -> Outputs:

@@ -11,5 +11,5 @@ BOOLEANS = {
 
 
 def read_boolean(text: str) -> bool | None:
-    """True or False as a text says, in any case, or None where it says neither."""
+    """True or False as a text says, whatever the case of its letters; None where it says neither."""
     return BOOLEANS.get(plain(text).lower())

@@ -14,7 +14,7 @@ from artifact.rows.texts.plain import plain
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SECONDS: dict[Epoch, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "excel": 86_400.0}
-# Day 25569 of Excel is 1970-01-01; its days 1 to 60 are off by one, for it counts a 29 February 1900.
+# Day 25569 of Excel is 1970-01-01; its days 1 to 60 are off by one, because it counts a 29 February 1900.
 _EXCEL_EPOCH = 25_569
 _FIRST, _LAST = -62_135_596_800, 253_402_300_800
 
@@ -44,7 +44,7 @@ _FORMS = tuple(
 
 
 def read_moment(text: str, text_format: TextFormat) -> int | None:
-    """Microseconds since 1970 UTC that a text says, or None where it says none; without a zone it is UTC.
+    """The moment that a text gives, in microseconds since 1970 UTC, or None. A text without a zone is in UTC.
 
     Args:
         text: any.
@@ -67,7 +67,7 @@ def _moment(text: str, text_format: TextFormat) -> datetime | int | None:
         try:
             return _with_zone(datetime.strptime(text, text_format.strptime))
         except ValueError:
-            # Two forms that begin with the year cannot both be meant.
+            # Day and month would trade places, were the text read by ISO 8601 too, which also begins with the year.
             if text_format.strptime.startswith("%Y"):
                 return None
     if text_format.epoch is not None and (number := read_number(text, text_format)) is not None:
@@ -86,10 +86,10 @@ def _with_zone(moment: datetime) -> datetime:
 
 def _by_form(text: str, text_format: TextFormat) -> datetime | None:
     for form in _FORMS:
-        found = form.fullmatch(text)
-        if found is None:
+        match = form.fullmatch(text)
+        if match is None:
             continue
-        parts = found.groupdict()
+        parts = match.groupdict()
         if "name" in parts:
             month, day = _MONTH_NUMBERS.get(parts["name"].lower(), 0), int(parts["day"])
         elif "one" in parts:
@@ -123,22 +123,22 @@ def _zone(text: str | None) -> timezone:
 
 
 def epoch_micros(number: float, epoch: Epoch) -> int | None:
-    """Microseconds since 1970 UTC of a number that counts from an epoch; None beyond the years 1 to 9999.
+    """Microseconds since 1970 UTC for a number that counts from an epoch; None beyond the years 1 to 9999.
 
     Args:
         number: seconds, milli-, micro- or nanoseconds, or days of Excel.
-        epoch: which of them.
+        epoch: the number's unit.
     """
     seconds = (number - _EXCEL_EPOCH if epoch == "excel" else number) * _SECONDS[epoch]
     if not _FIRST <= seconds < _LAST:
         return None
-    # An epoch in whole units has an exact answer, which a product with 1e-9 need not.
+    # Exact for whole units; a product with 1e-9 may not be.
     exact: dict[Epoch, Callable[[float], float]] = {
         "s": lambda n: n * 1e6,
         "ms": lambda n: n * 1e3,
         "us": lambda n: n,
         "ns": lambda n: n / 1e3,
-        # Excel's own fractions of a day are good to a few microseconds; what it shows are milliseconds.
+        # Excel's fractions of a day are exact to a few microseconds only; it shows milliseconds.
         "excel": lambda n: round((n - _EXCEL_EPOCH) * 86_400_000) * 1e3,
     }
     return round(exact[epoch](number))
@@ -148,10 +148,10 @@ _SKELETON = re.compile(r"([dmy]+)([-/. ])([dmy]+)\2([dmy]+)", re.IGNORECASE)
 
 
 def format_of_dates(text: str) -> TextFormat:
-    """The format of dates that a user names: ``dd/mm/yyyy`` and the like, or the directives of ``strptime``.
+    """The format of dates as a user names it: ``dd/mm/yyyy`` and the like, or directives of ``strptime``.
 
     Raises:
-        ValueError: neither.
+        ValueError: the text is neither.
 
     Example:
         >>> format_of_dates("dd.mm.yyyy").order
@@ -159,11 +159,11 @@ def format_of_dates(text: str) -> TextFormat:
     """
     if "%" in text:
         return TextFormat(strptime=text)
-    found = _SKELETON.fullmatch(text.strip())
-    order = "".join(part[0].lower() for part in found.group(1, 3, 4)) if found else text.strip().lower()
-    if found and order in ("dmy", "mdy") and len(found[4]) == 2:
+    match = _SKELETON.fullmatch(text.strip())
+    order = "".join(part[0].lower() for part in match.group(1, 3, 4)) if match else text.strip().lower()
+    if match and order in ("dmy", "mdy") and len(match[4]) == 2:
         forms = {"d": "%d", "m": "%m", "y": "%y"}
-        return TextFormat(strptime=found[2].join(forms[letter] for letter in order))
+        return TextFormat(strptime=match[2].join(forms[letter] for letter in order))
     if order == "dmy":
         return TextFormat(order="dmy")
     if order == "mdy":

@@ -1,4 +1,4 @@
-"""TextFormat: how the texts of one column are written, where that is not how JSON would write the values."""
+"""TextFormat: how the texts of one column are written, where JSON would write the values in another way."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Epoch = Literal["s", "ms", "us", "ns", "excel"]
 
 
 class TextFormat(BaseModel):
-    """How the texts of a column become values; the defaults are how numbers and dates stand in JSON.
+    """How the texts of a column are written; by default as numbers and dates in JSON.
 
     Attributes:
         decimal: mark before the fraction of a number.
-        thousands: mark between groups of three digits, or none; a space stands for every kind of space.
+        thousands: mark between groups of three digits, or empty; a space means every kind of space.
         prefix, suffix: currency or unit that may stand before or after a number; it does not change the value.
         brackets: whether ``(7)`` is -7.
-        order: of day and month where a date does not begin with its year; None: such dates are refused.
+        order: order of day and month in a date that does not begin with its year; None: such dates are refused.
         strptime: the form of a date in the directives of ``strptime``, or None.
-        epoch: what a number says of a moment: seconds, milli-, micro- or nanoseconds since 1970 UTC, or ``excel`` for
-            days by Excel's calendar; None: a number is no moment.
+        epoch: unit of a number that gives a moment: seconds, milli-, micro- or nanoseconds since 1970 UTC, or ``excel``
+            for days by Excel's calendar; None: a number is no moment.
         missing_values: texts that mean "no value", beside the usual ones.
     """
 

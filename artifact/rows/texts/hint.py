@@ -1,4 +1,4 @@
-"""What to send in place of a text that is none of its feature's kind: the value in JSON, where there is no doubt."""
+"""The hint for a text that does not fit its feature's kind: the JSON value to send, where there is no doubt."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _FORMATS = tuple(
 
 
 def what_to_send(feature: Feature, value: Any) -> str:
-    """A sentence after a space, or nothing.
+    """A space and the sentence that says what to send, or an empty text where there is doubt.
 
     Args:
-        feature: that refused the value.
-        value: as it came.
+        feature: the feature that refused the value.
+        value: the value as it came.
 
     Example:
         >>> what_to_send(Feature(name="area", kind="number"), "50,5")
@@ -51,23 +51,23 @@ def what_to_send(feature: Feature, value: Any) -> str:
 
 def _number(text: str, text_format: TextFormat) -> str:
     own = read_number(text, text_format)
-    found = {own} if own is not None else {v for f in _FORMATS if (v := read_number(text, f)) is not None}
-    if len(found) == 1 and abs(value := found.pop()) < 1e15:
+    readings = {own} if own is not None else {v for f in _FORMATS if (v := read_number(text, f)) is not None}
+    if len(readings) == 1 and abs(value := readings.pop()) < 1e15:
         number = str(int(value) if value == int(value) else value)
         if own is None and text_format.decimal == ",":
-            # In a file the point is not what training read.
+            # A file must have a comma, as training read it.
             return f" Send {number} in JSON; in a CSV write '{number.replace('.', ',')}', as training read it."
         return f" Send {number}."
-    return " Send it with a decimal point and without marks between thousands." if found else ""
+    return " Send it with a decimal point and without marks between thousands." if readings else ""
 
 
 def _date(text: str, text_format: TextFormat) -> str:
     own = read_moment(text, text_format)
     both = [read_moment(text, TextFormat(order=order)) for order in ("dmy", "mdy")]
-    found = {own} if own is not None else {micros for micros in both if micros is not None}
-    if len(found) != 1:
+    readings = {own} if own is not None else {micros for micros in both if micros is not None}
+    if len(readings) != 1:
         return ""
-    micros = found.pop()
+    micros = readings.pop()
     try:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
     except OverflowError:

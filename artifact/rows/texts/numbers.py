@@ -19,7 +19,7 @@ class NumberPatterns(NamedTuple):
     Attributes:
         whole: fits the whole of a text that is a number.
         core: its group is the digits and marks of such a text.
-        negative: fits the beginning of such a text that is below 0.
+        negative: fits the beginning of such a text if its number is below 0.
     """
 
     whole: str
@@ -29,7 +29,7 @@ class NumberPatterns(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def number_patterns(text_format: TextFormat) -> NumberPatterns:
-    """The patterns of a format's numbers, of texts as :func:`artifact.rows.texts.plain.plain` gives them."""
+    """The patterns of a format's numbers, for texts that :func:`artifact.rows.texts.plain.plain` has cleaned."""
     point, mark = re.escape(text_format.decimal), re.escape(text_format.thousands)
     digits = "[0-9]+"
     if text_format.thousands:
@@ -59,7 +59,7 @@ def _compiled(text_format: TextFormat) -> tuple[re.Pattern[str], re.Pattern[str]
 
 
 def read_number(text: str, text_format: TextFormat) -> float | None:
-    """The number that a text says, or None where it says none.
+    """The number that a text gives, or None.
 
     Args:
         text: any.
@@ -73,10 +73,10 @@ def read_number(text: str, text_format: TextFormat) -> float | None:
     whole, core, negative = _compiled(text_format)
     if whole.match(text) is None:
         return None
-    found = core.match(text)
-    if found is None:
+    match = core.match(text)
+    if match is None:
         return None
-    digits = found[1]
+    digits = match[1]
     if text_format.thousands:
         digits = digits.replace(text_format.thousands, "")
     if text_format.decimal != ".":

@@ -1,16 +1,16 @@
-"""Before a text is read: which characters are spaces, minus signs and quotes, and what means "no value"."""
+"""Which characters of a text are spaces, minus signs and quotes, and which texts mean "no value"."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-# Python and Rust disagree on what a space is, so it is said here: those of ASCII, the no-break and the thin ones, and
-# those of no width, which stand unseen where a text was copied from a web page.
+# Python and Rust disagree on what a space is, so this lists them: those of ASCII, the no-break and the thin ones, and
+# those without width, which nobody sees in a text that was copied from a web page.
 SPACES = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u202f\u205f\u3000\ufeff\u200b\u2060"
 )
-# Typographic characters, and what a keyboard has for them.
+# Typographic characters, and the keyboard's characters in their place.
 TYPOGRAPHIC = {
     **dict.fromkeys(SPACES.replace(" ", ""), " "),
     **dict.fromkeys("\u2212\u2010\u2011\u2013\ufe63\uff0d", "-"),
@@ -43,7 +43,7 @@ OTHER_MARKERS = (
     *("not available", "not applicable", "--", "---", "..", "...", "\u2014", "\u2015", "*", "??", "???", "<none>", "#"),
 )
 _MARKERS = frozenset((*USUAL_MARKERS, *OTHER_MARKERS))
-# Databases that know no missing date write these.
+# Databases that cannot hold a missing date write these.
 DATE_MARKERS = ("0000-00-00", "0000-00-00 00:00:00", "0000-00-00t00:00:00", "00/00/0000", "00.00.0000", "00-00-0000")
 _DATE_MARKERS = _MARKERS | frozenset(DATE_MARKERS)
 
@@ -55,11 +55,11 @@ def plain(text: str) -> str:
 
 
 def is_marker(text: str, missing_values: Collection[str] = (), *, dates: bool = False) -> bool:
-    """Whether a text, as :func:`plain` gives it, means "no value" where the column is none of words.
+    """Whether a text, as :func:`plain` gives it, means "no value" in a column of numbers, booleans or dates.
 
     Args:
         text: to look at.
         missing_values: further ones, exactly as they are written.
-        dates: in a column of dates. Defaults to False.
+        dates: the column is one of dates. Defaults to False.
     """
     return text.lower() in (_DATE_MARKERS if dates else _MARKERS) or text in missing_values

@@ -1,4 +1,4 @@
-"""The texts of a column as values of its feature, one by one; what cannot be read stays text, for a fault to name."""
+"""Reads a column's texts as values of its feature; a text that cannot be read stays, so that a fault can name it."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ def read_texts(feature: Feature, texts: Iterable[str | None]) -> list[Any]:
         texts: as they stand in the table; None is missing.
 
     Returns:
-        Floats, booleans, ``datetime64[us]`` or texts, None where missing; a text that does not fit the kind as it came.
+        Floats, booleans, ``datetime64[us]`` or texts, None where missing; a text that does not fit the kind stays as it
+        came.
     """
     text_format = feature.text or PLAIN
-    known: dict[str | None, Any] = {None: None}
-    found = []
+    cache: dict[str | None, Any] = {None: None}
+    values = []
     for text in texts:
-        if text not in known:
-            if len(known) > _REMEMBERED:
-                known = {None: None}
-            known[text] = read_text(feature, text or "", text_format)
-        found.append(known[text])
-    return found
+        if text not in cache:
+            if len(cache) > _CACHE_SIZE:
+                cache = {None: None}
+            cache[text] = read_text(feature, text or "", text_format)
+        values.append(cache[text])
+    return values
 
 
-# Texts that repeat are read once; a column of different ones must not be held twice.
-_REMEMBERED = 4096
+# Texts that repeat are read once; a column of different texts must not be in memory twice.
+_CACHE_SIZE = 4096
 
 
 def read_text(feature: Feature, text: str, text_format: Any = None) -> Any:

@@ -14,7 +14,7 @@ inch g kg mg t lb lbs oz l L ml dl cl gal s sec ms min h hr hrs hours hour d day
 year yrs yr W kW MW kWh MWh Wh V mV A mA Ah mAh Hz kHz MHz GHz kB KB MB GB TB Mbps Gbps bar mbar Pa hPa kPa psi N Nm
 J kJ kcal cal hp PS bhp km/h kmh kph mph m/s rpm cc ccm mpg km/l l/100km lx lm dB px dpi mmHg mg/dL mmol/L ppm pp bp
 """
-# What multiplies a number: 1.2k beside 950 is 1200.
+# Units that multiply a number: 1.2k beside 950 is 1200.
 _SCALE_NAMES = """
 % ‰ k K tsd Tsd tsd. Tsd. M mio Mio mio. Mio. mln mn Mrd mrd Mrd. mrd. bn B thousand million billion lakh crore cr
 """
