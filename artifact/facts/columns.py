@@ -70,8 +70,8 @@ class LongNumbers(Fact):
     def sentence(self) -> str:
         return (
             f"Column '{self.column}' holds numbers of {self.digits} digits; a 64-bit float keeps 15 of them. If the "
-            "column only names the rows, leave it out: drop = true in schema.toml. To keep each value as it is written, "
-            'set kind = "category" there.'
+            "column only names the rows, leave it out: drop = true in schema.toml. To keep each value as it is "
+            'written, set kind = "category" there.'
         )
 
 
