@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from artifact.errors import DataError, unknown_name
+from artifact.rows.example import example_of
 from artifact.rows.texts.format import TextFormat
 
 Kind = Literal["number", "integer", "boolean", "category", "datetime"]
@@ -49,7 +50,8 @@ class Feature(BaseModel):
             category is answered in both cases.
         out_of_range: ``warn`` answers a value outside the range with a warning, ``refuse`` refuses it.
         parts: for a datetime, which numeric columns it becomes.
-        example: one usual value, as it would stand in JSON.
+        example: one usual value of the table, as it would stand in JSON; a request shows that of
+            :func:`artifact.rows.example.example_of`.
         text: how the texts of a table or CSV are written; None: as JSON would write them.
     """
 
@@ -187,8 +189,8 @@ class FeatureSchema(BaseModel):
         return FeatureSchema(features=tuple(f.model_copy(update=policies) for f in self.features), targets=self.targets)
 
     def example_row(self) -> dict[str, Any]:
-        """One usual row, as it would stand in a request."""
-        return {f.name: f.example for f in self.features}
+        """One usual row, as it would stand in a request; it is answered."""
+        return {f.name: example_of(f) for f in self.features}
 
     def json_schema(self) -> dict[str, Any]:
         """The schema of one row as JSON Schema (draft 2020-12).
@@ -238,7 +240,7 @@ def _property(feature: Feature) -> dict[str, Any]:
         entry["categories"] = list(feature.categories)
         if feature.unseen == "refuse":
             entry["enum"] = [*feature.categories, *feature.rare, *([None] if nullable else [])]
-    entry["examples"] = [feature.example]
+    entry["examples"] = [example_of(feature)]
     return entry
 
 

@@ -82,6 +82,14 @@ OPERATIONS = (
         errors=_READY,
     ),
     Operation(
+        path="/example",
+        handler=pages.example,
+        group=MODEL,
+        summary="A body for POST /predict, with one usual row",
+        shape=_answers(ref("RowsRequest")),
+        errors=_READY,
+    ),
+    Operation(
         path="/model",
         handler=pages.model,
         group=MODEL,

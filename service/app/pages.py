@@ -30,6 +30,12 @@ async def schema(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
     return Reply(documents.schema_document(worker.deployment.route()))
 
 
+async def example(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
+    """``GET /example``: a body that ``POST /predict`` takes as it is."""
+    row = worker.deployment.route().predictor.schema.example_row()
+    return Reply(orjson.dumps({"rows": [row]}))
+
+
 async def model(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
     """``GET /model``."""
     return Reply(await asyncio.to_thread(documents.model_document, worker.deployment.route(), worker.registry))

@@ -179,6 +179,19 @@ async def test_health_schema_model_and_docs(client, predictor, registry):
     assert ".title { visibility: visible; }" in page  # what BentoML's style sheet hides
 
 
+async def test_the_example_is_a_body_for_predict_whatever_the_service_refuses(registry):
+    worker = Worker(Settings(warnings="refuse"), registry, Metrics(CollectorRegistry()))
+    async with calling(worker) as client:
+        body = await client.get("/example")
+        assert body.json() == {"rows": [ROW]}
+        answer = await client.post("/predict", content=body.content, headers={"content-type": "application/json"})
+        assert answer.status_code == 200
+        assert [row["warnings"] for row in answer.json()["predictions"]] == [[]]
+        document = (await client.get("/docs.json")).json()
+        described = document["paths"]["/example"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        assert described == {"$ref": "#/components/schemas/RowsRequest"}
+
+
 async def test_without_a_model_it_lives_but_is_not_ready(tmp_path):
     worker = Worker(Settings(watch_seconds=0.01), LocalRegistry(tmp_path), Metrics(CollectorRegistry()))
     async with calling(worker) as client:
@@ -186,6 +199,7 @@ async def test_without_a_model_it_lives_but_is_not_ready(tmp_path):
         for response in (
             await client.get("/readyz"),
             await client.get("/schema"),
+            await client.get("/example"),
             await client.get("/model"),
             await client.post("/predict", json={"rows": [ROW]}),
         ):

@@ -100,6 +100,19 @@ def test_answers_are_the_predictors_to_the_last_bit(server: Server) -> None:
         assert server.post(json.dumps({"rows": [row]}))[1]["predictions"][0]["value"] == value
 
 
+def test_the_example_is_answered_as_it_is_by_the_version_that_is_live(server: Server) -> None:
+    status, example = call(server.port, "/example")
+    assert status == 200
+    schema = Predictor.load(server.registry.resolve("houses:champion").path).schema
+    assert json.loads(example) == {"rows": [schema.example_row()]}
+    status, answer = server.post(example.decode())
+    assert status == 200, answer
+    (prediction,) = answer["predictions"]
+    assert prediction["warnings"] == []
+    assert prediction["lower"] <= prediction["value"] <= prediction["upper"]
+    assert call(server.port, "/example", "{}")[0] == 405
+
+
 def test_bentomls_own_client_works(server: Server) -> None:
     row = Predictor.load(server.registry.resolve("houses").path).schema.example_row()
     code = (
