@@ -1,0 +1,96 @@
+"""Entries of a deployment log: what was live from when on, by whose word, and why."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT = 1
+# How a challenger takes part beside the champion.
+Mode = Literal["none", "shadow", "canary"]
+Action = Literal["promote", "rollback", "challenge", "carry-over"]
+
+
+class GateResult(BaseModel):
+    """What one gate measured before a promotion, beside its limit.
+
+    Attributes:
+        gate: name of the gate, as ``--force`` takes it.
+        passed: whether the candidate may go live as far as this gate says.
+        figure, limit: what was measured and what is allowed; None where there is no number.
+        sentence: the same in words, for people.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    gate: str
+    passed: bool
+    figure: float | None = None
+    limit: float | None = None
+    sentence: str = ""
+
+
+class Change(BaseModel):
+    """What a writer wants to be so from now on. The log adds number and nonce and makes an :class:`Entry` of it.
+
+    Attributes:
+        action: what was done.
+        champion: the version that answers; None while no version does.
+        challenger: the version that is tried beside it; None without one.
+        mode: how the challenger takes part.
+        share: of the requests that a canary answers, from 0 to 1.
+        who: user and machine.
+        when: ISO 8601, UTC, by the writer's clock. Nothing is ordered by it: numbers are.
+        why: what the person gave as the reason; may be empty.
+        source: what made the entry: a command, or a file of before.
+        gates: what the gates measured.
+        forced: names of gates that refused and were overruled.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    action: Action
+    champion: str | None
+    challenger: str | None = None
+    mode: Mode = "none"
+    share: float = Field(default=0.0, ge=0, le=1)
+    who: str
+    when: str
+    why: str = ""
+    source: str = ""
+    gates: tuple[GateResult, ...] = ()
+    forced: tuple[str, ...] = ()
+
+
+class Entry(Change):
+    """One entry of a log. The one with the highest number says what holds.
+
+    Attributes:
+        format: of the file; a reader stops before an entry of a newer one.
+        number: from 1 on, without gaps.
+        nonce: random; tells a writer whose answer was lost whether the entry is its own.
+    """
+
+    format: int
+    number: int = Field(ge=1)
+    nonce: str
+
+
+def former_champions(entries: list[Entry]) -> list[str]:
+    """The champions before the present one, the latest last: what a rollback returns to.
+
+    A promotion puts the champion on top of those before it, and a rollback takes it off again. The same version twice
+    in a row counts once.
+    """
+    stack: list[str] = []
+    for entry in entries:
+        champion = entry.champion
+        if champion is None or (stack and stack[-1] == champion):
+            continue
+        if entry.action == "rollback" and champion in stack:
+            while stack[-1] != champion:
+                stack.pop()
+        else:
+            stack.append(champion)
+    return stack[:-1]

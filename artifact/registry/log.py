@@ -1,0 +1,242 @@
+"""The deployment log of a model: numbered files, each created whole and only if its number is free."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from artifact.errors import ArtifactError, RefusedError
+from artifact.files import flush, unreadable
+from artifact.registry.entry import FORMAT, Change, Entry
+
+_FILE = re.compile(r"(\d{8,})\.json")
+# A writer that was killed leaves its temporary file; one this old is nobody's any more.
+_ABANDONED_SECONDS = 3600.0
+# How often a reader lists the folder: only a list shows a gap.
+LIST_SECONDS = 60.0
+
+_DAMAGED = "It and those after it do not count: put a copy of the file back, or remove them."
+
+
+class _Format(BaseModel):
+    format: int
+
+
+class TakenError(RefusedError):
+    """Another writer was first: the entry that this one wanted to make is there, and is another one.
+
+    Attributes:
+        entry: what stands there.
+    """
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        self.entry = entry
+        super().__init__(
+            f"Expected entry {entry.number} of the deployment log of '{name}' to be free. Received: {entry.action} of "
+            f"{name}:{entry.champion} by {entry.who} at {entry.when}. Look at `trueline history {name}`, and say again "
+            "what you want."
+        )
+
+
+class DeploymentLog:
+    """The log of one model, in a folder of its own. Entries are never changed and never taken away.
+
+    A writer makes the whole file aside, has it on disk, and gives it its number by a hard link, which only one writer
+    can. A reader asks for the next number, which costs one look at a file that is not there, and lists the folder now
+    and then: a number that is missing in between stops it before the gap.
+
+    Args:
+        folder: of this model's entries; it need not be there.
+        name: of the model, for messages.
+        clock: seconds of any clock that never goes back.
+
+    Attributes:
+        problem: why entries that are there do not count, in a sentence; empty where all of them do.
+    """
+
+    def __init__(self, folder: Path, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder = folder
+        self.name = name
+        self.problem = ""
+        self._clock = clock
+        self._last: Entry | None = None
+        self._listed_at: float | None = None
+
+    def path(self, number: int) -> Path:
+        """Where the entry of a number is, or would be."""
+        return self.folder / f"{number:08d}.json"
+
+    def last(self) -> Entry | None:
+        """The entry that holds; None where there is none.
+
+        An entry that cannot be read, or a number that is missing, stops the reader before it, and ``problem`` says so.
+
+        Raises:
+            OSError: the folder cannot be looked at.
+        """
+        if self._listed_at is None or self._clock() - self._listed_at >= LIST_SECONDS:
+            self._list()
+        elif not self.problem:
+            self._follow()
+        return self._last
+
+    def entries(self) -> list[Entry]:
+        """All entries that count, the oldest first; without older ones that were damaged since they held."""
+        self._list()
+        entries = []
+        for number in range(1, self._next()):
+            with contextlib.suppress(ArtifactError):
+                entries.append(self._read(number))
+        return entries
+
+    def append(self, change: Change, *, after: int) -> Entry:
+        """Write the next entry.
+
+        Args:
+            change: what is to hold.
+            after: number of the entry that the writer knows as the last one; 0 for none. What came after it is
+                somebody else's, which the writer has not seen.
+
+        Returns:
+            The entry, which is on disk.
+
+        Raises:
+            TakenError: another writer was first.
+            ArtifactError: the log has a gap or an entry that cannot be read, or the disk has no hard links.
+            OSError: it could not be written, and nothing was.
+        """
+        self._list()
+        if self.problem:
+            raise ArtifactError(self.problem)
+        last = self._last
+        if last is not None and last.number > after:
+            raise TakenError(self.name, self._read(after + 1))
+        entry = Entry(format=FORMAT, number=after + 1, nonce=secrets.token_hex(16), **dict(change))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._create(entry)
+        self._last = entry
+        return entry
+
+    def _create(self, entry: Entry) -> None:
+        final = self.path(entry.number)
+        aside = self.folder / f".{final.name}.{entry.nonce}"
+        try:
+            aside.write_text(entry.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            flush(aside)
+            self._sweep(aside)
+            try:
+                os.link(aside, final)
+            except OSError as error:
+                self._made_after_all(entry, error)
+        finally:
+            with contextlib.suppress(OSError):
+                aside.unlink(missing_ok=True)
+        flush(self.folder)
+
+    def _made_after_all(self, entry: Entry, error: OSError) -> None:
+        """Read back what stands there: over a network the entry may have been made and only the answer lost.
+
+        Raises:
+            TakenError: another writer's entry has the number.
+            ArtifactError: the disk cannot do it.
+            OSError: there is no entry of that number.
+        """
+        if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise ArtifactError(
+                f"Expected a disk with hard links for the deployment log in {self.folder}. "
+                f"Received: {unreadable(error)}. Name a folder on another disk in BENTOML_HOME."
+            ) from error
+        try:
+            there = self._read(entry.number)
+        except FileNotFoundError:
+            raise error from None
+        if there.nonce != entry.nonce:
+            raise TakenError(self.name, there) from error
+
+    def _list(self) -> None:
+        """Read the folder: which numbers there are, and the last entry before a gap."""
+        numbers = {int(match[1]) for path in self._files() if (match := _FILE.fullmatch(path.name))}
+        self.problem = ""
+        self._listed_at = self._clock()
+        known = self._last.number if self._last is not None and self._last.number in numbers else 0
+        if not known:
+            self._last = None
+        highest = max(numbers, default=0)
+        gap = next((number for number in range(1, highest) if number not in numbers), None)
+        # Entries never change: where the last one is known, only newer ones are read.
+        number = highest if gap is None else gap - 1
+        while number > known and not self._take(number):
+            number -= 1
+        if gap is not None and not self.problem:
+            self.problem = (
+                f"Expected the deployment log of '{self.name}' without gaps. Received: entry {highest} and no entry "
+                f"{gap}, in {self.folder}. Entries after the gap do not count: put the missing file back, or remove "
+                "those after it."
+            )
+
+    def _files(self) -> list[Path]:
+        try:
+            return list(self.folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _follow(self) -> None:
+        """Take the entries that came since, one after another."""
+        while self._take(self._next()):
+            pass
+
+    def _next(self) -> int:
+        return 1 if self._last is None else self._last.number + 1
+
+    def _take(self, number: int) -> bool:
+        """Whether there is an entry that could be read; ``problem`` says why one that is there could not."""
+        try:
+            self._last = self._read(number)
+        except FileNotFoundError:
+            return False
+        except ArtifactError as error:
+            self.problem = str(error)
+            return False
+        return True
+
+    def _read(self, number: int) -> Entry:
+        """One entry.
+
+        Raises:
+            ArtifactError: it is damaged, or of a newer format.
+            OSError: it cannot be read.
+        """
+        path = self.path(number)
+        text = path.read_bytes()
+        place = f"Expected entry {number} of the deployment log of '{self.name}' in {path}."
+        try:
+            # An entry of a newer format may have other fields, so that its number is looked at first.
+            newer = _Format.model_validate_json(text).format
+            if newer > FORMAT:
+                raise ArtifactError(
+                    f"{place} Received: one of format {newer}, which this Trueline does not know. It and those after "
+                    "it do not count. Update Trueline."
+                )
+            entry = Entry.model_validate_json(text)
+        except ValidationError as error:
+            raise ArtifactError(f"{place} Received: {unreadable(error)}. {_DAMAGED}") from error
+        if entry.number != number:
+            raise ArtifactError(f"{place} Received: entry {entry.number}. {_DAMAGED}")
+        return entry
+
+    def _sweep(self, mine: Path) -> None:
+        """Remove what writers that were killed left; its age is told by the disk's own clock, from a file just made."""
+        now = mine.stat().st_mtime
+        for path in self._files():
+            if path.name.startswith(".") and _FILE.fullmatch(path.name[1:].rpartition(".")[0]):
+                with contextlib.suppress(OSError):
+                    if now - path.stat().st_mtime > _ABANDONED_SECONDS:
+                        path.unlink()
