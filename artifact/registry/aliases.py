@@ -1,23 +1,18 @@
-"""The aliases of a model: which of its versions serves, and which served before."""
+"""The aliases of a model: names for the versions that its deployment log has live and tries."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from artifact.errors import ArtifactError
-from artifact.files import replace_text, unreadable
+from artifact.registry.entry import Entry, former_champions
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 ALIASES = (CHAMPION, CHALLENGER)
-_MAX_HISTORY = 50
+# So many former versions are listed.
+_PREVIOUS = 50
 
 
 class Alias(BaseModel):
@@ -25,8 +20,8 @@ class Alias(BaseModel):
 
     Attributes:
         version: the version.
-        previous: former versions, the latest last; ``rollback`` returns to it.
-        changed_at: ISO 8601, UTC.
+        previous: former champions, the latest last; ``rollback`` returns to it. Empty for a challenger.
+        changed_at: since when, ISO 8601, UTC.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,59 +31,25 @@ class Alias(BaseModel):
     changed_at: str
 
 
-class Aliases:
-    """One small file for each alias; a reader sees its old content or its new one.
+def alias_of(entries: Sequence[Entry], alias: str) -> Alias | None:
+    """What an alias points to by a log.
 
     Args:
-        folder: holds a folder for each model.
+        entries: of the log, the oldest first.
+        alias: ``champion`` or ``challenger``.
+
+    Returns:
+        None where the last entry names no version for it.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def path(self, name: str, alias: str) -> Path:
-        """The alias's file; it changes by one atomic rename."""
-        return self._folder / name / f"{alias}.json"
-
-    def paths(self, alias: str) -> dict[str, Path]:
-        """The path of an alias's file for each model, in alphabetical order; the file exists once the alias is set."""
-        try:
-            names = sorted(entry.name for entry in self._folder.iterdir() if entry.is_dir())
-        except FileNotFoundError:
-            return {}
-        return {name: self.path(name, alias) for name in names}
-
-    def read(self, name: str, alias: str) -> Alias | None:
-        """What an alias points to, or None where it was never set.
-
-        Raises:
-            ArtifactError: the file is not readable.
-        """
-        path = self.path(name, alias)
-        try:
-            return Alias.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValidationError) as error:
-            way_out = "Make the file readable"
-            if isinstance(error, ValidationError):
-                way_out = f"Remove that file, then promote a version: `trueline promote {name}:VERSION`"
-            raise ArtifactError(f"Expected an alias in {path}. Received: {unreadable(error)}. {way_out}.") from error
-
-    def write(self, name: str, alias: str, version: str, previous: tuple[str, ...]) -> None:
-        """Point an alias at a version, and store the last 50 of ``previous``. The caller holds the lock."""
-        state = Alias(
-            version=version,
-            previous=previous[-_MAX_HISTORY:],
-            changed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        )
-        replace_text(self.path(name, alias), json.dumps(state.model_dump(), indent=2) + "\n")
-
-    @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Keep other processes from changing a model's aliases during the block."""
-        folder = self._folder / name
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    if not entries:
+        return None
+    version = getattr(entries[-1], alias)
+    if version is None:
+        return None
+    since = entries[-1]
+    for entry in reversed(entries):
+        if getattr(entry, alias) != version:
+            break
+        since = entry
+    previous = former_champions(entries)[-_PREVIOUS:] if alias == CHAMPION else []
+    return Alias(version=version, previous=tuple(previous), changed_at=since.when)

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 from artifact.errors import DataError
 from artifact.manifest import Manifest
 from artifact.registry.aliases import ALIASES, CHALLENGER, CHAMPION, Alias
+from artifact.registry.entry import NOTHING_SAID, Change, Entry, Statement
 
 __all__ = ["ALIASES", "CHALLENGER", "CHAMPION", "Alias", "Reference", "Registry", "check_name", "is_name"]
 
@@ -90,11 +91,42 @@ class Registry(Protocol):
         """Take a version out of the store, all of it at once. The caller has checked that it may go."""
         ...
 
-    def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
-        """What an alias points to, or None where it was never set.
+    def deployment(self, name: str) -> Entry | None:
+        """The entry of a model's deployment log that holds; None where the log has none.
 
         Raises:
-            ArtifactError: it is not readable.
+            ArtifactError: there are entries, and none that counts.
+        """
+        ...
+
+    def history(self, name: str) -> list[Entry]:
+        """The entries of a model's deployment log that count, the oldest first."""
+        ...
+
+    def deployment_problem(self, name: str) -> str:
+        """Why entries that are there do not count; empty where all of them do."""
+        ...
+
+    def deploy(self, name: str, change: Change, *, after: int) -> Entry:
+        """Write the next entry of a model's deployment log.
+
+        Args:
+            name: of the model.
+            change: what is to hold.
+            after: number of the entry that holds, as the caller knows it; 0 for none.
+
+        Raises:
+            TakenError: another entry came first.
+            ArtifactError: the log cannot be continued.
+            OSError: nothing could be written.
+        """
+        ...
+
+    def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
+        """What an alias points to by the deployment log, or None where it points to nothing.
+
+        Raises:
+            ArtifactError: see :meth:`deployment`.
         """
         ...
 
@@ -106,26 +138,44 @@ class Registry(Protocol):
         """Former champions that still exist, the latest last; ``rollback`` returns to the latest."""
         ...
 
-    def promote(self, reference: str, *, alias: str = CHAMPION, force: bool = False) -> Reference:
-        """Point an alias at a version.
+    def promote(
+        self,
+        reference: str,
+        *,
+        alias: str = CHAMPION,
+        force: bool = False,
+        statement: Statement = NOTHING_SAID,
+        after: int | None = None,
+    ) -> Reference:
+        """Point an alias at a version: a new entry of the log. One that already points to it makes none.
+
+        Args:
+            reference: ``NAME:VERSION``, or what :meth:`resolve` takes.
+            alias: champion or challenger.
+            force: whether a version may go live that did not beat the mean of the target.
+            statement: what the log is told of it.
+            after: number of the entry that the caller looked at before; another one since then is refused. Defaults to
+                whatever holds.
 
         Raises:
             NotFoundError: no such version or alias.
             RefusedError: the version did not beat the mean of the target on its test rows, and ``force`` is False.
+            TakenError: another entry came first.
         """
         ...
 
-    def rollback(self, name: str) -> Reference:
-        """Point the champion at the version it had before.
+    def rollback(self, name: str, *, statement: Statement = NOTHING_SAID) -> Reference:
+        """Point the champion at the version it had before, by a new entry of the log.
 
         Raises:
             NotFoundError: no such model.
             DataError: there is no former champion that still exists.
+            TakenError: another entry came first.
         """
         ...
 
     def lock(self, name: str) -> AbstractContextManager[None]:
-        """Keep other processes from changing a model's aliases, or deleting its versions, during the block."""
+        """Keep other processes of this machine from changing what is live, and from deleting, during the block."""
         ...
 
     def revision(self, name: str | None = None) -> Hashable:

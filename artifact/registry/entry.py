@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import getpass
+import os
+import socket
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,6 +50,7 @@ class Change(BaseModel):
         source: what made the entry: a command, or a file of before.
         gates: what the gates measured.
         forced: names of gates that refused and were overruled.
+        former: champions of before the log began, the latest last. The first entry alone may have some.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +66,23 @@ class Change(BaseModel):
     source: str = ""
     gates: tuple[GateResult, ...] = ()
     forced: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
+
+
+class Statement(NamedTuple):
+    """What a writer says of a change, beside what is to be live.
+
+    Attributes:
+        why, source, gates, forced: see :class:`Change`.
+    """
+
+    why: str = ""
+    source: str = ""
+    gates: tuple[GateResult, ...] = ()
+    forced: tuple[str, ...] = ()
+
+
+NOTHING_SAID = Statement()
 
 
 class Entry(Change):
@@ -77,13 +99,22 @@ class Entry(Change):
     nonce: str
 
 
-def former_champions(entries: list[Entry]) -> list[str]:
+def whoami() -> str:
+    """The user and the machine of this process, as ``user@machine``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user has no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def former_champions(entries: Sequence[Entry]) -> list[str]:
     """The champions before the present one, the latest last: what a rollback returns to.
 
     A promotion puts the champion on top of those before it, and a rollback takes it off again. The same version twice
     in a row counts once.
     """
-    stack: list[str] = []
+    stack = list(entries[0].former) if entries else []
     for entry in entries:
         champion = entry.champion
         if champion is None or (stack and stack[-1] == champion):

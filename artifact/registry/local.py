@@ -1,4 +1,4 @@
-"""The registry on this machine: versions in BentoML's model store, aliases in files beside it."""
+"""The registry on this machine: versions in BentoML's model store, deployment logs in files beside it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError, unknown_name
+from artifact.errors import ArtifactError
 from artifact.files import absolute, flush, replace_text
 from artifact.manifest import MANIFEST, STORE_RECORD, Manifest
-from artifact.registry.aliases import ALIASES, CHAMPION, Alias, Aliases
-from artifact.registry.base import Reference, Registry, check_name, is_name
-from artifact.registry.revision import Stamps, stamps_of
+from artifact.registry.base import Reference, check_name, is_name
+from artifact.registry.deployments import Deployments
+from artifact.registry.entry import Change, Entry
+from artifact.registry.logged import LoggedRegistry
+from artifact.registry.revision import stamps_of
 
 # About the size of the smallest versions.
 _PROBE_BYTES = 256 * 1024
 
 
-class LocalRegistry(Registry):
-    """See :class:`artifact.registry.base.Registry`. Versions are below ``home/models`` (BentoML's store), aliases below
+class LocalRegistry(LoggedRegistry):
+    """See :class:`artifact.registry.base.Registry`. Versions are below ``home/models`` (BentoML's store), deployment logs below
     ``home/trueline``.
 
     Args:
@@ -38,11 +40,11 @@ class LocalRegistry(Registry):
     def __init__(self, home: Path) -> None:
         self.home = home
         self.models = home / "models"
-        self._aliases = Aliases(home / "trueline" / "aliases")
+        self._deployments = Deployments(home / "trueline" / "deployments", home / "trueline" / "aliases")
         self.staging = home / "trueline" / "staging"
         self._unfinished: set[Path] = set()
-        # The stamp of each model's alias file when its champion was read, and the manifest of that version.
-        self._champions: dict[str, tuple[Stamps, Path | None]] = {}
+        # The revision of each model's log when its champion was read, and the manifest of that version.
+        self._champions: dict[str, tuple[Hashable, Path | None]] = {}
 
     def abandon(self) -> None:
         for folder in [*self._unfinished]:
@@ -103,42 +105,36 @@ class LocalRegistry(Registry):
             return Reference(name, version, self.models / name / version)
         return self.resolve(f"{name}:{version}")
 
-    def resolve(self, reference: str) -> Reference:
-        name, _, version = reference.partition(":")
-        versions = self.versions(name)
-        if not versions:
-            raise NotFoundError(unknown_name("model", name, self.names()))
-        if version in ALIASES:
-            alias = self.alias(name, version)
-            if alias is None:
-                raise NotFoundError(f"Model '{name}' has no {version}. Its versions are: {', '.join(versions)}.")
-            version = alias.version
-        elif not version:
-            alias = self.alias(name, CHAMPION)
-            version = alias.version if alias else versions[-1]
-        if version not in versions:
-            raise NotFoundError(unknown_name("version", version, reversed(versions), of=name))
-        return Reference(name, version, self.models / name / version)
+    def deployment(self, name: str) -> Entry | None:
+        return self._deployments.holding(name) if is_name(name) else None
 
-    def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
-        return self._aliases.read(name, alias)
+    def history(self, name: str) -> list[Entry]:
+        return self._deployments.entries(name) if is_name(name) else []
+
+    def deployment_problem(self, name: str) -> str:
+        return self._deployments.problem(name)
+
+    def deploy(self, name: str, change: Change, *, after: int) -> Entry:
+        return self._deployments.append(name, change, after=after)
 
     def champions(self) -> list[str]:
-        return [name for name, path in self._aliases.paths(CHAMPION).items() if path.is_file()]
+        entries = {name: self.deployment(name) for name in self._deployments.names()}
+        return [name for name, entry in entries.items() if entry is not None and entry.champion is not None]
 
     def revision(self, name: str | None = None) -> Hashable:
         if name is None:
-            return stamps_of(self._aliases.paths(CHAMPION).values())
-        stamps = stamps_of([self._aliases.path(name, CHAMPION)])
-        # An alias file changes by one atomic rename: its content is the same as long as its stamp is.
-        former_stamps, manifest = self._champions.get(name, ((), None))
-        if stamps != former_stamps:
+            return tuple((name, self._deployments.revision(name)) for name in self._deployments.names())
+        revision = self._deployments.revision(name)
+        # The champion of one revision is the same as long as the revision is.
+        former_revision, manifest = self._champions.get(name, (None, None))
+        if revision != former_revision:
             manifest = None
             with contextlib.suppress(ArtifactError):
-                alias = self.alias(name)
-                manifest = None if alias is None else self._manifest(name, alias.version)
-            self._champions[name] = stamps, manifest
-        return stamps if manifest is None else (*stamps, *stamps_of([manifest], missing=True))
+                entry = self.deployment(name)
+                if entry is not None and entry.champion is not None:
+                    manifest = self._manifest(name, entry.champion)
+            self._champions[name] = revision, manifest
+        return revision if manifest is None else (*revision, *stamps_of([manifest], missing=True))
 
     def version_revision(self, name: str, version: str) -> Hashable:
         return stamps_of([self._manifest(name, version)], missing=True)
@@ -146,61 +142,8 @@ class LocalRegistry(Registry):
     def _manifest(self, name: str, version: str) -> Path:
         return self.models / name / version / MANIFEST
 
-    def promote(self, reference: str, *, alias: str = CHAMPION, force: bool = False) -> Reference:
-        if alias not in ALIASES:
-            raise NotFoundError(unknown_name("alias", alias, ALIASES))
-        version = self.resolve(reference)
-        verdict = self.manifest(version.name, version.version).verdict
-        if not verdict.beats_mean and not force:
-            raise RefusedError(
-                f"Expected a model that beats predicting the mean. Received: {version.name}:{version.version}, which "
-                "does not on its test rows. Train on more or better columns, or promote it with --force."
-            )
-        with self.lock(version.name):
-            # The version may have been deleted since it was resolved.
-            self.resolve(f"{version.name}:{version.version}")
-            current = self.alias(version.name, alias)
-            if current is None or current.version != version.version:
-                previous = () if current is None else (*current.previous, current.version)
-                self._aliases.write(version.name, alias, version.version, previous)
-        return version
-
-    def rollback(self, name: str) -> Reference:
-        versions = self.versions(name)
-        if not versions:
-            raise NotFoundError(unknown_name("model", name, self.names()))
-        with self.lock(name):
-            previous = self.former_champions(name)
-            if not previous:
-                raise DataError(self._no_way_back(name, versions))
-            self._aliases.write(name, CHAMPION, previous[-1], tuple(previous[:-1]))
-        return self.resolve(f"{name}:{CHAMPION}")
-
-    def _no_way_back(self, name: str, versions: list[str]) -> str:
-        current = self.alias(name)
-        former = () if current is None else current.previous
-        deleted = [v for v in former if v not in versions]
-        others = [v for v in versions if current is None or v != current.version]
-        received = (
-            f"{name}:{deleted[-1]}, which is not in the store any more. Put it back, or " if deleted else "none. "
-        )
-        advice = f"promote another version: `trueline promote {name}:{others[-1]}`." if others else "train another one."
-        advice = advice if deleted else advice[0].upper() + advice[1:]
-        return f"Expected a former champion of '{name}' to return to. Received: {received}{advice}"
-
-    def former_champions(self, name: str) -> list[str]:
-        current = self.alias(name)
-        if current is None:
-            return []
-        versions = self.versions(name)
-        previous = [v for v in current.previous if v in versions]
-        # Where the versions between them are deleted, the last former champion may be the present one.
-        while previous and previous[-1] == current.version:
-            previous.pop()
-        return previous
-
     def lock(self, name: str) -> contextlib.AbstractContextManager[None]:
-        return self._aliases.lock(name)
+        return self._deployments.lock(name)
 
     def remove(self, version: Reference) -> None:
         # One rename takes the version from every reader at once; the rest only frees the disk.

@@ -1,5 +1,7 @@
 import errno
+import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,14 +9,21 @@ from pathlib import Path
 import pytest
 
 from artifact.errors import ArtifactError, DataError, NotFoundError, RefusedError
-from artifact.registry import aliases as module
+from artifact.registry.base import CHALLENGER
+from artifact.registry.entry import GateResult, Statement
+from artifact.registry.local import LocalRegistry
+from artifact.registry.log import TakenError
 from tests.artifact.versions import add, champion, promoted, run_python
 
 ROOT = Path(__file__).parents[2]
 
 
-def alias_file(registry) -> Path:
-    return registry.home / "trueline" / "aliases" / "houses" / "champion.json"
+def log_folder(registry) -> Path:
+    return registry.home / "trueline" / "deployments" / "houses"
+
+
+def numbers(registry) -> list[int]:
+    return [entry.number for entry in registry.history("houses")]
 
 
 def test_a_full_disk_at_promotion_leaves_the_champion(registry, monkeypatch):
@@ -29,8 +38,7 @@ def test_a_full_disk_at_promotion_leaves_the_champion(registry, monkeypatch):
     assert champion(registry) == first
     registry.promote(f"houses:{second}")
     assert champion(registry) == second
-    folder = alias_file(registry).parent
-    assert sorted(p.name for p in folder.iterdir()) == [".lock", "champion.json"]
+    assert sorted(p.name for p in log_folder(registry).iterdir()) == [".lock", "00000001.json", "00000002.json"]
 
 
 def test_an_alias_is_champion_or_challenger(registry):
@@ -39,23 +47,38 @@ def test_an_alias_is_champion_or_challenger(registry):
         registry.promote("houses", alias="../../x")
 
 
-def test_a_damaged_alias_is_an_artifact_error(registry):
-    promoted(registry, 1)
-    path = alias_file(registry)
-    for damage in ('{"version"', "", "[]", '{"version": 5, "changed_at": ""}', "\0" * 90):
+def test_a_damaged_entry_leaves_what_was_live_before_it(registry):
+    first, second = promoted(registry, 2)
+    path = log_folder(registry) / "00000002.json"
+    entry = path.read_text(encoding="utf-8")
+    for damage in ('{"number"', "", "[]", '{"number": 5}', "\0" * 90):
         path.write_text(damage, encoding="utf-8")
-        for call in (registry.resolve, registry.promote, registry.rollback):
-            with pytest.raises(ArtifactError) as caught:
-                call("houses")
-            told = str(caught.value)
-            assert told.startswith(f"Expected an alias in {path}. Received: ")
-            assert told.endswith(". Remove that file, then promote a version: `trueline promote houses:VERSION`.")
-            assert "\n" not in told
-            assert "pydantic" not in told
+        reader = LocalRegistry(registry.home)
+        assert reader.resolve("houses").version == first
+        problem = reader.deployment_problem("houses")
+        assert problem.startswith(f"Expected entry 2 of the deployment log of 'houses' in {path}. Received: ")
+        assert problem.endswith("do not count: put a copy of the file back, or remove them.")
+        assert "\n" not in problem
+        assert "pydantic" not in problem
+        with pytest.raises(ArtifactError, match="Expected entry 2"):
+            reader.promote(f"houses:{second}")
     # What the message says to do, does.
+    path.write_text(entry, encoding="utf-8")
+    assert champion(LocalRegistry(registry.home)) == second
     path.unlink()
-    registry.promote("houses")
-    assert registry.alias("houses").previous == ()
+    assert champion(LocalRegistry(registry.home)) == first
+
+
+def test_a_log_of_one_damaged_entry_is_an_artifact_error(registry):
+    promoted(registry, 1)
+    path = log_folder(registry) / "00000001.json"
+    path.write_text("{", encoding="utf-8")
+    for call in ("resolve", "promote", "rollback"):
+        with pytest.raises(ArtifactError, match=re.escape(str(path))):
+            getattr(LocalRegistry(registry.home), call)("houses")
+    path.unlink()
+    LocalRegistry(registry.home).promote("houses")
+    assert numbers(registry) == [1]
 
 
 def test_a_model_that_does_not_beat_the_mean_is_promoted_only_by_force(registry):
@@ -79,9 +102,10 @@ def test_rollbacks_go_back_one_by_one_and_then_refuse(registry):
 
 def test_promoting_the_champion_again_changes_nothing(registry):
     promoted(registry, 2)
-    before = alias_file(registry).stat().st_ino, registry.alias("houses")
+    before = registry.alias("houses")
     registry.promote("houses:champion")
-    assert (alias_file(registry).stat().st_ino, registry.alias("houses")) == before
+    assert numbers(registry) == [1, 2]
+    assert registry.alias("houses") == before
 
 
 def test_a_rollback_skips_deleted_versions_and_never_returns_to_itself(registry):
@@ -127,10 +151,93 @@ def test_a_rollback_of_an_unknown_or_never_promoted_model_is_refused(registry):
         registry.rollback("houses")
 
 
-def test_history_is_bounded(registry, monkeypatch):
-    monkeypatch.setattr(module, "_MAX_HISTORY", 3)
-    versions = promoted(registry, 6)
-    assert registry.alias("houses").previous == tuple(versions[2:5])
+def test_the_listed_former_champions_are_bounded_and_the_history_is_not(registry):
+    versions = promoted(registry, 60)
+    assert registry.alias("houses").previous == tuple(versions[9:59])
+    assert [entry.champion for entry in registry.history("houses")] == versions
+
+
+def test_what_a_writer_says_stands_in_the_log(registry):
+    first, second = add(registry), add(registry)
+    gate = GateResult(gate="size", passed=False, figure=3.0, limit=2.0, sentence="3 MB, and 2 are allowed.")
+    statement = Statement("to try it", "trueline promote", (gate,), ("size",))
+    registry.promote(f"houses:{first}", statement=statement)
+    registry.promote(f"houses:{second}", alias=CHALLENGER)
+    registry.promote(f"houses:{second}")
+    registry.rollback("houses", statement=Statement("it was worse"))
+    entries = LocalRegistry(registry.home).history("houses")
+    assert [entry.action for entry in entries] == ["promote", "challenge", "promote", "rollback"]
+    assert [(entry.champion, entry.challenger) for entry in entries] == [
+        (first, None),
+        (first, second),
+        (second, second),
+        (first, second),
+    ]
+    assert (entries[0].why, entries[0].source, entries[0].gates, entries[0].forced) == statement
+    assert entries[3].why == "it was worse"
+    assert all("@" in entry.who and entry.when.endswith("+00:00") for entry in entries)
+
+
+def test_who_looked_at_an_older_entry_is_told(registry):
+    first, second = promoted(registry, 2)
+    with pytest.raises(TakenError, match=rf"Expected entry 2 .* Received: promote of houses:{second} by "):
+        registry.promote(f"houses:{first}", after=1)
+    assert champion(registry) == second
+
+
+# Alias files of an earlier Trueline
+
+
+def write_alias(registry, alias, **content) -> Path:
+    path = registry.home / "trueline" / "aliases" / "houses" / f"{alias}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_alias_files_say_what_is_live_until_somebody_writes(registry):
+    first, second, third = (add(registry) for _ in range(3))
+    write_alias(registry, "champion", version=second, previous=[first], changed_at="2026-01-31T12:00:00.000+00:00")
+    write_alias(registry, "challenger", version=third, previous=[], changed_at="2026-01-30T12:00:00.000+00:00")
+    assert champion(registry) == registry.resolve("houses:champion").version == second
+    assert registry.resolve("houses:challenger").version == third
+    assert registry.champions() == ["houses"]
+    assert registry.alias("houses").previous == (first,)
+    (entry,) = registry.history("houses")
+    assert (entry.action, entry.when) == ("carry-over", "2026-01-31T12:00:00.000+00:00")
+    assert not log_folder(registry).exists()
+    assert registry.rollback("houses").version == first
+    assert [(entry.number, entry.action) for entry in registry.history("houses")] == [
+        (1, "carry-over"),
+        (2, "rollback"),
+    ]
+    # They have been carried over: what they say now says nothing.
+    write_alias(registry, "champion", version=third, previous=[], changed_at="2026-02-01T12:00:00.000+00:00")
+    assert champion(LocalRegistry(registry.home)) == first
+
+
+def test_a_watcher_sees_an_alias_file_change(registry):
+    first, second = add(registry), add(registry)
+    write_alias(registry, "champion", version=first, previous=[], changed_at="2026-01-31T12:00:00.000+00:00")
+    before = registry.revision("houses"), registry.revision()
+    assert before == (registry.revision("houses"), registry.revision())
+    write_alias(registry, "champion", version=second, previous=[first], changed_at="2026-01-31T12:00:01.000+00:00")
+    assert registry.revision("houses") != before[0]
+    assert registry.revision() != before[1]
+    assert champion(registry) == second
+
+
+def test_a_damaged_alias_file_is_an_artifact_error(registry):
+    version = add(registry)
+    path = write_alias(registry, "champion", version=5)
+    for call in (registry.resolve, registry.promote, registry.rollback):
+        with pytest.raises(ArtifactError) as caught:
+            call("houses")
+        message = str(caught.value)
+        assert message.startswith(f"Expected an alias in {path}. Received: ")
+        assert message.endswith(". Remove that file, then promote a version: `trueline promote houses:VERSION`.")
+    path.unlink()
+    assert registry.promote("houses").version == version
 
 
 def test_processes_that_promote_at_once_lose_nothing(registry):
@@ -156,5 +263,5 @@ for version in sys.argv[2:]:
     for writer in writers:
         assert writer.communicate()[0] == ""
         assert writer.returncode == 0
-    alias = registry.alias("houses")
-    assert sorted((*alias.previous, alias.version)) == versions
+    assert sorted(entry.champion for entry in registry.history("houses")) == versions
+    assert numbers(registry) == list(range(1, 41))

@@ -143,7 +143,7 @@ def test_a_reference_never_leaves_the_store(registry, reference):
         registry.promote(reference)
     with pytest.raises(NotFoundError):
         registry.rollback(reference)
-    assert not (registry.home / "trueline" / "aliases").exists()
+    assert not (registry.home / "trueline" / "deployments").exists()
 
 
 def test_the_home_is_bentoml_s(tmp_path):

@@ -23,8 +23,8 @@ def promoted(registry, count, name="houses"):
 
 
 def champion(registry, name="houses"):
-    alias = registry.alias(name)
-    return alias and alias.version
+    entry = registry.deployment(name)
+    return entry and entry.champion
 
 
 def run_python(script, *arguments, **options):

@@ -1,0 +1,96 @@
+"""The deployment logs of all models of a home folder, and what was live before there were any."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+from artifact.errors import ArtifactError
+from artifact.registry.carried import carried_over
+from artifact.registry.entry import FORMAT, Change, Entry
+from artifact.registry.log import DeploymentLog, TakenError
+from artifact.registry.revision import Stamps, stamps_of
+
+
+class Deployments:
+    """One folder a model, with its log.
+
+    Alias files of an earlier Trueline stand for a first entry until somebody writes: then that entry is made first.
+
+    Args:
+        folder: of the logs.
+        aliases: folder of the alias files.
+    """
+
+    def __init__(self, folder: Path, aliases: Path) -> None:
+        self.folder = folder
+        self._aliases = aliases
+        self._logs: dict[str, DeploymentLog] = {}
+
+    def names(self) -> list[str]:
+        """Models that have a log, or alias files, in alphabetical order."""
+        names: set[str] = set()
+        for folder in (self.folder, self._aliases):
+            with contextlib.suppress(FileNotFoundError):
+                names |= {path.name for path in folder.iterdir() if path.is_dir()}
+        return sorted(names)
+
+    def holding(self, name: str) -> Entry | None:
+        """The entry that holds for a model; None where there is none.
+
+        Raises:
+            ArtifactError: there are entries, and none counts; or an alias file cannot be read.
+        """
+        log = self._log(name)
+        entry = log.last()
+        if entry is None and log.problem:
+            raise ArtifactError(log.problem)
+        return entry or self._carried(name)
+
+    def entries(self, name: str) -> list[Entry]:
+        """The entries of a model that count, the oldest first."""
+        carried = None if self.holding(name) is None else self._carried(name)
+        return self._log(name).entries() or ([] if carried is None else [carried])
+
+    def problem(self, name: str) -> str:
+        """Why entries that are there do not count; empty where all of them do."""
+        return self._log(name).problem
+
+    def revision(self, name: str) -> tuple[int, str, Stamps]:
+        """Changes when what holds does. One look at a file that is not there, as long as nothing changes."""
+        log = self._log(name)
+        entry = log.last()
+        stamps = stamps_of((self._aliases / name).glob("*.json")) if entry is None else ()
+        return 0 if entry is None else entry.number, log.problem, stamps
+
+    def append(self, name: str, change: Change, *, after: int) -> Entry:
+        """Write the next entry, see :meth:`DeploymentLog.append`; before the first one, what alias files say."""
+        log = self._log(name)
+        if log.last() is None and not log.problem:
+            carried = carried_over(self._aliases, name)
+            if carried is not None:
+                # Another writer may carry the same over.
+                with contextlib.suppress(TakenError):
+                    log.append(carried, after=0)
+        return log.append(change, after=after)
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Keep other processes of this machine from changing what is live of a model during the block."""
+        folder = self.folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _log(self, name: str) -> DeploymentLog:
+        if name not in self._logs:
+            self._logs[name] = DeploymentLog(self.folder / name, name)
+        return self._logs[name]
+
+    def _carried(self, name: str) -> Entry | None:
+        """The entry that the alias files stand for, as long as no entry is there."""
+        change = carried_over(self._aliases, name)
+        return None if change is None else Entry(format=FORMAT, number=1, nonce="", **dict(change))

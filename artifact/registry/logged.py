@@ -1,0 +1,104 @@
+"""What every registry makes of its deployment logs: aliases, promotion and rollback."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from artifact.errors import DataError, NotFoundError, RefusedError, unknown_name
+from artifact.registry.aliases import ALIASES, CHALLENGER, CHAMPION, Alias, alias_of
+from artifact.registry.base import Reference, Registry
+from artifact.registry.entry import NOTHING_SAID, Action, Change, Statement, former_champions, whoami
+
+
+class LoggedRegistry(Registry):
+    """A registry by its versions and its deployment logs. Where these are kept is the business of who inherits."""
+
+    def resolve(self, reference: str) -> Reference:
+        name, _, wanted = reference.partition(":")
+        versions = self.versions(name)
+        if not versions:
+            raise NotFoundError(unknown_name("model", name, self.names()))
+        if wanted in ALIASES:
+            alias = self.alias(name, wanted)
+            if alias is None:
+                raise NotFoundError(f"Model '{name}' has no {wanted}. Its versions are: {', '.join(versions)}.")
+            wanted = alias.version
+        elif not wanted:
+            entry = self.deployment(name)
+            wanted = entry.champion if entry is not None and entry.champion is not None else versions[-1]
+        if wanted not in versions:
+            raise NotFoundError(unknown_name("version", wanted, reversed(versions), of=name))
+        return self.fetch(name, wanted)
+
+    def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
+        if self.deployment(name) is None:
+            return None
+        return alias_of(self.history(name), alias)
+
+    def former_champions(self, name: str) -> list[str]:
+        current = self.alias(name)
+        if current is None:
+            return []
+        versions = self.versions(name)
+        previous = [version for version in former_champions(self.history(name)) if version in versions]
+        # With the versions between them deleted, a former champion may be the present one.
+        while previous and previous[-1] == current.version:
+            previous.pop()
+        return previous
+
+    def promote(
+        self,
+        reference: str,
+        *,
+        alias: str = CHAMPION,
+        force: bool = False,
+        statement: Statement = NOTHING_SAID,
+        after: int | None = None,
+    ) -> Reference:
+        if alias not in ALIASES:
+            raise NotFoundError(unknown_name("alias", alias, ALIASES))
+        version = self.resolve(reference)
+        if not self.manifest(version.name, version.version).verdict.beats_mean and not force:
+            raise RefusedError(
+                f"Expected a model that beats predicting the mean. Received: {version.name}:{version.version}, which "
+                "does not on its test rows. Train on more or better columns, or promote it with --force."
+            )
+        with self.lock(version.name):
+            # It may have been deleted while we looked at it.
+            self.resolve(f"{version.name}:{version.version}")
+            self._point(version, alias, "promote" if alias == CHAMPION else "challenge", statement, after)
+        return version
+
+    def rollback(self, name: str, *, statement: Statement = NOTHING_SAID) -> Reference:
+        versions = self.versions(name)
+        if not versions:
+            raise NotFoundError(unknown_name("model", name, self.names()))
+        with self.lock(name):
+            previous = self.former_champions(name)
+            if not previous:
+                raise DataError(self._no_way_back(name, versions))
+            former = self.resolve(f"{name}:{previous[-1]}")
+            self._point(former, CHAMPION, "rollback", statement, None)
+        return former
+
+    def _point(self, version: Reference, alias: str, action: Action, statement: Statement, after: int | None) -> None:
+        """Write the entry with which an alias points to a version; none where it does already."""
+        entry = self.deployment(version.name)
+        present = {CHAMPION: None, CHALLENGER: None} if entry is None else entry.model_dump(include=set(ALIASES))
+        if present[alias] == version.version:
+            return
+        number = 0 if entry is None else entry.number
+        when = datetime.now(UTC).isoformat(timespec="milliseconds")
+        named = {**present, alias: version.version}
+        change = Change(action=action, who=whoami(), when=when, **named, **statement._asdict())
+        self.deploy(version.name, change, after=number if after is None else after)
+
+    def _no_way_back(self, name: str, versions: list[str]) -> str:
+        current = self.alias(name)
+        former = [] if current is None else former_champions(self.history(name))
+        gone = [version for version in former if version not in versions]
+        others = [version for version in versions if current is None or version != current.version]
+        received = f"{name}:{gone[-1]}, which is not in the store any more. Put it back, or " if gone else "none. "
+        advice = f"promote another version: `trueline promote {name}:{others[-1]}`." if others else "train another one."
+        advice = advice if gone else advice[0].upper() + advice[1:]
+        return f"Expected a former champion of '{name}' to return to. Received: {received}{advice}"
