@@ -23,6 +23,8 @@ from typing import Any
 
 import psutil
 
+from artifact.registry.local import LocalRegistry
+
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".demo"
 MODEL = "diabetes"
@@ -78,7 +80,7 @@ def check_port(port: int) -> None:
 
 def train_once(home: Path) -> None:
     """Train and promote, unless an earlier run did."""
-    if (home / "trueline" / "aliases" / MODEL / "champion.json").is_file():
+    if LocalRegistry(home).deployment(MODEL) is not None:
         print(f"Serving {MODEL} as trained before; remove {home} to train again.")
         return
     say("trueline " + " ".join(TRAIN))

@@ -64,6 +64,7 @@ class Live:
         self._clock = clock
         self._watch = Periodic(self._look, watch_seconds)
         self._revision: Hashable = None
+        self._log_problem = ""
         self._retry_at: float | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
 
@@ -82,16 +83,17 @@ class Live:
 
     async def refresh(self) -> None:
         """Make the version live that the source names; on failure keep the present one."""
-        # Read before the aliases themselves, so that the next look sees any later change.
+        # Read before the log itself, so that the next look sees any later change.
         self._revision = self.source.revision()
         self._retry_at = None
+        self._report_log()
         try:
             reference = self.source.reference()
             model = self._in_memory(reference)
             if model is None:
                 model = await asyncio.to_thread(LiveModel.load, reference, **self.how)
         except NotFoundError as error:
-            # When the whole store disappears, the alias disappears too. The live version counts as missing then.
+            # When the whole store disappears, its log disappears too. The live version counts as missing then.
             champion = self.deployment.champion
             is_gone = champion is not None and not self.source.holds(champion.name, champion.version)
             self._metrics.version_missing(is_gone or isinstance(error, MissingVersionError))
@@ -102,6 +104,14 @@ class Live:
             self._refuse(f"The version could not be loaded: {error!r}.", is_fault=True)
         else:
             self._swap(model)
+
+    def _report_log(self) -> None:
+        """Report once that entries of the deployment log do not count: what they made live is not live here."""
+        problem = self.source.log_problem()
+        self._metrics.log_stopped(bool(problem))
+        if problem and problem != self._log_problem:
+            logger.error("%s", problem)
+        self._log_problem = problem
 
     def _in_memory(self, reference: Reference) -> LiveModel | None:
         for model in (self.deployment.champion, self._former):

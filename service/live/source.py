@@ -23,7 +23,7 @@ class Source:
     """Finds the version to serve.
 
     Args:
-        registry: the model store and its aliases.
+        registry: the model store and its deployment logs.
         model: ``name:version`` pins a version, ``name`` follows the model's champion. None stands for the model that
             the running Bento was built for, and without a Bento for the only model that has a champion.
         bundled: versions that the running Bento carries, by model name; a champion in the store goes before them.
@@ -114,6 +114,11 @@ class Source:
             return self.registry.version_revision(self._name, self._version)
         return self.registry.revision(self._name or self._choice.current())
 
+    def log_problem(self) -> str:
+        """Why some entries of the deployment log do not count; empty where all of them do."""
+        name = self._name or self._choice.current()
+        return "" if name is None or self._version else self.registry.deployment_problem(name)
+
     def holds(self, name: str, version: str) -> bool:
         """Whether a version could be loaded now, from the store or from the Bento."""
         bundled = self._bundled.get(name)
@@ -129,15 +134,16 @@ class Source:
             raise MissingVersionError(str(error)) from error
 
     def _champion(self, name: str) -> Reference:
-        alias = self.registry.alias(name)
+        entry = self.registry.deployment(name)
+        champion = None if entry is None else entry.champion
         bundled = self._bundled.get(name)
-        if alias is not None:
-            if self.registry.has(name, alias.version):
-                return self.registry.fetch(name, alias.version)
-            if bundled is not None and bundled.version == alias.version:
+        if champion is not None:
+            if self.registry.has(name, champion):
+                return self.registry.fetch(name, champion)
+            if bundled is not None and bundled.version == champion:
                 return bundled
             raise MissingVersionError(
-                f"Expected the {CHAMPION} of '{name}', {name}:{alias.version}, in the store. Received: a store without "
+                f"Expected the {CHAMPION} of '{name}', {name}:{champion}, in the store. Received: a store without "
                 f"it. Put that version back, or {self._instead(name, self.registry.versions(name))}."
             )
         if bundled is not None:

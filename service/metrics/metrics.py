@@ -143,6 +143,12 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self._log_stopped = Gauge(
+            "trueline_deployment_log_stopped",
+            "1 where entries of the deployment log do not count: one before them is missing, or one cannot be read.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self._info = Gauge(
             "trueline_model_info",
             "1 for the version that is live in a worker, 0 for those that were.",
@@ -251,6 +257,10 @@ class Metrics:
     def version_missing(self, is_missing: bool) -> None:
         """Record whether the version that should be live is missing from the store."""
         self._missing.set(is_missing)
+
+    def log_stopped(self, is_stopped: bool) -> None:
+        """Whether entries of the deployment log are there that do not count."""
+        self._log_stopped.set(is_stopped)
 
     def flush(self) -> None:
         """Write the counts since the last flush."""

@@ -56,7 +56,7 @@ def check_store(home: Path) -> None:
     Raises:
         StartError: no version can ever be read from the store in its present state.
     """
-    ours = (home / "trueline", home / "trueline" / "aliases")
+    ours = (home / "trueline", home / "trueline" / "deployments")
     try:
         for folder in (home, *(home / name for name in _FOLDERS)):
             if not folder.is_dir():

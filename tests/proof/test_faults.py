@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import socket
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from artifact.registry.entry import Change
 from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import call, clean_environment, free_port, running, wait_until_ready
@@ -180,11 +180,9 @@ def test_a_version_whose_files_are_gone_before_it_goes_live_is_not_served(tmp_pa
         for gone in ("model.onnx", None):
             version = build_version(server.registry, seed=1)
             (version.path / gone).unlink() if gone else shutil.rmtree(version.path)
-            alias = server.registry.home / "trueline" / "aliases" / "houses" / "champion.json"
-            record = json.loads(alias.read_text())
-            new = alias.with_suffix(".new")
-            new.write_text(json.dumps({**record, "version": version.version}))
-            new.rename(alias)
+            entry = server.registry.deployment("houses")
+            change = Change.model_validate({**dict(entry), "champion": version.version})
+            server.registry.deploy("houses", change, after=entry.number)
             wait_for(lambda version=version: version.version in server.log.read_text())
             assert server.post(body)[1]["model_version"] == first
             assert call(server.port, "/readyz")[0] == 200

@@ -271,8 +271,9 @@ async def test_a_client_that_goes_is_counted_and_nobody_is_answered(worker):
     await worker.stop()
 
 
-async def test_a_damaged_alias_is_not_in_the_model_document(client, registry):
-    (registry.home / "trueline" / "aliases" / "houses" / "challenger.json").write_text("{")
+async def test_without_a_readable_log_the_model_document_has_no_aliases(client, registry):
+    (registry.home / "trueline" / "deployments" / "houses" / "00000001.json").write_text("{")
+    assert (await client.get("/model")).json()["aliases"]["champion"] is None
     assert (await client.get("/model")).json()["aliases"]["challenger"] is None
 
 

@@ -1,9 +1,11 @@
 import asyncio
+import json
 import shutil
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from artifact.registry import log as module
 from artifact.registry.local import LocalRegistry
 from service.live.live import Live
 from service.live.model import LiveModel
@@ -190,7 +192,7 @@ async def test_case_v25_a_live_version_that_is_deleted_goes_on_and_is_told(regis
 
 
 async def test_a_store_that_goes_away_whole_is_told_as_a_missing_version(registry, log):
-    """A volume that is unmounted takes the alias along: nothing says any more which version should be live."""
+    """A volume that is unmounted takes the log along: what it said last holds until somebody lists it again."""
     metrics = Metrics(CollectorRegistry())
     live = live_of(registry, metrics)
     await live.start()
@@ -201,11 +203,34 @@ async def test_a_store_that_goes_away_whole_is_told_as_a_missing_version(registr
         folder.rename(away / folder.name)
     await until(lambda: metrics.registry.get_sample_value("trueline_version_missing") == 1)
     assert live.deployment.route().version == version
-    way_out = "Train and promote it: `trueline train DATA --target COLUMN --name houses --promote`."
-    await until(lambda: f"keeps serving. Unknown model 'houses'. There are none yet. {way_out}" in log.text)
+    problem = f"keeps serving. Expected the champion of 'houses', houses:{version}, in the store."
+    await until(lambda: problem in log.text)
     for folder in folders:
         (away / folder.name).rename(folder)
     await until(lambda: metrics.registry.get_sample_value("trueline_version_missing") == 0)
+    await live.stop()
+
+
+@pytest.mark.parametrize("damage", ["gap", "half", "newer"])
+async def test_entries_of_the_log_that_do_not_count_are_told_and_change_nothing(registry, log, damage, monkeypatch):
+    (first, second), metrics = registry.versions("houses"), Metrics(CollectorRegistry())
+    monkeypatch.setattr(module, "LIST_SECONDS", 0.02)
+    live = live_of(registry, metrics)
+    await live.start()
+    folder = registry.home / "trueline" / "deployments" / "houses"
+    entry = json.loads((folder / "00000001.json").read_text()) | {"champion": second, "number": 2, "nonce": "b"}
+    texts = {"half": json.dumps(entry)[:50], "newer": json.dumps(entry | {"format": 99})}
+    path = folder / ("00000003.json" if damage == "gap" else "00000002.json")
+    path.write_text(texts.get(damage, json.dumps(entry | {"number": 3})))
+    await until(lambda: metrics.registry.get_sample_value("trueline_deployment_log_stopped") == 1)
+    await asyncio.sleep(0.1)
+    assert live.deployment.route().version == first
+    assert log.text.count("the deployment log") == 1
+    assert "keeps serving" not in log.text
+    path.unlink()
+    registry.promote(f"houses:{second}")
+    await until(lambda: live.deployment.champion.version == second)
+    assert metrics.registry.get_sample_value("trueline_deployment_log_stopped") == 0
     await live.stop()
 
 

@@ -142,7 +142,7 @@ def test_case_v02_v19_a_port_is_one_services_alone(store: Path, tmp_path: Path) 
         ({"BENTOML_HOME": "comments.txt/below"}, "BENTOML_HOME: Expected a folder"),
         ({"BENTOML_CONFIG": "none.yaml"}, "Expected settings that BentoML can start with.* not found"),
         ({"BENTOML_CONFIG_OPTIONS": "services.trueline.workers=none"}, r"Invalid configuration.* 'workers' error"),
-        ({"BENTOML_HOME": "odd"}, r"BENTOML_HOME: Expected a model store\. Received: .*aliases, which is no folder"),
+        ({"BENTOML_HOME": "odd"}, r"BENTOML_HOME: Expected a model store\. .*deployments, which is no folder"),
     ],
 )
 def test_what_cannot_mend_itself_ends_the_service_with_a_sentence(
@@ -150,7 +150,7 @@ def test_what_cannot_mend_itself_ends_the_service_with_a_sentence(
 ) -> None:
     (tmp_path / "comments.txt").write_text("# secret\n")
     (tmp_path / "odd" / "trueline").mkdir(parents=True)
-    (tmp_path / "odd" / "trueline" / "aliases").touch()
+    (tmp_path / "odd" / "trueline" / "deployments").touch()
     environ = {**environment(store, tmp_path), **more}
     said = refused(TRUELINE, environ, tmp_path, "--port", str(free_port()))
     assert re.search(sentence, said), said
