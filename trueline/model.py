@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 from artifact.errors import unknown_name
 from artifact.manifest import REPORT, Coverage, Manifest, Metrics, Verdict
 from artifact.registry.base import Reference, Registry
+from artifact.registry.entry import Statement
 from trueline import environment
 from trueline.environment import need_training
 from trueline.evaluation import Evaluation, Measuring, evaluation
@@ -120,19 +121,23 @@ class Model:
         features = features_of(table.frame, predictor.schema)
         return source.alike(pl.DataFrame(score(features, predictor, interval, names, missing_columns).columns))
 
-    def promote(self, *, force: bool = False) -> Model:
+    def promote(self, *, force: bool = False, why: str = "") -> Model:
         """Make this version the champion of its name; running services take it live.
 
         Args:
             force: even if the model does not beat predicting the mean. Defaults to False.
+            why: the reason, for the history.
 
         Raises:
-            RefusedError: it does not, and ``force`` is False.
+            RefusedError: it does not, and ``force`` is False; or another version was promoted meanwhile.
             ArtifactError: the version does not load.
         """
+        entry = self._store.deployment(self.name)
+        after = 0 if entry is None else entry.number
         # A version that does not load must never become what serves.
         _ = self._predictor
-        self._store.promote(self.reference, force=force)
+        statement = Statement(why, "trueline.Model.promote")
+        self._store.promote(self.reference, force=force, statement=statement, after=after)
         return self
 
     def __repr__(self) -> str:

@@ -26,8 +26,9 @@ _PROBE_BYTES = 256 * 1024
 
 
 class LocalRegistry(LoggedRegistry):
-    """See :class:`artifact.registry.base.Registry`. Versions are below ``home/models`` (BentoML's store), deployment logs below
-    ``home/trueline``.
+    """See :class:`artifact.registry.base.Registry`.
+
+    Versions are below ``home/models`` (BentoML's store), deployment logs below ``home/trueline``.
 
     Args:
         home: BentoML's home folder.

@@ -101,6 +101,7 @@ def test_version_and_bare_call(capsys):
         (("models", "housse"), "Unknown model 'housse'"),
         (("promote", "housse"), "Unknown model 'housse'"),
         (("rollback", "houses"), "Expected a former champion"),
+        (("history", "housse"), "Unknown model 'housse'. There are: 'houses'"),
         (("serve", "housse"), "Unknown model 'housse'. There are: 'houses'"),
         (("serve", "houses:1"), "Unknown version '1' of 'houses'"),
         (("evaluate", "houses", "none.csv"), "Expected a file"),
@@ -205,6 +206,58 @@ def test_models_show_promote_and_rollback(home, capsys):
     for part in (second.version, "heating", "heat pump", "Is a network worth it here?", str(second.path)):
         assert part in out
     assert last_json(call(capsys, "show", "houses", "--json")[1])["model_version"] == second.version
+
+
+def test_history_says_what_was_live_by_whom_and_why(home, capsys):
+    first, second = build_version(home), build_version(home, seed=1)
+    assert "Nothing of 'houses' was ever live. Promote a version" in call(capsys, "history", "houses")[1]
+    call(capsys, "promote", f"houses:{first.version}", "--why", "the first [one]")
+    call(capsys, "promote", f"houses:{second.version}")
+    call(capsys, "rollback", "houses", "--why", "too high for flats")
+    _, out, _ = call(capsys, "history", "houses")
+    lines = [line for line in out.splitlines() if "trueline " in line]
+    parts = [
+        ("3", "rollback", first, "too high for flats"),
+        ("2", "promote", second, ""),
+        ("1", "promote", first, "[one]"),
+    ]
+    for line, (number, action, version, why) in zip(lines, parts, strict=True):
+        for part in (f" {number} ", action, version.version, why, f"trueline {action}"):
+            assert part in line
+    entries = last_json(call(capsys, "history", "houses", "--json")[1])["entries"]
+    assert [(entry["number"], entry["champion"]) for entry in entries] == [
+        (3, first.version),
+        (2, second.version),
+        (1, first.version),
+    ]
+
+
+def test_history_names_entries_that_do_not_count(home, capsys):
+    version = build_version(home, promote=True)
+    folder = home.home / "trueline" / "deployments" / "houses"
+    (folder / "00000002.json").write_text("half")
+    _, out, _ = call(capsys, "history", "houses")
+    assert version.version in out
+    assert "Expected entry 2 of the deployment log of 'houses'" in " ".join(out.split())
+    assert "entry 2" in last_json(call(capsys, "history", "houses", "--json")[1])["problem"]
+    code, _, err = call(capsys, "promote", f"houses:{build_version(home, seed=1).version}")
+    assert (code, "Expected entry 2 of the deployment log" in err) == (1, True)
+
+
+def test_promote_is_refused_where_somebody_promoted_meanwhile(home, capsys, monkeypatch):
+    first, second, third = (build_version(home, seed=seed) for seed in range(3))
+    call(capsys, "promote", f"houses:{first.version}")
+    load = Predictor.load
+
+    def slow(path, **options):
+        if path.name == second.version:
+            LocalRegistry(home.home).promote(f"houses:{third.version}")
+        return load(path, **options)
+
+    monkeypatch.setattr(Predictor, "load", slow)
+    code, _, err = call(capsys, "promote", f"houses:{second.version}")
+    assert (code, f"Received: promote of houses:{third.version} by" in err) == (1, True)
+    assert home.resolve("houses:champion").version == third.version
 
 
 def test_promote_refuses_what_does_not_beat_the_mean_or_does_not_load(home, capsys):

@@ -1,4 +1,4 @@
-"""``trueline models``, ``show``, ``promote`` and ``rollback``."""
+"""``trueline models`` and ``show``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from artifact.errors import ArtifactError, NotFoundError, unknown_name
-from artifact.registry.base import ALIASES, CHAMPION, Registry
+from artifact.registry.base import ALIASES, Registry
 from artifact.words.display import number
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
@@ -77,51 +77,6 @@ def show_command(model: str, as_json: bool) -> None:
     for note in manifest.notes:
         out.print(f"Note: {note}")
     out.print(f"Files: {version.path}")
-
-
-@click.command("promote")
-@click.argument("model")
-@click.option("--force", is_flag=True, help="Even if the model does not beat predicting the mean.")
-@json_option
-def promote_command(model: str, force: bool, as_json: bool) -> None:
-    """Make a version the champion; running services take it live. MODEL is NAME:VERSION, or NAME for the newest.
-
-    \b
-    Example:
-      trueline promote houses:20260131-120000-482913
-    """
-    from artifact.predictor import Predictor
-
-    store = registry()
-    name, _, wanted = model.partition(":")
-    if not wanted and store.versions(name):
-        model = f"{name}:{store.versions(name)[-1]}"
-    version = store.resolve(model)
-    # A version that does not load must never become what serves.
-    Predictor.load(version.path)
-    store.promote(f"{version.name}:{version.version}", force=force)
-    _changed(version.name, version.version, "Promoted", as_json)
-
-
-@click.command("rollback")
-@click.argument("name")
-@json_option
-def rollback_command(name: str, as_json: bool) -> None:
-    """Make the former champion the champion again.
-
-    \b
-    Example:
-      trueline rollback houses
-    """
-    version = registry().rollback(name)
-    _changed(version.name, version.version, "Rolled back to", as_json)
-
-
-def _changed(name: str, version: str, what: str, as_json: bool) -> None:
-    if as_json:
-        print_json({"model_name": name, "model_version": version, "alias": CHAMPION})
-    else:
-        stdout().print(f"{what} {name}:{version}: it is the champion of '{name}'.")
 
 
 _NUMBERS = ("rows", "RMSE")

@@ -149,6 +149,7 @@ def train_command(
     need_training("train", "keras", "polars", "sklearn")
     from artifact.errors import RefusedError
     from artifact.manifest import REPORT
+    from artifact.registry.entry import Statement
     from training.evaluation.advice import next_step
     from training.settings.text import parse_setting
 
@@ -165,7 +166,7 @@ def train_command(
     refused = None
     if promote:
         try:
-            store.promote(reference, force=force)
+            store.promote(reference, force=force, statement=Statement(source="trueline train"))
         except RefusedError as error:
             refused = error
     if promote and refused is None:

@@ -1,0 +1,129 @@
+"""``trueline promote``, ``rollback`` and ``history``: what is live of a model, and what was."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from artifact.errors import NotFoundError, unknown_name
+from artifact.registry.base import CHAMPION
+from artifact.registry.entry import Entry, Statement
+from trueline.commands.options import json_option, print_json
+from trueline.environment import registry
+from trueline.terminal.consoles import stdout
+
+why_option = click.option("--why", metavar="TEXT", default="", help="The reason, for `trueline history`.")
+
+
+@click.command("promote")
+@click.argument("model")
+@click.option("--force", is_flag=True, help="Even if the model does not beat predicting the mean.")
+@why_option
+@json_option
+def promote_command(model: str, force: bool, why: str, as_json: bool) -> None:
+    """Make a version the champion; running services take it live. MODEL is NAME:VERSION, or NAME for the newest.
+
+    \b
+    Example:
+      trueline promote houses:20260131-120000-482913 --why "new rows of January"
+    """
+    from artifact.predictor import Predictor
+
+    store = registry()
+    name, _, wanted = model.partition(":")
+    if not wanted and store.versions(name):
+        model = f"{name}:{store.versions(name)[-1]}"
+    version = store.resolve(model)
+    # What is live now is what the version is to take the place of: if that changes meanwhile, the log refuses.
+    entry = store.deployment(version.name)
+    # A version that does not load must never become what serves.
+    Predictor.load(version.path)
+    store.promote(
+        f"{version.name}:{version.version}",
+        force=force,
+        statement=Statement(why, "trueline promote"),
+        after=0 if entry is None else entry.number,
+    )
+    _changed(version.name, version.version, "Promoted", as_json)
+
+
+@click.command("rollback")
+@click.argument("name")
+@why_option
+@json_option
+def rollback_command(name: str, why: str, as_json: bool) -> None:
+    """Make the former champion the champion again.
+
+    \b
+    Example:
+      trueline rollback houses --why "too high for flats"
+    """
+    version = registry().rollback(name, statement=Statement(why, "trueline rollback"))
+    _changed(version.name, version.version, "Rolled back to", as_json)
+
+
+@click.command("history")
+@click.argument("name")
+@json_option
+def history_command(name: str, as_json: bool) -> None:
+    """List what was live of a model, the newest first: since when, by whom, and why.
+
+    \b
+    Example:
+      trueline history houses
+    """
+    store = registry()
+    entries = store.history(name)
+    problem = store.deployment_problem(name)
+    if not entries and not problem and name not in store.names():
+        raise NotFoundError(unknown_name("model", name, store.names()))
+    if as_json:
+        listed = [entry.model_dump(mode="json") for entry in reversed(entries)]
+        print_json({"model_name": name, "entries": listed, "problem": problem or None})
+        return
+    out = stdout()
+    if entries:
+        out.print(_table(entries))
+    elif not problem:
+        out.print(f"Nothing of '{name}' was ever live. Promote a version: trueline promote {name}:VERSION")
+    if problem:
+        out.print(Text(problem))
+
+
+def _table(entries: list[Entry]) -> Table:
+    """One line an entry, columns without a value left out."""
+    lines = [_line(entry) for entry in reversed(entries)]
+    table = Table()
+    shown = [name for name in lines[0] if any(line[name] for line in lines)]
+    for name in shown:
+        table.add_column(name, no_wrap=name in ("champion", "challenger"), overflow="fold")
+    for line in lines:
+        table.add_row(*(Text(line[name]) for name in shown))
+    return table
+
+
+def _line(entry: Entry) -> dict[str, str]:
+    """The cells of one entry by their column."""
+    share = f" {entry.share:.0%}" if entry.share else ""
+    refused = ", ".join(gate.gate for gate in entry.gates if not gate.passed and gate.gate not in entry.forced)
+    return {
+        "entry": str(entry.number),
+        "when": entry.when.partition(".")[0].replace("T", " "),
+        "what": entry.action,
+        "champion": entry.champion or "",
+        "challenger": entry.challenger or "",
+        "mode": "" if entry.mode == "none" else f"{entry.mode}{share}",
+        "forced": ", ".join(entry.forced),
+        "refused": refused,
+        "who": entry.who,
+        "by": entry.source,
+        "why": entry.why,
+    }
+
+
+def _changed(name: str, version: str, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"model_name": name, "model_version": version, "alias": CHAMPION})
+    else:
+        stdout().print(f"{what} {name}:{version}: it is the champion of '{name}'.")
