@@ -34,9 +34,10 @@ demo: $(TRAINING)  ## train on a real data set, serve it on PORT (3000), show a 
 
 install: $(TRAINING)  ## the command line, to train and to serve, in .venv: then . .venv/bin/activate
 
+# Two processes share the tests; PYTEST_ARGS says more, such as -n 0 for one, or a file.
 test: $(DEV)  ## the whole test suite, with coverage
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
