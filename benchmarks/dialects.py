@@ -74,12 +74,12 @@ def by_duckdb(path: Path) -> tuple[list[str], list[str]]:
     """The sniffer's separator, quote, lines to skip and header, and Python's reader."""
     text = path.read_bytes().decode()
     with Sniffer() as sniffer:
-        told = sniffer.says(text, None)
+        answer = sniffer.ask(text, None)
     lines = io.StringIO(text, newline="")
-    for _ in range(told.skip):
+    for _ in range(answer.skip):
         lines.readline()
-    rows = list(csv.reader(lines, delimiter=told.separator, quotechar=told.quote, escapechar=told.escape))
-    return (rows[0] if told.has_header else [], [*rows[int(told.has_header)], "", ""][: len(rows[0])])
+    rows = list(csv.reader(lines, delimiter=answer.separator, quotechar=answer.quote, escapechar=answer.escape))
+    return (rows[0] if answer.has_header else [], [*rows[int(answer.has_header)], "", ""][: len(rows[0])])
 
 
 def by_python(path: Path) -> tuple[list[str], list[str]]:

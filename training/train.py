@@ -15,7 +15,7 @@ from training.fit.observer import Observer
 from training.prepare.bounds import Bounds
 from training.prepare.choose import parquet_source
 from training.prepare.in_memory import Prepared, prepare
-from training.prepare.request import Request, check_request, sayings
+from training.prepare.request import Request, check_request, text_rules
 from training.prepare.streamed import prepared_stream
 from training.table.data import TableFacts, read_raw
 from training.table.names import in_terms_of
@@ -79,7 +79,7 @@ def _held(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared,
     frame = raw.frame if earlier is None else in_terms_of(raw.frame, earlier.schema.names)
     request = request.named(frame.columns, raw.unnamed.columns)
     check_request(frame, request)
-    texts = read_texts(frame, sayings(request, earlier))
+    texts = read_texts(frame, text_rules(request, earlier))
     facts = TableFacts.of(texts.frame)
     if earlier is not None:
         earlier.refuse_its_own(facts.fingerprint)

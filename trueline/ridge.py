@@ -133,10 +133,10 @@ def _encoded(frame: pl.DataFrame, n_targets: int) -> tuple[FeatureSchema | None,
     from training.table.corrections import Corrections
     from training.table.encode import encode_frame
     from training.table.infer import fit_categories, usable_features
-    from training.table.texts.table import Sayings, read_texts
+    from training.table.texts.table import TableTextRules, read_texts
 
     nothing = Corrections()
-    texts = read_texts(frame, Sayings(nothing), strict=False)
+    texts = read_texts(frame, TableTextRules(nothing), strict=False)
     usable = usable_features(texts.frame, texts.frame.columns, nothing, texts.formats)
     if not usable.features:
         return None, Encoded(np.zeros((frame.height, 0), np.float32), np.zeros((frame.height, 0), np.int32))

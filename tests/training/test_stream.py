@@ -20,7 +20,7 @@ from artifact.rows.texts.format import TextFormat
 from tests.training.conftest import mixed_table
 from training.prepare.bounds import Bounds
 from training.prepare.in_memory import Prepared, prepare
-from training.prepare.request import Request, sayings
+from training.prepare.request import Request, text_rules
 from training.prepare.streamed import prepared_stream
 from training.settings.config import TrainConfig
 from training.table.corrections import Corrections
@@ -106,7 +106,7 @@ def test_texts_that_are_nearly_numbers_or_dates_are_read_as_in_memory(tmp_path, 
     said = {"features": {"epoch": {"kind": "datetime", "unit": "s"}}}
     asked = request(written(frame, tmp_path / "t.parquet", 50), corrections=Corrections.model_validate(said))
     ours, facts = streamed(asked, Bounds(batch_rows, 1_000))
-    texts = read_texts(frame, sayings(asked))
+    texts = read_texts(frame, text_rules(asked))
     theirs = prepare(frame, asked)
     assert facts == TableFacts.of(texts.frame)
     for name in ("area", "fee", "sold", "ok", "odd", "epoch"):

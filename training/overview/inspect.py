@@ -14,7 +14,7 @@ from training.overview.skeleton import skeleton
 from training.prepare.bounds import Bounds
 from training.prepare.choose import parquet_source
 from training.prepare.in_memory import prepare
-from training.prepare.request import Request, check_request, sayings
+from training.prepare.request import Request, check_request, text_rules
 from training.prepare.rules import repeated_rows
 from training.table.data import read_raw
 from training.table.infer import fit_categories, usable_features
@@ -93,7 +93,7 @@ def _without_targets(
 ) -> Inspected:
     """By the rules for features alone."""
     roles = roles_of(request)
-    texts = read_texts(table, sayings(request), strict=False)
+    texts = read_texts(table, text_rules(request), strict=False)
     table = texts.frame
     candidates = [name for name in table.columns if name not in roles]
     corrections = request.corrections.without(texts.unread)

@@ -15,7 +15,7 @@ from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema
 from training.objectives.kinds import check_target
 from training.prepare import rules
-from training.prepare.request import Request, check_request, sayings
+from training.prepare.request import Request, check_request, text_rules
 from training.prepare.spool import Stream
 from training.settings.augmentation import ALIKE
 from training.settings.config import TrainConfig
@@ -124,7 +124,7 @@ def prepare(
     names = list(request.targets)
     said: list[Note] = list(told)
     check_request(table, request)
-    texts = texts or read_texts(table, sayings(request, earlier))
+    texts = texts or read_texts(table, text_rules(request, earlier))
     said += texts.notes
     if request.time:
         split.check_time(texts.frame[request.time])

@@ -15,7 +15,7 @@ from training.table.data import check_columns
 from training.table.names import canonical, split_names
 from training.table.reading import Reading
 from training.table.targets import check_target_names
-from training.table.texts.table import Sayings
+from training.table.texts.table import TableTextRules
 from training.transfer.earlier import Earlier
 from training.transfer.features import text_columns
 
@@ -104,14 +104,14 @@ class Request:
         )
 
 
-def sayings(request: Request, earlier: Earlier | None = None) -> Sayings:
+def text_rules(request: Request, earlier: Earlier | None = None) -> TableTextRules:
     """What is said of the texts of a table's columns."""
     corrections = request.corrections
     as_text = corrections.text_columns() if earlier is None else text_columns(earlier.schema, corrections)
     known: dict[str, TextFormat | None] = {}
     if earlier is not None:
         known = {f.name: f.text for f in earlier.schema.features} | {t.name: t.text for t in earlier.schema.targets}
-    return Sayings(corrections, request.targets, [request.group] if request.group else [], as_text, known)
+    return TableTextRules(corrections, request.targets, [request.group] if request.group else [], as_text, known)
 
 
 def check_request(table: pl.DataFrame, request: Request) -> None:

@@ -20,7 +20,7 @@ from training.prepare.bounds import Bounds
 from training.prepare.deal import Dealt, deal
 from training.prepare.held_out import HeldOut
 from training.prepare.in_memory import Prepared, take
-from training.prepare.request import Request, check_request, sayings
+from training.prepare.request import Request, check_request, text_rules
 from training.prepare.rows import Rows
 from training.prepare.scan import Scan, Scanned
 from training.prepare.spool import Spool, Stream, row_bytes
@@ -59,7 +59,7 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
         OSError: the disk is full.
     """
     check_settings(request.config)
-    texts = StreamTexts(source, bounds.batch_rows, sayings(request))
+    texts = StreamTexts(source, bounds.batch_rows, text_rules(request))
     rows, candidates = _rows(request, source, texts, bounds)
     held = HeldOut(request.config.seed, request.group, request.time)
     scanned = Scan(request, candidates, held, source.rows, rules.shares_of(request.config, source.rows), bounds).run(

@@ -10,7 +10,7 @@ import polars as pl
 from artifact.rows.texts.format import TextFormat
 from training.table.parquet import ParquetSource
 from training.table.texts.reading import MOMENT, Reading, decide, errors_of, tally_for
-from training.table.texts.table import Sayings, as_read, of_numbers, refused, says_nothing, thousands_points
+from training.table.texts.table import TableTextRules, as_read, of_numbers, refused, says_nothing, thousands_points
 from training.table.texts.tally import Tally
 from training.table.texts.user_rules import UserRules
 from training.table.types import TEXT_TYPES, present_texts, text_as, text_fits
@@ -22,7 +22,7 @@ class StreamTexts:
     Args:
         source: of the rows.
         batch_rows: that are read at once.
-        sayings: what the user says of the columns.
+        text_rules: what the user says of the columns.
 
     Attributes:
         types: of each column, texts as what all their values say they are.
@@ -33,18 +33,20 @@ class StreamTexts:
         DataError: see :meth:`ParquetSource.batches`; columns that have two readings, or do not fit what the user says.
     """
 
-    def __init__(self, source: ParquetSource, batch_rows: int, sayings: Sayings) -> None:
+    def __init__(self, source: ParquetSource, batch_rows: int, text_rules: TableTextRules) -> None:
         self._source, self._batch_rows = source, batch_rows
         self._plain: dict[str, Any] = {}
         self._readings: dict[str, Reading] = {}
         self._numbers: dict[str, UserRules] = {}
         self.formats: dict[str, TextFormat] = {}
         texts = [name for name, dtype in source.types.items() if dtype == pl.String]
-        said = {name: sayings.of(name) for name in source.types}
-        closely = [name for name in texts if not sayings.passes_over(name) and said[name].kind != "category"]
+        said = {name: text_rules.of(name) for name in source.types}
+        closely = [name for name in texts if not text_rules.passes_over(name) and said[name].kind != "category"]
         plainly = [n for n in texts if says_nothing(said[n]) and said[n].kind in (None, "number", "integer")]
-        self._plain = _plain_types(source, batch_rows, [n for n in plainly if n in closely or sayings.passes_over(n)])
-        for name in sayings.untouched:
+        self._plain = _plain_types(
+            source, batch_rows, [n for n in plainly if n in closely or text_rules.passes_over(n)]
+        )
+        for name in text_rules.untouched:
             if name in self._plain and self._plain[name].is_float():
                 # Groups are what they are written as: a float would merge ids of many digits.
                 del self._plain[name]
@@ -65,16 +67,16 @@ class StreamTexts:
             found = self._plain.get(name) or (self._readings[name].dtype if name in self._readings else pl.String())
             self.types[name] = pl.String() if found == pl.Null else found
         self.formats = {name: r.text for name, r in self._readings.items() if r.text is not None}
-        self._add_numbers(source, batch_rows, said, sayings)
+        self._add_numbers(source, batch_rows, said, text_rules)
 
     def _add_numbers(
-        self, source: ParquetSource, batch_rows: int, said: dict[str, UserRules], sayings: Sayings
+        self, source: ParquetSource, batch_rows: int, said: dict[str, UserRules], text_rules: TableTextRules
     ) -> None:
         """Columns of numbers that the user says something of."""
         for name, dtype in source.types.items():
-            if not dtype.is_numeric() or sayings.passes_over(name):
+            if not dtype.is_numeric() or text_rules.passes_over(name):
                 continue
-            if said[name].missing_values or said[name].asked == "datetime":
+            if said[name].missing_values or said[name].required_kind == "datetime":
                 self._numbers[name] = said[name]
                 _, first = next(source.batches(batch_rows, [name]))
                 column, text_format = of_numbers(first[name], said[name])
@@ -137,7 +139,7 @@ def _tallies(source: ParquetSource, batch_rows: int, said: dict[str, UserRules])
     for batch in _batches(source, batch_rows, open_):
         for name in list(open_):
             tallies[name].add(batch[name])
-            if said[name].asked is None and tallies[name].is_of_words:
+            if said[name].required_kind is None and tallies[name].is_of_words:
                 open_.remove(name)
         if not open_:
             break

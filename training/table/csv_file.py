@@ -1,4 +1,4 @@
-"""A CSV's columns, each of texts; short lines are counted, long ones refused, blank ones passed over."""
+"""Reads a CSV into columns of texts: it counts short lines, refuses long ones and passes over blank ones."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from training.table.names import checked_names
 from training.table.reading import Reading
 from training.table.text import as_utf8
 
-# A field may be a document.
+# The longest field: one may hold a whole document.
 _LONGEST_FIELD = 1 << 30
-# Spaces that align the columns of a text, and those at the ends of its lines.
+# Spaces that align columns, and spaces at the ends of lines.
 _ALIGNED = re.compile(rb" {2,}")
 _MARGIN = re.compile(rb"(?m)^ +| +(?=\r?$)")
-# A line that no file has.
+# A line that no file has: it marks the end.
 _END = "\0end"
 
 
 @contextlib.contextmanager
 def _long_fields() -> Iterator[None]:
-    """Fields of any length while a file is read; the limit is the process's, so it is put back."""
+    """Allow fields of any length while a file is read. The limit is one of the whole process, so it is put back."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield
@@ -40,33 +40,33 @@ def _long_fields() -> Iterator[None]:
 
 @_long_fields()
 def read_csv(
-    data: bytes, path: Path, reading: Reading, notes: list[str], sniffer: Sniffer, known: Collection[str] = ()
+    data: bytes, path: Path, reading: Reading, notes: list[str], sniffer: Sniffer, expected: Collection[str] = ()
 ) -> tuple[list[str], pl.DataFrame]:
-    """Names of the columns, and the columns by their places, String; an empty field is missing.
+    """Names of the columns, and the columns in that order, String; an empty field is missing.
 
     Args:
-        data: of the file, not compressed.
-        path: for messages.
-        reading: what the user says.
-        notes: takes a sentence on what was judged.
-        sniffer: of CSV files.
-        known: names that are expected, so that a header of numbers is known as one.
+        data: the file's bytes, not compressed.
+        path: the file's name in messages.
+        reading: options of the user.
+        notes: list that gets a sentence on each decision.
+        sniffer: judges how the file is written.
+        expected: names of columns that the user expects; a line of numbers with one of them is a header.
 
     Raises:
-        DataError: no text, no separator that is sure, a name that repeats, or lines that are too long.
+        DataError: the file is empty or no text, its separator is not sure, a name repeats, or a line is too long.
     """
-    data, named = without_sep_line(with_line_feeds(as_utf8(data, reading.encoding, path, notes)))
+    data, sep_line = without_sep_line(with_line_feeds(as_utf8(data, reading.encoding, path, notes)))
     if not data or data.isspace():
         raise DataError(f"Expected {path} to be readable as csv. Received: an empty file.")
     if reading.separator == " " and b'"' not in data and _ALIGNED.search(data):
         data = _ALIGNED.sub(b" ", _MARGIN.sub(b"", data))
         notes.append(f"Spaces side by side are one separator in {path}.")
-    dialect = sniffed(data, reading.separator or named, path, sniffer)
+    dialect = sniffed(data, reading.separator or sep_line, path, sniffer)
     names = checked_names(dialect.header, path)
-    if dialect.looks_like_values and not set(names) & set(known):
-        shown = ", ".join(f"'{name}'" for name in dialect.header[:5])
+    if dialect.looks_like_values and not set(names) & set(expected):
+        values = ", ".join(f"'{name}'" for name in dialect.header[:5])
         raise DataError(
-            f"Expected names of the columns in the first line of {path}. Received: values: {shown}. "
+            f"Expected names of the columns in the first line of {path}. Received: values: {values}. "
             "Write a line of names before it."
         )
     if dialect.skip:
@@ -77,7 +77,7 @@ def read_csv(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the rows stand: the file, and how many lines of it come before them."""
+    """The place of the rows: the file, and the number of its lines before them."""
 
     path: Path
     before: int
@@ -95,14 +95,16 @@ def _body(body: bytes, dialect: Dialect, width: int, place: _Place, notes: list[
     if frame is None:
         survey, frame = _exactly(body, dialect, width, place)
     if survey is not None:
-        frame = _told(survey, frame, width, place, notes)
+        frame = _without_blank_lines(survey, frame, width, place, notes)
     if not frame.height:
         raise DataError(f"Expected rows in {place.path}. Received: an empty table.")
     return frame
 
 
-def _told(survey: Survey, frame: pl.DataFrame, width: int, place: _Place, notes: list[str]) -> pl.DataFrame:
-    """The frame without blank lines, and sentences on lines that are not as the header is."""
+def _without_blank_lines(
+    survey: Survey, frame: pl.DataFrame, width: int, place: _Place, notes: list[str]
+) -> pl.DataFrame:
+    """The frame without blank lines. ``notes`` gets sentences on lines with fewer or more fields than the header."""
     if survey.short:
         line, text = survey.first
         lines, what = ("lines has", "it lacks") if survey.short == 1 else ("lines have", "they lack")
@@ -117,21 +119,21 @@ def _told(survey: Survey, frame: pl.DataFrame, width: int, place: _Place, notes:
         )
     # In a table of one column a blank line is a missing value.
     if survey.blank and width > 1:
-        kept = pl.Series([True] * frame.height)
-        frame = frame.filter(kept.scatter(survey.blank, False))
+        is_row = pl.Series([True] * frame.height)
+        frame = frame.filter(is_row.scatter(survey.blank, False))
     return frame
 
 
 def _after_header(data: bytes, dialect: Dialect) -> tuple[int, bytes]:
-    """How many lines the header ends after, and the bytes after them; a name in quotes may hold a line break."""
+    """Number of lines up to the header's end, and the bytes after them; a name in quotes may hold a line break."""
     at = lines = 0
 
     def line() -> bytes:
         nonlocal at, lines
         end = data.find(b"\n", at) + 1 or len(data)
-        found, at = data[at:end], end
+        text, at = data[at:end], end
         lines += 1
-        return found
+        return text
 
     for _ in range(dialect.skip):
         line()
@@ -141,9 +143,9 @@ def _after_header(data: bytes, dialect: Dialect) -> tuple[int, bytes]:
 
 
 def _quickly(body: bytes, dialect: Dialect, width: int) -> pl.DataFrame | None:
-    """The columns as polars reads them; None where it finds lines that are too long, or quotes that do not end."""
+    """The columns as polars reads them; None if a line is too long or a quote does not end."""
     try:
-        # Every column as text: type inference of its own would read "001" as 1.
+        # Read every column as text: polars' type inference would read "001" as 1.
         return pl.read_csv(
             body,
             has_header=False,
@@ -156,10 +158,10 @@ def _quickly(body: bytes, dialect: Dialect, width: int) -> pl.DataFrame | None:
 
 
 def _exactly(body: bytes, dialect: Dialect, width: int, place: _Place) -> tuple[Survey, pl.DataFrame]:
-    """The columns as Python's reader has them, which takes about ten times as long and can name a line.
+    """The columns as Python's reader reads them; it takes about ten times as long, and can name a line.
 
     Raises:
-        DataError: a line with more fields than the header, or quotes that do not end.
+        DataError: a line has more fields than the header, or a quote does not end.
     """
     survey = Survey()
     columns: list[list[str | None]] = [[] for _ in range(width)]
@@ -204,7 +206,7 @@ def _add(survey: Survey, row: list[str], width: int, where: tuple[int, str]) -> 
 
 
 def _lines(body: bytes) -> Iterator[str]:
-    """The lines, and one more that is a row by itself unless a quote before it does not end."""
+    """The lines, then a line that marks the end: it is a row of its own unless a quote before it does not end."""
     for line in io.TextIOWrapper(io.BytesIO(body), encoding="utf-8", errors="replace", newline="\n"):
         yield line if line.endswith("\n") else f"{line}\n"
     yield f"{_END}\n"

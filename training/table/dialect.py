@@ -1,4 +1,4 @@
-"""How a CSV is written: separator, quotes, where the header stands; DuckDB's sniffer, checked against the rows."""
+"""The dialect of a CSV: separator, quotes and place of the header, by DuckDB's sniffer, checked against the rows."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from artifact.errors import DataError
 if TYPE_CHECKING:
     from _csv import Reader
 
-# Separators that tables are written with, beside what the sniffer finds.
+# Usual separators, which are tried beside the one that the sniffer finds.
 _SEPARATORS = ",;\t|"
-# Bytes of a file that decide, and lines that do in any case.
+# Bytes at the begin of a file that decide the dialect, and lines that do so however long they are.
 _SAMPLE, _LINES = 1 << 18, 20
 _SEP_LINE = re.compile(rb'^"?sep=([!-~\t])"?[ \t]*\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d")
-# So many rows below a header are as wide as it.
+# Share of rows that must be as wide as a row above them, so that it is a header.
 _ALIKE = 0.8
 _DECIMAL = re.compile(r"[+-]?\d*[.,]\d+")
 
@@ -34,11 +34,11 @@ class Dialect:
     """How a text is cut into fields.
 
     Attributes:
-        separator: between fields.
-        quote: around fields that hold a separator or a line break.
-        escape: before a quote in such a field; None where quotes are doubled.
-        skip: lines before the header that are none of the table.
-        header: names as the header has them.
+        separator: character between fields.
+        quote: character around fields that hold a separator or a line break.
+        escape: character before a quote in such a field; None where quotes are doubled.
+        skip: number of lines before the header, such as a title.
+        header: names of the columns as the header has them.
         looks_like_values: whether the header looks like a row of values.
     """
 
@@ -50,7 +50,7 @@ class Dialect:
     looks_like_values: bool = False
 
     def rows(self, lines: Iterable[str]) -> Reader:
-        """Fields of each line, as Python's reader has them."""
+        """The fields of each row, as Python's reader cuts them."""
         return csv.reader(
             lines,
             delimiter=self.separator,
@@ -61,58 +61,58 @@ class Dialect:
 
 
 def without_sep_line(data: bytes) -> tuple[bytes, str | None]:
-    """A text without Excel's first line ``sep=;``, and the separator that it names."""
+    """A text without Excel's first line ``sep=;``, and the separator that this line names, or None."""
     match = _SEP_LINE.match(data)
     return (data, None) if match is None else (data[match.end() :], match.group(1).decode("ascii", "replace"))
 
 
 def with_line_feeds(data: bytes) -> bytes:
-    """A text whose lines end with carriage returns alone with line feeds instead."""
+    """A text with line feeds, where its lines end only with carriage returns."""
     return data.replace(b"\r", b"\n") if b"\r" in data and b"\n" not in data else data
 
 
 def sniffed(data: bytes, separator: str | None, path: Path, sniffer: Sniffer) -> Dialect:
-    """How a CSV is written.
+    """The dialect of a CSV.
 
-    The sniffer's answer holds where the rows agree with it: as many fields in most rows as in the header. Else one of
-    the usual separators does, if it alone agrees, or if it alone cuts the header.
+    The sniffer's separator counts if the rows agree with it: most have as many fields as the header. Else a usual
+    separator counts, if it is the only one with which rows agree, or the only one that cuts the header.
 
     Args:
-        data: UTF-8.
-        separator: as the user says, or None.
-        path: for messages.
-        sniffer: whose answer is checked.
+        data: the file's content, UTF-8.
+        separator: the user's choice, or None.
+        path: the file's name in messages.
+        sniffer: gives the first answer.
 
     Raises:
         DataError: no separator is sure.
     """
     sample = _sample(data)
-    told = sniffer.says(sample, separator)
-    base = Dialect(separator or told.separator, told.quote, told.escape)
+    answer = sniffer.ask(sample, separator)
+    base = Dialect(separator or answer.separator, answer.quote, answer.escape)
     if separator is not None:
-        return _with_header(base, sample, told)
+        return _with_header(base, sample, answer)
     fitting: dict[str, float] = {}
     cutting = []
-    for candidate in dict.fromkeys((told.separator, *_SEPARATORS)):
+    for candidate in dict.fromkeys((answer.separator, *_SEPARATORS)):
         dialect = replace(base, separator=candidate)
-        rows = _rows(sample, dialect, _preamble(sample, dialect, told))
+        rows = _rows(sample, dialect, _preamble(sample, dialect, answer))
         if _agrees(rows):
             fitting[candidate] = _share_of_numbers(rows, candidate)
         if rows and len(rows[0]) > 1:
             cutting.append(candidate)
-    if told.separator in fitting and fitting[told.separator] >= max(fitting.values()):
-        return _with_header(base, sample, told)
+    if answer.separator in fitting and fitting[answer.separator] >= max(fitting.values()):
+        return _with_header(base, sample, answer)
     if len(fitting or cutting) == 1:
-        return _with_header(replace(base, separator=next(iter(fitting or cutting))), sample, told)
+        return _with_header(replace(base, separator=next(iter(fitting or cutting))), sample, answer)
     if not cutting:
-        # One column: any separator that no line holds.
-        alone = next((mark for mark in reversed(_SEPARATORS) if mark not in sample), told.separator)
-        return _with_header(replace(base, separator=alone), sample, told)
+        # The table has one column: take any separator that no line holds.
+        alone = next((mark for mark in reversed(_SEPARATORS) if mark not in sample), answer.separator)
+        return _with_header(replace(base, separator=alone), sample, answer)
     raise _unsure(path, sample, list(fitting or cutting))
 
 
-def _unsure(path: Path, sample: str, found: list[str]) -> DataError:
-    listed = " and ".join("a tab" if separator == "\t" else f"'{separator}'" for separator in found)
+def _unsure(path: Path, sample: str, separators: list[str]) -> DataError:
+    listed = " and ".join("a tab" if separator == "\t" else f"'{separator}'" for separator in separators)
     return DataError(
         f"Expected {path} to have one separator. Received: the first line {sample.partition(chr(10))[0][:80]!r}, which "
         f"{listed} cut into fields as well as the others. Say which it is: --separator ';' (or ',', tab, pipe)."
@@ -120,7 +120,7 @@ def _unsure(path: Path, sample: str, found: list[str]) -> DataError:
 
 
 def _sample(data: bytes) -> str:
-    """The first lines, whole ones; a few of them, however long they are."""
+    """The first lines, each of them whole: at least a few, however long they are."""
     end = 0
     for _ in range(_LINES):
         end = data.find(b"\n", end) + 1
@@ -131,8 +131,8 @@ def _sample(data: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the sniffer says; a comma, a double quote and no more where it has no answer."""
+class SnifferAnswer:
+    """The sniffer's answer. The defaults, a comma and a double quote, stand for no answer."""
 
     separator: str = ","
     quote: str = '"'
@@ -155,8 +155,8 @@ class Sniffer:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def says(self, sample: str, separator: str | None) -> Told:
-        """How some lines are written, by the sniffer alone; it knows the separator where that is given."""
+    def ask(self, sample: str, separator: str | None) -> SnifferAnswer:
+        """The sniffer's answer for some lines, with the given separator or, for None, one that it finds."""
         import duckdb
 
         if self._connection is None:
@@ -165,15 +165,15 @@ class Sniffer:
             self._connection = self._open.enter_context(duckdb.connect(config=options))
             self._path = Path(self._open.enter_context(tempfile.TemporaryDirectory())) / "sample.csv"
         self._path.write_text(sample, encoding="utf-8", newline="")
-        given = ", delim = ?" if separator is not None else ""
-        query = f"SELECT Delimiter, Quote, Escape, SkipRows, HasHeader FROM sniff_csv(?{given})"  # noqa: S608
+        option = ", delim = ?" if separator is not None else ""
+        query = f"SELECT Delimiter, Quote, Escape, SkipRows, HasHeader FROM sniff_csv(?{option})"  # noqa: S608
         values = [str(self._path), *([separator] if separator is not None else [])]
         try:
             row = self._connection.execute(query, values).fetchone()
         except duckdb.Error:
-            return Told()
+            return SnifferAnswer()
         delimiter, quote, escape, skip, has_header = row
-        return Told(
+        return SnifferAnswer(
             delimiter if len(delimiter) == 1 else ",",
             quote if len(quote) == 1 else '"',
             escape if len(escape) == 1 and escape != quote else None,
@@ -183,7 +183,7 @@ class Sniffer:
 
 
 def _rows(sample: str, dialect: Dialect, skip: int) -> list[list[str]]:
-    """Rows of the sample, blank ones and a last one that may be cut left out."""
+    """The rows of the sample after ``skip`` lines, without blank ones; none if they cannot be read."""
     lines = io.StringIO(sample, newline="")
     for _ in range(skip):
         lines.readline()
@@ -193,17 +193,17 @@ def _rows(sample: str, dialect: Dialect, skip: int) -> list[list[str]]:
         return []
 
 
-def _preamble(sample: str, dialect: Dialect, told: Told) -> int:
-    """Lines before the header, such as a title: each one field, padded with empty ones or not, a comment or blank.
+def _preamble(sample: str, dialect: Dialect, answer: SnifferAnswer) -> int:
+    """Number of lines before the header, such as a title. Each has one filled field, is a comment or is blank.
 
-    They are none of the table where the sniffer says so too, or where what follows them is a header for sure: names,
-    none of them a number, above rows as wide that hold numbers.
+    They are skipped if the sniffer skips them too, or if a row of names follows them for sure: none of the names is a
+    number, and the rows below are as wide and hold numbers.
     """
     before = 0
     reader = dialect.rows(io.StringIO(sample, newline=""))
     try:
         for row in reader:
-            if row and not _is_title(row, is_passed=reader.line_num <= told.skip):
+            if row and not _is_title(row, is_passed=reader.line_num <= answer.skip):
                 break
             before = reader.line_num if row or before else 0
     except csv.Error:
@@ -211,17 +211,17 @@ def _preamble(sample: str, dialect: Dialect, told: Told) -> int:
     rows = _rows(sample, dialect, before)
     if not before or not rows or len(rows[0]) < 2:
         return 0
-    return before if (told.has_header and told.skip == before) or _is_header(rows[0], rows[1:]) else 0
+    return before if (answer.has_header and answer.skip == before) or _is_header(rows[0], rows[1:]) else 0
 
 
 def _is_title(row: list[str], *, is_passed: bool) -> bool:
-    # Two fields of which one is empty may be a header whose index has no name.
+    # A row of two fields, one of them empty, is no title: it may be a header in which the index has no name.
     alone = len(row) == 1 or (len(row) > 2 and bool(row[0].strip()) and not any(field.strip() for field in row[1:]))
     return alone or not any(field.strip() for field in row) or (is_passed and row[0].startswith("#"))
 
 
 def _is_header(header: list[str], rows: list[list[str]]) -> bool:
-    """Whether some fields are names above rows of values: none is a number, most rows are as wide and hold numbers."""
+    """Whether a row is a header: it has no number, and most rows below are as wide and hold numbers."""
     names = [name.strip() for name in _without_empty_end(header)]
     if len(names) < 2 or any(_NUMBER.fullmatch(name) for name in names):
         return False
@@ -231,7 +231,7 @@ def _is_header(header: list[str], rows: list[list[str]]) -> bool:
 
 
 def _agrees(rows: list[list[str]]) -> bool:
-    """Whether the header has several fields, and no other number of fields is more frequent among the rows."""
+    """Whether the header has several fields, and no other number of fields is more frequent in the rows."""
     if not rows or len(_without_empty_end(rows[0])) < 2:
         return False
     counts = Counter(len(row) for row in rows[1:])
@@ -255,9 +255,9 @@ def _share_of_numbers(rows: list[list[str]], separator: str) -> float:
     return good / len(fields) if fields else 0.0
 
 
-def _with_header(dialect: Dialect, sample: str, told: Told) -> Dialect:
-    skip = _preamble(sample, dialect, told)
+def _with_header(dialect: Dialect, sample: str, answer: SnifferAnswer) -> Dialect:
+    skip = _preamble(sample, dialect, answer)
     rows = _rows(sample, dialect, skip)
     header = tuple(rows[0]) if rows else ()
-    values = not told.has_header and len(rows) > 1 and any(_DECIMAL.fullmatch(name.strip()) for name in header)
+    values = not answer.has_header and len(rows) > 1 and any(_DECIMAL.fullmatch(name.strip()) for name in header)
     return replace(dialect, skip=skip, header=header, looks_like_values=values)

@@ -1,4 +1,4 @@
-"""Parquet files as one sequence of typed batches, each pass the same rows in the same order."""
+"""Reads Parquet files as one sequence of typed batches: the same rows in the same order in each pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.table.names import checked_names, unnamed, unnamed_note
 from training.table.paths import keys_in, keys_note
 from training.table.types import typed_column
 
-# Bytes of a column that are read at once, so that a row group may be of any size.
+# Bytes of a column that are read at once, so that a row group of any size fits into memory.
 _READ_AHEAD = 1 << 20
 
 
@@ -27,9 +27,12 @@ class _File:
     """One file as it was when training began.
 
     Attributes:
-        names: of its columns in the file, by their names in the table.
-        left_out: places and names of all columns that have no name of their own.
-        keys: columns that its path says, with the value of each.
+        path: the file's path.
+        state: its size in bytes and the time of its last change in nanoseconds.
+        rows, groups: numbers of its rows and row groups.
+        names: the file's names of its columns, by the columns' names in the table.
+        left_out: names of all columns without a name of their own, by their places.
+        keys: values of the keys in its path, by the names of the columns that they become.
     """
 
     path: Path
@@ -44,22 +47,22 @@ class _File:
 class ParquetSource:
     """Files of the same columns, read in batches.
 
-    A number's type may differ between the files: integers beside floats are floats, as where files are held in memory.
+    Types of numbers may differ between files: integers and floats together become floats, as for files in memory.
 
     Args:
-        paths: of the files, in the order of their rows.
+        paths: the files, in the order of their rows.
         keep: names of columns that stay even where they look like an index that a tool wrote. Defaults to none.
-        ids: names of columns whose values name things: whole numbers are texts there. Defaults to none.
+        ids: names of columns that hold ids: their whole numbers become texts. Defaults to none.
 
     Attributes:
-        types: polars type of each column by name, after :func:`training.table.types.typed_column`; texts as they are.
-            The keys in the files' paths are columns too.
-        rows: of all files.
-        left_out: columns without a name of their own, which are none of the table.
+        types: each column's polars type by name, after :func:`training.table.types.typed_column`; texts stay String.
+            Keys in the files' paths are columns too.
+        rows: number of rows in all files.
+        left_out: columns without a name of their own, which are left out of the table.
         notes: sentences on what reading decided, for the user.
 
     Raises:
-        DataError: a file that is no Parquet, no rows, a name that repeats, or files whose columns differ.
+        DataError: a file is no Parquet, there are no rows, a name repeats, or the files' columns differ.
     """
 
     def __init__(self, paths: Sequence[Path], keep: Collection[str] = (), ids: Collection[str] = ()) -> None:
@@ -104,14 +107,14 @@ class ParquetSource:
         """Read all rows once.
 
         Args:
-            n_rows: of a batch, at most.
-            columns: to read; None for all. Defaults to None.
+            n_rows: most rows of a batch read from a row group; batches of small groups are put together.
+            columns: names of the columns to read; None reads all. Defaults to None.
 
         Yields:
             The number of the batch's first row, and its rows, each column typed as :attr:`types` says.
 
         Raises:
-            DataError: a row group that cannot be read, or a file that is no longer what it was.
+            DataError: a row group cannot be read, or a file has changed since training began.
         """
         names = self.columns if columns is None else list(columns)
         start = 0
@@ -119,11 +122,11 @@ class ParquetSource:
             _check(file)
             began = start
             try:
-                for rows in _gathered(_read(file, n_rows, names), n_rows):
+                for rows in _gathered(_raw_batches(file, n_rows, names), n_rows):
                     yield start, self._typed(rows, names, file)
                     start += rows.num_rows
             except DataError:
-                # A file that is written to reads as a damaged one.
+                # A file that another process writes to looks damaged: then say that it changed.
                 _check(file)
                 raise
             _check(file)
@@ -158,22 +161,22 @@ def _opened(
     names = checked_names(schema.names, path)
     left_out = unnamed(names, keep)
     empty = schema.empty_table()
-    found = {name: i for i, name in enumerate(names) if i not in left_out}
-    types = {name: _typed_column(pl.Series(name, empty.column(i)), ids).dtype for name, i in found.items()}
+    places = {name: i for i, name in enumerate(names) if i not in left_out}
+    types = {name: _typed_column(pl.Series(name, empty.column(i)), ids).dtype for name, i in places.items()}
     new = {name: value for name, value in keys.items() if name not in types}
     types.update(dict.fromkeys(new, pl.String()))
-    written = {name: schema.names[i] for name, i in found.items()}
-    return _File(path, state, metadata.num_rows, metadata.num_row_groups, written, left_out, new), types
+    file_names = {name: schema.names[i] for name, i in places.items()}
+    return _File(path, state, metadata.num_rows, metadata.num_row_groups, file_names, left_out, new), types
 
 
-def _read(file: _File, n_rows: int, names: list[str]) -> Iterator[pa.RecordBatch]:
+def _raw_batches(file: _File, n_rows: int, names: list[str]) -> Iterator[pa.RecordBatch]:
     group = 0
-    written = [file.names[name] for name in names if name not in file.keys]
+    file_names = [file.names[name] for name in names if name not in file.keys]
     try:
         with _parquet(file.path) as parquet:
-            # Group by group, so that a damaged one can be named.
+            # Row groups are read one by one, so that the message can name a damaged one.
             for group in range(file.groups):
-                yield from parquet.iter_batches(n_rows, row_groups=[group], columns=written, use_threads=False)
+                yield from parquet.iter_batches(n_rows, row_groups=[group], columns=file_names, use_threads=False)
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(
             f"Expected {file.path} to be readable as parquet. Received, in row group {group + 1} of {file.groups}: "
@@ -182,7 +185,7 @@ def _read(file: _File, n_rows: int, names: list[str]) -> Iterator[pa.RecordBatch
 
 
 def _gathered(batches: Iterator[pa.RecordBatch], n_rows: int) -> Iterator[pa.Table]:
-    """Batches of small row groups together, at least ``n_rows`` but at the end: work on few rows is mostly overhead."""
+    """Join batches until they have at least ``n_rows`` rows, except at the end: work on few rows is mostly overhead."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         if batch.num_rows:
@@ -199,8 +202,8 @@ def _parquet(path: Path) -> Any:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    found = os.stat(path)  # noqa: PTH116
-    return found.st_size, found.st_mtime_ns
+    status = os.stat(path)  # noqa: PTH116
+    return status.st_size, status.st_mtime_ns
 
 
 def _check(file: _File) -> None:
@@ -220,7 +223,7 @@ def _changed(path: Path) -> DataError:
 
 
 def _common(name: str, one: Any, other: Any, path: Path, first: Path) -> Any:
-    """The type that two files' columns share; an empty column has any."""
+    """The type for a column that has these types in two files; an empty column takes the other's."""
     if one == other or other == pl.Null:
         return one
     if one == pl.Null:
@@ -237,12 +240,12 @@ def _reason(error: Exception) -> str:
 
 
 def alone(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows with copies of their texts: polars' texts keep the memory of all those that they were read with."""
+    """The rows with copies of their texts. Else a few texts would keep the memory of the whole batch they came from."""
     return frame.with_columns(alone_column(column) for column in frame if column.dtype == pl.String)
 
 
 def alone_column(column: pl.Series) -> pl.Series:
     """A column of text with copies of its texts."""
-    # This layout of Arrow's has the texts one after another, and no others between them.
+    # Arrow's oldest layout stores these texts one after another, without the rest of the batch.
     copied = column.to_arrow(compat_level=pl.CompatLevel.oldest())
     return pl.Series(column.name, copied, dtype=pl.String)

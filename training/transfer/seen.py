@@ -18,7 +18,7 @@ from training.table.corrections import Corrections
 from training.table.data import TableFacts
 from training.table.encode import encode_frame
 from training.table.folds import Plan
-from training.table.texts.table import Sayings, read_texts
+from training.table.texts.table import TableTextRules, read_texts
 from training.table.usual import usual_rows
 from training.transfer.earlier import Earlier
 from training.transfer.features import alike, by_name
@@ -84,7 +84,7 @@ def is_its_table(frame: pl.DataFrame, lineage: Lineage) -> bool:
     try:
         said = Corrections.model_validate(config.get("schema", {}))
         group = [config["group"]] if config.get("group") else []
-        texts = read_texts(frame, Sayings(said, config.get("targets", ()), group, said.text_columns()))
+        texts = read_texts(frame, TableTextRules(said, config.get("targets", ()), group, said.text_columns()))
     except (DataError, ValueError):
         # It does not fit what was said then, or was said in an older way.
         return False

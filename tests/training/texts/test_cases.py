@@ -17,7 +17,7 @@ from training.settings.config import TrainConfig
 from training.table.corrections import Corrections
 from training.table.data import read_table
 from training.table.encode import encode_frame, with_targets
-from training.table.texts.table import Sayings, read_texts
+from training.table.texts.table import TableTextRules, read_texts
 
 N = 240
 RANDOM = np.random.default_rng(3)
@@ -415,11 +415,11 @@ def test_a_skeleton_of_schema_toml_says_how_texts_are_written_and_changes_nothin
 def test_a_later_table_is_read_as_the_earlier_version_was():
     days = [f"{1 + d.day % 12:02}/{d.month:02}/{d.year}" for d in DAYS]
     frame = pl.DataFrame({"sold": days, "fee": ["1,234", "950"] * 120})
-    known = {"sold": TextFormat(order="mdy"), "fee": TextFormat(decimal=",")}
-    found = read_texts(frame, Sayings(Corrections(), known=known))
-    assert found.formats == known
+    formats = {"sold": TextFormat(order="mdy"), "fee": TextFormat(decimal=",")}
+    found = read_texts(frame, TableTextRules(Corrections(), formats=formats))
+    assert found.formats == formats
     assert found.frame["fee"][0] == 1.234
-    assert read_texts(frame, Sayings(Corrections(thousands=","), known=known)).frame["fee"][0] == 1234
+    assert read_texts(frame, TableTextRules(Corrections(thousands=","), formats=formats)).frame["fee"][0] == 1234
 
 
 WHOLE = np.round(AREA * 10).astype(int)

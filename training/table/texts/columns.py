@@ -1,4 +1,4 @@
-"""Columns of text as values: the rules of :mod:`artifact.rows.texts`, on whole columns at once."""
+"""Reads whole columns of texts as values, by the rules of :mod:`artifact.rows.texts`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from artifact.rows.texts.plain import DATE_MARKERS, OTHER_MARKERS, SPACES, TYPOG
 from artifact.rows.texts.read import missing_numbers
 
 _MARKERS = (*USUAL_MARKERS, *OTHER_MARKERS)
-# One pattern for all typographic characters, to ask once whether a column has any.
+# One pattern for all typographic characters, to search a column for all of them at once.
 _ANY_TYPOGRAPHIC = "[" + "".join(f"\\x{{{ord(c):X}}}" for c in TYPOGRAPHIC) + "]"
 
 
 def plain_texts(column: pl.Series) -> pl.Series:
-    """A column of text as :func:`artifact.rows.texts.plain.plain` has each."""
+    """A column of texts, each as :func:`artifact.rows.texts.plain.plain` returns it."""
     texts = column.str.strip_chars(SPACES)
     if texts.str.contains(_ANY_TYPOGRAPHIC).any():
         texts = texts.str.replace_many(list(TYPOGRAPHIC), list(TYPOGRAPHIC.values()))
@@ -27,19 +27,19 @@ def plain_texts(column: pl.Series) -> pl.Series:
 
 
 def words(column: pl.Series, missing_values: Sequence[str] = ()) -> pl.Series:
-    """A column of words without spaces around them, None where nothing is left or where that means "no value"."""
+    """A column of words without spaces around them; None where a text is empty or means "no value"."""
     texts = column.str.strip_chars(SPACES)
     empty = texts.is_in(["", *missing_values])
     return texts.set(empty.fill_null(value=False), None) if empty.any() else texts
 
 
 def are_markers(texts: pl.Series, missing_values: Sequence[str] = (), *, dates: bool = False) -> pl.Series:
-    """Which of some plain texts mean "no value", see :func:`artifact.rows.texts.plain.is_marker`; of None too."""
-    known = [*_MARKERS, *(DATE_MARKERS if dates else ())]
-    found = texts.str.to_lowercase().is_in(known)
+    """Which plain texts mean "no value", see :func:`artifact.rows.texts.plain.is_marker`; true for None too."""
+    markers = [*_MARKERS, *(DATE_MARKERS if dates else ())]
+    matches = texts.str.to_lowercase().is_in(markers)
     if missing_values:
-        found |= texts.is_in(list(missing_values))
-    return found.fill_null(value=True)
+        matches |= texts.is_in(list(missing_values))
+    return matches.fill_null(value=True)
 
 
 def numbers(texts: pl.Series, text_format: TextFormat) -> pl.Series:
@@ -59,41 +59,42 @@ def numbers(texts: pl.Series, text_format: TextFormat) -> pl.Series:
 
 
 def booleans(texts: pl.Series) -> pl.Series:
-    """Plain texts as Boolean, None where one is none."""
+    """Plain texts as Boolean, None where one is no word for true or false."""
     return texts.str.to_lowercase().replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean)
 
 
-# A date in figures, and what stands behind it.
+# A date in figures, and the text after it.
 _DATE_AND_REST = r"^([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})([^0-9].*)?$"
 _MANY = 5_000
 
 
 def moments(texts: pl.Series, text_format: TextFormat, *, many: int = _MANY) -> pl.Series:
-    """Plain texts as Datetime in microseconds by :func:`artifact.rows.texts.dates.read_moment`, None where one is none.
+    """Plain texts as Datetime in microseconds by :func:`artifact.rows.texts.dates.read_moment`, None for no date.
 
     Args:
-        texts: plain; equal ones are read once.
+        texts: plain texts; equal ones are read once.
         text_format: how dates are written.
-        many: from so many different texts on, days and times of day are read apart, which repeat. Defaults to 5,000.
+        many: number of different texts from which days and times of day are read apart, since these repeat more often.
+            Defaults to 5,000.
     """
     different = texts.drop_nulls().unique()
     if len(different) < many or text_format.strptime is not None or text_format.epoch is not None:
         return _one_by_one(texts, different, text_format)
     parts = texts.str.extract_groups(_DATE_AND_REST).struct.unnest()
     days, rest = (parts[name] for name in parts.columns)
-    # A day written in as many figures stands for all: what follows it means the same behind each of them.
+    # Times of day are read behind one stand-in for all days with as many figures: a time means the same behind each.
     stand_in = days.str.replace_all(r"[0-9]{4}", "2000").str.replace_all(r"\b[0-9]{2}\b", "11")
     stand_in = stand_in.str.replace_all(r"\b[0-9]\b", "1")
     day = _one_by_one(days, days.drop_nulls().unique(), text_format).to_physical()
     timed = stand_in + rest.fill_null("")
     at = _one_by_one(timed, timed.drop_nulls().unique(), text_format).to_physical()
     start = _one_by_one(stand_in, stand_in.drop_nulls().unique(), text_format).to_physical()
-    found = (day + (at - start)).cast(pl.Datetime("us"))
+    sums = (day + (at - start)).cast(pl.Datetime("us"))
     others = texts.set(days.is_not_null(), None)
     if others.null_count() == len(others):
-        return found.alias(texts.name)
-    read = _one_by_one(others, others.drop_nulls().unique(), text_format)
-    return found.zip_with(days.is_not_null(), read).alias(texts.name)
+        return sums.alias(texts.name)
+    values = _one_by_one(others, others.drop_nulls().unique(), text_format)
+    return sums.zip_with(days.is_not_null(), values).alias(texts.name)
 
 
 def _one_by_one(texts: pl.Series, different: pl.Series, text_format: TextFormat) -> pl.Series:

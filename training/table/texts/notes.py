@@ -1,4 +1,4 @@
-"""Sentences on how texts were read, or why they were not."""
+"""Sentences on how texts were read, or why they could not be read."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _PLURALS: dict[Kind, str] = {
 
 
 class Column(NamedTuple):
-    """What sentences say of a column.
+    """A column in sentences.
 
     Attributes:
-        name: of it.
-        rows: that have a value.
-        table: of ``schema.toml``, ``features`` or ``targets``.
+        name: the column's name.
+        rows: number of rows that have a value.
+        table: the column's table in ``schema.toml``, ``features`` or ``targets``.
     """
 
     name: str
@@ -46,20 +46,20 @@ class Column(NamedTuple):
         return f"{self.table}.{name}.{key} = {json.dumps(value, ensure_ascii=False)}"
 
 
-def shown(counts: Mapping[str, int]) -> str:
-    """Texts with their rows, the most frequent first: ``'#N/A' (2 times), 'none at all'``."""
+def examples(counts: Mapping[str, int]) -> str:
+    """Texts with their numbers of rows, the most frequent first: ``'#N/A' (2 times), 'none at all'``."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
-    return ", ".join(f"{_cut(text)!r}" + (f" ({rows} times)" if rows > 1 else "") for text, rows in ordered)
+    return ", ".join(f"{_shortened(text)!r}" + (f" ({rows} times)" if rows > 1 else "") for text, rows in ordered)
 
 
-def _cut(text: str) -> str:
+def _shortened(text: str) -> str:
     return text if len(text) <= _CUT else f"{text[: _CUT - 3]}..."
 
 
-def markers(column: Column, found: Mapping[str, int]) -> str:
-    """On texts that mean "no value" and are none of the usual ones."""
-    rows = sum(found.values())
-    return f"Column '{column.name}': {_rows(rows, 'counts', 'count')} as missing: {shown(found)}."
+def markers(column: Column, counts: Mapping[str, int]) -> str:
+    """A note on unusual texts that mean "no value"."""
+    rows = sum(counts.values())
+    return f"Column '{column.name}': {_rows(rows, 'counts', 'count')} as missing: {examples(counts)}."
 
 
 def _rows(rows: int, one: str, many: str) -> str:
@@ -67,50 +67,52 @@ def _rows(rows: int, one: str, many: str) -> str:
 
 
 def date_markers(column: Column, rows: int) -> str:
-    """On dates of zeros."""
+    """A note on dates of zeros."""
     return f"Column '{column.name}': {_rows(rows, 'counts', 'count')} as missing: a date of zeros, such as 0000-00-00."
 
 
-def yes_or_no(column: Column, written: Sequence[str]) -> str:
-    """On yes-or-no that is written in several ways."""
-    texts = ", ".join(map(repr, written[:8]))
+def yes_or_no(column: Column, words: Sequence[str]) -> str:
+    """A note on yes-or-no that is written in several ways."""
+    texts = ", ".join(map(repr, words[:8]))
     return (
         f"Column '{column.name}' is read as yes or no: it holds {texts}. Send true or false in JSON. "
         f"Where these are categories of their own: {column.line('kind', 'category')}."
     )
 
 
-def numbers(column: Column, chosen: TextFormat, tally: Tally) -> list[str]:
-    """On marks, units and brackets in numbers; none where they are written as computers write them."""
+def numbers(column: Column, text_format: TextFormat, tally: Tally) -> list[str]:
+    """A note on marks, units and brackets in numbers; none if there are none."""
     parts = []
-    if chosen.decimal == "," and tally.seen[","]:
+    if text_format.decimal == "," and tally.marks[","]:
         parts.append("a decimal comma")
-    if chosen.thousands and tally.seen[chosen.thousands]:
-        parts.append(f"{_MARKS[chosen.thousands]} between thousands")
-    if chosen.prefix or chosen.suffix:
-        parts.append(f"the unit '{(chosen.prefix + ' ' + chosen.suffix).strip()}'")
-    if chosen.brackets:
+    if text_format.thousands and tally.marks[text_format.thousands]:
+        parts.append(f"{_MARKS[text_format.thousands]} between thousands")
+    if text_format.prefix or text_format.suffix:
+        parts.append(f"the unit '{(text_format.prefix + ' ' + text_format.suffix).strip()}'")
+    if text_format.brackets:
         parts.append("brackets for values below 0")
-    if tally.seen["\u2212"]:
+    if tally.marks["\u2212"]:
         parts.append("a typographic minus sign")
     if not parts:
         return []
-    example = _example(chosen, tally)
-    return [f"Column '{column.name}' is read as numbers with {_listed(parts)}{_as(example, chosen)}."]
+    example = _example(text_format, tally)
+    return [f"Column '{column.name}' is read as numbers with {_listed(parts)}{_as(example, text_format)}."]
 
 
-def _example(chosen: TextFormat, tally: Tally) -> str:
-    marks = [m for m in ("(", chosen.thousands, chosen.decimal, ".", ",", "\u2212") if m and m in tally.example]
+def _example(text_format: TextFormat, tally: Tally) -> str:
+    marks = [
+        m for m in ("(", text_format.thousands, text_format.decimal, ".", ",", "\u2212") if m and m in tally.example
+    ]
     return tally.example[marks[0]] if marks else tally.beside_example
 
 
-def _as(example: str, chosen: TextFormat) -> str:
-    value = read_number(example, chosen) if example else None
+def _as(example: str, text_format: TextFormat) -> str:
+    value = read_number(example, text_format) if example else None
     return "" if value is None else f": '{example}' is {number(value)}"
 
 
 def number(value: float) -> str:
-    """A number as JSON would have it: 1234 and 1234.5."""
+    """A number as in JSON: 1234 and 1234.5."""
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
@@ -119,7 +121,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def three_digits(column: Column, example: str) -> str:
-    """On points that might mark thousands."""
+    """A note on points that might mark thousands."""
     other = read_number(example, TextFormat(decimal=",", thousands="."))
     return (
         f"Column '{column.name}': each point stands before three digits, and '{example}' is read as "
@@ -128,11 +130,11 @@ def three_digits(column: Column, example: str) -> str:
     )
 
 
-def ambiguous_numbers(column: Column, tally: Tally, found: Sequence[TextFormat]) -> str:
-    """On numbers that have two readings."""
-    mark = "," if tally.seen[","] else "."
+def ambiguous_numbers(column: Column, tally: Tally, formats: Sequence[TextFormat]) -> str:
+    """The error about numbers that have two readings."""
+    mark = "," if tally.marks[","] else "."
     example = tally.example[mark]
-    values = sorted({number(v) for f in found if (v := read_number(example, f)) is not None}, key=len)
+    values = sorted({number(v) for f in formats if (v := read_number(example, f)) is not None}, key=len)
     option = f"--thousands '{mark}' or --decimal '{mark}'"
     return (
         f"Expected numbers that have one reading. Received: '{column.name}' with '{example}', which is "
@@ -142,7 +144,7 @@ def ambiguous_numbers(column: Column, tally: Tally, found: Sequence[TextFormat])
 
 
 def ambiguous_dates(column: Column, example: str) -> str:
-    """On dates that have two readings."""
+    """The error about dates that have two readings."""
     readings = [day(example, TextFormat(order=order)) for order in ("dmy", "mdy")]
     if readings[0] == readings[1]:
         readings = ["day first", "month first"]
@@ -155,7 +157,7 @@ def ambiguous_dates(column: Column, example: str) -> str:
 
 
 def day(text: str, text_format: TextFormat) -> str:
-    """The date that a text says, in ISO 8601, with its time where it has one; empty where it says none."""
+    """The date in a text, in ISO 8601, with its time if it has one; empty if the text is no date."""
     micros = read_moment(text, text_format)
     return "" if micros is None else iso(micros)
 
@@ -166,15 +168,15 @@ def iso(micros: int) -> str:
     return moment.date().isoformat() if not micros % 86_400_000_000 else moment.isoformat().replace("+00:00", "Z")
 
 
-def dates(column: Column, chosen: TextFormat, tally: Tally) -> str:
-    """On dates that are not written as JSON would have them."""
-    how = {"dmy": " (dd/mm/yyyy)", "mdy": " (mm/dd/yyyy)", None: ""}[chosen.order]
-    example = tally.date_example[chosen]
-    return f"Column '{column.name}' is read as dates{how}: '{example}' is {day(example, chosen)}."
+def dates(column: Column, text_format: TextFormat, tally: Tally) -> str:
+    """A note on dates that are not written as in JSON."""
+    how = {"dmy": " (dd/mm/yyyy)", "mdy": " (mm/dd/yyyy)", None: ""}[text_format.order]
+    example = tally.date_example[text_format]
+    return f"Column '{column.name}' is read as dates{how}: '{example}' is {day(example, text_format)}."
 
 
 def times(column: Column, tally: Tally) -> str:
-    """On times of day."""
+    """A note on times of day."""
     return (
         f"Column '{column.name}' stays text: {tally.times:,} of its {column.rows:,} values are times of day, which "
         "have no date. Give the hour as a number, such as 8.5 for 08:30, or a date with its time."
@@ -182,37 +184,38 @@ def times(column: Column, tally: Tally) -> str:
 
 
 def short_years(column: Column, tally: Tally) -> str:
-    """On dates whose year has two digits."""
+    """A note on dates whose year has two digits."""
     orders = {(True, False): ["dd mm yy"], (False, True): ["mm dd yy"]}
-    found = orders.get((tally.first_is_day > 0, tally.second_is_day > 0), ["dd mm yy", "mm dd yy"])
+    likely = orders.get((tally.first_is_day > 0, tally.second_is_day > 0), ["dd mm yy", "mm dd yy"])
     mark = next(char for char in tally.short_year_example if not char.isdecimal())
     return (
         f"Column '{column.name}' stays text: {tally.short_years:,} of its {column.rows:,} values look like dates with "
         f"a year of two digits. Say how they are written in schema.toml: "
-        f"{' or '.join(column.line('format', order.replace(' ', mark)) for order in found)}."
+        f"{' or '.join(column.line('format', order.replace(' ', mark)) for order in likely)}."
     )
 
 
 def like_dates(column: Column, tally: Tally) -> str:
-    """On what looks like dates, in a form that is not known."""
+    """A note on texts that look like dates in an unknown form."""
     return (
         f"Column '{column.name}' stays text: {tally.date_like:,} of its {column.rows:,} values look like dates, such "
-        f"as '{_cut(tally.date_like_example)}', in a form that is not known. Say it as strptime has it in schema.toml, "
-        f"such as {column.line('format', _strptime(tally.date_like_example))}; a zone as its offset, such as +01:00."
+        f"as '{_shortened(tally.date_like_example)}', in a form that is not known. Say it in schema.toml by the codes "
+        f"of strptime, such as {column.line('format', _strptime(tally.date_like_example))}; a zone as its offset, "
+        "such as +01:00."
     )
 
 
 def _strptime(text: str) -> str:
-    """A form that a text which looks like a date may have."""
-    found = re.match(r"([0-9]{4})([-/.])([0-9]+)([-/.][0-9]+)?", text)
-    if found is None:
+    """A likely form, in the codes of strptime, of a text that looks like a date."""
+    match = re.match(r"([0-9]{4})([-/.])([0-9]+)([-/.][0-9]+)?", text)
+    if match is None:
         mark = next(char for char in text if not char.isdecimal())
         return f"%d{mark}%m{mark}%Y"
-    return f"%Y{found[2]}" + (f"%d{found[2]}%m" if found[4] else "%j" if len(found[3]) == 3 else "%m")
+    return f"%Y{match[2]}" + (f"%d{match[2]}%m" if match[4] else "%j" if len(match[3]) == 3 else "%m")
 
 
 def unknown_unit(column: Column, tally: Tally) -> str:
-    """On numbers of which each has a text beside it, or some have."""
+    """A note on numbers with texts beside them that are no known unit, or not the same for all."""
     if len(tally.beside) > 1:
         return (
             f"Column '{column.name}' stays text: its {column.rows:,} values are numbers, but not all have the same "
@@ -225,7 +228,7 @@ def unknown_unit(column: Column, tally: Tally) -> str:
 
 
 def units_differ(column: Column, tally: Tally) -> str:
-    """The error about numbers of which some are counted in thousands, hundredths and so on, and others are not."""
+    """The error about numbers of which only some are counted in thousands, hundredths or the like."""
     return (
         f"Expected numbers in one unit. Received: '{column.name}', whose values have not all the same beside them: "
         f"{_kinds_of_beside(tally)}. Write all of them in one unit, without a text."
@@ -233,45 +236,46 @@ def units_differ(column: Column, tally: Tally) -> str:
 
 
 def _kinds_of_beside(tally: Tally) -> str:
-    told = [
+    kinds = [
         f"{_rows(rows, 'has', 'have')} {repr(f'{key.prefix} {key.suffix}'.strip()) if any(key) else 'nothing'}"
         for key, rows in tally.beside.most_common(_SHOWN)
     ]
-    return f"{_listed(told)}, such as '{tally.beside_example}'"
+    return f"{_listed(kinds)}, such as '{tally.beside_example}'"
 
 
 def nearly(column: Column, kind: Kind, fit: Fit) -> str:
-    """On a column that would be numbers, dates or yes-or-no but for some values."""
+    """A note on a column of which most values, but not all, are numbers, dates or yes-or-no."""
     others = column.rows - fit.rows
     return (
         f"Column '{column.name}' stays text, though {fit.rows:,} of its {column.rows:,} values are {_PLURALS[kind]}: "
-        f"{others:,} {'is' if others == 1 else 'are'} not, such as {shown(fit.others)}. {_way_out(column, fit)}"
+        f"{others:,} {'is' if others == 1 else 'are'} not, such as {examples(fit.others)}. {_way_out(column, fit)}"
     )
 
 
 def _way_out(column: Column, fit: Fit) -> str:
-    """What to do about values that do not fit: words may mean "no value", what has digits is rather written otherwise.
+    """What to do about values that do not fit.
 
-    Where the values are all different, those that are shown are a few of many, and a list of them would not help.
+    Words may mean "no value"; texts with digits are likely values in another form. The message lists
+    words for ``schema.toml``, but no texts with digits: these may be a few of many.
     """
-    found = list(dict(fit.others.most_common(_SHOWN)))
-    if any(char.isdecimal() for text in found for char in text):
+    texts = list(dict(fit.others.most_common(_SHOWN)))
+    if any(char.isdecimal() for text in texts for char in text):
         return (
             "Write them as the others are written; those that mean no value are named by "
             f"{column.line('missing_values', ['...'])} in schema.toml."
         )
-    return f"Correct them; or, where they mean no value, say in schema.toml: {column.line('missing_values', found)}."
+    return f"Correct them; or, where they mean no value, say in schema.toml: {column.line('missing_values', texts)}."
 
 
-def does_not_fit(column: Column, said: UserRules, fit: Fit) -> str:
-    """The error about a column that is not what the user says."""
+def does_not_fit(column: Column, rules: UserRules, fit: Fit) -> str:
+    """The error about a column that does not fit what the user says."""
     others = column.rows - fit.rows
-    kind = said.asked or "number"
+    kind = rules.required_kind or "number"
     plural = _PLURALS[kind]
     if not others:
         hint = "They have a reading, but not as schema.toml says: leave decimal, thousands or format out."
         return f"Expected {plural} in '{column.name}', as schema.toml says. Received: other forms of them. {hint}"
-    if said.table == "targets":
+    if rules.table == "targets":
         way_out = (
             _way_out(column, fit)
             if fit.rows
@@ -279,18 +283,18 @@ def does_not_fit(column: Column, said: UserRules, fit: Fit) -> str:
         )
         return (
             f"Expected a target of numbers. Received: '{column.name}' with {others:,} of {column.rows:,} values that "
-            f"are not numbers, such as {shown(fit.others)}. {way_out}"
+            f"are not numbers, such as {examples(fit.others)}. {way_out}"
         )
     more = f" Where they are dates: {column.line('format', 'dd/mm/yyyy')} or the like." if kind == "datetime" else ""
     return (
         f"Expected kind = \"{kind}\" of schema.toml to fit column '{column.name}'. Received: {others:,} of "
-        f"{column.rows:,} values that are not {plural}, such as {shown(fit.others)}. {_way_out(column, fit)}{more}"
+        f"{column.rows:,} values that are not {plural}, such as {examples(fit.others)}. {_way_out(column, fit)}{more}"
     )
 
 
-def marker_is_word(column: Column, found: Mapping[str, int]) -> str:
-    """On error values of a spreadsheet and the like among words."""
+def marker_is_word(column: Column, counts: Mapping[str, int]) -> str:
+    """A note on a spreadsheet's error values and the like among words."""
     return (
-        f"Column '{column.name}' has the texts {shown(found)} as categories of their own. Where they mean no value, "
-        f"say in schema.toml: {column.line('missing_values', list(found))}."
+        f"Column '{column.name}' has the texts {examples(counts)} as categories of their own. Where they mean no "
+        f"value, say in schema.toml: {column.line('missing_values', list(counts))}."
     )

@@ -1,4 +1,4 @@
-"""Reading: what a column of text is, decided from all its values; or the sentence on why that cannot be known."""
+"""Decides the type and format of a column of texts from all its values, or says why they are not sure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from training.table.texts import notes as say
 from training.table.texts.tally import Beside, Fit, Tally, formats
 from training.table.texts.user_rules import UserRules
 
-# A float64 holds every integer of so many digits.
+# Digits of an integer that float64 always holds exactly.
 _EXACT_DIGITS = 15
-# A column of which this share can be read is told where the rest cannot.
+# Share of a column that can be read from which a note says why the rest cannot.
 _NEARLY = 0.5
 _NEARLY_YES_NO = 0.9
 MOMENT = pl.Datetime("us")
@@ -26,14 +26,14 @@ MOMENT = pl.Datetime("us")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a column's texts are.
+    """How a column of texts is read.
 
     Attributes:
         dtype: Int64, Float64, Boolean, Datetime or String; Null where each text means "no value".
-        text: how they are written, or None: as JSON would write them.
-        notes: sentences on what was decided, or could not be.
-        error: why the table cannot be read, or None.
-        doubt: the error that holds where another column shows that this table writes a decimal comma, or None.
+        text: how the texts are written; None where they are written as in JSON.
+        notes: sentences on what was decided, or could not be decided.
+        error: why the column cannot be read, or None.
+        doubt: an error that counts only if another column shows that this table writes a decimal comma, or None.
     """
 
     dtype: Any
@@ -44,63 +44,63 @@ class Reading:
 
     @property
     def shows_comma(self) -> bool:
-        """Whether its numbers are written with a decimal comma, or a point between thousands."""
+        """Whether the numbers are written with a decimal comma, or a point between thousands."""
         text = self.text or PLAIN
         return bool(self.dtype.is_numeric() and (text.decimal == "," or text.thousands == "."))
 
 
-def tally_for(said: UserRules) -> Tally:
-    """An empty tally that knows what the user says."""
-    return Tally(said.missing_values, [f for f in (said.own_dates, said.shared_dates) if f is not None])
+def tally_for(rules: UserRules) -> Tally:
+    """An empty tally that follows the user's rules."""
+    return Tally(rules.missing_values, [f for f in (rules.own_dates, rules.shared_dates) if f is not None])
 
 
-def decide(name: str, tally: Tally, said: UserRules) -> Reading:
-    """What a column is.
+def decide(name: str, tally: Tally, rules: UserRules) -> Reading:
+    """Decide how a column is read.
 
     Args:
-        name: of the column.
-        tally: of all its texts.
-        said: by the user.
+        name: the column's name.
+        tally: the tally of all its texts.
+        rules: the user's rules for it.
     """
-    column = say.Column(name, tally.rows, said.table)
-    asked = said.asked
+    column = say.Column(name, tally.rows, rules.table)
+    required = rules.required_kind
     if not tally.rows:
         return Reading(pl.Null())
-    found = None
-    if asked in (None, "boolean") or said.table == "targets":
-        found = _booleans(column, tally, said)
-    if found is None and asked in (None, "number", "integer"):
-        found = _numbers(column, tally, said)
-    if found is None and asked in (None, "datetime"):
-        found = _dates(column, tally, said)
-    if found is None:
-        return _words(column, tally, said)
-    text = _text_format(found.text, said.missing_values)
-    markers = [say.markers(column, tally.markers)] if tally.markers and found.error is None else []
-    return Reading(found.dtype, text, [*found.notes, *markers], found.error, found.doubt)
+    reading = None
+    if required in (None, "boolean") or rules.table == "targets":
+        reading = _booleans(column, tally, rules)
+    if reading is None and required in (None, "number", "integer"):
+        reading = _numbers(column, tally, rules)
+    if reading is None and required in (None, "datetime"):
+        reading = _dates(column, tally, rules)
+    if reading is None:
+        return _words(column, tally, rules)
+    text = _text_format(reading.text, rules.missing_values)
+    markers = [say.markers(column, tally.markers)] if tally.markers and reading.error is None else []
+    return Reading(reading.dtype, text, [*reading.notes, *markers], reading.error, reading.doubt)
 
 
 def errors_of(readings: Sequence[Reading]) -> list[str]:
-    """Why a table cannot be read: what each column says, and the doubts that other columns raise."""
+    """Why a table cannot be read: each column's error, and each doubt if some column has a decimal comma."""
     are_commas = any(reading.shows_comma for reading in readings)
     return [error for reading in readings if (error := reading.error or (reading.doubt if are_commas else None))]
 
 
-def _text_format(found: TextFormat | None, missing_values: tuple[str, ...]) -> TextFormat | None:
-    text = (found or PLAIN).model_copy(update={"missing_values": missing_values})
+def _text_format(text_format: TextFormat | None, missing_values: tuple[str, ...]) -> TextFormat | None:
+    text = (text_format or PLAIN).model_copy(update={"missing_values": missing_values})
     return None if text == PLAIN else text
 
 
-def _booleans(column: say.Column, tally: Tally, said: UserRules) -> Reading | None:
+def _booleans(column: say.Column, tally: Tally, rules: UserRules) -> Reading | None:
     if tally.true_false.rows == tally.rows:
         return Reading(pl.Boolean())
-    if said.table == "targets":
+    if rules.table == "targets":
         return None
-    if said.kind == "boolean":
+    if rules.kind == "boolean":
         return Reading(pl.Boolean()) if _fits_boolean(tally) else None
-    # Words that are written one way are categories, as they always were.
-    if tally.yes_no.rows == tally.rows and len({w.lower() for w in tally.written}) < len(tally.written):
-        return Reading(pl.Boolean(), notes=[say.yes_or_no(column, sorted(tally.written))])
+    # Words that are all written in the same way stay categories.
+    if tally.yes_no.rows == tally.rows and len({w.lower() for w in tally.yes_no_words}) < len(tally.yes_no_words):
+        return Reading(pl.Boolean(), notes=[say.yes_or_no(column, sorted(tally.yes_no_words))])
     return None
 
 
@@ -109,47 +109,49 @@ def _fits_boolean(tally: Tally) -> bool:
     return tally.yes_no.rows == tally.rows or tally.yes_no.rows + digits == tally.rows
 
 
-def _numbers(column: say.Column, tally: Tally, said: UserRules) -> Reading | None:
-    is_asked = said.asked in ("number", "integer")
-    if tally.leading_zeros and not is_asked:
+def _numbers(column: say.Column, tally: Tally, rules: UserRules) -> Reading | None:
+    is_required = rules.required_kind in ("number", "integer")
+    if tally.leading_zeros and not is_required:
         return None
-    found = _fitting(tally, said)
-    if not found:
+    fitting = _fitting(tally, rules)
+    if not fitting:
         return None
-    beside = Beside(found[0].prefix, found[0].suffix)
-    if any(beside) and not is_asked and not (_is_known(beside) and tally.beside[beside] == tally.rows):
+    beside = Beside(fitting[0].prefix, fitting[0].suffix)
+    if any(beside) and not is_required and not (_is_known(beside) and tally.beside[beside] == tally.rows):
         return None
     if is_scale(beside.suffix) and len(tally.beside) > 1:
         return Reading(pl.String(), error=say.units_differ(column, tally))
-    readings = {_roles(text_format, tally): text_format for text_format in reversed(found)}
-    chosen = _simplest(found, tally)
+    readings = {_roles(text_format, tally): text_format for text_format in reversed(fitting)}
+    simplest = _simplest(fitting, tally)
     if len(readings) > 1:
-        # A point that stands before three digits in every value is what computers write all the same. Beside numbers
-        # without one it is rather a mark between thousands: 950 and 1.250.
-        plainly = "," not in tally.seen and not any(beside) and chosen.decimal == "." and tally.seen["."] == tally.rows
+        # Where every value has a point before three digits, as computers may write them, it is read as a decimal point.
+        # Where some values have no point, it is rather a mark between thousands: 950 and 1.250.
+        plainly = (
+            "," not in tally.marks and not any(beside) and simplest.decimal == "." and tally.marks["."] == tally.rows
+        )
         error = say.ambiguous_numbers(column, tally, list(readings.values()))
         if not plainly:
             return Reading(pl.String(), error=error)
-        return _number(chosen, tally, [say.three_digits(column, tally.example["."])], error)
-    return _number(chosen, tally, say.numbers(column, chosen, tally))
+        return _number(simplest, tally, [say.three_digits(column, tally.example["."])], error)
+    return _number(simplest, tally, say.numbers(column, simplest, tally))
 
 
-def _number(chosen: TextFormat, tally: Tally, notes: list[str], doubt: str | None = None) -> Reading:
-    whole = not tally.seen[chosen.decimal] and not tally.seen["e"] and tally.longest <= _EXACT_DIGITS
-    return Reading(pl.Int64() if whole else pl.Float64(), chosen, notes, doubt=doubt)
+def _number(text_format: TextFormat, tally: Tally, notes: list[str], doubt: str | None = None) -> Reading:
+    whole = not tally.marks[text_format.decimal] and not tally.marks["e"] and tally.longest <= _EXACT_DIGITS
+    return Reading(pl.Int64() if whole else pl.Float64(), text_format, notes, doubt=doubt)
 
 
-def _fitting(tally: Tally, said: UserRules) -> list[TextFormat]:
-    """Formats that all numbers have, those with what stands beside most of them; first as the user says."""
+def _fitting(tally: Tally, rules: UserRules) -> list[TextFormat]:
+    """Formats that read all texts: those that obey the user's rules, else those with the most frequent unit."""
     every = [text_format for text_format, fit in tally.numbers.items() if fit.rows == tally.rows]
-    # The plain ones first, then by what stands beside most numbers.
+    # Formats without a unit come first, then the most frequent units.
     for beside in [Beside("", ""), *(key for key, _ in tally.beside.most_common())]:
         fitting = [f for f in formats(beside) if f in every]
-        for rules in (said.own, said.shared):
-            if rules.of_numbers and (told := [f for f in fitting if _obeys(f, rules)]):
-                return told
+        for text_rules in (rules.own, rules.shared):
+            if text_rules.of_numbers and (obeying := [f for f in fitting if _obeys(f, text_rules)]):
+                return obeying
         if fitting:
-            return [] if said.own.of_numbers else fitting
+            return [] if rules.own.of_numbers else fitting
     return []
 
 
@@ -163,44 +165,44 @@ def _is_known(beside: Beside) -> bool:
 
 
 def _roles(text_format: TextFormat, tally: Tally) -> tuple[str, ...]:
-    """What each mark that is seen means."""
+    """The meaning of each mark in the texts: ``d`` for decimal, ``t`` for thousands."""
     return tuple(
-        mark + ("d" if mark == text_format.decimal else "t") for mark in (".", ",", "'", " ") if tally.seen[mark]
+        mark + ("d" if mark == text_format.decimal else "t") for mark in (".", ",", "'", " ") if tally.marks[mark]
     )
 
 
-def _simplest(found: list[TextFormat], tally: Tally) -> TextFormat:
-    """The format with the fewest marks among those of one reading; brackets only where there are some."""
-    chosen = min(found, key=lambda f: (f.decimal == "," and not tally.seen[","], bool(f.thousands)))
-    return chosen.model_copy(update={"brackets": bool(tally.seen["("])})
+def _simplest(candidates: list[TextFormat], tally: Tally) -> TextFormat:
+    """The format with the fewest marks; with brackets only if some text has one."""
+    simplest = min(candidates, key=lambda f: (f.decimal == "," and not tally.marks[","], bool(f.thousands)))
+    return simplest.model_copy(update={"brackets": bool(tally.marks["("])})
 
 
-def _dates(column: say.Column, tally: Tally, said: UserRules) -> Reading | None:
+def _dates(column: say.Column, tally: Tally, rules: UserRules) -> Reading | None:
     total = tally.rows - tally.date_markers
     if not total:
         return None
     markers = [say.date_markers(column, tally.date_markers)] if tally.date_markers else []
-    if said.own_dates is not None:
-        return Reading(MOMENT, said.own_dates, markers) if tally.dates[said.own_dates].rows == total else None
-    preferred = said.shared_dates
+    if rules.own_dates is not None:
+        return Reading(MOMENT, rules.own_dates, markers) if tally.dates[rules.own_dates].rows == total else None
+    preferred = rules.shared_dates
     if preferred is not None and tally.dates[preferred].rows == total:
         return Reading(MOMENT, preferred, markers)
     if tally.dates[PLAIN].rows == total:
         unusual = tally.usual_dates < total
         return Reading(MOMENT, None, [*([say.dates(column, PLAIN, tally)] if unusual else []), *markers])
-    found = [f for f in (TextFormat(order="dmy"), TextFormat(order="mdy")) if tally.dates[f].rows == total]
-    if len(found) > 1:
-        return Reading(pl.String(), error=say.ambiguous_dates(column, tally.date_example[found[0]]))
-    return Reading(MOMENT, found[0], [say.dates(column, found[0], tally), *markers]) if found else None
+    orders = [f for f in (TextFormat(order="dmy"), TextFormat(order="mdy")) if tally.dates[f].rows == total]
+    if len(orders) > 1:
+        return Reading(pl.String(), error=say.ambiguous_dates(column, tally.date_example[orders[0]]))
+    return Reading(MOMENT, orders[0], [say.dates(column, orders[0], tally), *markers]) if orders else None
 
 
-def _words(column: say.Column, tally: Tally, said: UserRules) -> Reading:
-    """The column stays text: said where it nearly is something else, an error where the user says that it is."""
-    text = _text_format(None, said.missing_values)
+def _words(column: say.Column, tally: Tally, rules: UserRules) -> Reading:
+    """The column stays text: with a note if most of it is something else, with an error if the user says that it is."""
+    text = _text_format(None, rules.missing_values)
     kind, fit = _nearest(tally)
-    if said.asked is not None:
-        asked_fit = _best(tally, said.asked)
-        return Reading(pl.String(), text, error=say.does_not_fit(column, said, asked_fit))
+    if rules.required_kind is not None:
+        best = _best(tally, rules.required_kind)
+        return Reading(pl.String(), text, error=say.does_not_fit(column, rules, best))
     if tally.times > _NEARLY * tally.rows:
         return Reading(pl.String(), text, [say.times(column, tally)])
     if tally.short_years > _NEARLY * tally.rows:

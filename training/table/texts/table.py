@@ -1,4 +1,4 @@
-"""A table's columns of text as what they are, with the formats that the schema keeps and a note for each decision."""
+"""Reads a table's columns of texts; gives the formats that the schema keeps, and a note on each decision."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _UP_TO_THREE = r"^[-+]?[0-9]{1,3}$"
 
 @dataclass(frozen=True, slots=True)
 class TableTexts:
-    """What a table's texts are.
+    """A table whose columns of texts are read.
 
     Attributes:
         frame: the table, each column typed.
-        formats: how the texts of a column are written, of those whose texts are not as JSON would write them.
+        formats: how a column's texts are written, by the column's name; no entry where they are written as in JSON.
         notes: sentences on what was decided.
-        errors: why columns cannot be read, which are left as text.
-        unread: their names.
+        errors: why some columns cannot be read; these stay text.
+        unread: names of these columns.
     """
 
     frame: pl.DataFrame
@@ -45,15 +45,15 @@ class TableTexts:
     unread: Collection[str] = ()
 
 
-class Sayings:
-    """What the user says of each column's texts.
+class TableTextRules:
+    """The user's rules for the texts of each column.
 
     Args:
-        corrections: of the schema.
+        corrections: what the user says of the schema.
         targets: columns to predict.
-        untouched: columns that are typed by their plain texts alone, such as that of groups.
-        as_text: columns that stay text whatever they look like.
-        known: how an earlier version found columns to be written; it holds where it fits.
+        untouched: columns that are typed by their plain texts alone, such as the column of groups.
+        as_text: columns that stay text even if they look like numbers or dates.
+        formats: how an earlier version read a column's texts, by the column's name; it holds if the texts fit.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Sayings:
         targets: Collection[str] = (),
         untouched: Collection[str] = (),
         as_text: Collection[str] = (),
-        known: Mapping[str, TextFormat | None] | None = None,
+        formats: Mapping[str, TextFormat | None] | None = None,
     ) -> None:
-        self._corrections, self._targets, self._known = corrections, targets, dict(known or {})
+        self._corrections, self._targets, self._formats = corrections, targets, dict(formats or {})
         self.untouched, self._as_text = untouched, as_text
         self._shared = TextRules.model_validate(corrections.model_dump(include=set(TextRules.model_fields)))
 
     def of(self, name: str) -> UserRules:
-        """What is said of one column."""
+        """The rules for one column."""
         shared = self._shared_with(name)
         if name in self._targets:
             own: TextRules = self._corrections.targets.get(name, TextRules())
@@ -79,32 +79,32 @@ class Sayings:
         return UserRules(correction, shared, kind, correction.epoch)
 
     def _shared_with(self, name: str) -> TextRules:
-        known = rules_of(self._known.get(name))
+        formats = rules_of(self._formats.get(name))
         for key in ("unit", *(("decimal", "thousands") if self._shared.of_numbers else ())):
-            known.pop(key, None)
+            formats.pop(key, None)
         return self._shared.model_copy(
             update={
                 key: tuple(value) if isinstance(value, list) else value
-                for key, value in known.items()
+                for key, value in formats.items()
                 if getattr(self._shared, key) is None
             }
         )
 
     def passes_over(self, name: str) -> bool:
-        """Whether a column is left out anyway, or is none of those that are read closely."""
+        """Whether a column is left out anyway, or is typed by its plain texts alone."""
         return name in self.untouched or self._corrections.features.get(name, FeatureCorrection()).drop
 
 
-def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) -> TableTexts:
-    """Decide what each column of text is, and read it so.
+def read_texts(frame: pl.DataFrame, text_rules: TableTextRules, *, strict: bool = True) -> TableTexts:
+    """Decide how each column of texts is read, and read it.
 
     Args:
-        frame: as it was read, or typed already.
-        sayings: what the user says.
-        strict: False leaves a column that cannot be read as text, and tells of it. Defaults to True.
+        frame: the table as it was read, or typed already.
+        text_rules: the user's rules.
+        strict: False leaves a column that cannot be read as text, and gives the error in the result. Defaults to True.
 
     Raises:
-        DataError: columns that have two readings, or do not fit what the user says.
+        DataError: some columns have two readings, or do not fit what the user says.
     """
     columns: list[pl.Series] = []
     formats: dict[str, TextFormat] = {}
@@ -112,22 +112,22 @@ def read_texts(frame: pl.DataFrame, sayings: Sayings, *, strict: bool = True) ->
     readings: list[Reading] = []
     unread: list[str] = []
     for name in frame.columns:
-        said, written = sayings.of(name), frame[name]
-        is_id = name in sayings.untouched or said.kind == "category"
-        column = written.cast(pl.String) if is_id and is_exact(written.dtype) else typed_column(written)
-        if sayings.passes_over(name):
-            found = typed_text(column) if column.dtype == pl.String else column
-            columns.append(as_written(column, found) if is_id else found)
+        rules, raw = text_rules.of(name), frame[name]
+        is_id = name in text_rules.untouched or rules.kind == "category"
+        column = raw.cast(pl.String) if is_id and is_exact(raw.dtype) else typed_column(raw)
+        if text_rules.passes_over(name):
+            typed = typed_text(column) if column.dtype == pl.String else column
+            columns.append(as_written(column, typed) if is_id else typed)
             continue
         if column.dtype != pl.String:
-            column, text_format = of_numbers(column, said)
+            column, text_format = of_numbers(column, rules)
         else:
-            found, reading = read_column(column, said)
+            typed, reading = read_column(column, rules)
             text_format = reading.text
             notes += reading.notes
             readings.append(reading)
             unread += [name] if reading.error else []
-            column = found
+            column = typed
         columns.append(column)
         if text_format is not None:
             formats[name] = text_format
@@ -143,32 +143,34 @@ def refused(errors: Sequence[str]) -> DataError:
     return DataError("\n  ".join([*errors[:_ERRORS_SHOWN], *more]))
 
 
-def read_column(column: pl.Series, said: UserRules) -> tuple[pl.Series, Reading]:
-    """A column of text as what it is; as it came where it cannot be read."""
-    if said.kind == "category":
-        reading = Reading(pl.String(), TextFormat(missing_values=said.missing_values) if said.missing_values else None)
+def read_column(column: pl.Series, rules: UserRules) -> tuple[pl.Series, Reading]:
+    """A column of texts with its reading applied; unchanged if it cannot be read."""
+    if rules.kind == "category":
+        reading = Reading(
+            pl.String(), TextFormat(missing_values=rules.missing_values) if rules.missing_values else None
+        )
         return as_read(column, reading), reading
-    if says_nothing(said):
-        found = typed_text(column)
-        if said.kind == "datetime" and found.dtype.is_numeric():
-            return column, Reading(pl.String(), error=_unit_needed(found))
-        if _is_of(found.dtype, said.kind) and not (found.dtype == pl.Float64 and _may_be_thousands(column)):
-            # Nearly every column ends here, as quickly as before.
-            return found, Reading(found.dtype)
-    tally = tally_for(said)
+    if says_nothing(rules):
+        typed = typed_text(column)
+        if rules.kind == "datetime" and typed.dtype.is_numeric():
+            return column, Reading(pl.String(), error=_unit_needed(typed))
+        if _is_of(typed.dtype, rules.kind) and not (typed.dtype == pl.Float64 and _may_be_thousands(column)):
+            # Nearly every column ends here, without the slower tally.
+            return typed, Reading(typed.dtype)
+    tally = tally_for(rules)
     tally.add(column)
-    reading = decide(column.name, tally, said)
+    reading = decide(column.name, tally, rules)
     return (column if reading.error else as_read(column, reading)), reading
 
 
-def says_nothing(said: UserRules) -> bool:
-    """Whether a column's texts may be all that a computer writes, for all that the user says."""
-    rules = (said.own, said.shared)
-    return said.epoch is None and not any(r.of_numbers or r.missing_values or r.format for r in rules)
+def says_nothing(rules: UserRules) -> bool:
+    """Whether the user has no rules for a column's texts, so that they may be written as in JSON."""
+    both = (rules.own, rules.shared)
+    return rules.epoch is None and not any(r.of_numbers or r.missing_values or r.format for r in both)
 
 
 def _is_of(dtype: Any, kind: Kind | None) -> bool:
-    """Whether a column's type, found from its plain texts, is of the kind that the user says, if any."""
+    """Whether the type of a column's plain texts is of the user's kind; for None, whether it is no text."""
     if kind in ("number", "integer"):
         return bool(dtype.is_numeric())
     if kind is None:
@@ -177,12 +179,12 @@ def _is_of(dtype: Any, kind: Kind | None) -> bool:
 
 
 def _may_be_thousands(column: pl.Series) -> bool:
-    """Whether each point stands before three digits; most columns are settled by their first values."""
+    """Whether each point stands before three digits. For most columns the first values show that it does not."""
     return thousands_points(column.head(100)) is not None and bool(thousands_points(column))
 
 
 def thousands_points(column: pl.Series) -> bool | None:
-    """Whether numbers in texts have a point before each three digits; None where one has a point or digits else."""
+    """Whether some number has a point before three digits; None if one has a point elsewhere or is another text."""
     present = plain_texts(column)
     present = present.filter(~are_markers(present))
     pointed = present.str.contains(_POINT_BEFORE_THREE)
@@ -190,7 +192,7 @@ def thousands_points(column: pl.Series) -> bool | None:
 
 
 def as_read(column: pl.Series, reading: Reading) -> pl.Series:
-    """A column of text as its reading says; a text that does not fit is missing."""
+    """A column of texts, read as its reading says; a text that does not fit becomes missing."""
     text_format = reading.text or PLAIN
     if reading.dtype == pl.Null:
         return pl.Series(column.name, [None] * len(column), dtype=pl.String)
@@ -209,43 +211,43 @@ def as_read(column: pl.Series, reading: Reading) -> pl.Series:
     return values.cast(reading.dtype)
 
 
-def of_numbers(column: pl.Series, said: UserRules) -> tuple[pl.Series, TextFormat | None]:
-    """A column that is none of text as the user says: numbers as moments, some of them as missing.
+def of_numbers(column: pl.Series, rules: UserRules) -> tuple[pl.Series, TextFormat | None]:
+    """A column that holds no texts, read as the user says: numbers as moments, some of them as missing.
 
     Raises:
-        DataError: numbers that shall be moments, of which is not known what they count.
+        DataError: numbers are to be moments, but what they count is not known or does not fit.
     """
     if not column.dtype.is_numeric():
         return column, None
-    missing = missing_numbers(said.missing_values)
+    missing = missing_numbers(rules.missing_values)
     if missing:
         column = column.set(column.cast(pl.Float64).is_in(missing).fill_null(value=False), None)
-    text = TextFormat(missing_values=said.missing_values) if said.missing_values else None
-    if said.kind != "datetime" and not (said.own.format and said.kind is None):
+    text = TextFormat(missing_values=rules.missing_values) if rules.missing_values else None
+    if rules.kind != "datetime" and not (rules.own.format and rules.kind is None):
         return column, text
-    chosen = said.own_dates
-    if chosen is None:
+    dates = rules.own_dates
+    if dates is None:
         raise DataError(_unit_needed(column))
-    chosen = chosen.model_copy(update={"missing_values": said.missing_values})
-    found = moments_of_numbers(column, chosen)
-    lost = column.filter(found.is_null() & column.is_not_null())
-    if len(lost):
+    dates = dates.model_copy(update={"missing_values": rules.missing_values})
+    values = moments_of_numbers(column, dates)
+    unread = column.filter(values.is_null() & column.is_not_null())
+    if len(unread):
         raise DataError(
-            f"Expected each number of '{column.name}' to be a moment as schema.toml says. Received: {lost[0]}, "
-            f"{len(lost):,} of {len(column):,} in all. Say another unit (s, ms, us, ns, excel) or format (%Y%m%d)."
+            f"Expected each number of '{column.name}' to be a moment as schema.toml says. Received: {unread[0]}, "
+            f"{len(unread):,} of {len(column):,} in all. Say another unit (s, ms, us, ns, excel) or format (%Y%m%d)."
         )
-    return found, chosen
+    return values, dates
 
 
 def moments_of_numbers(column: pl.Series, text_format: TextFormat) -> pl.Series:
-    """Numbers as Datetime in microseconds: counted from an epoch, or as texts such as 20241013."""
+    """Numbers as Datetime in microseconds: counted from an epoch, or read as texts such as 20241013."""
     if text_format.epoch is None:
         whole = column.cast(pl.Int64) if column.dtype.is_integer() or _all_whole(column) else column
         return moments(whole.cast(pl.String), text_format).alias(column.name)
     different = column.drop_nulls().unique()
     micros = [epoch_micros(float(value), text_format.epoch) for value in different]
-    found = column.replace_strict(different, pl.Series(micros, dtype=pl.Int64), default=None, return_dtype=pl.Int64)
-    return found.cast(MOMENT).alias(column.name)
+    values = column.replace_strict(different, pl.Series(micros, dtype=pl.Int64), default=None, return_dtype=pl.Int64)
+    return values.cast(MOMENT).alias(column.name)
 
 
 def _all_whole(column: pl.Series) -> bool:
@@ -268,7 +270,7 @@ def _unit_needed(column: pl.Series) -> str:
 
 
 def _likely(value: float) -> str | None:
-    """What numbers of a size would count for years near ours."""
+    """What a number of this size counts if its date is near our years; None if that is not clear."""
     ends: dict[str, tuple[float, float]] = {
         "excel": (2e4, 8e4),
         "%Y%m%d": (1.8e7, 2.2e7),

@@ -1,4 +1,4 @@
-"""What the user says of a column's texts."""
+"""The user's rules for the texts of one column."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from training.table.corrections import TextRules
 
 
 class UserRules(NamedTuple):
-    """What the user says of a column's texts.
+    """The user's rules for the texts of one column.
 
     Attributes:
-        own: of this column alone; it must fit.
-        shared: of all columns; it holds where it fits.
-        kind: of the feature, or None; a target's is ``number``.
-        epoch: what numbers count from where they are moments, or None.
-        table: of ``schema.toml``, for what is proposed: ``features`` or ``targets``.
+        own: rules for this column alone; its texts must fit them.
+        shared: rules for all columns; they hold if the texts fit.
+        kind: the feature's kind as the user says, or None; a target's is ``number``.
+        epoch: what numbers count where they are moments, or None.
+        table: the column's table in ``schema.toml``, ``features`` or ``targets``; messages propose lines for it.
     """
 
     own: TextRules
@@ -32,20 +32,20 @@ class UserRules(NamedTuple):
         return (*(self.own.missing_values or ()), *(self.shared.missing_values or ()))
 
     @property
-    def asked(self) -> Kind | None:
-        """The kind that the column must have: as the user says, or as what is said of its texts implies."""
+    def required_kind(self) -> Kind | None:
+        """The kind that the column must have: what the user says, or what rules of its own imply; None for any."""
         if self.kind is not None:
             return self.kind
         return "datetime" if self.own.format else "number" if self.own.of_numbers else None
 
     @property
     def own_dates(self) -> TextFormat | None:
-        """The form of dates that the user names for this column."""
+        """The form of dates that the user sets for this column, or None."""
         if self.epoch is not None:
             return TextFormat(epoch=self.epoch)
         return format_of_dates(self.own.format) if self.own.format else None
 
     @property
     def shared_dates(self) -> TextFormat | None:
-        """The form of dates that the user names for all columns."""
+        """The form of dates that the user sets for all columns, or None."""
         return format_of_dates(self.shared.format) if self.shared.format else None
