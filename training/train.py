@@ -58,7 +58,7 @@ def train(
 @contextmanager
 def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Request, Prepared, TableFacts]]:
     """The request in the table's terms, the table ready to fit, and what the lineage says of it; held or streamed."""
-    source = parquet_source(request.source, request.stream, keep=request.kept, ids=request.ids)
+    source = parquet_source(request.source, request.stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
         yield _held(request, earlier)
         return
@@ -74,7 +74,7 @@ def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterato
 
 def _held(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared, TableFacts]:
     """Of the table as it was read only the facts are left."""
-    keep = request.kept if earlier is None else request.kept | set(earlier.schema.names)
+    keep = request.names_in_use if earlier is None else request.names_in_use | set(earlier.schema.names)
     raw = read_raw(request.source, request.reading, keep=keep)
     frame = raw.frame if earlier is None else in_terms_of(raw.frame, earlier.schema.names)
     request = request.named(frame.columns, raw.unnamed.columns)

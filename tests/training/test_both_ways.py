@@ -36,7 +36,7 @@ def both(frame: pl.DataFrame, folder: Path, targets=("price",), **fields: Any) -
     request = Request(str(path), targets, "m", **{"config": CONFIG, **fields})
     with prepared_stream(request, ParquetSource(files_of(request.data)), Bounds(64, 100)) as (streamed, _):
         raw = read_raw(request.data)
-        return streamed, prepare(raw.frame, request, told=raw.notes)
+        return streamed, prepare(raw.frame, request, reading_notes=raw.notes)
 
 
 def plain() -> pl.DataFrame:

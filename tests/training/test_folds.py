@@ -18,7 +18,7 @@ def test_every_row_is_left_out_once_in_each_repeat():
         assert not set(fold.train) & set(fold.validation)
         assert len(fold.train) + len(fold.validation) == 103
     assert not np.array_equal(plan.folds[0].validation, plan.folds[5].validation)
-    np.testing.assert_array_equal(plan.seen(), np.arange(103))
+    np.testing.assert_array_equal(plan.seen_rows(), np.arange(103))
     assert plan.sizes() == {"train": 103, "out_of_fold": 103, "folds": 5, "repeats": 2}
 
 
@@ -39,5 +39,5 @@ def test_too_few_groups_are_one_sentence():
 def test_held_out_rows_train_nothing():
     parts = split_random(200, {"test": 0.2, "calibration": 0.15, "validation": 0.15}, 0)
     plan = Plan.held_out(parts)
-    assert not set(plan.seen()) & set(np.concatenate([parts.test, parts.calibration]))
+    assert not set(plan.seen_rows()) & set(np.concatenate([parts.test, parts.calibration]))
     assert plan.sizes()["test"] == 40

@@ -156,6 +156,6 @@ def _lineage(request: Request, table: TableFacts, prepared: Prepared, fitted: Fi
         config=settings,
         seconds=round(seconds, 3),
         **(fitted.computed or lineage.Computed.solved())._asdict(),
-        init=None if fitted.init is None else fitted.init.model_copy(update={"seen": round(prepared.seen, 4)}),
+        init=None if fitted.init is None else fitted.init.model_copy(update={"seen": round(prepared.share_seen, 4)}),
         command=request.command,
     )

@@ -63,7 +63,7 @@ def inspect(request: Request, bounds: Bounds | None = None) -> Inspected:
         return _without_targets(table, request, notes, rows, None)
     check_request(table, request)
     try:
-        prepared = prepare(table, request, told=notes)
+        prepared = prepare(table, request, reading_notes=notes)
     except DataError as error:
         return _without_targets(table, request, notes, rows, error)
     return Inspected(overview_of(prepared, request, rows), [*prepared.schema.features], prepared.schema.targets)
@@ -71,9 +71,9 @@ def inspect(request: Request, bounds: Bounds | None = None) -> Inspected:
 
 def _read(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame, list[str], int]:
     """The request in the table's terms, the table or a sample of it, what reading says, and the rows of the table."""
-    source = parquet_source(request.source, request.stream, keep=request.kept, ids=request.ids)
+    source = parquet_source(request.source, request.stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
-        raw = read_raw(request.source, request.reading, keep=request.kept)
+        raw = read_raw(request.source, request.reading, keep=request.names_in_use)
         frame, notes, rows, unnamed = raw.frame, list(raw.notes), raw.frame.height, raw.unnamed.columns
     else:
         step = -(-source.rows // bounds.sample(len(source.types)))

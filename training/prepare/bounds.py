@@ -1,4 +1,4 @@
-"""How much of a streamed table is in memory at once."""
+"""Limits on how much of a streamed table is in memory at once."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Limits on what is held; none grows with the rows of the table.
+    """Limits on what is in memory; none grows with the rows of the table.
 
     Attributes:
-        batch_rows: read and encoded at once.
-        chunk_rows: that train between two replacements of the loop's table, at most.
-        chunk_bytes: of such a chunk, at most.
-        sample_rows: training rows in memory, at most: medians, bins, baselines and the profile are fitted on them.
-        sample_cells: values of that sample, at most.
-        texts: different texts of a column that are counted.
-        least_sample: rows of the sample of however wide a table.
+        batch_rows: rows that are read and encoded at once.
+        chunk_rows: most rows of a chunk, which trains between two replacements of the loop's table.
+        chunk_bytes: most bytes of a chunk.
+        sample_rows: most rows of the sample of training rows, on which medians, bins, baselines and the profile are
+            fitted.
+        sample_cells: most values of this sample.
+        texts: most different texts of a column that are counted.
+        least_sample: least rows of the sample, however wide the table is.
     """
 
     batch_rows: int = 65_536
@@ -28,10 +29,10 @@ class Bounds:
     least_sample: int = 20_000
 
     def sample(self, n_columns: int) -> int:
-        """Rows of the sample of a table of so many columns."""
+        """Rows of the sample of a table with ``n_columns`` columns."""
         fitting = max(self.least_sample, self.sample_cells // max(1, n_columns))
         return min(self.sample_rows, fitting)
 
     def chunk(self, row_bytes: int) -> int:
-        """Rows of a chunk, of so many bytes each."""
+        """Rows of a chunk, if a row takes ``row_bytes`` bytes."""
         return max(1, min(self.chunk_rows, self.chunk_bytes // max(1, row_bytes)))

@@ -1,4 +1,4 @@
-"""Whether a table is held in memory or streamed, by its size alone wherever memory suffices."""
+"""Chooses whether a table is held in memory or streamed: by its size, and by the memory that is free."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from training.table.data import DATASET_PREFIX
 from training.table.parquet import ParquetSource
 from training.table.paths import STDIN, files_of
 
-# Rows times columns from which a table is streamed: held, so many took a minute to encode and minutes to compare, and
-# several GiB.
+# Rows times columns from which a table is streamed. In memory such a table takes a minute to encode, minutes to compare
+# and several GiB.
 MANY_CELLS = 40_000_000
-# Bytes that training in memory takes at its peak, beside TensorFlow's own: a value, and a byte of a text file.
+# Memory of a training at its peak, without TensorFlow's own: bytes for each value, and for each byte of a text file.
 _BYTES_A_CELL, _BYTES_A_TEXT_BYTE = 100, 12
 _PARQUET = (".parquet",)
 _GIB = 1024**3
@@ -28,16 +28,16 @@ def parquet_source(
     keep: Collection[str] = (),
     ids: Collection[str] = (),
 ) -> ParquetSource | None:
-    """The source of a table that is to be streamed, or None for one that is held in memory.
+    """The source of a table that is streamed, or None for a table that is held in memory.
 
     Args:
         data: see :func:`training.table.data.read_raw`.
-        stream: as the user says, or None: by the table's size, or where memory would not suffice.
-        available: bytes of memory; None asks the system. Defaults to None.
+        stream: the user's choice; None streams large tables, and tables that do not fit into memory.
+        available: bytes of free memory; None asks the system. Defaults to None.
         keep, ids: see :class:`ParquetSource`.
 
     Raises:
-        DataError: no such file; streaming was asked of something else than Parquet; or another format is larger than
+        DataError: there is no such file, a table that is no Parquet file shall be streamed, or one does not fit into
             memory.
     """
     if isinstance(data, pl.DataFrame):
@@ -80,14 +80,14 @@ def _check_other(data: str, paths: list[Path], stream: bool | None, memory: int 
 
 
 def available_bytes() -> int | None:
-    """Memory that this process may still take, by the system and by its control group; None where neither says."""
-    found = []
+    """Bytes of memory that this process may still take, by the system and its control group; None if unknown."""
+    limits = []
     info = Path("/proc/meminfo")
     if info.exists():
         lines = dict(line.split(":", 1) for line in info.read_text(encoding="utf-8").splitlines() if ":" in line)
         if "MemAvailable" in lines:
-            found.append(int(lines["MemAvailable"].split()[0]) * 1024)
+            limits.append(int(lines["MemAvailable"].split()[0]) * 1024)
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
     if limit.exists() and used.exists() and (text := limit.read_text(encoding="utf-8").strip()).isdigit():
-        found.append(max(0, int(text) - int(used.read_text(encoding="utf-8"))))
-    return min(found, default=None)
+        limits.append(max(0, int(text) - int(used.read_text(encoding="utf-8"))))
+    return min(limits, default=None)

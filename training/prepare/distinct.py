@@ -1,4 +1,4 @@
-"""How many different values a column has, and how often each text stands in it, in bounded memory."""
+"""Counts a column's different values, and the rows of each of its texts, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ import polars as pl
 from training.table.parquet import alone
 
 UInt64 = npt.NDArray[np.uint64]
-# Different values up to which their number is exact; above, its standard error is 1/128.
+# Number of different values up to which the count is exact; above, its standard error is 1/128.
 EXACT = 16_384
 _SPACE = 2.0**64
 _SEED = 7
 
 
 class Distinct:
-    """Number of different values, by the smallest of their hashes (k minimum values, Bar-Yossef et al. 2002)."""
+    """Number of different values, estimated from their smallest hashes (k minimum values, Bar-Yossef et al. 2002)."""
 
     def __init__(self) -> None:
-        self._kept: UInt64 = np.zeros(0, np.uint64)
+        self._smallest: UInt64 = np.zeros(0, np.uint64)
 
     def add(self, values: pl.Series) -> None:
-        """Count present values in."""
+        """Take in values that are not missing."""
         hashes = values.hash(_SEED).to_numpy()
-        if len(self._kept) == EXACT:
-            hashes = hashes[hashes < self._kept[-1]]
+        if len(self._smallest) == EXACT:
+            hashes = hashes[hashes < self._smallest[-1]]
         if len(hashes):
-            self._kept = np.union1d(self._kept, hashes)[:EXACT]
+            self._smallest = np.union1d(self._smallest, hashes)[:EXACT]
 
     @property
     def count(self) -> int:
-        """Exact up to :data:`EXACT`; above, to three digits."""
-        if len(self._kept) < EXACT:
-            return len(self._kept)
-        return int(float(f"{(EXACT - 1) * _SPACE / float(self._kept[-1]):.3g}"))
+        """Number of different values: exact up to :data:`EXACT`, to three digits above."""
+        if len(self._smallest) < EXACT:
+            return len(self._smallest)
+        return int(float(f"{(EXACT - 1) * _SPACE / float(self._smallest[-1]):.3g}"))
 
 
 class TextCounts:
-    """How often each text stands in a column.
+    """Number of rows of each text in a column.
 
-    Of more texts than ``most`` the rarest are forgotten: what is counted again later has lost what it had.
+    If there are more than ``most`` different texts, the rarest are forgotten. A forgotten text that comes again starts
+    at 0, so its number may be too low.
 
     Args:
-        name: of the column.
-        most: different texts that are counted.
+        name: the column's name.
+        most: most different texts that are counted.
     """
 
     def __init__(self, name: str, most: int) -> None:
@@ -53,16 +54,16 @@ class TextCounts:
         self.forgotten = False
 
     def add(self, column: pl.Series, sign: int = 1) -> None:
-        """Count a batch in; with ``sign`` -1 out again."""
-        found = column.drop_nulls().value_counts().with_columns(pl.col("count").cast(pl.Int64) * sign)
-        both = pl.concat([self._counts, found.select(self._name, "count")])
+        """Count the texts of a batch; ``sign`` -1 takes them out again."""
+        counts = column.drop_nulls().value_counts().with_columns(pl.col("count").cast(pl.Int64) * sign)
+        both = pl.concat([self._counts, counts.select(self._name, "count")])
         self._counts = alone(both.group_by(self._name).agg(pl.col("count").sum()))
-        # Twice as many in between: else each batch would sort them.
+        # Forget only from twice as many texts on: else each batch would sort all of them.
         if self._counts.height > 2 * self._most:
             self._counts = self._counts.top_k(self._most, by=["count", self._name])
             self.forgotten = True
 
     @property
     def counts(self) -> pl.DataFrame:
-        """The texts, and ``count``, at least 1."""
+        """The texts with ``count``, their number of rows, at least 1."""
         return self._counts.filter(pl.col("count") > 0)

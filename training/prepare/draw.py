@@ -1,4 +1,4 @@
-"""Rows with the smallest keys of a stream: a sample where keys are random, the newest where they are times."""
+"""Draws the rows with the smallest keys from a stream: a sample for random keys, the newest rows for times."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from artifact.errors import DataError
 from training.table.parquet import alone
 
 Keys = npt.NDArray[Any]
-# Rows with one key stay together; so many times the rows asked for are the most that is held for that.
+# Rows with equal keys stay together; to that end, at most so many times the wanted rows are in memory.
 _MOST_TIMES = 4
 
 
 class Draw:
-    """Keeps the rows with the smallest keys, at least ``n_rows`` of them where there are; equal keys stay together.
+    """Keeps the rows with the smallest keys: ``n_rows`` of them, or more since rows with equal keys stay together.
 
     Args:
-        n_rows: how many.
-        what: has equal keys, for the error that too many of them are.
+        n_rows: number of rows to keep.
+        what: what has equal keys, in words, for the error about too many rows with one key.
     """
 
     def __init__(self, n_rows: int, what: str = "rows") -> None:
         self._n_rows, self._what = n_rows, what
         self._keys: list[Keys] = []
         self._frames: list[pl.DataFrame] = []
-        self._held = 0
-        # No key above it is among the smallest any more; None while every row is kept.
+        self._count = 0
+        # Rows with keys above this bound are not kept any more; None while every row is kept.
         self._bound: Any = None
 
     def add(self, keys: Keys, frame: pl.DataFrame) -> None:
         """Take in rows.
 
         Args:
-            keys: (n_samples,).
-            frame: their rows.
+            keys: (n_samples,), each row's key.
+            frame: the rows.
 
         Raises:
-            DataError: more rows of one key than may be held.
+            DataError: more rows have one key than may be in memory.
         """
         if self._bound is not None:
             near = keys <= self._bound
@@ -49,19 +49,19 @@ class Draw:
             return
         self._keys.append(keys)
         self._frames.append(alone(frame))
-        self._held += len(keys)
-        if self._held > 2 * self._n_rows:
+        self._count += len(keys)
+        if self._count > 2 * self._n_rows:
             self._reduce()
 
     def rows(self) -> tuple[Keys, pl.DataFrame]:
-        """The rows, by ascending key, equal ones in the order of the table.
+        """The keys and the rows, by ascending key; rows with equal keys in the order of the table.
 
         Raises:
             TypeError: no row was taken in.
         """
         if not self._frames:
             raise TypeError("Expected rows. Received: none.")
-        if self._held > self._n_rows:
+        if self._count > self._n_rows:
             self._reduce()
         keys, frame = np.concatenate(self._keys), pl.concat(self._frames)
         order = np.argsort(keys, kind="stable")
@@ -72,17 +72,17 @@ class Draw:
         self._bound = np.partition(keys, self._n_rows - 1)[self._n_rows - 1]
         near = keys <= self._bound
         self._keys, self._frames = [keys[near]], [alone(frame.filter(pl.Series(near)))]
-        self._held = int(near.sum())
-        if self._held > _MOST_TIMES * self._n_rows:
+        self._count = int(near.sum())
+        if self._count > _MOST_TIMES * self._n_rows:
             raise DataError(
                 f"Expected {self._what} of at most {_MOST_TIMES * self._n_rows:,} rows each where a table is streamed. "
-                f"Received: {self._held:,} rows to be held out together. Take a column that tells them apart, or "
+                f"Received: {self._count:,} rows to be held out together. Take a column that tells them apart, or "
                 "--no-stream if the table fits into memory."
             )
 
 
 def hashed(numbers: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
-    """Row numbers as random numbers, different ones as different ones (SplitMix64)."""
+    """Row numbers as random numbers; different numbers stay different (SplitMix64)."""
     with np.errstate(over="ignore"):
         z = numbers + np.uint64(0x9E3779B97F4A7C15) * np.uint64((2 * seed + 1) % 2**64)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

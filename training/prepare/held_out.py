@@ -1,4 +1,4 @@
-"""Which rows of a streamed table are held out: by a key of each row, the smallest first."""
+"""Holds rows of a streamed table out: those with the smallest keys."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ORDER = ("test", "calibration", "validation")
 
 
 class HeldOut:
-    """Keys of rows; those with the smallest test, then calibrate, then choose the epoch, and all others train.
+    """Gives each row a key. The rows with the smallest keys test; the next calibrate, then validate; the others train.
 
-    A row's key is a seeded hash of its number; with groups of its group, so that a group stays together; with time the
-    moment, the newest first, rows of one moment together.
+    A row's key is a seeded hash of its number. With groups it is a hash of the group, so that a group stays together.
+    With times it is the moment, the newest first, so that rows of one moment stay together.
 
     Args:
-        seed: of the hashes.
-        group, time: columns, at most one of them, or None.
+        seed: seed of the hashes.
+        group, time: column of groups or of times, at most one of the two, or None.
     """
 
     def __init__(self, seed: int, group: str | None = None, time: str | None = None) -> None:
@@ -33,16 +33,16 @@ class HeldOut:
 
     @property
     def what(self) -> str:
-        """What shares a key, in words."""
+        """What has equal keys, in words."""
         if self._group:
             return f"groups in '{self._group}'"
         return f"moments in '{self._time}'" if self._time else "rows"
 
     def keys(self, numbers: npt.NDArray[np.uint64], frame: pl.DataFrame) -> Keys:
-        """The keys of rows, (n_samples,); those of a missing moment are the last.
+        """The keys of rows, (n_samples,); rows without a moment have the largest key.
 
         Args:
-            numbers: uint64 (n_samples,), of the rows in the table.
+            numbers: uint64 (n_samples,), numbers of the rows in the table.
             frame: the rows.
         """
         if self._group:
@@ -56,16 +56,16 @@ class HeldOut:
         return -physical.cast(pl.Float64).fill_null(-np.inf).to_numpy()
 
     def check(self) -> None:
-        """After all rows.
+        """Check the moments once all rows have keys.
 
         Raises:
-            DataError: moments were missing.
+            DataError: some rows have no moment.
         """
         if self._time:
             check_no_time_missing(self._time, self._missing)
 
     def moments(self, n_rows: int) -> Moments | None:
-        """The moments of all rows, so many; None where rows have none."""
+        """The moments of all ``n_rows`` rows; None without a column of times."""
         return Moments(self._time, n_rows, min(self._ends), max(self._ends)) if self._time else None
 
     def _add_moments(self, column: pl.Series) -> None:
@@ -75,17 +75,17 @@ class HeldOut:
         self._ends = [min(present), max(present)] if present else []
 
     def cut(self, keys: Keys, sizes: dict[str, int]) -> tuple[dict[str, Indices], Any]:
-        """The parts among the rows with the smallest keys.
+        """Cut the rows with the smallest keys into parts.
 
-        Groups fill a part, so that it may be larger than planned; rows of one moment go to the earlier part, so that it
-        may be smaller, as :mod:`training.table.split` has it.
+        A group stays whole, so that a part may be larger than planned. Rows of one moment go to the part of earlier
+        moments, so that a part may be smaller, as in :mod:`training.table.split`.
 
         Args:
-            keys: ascending, (n_samples,).
-            sizes: planned rows of each part.
+            keys: (n_samples,), ascending.
+            sizes: planned number of rows of each part.
 
         Returns:
-            The rows of each part, indices into ``keys``, and the largest key that is held out, None for none.
+            Positions in ``keys`` of each part's rows, and the largest key that is held out, None for none.
         """
         parts: dict[str, Indices] = {}
         start, planned = 0, 0

@@ -1,4 +1,4 @@
-"""From a table and a request to encoded rows in parts that never mix."""
+"""Prepares a table in memory: the schema, encoded rows, and parts that never overlap."""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ class Prepared:
     """A table ready to fit: the schema, all rows encoded by it, targets less their offsets, folds and notes.
 
     Attributes:
-        weight: float64 (n_samples,), of each row, their mean 1; None for equal ones.
-        group_column: of the encoded categories, whose categories get intervals of their own; None for none.
+        weight: float64 (n_samples,), each row's weight divided by the mean; None for equal weights.
+        group_column: position, among the encoded categories, of the feature whose categories get intervals of their
+            own; None for none.
         earlier: version to start from, or None.
-        seen: share of the rows that measure which the earlier version has seen, as it looks.
-        facts: those of the notes that the manifest has as fields too.
-        stream: all training rows, of which those in memory are a sample; None where all rows are in memory.
+        share_seen: estimated share of the rows that measure which the earlier version has seen.
+        facts: the notes that are also fields of the manifest.
+        stream: all training rows, if those in memory are a sample of them; None if all rows are in memory.
     """
 
     frame: pl.DataFrame
@@ -61,12 +62,12 @@ class Prepared:
     weight: Float64 | None = None
     group_column: int | None = None
     earlier: Earlier | None = None
-    seen: float = 0.0
+    share_seen: float = 0.0
     stream: Stream | None = None
     facts: tuple[Fact, ...] = ()
 
     def noting(self, *facts: Fact) -> Prepared:
-        """With facts that it does not have yet, and their sentences among the notes."""
+        """This table with further facts, unless it has them already, and with their sentences as notes."""
         new: list[Fact] = []
         for fact in facts:
             if fact not in (*self.facts, *new):
@@ -75,24 +76,24 @@ class Prepared:
 
     @property
     def objective(self) -> str:
-        """What is minimised, by name."""
+        """Name of the objective, which is minimised."""
         return self.config.objective
 
     @property
     def n_rows(self) -> int:
-        """Rows that train, those of a streamed table too."""
+        """Number of rows that train, also where the table is streamed."""
         return len(self.y) if self.stream is None else self.stream.n_train
 
     def sizes(self) -> dict[str, int]:
-        """Rows by what they do, for the lineage."""
-        found = self.plan.sizes()
-        return found if self.stream is None else {**found, "train": self.stream.n_train, "sample": found["train"]}
+        """Numbers of rows by their use, for the lineage."""
+        sizes = self.plan.sizes()
+        return sizes if self.stream is None else {**sizes, "train": self.stream.n_train, "sample": sizes["train"]}
 
     def weights(self, indices: npt.NDArray[np.int64]) -> Float64 | None:
         return None if self.weight is None else self.weight[indices]
 
     def grouping(self, indices: npt.NDArray[np.int64]) -> Grouping | None:
-        """Which interval group each of some rows is in."""
+        """The interval group of each of the given rows; None if there are no groups."""
         if self.group_column is None:
             return None
         codes = self.X.categorical[indices, self.group_column]
@@ -106,31 +107,31 @@ def prepare(
     table: pl.DataFrame,
     request: Request,
     earlier: Earlier | None = None,
-    told: Sequence[str] = (),
+    reading_notes: Sequence[str] = (),
     texts: TableTexts | None = None,
 ) -> Prepared:
     """Decide the schema, encode the rows and split them.
 
     Args:
-        table: as it was read.
+        table: the table as it was read.
         request: what to train.
-        earlier: version to start from, whose settings and terms are kept. Defaults to None.
-        told: sentences on what reading decided. Defaults to none.
-        texts: what the table's texts are, where that was decided. Defaults to None.
+        earlier: version to start from; its settings, kinds and units stay. Defaults to None.
+        reading_notes: sentences on what reading decided. Defaults to none.
+        texts: the table with its texts read, if that is done already. Defaults to None.
 
     Raises:
         DataError: see :func:`train`.
     """
     names = list(request.targets)
-    said: list[Note] = list(told)
+    notes: list[Note] = list(reading_notes)
     check_request(table, request)
     texts = texts or read_texts(table, text_rules(request, earlier))
-    said += texts.notes
+    notes += texts.notes
     if request.time:
         split.check_time(texts.frame[request.time])
     usable = _usable(texts.frame, names)
-    rows, left_out = np.flatnonzero(usable), texts.frame.filter(~pl.Series(usable))
-    said += rules.rows_left_out(table.height, len(rows))
+    rows, untargeted = np.flatnonzero(usable), texts.frame.filter(~pl.Series(usable))
+    notes += rules.rows_left_out(table.height, len(rows))
     split.check_enough(len(rows))
     frame = texts.frame.filter(pl.Series(usable))
     y = frame.select(names).cast(pl.Float64).to_numpy().astype(np.float64)
@@ -145,22 +146,22 @@ def prepare(
         check_target(config.objective, name, column)
     plan = _plan(frame, request, config)
     weight = weights_of(frame, request.weight, plan) if request.weight else None
-    frame, features, told_of_columns = _features(frame, request, plan, texts, earlier)
-    said += told_of_columns
+    frame, features, column_notes = _features(frame, request, plan, texts, earlier)
+    notes += column_notes
     targets = rules.targets_of(
-        request, config.objective, [TargetFacts.of(column) for column in y[plan.seen()].T], texts.formats
+        request, config.objective, [TargetFacts.of(column) for column in y[plan.seen_rows()].T], texts.formats
     )
     schema = FeatureSchema(features=tuple(features), targets=targets)
     if earlier is None:
-        # Once more, now that the columns are known.
+        # Resolve the settings once more, now that the number of columns is known.
         config = request.config.resolved(frame.height, len(schema.numeric_columns))
     group_column = rules.group_column_of(schema, request.interval_groups)
-    said += _shared(frame.select(*schema.names, *names), plan)
+    notes += _shared(frame.select(*schema.names, *names), plan)
     X = encode_frame(frame, schema.lenient())
-    said += rules.suspicions(schema, frame, X, y, config, _all_rows(schema, frame, X, y, weight, rows, left_out))
+    notes += rules.suspicions(schema, frame, X, y, config, _all_rows(schema, frame, X, y, weight, rows, untargeted))
     offsets = np.array([t.offset for t in targets])
     prepared = Prepared(
-        frame, schema, X, y - offsets, plan, config, sentences(said), weight, group_column, facts=facts_in(said)
+        frame, schema, X, y - offsets, plan, config, sentences(notes), weight, group_column, facts=facts_in(notes)
     )
     return prepared if earlier is None else _starting(prepared, earlier)
 
@@ -168,19 +169,21 @@ def prepare(
 def _features(
     frame: pl.DataFrame, request: Request, plan: Plan, texts: TableTexts, earlier: Earlier | None
 ) -> tuple[pl.DataFrame, list[Feature], list[Note]]:
-    """The rows as their columns' kinds say, the features, and sentences on the columns."""
+    """The rows in the types of their columns' kinds, the features, and notes on the columns."""
     candidates = request.candidates(frame.columns)
-    said = request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
-    inferred = infer_features(frame, candidates, said, texts.formats, texts.notes)
+    corrections = (
+        request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
+    )
+    inferred = infer_features(frame, candidates, corrections, texts.formats, texts.notes)
     frame, notes = inferred.frame, inferred.notes
-    features = fit_categories(inferred.features, frame[plan.seen()], request.corrections)
+    features = fit_categories(inferred.features, frame[plan.seen_rows()], request.corrections)
     if earlier is not None:
         features = in_terms_of(earlier.schema, features, request.corrections)
-    features = with_rare(features, frame, said)
+    features = with_rare(features, frame, corrections)
     notes += rare_notes(features)
     if request.time:
-        features, told = rules.in_order(features, split.Moments.of(frame[request.time]))
-        notes += told
+        features, order_notes = rules.in_order(features, split.Moments.of(frame[request.time]))
+        notes += order_notes
     return frame, features, notes
 
 
@@ -191,36 +194,37 @@ def _all_rows(
     y: Float64,
     weight: Float64 | None,
     rows: npt.NDArray[np.int64],
-    left_out: pl.DataFrame,
+    untargeted_rows: pl.DataFrame,
 ) -> rules.AllRows:
     untargeted = Untargeted(schema.names)
-    untargeted.add(left_out)
+    untargeted.add(untargeted_rows)
     heaviest = [Heaviest.of(column, weight) for column in y.T]
     return rules.AllRows(
         usable=frame.height,
         empty=empty_count(X),
         missing={name: frame[name].null_count() / frame.height for name in schema.names},
         heaviest={
-            name: found._replace(row=int(rows[found.row]))
-            for name, found in zip(schema.target_names, heaviest, strict=True)
+            name: farthest._replace(row=int(rows[farthest.row]))
+            for name, farthest in zip(schema.target_names, heaviest, strict=True)
         },
         untargeted=untargeted,
     )
 
 
 def _starting(prepared: Prepared, earlier: Earlier) -> Prepared:
-    """With the version to start from, and a note on what that means for the figures."""
-    seen = share_seen(earlier, prepared.frame, prepared.schema, prepared.plan)
-    return replace(prepared, earlier=earlier, seen=seen, notes=[*prepared.notes, seen_note(earlier, seen)])
+    """The table with the version to start from, and a note on what that means for its figures."""
+    share = share_seen(earlier, prepared.frame, prepared.schema, prepared.plan)
+    notes = [*prepared.notes, seen_note(earlier, share)]
+    return replace(prepared, earlier=earlier, share_seen=share, notes=notes)
 
 
 def take(X: Encoded, indices: npt.NDArray[np.int64]) -> Encoded:
-    """Some rows, without their warnings."""
+    """The rows at ``indices``, without their warnings."""
     return Encoded(X.numeric[indices], X.categorical[indices])
 
 
 def _usable(table: pl.DataFrame, targets: list[str]) -> npt.NDArray[np.bool_]:
-    """Which rows have a finite value of each target, bool (n_rows,)."""
+    """Which rows have a finite value of each target: bool (n_rows,)."""
     check_targets(table, targets)
     bad = [pl.col(t).is_null() | ~pl.col(t).cast(pl.Float64).is_finite() for t in targets]
     return np.asarray(table.select(~pl.any_horizontal(bad)).to_series().to_numpy(), bool)
@@ -229,7 +233,7 @@ def _usable(table: pl.DataFrame, targets: list[str]) -> npt.NDArray[np.bool_]:
 def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
     groups = frame[request.group] if request.group else None
     n_folds = config.required("folds")
-    # Rows that come later must not train what is measured on earlier ones.
+    # With times there are no folds: later rows must not train what is measured on earlier ones.
     if n_folds > 1 and not request.time:
         n_folds = min(n_folds, frame.height // 2)
         alike = ALIKE if config.augment else 1
@@ -244,7 +248,7 @@ def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
 
 
 def _shared(rows: pl.DataFrame, plan: Plan) -> list[RepeatedRows]:
-    """Rows that measure and stand, equal in every column, among those that train."""
+    """A fact of rows that measure and also occur, equal in every column, among rows that train, if there are any."""
     if plan.parts is not None:
         return rules.repeated_rows(split.shared_rows(rows, plan.parts), len(plan.parts.test), across_parts=True)
     return rules.repeated_rows(int(rows.is_duplicated().sum()), rows.height, across_parts=False)

@@ -1,4 +1,4 @@
-"""Mean, deviation and ends of columns of numbers, row by row, exact to rounding."""
+"""Mean, standard deviation and ends of columns of numbers, batch by batch, exact to rounding."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Float64 = npt.NDArray[np.float64]
 
 
 class Moments:
-    """Of float64 (n_samples, n_columns), batch after batch (Chan, Golub and LeVeque 1983); rows may weigh.
+    """Moments of float64 (n_samples, n_columns), batch by batch (Chan, Golub and LeVeque 1983); rows may have weights.
 
     Args:
-        n_columns: how many.
+        n_columns: number of columns.
 
     Attributes:
         weight: sum of the rows' weights.
-        mean: float64 (n_columns,).
-        minimum, maximum: float64 (n_columns,), of all rows, whatever they weigh.
+        mean: float64 (n_columns,), weighted means.
+        minimum, maximum: float64 (n_columns,), ends over all rows, also those of weight 0.
     """
 
     def __init__(self, n_columns: int) -> None:
@@ -55,11 +55,11 @@ class Moments:
 
     @property
     def facts(self) -> list[TargetFacts]:
-        """Of each column."""
+        """The statistics of each column."""
         columns = zip(self.mean, self.std, self.minimum, self.maximum, strict=True)
         return [TargetFacts(*map(float, column)) for column in columns]
 
     @property
     def std(self) -> Float64:
-        """float64 (n_columns,), as :func:`numpy.std`."""
+        """Standard deviations, float64 (n_columns,), as :func:`numpy.std` defines them."""
         return np.sqrt(self._squares / self.weight) if self.weight else np.zeros_like(self.mean)

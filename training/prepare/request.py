@@ -1,4 +1,4 @@
-"""What a user asks to be trained."""
+"""A request for a training: the table, the targets and all that the user says of them."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Request:
     """What to train.
 
     Attributes:
-        data: see :func:`training.table.data.read_table`; of a table in memory what it is, for messages and the lineage.
+        data: see :func:`training.table.data.read_table`; for a table in memory, its name in messages and the lineage.
         targets: columns to predict; one text may name several, with commas between, see :meth:`named`.
-        name: of the model.
+        name: the model's name.
         config: settings.
-        corrections: of the inferred schema.
-        group: column whose rows stay in one part, or None; it is no feature.
-        time: column that orders the rows, or None: the newest rows test.
+        corrections: the user's corrections of the inferred schema.
+        group: column of groups, whose rows stay in one part, or None; it is no feature.
+        time: column that orders the rows, so that the newest rows test, or None.
         weight: column that says how much each row counts, or None; it is no feature.
         interval_groups: categorical feature whose categories get intervals of their own, or None.
         init: ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS`` of an earlier version to start from, or None.
-        stream: read Parquet batch by batch, or hold the table in memory; None: by its size.
+        stream: whether to read Parquet batch by batch; False holds the table in memory, and None lets its size decide.
         note: the user's own words about the version.
         command: see :class:`artifact.lineage.Lineage`.
-        reading: how the files are read.
-        table: the table itself where it is in memory, or None.
+        reading: how to read the files.
+        table: the table itself if it is in memory, or None.
     """
 
     data: str
@@ -64,27 +64,27 @@ class Request:
         return self.data if self.table is None else self.table
 
     @property
-    def kept(self) -> set[str]:
-        """Names that the user says: a column of such a name is kept, even if a tool made the name up."""
-        said = (*self.targets, self.group, self.time, self.weight, self.interval_groups, *self.corrections.features)
-        return {canonical(name) for name in said if name and canonical(name)}
+    def names_in_use(self) -> set[str]:
+        """Names that the user gives: their columns stay, even if they look like an index that a tool wrote."""
+        names = (*self.targets, self.group, self.time, self.weight, self.interval_groups, *self.corrections.features)
+        return {canonical(name) for name in names if name and canonical(name)}
 
     @property
     def ids(self) -> set[str]:
-        """Names of columns whose values name things: they pass through no float."""
+        """Names of columns that hold ids: they never become floats, which would merge long ids."""
         return {*self.corrections.text_columns(), *([canonical(self.group)] if self.group else [])}
 
     def candidates(self, columns: Iterable[str]) -> list[str]:
-        """Those of a table's columns that may be features."""
+        """The columns of a table that may become features."""
         return [name for name in columns if name not in (*self.targets, self.group, self.weight)]
 
     def named(self, columns: Collection[str], left_out: Collection[str] = ()) -> Request:
-        """The request in a table's terms: names in the form that its columns have, each target by itself.
+        """The request with canonical names, as the table's columns have, and with each target by itself.
 
         A text of several targets is split at its commas, unless it is the name of a column.
 
         Args:
-            columns: of the table.
+            columns: the table's columns.
             left_out: columns without a name of their own, which corrections may leave out too.
         """
         targets = tuple(map(canonical, self.targets))
@@ -105,26 +105,26 @@ class Request:
 
 
 def text_rules(request: Request, earlier: Earlier | None = None) -> TableTextRules:
-    """What is said of the texts of a table's columns."""
+    """The user's rules for the texts of each column, with the formats of the version to start from."""
     corrections = request.corrections
     as_text = corrections.text_columns() if earlier is None else text_columns(earlier.schema, corrections)
-    known: dict[str, TextFormat | None] = {}
+    formats: dict[str, TextFormat | None] = {}
     if earlier is not None:
-        known = {f.name: f.text for f in earlier.schema.features} | {t.name: t.text for t in earlier.schema.targets}
-    return TableTextRules(corrections, request.targets, [request.group] if request.group else [], as_text, known)
+        formats = {f.name: f.text for f in earlier.schema.features} | {t.name: t.text for t in earlier.schema.targets}
+    return TableTextRules(corrections, request.targets, [request.group] if request.group else [], as_text, formats)
 
 
 def check_request(table: pl.DataFrame, request: Request) -> None:
-    """Check that what is asked for fits together and names columns that there are.
+    """Check that a request names columns of the table, and that they fit their roles and each other.
 
     Raises:
-        DataError: it does not.
+        DataError: they do not.
     """
     check_target_names(list(request.targets), table)
     check_columns(table, [c for c in (request.group, request.time, request.weight) if c], "column")
-    asked = [("--group", request.group), ("--time", request.time), ("--weight", request.weight)]
+    roles = [("--group", request.group), ("--time", request.time), ("--weight", request.weight)]
     _check_roles(request)
-    for option, name in (*(("--target", target) for target in request.targets), *asked):
+    for option, name in (*(("--target", target) for target in request.targets), *roles):
         dtype = table.schema[name] if name else pl.Null()
         if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
             raise DataError(
@@ -139,7 +139,7 @@ def check_request(table: pl.DataFrame, request: Request) -> None:
 
 
 def _check_roles(request: Request) -> None:
-    """Check that no column that is predicted or weighs orders or groups the rows too."""
+    """Check that the column of groups or times is neither a target nor the column of weights."""
     for option, name in (("--group", request.group), ("--time", request.time), ("--weight", request.weight)):
         if name and name in request.targets:
             raise DataError(f"Expected {option} to be another column than the target. Received: '{name}'.")

@@ -1,4 +1,4 @@
-"""Batches as training takes them: typed, rows without a target left out, columns as their kinds say."""
+"""Batches of usable rows: typed, without rows that lack a target, each column in its kind's type."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from training.table.parquet import ParquetSource
 
 
 class Batch(NamedTuple):
-    """Usable rows.
+    """A batch of usable rows.
 
     Attributes:
-        numbers: uint64 (n_samples,), of the rows in the table.
-        frame: the rows, all columns, features as their kinds say.
-        y: float64 (n_samples, n_targets).
-        infinite: infinities by column, those that have some; they are missing in ``frame``.
+        numbers: uint64 (n_samples,), numbers of the rows in the table.
+        frame: all columns of the rows, features in their kinds' types.
+        y: float64 (n_samples, n_targets), targets.
+        infinite: number of infinities by column, where there are some; they are missing in ``frame``.
     """
 
     numbers: npt.NDArray[np.uint64]
@@ -35,11 +35,11 @@ class Rows:
     """All usable rows of a source, the same in each pass.
 
     Args:
-        source: of the rows.
-        batch_rows: read at once.
-        texts: what the columns of text are.
+        source: the table.
+        batch_rows: number of rows that are read at once.
+        texts: how the columns of texts are read.
         targets: columns to predict.
-        kinds: of the columns that may be features, as the user says or None.
+        kinds: kind of each column that may be a feature, as the user says or None.
     """
 
     def __init__(
@@ -53,21 +53,21 @@ class Rows:
         self._source, self._batch_rows, self._texts = source, batch_rows, texts
         self._targets, self._kinds = list(targets), dict(kinds)
 
-    def batches(self, left_out: Callable[[pl.DataFrame], None] | None = None) -> Iterator[Batch]:
-        """Batches, those without a usable row left out.
+    def batches(self, add_left_out: Callable[[pl.DataFrame], None] | None = None) -> Iterator[Batch]:
+        """The batches that have usable rows.
 
         Args:
-            left_out: is shown the other rows of each batch, where there are some. Defaults to None.
+            add_left_out: takes in the other rows of each batch. Defaults to None.
 
         Raises:
-            DataError: see :meth:`ParquetSource.batches`, or a value that does not fit the kind of its column.
+            DataError: see :meth:`ParquetSource.batches`, or a value does not fit the kind of its column.
         """
         for start, frame in self._source.batches(self._batch_rows):
             typed = self._texts.frame(frame)
             y = typed.select(pl.col(self._targets).cast(pl.Float64).fill_null(np.nan)).to_numpy()
             usable = np.isfinite(y).all(axis=1)
-            if left_out is not None and not usable.all():
-                left_out(typed.filter(~pl.Series(usable)))
+            if add_left_out is not None and not usable.all():
+                add_left_out(typed.filter(~pl.Series(usable)))
             if usable.any():
                 numbers = np.flatnonzero(usable).astype(np.uint64) + np.uint64(start)
                 yield self._batch(numbers, typed.filter(pl.Series(usable)), y[usable].astype(np.float64))

@@ -1,4 +1,4 @@
-"""The rules by which a table is prepared, in memory or streamed: each over the little that both ways know of it."""
+"""Rules for preparing a table, the same for tables in memory and streamed ones."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from training.table.targets import TargetFacts, described_target
 
 @dataclass(frozen=True, slots=True)
 class AllRows:
-    """What all usable rows of a table say, those too that are not in memory.
+    """Facts of all rows of a table, also of rows that are not in memory. Usable rows have a value of each target.
 
     Attributes:
-        usable: how many have a value of each target.
-        empty: how many have no value in any feature.
-        missing: share of them in which a feature is missing, by name.
-        heaviest: the value farthest from the mean of each target, by the target's name.
-        untargeted: the other rows, which have no value of some target.
+        usable: number of usable rows.
+        empty: number of usable rows without a value in any feature.
+        missing: share of the usable rows in which a feature is missing, by the feature's name.
+        heaviest: the value of each target that is farthest from its mean, by the target's name.
+        untargeted: the rows that are not usable.
     """
 
     usable: int
@@ -47,29 +47,30 @@ class AllRows:
 
 
 def shares_of(config: TrainConfig, n_rows: int) -> dict[str, float]:
-    """Share of each part that is held out of so many rows: as the user sets it, else by their number."""
+    """Share of each held-out part: the user's setting, else a default by the number of rows."""
     return {name: getattr(config, f"{name}_fraction") or share for name, share in split.fractions(n_rows).items()}
 
 
 def rows_left_out(n_rows: int, usable: int) -> list[UntargetedRows]:
-    """The rows without a target, if there are any."""
+    """A fact of the rows without a target, if there are any."""
     return [UntargetedRows(count=n_rows - usable, rows=n_rows)] if usable < n_rows else []
 
 
 def repeated_rows(count: int, n_rows: int, *, across_parts: bool) -> list[RepeatedRows]:
-    """Rows that stand more than once, if there are any, see :class:`RepeatedRows`."""
+    """A fact of rows that occur more than once, if there are any, see :class:`RepeatedRows`."""
     return [RepeatedRows(count=count, rows=n_rows, across_parts=across_parts)] if count else []
 
 
 def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[Feature], list[Note]]:
-    """Features of rows that are ordered by time, and what is said of the order and of its column.
+    """Features of rows that are ordered by time, with notes on the order and on its column.
 
-    The time column tells where in the year, week or day a row lies; how late it is lies outside what was seen.
+    The time column keeps its parts of the year, week or day. Its days are left out: those of new rows are all later
+    than those that the networks saw.
 
     Raises:
         DataError: no feature is left.
     """
-    said: list[Note] = [split.time_note(moments)]
+    notes: list[Note] = [split.time_note(moments)]
     ordered = []
     for feature in features:
         parts = tuple(part for part in feature.parts if part != "days")
@@ -78,10 +79,10 @@ def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[
         elif parts:
             ordered.append(feature.model_copy(update={"parts": parts, "minimum": None, "maximum": None}))
         else:
-            said.append(ColumnLeftOut(column=feature.name, why="order"))
+            notes.append(ColumnLeftOut(column=feature.name, why="order"))
     if not ordered:
         raise DataError(f"Expected a feature beside the time column '{moments.name}'. Received: none.")
-    return ordered, said
+    return ordered, notes
 
 
 def targets_of(
@@ -91,23 +92,25 @@ def targets_of(
 
     Args:
         request: what to train.
-        objective: its name.
-        facts: of the rows that networks see, of each target.
-        formats: how the texts of a column are written, by name.
+        objective: the objective's name.
+        facts: statistics of each target over the rows that networks see.
+        formats: how a column's texts are written, by the column's name.
     """
-    said = request.corrections.targets
+    corrections = request.corrections.targets
     keeps_zero = KINDS[objective].plain_scale
     return tuple(
-        described_target(name, known, said.get(name, TargetCorrection()), text=formats.get(name), keeps_zero=keeps_zero)
-        for name, known in zip(request.targets, facts, strict=True)
+        described_target(
+            name, statistics, corrections.get(name, TargetCorrection()), text=formats.get(name), keeps_zero=keeps_zero
+        )
+        for name, statistics in zip(request.targets, facts, strict=True)
     )
 
 
 def group_column_of(schema: FeatureSchema, name: str | None) -> int | None:
-    """Column of the encoded categories whose categories get intervals of their own; None where none is asked for.
+    """Position, among encoded categories, of the feature whose categories get their own intervals; None for no name.
 
     Raises:
-        DataError: no such feature, or none of categories.
+        DataError: there is no such feature, or it is not of kind ``category``.
     """
     if not name:
         return None
@@ -133,19 +136,19 @@ def suspicions(
     config: TrainConfig,
     rows: AllRows,
 ) -> list[Note]:
-    """Each thing that looks like a leak, or like a row that decides everything.
+    """Notes on columns that look like leaks, and on rows that look as if they decide everything.
 
     Args:
-        schema: of the table.
+        schema: the table's schema.
         frame: the rows in memory.
-        X: the same, encoded.
-        y: float64 (n_samples, n_targets), their targets as they stand in the table.
+        X: these rows, encoded.
+        y: float64 (n_samples, n_targets), their targets as in the table.
         config: settings.
-        rows: what all rows say.
+        rows: facts of all rows.
     """
-    said: list[Note] = [EmptyRows(count=rows.empty, rows=rows.usable)] if rows.empty else []
-    said += leaks(schema, X, y, config.seed)
-    said += formulas(frame, schema.features, schema.target_names, config.seed)
-    said += rows.untargeted.suspects(rows.missing, schema.target_names)
-    # Either of 0 and 1 may be rare.
-    return said if KINDS[config.objective].takes is BINARY else [*said, *heavy_values(rows.heaviest)]
+    notes: list[Note] = [EmptyRows(count=rows.empty, rows=rows.usable)] if rows.empty else []
+    notes += leaks(schema, X, y, config.seed)
+    notes += formulas(frame, schema.features, schema.target_names, config.seed)
+    notes += rows.untargeted.suspects(rows.missing, schema.target_names)
+    # A target of 0 and 1 has no heavy value: one of the two may just be rare.
+    return notes if KINDS[config.objective].takes is BINARY else [*notes, *heavy_values(rows.heaviest)]

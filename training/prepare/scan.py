@@ -1,4 +1,4 @@
-"""The first pass: what all columns say, which rows are held out, and a sample of the others."""
+"""The first pass over a streamed table: the columns' facts, the held-out rows, and a sample of the others."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from training.table.split import Indices
 from training.table.targets import check_spread
 from training.table.weights import Weights
 
-# Of the key by which a row is held out, beside the row's own columns; no file can have it.
+# Name of the column with a row's key, beside the table's columns; no file can have such a name.
 KEY = "\0key"
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What the first pass found.
+    """The results of the first pass.
 
     Attributes:
-        summaries: of the columns that may be features, by name.
-        moments: of the targets, over all usable rows.
-        usable: rows with a target.
-        mean_weight: of the usable rows; 1 where none weigh.
+        summaries: summary of each column that may be a feature, by name.
+        moments: moments of the targets over all usable rows.
+        usable: number of rows with a target.
+        mean_weight: mean weight of the usable rows; 1 without a column of weights.
         frame: held-out rows, then the sample of the rows that train.
-        parts: where the rows of each part are in ``frame``, those that train without the ones not in the sample.
-        bound: the largest key that is held out; None for none.
-        heaviest: the value farthest from the mean of each target, by the target's name.
-        times: by which the rows are ordered; None where they are not.
+        parts: positions in ``frame`` of each part's rows; the part that trains has only those of the sample.
+        bound: the largest key of a held-out row; None if no row is held out.
+        heaviest: the value of each target that is farthest from its mean, by the target's name.
+        times: the moments that order the rows; None without a column of times.
     """
 
     summaries: dict[str, ColumnSummary]
@@ -55,62 +55,62 @@ class Scanned:
 
 
 class Scan:
-    """Takes in all rows.
+    """The first pass over all rows.
 
     Args:
         request: what to train.
         candidates: columns that may be features.
-        held: keys of the rows.
-        n_rows: of the table.
-        shares: of the held-out parts.
-        bounds: what may be in memory.
+        held_out: gives the keys of the rows.
+        n_rows: number of the table's rows.
+        shares: shares of the held-out parts.
+        bounds: limits on the rows in memory.
     """
 
     def __init__(
         self,
         request: Request,
         candidates: list[str],
-        held: HeldOut,
+        held_out: HeldOut,
         n_rows: int,
         shares: dict[str, float],
         bounds: Bounds,
     ) -> None:
-        self._request, self._held, self._shares, self._rows = request, held, shares, n_rows
+        self._request, self._held_out, self._shares, self._rows = request, held_out, shares, n_rows
         features = request.corrections.features
         self._summaries = {
             name: ColumnSummary(name, features.get(name, FeatureCorrection()).kind, bounds.texts) for name in candidates
         }
         self._moments = Moments(len(request.targets))
         most = sum(split.part_sizes(n_rows, shares).values())
-        # A group fills a part beyond its plan; the next one needs its rows all the same.
-        self._holding = Draw(most + most // 2 if request.group else most, held.what)
+        # A large group may make a part larger than planned; then the next part still needs its rows.
+        self._holding = Draw(most + most // 2 if request.group else most, held_out.what)
         self._sample = Draw(bounds.sample(len(candidates)))
         self._weights = Weights(request.weight)
         self._refused: dict[str, tuple[float, int]] = {}
         self._usable = 0
-        # The rows and values of each target's ends.
+        # Number of the row and value of each target's lowest and highest value.
         self._ends: dict[str, dict[str, tuple[int, float]]] = {name: {} for name in request.targets}
 
     def run(self, rows: Rows) -> Scanned:
         """Read all rows once.
 
         Raises:
-            DataError: rows that cannot be read, too few of them, or targets, weights or moments that do not fit.
+            DataError: rows cannot be read or are too few, or targets, weights or moments do not fit.
         """
         for batch in rows.batches():
             self._add(batch)
         self._check()
-        self._held.check()
+        self._held_out.check()
         keys, near = self._holding.rows()
-        found, bound = self._held.cut(keys, split.part_sizes(self._usable, self._shares))
-        n_held = sum(map(len, found.values()))
+        held_out_parts, bound = self._held_out.cut(keys, split.part_sizes(self._usable, self._shares))
+        n_held_out = sum(map(len, held_out_parts.values()))
         _, sample = self._sample.rows()
         if bound is not None:
             sample = sample.filter(pl.col(KEY) > bound)
         # In the order of the table: what samples of it are drawn from must not depend on the keys.
-        frame = pl.concat([near[:n_held], sample.drop(KEY)])
-        train = np.arange(n_held, frame.height, dtype=np.int64)
-        parts = {**found, "train": train}
+        frame = pl.concat([near[:n_held_out], sample.drop(KEY)])
+        train = np.arange(n_held_out, frame.height, dtype=np.int64)
+        parts = {**held_out_parts, "train": train}
         split.checked(split.Parts(**parts), self._why())
         held_out = np.concatenate([parts["test"], parts["calibration"]])
         for name, summary in self._summaries.items():
@@ -125,7 +125,7 @@ class Scan:
             parts,
             bound,
             dict(self._heaviest()),
-            self._held.moments(self._usable),
+            self._held_out.moments(self._usable),
         )
 
     def _add(self, batch: Batch) -> None:
@@ -136,15 +136,15 @@ class Scan:
         self._moments.add(batch.y)
         for name, column in zip(self._request.targets, batch.y.T, strict=True):
             for end, row in (("low", int(column.argmin())), ("high", int(column.argmax()))):
-                value, known = float(column[row]), self._ends[name].get(end)
-                if known is None or (value < known[1] if end == "low" else value > known[1]):
+                value, extreme = float(column[row]), self._ends[name].get(end)
+                if extreme is None or (value < extreme[1] if end == "low" else value > extreme[1]):
                     self._ends[name][end] = int(batch.numbers[row]), value
             bad = column[~takes(self._request.config.objective, column)]
             if len(bad):
                 first, count = self._refused.get(name, (float(bad[0]), 0))
                 self._refused[name] = first, count + len(bad)
         self._weights.add(batch.frame)
-        keys = self._held.keys(batch.numbers, batch.frame)
+        keys = self._held_out.keys(batch.numbers, batch.frame)
         self._holding.add(keys, batch.frame)
         random = hashed(batch.numbers, 2 * self._request.config.seed + 1)
         self._sample.add(random, batch.frame.with_columns(pl.Series(KEY, keys)))
@@ -163,4 +163,6 @@ class Scan:
         self._weights.check()
 
     def _why(self) -> str:
-        return f"only {self._usable} rows" if self._held.what == "rows" else f"too few different {self._held.what}"
+        return (
+            f"only {self._usable} rows" if self._held_out.what == "rows" else f"too few different {self._held_out.what}"
+        )

@@ -1,4 +1,4 @@
-"""Encoded training rows in a temporary file, dealt at random to chunks of equal size, and what all of them say."""
+"""Encoded training rows in a temporary file, dealt at random into chunks of equal size."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _GIB = 1024**3
 
 
 class Chunk(NamedTuple):
-    """Rows as they were encoded.
+    """The rows of one chunk.
 
     Attributes:
-        X: encoded.
-        y: float64 (n_samples, n_targets), as they stand in the table.
-        weight: float64 (n_samples,), as they stand in the table, or None.
+        X: encoded rows.
+        y: float64 (n_samples, n_targets), targets as in the table.
+        weight: float64 (n_samples,), weights as in the table, or None.
     """
 
     X: Encoded
@@ -36,20 +36,20 @@ class Chunk(NamedTuple):
 
 
 class Spool:
-    """A file of chunks; each row goes to one at random, so that a chunk is a sample of the whole table.
+    """A file of chunks. Each row goes to a random chunk, so that each chunk is a sample of the whole table.
 
-    The file has no name and is gone with the process, whatever ends it. It is read, never mapped: pages of a mapped
-    file would count as the process's memory.
+    The file has no name, so it is deleted however the process ends. It is read and not mapped into memory: pages of a
+    mapped file would count as the process's memory.
 
     Args:
-        n_rows: that will be added.
-        chunk_rows: of a chunk, at most.
-        n_numeric, n_categorical, n_targets: columns.
-        weighted: whether rows weigh.
-        seed: of the dealing.
+        n_rows: number of rows that will be added.
+        chunk_rows: most rows of a chunk.
+        n_numeric, n_categorical, n_targets: numbers of columns.
+        weighted: whether rows have weights.
+        seed: seed of the dealing.
 
     Raises:
-        DataError: too little space for temporary files.
+        DataError: there is too little space for temporary files.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class Spool:
         self.close()
 
     def close(self) -> None:
-        """Give the space back."""
+        """Close the file, which frees its space."""
         self._file.close()
 
     def add(self, X: Encoded, y: Float64, weight: Float64 | None) -> None:
-        """Deal rows.
+        """Deal rows into the chunks.
 
         Args:
-            X: encoded.
+            X: encoded rows.
             y: float64 (n_samples, n_targets).
             weight: float64 (n_samples,), or None.
 
@@ -104,28 +104,28 @@ class Spool:
                 part = np.ascontiguousarray(np.asarray(values)[rows], self._types[name])
                 _write(self._file, part, self._at(chunk, name, int(self.sizes[chunk])))
             self.sizes[chunk] += len(rows)
-        # The next batch goes on where this one ended, so that no chunk gets more than another.
+        # The next batch goes on with the chunk after the last one, so that all chunks get the same number of rows.
         self._turn = (self._turn + len(y)) % self.n_chunks
 
     def read(self, chunk: int) -> Chunk:
         """The rows of a chunk, in the order in which they were dealt."""
         n = int(self.sizes[chunk])
-        found = {name: self._read(chunk, name, n) for name in self._widths}
-        X = Encoded(found["numeric"], found["categorical"].astype(np.int32))
-        return Chunk(X, found["y"], found["weight"][:, 0] if self._widths["weight"] else None)
+        arrays = {name: self._array(chunk, name, n) for name in self._widths}
+        X = Encoded(arrays["numeric"], arrays["categorical"].astype(np.int32))
+        return Chunk(X, arrays["y"], arrays["weight"][:, 0] if self._widths["weight"] else None)
 
-    def _read(self, chunk: int, name: str, n: int) -> npt.NDArray[Any]:
+    def _array(self, chunk: int, name: str, n: int) -> npt.NDArray[Any]:
         values = np.empty((n, self._widths[name]), self._types[name])
-        left, at = values.data.cast("B") if values.size else memoryview(b""), self._at(chunk, name, 0)
-        while len(left):
-            got = os.preadv(self._file.fileno(), [left], at)
-            if not got:
+        rest, at = values.data.cast("B") if values.size else memoryview(b""), self._at(chunk, name, 0)
+        while len(rest):
+            n_read = os.preadv(self._file.fileno(), [rest], at)
+            if not n_read:
                 raise OSError(f"Expected the rows of chunk {chunk} in the temporary file. Received: its end.")
-            left, at = left[got:], at + got
+            rest, at = rest[n_read:], at + n_read
         return values
 
     def _at(self, chunk: int, name: str, row: int) -> int:
-        """Where in the file a row's values are: chunk by chunk, array by array."""
+        """Position in the file of a row's values. Chunks follow one another, and within a chunk its arrays."""
         names: Sequence[str] = list(self._widths)
         before = sum(self._row(n) for n in names[: names.index(name)])
         whole = sum(self._row(n) for n in names)
@@ -137,14 +137,14 @@ class Spool:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Encoded training rows on disk, and what all of them say of the targets.
+    """Encoded training rows on disk, and the moments of their targets.
 
     Attributes:
         spool: the rows.
-        moments: of the targets, weighted as the rows are.
-        offsets: float64 (n_targets,), which the schema subtracts from each target.
-        mean_weight: by which weights are divided; 1 where none weigh.
-        n_train: how many rows.
+        moments: moments of the targets, weighted as the rows are.
+        offsets: float64 (n_targets,), what the schema subtracts from each target.
+        mean_weight: mean that divides the weights; 1 without weights.
+        n_train: number of rows.
     """
 
     spool: Spool
@@ -154,7 +154,7 @@ class Stream:
     n_train: int
 
     def scale(self, objective: str) -> tuple[Float64, Float64]:
-        """See :func:`training.objectives.kinds.scale_of`; of targets less their offsets."""
+        """Scale of the targets less their offsets, see :func:`training.objectives.kinds.scale_of`."""
         return scaled_by(objective, self.moments.mean - self.offsets, self.moments.std)
 
     def ends(self) -> tuple[Float64, Float64]:
@@ -179,7 +179,7 @@ def _temporary(n_bytes: int) -> IO[bytes]:
 
 
 def _write(file: IO[bytes], part: npt.NDArray[Any], at: int) -> None:
-    left = part.data.cast("B")
-    while len(left):
-        done = os.pwrite(file.fileno(), left, at)
-        left, at = left[done:], at + done
+    rest = part.data.cast("B")
+    while len(rest):
+        n_written = os.pwrite(file.fileno(), rest, at)
+        rest, at = rest[n_written:], at + n_written

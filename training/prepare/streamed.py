@@ -1,4 +1,4 @@
-"""From a streamed table to rows that are ready to fit: a sample in memory, all training rows in a temporary file."""
+"""Prepares a streamed table: a sample of its rows in memory, and all training rows in a temporary file."""
 
 from __future__ import annotations
 
@@ -43,31 +43,31 @@ Float64 = npt.NDArray[np.float64]
 
 @contextmanager
 def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> Iterator[tuple[Prepared, TableFacts]]:
-    """Decide the schema, hold rows out and spool the encoded others; the spool is gone at the end.
+    """Decide the schema, hold rows out, and write the other rows, encoded, to a file that is deleted at the end.
 
     Args:
         request: what to train.
         source: the table.
-        bounds: what may be in memory.
+        bounds: limits on the rows in memory.
 
     Yields:
         Held-out rows and a sample of the training rows, as :func:`training.prepare.in_memory.prepare` gives them, with
-        the stream of all training rows; and what the lineage says of the table.
+        the stream of all training rows; and the table's facts for the lineage.
 
     Raises:
-        DataError: see :func:`training.prepare.in_memory.prepare`; or a streamed table cannot give what was asked for.
+        DataError: see :func:`training.prepare.in_memory.prepare`; or a setting does not work with a streamed table.
         OSError: the disk is full.
     """
     check_settings(request.config)
     texts = StreamTexts(source, bounds.batch_rows, text_rules(request))
     rows, candidates = _rows(request, source, texts, bounds)
-    held = HeldOut(request.config.seed, request.group, request.time)
-    scanned = Scan(request, candidates, held, source.rows, rules.shares_of(request.config, source.rows), bounds).run(
-        rows
-    )
-    said: list[Note] = [*source.notes, *texts.notes, *rules.rows_left_out(source.rows, scanned.usable)]
-    schema, told_of_columns = _schema(request, list(texts.types), scanned, texts)
-    said += told_of_columns
+    held_out = HeldOut(request.config.seed, request.group, request.time)
+    scanned = Scan(
+        request, candidates, held_out, source.rows, rules.shares_of(request.config, source.rows), bounds
+    ).run(rows)
+    notes: list[Note] = [*source.notes, *texts.notes, *rules.rows_left_out(source.rows, scanned.usable)]
+    schema, column_notes = _schema(request, list(texts.types), scanned, texts)
+    notes += column_notes
     n_train = scanned.usable - sum(len(r) for name, r in scanned.parts.items() if name != "train")
     n_numeric, n_categorical = len(schema.numeric_columns), len(schema.categorical)
     width = n_numeric, n_categorical, len(request.targets)
@@ -80,16 +80,16 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
         weighted=request.weight is not None,
         seed=request.config.seed,
     ) as spool:
-        dealt = deal(rows, held, scanned, schema, spool, request.weight)
+        dealt = deal(rows, held_out, scanned, schema, spool, request.weight)
         facts = TableFacts(fingerprint_of(texts.types, texts.parts), source.rows, len(texts.types))
-        yield _prepared(request, scanned, schema, dealt, spool, said), facts
+        yield _prepared(request, scanned, schema, dealt, spool, notes), facts
 
 
 def check_settings(config: TrainConfig) -> None:
-    """Refuse what cannot be had of a streamed table.
+    """Refuse settings that do not work with a streamed table.
 
     Raises:
-        DataError: a family that is solved from all rows at once, folds, or a second training on all rows.
+        DataError: the family is solved from all rows at once, or folds or a second training on all rows are set.
     """
     if config.model is not None and not FAMILIES[config.model].can_stream(config.objective):
         raise DataError(
@@ -108,20 +108,20 @@ def check_settings(config: TrainConfig) -> None:
 
 
 def _rows(request: Request, source: ParquetSource, texts: StreamTexts, bounds: Bounds) -> tuple[Rows, list[str]]:
-    """The table's usable rows, and the columns that may be features and are not left out by the user."""
+    """The table's usable rows, and the columns that may be features and that the user does not drop."""
     types = texts.types
     empty = pl.DataFrame(schema=types)
     check_request(empty, request)
     _check_types(request, source, texts, bounds)
     candidates = request.candidates(types)
     check_columns(empty[candidates], list(request.corrections.features), "feature in schema.toml")
-    said = {name: request.corrections.features.get(name, FeatureCorrection()) for name in candidates}
-    kinds = {name: correction.kind for name, correction in said.items() if not correction.drop}
+    corrections = {name: request.corrections.features.get(name, FeatureCorrection()) for name in candidates}
+    kinds = {name: correction.kind for name, correction in corrections.items() if not correction.drop}
     return Rows(source, bounds.batch_rows, texts, request.targets, kinds), list(kinds)
 
 
 def _check_types(request: Request, source: ParquetSource, texts: StreamTexts, bounds: Bounds) -> None:
-    """Check that targets, moments and weights are columns of a type that can be one."""
+    """Check that the types of the columns fit their roles as target, time or weight."""
     types = texts.types
     if request.weight:
         check_weight(request.weight, types[request.weight])
@@ -129,7 +129,7 @@ def _check_types(request: Request, source: ParquetSource, texts: StreamTexts, bo
     if request.time and not split.is_ordered(types[request.time]):
         wrong.append(request.time)
     if wrong:
-        # Read for the message, which has some values.
+        # Read some rows, since the message shows values.
         _, first = next(source.batches(bounds.batch_rows, wrong), (0, pl.DataFrame(schema=types)))
         check_targets(first, [name for name in wrong if name in request.targets])
         split.check_time(texts.column(first[wrong[-1]]))
@@ -138,38 +138,38 @@ def _check_types(request: Request, source: ParquetSource, texts: StreamTexts, bo
 def _schema(
     request: Request, columns: Sequence[str], scanned: Scanned, texts: StreamTexts
 ) -> tuple[FeatureSchema, list[Note]]:
-    """The schema by all usable rows, and what is said of the columns."""
+    """The schema by all usable rows, and notes on the columns."""
 
     def column_of(name: str) -> Column:
         summary = scanned.summaries[name]
         return Column(summary.facts, lambda: summary.observed(scanned.frame[name]))
 
     candidates = request.candidates(columns)
-    features, said = decided(candidates, column_of, request.corrections, texts.formats)
-    check_some(features, candidates, texts.notes, sentences(said))
+    features, notes = decided(candidates, column_of, request.corrections, texts.formats)
+    check_some(features, candidates, texts.notes, sentences(notes))
     features = [scanned.summaries[f.name].with_categories(f, request.corrections) for f in features]
-    said += rare_notes(features)
+    notes += rare_notes(features)
     if scanned.times is not None:
-        features, told = rules.in_order(features, scanned.times)
-        said += told
+        features, order_notes = rules.in_order(features, scanned.times)
+        notes += order_notes
     targets = rules.targets_of(request, request.config.objective, scanned.moments.facts, texts.formats)
-    return FeatureSchema(features=tuple(features), targets=targets), said
+    return FeatureSchema(features=tuple(features), targets=targets), notes
 
 
 def _prepared(
-    request: Request, scanned: Scanned, schema: FeatureSchema, dealt: Dealt, spool: Spool, said: list[Note]
+    request: Request, scanned: Scanned, schema: FeatureSchema, dealt: Dealt, spool: Spool, notes: list[Note]
 ) -> Prepared:
     frame, parts = scanned.frame, split.Parts(**scanned.parts)
     y = frame.select(pl.col(list(request.targets)).cast(pl.Float64)).to_numpy().astype(np.float64)
-    # As in memory a target is described by the rows that the networks see.
-    dealt.seen.add(y[parts.validation])
+    # As for a table in memory, the rows that networks see describe a target: those that validate too.
+    dealt.targets.add(y[parts.validation])
     formats = {target.name: target.text for target in schema.targets if target.text is not None}
-    targets = rules.targets_of(request, request.config.objective, dealt.seen.facts, formats)
+    targets = rules.targets_of(request, request.config.objective, dealt.targets.facts, formats)
     schema = schema.model_copy(update={"targets": targets})
     n_train, config = int(spool.sizes.sum()), _resolved(request.config, scanned.usable, len(schema.numeric_columns))
     group_column = rules.group_column_of(schema, request.interval_groups)
     X = encode_frame(frame, schema.lenient())
-    said += rules.repeated_rows(dealt.shared, len(parts.test), across_parts=True)
+    notes += rules.repeated_rows(dealt.shared, len(parts.test), across_parts=True)
     held_out = np.concatenate([parts.test, parts.calibration, parts.validation])
     every = rules.AllRows(
         usable=scanned.usable,
@@ -178,9 +178,9 @@ def _prepared(
         heaviest=scanned.heaviest,
         untargeted=dealt.untargeted,
     )
-    said += rules.suspicions(schema, frame, X, y, config, every)
+    notes += rules.suspicions(schema, frame, X, y, config, every)
     if len(parts.train) < n_train:
-        said.append(
+        notes.append(
             f"The table was streamed: the networks learn from {n_train} rows; medians, bins, the simpler models, the "
             f"profile and the search for leaks take a sample of {len(parts.train)} of them."
         )
@@ -190,12 +190,12 @@ def _prepared(
         weight = weights_in(frame, request.weight) / scanned.mean_weight
         check_parts(request.weight, (float(weight[rows].sum()) for rows in parts))
     plan = Plan.held_out(parts, config.required("repeats"))
-    stream = Stream(spool, dealt.weighted, offsets, scanned.mean_weight, n_train)
-    prepared = Prepared(frame, schema, X, y - offsets, plan, config, sentences(said), weight, group_column)
-    return replace(prepared, stream=stream, facts=facts_in(said))
+    stream = Stream(spool, dealt.weighted_targets, offsets, scanned.mean_weight, n_train)
+    prepared = Prepared(frame, schema, X, y - offsets, plan, config, sentences(notes), weight, group_column)
+    return replace(prepared, stream=stream, facts=facts_in(notes))
 
 
 def _resolved(config: TrainConfig, usable: int, n_numeric: int) -> TrainConfig:
-    """Every setting for so many rows and numbers; rows are held out, and never trained on afterwards."""
-    found = config.resolved(usable, n_numeric)
-    return found.model_copy(update={"folds": 1, "refit": False})
+    """All settings for a table of this size: rows are held out, and they never train afterwards."""
+    resolved = config.resolved(usable, n_numeric)
+    return resolved.model_copy(update={"folds": 1, "refit": False})

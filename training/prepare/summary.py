@@ -1,4 +1,4 @@
-"""What a whole column says, gathered batch by batch, and the feature that it makes."""
+"""Gathers the facts of a whole column batch by batch, and makes its feature from them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from training.table.parquet import alone_column
 from training.table.rare import rare_of
 from training.table.usable import Facts, is_usable
 
-# Values kept of a column that is missing in nearly every row, should the sample have none.
+# First values that are kept of a column: if it is missing in nearly every row, the sample may have none.
 _FEW = 1_000
 
 
 class ColumnSummary:
-    """Of one column: ends, missing values and infinities exactly, different values nearly, texts by their number.
+    """A column's ends, missing values and infinities exactly, its number of different values nearly, and its texts.
 
     Args:
-        name: of the column.
-        kind: as the user says, or None: by its type.
+        name: the column's name.
+        kind: the kind that the user says, or None: then the column's type decides.
         texts: most different texts that are counted.
     """
 
@@ -38,10 +38,10 @@ class ColumnSummary:
         self._has_hours = False
         self._distinct, self.counts = Distinct(), TextCounts(name, texts)
         self._dtype: Any = pl.Null()
-        self._of_all = self.counts.counts
+        self._all_counts = self.counts.counts
 
     def add(self, column: pl.Series) -> None:
-        """Take in a batch, cleaned."""
+        """Take in the column of a batch, after :func:`training.table.infer.finite`."""
         self._dtype = column.dtype
         present = column.drop_nulls()
         self.rows, self.present = self.rows + len(column), self.present + len(present)
@@ -66,8 +66,8 @@ class ColumnSummary:
 
     @property
     def facts(self) -> Facts:
-        """What decides whether the column becomes a feature."""
-        # Of numbers only integers may be an identifier; of other types it counts whether all values are one.
+        """The facts that decide whether the column becomes a feature."""
+        # Floats, booleans and moments are never identifiers: for them only one or several different values matter.
         distinct = self._distinct.count or (1 if self._low == self._high else 2)
         first = self._first[0] if self._first is not None else None
         is_number = self._dtype in (pl.Int64, pl.Float64) and self.present
@@ -87,15 +87,14 @@ class ColumnSummary:
 
     @property
     def missing(self) -> float:
-        """Share of the rows without a value."""
+        """Share of rows without a value."""
         return (self.rows - self.present) / self.rows
 
     def observed(self, sample: pl.Series) -> dict[str, Any]:
-        """The fields of the feature: ends, parts of a date and whether values were missing of all rows, the rest of a
-        sample.
+        """The feature's fields: ends, parts of a date and missing values from all rows, the others from a sample.
 
         Args:
-            sample: of the cleaned column.
+            sample: some values of the cleaned column.
         """
         if sample.null_count() == len(sample) and self._first is not None:
             sample = self._first
@@ -113,13 +112,13 @@ class ColumnSummary:
         return fields
 
     def with_categories(self, feature: Feature, corrections: Corrections) -> Feature:
-        """A category's feature with its categories, by the rows counted now, and its rare ones, by all rows."""
+        """A categorical feature with the categories that networks see and all rare ones; others unchanged."""
         if feature.kind != "category":
             return feature
         feature = with_categories(feature, self.counts.counts, corrections)
-        return rare_of(feature, self._of_all, corrections, self._distinct.count if self.counts.forgotten else 0)
+        return rare_of(feature, self._all_counts, corrections, self._distinct.count if self.counts.forgotten else 0)
 
     def without(self, held_out: pl.Series) -> None:
-        """Categories are those that the networks see; rare ones may stand in other rows alone."""
-        self._of_all = self.counts.counts
+        """Count rows out that no network sees: categories come from the others, rare ones from all rows."""
+        self._all_counts = self.counts.counts
         self.counts.add(held_out, sign=-1)

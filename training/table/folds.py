@@ -62,7 +62,7 @@ class Plan(NamedTuple):
         """The folds of the first repeat; where rows are held out, the fold of one network."""
         return self.folds[: self.per_cut or 1]
 
-    def seen(self) -> Indices:
+    def seen_rows(self) -> Indices:
         """Every row that some network sees; preprocessing takes its statistics from these rows."""
         return np.unique(np.concatenate([np.concatenate(fold) for fold in self.folds]))
 
@@ -70,7 +70,7 @@ class Plan(NamedTuple):
         """Numbers of rows by their use, for the lineage."""
         if self.parts is not None:
             return self.parts.sizes()
-        rows = len(self.seen())
+        rows = len(self.seen_rows())
         return {"train": rows, "out_of_fold": rows, "folds": self.per_cut, "repeats": self.repeats}
 
 
