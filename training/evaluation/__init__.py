@@ -1,1 +1,1 @@
-"""Answers to rows that no network has seen, beside those of simpler models, and the verdict."""
+"""Measures networks and simpler models on rows that they have not seen, and gives the verdict."""

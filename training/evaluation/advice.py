@@ -1,4 +1,4 @@
-"""What to try after a version: the command that may do better, from what its manifest says."""
+"""Advice after a training: the command that may give a better version, by what the manifest says."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from training.families import FAMILIES
 
 _BOOSTING, _GLM = "hist_gradient_boosting", "glm"
 _PRESETS = ("fast", "balanced", "best")
-# Options of ``train`` that ``inspect`` takes too.
+# Options of ``train`` that ``inspect`` has too.
 INSPECT_TAKES = (
     *("--target", "--schema", "--group", "--time", "--weight", "--separator", "--encoding", "--sheet"),
     *("--decimal", "--thousands", "--missing-value", "--date-format"),
 )
-# What another family or preset is given in place of, or has no use for.
+# Options and settings that advice drops: another family or preset replaces them or does not use them.
 _OF_THE_MODEL = ("--model", "--preset", "--augment", "--init")
 _SETTINGS_OF_THE_MODEL = (
     *("model", "preset", "mix", "augment", "distil"),
@@ -29,8 +29,8 @@ class Advice(NamedTuple):
     """What to try next.
 
     Attributes:
-        sentence: why; it ends with a colon.
-        command: to type; of a table in memory a call to make.
+        sentence: the reason; it ends with a colon.
+        command: the command to type; for a table in memory, the call in Python.
     """
 
     sentence: str
@@ -38,17 +38,17 @@ class Advice(NamedTuple):
 
 
 def question(manifest: Manifest) -> str:
-    """What the verdict of a version answers."""
+    """The question that a version's verdict answers."""
     return f"Is {'this model' if is_line(manifest.family) else 'a network'} worth it here?"
 
 
 def is_line(family: str) -> bool:
-    """Whether a family is called by a name of its own, and not a network; a mix is a network."""
+    """Whether sentences call a family a line of some kind and not a network; a mix counts as a network."""
     return family in FAMILIES and bool(FAMILIES[family].line)
 
 
 def next_step(manifest: Manifest) -> Advice | None:
-    """The command that may do better than a version, or None where nothing is left to say."""
+    """The command that may do better than a version, or None if there is none."""
     verdict = manifest.verdict
     if not verdict.beats_mean:
         return Advice("Look at what these columns hold before more work:", _inspect(manifest))
@@ -61,9 +61,9 @@ def next_step(manifest: Manifest) -> Advice | None:
         if family is not None and family != manifest.family and not streamed:
             return Advice(f"{name} {does}:", _train(manifest, "--model", family))
         if verdict.best_baseline == _BOOSTING and not mixed:
-            found = "do as well" if verdict.worth_it == "tie" else "do better"
+            do = "do as well" if verdict.worth_it == "tie" else "do better"
             return Advice(
-                f"Boosted trees {found}; a mix of networks and trees may do better than both:",
+                f"Boosted trees {do}; a mix of networks and trees may do better than both:",
                 _train(manifest, "--preset", "best"),
             )
     larger = _larger(manifest)
@@ -73,7 +73,7 @@ def next_step(manifest: Manifest) -> Advice | None:
 
 
 def _line(manifest: Manifest, baseline: str) -> tuple[str | None, str]:
-    """The family that answers as a baseline, and its name in a sentence; None for a baseline that no family is."""
+    """The family that equals a baseline, and its name in a sentence; None if there is no such family."""
     same = next((family for family in FAMILIES.values() if family.baseline == baseline), None)
     if same is None:
         return None, ""
@@ -81,13 +81,13 @@ def _line(manifest: Manifest, baseline: str) -> tuple[str | None, str]:
         return same.name, "A generalised linear model"
     if same.way(manifest.objective) is not None:
         return same.name, same.line.capitalize()
-    # Another objective than what it is solved for is learnt by the line without a penalty.
+    # This family does not fit the objective: take a line of its kind that does.
     alike = [family.name for family in FAMILIES.values() if family.alike(same) and family.way(manifest.objective)]
     return (alike[0], "A line") if alike else (None, "")
 
 
 def _larger(manifest: Manifest) -> str | None:
-    """The preset above the version's own; of a family that the user named, the best."""
+    """The preset above the version's own; None if the version has the largest preset or none."""
     preset = manifest.lineage.config.get("preset")
     if preset not in _PRESETS[:-1]:
         return None
@@ -96,28 +96,28 @@ def _larger(manifest: Manifest) -> str | None:
 
 def _train(manifest: Manifest, *options: str) -> str:
     data, *rest = _typed(manifest)
-    kept = [word for option in _options(rest) if not _replaced(option) for word in option]
+    words = [word for option in _options(rest) if not _replaced(option) for word in option]
     if manifest.lineage.was_in_memory:
-        return _call(_options([*kept, *options]))
-    return shlex.join(["trueline", "train", data, *kept, *options])
+        return _call(_options([*words, *options]))
+    return shlex.join(["trueline", "train", data, *words, *options])
 
 
 def _call(options: Iterable[tuple[str, ...]]) -> str:
-    """The same in Python, for a table that no command can name."""
-    given = (f"{name.removeprefix('--').replace('-', '_')}={value!r}" for name, value in options)
-    return f"trueline.train(data, {', '.join(given)})"
+    """The call in Python, for a table in memory, which no command can name."""
+    arguments = (f"{name.removeprefix('--').replace('-', '_')}={value!r}" for name, value in options)
+    return f"trueline.train(data, {', '.join(arguments)})"
 
 
 def _inspect(manifest: Manifest) -> str:
     if manifest.lineage.was_in_memory:
         return shlex.join(["trueline", "report", f"{manifest.model_name}:{manifest.model_version}", "--open"])
     data, *rest = _typed(manifest)
-    kept = [word for option in _options(rest) if option[0] in INSPECT_TAKES for word in option]
-    return shlex.join(["trueline", "inspect", data, *kept])
+    words = [word for option in _options(rest) if option[0] in INSPECT_TAKES for word in option]
+    return shlex.join(["trueline", "inspect", data, *words])
 
 
 def _typed(manifest: Manifest) -> list[str]:
-    """What was typed after ``trueline train``; of a version that was trained otherwise, what it takes at least."""
+    """The words after ``trueline train``; for a version trained from Python, the least words that train it again."""
     lineage = manifest.lineage
     if lineage.command:
         return list(lineage.command)
@@ -131,7 +131,7 @@ def _typed(manifest: Manifest) -> list[str]:
 
 
 def _options(words: Collection[str]) -> Iterator[tuple[str, ...]]:
-    """Options with their values, one after another."""
+    """Each option with its value, or alone if it takes none."""
     waiting = iter(words)
     for word in waiting:
         yield (word,) if word in _FLAGS else (word, next(waiting, ""))

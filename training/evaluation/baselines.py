@@ -1,4 +1,4 @@
-"""The simpler models that a network has to beat, fitted on the rows that the network saw, for the same objective."""
+"""Baselines: simpler models that a network has to beat, fitted on the rows that it saw and for its objective."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ Float64 = npt.NDArray[np.float64]
 MEAN, MEDIAN, RIDGE, GLM, BOOSTING = "mean", "median", "ridge", "glm", "hist_gradient_boosting"
 LASSO, ELASTIC_NET, POLYNOMIAL = "lasso", "elastic_net", "polynomial"
 _LINES = (RIDGE, GLM, LASSO, ELASTIC_NET, POLYNOMIAL)
-# Squares and products of more numbers than these take longer than a baseline may; of so many rows they are enough.
+# Most numeric columns for a polynomial, whose products would take too long, and most rows, which are enough to fit it.
 _MOST_NUMBERS, _MOST_ROWS = 20, 100_000
-# A line on more rows is the same line; one-hot columns of them all would be gigabytes.
+# Most rows that fit a line: more rows give the same line, and their one-hot columns would take gigabytes.
 _MOST_ROWS_OF_LINES = 100_000
-# HistGradientBoosting takes at most 255 categories a feature; a wider one is left to it as a number.
+# HistGradientBoosting takes at most 255 categories for each feature; a feature with more is given as a number.
 _MAX_CATEGORIES = 255
 
 
 def baseline_names(config: TrainConfig, schema: FeatureSchema) -> tuple[str, ...]:
-    """The baselines of an objective: a constant, lines (of a rate's logarithm or of log odds one), boosted trees.
+    """Names of an objective's baselines: a constant, lines (for rates and probabilities one), boosted trees.
 
-    A polynomial is among them up to 20 numeric columns.
+    With at most 20 numeric columns there is also a polynomial.
     """
     kind = KINDS[config.objective]
     lines = [RIDGE, LASSO, ELASTIC_NET] if kind.line is None else [GLM]
@@ -57,20 +57,20 @@ def baselines(
     """Fit each baseline, one after another.
 
     Args:
-        schema: of the rows.
+        schema: the rows' schema.
         X: encoded training and validation rows.
         y: float64 (n_samples, n_targets).
-        config: gives the objective, and the seed of those that draw.
-        weight: float64 (n_samples,) of each row, or None. Defaults to None.
+        config: gives the objective and the seed.
+        weight: float64 (n_samples,), each row's weight, or None. Defaults to None.
 
     Yields:
         Name and fitted model; its ``predict(matrix(X))`` gives float64 (n_samples, n_targets).
     """
     features = matrix(X)
     if weight is not None:
-        # Rows that count for nothing could be all that a fold of a search has.
-        counted = weight > 0
-        features, y, weight = features[counted], y[counted], weight[counted]
+        # Leave rows of weight 0 out: else a fold of a search could hold only such rows.
+        has_weight = weight > 0
+        features, y, weight = features[has_weight], y[has_weight], weight[has_weight]
     fewer = _fewer(len(features), config.seed)
     for name, make in zip(baseline_names(config, schema), _makers(schema, config), strict=True):
         rows = fewer if name in _LINES else slice(None)
@@ -81,7 +81,7 @@ def baselines(
 
 
 def _fewer(n_rows: int, seed: int) -> Any:
-    """Rows that fit a line."""
+    """The rows that fit a line: all, or a sample of very many."""
     if n_rows <= _MOST_ROWS_OF_LINES:
         return slice(None)
     return np.sort(np.random.default_rng(seed).choice(n_rows, _MOST_ROWS_OF_LINES, replace=False))
@@ -94,12 +94,12 @@ def predict(model: Any, X: Encoded) -> Float64:
 
 
 class PerTarget:
-    """One scikit-learn model a target.
+    """One scikit-learn model for each target.
 
     Args:
-        make: makes an unfitted one; a classifier answers with the probability of 1.
+        make: makes an unfitted model; a classifier answers with the probability of 1.
         y: float64 (n_samples, n_targets).
-        weight: float64 (n_samples,) of each row, or None.
+        weight: float64 (n_samples,), each row's weight, or None.
     """
 
     def __init__(self, make: Callable[[], Any], y: Float64, weight: Float64 | None) -> None:
@@ -111,27 +111,27 @@ class PerTarget:
         for column in self._y.T:
             model = self._make()
             if hasattr(model, "predict_proba") and column.min() == column.max():
-                # A classifier refuses a single class, which few rows may be left with.
+                # A classifier refuses a single class, and few rows may have only one.
                 model = DummyRegressor()
             last = f"{model.steps[-1][0]}__sample_weight" if hasattr(model, "steps") else "sample_weight"
             with warnings.catch_warnings():
-                # As good as it became; a baseline is no reason to fail.
+                # A baseline that has not converged is used as it is: it is no reason to fail.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 self._models.append(model.fit(X, column, **({} if self._weight is None else {last: self._weight})))
         return self
 
     def predict(self, X: Float64) -> Float64:
-        """Answers within the seen targets, where a rate's exponential could leave them: (n_samples, n_targets)."""
+        """Answers, float64 (n_samples, n_targets); rates are clipped to the range of the fitted targets."""
         return np.column_stack([self._answer(model, X, j) for j, model in enumerate(self._models)])
 
     def _answer(self, model: Any, X: Float64, j: int) -> Float64:
         if hasattr(model, "predict_proba"):
             return np.asarray(model.predict_proba(X)[:, 1])
         with np.errstate(over="ignore"):
-            found = np.asarray(model.predict(X), np.float64)
+            answers = np.asarray(model.predict(X), np.float64)
         last = model.steps[-1][1] if hasattr(model, "steps") else model
         is_rate = isinstance(last, PoissonRegressor | GammaRegressor | TweedieRegressor)
-        return np.clip(found, self._y[:, j].min(), self._y[:, j].max()) if is_rate else found
+        return np.clip(answers, self._y[:, j].min(), self._y[:, j].max()) if is_rate else answers
 
 
 def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[], Any]]:

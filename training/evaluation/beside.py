@@ -1,4 +1,4 @@
-"""What the simpler models answer to the rows that measure, found beside the network where a second core is free."""
+"""Baselines' answers to the rows that measure, computed beside the network's training if a second core is free."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from training.settings.config import TrainConfig
 from training.table.folds import Fold, left_out
 
 Float64 = npt.NDArray[np.float64]
-# By name, float64 (n_rows, n_targets), in target units.
+# Answers by the baseline's name, float64 (n_rows, n_targets), in target units.
 Answers = dict[str, Float64]
 
-# A process takes 2 s to start. Loading TensorFlow hides them; once it is loaded only so many rows are worth them.
+# A process takes 2 s to start. While TensorFlow loads this costs nothing; afterwards it pays only from so many rows on.
 _WORTH_ROWS = 5_000
-# Its own copy of the rows is at most so large.
+# Most bytes of rows that are copied to the process.
 _MOST_BYTES = 50_000_000
-# How often the other process looks whether this one is still there.
+# Seconds after which the other process checks again that this one still runs.
 _LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What the simpler models need, and no more: it is sent to another process.
+    """What the baselines need, and no more, since it is sent to another process.
 
     Attributes:
-        schema: of the rows.
+        schema: the rows' schema.
         X: encoded rows.
-        y: float64 (n_samples, n_targets), offsets subtracted.
-        weight: float64 (n_samples,) of each row, or None.
+        y: float64 (n_samples, n_targets), targets less their offsets.
+        weight: float64 (n_samples,), each row's weight, or None.
         config: gives the objective and the seed.
-        folds: rows that fit, and rows that are answered, of each fit.
+        folds: for each fit, the rows that fit and the rows that are answered.
     """
 
     schema: FeatureSchema
@@ -60,7 +60,7 @@ class Comparison:
 
     @classmethod
     def of(cls, prepared: Prepared) -> Comparison:
-        """On the rows that measure the network, by models that saw the rows that it saw."""
+        """The comparison on the rows that measure the network, by models that fit on the rows that it saw."""
         folds, parts = prepared.plan.first_cut, prepared.plan.parts
         if parts is not None:
             folds = (Fold(np.concatenate([parts.train, parts.validation]), np.sort(parts.test)),)
@@ -68,12 +68,12 @@ class Comparison:
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
-        """Those that are answered, ascending, as the answers are."""
+        """The rows that are answered, ascending; the answers have this order."""
         return left_out(self.folds)
 
     def answers(self) -> Answers:
-        """Fit the simpler models, one after another, and ask them."""
-        # Here and not above: scikit-learn takes a second to load, which the other process spends.
+        """Fit the baselines, one after another, and compute their answers."""
+        # Imported here, so that the other process spends the second that scikit-learn takes to load.
         from training.evaluation.baselines import baseline_names, baselines, predict
 
         offsets = target_offsets(self.schema)
@@ -83,15 +83,15 @@ class Comparison:
             name: np.zeros((len(answered), self.y.shape[1])) for name in baseline_names(self.config, self.schema)
         }
         for train, rows in self.folds:
-            asked, places = take(self.X, rows), np.searchsorted(answered, rows)
+            X, places = take(self.X, rows), np.searchsorted(answered, rows)
             weight = None if self.weight is None else self.weight[train]
             for name, model in baselines(self.schema, take(self.X, train), self.y[train], self.config, weight):
-                answers[name][places] = predict(model, asked) + shift
+                answers[name][places] = predict(model, X) + shift
         return answers
 
     @property
     def pays_a_process(self) -> bool:
-        """Whether a process of its own has the answers sooner than this one, which fits the network meanwhile."""
+        """Whether another process would give the answers sooner than this one, which also fits the network."""
         if usable_cores() < 2 or self.X.numeric.nbytes + self.X.categorical.nbytes > _MOST_BYTES:
             return False
         return "keras" not in sys.modules or len(self.y) >= _WORTH_ROWS
@@ -99,38 +99,39 @@ class Comparison:
 
 @contextmanager
 def compared(prepared: Prepared) -> Iterator[Callable[[], Answers]]:
-    """Begin with the simpler models; what is given waits for their answers.
+    """Start the baselines, and give a function that waits for their answers.
 
-    They are fitted in a process, not a thread: scikit-learn's Python would stop TensorFlow's, and limits of threads and
-    filters of warnings are the process's. Where there can be no such process, or it is ended, they are fitted here.
+    They are fitted in a process, not in a thread: in a thread scikit-learn's Python would stop TensorFlow's, and limits
+    of threads and filters of warnings hold for a whole process. If no process can start, or it ends early, the
+    function fits them in this process.
     """
     comparison = Comparison.of(prepared)
     pool, answers = None, comparison.answers
     if comparison.pays_a_process:
-        # A system without semaphores, or no process more.
+        # The system has no semaphores, or starts no more processes.
         with suppress(ImportError, OSError, RuntimeError):
             pool, answers = _begun(comparison)
     try:
         yield answers
     finally:
         if pool is not None:
-            # After an error nobody waits for them.
+            # After an error nobody waits for the answers.
             pool.shutdown(kill_workers=True)
 
 
 def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
-    """A pool of one process at work, and what waits for its answers."""
+    """A pool with one process at work, and a function that waits for its answers."""
     from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    # Ctrl-C, which a terminal sends to both, is told by this one.
+    # A terminal sends Ctrl-C to both processes: only this one reports it.
     with held_stderr(), _own_path_first():
         pool = ProcessPoolExecutor(1, initializer=_end_with, initargs=(os.getpid(),))
-        found: Future[Answers] = pool.submit(comparison.answers)
+        future: Future[Answers] = pool.submit(comparison.answers)
 
     def answers() -> Answers:
         try:
-            return found.result()
+            return future.result()
         except BrokenProcessPool:
             return comparison.answers()
 
@@ -139,7 +140,7 @@ def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
 
 @contextmanager
 def _own_path_first() -> Iterator[None]:
-    """Have a process that is started meanwhile find this package, also where a folder of the user has its name."""
+    """Let a process that starts meanwhile import this package, even if a folder of the user has its name."""
     spec = PathFinder.find_spec(__name__.partition(".")[0])
     home = Path(__file__).resolve().parents[2]
     if spec is not None and spec.origin is not None and home in Path(spec.origin).resolve().parents:
@@ -153,7 +154,7 @@ def _own_path_first() -> Iterator[None]:
 
 
 def _end_with(parent: int) -> None:
-    """Have this process end soon after ``parent``, which may be killed without a chance to say so."""
+    """Make this process end soon after ``parent``, which may be killed and cannot tell it then."""
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 

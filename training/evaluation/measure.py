@@ -1,4 +1,4 @@
-"""Measures fitted networks on rows that they have not seen, beside the baselines on the same rows."""
+"""Measures fitted networks on rows that they have not seen, and baselines on the same rows."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from training.objectives.kinds import KINDS
 from training.prepare.in_memory import Prepared
 
 Float64 = npt.NDArray[np.float64]
-# At which coverage is measured, for the report; DEFAULT_LEVEL is one of them.
+# Levels at which the report shows the intervals' coverage; DEFAULT_LEVEL is one of them.
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What unseen rows showed.
+    """The results on unseen rows.
 
     Attributes:
-        rows: their indices, ascending.
-        y: float64 (n_rows, n_targets), what came true, in target units.
-        answer: what was predicted, with intervals at ``level`` from scores of other rows.
-        outputs: the same before offsets and intervals, with spreads or quantiles.
-        level: of the intervals.
-        calibration: of the intervals, from every row that can calibrate.
+        rows: the rows' indices, ascending.
+        y: float64 (n_rows, n_targets), true values in target units.
+        answer: predictions, with intervals at ``level`` from scores of other rows.
+        outputs: the network's outputs before offsets and intervals, with spreads or quantiles.
+        level: level of the intervals.
+        calibration: calibration of the intervals, from every row that can calibrate.
         baselines: each baseline's answers, float64 (n_rows, n_targets), by name.
-        rows_are: how a reader calls them: ``test rows`` or ``rows out of fold``.
-        intervals: by level the intervals of the same rows, ``level`` among them; those of :data:`LEVELS` that so many
-            scores can promise.
-        weight: float64 (n_rows,) of each row, or None.
+        rows_are: what sentences call the rows: ``test rows`` or ``rows out of fold``.
+        intervals: the rows' intervals by level: ``level``, and those of :data:`LEVELS` that the scores allow.
+        weight: float64 (n_rows,), each row's weight, or None.
     """
 
     rows: npt.NDArray[np.int64]
@@ -52,39 +51,39 @@ class Measured:
 
 
 def measure(prepared: Prepared, fitted: Fitted, others: Answers | None = None) -> Measured:
-    """Measure by the plan: out of fold, or on the held-out test rows.
+    """Measure as the plan says: on rows out of fold, or on the held-out test rows.
 
     Args:
-        prepared: rows and plan.
+        prepared: the rows and the plan.
         fitted: the networks.
         others: the baselines' answers, see :func:`training.evaluation.beside.compared`. Defaults to fitting them now.
     """
-    by_plan = _out_of_fold if prepared.plan.parts is None else _held_out
+    by_plan = _out_of_fold if prepared.plan.parts is None else _on_test_rows
     return by_plan(prepared, fitted, Comparison.of(prepared).answers() if others is None else others)
 
 
 def _out_of_fold(prepared: Prepared, fitted: Fitted, others: Answers) -> Measured:
-    """Each row by the networks that did not see it; its interval by the scores of other folds' rows.
+    """Measure each row by the networks that did not see it; its interval comes from scores of other folds' rows.
 
-    The scores of all rows calibrate the model (CV+ without its per-fold endpoints, Barber et al. 2021): it is the mean
-    of these networks, so its errors are at most about theirs.
+    The scores of all rows calibrate the model (CV+ without its per-fold endpoints, Barber et al. 2021). The model is
+    the mean of these networks, so its errors are at most about as large as theirs.
     """
     plan, y = prepared.plan, prepared.y
     everything = np.arange(len(y))
     outputs = joint_unseen(prepared, fitted)
     calibration = _calibrated(prepared, outputs, everything)
     first = plan.first_cut
-    known = [np.setdiff1d(everything, fold.validation) for fold in first]
-    by_fold = [_calibrated(prepared, rows_of(outputs, rows), rows) for rows in known]
+    scoring = [np.setdiff1d(everything, fold.validation) for fold in first]
+    by_fold = [_calibrated(prepared, rows_of(outputs, rows), rows) for rows in scoring]
     most = min(scores.max_level for scores in by_fold)
     level = min(DEFAULT_LEVEL, most)
     intervals = {at: Interval(np.zeros_like(y), np.zeros_like(y)) for at in _levels(most)}
     for fold, scores in zip(first, by_fold, strict=True):
         rows = fold.validation
-        found = rows_of(outputs, rows)
+        part = rows_of(outputs, rows)
         for at, (lower, upper) in intervals.items():
             bound = scores.of_rows(scores.bound(at), prepared.X.categorical[rows])
-            lower[rows], upper[rows] = scores.interval(found.value, found.spread, bound, found.quantiles)
+            lower[rows], upper[rows] = scores.interval(part.value, part.spread, bound, part.quantiles)
     offsets = target_offsets(prepared.schema)
     shift = 0.0 if offsets is None else offsets
     shifted = {at: Interval(lower + shift, upper + shift) for at, (lower, upper) in intervals.items()}
@@ -94,7 +93,7 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted, others: Answers) -> Measure
     )
 
 
-def _held_out(prepared: Prepared, fitted: Fitted, others: Answers) -> Measured:
+def _on_test_rows(prepared: Prepared, fitted: Fitted, others: Answers) -> Measured:
     parts = prepared.plan.parts
     if parts is None:
         raise TypeError("Expected held-out parts. Received: folds.")
@@ -109,14 +108,14 @@ def _held_out(prepared: Prepared, fitted: Fitted, others: Answers) -> Measured:
         at: finish(outputs, offsets, calibration, calibration.of_rows(calibration.bound(at), X.categorical), [])
         for at in _levels(calibration.max_level)
     }
-    intervals = {at: Interval(found.lower, found.upper) for at, found in by_level.items()}
+    intervals = {at: Interval(answer.lower, answer.upper) for at, answer in by_level.items()}
     y = y if offsets is None else y + offsets
     weight = prepared.weights(test)
     return Measured(test, y, by_level[level], outputs, level, calibration, others, "test rows", intervals, weight)
 
 
 def _calibrated(prepared: Prepared, outputs: Outputs, rows: npt.NDArray[np.int64]) -> Calibration:
-    """Fitted on ``outputs`` for ``rows``, which nothing else has seen."""
+    """A calibration fitted on ``outputs`` for ``rows``, which no network has seen."""
     return Calibration.fit(
         prepared.y[rows],
         *outputs,
@@ -127,5 +126,5 @@ def _calibrated(prepared: Prepared, outputs: Outputs, rows: npt.NDArray[np.int64
 
 
 def _levels(most: float) -> list[float]:
-    """Those at which to measure, where at most ``most`` can be promised, upwards."""
+    """The levels at which to measure, ascending, none above ``most``, the highest level that the scores allow."""
     return sorted({min(DEFAULT_LEVEL, most), *(level for level in LEVELS if level <= most)})

@@ -1,4 +1,4 @@
-"""Metrics by the names that scikit-learn uses, and those that an objective adds."""
+"""Metrics, named as in scikit-learn, and further ones that an objective adds."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def regression_metrics(y: Float64, value: Float64, weight: Float64 | None = None
     """Metrics of one target.
 
     Args:
-        y, value: float64 (n_samples,), what came true and what was predicted.
-        weight: float64 (n_samples,) of each row, or None. Defaults to None.
+        y, value: float64 (n_samples,), true and predicted values.
+        weight: float64 (n_samples,), each row's weight, or None. Defaults to None.
 
     Returns:
         ``mse``, ``rmse``, ``mae``, ``r2``, ``explained_variance``, ``mape``, ``msle``, ``rmsle``; None where a metric
@@ -58,34 +58,34 @@ def by_target(
     """Metrics of several targets.
 
     Args:
-        names: of the targets.
-        y, value: float64 (n_samples, n_targets).
-        config: its objective adds its own metrics. Defaults to None.
-        outputs: of a network, which say more than values: spreads and quantiles. Defaults to None.
-        offsets: that the outputs lack, float64 (n_targets,). Defaults to None.
-        weight: float64 (n_samples,) of each row. Defaults to None.
+        names: the targets' names.
+        y, value: float64 (n_samples, n_targets), true and predicted values.
+        config: settings, whose objective adds metrics. Defaults to None.
+        outputs: a network's outputs, which have spreads or quantiles beside values. Defaults to None.
+        offsets: float64 (n_targets,), what was subtracted from the targets for the outputs. Defaults to None.
+        weight: float64 (n_samples,), each row's weight. Defaults to None.
     """
-    found = {}
+    by_name = {}
     for j, name in enumerate(names):
-        found[name] = regression_metrics(y[:, j], value[:, j], weight)
+        by_name[name] = regression_metrics(y[:, j], value[:, j], weight)
         if config is not None:
-            found[name].update(_of_values(config, y[:, j], value[:, j], weight))
+            by_name[name].update(_of_values(config, y[:, j], value[:, j], weight))
             if outputs is not None:
                 shift = 0.0 if offsets is None else float(offsets[j])
-                found[name].update(_of_outputs(config, y[:, j] - shift, outputs, j, weight))
-    return found
+                by_name[name].update(_of_outputs(config, y[:, j] - shift, outputs, j, weight))
+    return by_name
 
 
 def _of_values(config: TrainConfig, y: Float64, value: Float64, weight: Float64 | None) -> Metrics:
-    """What the objective reports of any model that predicts a value."""
+    """The objective's metrics for any model that predicts a value."""
     kind = KINDS[config.objective]
-    found: Metrics = {}
+    own: Metrics = {}
     if kind.row_errors is not None:
-        found[kind.metric] = float(np.average(kind.errors(y, value, config), weights=weight))
-    return found if kind.of_values is None else found | kind.of_values(y, value, weight)
+        own[kind.metric] = float(np.average(kind.errors(y, value, config), weights=weight))
+    return own if kind.of_values is None else own | kind.of_values(y, value, weight)
 
 
 def _of_outputs(config: TrainConfig, y: Float64, outputs: Outputs, j: int, weight: Float64 | None) -> Metrics:
-    """What it reports of a network: the likelihood of its spreads, the pinball loss of its quantiles."""
+    """The objective's metrics for a network: the likelihood of its spreads, or the pinball loss of its quantiles."""
     own = KINDS[config.objective].of_outputs
     return {} if own is None else own(y, outputs, j, weight, config)

@@ -1,4 +1,4 @@
-"""Linear baselines whose penalty is chosen on a bounded number of rows, and then fitted on all."""
+"""Linear baselines with a penalty, which is chosen on a bounded number of rows before all rows are fitted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV
 
 Float64 = npt.NDArray[np.float64]
-# Numbers and rows on which a penalty is chosen: about a second of one core.
+# Most numbers, and least and most rows, on which a penalty is chosen: about a second of one core.
 _NUMBERS, _FEWEST, _MOST = 4_000_000, 1_000, 20_000
 _RATIOS = (0.1, 0.5, 0.9)
 KINDS = ("ridge", "lasso", "elastic_net")
@@ -21,8 +21,8 @@ class Penalised(RegressorMixin, BaseEstimator):
 
     Args:
         kind: ``ridge``, ``lasso`` or ``elastic_net``.
-        most_rows: that are fitted once the penalty is chosen; None for all. Defaults to None.
-        seed: of the draw of rows. Defaults to 0.
+        most_rows: most rows that are fitted once the penalty is chosen; None for all. Defaults to None.
+        seed: seed of the samples of rows. Defaults to 0.
     """
 
     def __init__(self, kind: str, most_rows: int | None = None, seed: int = 0) -> None:

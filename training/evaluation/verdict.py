@@ -1,4 +1,4 @@
-"""Honest evaluation: baselines on the same rows, a verdict from paired errors, measured coverage."""
+"""The verdict: the network against baselines by paired errors on the same rows, and the coverage of intervals."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def verdict(
     rows_are: str = "test rows",
     weight: Float64 | None = None,
 ) -> Verdict:
-    """Compare the network with the baselines, row by row, by the objective's own error.
+    """Compare the network with the baselines, row by row, by the objective's error.
 
     Args:
         y: float64 (n_samples, n_targets), the test rows' targets.
         network: the network's answers to them.
-        baselines: each baseline's answers by name; a constant, ``mean`` or ``median``, among them.
-        config: its objective gives the error, its seed that of the bootstrap.
-        rows_are: how the sentence calls the rows. Defaults to ``test rows``.
-        weight: float64 (n_samples,) of each row, or None. Defaults to None.
+        baselines: each baseline's answers by name; one is a constant, ``mean`` or ``median``.
+        config: settings, with the objective and the seed of the bootstrap.
+        rows_are: what the sentence calls the rows. Defaults to ``test rows``.
+        weight: float64 (n_samples,), each row's weight, or None. Defaults to None.
     """
     kind, root = KINDS[config.objective], _is_root(config)
     constant = MEAN if MEAN in baselines else MEDIAN
@@ -95,25 +95,25 @@ def paired_ratios(
     *,
     weight: Float64 | None = None,
 ) -> dict[str, tuple[float, float, float]]:
-    """The network's error over each baseline's, as the verdict computes it: ratio and 95% bootstrap interval by name.
+    """Ratios of the network's error to each baseline's, as in the verdict: ratio and 95% bootstrap interval by name.
 
     Args:
-        y: float64 (n_samples, n_targets), what came true.
+        y: float64 (n_samples, n_targets), true values.
         network: the network's answers.
-        baselines: each baseline's answers by name; a constant, ``mean`` or ``median``, among them.
-        config: its objective gives the error, its seed that of the bootstrap.
-        weight: float64 (n_samples,) of each row, or None. Defaults to None.
+        baselines: each baseline's answers by name; one is a constant, ``mean`` or ``median``.
+        config: settings, with the objective and the seed of the bootstrap.
+        weight: float64 (n_samples,), each row's weight, or None. Defaults to None.
     """
     errors = _by_row(y, {**baselines, "": network}, config, weight)
     ours = errors.pop("")
-    found = _ratios(ours, list(errors.values()), config.seed, root=_is_root(config))
-    return {name: _ends(ratios) for name, ratios in zip(errors, found, strict=True)}
+    ratios_of = _ratios(ours, list(errors.values()), config.seed, root=_is_root(config))
+    return {name: _ends(ratios) for name, ratios in zip(errors, ratios_of, strict=True)}
 
 
 def coverage(
     names: tuple[str, ...], y: Float64, answer: Prediction, level: float, weight: Float64 | None = None
 ) -> Coverage:
-    """Share of rows inside their intervals, and the intervals' mean width, by target; both of weighted rows."""
+    """Share of rows inside their intervals, and the intervals' mean width, by target; both weighted."""
     inside = (answer.lower <= y) & (y <= answer.upper)
     width = (answer.upper - answer.lower).astype(np.float64)
     return Coverage(
@@ -124,30 +124,30 @@ def coverage(
 
 
 def _subject(config: TrainConfig) -> str:
-    """What a sentence calls the model; a line is no network."""
+    """What a sentence calls the model: the network, or the name of a line."""
     line = "" if config.mix or config.model is None else FAMILIES[config.model].line
     return f"this {line}" if line else "the network"
 
 
 def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:
-    """A sentence where the rows' own constant, which nobody knows beforehand, does better than the model; else empty.
+    """A sentence if the constant of these rows, which nobody knows beforehand, does better than the model; else empty.
 
-    The baseline is the constant of the training rows: it can be beaten and still be far away, where a target moves.
+    The baseline is the constant of the training rows. Where a target drifts, a model can beat it and still be far off.
     """
     kind = KINDS[config.objective]
     by_median = kind.by_median
     middle = np.median(y, axis=0) if by_median else np.average(y, axis=0, weights=weight)
     ours, own = (
-        np.average(kind.errors(y, found, config), axis=0, weights=weight)
-        for found in (network, np.broadcast_to(middle, y.shape))
+        np.average(kind.errors(y, value, config), axis=0, weights=weight)
+        for value in (network, np.broadcast_to(middle, y.shape))
     )
     worst = float(np.max(ours / np.maximum(own, np.finfo(float).tiny)))
     if worst <= 1:
         return ""
-    told = f"R2 {1 - worst:.2f}" if kind.metric == "rmse" else f"{kind.plain} {worst:.2f} times as high"
+    figure = f"R2 {1 - worst:.2f}" if kind.metric == "rmse" else f"{kind.plain} {worst:.2f} times as high"
     why = ": they differ from the rows that trained" if rows_are == "test rows" else ""
     middle_is = f"{'median' if by_median else 'mean'} of the {rows_are} themselves"
-    return f" Even so it is worse than the {middle_is} ({told}){why}."
+    return f" Even so it is worse than the {middle_is} ({figure}){why}."
 
 
 def _is_root(config: TrainConfig) -> bool:
@@ -155,29 +155,29 @@ def _is_root(config: TrainConfig) -> bool:
 
 
 def _by_row(y: Float64, answers: dict[str, Float64], config: TrainConfig, weight: Float64 | None) -> dict[str, Float64]:
-    """Error of each row by name, over the constant's mean, averaged over the targets, weighted: (n_samples,)."""
+    """Each model's weighted error by row, divided by the constant's mean error, mean over targets: (n_samples,)."""
     kind, constant = KINDS[config.objective], answers[MEAN if MEAN in answers else MEDIAN]
     scale = np.average(kind.errors(y, constant, config), axis=0, weights=weight)
     scale = np.maximum(scale, np.finfo(float).tiny)
-    found = {n: (kind.errors(y, a, config) / scale).mean(axis=1) for n, a in answers.items()}
-    return found if weight is None else {name: errors * weight / weight.mean() for name, errors in found.items()}
+    by_name = {n: (kind.errors(y, a, config) / scale).mean(axis=1) for n, a in answers.items()}
+    return by_name if weight is None else {name: errors * weight / weight.mean() for name, errors in by_name.items()}
 
 
 def _ratios(ours: Float64, others: list[Float64], seed: int, *, root: bool) -> list[Float64]:
-    """Ratios of mean errors, or of their roots, to each of the others: first the rows' own, then the bootstrap's.
+    """Ratios of our mean error, or of its root, to those of others: over the rows, then over bootstrap samples.
 
-    Rows are drawn in pairs, and the same draws serve all others.
+    All models are compared on the same bootstrap samples.
     """
     rng = np.random.default_rng(seed)
     n = len(ours)
     errors = np.stack([ours, *others])
     means = [errors.mean(axis=1)]
     for _ in range(_RESAMPLES):
-        # Counting drawn rows costs a tenth of drawing the counts.
-        drawn = rng.integers(0, n, size=n, dtype=np.uint32)
-        counts = np.bincount(drawn, minlength=n).astype(np.float64)
-        # Row by row: the last bits of a product of matrices differ with how many rows it has, and so would report and
-        # verdict.
+        # Drawing rows and counting them takes a tenth of the time of drawing the counts.
+        sample = rng.integers(0, n, size=n, dtype=np.uint32)
+        counts = np.bincount(sample, minlength=n).astype(np.float64)
+        # One model at a time: the last bits of a matrix product depend on its number of rows, so report and verdict
+        # would differ.
         means.append(np.array([row @ counts for row in errors]) / n)
     table = np.stack(means, axis=1)
     ratios = (table[0] / np.maximum(table[1:], np.finfo(float).tiny)) ** (0.5 if root else 1.0)
@@ -185,6 +185,6 @@ def _ratios(ours: Float64, others: list[Float64], seed: int, *, root: bool) -> l
 
 
 def _ends(ratios: Float64, upper: float = 97.5) -> tuple[float, float, float]:
-    """The rows' own ratio and two percentiles of the bootstrap's."""
+    """The ratio over the rows, and two percentiles of the bootstrap's ratios."""
     low, high = np.percentile(ratios[1:], [2.5, upper])
     return float(ratios[0]), float(low), float(high)

@@ -1,1 +1,1 @@
-"""What looks like a leak, a key or one value that holds everything: said aloud, never decided."""
+"""Suspicions: columns that look like leaks or keys, and values that hold most of a variance; each gives a note only."""

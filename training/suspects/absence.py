@@ -1,4 +1,4 @@
-"""Features that are known only where the target is: they are written down after it."""
+"""Suspects features that have values only in rows with a target: they may be written down after it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import polars as pl
 
 from artifact.facts import KnownWithTarget
 
-# The chance that a column which is missing at random looks so, at most.
+# Largest chance that a column which is missing at random is suspected.
 _CHANCE = 1e-6
 
 
 class Untargeted:
-    """The rows that have no value of a target, batch after batch: in which of them each feature has a value.
+    """Counts, batch by batch, the values of each feature in rows that have no target.
 
     Args:
-        names: of the features.
+        names: the features' names.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -26,17 +26,17 @@ class Untargeted:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Take in rows without a target."""
-        # A row that is empty altogether tells nothing.
+        # A row without any value tells nothing.
         rows = frame.filter(pl.any_horizontal(pl.col(self._names).is_not_null()))
         self._rows += rows.height
         for name in self._names:
             self._present[name] += rows.height - rows[name].null_count()
 
     def suspects(self, missing: Mapping[str, float], targets: Sequence[str]) -> list[KnownWithTarget]:
-        """Each feature that has no value in any row without a target, although it has one in others.
+        """A fact of each feature that has no value in any row without a target, but has values in other rows.
 
         Args:
-            missing: share of the rows with a target in which a feature is missing, by name.
+            missing: share of the rows with a target in which a feature is missing, by the feature's name.
             targets: columns to predict.
         """
         if not self._rows:
@@ -44,6 +44,6 @@ class Untargeted:
         return [
             KnownWithTarget(column=name, targets=tuple(targets), rows=self._rows, known=1 - missing[name])
             for name, present in self._present.items()
-            # A column that is empty in each of the others tells nothing either.
+            # A column that is mostly missing in the other rows too tells nothing either.
             if not present and missing[name] ** self._rows < _CHANCE and missing[name] <= 0.5
         ]

@@ -1,4 +1,4 @@
-"""Columns that give a target exactly: as their sum or difference, or as their product or ratio."""
+"""Suspects columns that give a target exactly, as a sum or difference, or as a product or ratio."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from artifact.rows.schema import Feature
 
 Float64 = npt.NDArray[np.float64]
 
-# More rows show nothing new; more columns would take longer than the answer is worth.
+# Most rows and columns that are searched. More rows show nothing new; more columns would take too long.
 _MAX_ROWS, _MAX_COLUMNS = 2_000, 200
 _FEWEST_ROWS = 30
-# A column that is missing in more of the rows would take too many of them away.
+# Largest share of missing values: rows without a value in some column cannot be used.
 _MOST_MISSING = 0.5
-# Rows are each predicted this near, in deviations of the target; float32 holds 7 digits of it.
+# Largest error in any row, in deviations of the target; or, for targets in float32 with 7 digits, in its largest value.
 _EXACT, _FLOAT32 = 1e-6, 4e-7
-# A column whose part in the target is smaller than this share of its deviation is none of the formula.
+# A column whose term varies by less than this share of the target's deviation does not belong to the formula.
 _NOTHING = 1e-4
 _SHOWN = 6
 
@@ -29,10 +29,10 @@ def formulas(frame: pl.DataFrame, features: Sequence[Feature], targets: Sequence
     """The formula of each target that two or more columns give exactly.
 
     Args:
-        frame: usable rows, features as their kinds say, with the targets.
-        features: of the schema.
+        frame: usable rows with features, in their kinds' types, and targets.
+        features: the schema's features.
         targets: columns to predict.
-        seed: of the rows that are looked at, at most 2,000.
+        seed: seed of the sample, at most 2,000 rows.
     """
     names = [f.name for f in features if f.is_numeric and frame[f.name].null_count() <= _MOST_MISSING * frame.height]
     if not 2 <= len(names) <= _MAX_COLUMNS:
@@ -73,7 +73,7 @@ def _formula_of(names: list[str], target: str, X: Float64, y: Float64) -> Formul
 
 
 def _combined(X: Float64, y: Float64) -> list[tuple[int, float]]:
-    """Columns and factors of the sum that gives ``y`` in each row, but for a constant; empty where there is none."""
+    """Columns and factors of the sum that gives ``y`` in each row, up to a constant; empty if there is none."""
     with np.errstate(over="ignore", invalid="ignore"):
         spread, std = X.std(axis=0), float(y.std())
     used = np.flatnonzero((spread > 0) & np.isfinite(spread))
@@ -81,16 +81,16 @@ def _combined(X: Float64, y: Float64) -> list[tuple[int, float]]:
     if not std or not np.isfinite(std) or len(used) < 2:
         return []
     centred = (X[:, used] - X[:, used].mean(axis=0)) / spread[used]
-    wanted = (y - y.mean()) / std
-    factors = _exact(centred, wanted, tolerance / std)
+    z = (y - y.mean()) / std
+    factors = _exact(centred, z, tolerance / std)
     if factors is None:
         return []
-    kept = np.flatnonzero(np.abs(factors) > _NOTHING)
-    # Once more without the others, so that the factors are those of the formula.
-    factors = _exact(centred[:, kept], wanted, tolerance / std)
+    terms = np.flatnonzero(np.abs(factors) > _NOTHING)
+    # Fit once more without the other columns, so that the factors are exactly those of the formula.
+    factors = _exact(centred[:, terms], z, tolerance / std)
     if factors is None:
         return []
-    return [(int(used[j]), float(f * std / spread[used[j]])) for j, f in zip(kept, factors, strict=True)]
+    return [(int(used[j]), float(f * std / spread[used[j]])) for j, f in zip(terms, factors, strict=True)]
 
 
 def _exact(X: Float64, y: Float64, tolerance: float) -> Float64 | None:
@@ -102,7 +102,7 @@ def _exact(X: Float64, y: Float64, tolerance: float) -> Float64 | None:
 
 
 def _rounding(y: Float64, std: float) -> float:
-    """What rounding to the target's decimals may have changed; 0 where they are too coarse to tell."""
+    """Largest change by rounding to the target's decimals; 0 if the target is not rounded, or too coarsely."""
     for decimals in range(5):
         step = 10.0**-decimals
         if step < 1e-3 * std and np.array_equal(np.round(y, decimals), y):
@@ -118,7 +118,7 @@ def _number(column: pl.Series) -> pl.Series:
 
 
 def _sum(names: list[str], terms: list[tuple[int, float]], *, plain: bool) -> str:
-    # What is added comes first: a sum reads better without a sign at its head.
+    # Added terms come first, since a sum reads better without a sign at its head.
     ordered = sorted(terms, key=lambda term: term[1] < 0)
     parts = []
     for i, (j, factor) in enumerate(ordered[:_SHOWN]):
