@@ -112,7 +112,7 @@ def test_different_values_are_counted_exactly_and_then_nearly(n):
         for values in np.array_split(RNG.permutation(n), 7):
             distinct.add(pl.Series(values))
     assert distinct.count == n if n < EXACT else abs(distinct.count / n - 1) < 0.04
-    assert len(distinct._kept) <= EXACT
+    assert len(distinct._smallest) <= EXACT
 
 
 def test_texts_are_counted_and_the_rarest_forgotten():

@@ -61,9 +61,9 @@ def next_step(manifest: Manifest) -> Advice | None:
         if family is not None and family != manifest.family and not streamed:
             return Advice(f"{name} {does}:", _train(manifest, "--model", family))
         if verdict.best_baseline == _BOOSTING and not mixed:
-            do = "do as well" if verdict.worth_it == "tie" else "do better"
+            verb = "do as well" if verdict.worth_it == "tie" else "do better"
             return Advice(
-                f"Boosted trees {do}; a mix of networks and trees may do better than both:",
+                f"Boosted trees {verb}; a mix of networks and trees may do better than both:",
                 _train(manifest, "--preset", "best"),
             )
     larger = _larger(manifest)

@@ -1,1 +1,1 @@
-"""What a table holds, before anything is trained: each column's facts, and what about them asks for a look."""
+"""The overview of a table before training: each column's facts, and alerts on what a person should look at."""

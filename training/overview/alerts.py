@@ -1,4 +1,4 @@
-"""What about a table's columns asks for a look, each in one sentence with the column's name."""
+"""Alerts: what a person should look at in a table's columns, each as one sentence with the column's name."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ Kind = Literal[
     "skew",
     "pair",
 ]
-# Kinds that are training's own notes.
-TOLD: tuple[Kind, ...] = ("note", "left out")
+# Kinds of alerts that training also gives as notes.
+NOTES: tuple[Kind, ...] = ("note", "left out")
 
 _MANY_MISSING = 0.5
-# Rows that share one value, of a column that is nearly constant.
+# Share of rows with the same value from which a column is nearly constant.
 _NEARLY_ALL = 0.99
-# Different values per row, of a column that nearly tells the rows apart; of texts fewer are too many to learn.
+# Different values per row above which a column nearly names each row; fewer different texts are already too many.
 _NEAR_KEY = {"integer": 0.9, "category": 0.5}
 _FEWEST_ROWS = 30
 _MANY_RARE = 0.2
-# Third standardised moment; an exponential has 2, a lognormal of deviation 1 has 6.
+# Third standardised moment: an exponential distribution has 2, a lognormal of deviation 1 has 6.
 _SKEW = {"feature": 5.0, "target": 2.0}
-# Quartile ranges beyond a quartile: a normal has 1 such value in 10^42 rows, an exponential one in 120,000.
+# Quartile ranges beyond a quartile: a normal distribution has such a value once in 10^42 rows, an exponential in 1.2e5.
 _FAR = 10.0
 _FEW = 0.01
-# Values below 0 that programs write for "missing" among values of which none is.
+# Negative values that programs write for "missing" among values that are never negative.
 _SIGNS = (-99.0, -999.0, -9_999.0, -99_999.0, -999_999.0)
 _SPELLINGS_SHOWN = 3
-# Rows with the same far value, which is rather a mark than a measurement.
+# Number of rows with the same far value from which it is likely a mark, not a measurement.
 _REPEATED = 3
 _GRADES = 10
-# A cap: among so many different values, the highest in such a share of the rows and so many times as often as those
-# just below it.
+# A cap: least number of different values, least share of rows with the highest one, and how many times more often it
+# occurs than those just below it.
 _CAPPED_VALUES, _CAPPED_SHARE, _CAPPED_TIMES = 20, 0.02, 3
 
 
@@ -59,9 +59,9 @@ class Alert(NamedTuple):
     """Something to look at.
 
     Attributes:
-        kind: of it, a word or two that stay the same.
-        columns: whose it is.
-        sentence: that says it to a person.
+        kind: kind of the alert, a word or two for programs.
+        columns: names of its columns.
+        sentence: the alert in a sentence, for people.
     """
 
     kind: Kind
@@ -70,11 +70,11 @@ class Alert(NamedTuple):
 
 
 def feature_alerts(frame: pl.DataFrame, features: list[Feature], *, numbered: bool) -> Iterator[Alert]:
-    """What about each feature asks for a look.
+    """Alerts on each feature.
 
     Args:
-        frame: the features as training has them.
-        features: their kinds.
+        frame: the features' columns in the types that training gives them.
+        features: the features.
         numbered: see :func:`number_alerts`.
     """
     for feature in features:
@@ -96,19 +96,19 @@ def feature_alerts(frame: pl.DataFrame, features: list[Feature], *, numbered: bo
 
 
 def number_alerts(column: pl.Series, role: Literal["feature", "target"], *, numbered: bool) -> Iterator[Alert]:
-    """How the values of a number lie: one far value again and again, a few far ones, a pile at the end, or a skew.
+    """Alerts on the values of a number: one far value in many rows, a few far values, a cap, or a skew.
 
     Args:
-        column: of numbers.
-        role: a target is held to more.
-        numbered: the rows are the table's, so that the number of one says where it stands.
+        column: numbers.
+        role: role of the column; the limits for a target are stricter.
+        numbered: whether the rows are all rows of the table, so that a row's number is its place there.
     """
     values = column.cast(pl.Float64).to_numpy()
     rows = np.flatnonzero(np.isfinite(values))
     values = values[rows]
     if len(values) < _FEWEST_ROWS:
         return
-    # A few far values make a skew; then only they are worth a word.
+    # A few far values make a skew by themselves: then only they get an alert.
     far = list(_far_alerts(column.name, values, rows if numbered else None))
     yield from far
     yield from _cap(column.name, values)
@@ -117,7 +117,7 @@ def number_alerts(column: pl.Series, role: Literal["feature", "target"], *, numb
 
 
 def moment_alerts(column: pl.Series, *, numbered: bool) -> Iterator[Alert]:
-    """A far moment again and again, as 9999-12-31 for "no end", or a few far ones; as for numbers."""
+    """Alerts on one far moment in many rows, such as 9999-12-31 for "no end", or a few far ones, as for numbers."""
     micros = column.cast(pl.Datetime("us")).to_physical().cast(pl.Float64).to_numpy()
     rows = np.flatnonzero(np.isfinite(micros))
     if len(rows) >= _FEWEST_ROWS:
@@ -125,19 +125,19 @@ def moment_alerts(column: pl.Series, *, numbered: bool) -> Iterator[Alert]:
 
 
 def _far_alerts(
-    name: str, values: Float64, rows: npt.NDArray[np.int64] | None, shown: Callable[[float], str] = number
+    name: str, values: Float64, rows: npt.NDArray[np.int64] | None, as_text: Callable[[float], str] = number
 ) -> Iterator[Alert]:
     far = _far(values) | _beyond_all(values) | _sign(values)
     if not far.any():
         return
-    median = shown(float(np.median(values)))
+    median = as_text(float(np.median(values)))
     repeated, counts = np.unique(values[far], return_counts=True)
     value, times = float(repeated[counts.argmax()]), int(counts.max())
     if times >= _REPEATED and times > far.sum() / 2:
         yield Alert(
             "marker",
             (name,),
-            f"Column '{name}' is {shown(value)} in {times:,} rows, far from its median {median}: if that stands for a "
+            f"Column '{name}' is {as_text(value)} in {times:,} rows, far from its median {median}: if that marks a "
             "missing value, say so by missing_values in schema.toml.",
         )
         return
@@ -150,13 +150,13 @@ def _far_alerts(
     yield Alert(
         "outliers",
         (name,),
-        f"Column '{name}' has {hold} far from all others: the farthest is {shown(float(values[farthest]))}{where}, "
+        f"Column '{name}' has {hold} far from all others: the farthest is {as_text(float(values[farthest]))}{where}, "
         f"the median {median}.",
     )
 
 
 def _cap(name: str, values: Float64) -> Iterator[Alert]:
-    """Many rows at the highest value, few just below: what was higher may have been cut off."""
+    """An alert if many rows have the highest value and few a value just below: higher ones may have been cut off."""
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) < _CAPPED_VALUES or counts[-1] < _CAPPED_SHARE * len(values):
         return
@@ -194,7 +194,7 @@ def _absent(column: pl.Series) -> Iterator[Alert]:
 def _one_value(present: pl.Series, n_rows: int) -> list[Alert]:
     if len(present) < n_rows:
         return []
-    # A column that is nearly constant has that value in its middle.
+    # The frequent value of a nearly constant column is its median.
     middle = present.median() if present.dtype.is_numeric() else present.mode()[0]
     others = n_rows - int((present == middle).sum())
     if not 0 < others <= (1 - _NEARLY_ALL) * n_rows:
@@ -220,20 +220,20 @@ def _near_key(present: pl.Series, kind: str) -> Iterator[Alert]:
 
 
 def _spelling(present: pl.Series) -> Iterator[Alert]:
-    """Categories that differ in nothing but capitals, and spaces within."""
+    """An alert on categories that differ only in capitals or in spaces between words."""
     texts = present.cast(pl.String).unique()
     alike = texts.str.to_lowercase().str.replace_all(r"\s+", " ")
     groups = pl.DataFrame({"text": texts, "alike": alike}).group_by("alike").agg(pl.col("text").sort())
-    found = sorted(group for group in groups["text"].to_list() if len(group) > 1)
-    if not found:
+    groups_alike = sorted(group for group in groups["text"].to_list() if len(group) > 1)
+    if not groups_alike:
         return
-    shown = "; ".join(", ".join(map(repr, group)) for group in found[:_SPELLINGS_SHOWN])
-    more = f"; and {len(found) - _SPELLINGS_SHOWN:,} more" if len(found) > _SPELLINGS_SHOWN else ""
+    examples = "; ".join(", ".join(map(repr, group)) for group in groups_alike[:_SPELLINGS_SHOWN])
+    more = f"; and {len(groups_alike) - _SPELLINGS_SHOWN:,} more" if len(groups_alike) > _SPELLINGS_SHOWN else ""
     yield Alert(
         "spelling",
         (present.name,),
-        f"Column '{present.name}' has categories that differ only in capitals or spaces: {shown}{more}. Each is learnt "
-        "by itself: write those that mean the same alike.",
+        f"Column '{present.name}' has categories that differ only in capitals or spaces: {examples}{more}. Each is "
+        "learnt by itself: write those that mean the same in one way.",
     )
 
 
@@ -260,20 +260,20 @@ def _far(values: Float64) -> npt.NDArray[np.bool_]:
 
 
 def _beyond_all(values: Float64) -> npt.NDArray[np.bool_]:
-    """Values at one end, far from the whole range of the others: as many as they are, no quartile hides them."""
-    found = np.zeros(len(values), bool)
+    """Values at one end, far from the range of all others. Unlike :func:`_far`, it finds them even if they are many."""
+    far = np.zeros(len(values), bool)
     for end in (values.min(), values.max()):
         others = values[values != end]
-        # Each value of a yes-or-no in numbers, or of a grade, is an end.
+        # A yes-or-no in numbers, or a grade, has too few different values: one of them at an end is not far.
         if len(others) >= _FEWEST_ROWS and len(np.unique(others)) >= _GRADES:
             low, high = float(others.min()), float(others.max())
             if _FAR * (high - low) < max(low - end, end - high) < np.inf:
-                found |= values == end
-    return found
+                far |= values == end
+    return far
 
 
 def _sign(values: Float64) -> npt.NDArray[np.bool_]:
-    """A usual sign of "missing" that is the only value below 0, however wide the others lie: a price of -999."""
+    """Values that are a usual sign of "missing" and the only negative value, such as a price of -999."""
     lowest = values.min()
     others = values[values != lowest]
     is_sign = lowest in _SIGNS and len(others) >= _FEWEST_ROWS and others.min() >= 0
@@ -281,7 +281,7 @@ def _sign(values: Float64) -> npt.NDArray[np.bool_]:
 
 
 def _skewness(values: Float64) -> float:
-    """The third standardised moment; 0 of a column without spread."""
+    """The third standardised moment; 0 for a column without spread."""
     largest = float(np.abs(values).max())
     centred = values / largest if largest else values
     centred = centred - centred.mean()

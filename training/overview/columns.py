@@ -1,4 +1,4 @@
-"""One column of a table as a person wants to see it: what it is taken for, what is missing, how its values lie."""
+"""Facts of one column for people: its role and kind, its missing values, and its range and examples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Role = Literal["feature", "target", "group", "weight", "left out"]
 
 _EXAMPLES = 3
 _LONGEST = 40
-# Microseconds since 1970 of the years 1 to 9999, which is what a date can be written in.
+# First and last microsecond, since 1970, of the years 1 to 9999: other years cannot be written as a date.
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
@@ -27,17 +27,17 @@ class Column:
     """A column's facts.
 
     Attributes:
-        name: as in the table.
-        role: what training makes of it.
-        kind: as the schema has it; of values that no row of a request holds, their type.
-        unit: as ``schema.toml`` says, or None.
-        missing: rows without a value.
-        distinct: different values.
-        rare: different categories that fewer rows show than a category of its own needs; None for other kinds.
-        rare_rows: rows of those; None for other kinds.
-        low, middle, high: least, median and largest value of a number, as text of a date; None for other kinds.
-        examples: the most frequent categories, of other kinds the first values.
-        counts: rows of each example of a category, else empty.
+        name: the column's name in the table.
+        role: what training uses the column for.
+        kind: the kind in the schema; for values that a request cannot hold, their type.
+        unit: the unit that ``schema.toml`` gives, or None.
+        missing: number of rows without a value.
+        distinct: number of different values.
+        rare: number of categories with too few rows to be learnt; None for other kinds.
+        rare_rows: number of rows with such categories; None for other kinds.
+        low, middle, high: least, median and largest number, or date as text; None for other kinds.
+        examples: the most frequent categories; for other kinds, the first values.
+        counts: number of rows of each example of a category; empty for other kinds.
     """
 
     name: str
@@ -59,10 +59,10 @@ def described(column: pl.Series, role: Role, kind: Kind | None = None, unit: str
     """Describe a column.
 
     Args:
-        column: as training has it; infinities count as missing.
-        role: what training makes of it.
-        kind: as the schema has it; None: by the column's type. Defaults to None.
-        unit: of its values. Defaults to None.
+        column: the column as training has it; infinities count as missing.
+        role: what training uses the column for.
+        kind: the kind in the schema; None takes the kind of the column's type. Defaults to None.
+        unit: the unit of its values. Defaults to None.
     """
     present = column.drop_nulls()
     if column.dtype.is_float():
@@ -79,12 +79,12 @@ def described(column: pl.Series, role: Role, kind: Kind | None = None, unit: str
     if kind == "boolean" or not len(present):
         return Column(column.name, role, kind, unit, missing, distinct, examples=tuple(examples))
     if kind == "datetime":
-        # In microseconds, whose median is one too.
+        # Sorted microseconds: the one in the middle is a real moment of the column.
         micros = np.sort(present.cast(pl.Datetime("us")).to_physical().to_numpy())
         low, middle, high = (moment_text(int(micros[i])) for i in (0, len(micros) // 2, -1))
-        shown = tuple(moment_text(v) for v in examples.cast(pl.Datetime("us")).to_physical())
+        texts = tuple(moment_text(v) for v in examples.cast(pl.Datetime("us")).to_physical())
         return Column(
-            column.name, role, kind, unit, missing, distinct, low=low, middle=middle, high=high, examples=shown
+            column.name, role, kind, unit, missing, distinct, low=low, middle=middle, high=high, examples=texts
         )
     values = present.cast(pl.Float64).to_numpy()
     ends = (float(values.min()), float(np.median(values)), float(values.max()))
@@ -116,13 +116,13 @@ def _category(present: pl.Series, role: Role, unit: str | None, missing: int) ->
         counts.height,
         rare=len(rare),
         rare_rows=int(rare.sum()),
-        examples=tuple(_cut(text) for text in top[name]),
+        examples=tuple(_shortened(text) for text in top[name]),
         counts=tuple(top["count"]),
     )
 
 
 def _distinct(present: pl.Series) -> int:
-    """Different values, of nested ones too; 0 where they cannot be compared."""
+    """Number of different values, also of nested ones; 0 if values cannot be compared."""
     try:
         return present.n_unique()
     except pl.exceptions.PolarsError:
@@ -130,26 +130,26 @@ def _distinct(present: pl.Series) -> int:
 
 
 def moment_text(micros: int) -> str:
-    """A date, with the time of day where there is one; beyond the years that can be written, seconds since 1970."""
+    """A date as text, with its time of day if it has one; beyond the years 1 to 9999, seconds since 1970."""
     if not _FIRST <= micros <= _LAST:
         return f"{micros / 1e6:.0f} s"
     text: str = pl.Series([micros]).cast(pl.Datetime("us"))[0].isoformat()
     return text.removesuffix("T00:00:00")
 
 
-def _cut(text: str) -> str:
+def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-# Columns of a table of columns that hold figures.
+# Headers of cells that hold numbers.
 FIGURES = ("missing", "different", "rare (rows)", "lowest", "median", "highest")
 
 
 def cells(columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
-    """The columns' facts as the texts of a table, without those that no column has: its header and its rows."""
+    """Header and rows of a table of the columns' facts, without facts that no column has."""
     lines = [_cells(column) for column in columns]
-    shown = [name for name in (lines[0] if lines else {}) if any(line[name] for line in lines)]
-    return shown, [[line[name] for name in shown] for line in lines]
+    names = [name for name in (lines[0] if lines else {}) if any(line[name] for line in lines)]
+    return names, [[line[name] for name in names] for line in lines]
 
 
 def _cells(column: Column) -> dict[str, str]:
@@ -164,12 +164,12 @@ def _cells(column: Column) -> dict[str, str]:
         "missing": f"{column.missing:,}",
         "different": f"{column.distinct:,}",
         "rare (rows)": f"{column.rare:,} ({column.rare_rows:,})" if column.rare else "",
-        "lowest": _shown(column.low),
-        "median": _shown(column.middle),
-        "highest": _shown(column.high),
+        "lowest": _text(column.low),
+        "median": _text(column.middle),
+        "highest": _text(column.high),
         "examples": ", ".join(examples),
     }
 
 
-def _shown(value: float | str | None) -> str:
+def _text(value: float | str | None) -> str:
     return "" if value is None else value if isinstance(value, str) else number(value)

@@ -1,4 +1,4 @@
-"""``trueline inspect``: the table read and judged as ``train`` would, and nothing trained."""
+"""``trueline inspect``: reads and judges a table as ``train`` would, and trains nothing."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from training.table.texts.table import read_texts
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What inspecting a table found.
+    """The result of inspecting a table.
 
     Attributes:
-        overview: of the table.
-        features: as training would have them.
-        targets: likewise; empty where none was named, or where training refuses the table.
+        overview: the table's overview.
+        features: the features that training would use.
+        targets: the targets that training would use; empty if none is named, or if training refuses the table.
         refusal: why ``train`` would refuse the table, or None.
     """
 
@@ -38,10 +38,10 @@ class Inspected:
     refusal: DataError | None = None
 
     def schema_toml(self) -> str:
-        """A ``schema.toml`` that changes nothing."""
-        named = {alert.columns[0]: alert.sentence for alert in self.overview.alerts if len(alert.columns) == 1}
+        """The text of a ``schema.toml`` that says what training decides by itself, so that it changes nothing."""
+        sentence_of = {alert.columns[0]: alert.sentence for alert in self.overview.alerts if len(alert.columns) == 1}
         left_out = [
-            (c.name, named[c.name].partition(": ")[2] or named[c.name])
+            (c.name, sentence_of[c.name].partition(": ")[2] or sentence_of[c.name])
             for c in self.overview.columns
             if c.role == "left out"
         ]
@@ -52,13 +52,13 @@ def inspect(request: Request, bounds: Bounds | None = None) -> Inspected:
     """Look at a table.
 
     Args:
-        request: what would be trained; its targets may be none.
-        bounds: of a table that ``train`` would stream, so many rows are looked at. Defaults to :class:`Bounds`'s.
+        request: what would be trained; it may have no targets.
+        bounds: how many rows are looked at, if ``train`` would stream the table. Defaults to those of :class:`Bounds`.
 
     Raises:
-        DataError: the table cannot be read, or the request names columns that are not there.
+        DataError: the table cannot be read, or the request names columns that the table lacks.
     """
-    request, table, notes, rows = _read(request, bounds or Bounds())
+    request, table, notes, rows = _read_table(request, bounds or Bounds())
     if not request.targets:
         return _without_targets(table, request, notes, rows, None)
     check_request(table, request)
@@ -69,15 +69,15 @@ def inspect(request: Request, bounds: Bounds | None = None) -> Inspected:
     return Inspected(overview_of(prepared, request, rows), [*prepared.schema.features], prepared.schema.targets)
 
 
-def _read(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame, list[str], int]:
-    """The request in the table's terms, the table or a sample of it, what reading says, and the rows of the table."""
+def _read_table(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame, list[str], int]:
+    """The request with the table's names, the table or a sample, notes on reading, and the table's number of rows."""
     source = parquet_source(request.source, request.stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
         raw = read_raw(request.source, request.reading, keep=request.names_in_use)
         frame, notes, rows, unnamed = raw.frame, list(raw.notes), raw.frame.height, raw.unnamed.columns
     else:
         step = -(-source.rows // bounds.sample(len(source.types)))
-        # Every so many rows of the table, not of each batch.
+        # Take every so many rows of the table, counted across batches.
         frame = pl.concat(
             rows.gather_every(step, offset=-start % step) for start, rows in source.batches(bounds.batch_rows)
         )
@@ -91,7 +91,7 @@ def _read(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame, list
 def _without_targets(
     table: pl.DataFrame, request: Request, notes: list[str], rows: int, refusal: DataError | None
 ) -> Inspected:
-    """By the rules for features alone."""
+    """The result by the rules for features alone."""
     roles = roles_of(request)
     texts = read_texts(table, text_rules(request), strict=False)
     table = texts.frame
@@ -99,10 +99,10 @@ def _without_targets(
     corrections = request.corrections.without(texts.unread)
     inferred = usable_features(table, candidates, corrections, texts.formats)
     features = fit_categories(inferred.features, inferred.frame, corrections)
-    shown = table.select([f.name for f in features] or table.columns)
-    repeated = sentences(repeated_rows(int(shown.is_duplicated().sum()), table.height, across_parts=False))
-    # What the refusal says is told once.
+    columns = table.select([f.name for f in features] or table.columns)
+    repeated = sentences(repeated_rows(int(columns.is_duplicated().sum()), table.height, across_parts=False))
+    # Errors that the refusal says already are not repeated.
     errors = [error for error in texts.errors if refusal is None or error not in str(refusal)]
-    told = [*notes, *texts.notes, *errors, *inferred.sentences, *repeated]
-    found = overview(inferred.frame, features, roles, told, data=request.data, rows=rows)
-    return Inspected(found, features, refusal=refusal)
+    all_notes = [*notes, *texts.notes, *errors, *inferred.sentences, *repeated]
+    result = overview(inferred.frame, features, roles, all_notes, data=request.data, rows=rows)
+    return Inspected(result, features, refusal=refusal)

@@ -1,4 +1,4 @@
-"""The overview of a table: its columns, what training notes about them, and what else asks for a look."""
+"""The overview of a table: its columns, training's notes on them, and further alerts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from artifact.rows.schema import Feature
-from training.overview.alerts import TOLD, Alert, feature_alerts, number_alerts
+from training.overview.alerts import NOTES, Alert, feature_alerts, number_alerts
 from training.overview.columns import Column, Role, described
 from training.overview.pairs import pair_alerts
 from training.prepare.in_memory import Prepared
@@ -18,14 +18,14 @@ from training.table.usable import facts_of, why_useless
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A table before it is trained on.
+    """A table before training.
 
     Attributes:
-        data: the path or name as it was given.
-        rows: of the table as read.
-        described: of them, those whose figures these are; rows without a target are not among them.
-        columns: in the table's order.
-        alerts: what asks for a look; what training notes of the table comes first.
+        data: the path or name that the user gave.
+        rows: number of rows of the table as it was read.
+        described: number of rows that the figures describe; rows without a target are left out.
+        columns: facts of the columns, in the table's order.
+        alerts: training's notes on the table, then what else a person should look at.
     """
 
     data: str
@@ -36,11 +36,11 @@ class Overview:
 
     @property
     def checks(self) -> list[str]:
-        """Sentences on what asks for a look, without what training notes itself."""
-        return [alert.sentence for alert in self.alerts if alert.kind not in TOLD]
+        """The alerts that are not training's notes, as sentences."""
+        return [alert.sentence for alert in self.alerts if alert.kind not in NOTES]
 
     def document(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """The overview as JSON."""
         return {
             "data": self.data,
             "rows": self.rows,
@@ -60,16 +60,16 @@ def overview(
     rows: int,
     seed: int = 0,
 ) -> Overview:
-    """Look at a table as training has it.
+    """The overview of a table as training has it.
 
     Args:
         frame: the rows that can train, in the types that training gives them.
-        features: as the schema has them.
-        roles: of columns that are no features though nothing speaks against them: targets, groups, weights.
-        notes: what training says of the table.
-        data: the path or name as it was given.
-        rows: of the table as read.
-        seed: of the rows that are looked at where not all are. Defaults to 0.
+        features: the schema's features.
+        roles: roles of columns that are no features since they are targets, groups or weights, by name.
+        notes: training's notes on the table.
+        data: the path or name that the user gave.
+        rows: number of rows of the table as it was read.
+        seed: seed of the samples of rows for alerts. Defaults to 0.
     """
     by_name = {feature.name: feature for feature in features}
     columns: list[Column] = []
@@ -88,22 +88,24 @@ def overview(
             alerts.append(Alert("left out", (name,), left_out.sentence))
     alerts += feature_alerts(frame, features, numbered=numbered)
     alerts += pair_alerts(frame, features, seed)
-    # What training notes of a key is not said twice.
+    # A column that training notes as a key gets no second alert.
     keys = {name for name in frame.columns for note in notes if f"'{name}'" in note and "identifier" in note}
     alerts = [alert for alert in alerts if alert.kind != "near key" or alert.columns[0] not in keys]
-    said = {alert.sentence for alert in alerts}
+    sentences = {alert.sentence for alert in alerts}
     names = sorted(frame.columns, key=len, reverse=True)
-    told = [Alert("note", tuple(n for n in names if f"'{n}'" in note), note) for note in notes if note not in said]
-    return Overview(data, rows, frame.height, tuple(columns), (*told, *alerts))
+    note_alerts = [
+        Alert("note", tuple(n for n in names if f"'{n}'" in note), note) for note in notes if note not in sentences
+    ]
+    return Overview(data, rows, frame.height, tuple(columns), (*note_alerts, *alerts))
 
 
 def overview_of(prepared: Prepared, request: Request, rows: int) -> Overview:
     """The overview of a table that is ready to train.
 
     Args:
-        prepared: its rows; of a streamed table a sample.
+        prepared: the table's rows, or a sample of them if it is streamed.
         request: what is trained.
-        rows: of the table as read.
+        rows: number of rows of the table as it was read.
     """
     features = [*prepared.schema.features]
     roles = roles_of(request)
@@ -113,7 +115,7 @@ def overview_of(prepared: Prepared, request: Request, rows: int) -> Overview:
 
 
 def roles_of(request: Request) -> dict[str, Role]:
-    """Columns that are no features though nothing speaks against them."""
+    """Roles of the columns that are targets, groups or weights, by name."""
     roles: dict[str, Role] = dict.fromkeys(request.targets, "target")
     if request.group:
         roles[request.group] = "group"

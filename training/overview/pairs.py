@@ -1,4 +1,4 @@
-"""Columns that say the same: numbers that rise and fall together, categories that go with one another."""
+"""Alerts on pairs of columns that hold the same information: correlated numbers, and categories that match."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from training.overview.alerts import Alert
 
 Float64 = npt.NDArray[np.float64]
 
-# Rank correlation from which two numbers say nearly the same.
+# Rank correlation from which two numbers hold nearly the same information.
 LIMIT = 0.95
-# More rows show nothing new; more columns would take longer than a person waits.
+# Most rows and columns. More rows show nothing new; more columns would take longer than a person waits.
 _MAX_ROWS, _MAX_NUMBERS, _MAX_CATEGORIES = 5_000, 500, 30
 _SHOWN = 10
 _FEWEST_ROWS = 30
 
 
 def pair_alerts(frame: pl.DataFrame, features: list[Feature], seed: int = 0) -> Iterator[Alert]:
-    """A sentence for each of the ten closest pairs, and one for how many there are beyond.
+    """Alerts on the ten closest pairs of numbers, on how many more there are, and on each pair of categories.
 
     Args:
-        frame: the features as training has them.
-        features: their kinds.
-        seed: of the rows that are looked at, at most 5,000. Defaults to 0.
+        frame: the features' columns in the types that training gives them.
+        features: the features.
+        seed: seed of the sample, at most 5,000 rows. Defaults to 0.
     """
     if frame.height < _FEWEST_ROWS:
         return
     sample = frame.sample(_MAX_ROWS, seed=seed) if frame.height > _MAX_ROWS else frame
-    found = _numbers(sample, [f.name for f in features if f.kind in ("number", "integer", "datetime")])
-    for a, b, r in found[:_SHOWN]:
+    pairs = _numbers(sample, [f.name for f in features if f.kind in ("number", "integer", "datetime")])
+    for a, b, r in pairs[:_SHOWN]:
         yield Alert(
             "pair",
             (a, b),
             f"Columns '{a}' and '{b}' go together (rank correlation {r:+.2f}): each may look dispensable where the "
             "report says what the network uses.",
         )
-    if len(found) > _SHOWN:
-        yield Alert("pair", (), f"{len(found) - _SHOWN} more pairs of columns go together as closely.")
+    if len(pairs) > _SHOWN:
+        yield Alert("pair", (), f"{len(pairs) - _SHOWN} more pairs of columns go together as closely.")
     for a, b in _categories(sample, [f.name for f in features if f.kind in ("category", "boolean")]):
         yield Alert(
             "pair", (a, b), f"Columns '{a}' and '{b}' say the same: each value of one goes with one of the other."
@@ -50,7 +50,7 @@ def pair_alerts(frame: pl.DataFrame, features: list[Feature], seed: int = 0) -> 
 
 
 def _numbers(frame: pl.DataFrame, names: list[str]) -> list[tuple[str, str, float]]:
-    """Pairs whose ranks correlate, the closest first."""
+    """Pairs of numbers whose ranks correlate, with the correlation, the closest first."""
     names = names[:_MAX_NUMBERS]
     if len(names) < 2:
         return []
@@ -63,7 +63,7 @@ def _numbers(frame: pl.DataFrame, names: list[str]) -> list[tuple[str, str, floa
 
 
 def correlations(values: Float64) -> Float64:
-    """Pearson's correlation of each pair of columns on the rows where both are known; NaN where there are too few.
+    """Pearson's correlation of each pair of columns on rows with both values; NaN if there are too few rows.
 
     Args:
         values: float64 (n_samples, n_columns), NaN where missing.
@@ -71,11 +71,11 @@ def correlations(values: Float64) -> Float64:
     Returns:
         float64 (n_columns, n_columns).
     """
-    known = np.isfinite(values)
-    mask = known.astype(np.float64)
-    # About 0, so that squares lose no digits.
+    present = np.isfinite(values)
+    mask = present.astype(np.float64)
+    # Centre the values at 0, so that squares lose no digits.
     with np.errstate(all="ignore"):
-        centred = np.where(known, values - np.nanmean(np.where(known, values, np.nan), axis=0), 0.0)
+        centred = np.where(present, values - np.nanmean(np.where(present, values, np.nan), axis=0), 0.0)
     n, sums, squares = mask.T @ mask, centred.T @ mask, np.square(centred).T @ mask
     covariance = centred.T @ centred - sums * sums.T / n
     spread = np.clip(squares - np.square(sums) / n, 0.0, None)
@@ -84,7 +84,7 @@ def correlations(values: Float64) -> Float64:
 
 
 def _categories(frame: pl.DataFrame, names: list[str]) -> Iterator[tuple[str, str]]:
-    """Pairs of which each value goes with one of the other, of at least three values where there are many rows."""
+    """Pairs of columns where each value of one has one value of the other; values have 3 rows or more on average."""
     counts = {name: frame[name].n_unique() for name in names}
     alike = [name for name in names[:_MAX_CATEGORIES] if 1 < counts[name] <= frame.height / 3]
     for a, b in combinations(alike, 2):

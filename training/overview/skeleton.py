@@ -1,4 +1,4 @@
-"""A ``schema.toml`` to begin with: as it stands it says what training decides, and changes nothing."""
+"""A ``schema.toml`` to start from: unedited it says what training decides by itself, and changes nothing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def skeleton(
     """The text of ``schema.toml`` for a table.
 
     Args:
-        data: the path or name as it was given.
-        features: as training has them.
-        targets: likewise.
-        left_out: columns that training leaves out, and why.
+        data: the path or name that the user gave.
+        features: the features that training would use.
+        targets: the targets that training would use.
+        left_out: columns that training leaves out, each with the reason.
     """
     return "\n".join(_lines(data, features, targets, left_out)) + "\n"
 
@@ -36,9 +36,9 @@ def _lines(
     for feature in features:
         yield ""
         yield f"[features.{quoted(feature.name)}]"
-        shown = extent(feature)
+        range_text = extent(feature)
         kind = f"kind = {quoted(feature.kind)}"
-        yield kind + (f"  {_comment(shown)}" if shown else "")
+        yield kind + (f"  {_comment(range_text)}" if range_text else "")
         rules = rules_of(feature.text)
         yield from _keys(rules)
         if "unit" not in rules:
@@ -67,19 +67,19 @@ def _lines(
 
 
 def _keys(rules: Mapping[str, object]) -> Iterator[str]:
-    """How a column's texts are written."""
+    """Lines on how a column's texts are written."""
     for key, value in rules.items():
-        shown = f"[{', '.join(map(quoted, value))}]" if isinstance(value, list) else quoted(str(value))
-        yield f"{key} = {shown}"
+        text = f"[{', '.join(map(quoted, value))}]" if isinstance(value, list) else quoted(str(value))
+        yield f"{key} = {text}"
 
 
 def quoted(text: str) -> str:
-    """A TOML basic string; JSON's escapes are TOML's, but for the one character that JSON leaves as it is."""
+    """A TOML basic string. JSON escapes the same characters as TOML, except one, which is replaced here."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _comment(text: str) -> str:
-    """One line; a comment holds no control characters."""
+    """A comment of one line, without control characters, which TOML forbids in comments."""
     return "# " + "".join(c if c.isprintable() else " " for c in text)
 
 

@@ -1,4 +1,4 @@
-"""What the report says, as figures: the page, the pictures and the JSON show the same."""
+"""All figures of a report; the page, the pictures and the JSON show these same figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from training.report.sample import Sample
 
 Float64 = npt.NDArray[np.float64]
 
-# The network is asked on this many of the measured rows at most.
+# Most measured rows that the network answers again for importance and dependence.
 _MAX_ROWS = 2_000
 # Standard deviations of a 95% interval.
 _Z = 1.96
@@ -34,9 +34,9 @@ class Level:
     """Intervals of one level on the measured rows.
 
     Attributes:
-        level: asked for.
-        covered, low, high: share of the rows inside, and its 95% interval by Wilson, each float64 (n_targets,).
-        width: mean width in target units, float64 (n_targets,).
+        level: the intervals' level.
+        covered, low, high: float64 (n_targets,), share of rows inside their intervals, and its 95% interval by Wilson.
+        width: float64 (n_targets,), mean width in target units.
     """
 
     level: float
@@ -51,17 +51,17 @@ class Content:
     """All figures of a report.
 
     Attributes:
-        manifest: without file hashes.
-        schema: of features and targets.
-        history: error by epoch, see :class:`training.fit.epochs.Epochs`; empty where nothing was learnt by epochs.
-        best_epochs: of each network.
-        y, value: float64 (n_samples, n_targets), what came true and what was answered.
-        rows_are: how a reader calls these rows.
-        ratios: the network's error over each baseline's, by the verdict's metric, with its 95% interval.
+        manifest: the manifest without file hashes.
+        schema: schema of features and targets.
+        history: errors by epoch, see :class:`training.fit.epochs.Epochs`; empty if the model does not learn by epochs.
+        best_epochs: best epoch of each network.
+        y, value: float64 (n_samples, n_targets), true values and predictions.
+        rows_are: what sentences call these rows.
+        ratios: ratio of the network's error to each baseline's, by the verdict's metric, with its 95% interval.
         levels: intervals, level by level.
-        importance: of the features.
-        dependence: of the most important ones.
-        overview: of the table.
+        importance: importance of the features.
+        dependence: partial dependence on the most important features.
+        overview: overview of the table.
     """
 
     manifest: Manifest
@@ -86,11 +86,11 @@ def gather(
     measured: Measured,
     overview: Overview,
 ) -> Content:
-    """Compute what is not known yet."""
+    """Gather all figures, and compute importance, dependence, ratios and levels."""
     seed = prepared.config.seed
     y, value = measured.y, measured.answer.value.astype(np.float64)
-    chosen = np.random.default_rng(seed).permutation(len(y))[:_MAX_ROWS]
-    sample = Sample(prepared.rows(measured.rows[chosen])[0], y[chosen], measured.rows_are)
+    rows = np.random.default_rng(seed).permutation(len(y))[:_MAX_ROWS]
+    sample = Sample(prepared.rows(measured.rows[rows])[0], y[rows], measured.rows_are)
     importance = permutation_importance(predictor, sample, seed)
     return Content(
         manifest=manifest,
@@ -115,7 +115,7 @@ def _level(
     upper: npt.NDArray[np.floating],
     weight: Float64 | None,
 ) -> Level:
-    # Weighted rows count as fewer: as many as would vary as much (Kish 1965).
+    # Weighted rows count as fewer: as the number of equal rows whose mean varies as much (Kish 1965).
     n = len(y) if weight is None else float(weight.sum() ** 2 / np.square(weight).sum())
     share = np.average((lower <= y) & (y <= upper), axis=0, weights=weight)
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
@@ -125,24 +125,24 @@ def _level(
 
 
 def document(content: Content) -> dict[str, Any]:
-    """The content as JSON: the manifest's fields, then the report's own."""
+    """The content as JSON: the manifest's fields, then the report's further fields."""
     targets = content.schema.target_names
     residuals = content.y - content.value
     shares = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-    found: dict[str, Any] = content.manifest.model_dump(mode="json", exclude={"files", "digest"})
-    found["rows_are"] = content.rows_are
-    found["table"] = content.overview.document()
-    found["schema"] = content.schema.model_dump(mode="json")
-    found["history"] = content.history
-    found["best_epochs"] = list(content.best_epochs)
-    found["error_ratios"] = {
+    figures: dict[str, Any] = content.manifest.model_dump(mode="json", exclude={"files", "digest"})
+    figures["rows_are"] = content.rows_are
+    figures["table"] = content.overview.document()
+    figures["schema"] = content.schema.model_dump(mode="json")
+    figures["history"] = content.history
+    figures["best_epochs"] = list(content.best_epochs)
+    figures["error_ratios"] = {
         name: {"ratio": ratio, "low": low, "high": high} for name, (ratio, low, high) in content.ratios.items()
     }
-    found["residual_quantiles"] = {
+    figures["residual_quantiles"] = {
         name: {f"{share:g}": float(np.quantile(residuals[:, j], share)) for share in shares}
         for j, name in enumerate(targets)
     }
-    found["coverage_by_level"] = {
+    figures["coverage_by_level"] = {
         name: [
             {
                 "level": at.level,
@@ -155,9 +155,9 @@ def document(content: Content) -> dict[str, Any]:
         ]
         for j, name in enumerate(targets)
     }
-    found["importance"] = _importance(content.importance, targets)
-    found["dependence"] = [_dependence(one, targets) for one in content.dependence]
-    return {name: _finite(value) for name, value in found.items()}
+    figures["importance"] = _importance(content.importance, targets)
+    figures["dependence"] = [_dependence(one, targets) for one in content.dependence]
+    return {name: _finite(value) for name, value in figures.items()}
 
 
 def _importance(importance: Importance, targets: tuple[str, ...]) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _dependence(one: Dependence, targets: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """JSON knows no NaN and no infinity: None."""
+    """A value with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

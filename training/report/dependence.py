@@ -1,4 +1,4 @@
-"""Partial dependence: the answers as one feature takes each of its values while the others stay as they are."""
+"""Partial dependence: the answers as one feature takes each of its values and the others keep theirs."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _MAX_ROWS = 300
 _FEWEST_ROWS = 50
 _MAX_CATEGORIES = 12
 _BINS = 30
-# Of the rows' values; beyond them the curve would rest on a handful of rows.
-_CUT = (0.01, 0.99)
+# Quantiles of the values at which a curve starts and ends: beyond them it would rest on very few rows.
+_ENDS = (0.01, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
 class Dependence:
-    """How the answers go with one feature.
+    """How the answers depend on one feature.
 
     Attributes:
-        feature: its name.
-        kind: as in the schema.
-        at: float64 (n_points,), values of a number, seconds since 1970 UTC of a date, 0 and 1 of a boolean;
-            positions of ``labels`` for a category.
+        feature: the feature's name.
+        kind: its kind in the schema.
+        at: float64 (n_points,), points: values of a number, seconds since 1970 UTC for a date, 0 and 1 for a boolean,
+            positions in ``labels`` for a category.
         labels: texts of the points of a boolean or category, else empty.
-        mean, low, high: float64 (n_points, n_targets): mean of the rows' answers, their 10th and 90th percentile.
-        count: float64 (n_points,) rows with each label; (n_bins,) rows in each bin of a number or date.
-        edges: float64 (n_bins + 1,) of those bins, else empty.
-        rows: how many rows were answered at each point.
+        mean, low, high: float64 (n_points, n_targets), mean of the rows' answers, their 10th and 90th percentile.
+        count: float64, number of rows: (n_points,) with each label, or (n_bins,) in each bin of a number or date.
+        edges: float64 (n_bins + 1,), edges of these bins, else empty.
+        rows: number of rows that were answered at each point.
     """
 
     feature: str
@@ -58,16 +58,16 @@ def partial_dependence(predictor: Predictor, sample: Sample, names: Sequence[str
     """Partial dependence of some features, at most six.
 
     Args:
-        predictor: of the stored network.
+        predictor: the stored network.
         sample: rows that are answered at each point.
-        names: of the features, in the order of the result.
+        names: the features' names, in the order of the result.
     """
-    chosen = list(names)[:MAX_FEATURES]
+    features = list(names)[:MAX_FEATURES]
     columns = columns_of(predictor.schema)
-    affords = affordable(predictor) // 2 // (_POINTS * max(1, len(chosen)))
+    affords = affordable(predictor) // 2 // (_POINTS * max(1, len(features)))
     n_rows = min(len(sample.y), _MAX_ROWS, max(_FEWEST_ROWS, affords))
-    found = [_one(predictor, sample, predictor.schema.feature(name), columns[name], n_rows) for name in chosen]
-    return [one for one in found if one is not None]
+    results = [_one(predictor, sample, predictor.schema.feature(name), columns[name], n_rows) for name in features]
+    return [one for one in results if one is not None]
 
 
 def _one(predictor: Predictor, sample: Sample, feature: Feature, columns: Columns, n_rows: int) -> Dependence | None:
@@ -78,14 +78,14 @@ def _one(predictor: Predictor, sample: Sample, feature: Feature, columns: Column
         at, edges, points = np.arange(len(codes), dtype=np.float64), np.zeros(0), codes
     else:
         moments = _moments(sample.X, feature, columns, predictor.schema.numeric_columns)
-        known = moments[np.isfinite(moments)]
-        if not len(known):
+        present = moments[np.isfinite(moments)]
+        if not len(present):
             return None
-        at, labels = _grid(known), ()
-        count, edges = _histogram(known, float(at[0]), float(at[-1]))
+        at, labels = _grid(present), ()
+        count, edges = _histogram(present, float(at[0]), float(at[-1]))
         points = at
     X = Encoded(sample.X.numeric[:n_rows], sample.X.categorical[:n_rows])
-    answered = np.stack([values(predictor, _held(X, predictor, feature, columns, p)) for p in points])
+    answered = np.stack([values(predictor, _with_value(X, predictor, feature, columns, p)) for p in points])
     low, high = np.percentile(answered, [10, 90], axis=1)
     return Dependence(
         feature.name,
@@ -101,8 +101,8 @@ def _one(predictor: Predictor, sample: Sample, feature: Feature, columns: Column
     )
 
 
-def _held(X: Encoded, predictor: Predictor, feature: Feature, columns: Columns, point: float) -> Encoded:
-    """The rows with one feature held at a point, as the encoder would have it."""
+def _with_value(X: Encoded, predictor: Predictor, feature: Feature, columns: Columns, point: float) -> Encoded:
+    """The rows with one feature set to the value ``point``, encoded as the encoder does it."""
     numeric, categorical = X.numeric.copy(), X.categorical.copy()
     for i in columns.categorical:
         categorical[:, i] = int(point)
@@ -116,7 +116,7 @@ def _held(X: Encoded, predictor: Predictor, feature: Feature, columns: Columns, 
 
 
 def _moments(X: Encoded, feature: Feature, columns: Columns, names: Sequence[NumericColumn]) -> Float64:
-    """The rows' values in the feature's own unit; NaN where missing, or where a date has lost its days."""
+    """The rows' values in the feature's unit, NaN where missing; empty for a date without its days."""
     for i in columns.numeric:
         if names[i].part is None:
             return np.asarray(X.numeric[:, i].astype(np.float64) + feature.offset)
@@ -125,32 +125,32 @@ def _moments(X: Encoded, feature: Feature, columns: Columns, names: Sequence[Num
     return np.zeros(0)
 
 
-def _grid(known: Float64) -> Float64:
-    distinct = np.unique(known)
+def _grid(present: Float64) -> Float64:
+    distinct = np.unique(present)
     if len(distinct) <= _POINTS:
         return distinct
-    low, high = np.quantile(known, _CUT)
+    low, high = np.quantile(present, _ENDS)
     return np.linspace(low, high, _POINTS) if high > low else np.linspace(distinct[0], distinct[-1], _POINTS)
 
 
-def _histogram(known: Float64, low: float, high: float) -> tuple[Float64, Float64]:
-    """Rows in bins from low to high. The low end comes off first: next to 1e9 a bin may be narrower than a float."""
+def _histogram(present: Float64, low: float, high: float) -> tuple[Float64, Float64]:
+    """Number of rows in bins from low to high. Low is subtracted first: near 1e9 a bin may be narrower than a float."""
     span = high - low
     if span <= 0:
-        return np.array([float(len(known))]), np.array([low - 0.5, low + 0.5])
-    count, edges = np.histogram(known - low, bins=_BINS, range=(0.0, span))
+        return np.array([float(len(present))]), np.array([low - 0.5, low + 0.5])
+    count, edges = np.histogram(present - low, bins=_BINS, range=(0.0, span))
     return count.astype(np.float64), edges + low
 
 
 def _bars(X: Encoded, feature: Feature, columns: Columns) -> tuple[Float64, tuple[str, ...], Float64]:
-    """Codes, labels and rows of a boolean's two values, or of the categories that most rows have."""
+    """Codes, labels and numbers of rows of a boolean's two values, or of the most frequent categories."""
     if feature.kind == "boolean":
         column = X.numeric[:, columns.numeric[0]]
         codes = np.array([0.0, 1.0])
         return codes, ("false", "true"), np.array([(column == code).sum() for code in codes], np.float64)
     size = len(feature.categories) + FIRST_CATEGORY_CODE
     counts = np.bincount(X.categorical[:, columns.categorical[0]], minlength=size)
-    shown = [int(c) for c in np.argsort(-counts, kind="stable")[:_MAX_CATEGORIES] if counts[c]]
+    largest = [int(c) for c in np.argsort(-counts, kind="stable")[:_MAX_CATEGORIES] if counts[c]]
     names = {MISSING_CODE: "(missing)", OTHER_CODE: "(other)"}
-    labels = tuple(names.get(c) or feature.categories[c - FIRST_CATEGORY_CODE] for c in shown)
-    return np.array(shown, np.float64), labels, counts[shown].astype(np.float64)
+    labels = tuple(names.get(c) or feature.categories[c - FIRST_CATEGORY_CODE] for c in largest)
+    return np.array(largest, np.float64), labels, counts[largest].astype(np.float64)

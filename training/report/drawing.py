@@ -1,4 +1,4 @@
-"""What all pictures of the report share: size, colours, numbers on the axes, long names cut."""
+"""Shared by all pictures of the report: size, colours, numbers at axes, and long names shortened."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ _STYLE = {
     "legend.fontsize": 9,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
-    # A name is shown as it is: '$' in it starts no formula.
+    # Names are shown as they are: a '$' in a name starts no formula.
     "text.parse_math": False,
 }
 
 
 class Picture(NamedTuple):
-    """One drawn picture.
+    """One picture.
 
     Attributes:
-        name: of its file.
-        section: of the page: ``learning``, ``predictions``, ``intervals``, ``importance`` or ``dependence``.
-        alt: what it shows, for who cannot see it.
-        png: its bytes.
+        name: name of its file.
+        section: its place on the page: ``learning``, ``predictions``, ``intervals``, ``importance`` or ``dependence``.
+        alt: what it shows, in words for people who cannot see it.
+        png: bytes of the PNG file.
     """
 
     name: str
@@ -55,33 +55,33 @@ class Picture(NamedTuple):
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The pictures' own look, and nobody else's."""
+    """Set the look of the pictures while they are drawn; other plots of the process keep theirs."""
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         yield
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as bytes, without the date and version that would make equal pictures differ."""
+    """A figure as PNG bytes, without date and version, so that equal figures have equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def plain_numbers(*axes: Any, bins: int = 5) -> None:
-    """Few ticks with numbers as the page writes them; ``axes`` are a plot's x or y axes."""
+    """Give axes few ticks, with numbers as the page writes them; ``axes`` are x or y axes of plots."""
     for axis in axes:
         axis.set_major_locator(MaxNLocator(bins))
         axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
 
 
 def dates(axis: Any) -> None:
-    """Seconds since 1970 as days."""
+    """Label an axis of seconds since 1970 with dates."""
     axis.set_major_locator(MaxNLocator(3))
     axis.set_major_formatter(FuncFormatter(lambda value, _: _day(value)))
 
 
 def tick(value: float) -> str:
-    """A number beside an axis.
+    """A number as text at an axis.
 
     Example:
         >>> tick(250000.0), tick(2e-12), tick(0.30000000000000004)
@@ -94,14 +94,14 @@ def _day(seconds: float) -> str:
     return str(moment(seconds).date()) if FIRST_SECOND <= seconds <= LAST_SECOND else tick(seconds)
 
 
-def cut(text: str, limit: int) -> str:
-    """A name that fits beside an axis."""
+def shortened(text: str, limit: int) -> str:
+    """A text of at most ``limit`` characters, so that it fits at an axis."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def labelled(name: str, unit: str | None, limit: int = 40) -> str:
-    """A name with its unit."""
-    return cut(name, limit) + (f" ({cut(unit, 12)})" if unit else "")
+    """A name with its unit, if it has one."""
+    return shortened(name, limit) + (f" ({shortened(unit, 12)})" if unit else "")
 
 
 def no_data(axes: Axes, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The pictures of what the network uses: permutation importance and partial dependence."""
+"""Pictures of what the network uses: permutation importance and partial dependence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from training.report.content import Content
 from training.report.dependence import Dependence
-from training.report.drawing import BLUE, GREY, WIDTH, cut, dates, labelled, plain_numbers
+from training.report.drawing import BLUE, GREY, WIDTH, dates, labelled, plain_numbers, shortened
 
 _MAX_BARS = 20
 _COLUMNS = 3
@@ -19,15 +19,15 @@ def importance(content: Content, j: int) -> Figure:
     target = content.schema.targets[j]
     increase = content.importance.increase[:, :, j]
     order = np.argsort(-increase.mean(axis=1), kind="stable")[:_MAX_BARS][::-1]
-    found = increase[order]
-    mean, places = found.mean(axis=1), np.arange(len(order))
+    bars = increase[order]
+    mean, places = bars.mean(axis=1), np.arange(len(order))
     figure = Figure(figsize=(WIDTH, 1.1 + 0.27 * len(order)), layout="constrained")
     axes = figure.subplots()
     axes.barh(places, mean, height=0.7, color=BLUE, alpha=0.85)
-    ends = np.maximum([mean - found.min(axis=1), found.max(axis=1) - mean], 0)
+    ends = np.maximum([mean - bars.min(axis=1), bars.max(axis=1) - mean], 0)
     axes.errorbar(mean, places, xerr=ends, fmt="none", color="#1c2430", capsize=2, linewidth=1)
     axes.axvline(0, color=GREY, linewidth=1)
-    axes.set_yticks(places, [cut(content.importance.features[i], 34) for i in order])
+    axes.set_yticks(places, [shortened(content.importance.features[i], 34) for i in order])
     axes.set(xlabel=f"RMSE increase, {labelled(target.name, target.unit)}", title="Importance by shuffling")
     axes.grid(visible=False, axis="y")
     plain_numbers(axes.xaxis, bins=7)
@@ -36,23 +36,23 @@ def importance(content: Content, j: int) -> Figure:
 
 def dependence(content: Content, j: int) -> Figure:
     """A panel for each feature, all with one scale of answers."""
-    found = content.dependence
-    rows = -(-len(found) // _COLUMNS)
-    columns = min(_COLUMNS, len(found))
+    features = content.dependence
+    rows = -(-len(features) // _COLUMNS)
+    columns = min(_COLUMNS, len(features))
     figure = Figure(figsize=(WIDTH, 0.4 + 2.5 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for axes, one in zip(panels, found, strict=False):
+    for axes, one in zip(panels, features, strict=False):
         if one.labels:
             _bars(axes, one, j)
         else:
             _curve(axes, one, j)
         unit = content.schema.feature(one.feature).unit
         axes.set_title(labelled(one.feature, unit, 24 if columns == _COLUMNS else 60), fontsize=10)
-    for axes in panels[len(found) :]:
+    for axes in panels[len(features) :]:
         axes.set_axis_off()
-    low, high = (np.array([ends(getattr(one, name)[:, j]) for one in found]) for name, ends in _ENDS)
+    low, high = (np.array([ends(getattr(one, name)[:, j]) for one in features]) for name, ends in _ENDS)
     span = float(high.max() - low.min()) or max(1e-9 * abs(float(high.max())), 1e-12)
-    # Below the curves there is room for the histogram of the rows.
+    # Leave room below the curves for the histogram of the rows.
     panels[0].set_ylim(float(low.min()) - 0.22 * span, float(high.max()) + 0.06 * span)
     plain_numbers(panels[0].yaxis)
     figure.supylabel(
@@ -74,7 +74,7 @@ def _curve(axes: Axes, one: Dependence, j: int) -> None:
         plain_numbers(axes.xaxis, bins=4)
     most = one.count.max(initial=0.0)
     if most > 0:
-        # In axes' height: the rows have another scale than the answers.
+        # Heights are shares of the axes, since rows have another scale than answers.
         heights = 0.14 * one.count / most
         widths = np.diff(one.edges)
         axes.bar(
@@ -90,7 +90,7 @@ def _bars(axes: Axes, one: Dependence, j: int) -> None:
     shares = one.count / max(one.count.max(initial=1.0), 1.0)
     axes.bar(one.at, 0.14 * shares, 0.6, color=GREY, alpha=0.45, transform=axes.get_xaxis_transform())
     turned = len(one.at) > 3 or max(map(len, one.labels)) > 8
-    axes.set_xticks(one.at, [cut(label, 14) for label in one.labels], fontsize=8, rotation=40 if turned else 0)
+    axes.set_xticks(one.at, [shortened(label, 14) for label in one.labels], fontsize=8, rotation=40 if turned else 0)
     if turned:
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")

@@ -42,7 +42,7 @@ details { margin: .6rem 0 } summary { cursor: pointer; color: var(--blue) } ul {
 
 
 def text(value: object) -> str:
-    """A value as text of the page."""
+    """A value as escaped text."""
     return html.escape(str(value))
 
 
@@ -56,13 +56,13 @@ def table(
     """A table that scrolls by itself where the screen is narrow.
 
     Args:
-        header: of the columns.
-        rows: their cells.
-        words: cells are words, and stand left: all of them, or those under these headers. Defaults to False.
-        ours: the row with this first cell is set apart. Defaults to None.
+        header: headers of the columns.
+        rows: cells of each row.
+        words: cells that are words, aligned left: True for all, or the headers of their columns. Defaults to False.
+        ours: first cell of the row that is highlighted. Defaults to None.
     """
-    left = () if isinstance(words, bool) else words
-    looks = [' class="word"' if h in left else "" for h in header]
+    word_headers = () if isinstance(words, bool) else words
+    looks = [' class="word"' if h in word_headers else "" for h in header]
     head = "".join(f'<th scope="col"{look}>{text(h)}</th>' for look, h in zip(looks, header, strict=True))
     body = []
     for row in rows:
@@ -77,8 +77,8 @@ def table(
 def image(picture: Picture, caption: str = "") -> str:
     """A picture inside the page, with its caption."""
     data = base64.b64encode(picture.png).decode()
-    shown = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
-    return f'<figure><img alt="{text(picture.alt)}" src="data:image/png;base64,{data}">{shown}</figure>'
+    below = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
+    return f'<figure><img alt="{text(picture.alt)}" src="data:image/png;base64,{data}">{below}</figure>'
 
 
 def document(title: str, parts: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Permutation importance: by how much the RMSE grows when one feature's values are shuffled among the rows."""
+"""Permutation importance: how much the RMSE grows when one feature's values are shuffled among the rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Float64 = npt.NDArray[np.float64]
 REPEATS = 5
 _FEWEST_REPEATS = 2
 _FEWEST_ROWS = 200
-# Of more features only those are shuffled with which the answers vary most.
+# Most features that are shuffled: those with which the answers vary most.
 _MAX_FEATURES = 40
 _FEWEST_FEATURES = 10
 _BINS = 10
@@ -27,10 +27,10 @@ class Importance:
     """What shuffling each feature costs.
 
     Attributes:
-        features: the shuffled ones, the most important first.
+        features: names of the shuffled features, the most important first.
         increase: float64 (n_features, n_repeats, n_targets), growth of the RMSE in target units.
-        rows: how many rows were answered.
-        of: how many features the schema has.
+        rows: number of rows that were answered.
+        of: number of the schema's features.
     """
 
     features: tuple[str, ...]
@@ -44,12 +44,12 @@ class Importance:
 
 
 def permutation_importance(predictor: Predictor, sample: Sample, seed: int) -> Importance:
-    """Shuffle feature by feature and answer again; the encoded columns of one feature move together.
+    """Shuffle one feature after another and answer again; the encoded columns of a feature move together.
 
     Args:
-        predictor: of the stored network.
-        sample: rows with what came true.
-        seed: of the shuffles.
+        predictor: the stored network.
+        sample: rows with their true values.
+        seed: seed of the shuffles.
     """
     columns = columns_of(predictor.schema)
     n_features, n_rows, repeats = _within(affordable(predictor), len(columns), len(sample.y))
@@ -71,7 +71,7 @@ def permutation_importance(predictor: Predictor, sample: Sample, seed: int) -> I
 
 
 def _within(answers: int, n_features: int, n_rows: int) -> tuple[int, int, int]:
-    """Features, rows and repeats that the answers suffice for: fewer rows first, then features, then repeats."""
+    """Features, rows and repeats within a number of answers: fewer rows first, then features, then repeats."""
     features, repeats = min(n_features, _MAX_FEATURES), REPEATS
     rows = min(n_rows, max(_FEWEST_ROWS, answers // (features * repeats)))
     features = min(features, max(_FEWEST_FEATURES, answers // (rows * repeats)))
@@ -80,19 +80,19 @@ def _within(answers: int, n_features: int, n_rows: int) -> tuple[int, int, int]:
 
 
 def _screened(X: Encoded, answers: Float64, columns: dict[str, Columns]) -> list[str]:
-    """Features, those first whose values alone explain most of the answers: (n_samples, n_targets)."""
+    """Names of the features, the ones that alone explain most of the answers, (n_samples, n_targets), first."""
     spread = np.maximum(answers.std(axis=0), np.finfo(float).tiny)
     z = (answers - answers.mean(axis=0)) / spread
     scores = {}
     for name, (numeric, categorical) in columns.items():
-        found = [_between(_binned(X.numeric[:, i]), z) for i in numeric]
-        found += [_between(X.categorical[:, i], z) for i in categorical]
-        scores[name] = max(found)
+        shares = [_between(_binned(X.numeric[:, i]), z) for i in numeric]
+        shares += [_between(X.categorical[:, i], z) for i in categorical]
+        scores[name] = max(shares)
     return sorted(scores, key=lambda name: -scores[name])
 
 
 def _binned(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Deciles, and one bin for missing values."""
+    """Bin of each value: its decile, or a further bin if it is missing."""
     bins = np.full(len(values), _BINS)
     present = np.isfinite(values)
     if present.any():

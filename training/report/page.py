@@ -1,4 +1,4 @@
-"""The report as one page: what a person reads to decide whether to promote a version."""
+"""The report as one page, which a person reads to decide whether to promote a version."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _METRICS = {
     "mape": "MAPE",
     "rmsle": "RMSLE",
 }
-# Of more features the others stand folded.
+# Most features that a table shows; the others are in a folded table.
 _MAX_FEATURES = 50
 _SECTIONS = {
     "table": "The table",
@@ -41,7 +41,7 @@ _SECTIONS = {
 
 
 def page(content: Content, pictures: list[Picture]) -> str:
-    """The page as HTML, pictures inside; it needs no script and no other file."""
+    """The page as HTML with the pictures inside; it needs no script and no other file."""
     manifest = content.manifest
     title = f"{manifest.model_name}:{manifest.model_version}"
     return document(title, _parts(content, title, pictures))
@@ -65,16 +65,16 @@ def _parts(content: Content, title: str, pictures: list[Picture]) -> Iterator[st
     if advice is not None:
         yield f'<p class="next">Next: {text(advice.sentence)} <code>{text(advice.command)}</code></p>'
     if not verdict.beats_mean:
-        yield "<p>The service is kept from it: <code>trueline promote</code> refuses this version unless forced.</p>"
+        yield "<p>The service does not get this version: <code>trueline promote</code> refuses it unless forced.</p>"
     if manifest.notes:
-        yield f'<p class="soft">{len(manifest.notes)} <a href="#notes">notes</a> on what training met.</p>'
+        yield f'<p class="soft">{len(manifest.notes)} <a href="#notes">notes</a> on the training.</p>'
     yield from _table(content.overview)
     yield from _against(content)
     yield from _pictured(content, pictures)
     yield from _features(content)
     yield _heading("notes")
     notes = "".join(f"<li>{text(note)}</li>" for note in manifest.notes)
-    yield f"<ul>{notes}</ul>" if notes else "<p>Nothing was dropped, repaired or warned about.</p>"
+    yield f"<ul>{notes}</ul>" if notes else "<p>Nothing was left out or repaired, and nothing looks odd.</p>"
     yield from _lineage(content)
 
 
@@ -100,7 +100,7 @@ def _against(content: Content) -> Iterator[str]:
     manifest = content.manifest
     yield _heading("against")
     same = f"{len(content.y):,} {text(content.rows_are)}"
-    yield f"<p>All on the same {same}, each answered by models that have not seen it.</p>"
+    yield f"<p>All models are compared on the same {same}; each row is answered by models that have not seen it.</p>"
     kind = KINDS[manifest.objective].plain
     several = len(manifest.metrics) > 1
     over = ", mean over the targets" if several else ""
@@ -108,7 +108,7 @@ def _against(content: Content) -> Iterator[str]:
         [f"the network's {kind} over that of{over}", "ratio", "95% interval", "so the network is"],
         [
             [name, _ratio(ratio), f"{_ratio(low)} to {_ratio(high)}", _reading(low, high)]
-            for name, (ratio, low, high) in sorted(content.ratios.items(), key=lambda found: -found[1][0])
+            for name, (ratio, low, high) in sorted(content.ratios.items(), key=lambda entry: -entry[1][0])
         ],
     )
     yield '<p class="soft">The interval is a bootstrap over pairs of errors on the same row; below 1 is better.</p>'
@@ -116,12 +116,12 @@ def _against(content: Content) -> Iterator[str]:
         unit = f" ({target.unit})" if target.unit else ""
         yield f"<h3>{text(target.name + unit)}</h3>"
         rows = manifest.compared(target.name)
-        # The objective's own follow; a baseline has not all of them.
+        # The objective's own metrics follow; a baseline may lack some of them.
         own = [m for m in manifest.metrics[target.name] if m not in (*_METRICS, "mse", "msle")]
-        known = {**_METRICS, **dict(zip(own, own, strict=True))}
+        names = {**_METRICS, **dict(zip(own, own, strict=True))}
         ordered = by_error(rows, manifest.verdict.metric)
-        body = [[name, *(metric(m, found.get(m)) for m in known)] for name, found in ordered]
-        yield table(["model", *known.values()], body, ours=next(iter(rows)))
+        body = [[name, *(metric(m, figures.get(m)) for m in names)] for name, figures in ordered]
+        yield table(["model", *names.values()], body, ours=next(iter(rows)))
 
 
 def _ratio(value: float) -> str:
@@ -154,17 +154,18 @@ def _pictured(content: Content, pictures: list[Picture]) -> Iterator[str]:
         )
     yield from map(image, by_section.get("intervals", []))
     yield _heading("uses")
-    found = content.importance
+    importance = content.importance
     limited = (
-        f" Of {found.of:,} features these are the {len(found.features)} that the predictions vary with most."
-        if len(found.features) < found.of
+        f" These are the {len(importance.features)} of {importance.of:,} features with which the predictions vary most."
+        if len(importance.features) < importance.of
         else ""
     )
     yield (
-        f"<p>How much the error grows when a feature's values are shuffled among {found.rows:,} of the "
-        f"{text(content.rows_are)} ({found.repeats} times; the lines are from the least to the largest).{limited} The "
-        "stored model answers, which has seen such rows in training: it shows what the model relies on, not what "
-        "another model could do without. Of features that say the same, each may look dispensable.</p>"
+        f"<p>How much the error grows when a feature's values are shuffled among {importance.rows:,} of the "
+        f"{text(content.rows_are)} ({importance.repeats} times; the lines go from the least to the largest).{limited} "
+        "The stored model answers, and it may have seen these rows in training. So this shows what the model relies "
+        "on, not what another model could do without. Where several features hold the same information, each may look "
+        "dispensable.</p>"
     )
     yield from map(image, by_section.get("importance", []))
     if content.dependence:
@@ -176,12 +177,12 @@ def _pictured(content: Content, pictures: list[Picture]) -> Iterator[str]:
     yield from map(image, by_section.get("dependence", []))
 
 
-def _augmented(found: Augmentation) -> Iterator[str]:
-    yield f"<p>{text(found.sentence)}</p>"
-    interval = f"{_ratio(found.low)} to {_ratio(found.high)}"
+def _augmented(effect: Augmentation) -> Iterator[str]:
+    yield f"<p>{text(effect.sentence)}</p>"
+    interval = f"{_ratio(effect.low)} to {_ratio(effect.high)}"
     yield table(
-        ["augmentation", f"{found.metric} with it over that without", "95% interval", "so with it is", "served"],
-        [[found.amounts, _ratio(found.ratio), interval, _reading(found.low, found.high), found.served]],
+        ["augmentation", f"{effect.metric} with it over that without", "95% interval", "so with it is", "served"],
+        [[effect.amounts, _ratio(effect.ratio), interval, _reading(effect.low, effect.high), effect.served]],
     )
 
 
@@ -197,8 +198,8 @@ def _features(content: Content) -> Iterator[str]:
 def _feature_table(features: tuple[Feature, ...]) -> str:
     header = ["feature", "kind", "unit", "range or categories", "missing", "description"]
     cells = [(f.name, f.kind, f.unit, extent(f, limit=6), f.missing, f.description) for f in features]
-    kept = [i for i in range(len(header)) if any(row[i] for row in cells)]
-    return table([header[i] for i in kept], [[row[i] or "" for i in kept] for row in cells], words=True)
+    filled = [i for i in range(len(header)) if any(row[i] for row in cells)]
+    return table([header[i] for i in filled], [[row[i] or "" for i in filled] for row in cells], words=True)
 
 
 def _lineage(content: Content) -> Iterator[str]:
@@ -219,6 +220,6 @@ def _lineage(content: Content) -> Iterator[str]:
         ],
         words=True,
     )
-    for name, found in (("Settings", lineage.config), ("Packages", lineage.packages)):
-        rows = [[key, value if isinstance(value, str) else json.dumps(value)] for key, value in found.items()]
+    for name, entries in (("Settings", lineage.config), ("Packages", lineage.packages)):
+        rows = [[key, value if isinstance(value, str) else json.dumps(value)] for key, value in entries.items()]
         yield f"<h3>{name}</h3>{table(['name', 'value'], rows, words=True)}"

@@ -1,4 +1,4 @@
-"""The rows and the budget with which the report asks the network what it uses."""
+"""Rows and number of answers with which the report measures what the network uses."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ from artifact.rows.schema import FeatureSchema
 
 Float64 = npt.NDArray[np.float64]
 
-# Multiplications of all answers together: about a second of one core. It depends on the network and not on a clock, so
-# that the same training gives the same report.
+# Multiplications for all answers: about a second of one core. The number of answers depends on the network, not on a
+# clock, so that the same training gives the same report.
 BUDGET = 12e9
-# A small network's time goes into its rows all the same.
+# Most answers: a small network has few multiplications, but each row takes some time too.
 MAX_ANSWERS = 300_000
-# Rows of one call to the network.
 
 
 class Columns(NamedTuple):
-    """Where a feature stands among the encoded columns: positions of the numeric and of the categorical input."""
+    """Positions of a feature's columns among the numeric and among the categorical inputs."""
 
     numeric: tuple[int, ...]
     categorical: tuple[int, ...]
 
 
 class Sample(NamedTuple):
-    """Rows of the table that measured the network.
+    """Some of the rows that measured the network.
 
     Attributes:
         X: encoded rows.
         y: float64 (n_samples, n_targets), in target units.
-        rows_are: how a reader calls them.
+        rows_are: what sentences call the rows.
     """
 
     X: Encoded
@@ -43,7 +42,7 @@ class Sample(NamedTuple):
 
 
 def columns_of(schema: FeatureSchema) -> dict[str, Columns]:
-    """The encoded columns of each feature; a date has several."""
+    """The encoded columns of each feature, by its name; a date has several."""
     numeric = [column.feature for column in schema.numeric_columns]
     categorical = [feature.name for feature in schema.categorical]
     return {
@@ -56,7 +55,7 @@ def columns_of(schema: FeatureSchema) -> dict[str, Columns]:
 
 
 def affordable(predictor: Predictor) -> int:
-    """How many answers the budget pays for."""
+    """Number of answers within :data:`BUDGET`."""
     config = predictor.manifest.lineage.config
     # The members of a network share its weights: each multiplies by all of them.
     cost = max(1, predictor.manifest.parameters * int(config.get("members") or 1))

@@ -1,4 +1,4 @@
-"""Writes the report's files."""
+"""Writes the files of a report."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ def write_report(
     """Write ``report.json``, ``report.html`` and the pictures.
 
     Args:
-        folder: made by this function.
-        manifest: without file hashes.
-        predictor: of what is stored.
+        folder: the folder that this function makes.
+        manifest: the manifest without file hashes.
+        predictor: the stored model.
         prepared: the rows.
-        fitted: the networks, for their history.
-        measured: what unseen rows showed.
-        overview: of the table.
+        fitted: the networks, with their history.
+        measured: results on unseen rows.
+        overview: overview of the table.
 
     Returns:
-        The manifest with facts and notes on results that are too good.
+        The manifest, with facts and notes added if results are too good.
 
     Raises:
         OSError: the disk is full or cannot be written.
     """
     folder.mkdir()
     content = gather(manifest, predictor, prepared, fitted, measured, overview)
-    r2 = {t: {name: found.get("r2") for name, found in manifest.compared(t).items()} for t in manifest.metrics}
+    r2 = {t: {name: figures.get("r2") for name, figures in manifest.compared(t).items()} for t in manifest.metrics}
     suspects = too_good(r2, content.importance.features, content.importance.increase, content.importance.of)
-    told = {"notes": (*manifest.notes, *sentences(suspects)), "facts": manifest.facts.plus(suspects)}
-    content = replace(content, manifest=manifest.model_copy(update=told))
-    drawn = pictures(content)
-    for picture in drawn:
+    update = {"notes": (*manifest.notes, *sentences(suspects)), "facts": manifest.facts.plus(suspects)}
+    content = replace(content, manifest=manifest.model_copy(update=update))
+    images = pictures(content)
+    for picture in images:
         (folder / picture.name).write_bytes(picture.png)
     text = json.dumps(document(content), indent=1, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "report.html").write_text(page(content, drawn), encoding="utf-8")
+    (folder / "report.html").write_text(page(content, images), encoding="utf-8")
     return content.manifest

@@ -41,11 +41,11 @@ def key_column(name: str, present: int, distinct: int, low: int, high: int) -> K
     """
     if present < _FEWEST_ROWS:
         return None
-    is_named_so = _NAMED.search(name) is not None
-    if distinct < (0.5 if is_named_so else 0.99) * present:
+    has_key_name = _NAMED.search(name) is not None
+    if distinct < (0.5 if has_key_name else 0.99) * present:
         return None
     dense = high - low + 1 <= _GAPS * distinct
     digits = len(str(abs(low))) == len(str(abs(high))) and low > 0 and len(str(high)) >= _DIGITS
-    if not (is_named_so or dense or digits):
+    if not (has_key_name or dense or digits):
         return None
     return KeyColumn(column=name, distinct=distinct, rows=present)

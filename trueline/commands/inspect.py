@@ -105,13 +105,13 @@ def inspect_command(
 
 
 def _shown(inspected: Inspected) -> Iterator[Table | Text]:
-    from training.overview.alerts import TOLD
+    from training.overview.alerts import NOTES
 
     overview = inspected.overview
     yield Text(f"{overview.data}: {overview.rows:,} rows, {len(overview.columns):,} columns")
     yield overview_table(overview)
     for alert in overview.alerts:
-        yield Text(f"Note: {alert.sentence}" if alert.kind in TOLD else f"Check: {alert.sentence}")
+        yield Text(f"Note: {alert.sentence}" if alert.kind in NOTES else f"Check: {alert.sentence}")
     if not overview.alerts:
         yield Text("Nothing asks for a look.")
 
