@@ -14,18 +14,18 @@ TYPED = ("my houses.csv", "--target", "price [EUR]", "--preset", "fast", "--set"
 
 
 def manifest(worth_it, best, *, command=TYPED, family="mlp", objective="mse", parts=None, **config):
-    found = build_manifest(build_schema(), "houses", "v1")
-    lineage = found.lineage.model_copy(
+    base = build_manifest(build_schema(), "houses", "v1")
+    lineage = base.lineage.model_copy(
         update={"config": {"preset": "fast", **config}, "command": command, **({"parts": parts} if parts else {})}
     )
-    verdict = found.verdict.model_copy(
+    verdict = base.verdict.model_copy(
         update={"worth_it": worth_it, "best_baseline": best, "beats_mean": worth_it != "hopeless"}
     )
-    return found.model_copy(update={"lineage": lineage, "verdict": verdict, "family": family, "objective": objective})
+    return base.model_copy(update={"lineage": lineage, "verdict": verdict, "family": family, "objective": objective})
 
 
 @pytest.mark.parametrize(
-    ("made", "sentence", "options"),
+    ("version", "sentence", "options"),
     [
         (manifest("tie", "ridge"), "Ridge regression does as well, and is simpler:", ["--model", "ridge"]),
         (manifest("no", "elastic_net"), "Elastic net does better:", ["--model", "elastic-net"]),
@@ -44,12 +44,12 @@ def manifest(worth_it, best, *, command=TYPED, family="mlp", objective="mse", pa
         (manifest("no", "polynomial", objective="mae"), "More work may do better:", ["--preset", "balanced"]),
     ],
 )
-def test_the_next_command_is_the_last_one_with_what_may_do_better(made, sentence, options):
-    advice = next_step(made)
+def test_the_next_command_is_the_last_one_with_what_may_do_better(version, sentence, options):
+    advice = next_step(version)
     assert advice is not None
     assert advice.sentence.startswith(sentence)
-    kept = ["trueline", "train", "my houses.csv", "--target", "price [EUR]", "--set", "l2=0.1"]
-    assert shlex.split(advice.command) == [*kept, *options]
+    same = ["trueline", "train", "my houses.csv", "--target", "price [EUR]", "--set", "l2=0.1"]
+    assert shlex.split(advice.command) == [*same, *options]
 
 
 def test_nothing_is_said_where_nothing_is_left():
@@ -81,9 +81,9 @@ def test_the_command_is_one_that_can_be_typed(worth_it, command):
     advice = next_step(manifest(worth_it, "ridge", command=command))
     assert advice is not None
     _, name, *words = shlex.split(advice.command)
-    found = cli.get_command(click.Context(cli), name)
-    assert found is not None
-    context = found.make_context(name, words)
+    subcommand = cli.get_command(click.Context(cli), name)
+    assert subcommand is not None
+    context = subcommand.make_context(name, words)
     assert "init" not in context.params or context.params["init"] is None
 
 

@@ -108,7 +108,7 @@ def offsets(prepared: Prepared) -> np.ndarray:
     return np.array([target.offset for target in prepared.schema.targets])
 
 
-def told(prepared: Prepared) -> list[str]:
+def plain_notes(prepared: Prepared) -> list[str]:
     """The notes, without the figures that hang on which rows are held out."""
     return [re.sub(r"\d+\.\d%|'t\d+'|\d+ of \d+ categories", "...", note) for note in prepared.notes]
 
@@ -116,13 +116,15 @@ def told(prepared: Prepared) -> list[str]:
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_is_prepared_alike_in_memory_and_streamed(name, tmp_path):
     frame, fields = TABLES[name]
-    streamed, held = both(frame, tmp_path, **fields)
+    streamed, in_memory = both(frame, tmp_path, **fields)
     in_time = "time" in fields
     # Ties of time are counted in memory alone.
     shared = re.compile(r"; [\d,]+ of them share their moment .*|; rows of one moment stay together\.")
-    assert [shared.sub("", note) for note in told(streamed)] == [shared.sub("", note) for note in told(held)]
-    assert [type(fact) for fact in streamed.facts] == [type(fact) for fact in held.facts]
-    ours, theirs = Facts.of(streamed.facts), Facts.of(held.facts)
+    assert [shared.sub("", note) for note in plain_notes(streamed)] == [
+        shared.sub("", note) for note in plain_notes(in_memory)
+    ]
+    assert [type(fact) for fact in streamed.facts] == [type(fact) for fact in in_memory.facts]
+    ours, theirs = Facts.of(streamed.facts), Facts.of(in_memory.facts)
     # Shares of a variance are those of moments that are taken batch by batch, to rounding.
     rounded = {"leaks": (), "heavy_values": ()}
     assert ours.model_copy(update=rounded) == theirs.model_copy(update=rounded)
@@ -130,23 +132,23 @@ def test_a_table_is_prepared_alike_in_memory_and_streamed(name, tmp_path):
         assert one.model_dump(exclude={"share"}) == other.model_dump(exclude={"share"})
         assert one.share == pytest.approx(other.share)
     assert [(leak.column, leak.target) for leak in ours.leaks] == [(leak.column, leak.target) for leak in theirs.leaks]
-    assert streamed.schema.names == held.schema.names
-    for one, other in zip(streamed.schema.features, held.schema.features, strict=True):
+    assert streamed.schema.names == in_memory.schema.names
+    for one, other in zip(streamed.schema.features, in_memory.schema.features, strict=True):
         # Which rows are held out is drawn in another way, but where time says it; categories are those of the others.
         other_rows = {"example"} if in_time else {"example", "categories", "rare"}
         other_rows = other_rows if one.kind == "category" else set()
         assert one.model_dump(exclude=other_rows) == other.model_dump(exclude=other_rows)
         assert {*one.categories, *one.rare} == {*other.categories, *other.rare}
-    for one, other in zip(streamed.schema.targets, held.schema.targets, strict=True):
+    for one, other in zip(streamed.schema.targets, in_memory.schema.targets, strict=True):
         assert (one.name, one.offset, one.text) == (other.name, pytest.approx(other.offset, rel=1e-3), other.text)
         assert one.std == pytest.approx(other.std, rel=1e-9 if in_time else 0.5)
-    assert {n: len(r) for n, r in streamed.plan.parts._asdict().items()}.keys() == held.plan.parts._asdict().keys()
+    assert {n: len(r) for n, r in streamed.plan.parts._asdict().items()}.keys() == in_memory.plan.parts._asdict().keys()
     if in_time:
-        for one, other in zip(streamed.plan.parts, held.plan.parts, strict=True):
-            assert set(streamed.frame["row"].gather(one)) == set(held.frame["row"].gather(other))
+        for one, other in zip(streamed.plan.parts, in_memory.plan.parts, strict=True):
+            assert set(streamed.frame["row"].gather(one)) == set(in_memory.frame["row"].gather(other))
     elif not fields.get("group"):
-        assert streamed.plan.sizes() == held.plan.sizes()
-    arrays, others = in_row_order(streamed), in_row_order(held)
+        assert streamed.plan.sizes() == in_memory.plan.sizes()
+    arrays, others = in_row_order(streamed), in_row_order(in_memory)
     assert arrays.keys() == others.keys()
     for key, values in arrays.items():
         if values.dtype.kind == "U":
@@ -155,7 +157,7 @@ def test_a_table_is_prepared_alike_in_memory_and_streamed(name, tmp_path):
             assert agree.all()
         else:
             np.testing.assert_allclose(values, others[key], rtol=1e-6)
-    assert streamed.config == held.config
+    assert streamed.config == in_memory.config
 
 
 @pytest.mark.parametrize(
@@ -183,25 +185,25 @@ def test_a_table_is_refused_in_the_same_words(change, fields, tmp_path):
     path = tmp_path / "t.parquet"
     frame.write_parquet(path, row_group_size=70)
     request = Request(str(path), ("price",), "m", **{"config": CONFIG, **fields})
-    with pytest.raises(DataError) as held:
+    with pytest.raises(DataError) as in_memory:
         prepare(read_raw(request.data).frame, request)
     with (
         pytest.raises(DataError) as streamed,
         prepared_stream(request, ParquetSource(files_of(request.data)), Bounds(64, 100)),
     ):
         pass
-    assert str(streamed.value) == str(held.value)
+    assert str(streamed.value) == str(in_memory.value)
 
 
 def test_a_table_without_a_usable_column_is_refused_in_the_same_words(tmp_path):
     frame = pl.DataFrame({"price": np.arange(200.0), "empty": [None] * 200, "one": [1] * 200})
     frame.write_parquet(tmp_path / "t.parquet")
     request = Request(str(tmp_path / "t.parquet"), ("price",), "m", CONFIG)
-    with pytest.raises(DataError, match=r"at least one usable feature.*it is constant") as held:
+    with pytest.raises(DataError, match=r"at least one usable feature.*it is constant") as in_memory:
         prepare(read_raw(request.data).frame, request)
     with (
         pytest.raises(DataError) as streamed,
         prepared_stream(request, ParquetSource(files_of(request.data)), Bounds()),
     ):
         pass
-    assert str(streamed.value) == str(held.value)
+    assert str(streamed.value) == str(in_memory.value)

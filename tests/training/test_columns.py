@@ -47,9 +47,9 @@ def test_column_order_other_columns_and_the_target_do_not_matter():
 
 def test_other_types_that_mean_the_same_are_taken():
     frame = FRAME.with_columns(b=pl.Series([1, None]), c=pl.Series([1, None]), i=pl.Series([1.0, 2.0]))
-    found = encode_frame(frame, SCHEMA)
-    assert found.numeric[0, 2] == 1
-    assert found.categorical[0, 0] == 2
+    encoded = encode_frame(frame, SCHEMA)
+    assert encoded.numeric[0, 2] == 1
+    assert encoded.categorical[0, 0] == 2
 
 
 def test_an_absent_column_is_refused_with_the_nearest_of_the_tables_own():
@@ -67,10 +67,10 @@ def test_an_absent_column_is_refused_with_the_nearest_of_the_tables_own():
 
 
 def test_an_absent_column_is_missing_on_request_where_training_saw_it_missing():
-    found = encode_frame(FRAME.drop("n", "c"), SCHEMA, missing_columns="impute")
-    assert np.isnan(found.numeric[:, 0]).all()
-    assert found.categorical[:, 0].tolist() == [0, 0]
-    assert [(w.row, w.field, w.kind) for w in found.warnings] == [
+    encoded = encode_frame(FRAME.drop("n", "c"), SCHEMA, missing_columns="impute")
+    assert np.isnan(encoded.numeric[:, 0]).all()
+    assert encoded.categorical[:, 0].tolist() == [0, 0]
+    assert [(w.row, w.field, w.kind) for w in encoded.warnings] == [
         (row, name, "missing_column") for name in "nc" for row in (0, 1)
     ]
     for choice in ("refuse", "impute"):
@@ -93,8 +93,8 @@ def test_text_in_a_column_of_numbers_names_its_row():
 
 
 def test_an_empty_text_column_is_missing():
-    found = encode_frame(FRAME.with_columns(n=pl.Series([None, "NA"]), b=pl.Series([None, ""])), SCHEMA)
-    assert np.isnan(found.numeric[:, [0, 2]]).all()
+    encoded = encode_frame(FRAME.with_columns(n=pl.Series([None, "NA"]), b=pl.Series([None, ""])), SCHEMA)
+    assert np.isnan(encoded.numeric[:, [0, 2]]).all()
 
 
 def test_a_table_without_any_feature_is_refused_though_all_may_be_missing():

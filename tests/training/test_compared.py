@@ -37,8 +37,8 @@ def two_cores(monkeypatch):
 
 def children() -> list[psutil.Process]:
     """Those that fit; the one that watches over semaphores is none."""
-    found = psutil.Process().children(recursive=True)
-    return [child for child in found if "popen_loky_posix" in " ".join(child.cmdline())]
+    processes = psutil.Process().children(recursive=True)
+    return [child for child in processes if "popen_loky_posix" in " ".join(child.cmdline())]
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def children() -> list[psutil.Process]:
 def test_another_process_answers_the_same_to_the_last_bit(prepared, two_cores):
     with compared(prepared) as others:
         assert len(children()) == 1
-        found = others()
+        answers = others()
     here = Comparison.of(prepared).answers()
-    assert list(found) == list(here)
+    assert list(answers) == list(here)
     for name, values in here.items():
-        np.testing.assert_array_equal(found[name], values)
+        np.testing.assert_array_equal(answers[name], values)
 
 
 def test_answers_are_to_the_rows_that_measure_in_target_units():
@@ -85,8 +85,8 @@ def test_a_process_that_is_ended_is_done_without(two_cores):
     with compared(prepared) as others:
         for child in children():
             child.kill()
-        found = others()
-    np.testing.assert_array_equal(found["ridge"], Comparison.of(prepared).answers()["ridge"])
+        answers = others()
+    np.testing.assert_array_equal(answers["ridge"], Comparison.of(prepared).answers()["ridge"])
 
 
 def test_a_system_without_processes_is_done_without(two_cores, monkeypatch):
@@ -139,5 +139,5 @@ def test_the_other_process_loads_no_network():
         "import sys, training.evaluation.beside, training.evaluation.baselines;"
         "print({'keras', 'tensorflow', 'jax'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"
+    process = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert process.stdout.strip() == "set()"

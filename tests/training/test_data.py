@@ -34,13 +34,13 @@ def column(tmp_path: Path, *values: str) -> pl.Series:
     ],
 )
 def test_text_is_read_as_what_all_its_values_are(tmp_path, values, dtype, expected):
-    found = column(tmp_path, *values)
-    assert (found.dtype, found.to_list()) == (dtype, expected)
+    typed = column(tmp_path, *values)
+    assert (typed.dtype, typed.to_list()) == (dtype, expected)
 
 
 def test_dates_in_any_iso_form_and_zone_become_one_instant(tmp_path):
-    found = column(tmp_path, "2024-05-01T12:00:00+02:00", "2024-05-01 10:00:00", "2024-05-01")
-    assert [str(v) for v in found] == ["2024-05-01 10:00:00", "2024-05-01 10:00:00", "2024-05-01 00:00:00"]
+    values = column(tmp_path, "2024-05-01T12:00:00+02:00", "2024-05-01 10:00:00", "2024-05-01")
+    assert [str(v) for v in values] == ["2024-05-01 10:00:00", "2024-05-01 10:00:00", "2024-05-01 00:00:00"]
 
 
 def test_a_column_named_as_text_stays_text(tmp_path):
@@ -81,9 +81,9 @@ def test_zones_categories_and_decimals_of_typed_files(tmp_path):
     frame = pl.DataFrame({"c": pl.Series(["u", "v"], dtype=pl.Categorical), "n": pl.Series([1, 2], dtype=pl.UInt8)})
     frame = frame.with_columns(t=pl.Series(["2024-05-01T12:00:00+02:00"] * 2).str.to_datetime(time_zone="Europe/Paris"))
     frame.write_parquet(tmp_path / "t.parquet")
-    found = read_table(str(tmp_path / "t.parquet"))
-    assert found.dtypes == [pl.String, pl.Int64, pl.Datetime("us")]
-    assert found["t"][0].hour == 10
+    table = read_table(str(tmp_path / "t.parquet"))
+    assert table.dtypes == [pl.String, pl.Int64, pl.Datetime("us")]
+    assert table["t"][0].hour == 10
 
 
 @pytest.mark.parametrize(

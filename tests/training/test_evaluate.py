@@ -40,30 +40,30 @@ def answers(error: float) -> np.ndarray:
     ("error", "worth_it", "says"), [(0.3, "yes", "Yes"), (0.7, "no", "No"), (0.5, "tie", "Undecided")]
 )
 def test_the_verdict_follows_the_paired_errors(error, worth_it, says):
-    found = verdict(Y, answers(error), OTHERS, TrainConfig())
-    assert found.worth_it == worth_it
-    assert found.sentence.startswith(says)
-    assert found.best_baseline == "ridge"
-    assert found.beats_mean
-    assert found.low < found.ratio < found.high
-    assert found.ratio == pytest.approx(error / 0.5, rel=0.1)
+    result = verdict(Y, answers(error), OTHERS, TrainConfig())
+    assert result.worth_it == worth_it
+    assert result.sentence.startswith(says)
+    assert result.best_baseline == "ridge"
+    assert result.beats_mean
+    assert result.low < result.ratio < result.high
+    assert result.ratio == pytest.approx(error / 0.5, rel=0.1)
 
 
 def test_a_network_that_is_the_mean_does_not_beat_it():
-    found = verdict(Y, np.full_like(Y, 0.01), {"mean": np.zeros_like(Y)}, TrainConfig())
-    assert not found.beats_mean
-    assert found.worth_it == "no"
-    assert "does not beat predicting the mean" in found.sentence
+    result = verdict(Y, np.full_like(Y, 0.01), {"mean": np.zeros_like(Y)}, TrainConfig())
+    assert not result.beats_mean
+    assert result.worth_it == "no"
+    assert "does not beat predicting the mean" in result.sentence
 
 
 def test_case_05b_a_model_worse_than_the_mean_of_the_rows_says_so():
     """The training rows' mean is beaten, for the target has moved; the test rows' own is not."""
     y = Y + 100
     network, others = np.full_like(y, 95.0), {"mean": np.zeros_like(y), "ridge": np.full_like(y, 80.0)}
-    found = verdict(y, network, others, TrainConfig())
+    result = verdict(y, network, others, TrainConfig())
     r2 = 1 - float(np.square(y - network).mean() / y.var())
-    assert found.worth_it == "yes"
-    assert f"Even so it is worse than the mean of the test rows themselves (R2 {r2:.2f})" in found.sentence
+    assert result.worth_it == "yes"
+    assert f"Even so it is worse than the mean of the test rows themselves (R2 {r2:.2f})" in result.sentence
 
 
 @pytest.mark.parametrize(("objective", "word"), [("mae", "median"), ("gaussian", "mean"), ("poisson", "mean")])
@@ -71,8 +71,8 @@ def test_the_rows_own_constant_is_the_objectives(objective, word):
     y = Y + 100
     network = np.full_like(y, 95.0)
     others = {"median" if objective == "mae" else "mean": np.full_like(y, 50.0), "glm": np.full_like(y, 60.0)}
-    found = verdict(y, network, others, TrainConfig(objective=objective), weight=np.linspace(0.5, 1.5, len(y)))
-    assert f"worse than the {word} of the test rows themselves" in found.sentence
+    result = verdict(y, network, others, TrainConfig(objective=objective), weight=np.linspace(0.5, 1.5, len(y)))
+    assert f"worse than the {word} of the test rows themselves" in result.sentence
 
 
 def test_a_model_that_beats_the_rows_own_mean_has_no_such_sentence():
@@ -89,10 +89,10 @@ def test_a_model_that_beats_the_rows_own_mean_has_no_such_sentence():
     ],
 )
 def test_the_verdict_names_the_family(model, says):
-    found = verdict(Y, answers(0.3), OTHERS, TrainConfig(model=model))
-    assert says in found.sentence
+    result = verdict(Y, answers(0.3), OTHERS, TrainConfig(model=model))
+    assert says in result.sentence
     if model == "ridge":
-        assert "than that of scikit-learn's ridge regression, the best baseline" in found.sentence
+        assert "than that of scikit-learn's ridge regression, the best baseline" in result.sentence
 
 
 def test_targets_of_any_scale_count_alike():
@@ -104,21 +104,21 @@ def test_targets_of_any_scale_count_alike():
 
 def test_metrics_by_hand():
     y, value = np.array([1.0, 2.0, 4.0]), np.array([1.0, 3.0, 2.0])
-    found = regression_metrics(y, value)
-    assert found["mse"] == pytest.approx(5 / 3)
-    assert found["rmse"] == pytest.approx((5 / 3) ** 0.5)
-    assert found["mae"] == pytest.approx(1.0)
-    assert found["mape"] == pytest.approx((0 + 0.5 + 0.5) / 3)
-    assert found["r2"] == pytest.approx(1 - 5 / (14 / 3))
-    assert found["rmsle"] == pytest.approx(np.sqrt(np.mean(np.log(np.array([2, 4, 3]) / [2, 3, 5]) ** 2)))
+    figures = regression_metrics(y, value)
+    assert figures["mse"] == pytest.approx(5 / 3)
+    assert figures["rmse"] == pytest.approx((5 / 3) ** 0.5)
+    assert figures["mae"] == pytest.approx(1.0)
+    assert figures["mape"] == pytest.approx((0 + 0.5 + 0.5) / 3)
+    assert figures["r2"] == pytest.approx(1 - 5 / (14 / 3))
+    assert figures["rmsle"] == pytest.approx(np.sqrt(np.mean(np.log(np.array([2, 4, 3]) / [2, 3, 5]) ** 2)))
 
 
 def test_metrics_that_are_not_defined_are_none():
-    found = regression_metrics(np.array([0.0, -3.0]), np.array([1.0, 2.0]))
-    assert (found["mape"], found["msle"], found["rmsle"]) == (None, None, None)
-    found = regression_metrics(np.full(3, 7.5), np.array([1.0, 2.0, 7.5]), np.array([1.0, 2.0, 3.0]))
-    assert (found["r2"], found["explained_variance"]) == (None, None)
-    assert found["rmse"] > 0
+    figures = regression_metrics(np.array([0.0, -3.0]), np.array([1.0, 2.0]))
+    assert (figures["mape"], figures["msle"], figures["rmsle"]) == (None, None, None)
+    figures = regression_metrics(np.full(3, 7.5), np.array([1.0, 2.0, 7.5]), np.array([1.0, 2.0, 3.0]))
+    assert (figures["r2"], figures["explained_variance"]) == (None, None)
+    assert figures["rmse"] > 0
 
 
 def mixed_request() -> tuple[pl.DataFrame, Request]:

@@ -63,8 +63,8 @@ def test_moments_beyond_the_calendar_are_missing_and_told(unit, tmp_path):
     frame = pl.DataFrame({"until": pl.Series(until).cast(pl.Datetime(unit)), "area": AREA, "price": PRICE})
     manifest, folder, path = trained(frame, tmp_path, ending="parquet")
     # What does not even fit into microseconds is missing as the file is read.
-    told = 2 if unit == "us" else 1
-    sentence = f"Column 'until' holds {told} moments outside the years 1 to 9999; they count as missing."
+    count = 2 if unit == "us" else 1
+    sentence = f"Column 'until' holds {count} moments outside the years 1 to 9999; they count as missing."
     assert sentence in manifest.notes
     assert Predictor.load(folder).schema.feature("until").missing == "impute"
     assert np.isfinite(answers_of(folder, path)).all()
@@ -84,7 +84,7 @@ def test_far_moments_of_a_streamed_table_are_told_too(tmp_path):
     frame = pl.DataFrame({"until": pl.Series(until).cast(pl.Datetime("us")), "area": area, "price": 2000 * area})
     frame.write_parquet(tmp_path / "t.parquet")
     notes: list[str] = []
-    observer = Observer(schema=lambda _, found: notes.extend(found) or _stop())
+    observer = Observer(schema=lambda _, sentences: notes.extend(sentences) or _stop())
     config = TrainConfig(preset="fast", model="mlp", folds=1)
     request = Request(str(tmp_path / "t.parquet"), ("price",), "m", config, stream=True)
     with pytest.raises(StopIteration):
@@ -142,8 +142,8 @@ def broken_stores(folder: Path) -> dict[str, Path]:
         (folder / name / inside).write_text("")
     (folder / "name-is-a-file" / "models").mkdir(parents=True)
     (folder / "name-is-a-file" / "models" / "m").write_text("")
-    found = {name: folder / name for name in ("file", "models-is-a-file", "staging-is-a-file", "name-is-a-file")}
-    return {**found, "below-a-file": folder / "file" / "store"}
+    stores = {name: folder / name for name in ("file", "models-is-a-file", "staging-is-a-file", "name-is-a-file")}
+    return {**stores, "below-a-file": folder / "file" / "store"}
 
 
 def test_case_onetrainer_168_a_store_that_cannot_be_written_is_found_before_the_table_is_read(tmp_path):
@@ -185,8 +185,8 @@ def test_nested_and_binary_columns_are_told_in_one_sentence_before_training(kind
         ("--weight", {"weight": "v"}),
     ):
         config = TrainConfig(preset="fast", model="mlp", folds=1)
-        given = {"targets": ("price",), **fields}
-        request = Request(str(path), given.pop("targets"), "m", config, stream=stream, **given)
+        options = {"targets": ("price",), **fields}
+        request = Request(str(path), options.pop("targets"), "m", config, stream=stream, **options)
         with pytest.raises(DataError, match=f"Expected {option} to be a column of single values") as caught:
             train(request, LocalRegistry(tmp_path), Observer(schema=lambda *_: _stop()))
         assert "\n" not in str(caught.value)

@@ -32,16 +32,16 @@ def table(**columns: pl.Series) -> pl.DataFrame:
 
 def prepared(path: Path, *, stream: bool | None = False, **options: object) -> Prepared:
     request = Request(str(path), ("price",), "m", TrainConfig.build(settings={"folds": 1, "refit": False}))
-    with _ready(replace(request, stream=stream, **options), Bounds(), None) as (_, found, _facts):
-        return found
+    with _ready(replace(request, stream=stream, **options), Bounds(), None) as (_, ready, _facts):
+        return ready
 
 
-def apart(found: Prepared) -> None:
+def apart(ready: Prepared) -> None:
     """Each group lies in one part, and there are as many groups as there were."""
-    assert found.plan.parts is not None
+    assert ready.plan.parts is not None
     places: dict[str, set[str]] = {}
-    for part, rows in found.plan.parts._asdict().items():
-        for group in found.frame["cust"].cast(pl.String).gather(rows):
+    for part, rows in ready.plan.parts._asdict().items():
+        for group in ready.frame["cust"].cast(pl.String).gather(rows):
             places.setdefault(group, set()).add(part)
     assert len(places) == 30
     assert all(len(parts) == 1 for parts in places.values())
@@ -85,8 +85,8 @@ def test_files_whose_ids_have_other_types_are_one_table(tmp_path):
     raw = read_raw(str(tmp_path / "*.parquet")).frame["cust"]
     assert [int(v) for v in raw] == [*(-int(g) for g in GROUPS[:150]), *IDS[150:]]
     for stream in (False, True):
-        found = prepared(tmp_path / "*.parquet", stream=stream, group="cust")
-        assert found.frame["cust"].n_unique() == 60
+        ready = prepared(tmp_path / "*.parquet", stream=stream, group="cust")
+        assert ready.frame["cust"].n_unique() == 60
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -94,11 +94,11 @@ def test_categories_of_64_bits_stay_apart(tmp_path, stream):
     path = tmp_path / "table.parquet"
     table(shop=pl.Series(IDS, dtype=pl.UInt64)).write_parquet(path)
     corrections = Corrections(features={"shop": FeatureCorrection(kind="category")})
-    found = prepared(path, stream=stream, corrections=corrections)
-    shop = found.schema.feature("shop")
+    ready = prepared(path, stream=stream, corrections=corrections)
+    shop = ready.schema.feature("shop")
     assert set(shop.categories) == {str(i) for i in IDS}
     frame = typed(ids_as_text(pl.read_parquet(path), ["shop"]), as_text=["shop"])
-    assert encode_frame(frame, found.schema).categorical.min() >= 2
+    assert encode_frame(frame, ready.schema).categorical.min() >= 2
 
 
 def test_held_and_streamed_tables_have_one_fingerprint(tmp_path):
@@ -107,14 +107,14 @@ def test_held_and_streamed_tables_have_one_fingerprint(tmp_path):
     corrections = Corrections(features={"shop": FeatureCorrection(kind="category")})
     request = Request(str(path), ("price",), "m", TrainConfig.build(settings={"folds": 1, "refit": False}))
     request = replace(request, group="cust", corrections=corrections)
-    found = []
+    fingerprints = []
     for stream in (False, True):
         with _ready(replace(request, stream=stream), Bounds(), None) as (_, _, facts):
-            found.append(facts.fingerprint)
-    assert found[0] == found[1]
+            fingerprints.append(facts.fingerprint)
+    assert fingerprints[0] == fingerprints[1]
 
 
 def test_numbers_beyond_int64_are_numbers_and_not_missing():
     for dtype in (pl.UInt64, pl.Int128, pl.UInt128):
-        found = typed_column(pl.Series([2**63, 1, None], dtype=dtype))
-        assert (found.dtype, found.to_list()) == (pl.Float64, [2.0**63, 1.0, None])
+        column = typed_column(pl.Series([2**63, 1, None], dtype=dtype))
+        assert (column.dtype, column.to_list()) == (pl.Float64, [2.0**63, 1.0, None])

@@ -24,7 +24,7 @@ N = 60
 
 
 def test_each_dtype_becomes_its_kind_with_its_range():
-    found = infer(
+    inferred = infer(
         pl.DataFrame(
             {
                 "number": [0.5 + i for i in range(N)],
@@ -35,11 +35,11 @@ def test_each_dtype_becomes_its_kind_with_its_range():
             }
         )
     )
-    assert [f.kind for f in found.features] == ["number", "integer", "boolean", "category", "datetime"]
-    assert (found.features[0].minimum, found.features[0].maximum) == (0.5, 59.5)
-    assert found.features[4].parts == ("days", "weekday_sin", "weekday_cos")
-    assert found.features[4].example == "2024-01-31T00:00:00Z"
-    assert found.sentences == []
+    assert [f.kind for f in inferred.features] == ["number", "integer", "boolean", "category", "datetime"]
+    assert (inferred.features[0].minimum, inferred.features[0].maximum) == (0.5, 59.5)
+    assert inferred.features[4].parts == ("days", "weekday_sin", "weekday_cos")
+    assert inferred.features[4].example == "2024-01-31T00:00:00Z"
+    assert inferred.sentences == []
 
 
 def test_missing_is_imputed_only_where_training_saw_it():
@@ -61,24 +61,24 @@ def test_missing_is_imputed_only_where_training_saw_it():
     ],
 )
 def test_a_useless_column_is_left_out_and_named(values, why):
-    found = infer(pl.DataFrame({"odd": values, "good": [i % 7 for i in range(N)]}))
-    assert [f.name for f in found.features] == ["good"]
-    (fact,) = found.notes
+    inferred = infer(pl.DataFrame({"odd": values, "good": [i % 7 for i in range(N)]}))
+    assert [f.name for f in inferred.features] == ["good"]
+    (fact,) = inferred.notes
     assert (fact.column, fact.why) == ("odd", why)
-    assert found.sentences == [fact.sentence]
+    assert inferred.sentences == [fact.sentence]
 
 
 def test_a_correction_keeps_what_would_be_left_out():
     corrections = Corrections.model_validate({"features": {"day": {"kind": "integer", "unit": "days"}}})
-    kept = feature(pl.DataFrame({"day": range(N)}), corrections)
-    assert (kept.kind, kept.unit) == ("integer", "days")
+    day = feature(pl.DataFrame({"day": range(N)}), corrections)
+    assert (day.kind, day.unit) == ("integer", "days")
 
 
 def test_infinite_values_count_as_missing_and_are_told():
-    found = infer(pl.DataFrame({"x": [float("inf"), *map(float, range(N))]}))
-    assert found.features[0].missing == "impute"
-    assert found.notes == [UnreadableValues(column="x", count=1, are_moments=False)]
-    assert "1 infinite" in found.sentences[0]
+    inferred = infer(pl.DataFrame({"x": [float("inf"), *map(float, range(N))]}))
+    assert inferred.features[0].missing == "impute"
+    assert inferred.notes == [UnreadableValues(column="x", count=1, are_moments=False)]
+    assert "1 infinite" in inferred.sentences[0]
 
 
 def test_no_usable_feature_is_refused_with_the_reasons():
@@ -88,15 +88,15 @@ def test_no_usable_feature_is_refused_with_the_reasons():
 
 def test_categories_come_from_the_training_rows_most_frequent_first():
     frame = pl.DataFrame({"c": ["a"] * 5 + ["b"] * 9 + ["rare"] * 2})
-    (found,) = fit_categories([feature(frame)], frame, Corrections())
-    assert found.categories == ("b", "a")
+    (fitted,) = fit_categories([feature(frame)], frame, Corrections())
+    assert fitted.categories == ("b", "a")
 
 
 def test_categories_can_be_given():
     frame = pl.DataFrame({"c": ["a", "b"] * 20})
     corrections = Corrections.model_validate({"features": {"c": {"categories": ["b", "z"], "unseen": "refuse"}}})
-    (found,) = fit_categories([feature(frame, corrections)], frame, corrections)
-    assert (found.categories, found.unseen) == (("b", "z"), "refuse")
+    (fitted,) = fit_categories([feature(frame, corrections)], frame, corrections)
+    assert (fitted.categories, fitted.unseen) == (("b", "z"), "refuse")
 
 
 def test_a_far_offset_is_centred():

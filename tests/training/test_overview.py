@@ -46,8 +46,8 @@ def houses(rng, n=200):
     )
 
 
-def kinds(found):
-    return {(alert.kind, alert.columns) for alert in found.overview.alerts}
+def kinds(inspected):
+    return {(alert.kind, alert.columns) for alert in inspected.overview.alerts}
 
 
 # Columns
@@ -130,9 +130,9 @@ def test_far_dates_are_told_as_far_numbers_are():
         (range(0, 200, 2), "marker", "is 9999-12-31 in 100 rows, far from its median "),
     ):
         moments = pl.Series("until", ["9999-12-31" if i in at else day for i, day in enumerate(usual)])
-        found = sentences(pl.DataFrame({"until": moments.str.to_datetime(time_unit="us")}))
-        assert list(found) == [kind]
-        assert part in found[kind]
+        sentence_of = sentences(pl.DataFrame({"until": moments.str.to_datetime(time_unit="us")}))
+        assert list(sentence_of) == [kind]
+        assert part in sentence_of[kind]
 
 
 def test_a_target_is_held_to_more_and_gets_advice(rng):
@@ -160,11 +160,11 @@ def test_nearly_one_value_nearly_a_key_mostly_missing_and_mostly_rare_are_told(r
             "street": [f"s{i // 2}" if i % 3 else "main" for i in range(n)],
         }
     )
-    found = {a.columns[0]: a for a in feature_alerts(frame, features_of(frame), numbered=True)}
-    assert (found["flat"].kind, found["flat"].sentence) == ("one value", "Column 'flat' is 0 in all but 2 rows.")
-    assert "1,000 different values in 1,000 rows" in found["key"].sentence
-    assert found["gaps"].sentence == "Column 'gaps' is missing in 90% of the rows."
-    assert found["street"].kind == "rare"
+    alert_on = {a.columns[0]: a for a in feature_alerts(frame, features_of(frame), numbered=True)}
+    assert (alert_on["flat"].kind, alert_on["flat"].sentence) == ("one value", "Column 'flat' is 0 in all but 2 rows.")
+    assert "1,000 different values in 1,000 rows" in alert_on["key"].sentence
+    assert alert_on["gaps"].sentence == "Column 'gaps' is missing in 90% of the rows."
+    assert alert_on["street"].kind == "rare"
 
 
 def test_pairs_that_say_the_same_are_told_with_gaps_too(rng):
@@ -182,9 +182,9 @@ def test_pairs_that_say_the_same_are_told_with_gaps_too(rng):
             "other": rng.choice(["a", "b", "c"], n),
         }
     ).with_columns(pl.col("x").fill_nan(None))
-    found = list(pair_alerts(frame, features_of(frame)))
-    assert {a.columns for a in found} == {("x", "exp"), ("x", "minus"), ("exp", "minus"), ("town", "code")}
-    assert "(rank correlation -1.00)" in next(a.sentence for a in found if a.columns == ("x", "minus"))
+    alerts = list(pair_alerts(frame, features_of(frame)))
+    assert {a.columns for a in alerts} == {("x", "exp"), ("x", "minus"), ("exp", "minus"), ("town", "code")}
+    assert "(rank correlation -1.00)" in next(a.sentence for a in alerts if a.columns == ("x", "minus"))
 
 
 def test_correlations_are_pearson_s_on_the_rows_that_both_have(rng):
@@ -202,9 +202,9 @@ def test_correlations_are_pearson_s_on_the_rows_that_both_have(rng):
 def test_more_pairs_than_are_shown_are_counted(rng):
     x = rng.normal(size=100)
     frame = pl.DataFrame({f"x{i}": x + i for i in range(8)})
-    found = list(pair_alerts(frame, features_of(frame)))
-    assert len(found) == 11
-    assert found[-1].sentence == "18 more pairs of columns go together as closely."
+    alerts = list(pair_alerts(frame, features_of(frame)))
+    assert len(alerts) == 11
+    assert alerts[-1].sentence == "18 more pairs of columns go together as closely."
 
 
 # The whole table
@@ -216,75 +216,75 @@ def test_the_notes_of_training_stand_first_and_no_rule_is_a_second_one(rng, tmp_
         price=pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise(pl.col("price"))
     )
     table.write_csv(tmp_path / "t.csv")
-    found = inspect(request(tmp_path / "t.csv", "price"))
+    inspected = inspect(request(tmp_path / "t.csv", "price"))
     notes = prepare(read_table(str(tmp_path / "t.csv")), request(tmp_path / "t.csv", "price")).notes
-    told = [a.sentence for a in found.overview.alerts]
-    assert set(notes) <= set(told)
-    assert {("left out", ("ref",)), ("left out", ("country",))} <= kinds(found)
-    (leak,) = (a for a in found.overview.alerts if "a leak, if" in a.sentence)
+    alert_sentences = [a.sentence for a in inspected.overview.alerts]
+    assert set(notes) <= set(alert_sentences)
+    assert {("left out", ("ref",)), ("left out", ("country",))} <= kinds(inspected)
+    (leak,) = (a for a in inspected.overview.alerts if "a leak, if" in a.sentence)
     assert set(leak.columns) == {"leak", "price"}
-    columns = {c.name: c for c in found.overview.columns}
+    columns = {c.name: c for c in inspected.overview.columns}
     assert (columns["ref"].role, columns["price"].role, columns["area"].role) == ("left out", "target", "feature")
-    assert (found.overview.rows, found.overview.described) == (220, 217)
-    assert any("occur more than once, equal in every column" in s for s in told)
+    assert (inspected.overview.rows, inspected.overview.described) == (220, 217)
+    assert any("occur more than once, equal in every column" in s for s in alert_sentences)
 
 
 def test_a_key_that_training_notes_is_told_once(rng, tmp_path):
     houses(rng).with_columns(account=pl.Series(rng.permutation(200) * 977 + 10_000)).write_csv(tmp_path / "t.csv")
-    told = [
+    alert_sentences = [
         a.sentence for a in inspect(request(tmp_path / "t.csv", "price")).overview.alerts if "'account'" in a.sentence
     ]
-    assert len(told) == 1
+    assert len(alert_sentences) == 1
 
 
 def test_without_a_target_all_columns_are_looked_at(rng, tmp_path):
     houses(rng).write_parquet(tmp_path / "t.parquet")
-    found = inspect(request(tmp_path / "t.parquet"))
-    assert {c.name: c.role for c in found.overview.columns}["price"] == "feature"
-    assert {("left out", ("ref",)), ("left out", ("country",))} <= kinds(found)
+    inspected = inspect(request(tmp_path / "t.parquet"))
+    assert {c.name: c.role for c in inspected.overview.columns}["price"] == "feature"
+    assert {("left out", ("ref",)), ("left out", ("country",))} <= kinds(inspected)
 
 
 @pytest.mark.parametrize("column", [[1.0] * 60, ["a", "b", "c"] * 20, [None] * 60])
 def test_a_table_that_training_refuses_is_shown_all_the_same(column, rng, tmp_path):
     houses(rng, 60).with_columns(price=pl.Series(column)).write_parquet(tmp_path / "t.parquet")
-    found = inspect(request(tmp_path / "t.parquet", "price"))
-    assert isinstance(found.refusal, DataError)
-    assert {c.name for c in found.overview.columns} == set(houses(rng).columns)
+    inspected = inspect(request(tmp_path / "t.parquet", "price"))
+    assert isinstance(inspected.refusal, DataError)
+    assert {c.name for c in inspected.overview.columns} == set(houses(rng).columns)
 
 
 def test_columns_of_no_use_alone_are_shown(tmp_path):
     pl.DataFrame({"id": [f"k{i}" for i in range(50)], "list": [[i] for i in range(50)]}).write_parquet(
         tmp_path / "t.parquet"
     )
-    found = inspect(request(tmp_path / "t.parquet"))
-    assert [c.role for c in found.overview.columns] == ["left out", "left out"]
+    inspected = inspect(request(tmp_path / "t.parquet"))
+    assert [c.role for c in inspected.overview.columns] == ["left out", "left out"]
 
 
 def test_of_a_streamed_table_every_so_many_rows_are_looked_at_whatever_the_batches(rng, tmp_path):
     houses(rng, 1_000).with_columns(at=pl.int_range(1_000)).write_parquet(tmp_path / "t.parquet", row_group_size=170)
     bounds = Bounds(batch_rows=130, least_sample=300, sample_cells=1)
-    found = inspect(request(tmp_path / "t.parquet", "price", stream=True), bounds)
-    assert (found.overview.rows, found.overview.described) == (1_000, 250)
-    assert "One of 4 rows was looked at: 250 of 1,000." in [a.sentence for a in found.overview.alerts]
-    at = next(c for c in found.overview.columns if c.name == "at")
+    inspected = inspect(request(tmp_path / "t.parquet", "price", stream=True), bounds)
+    assert (inspected.overview.rows, inspected.overview.described) == (1_000, 250)
+    assert "One of 4 rows was looked at: 250 of 1,000." in [a.sentence for a in inspected.overview.alerts]
+    at = next(c for c in inspected.overview.columns if c.name == "at")
     assert (at.low, at.high, at.examples) == (0, 996, (0, 4, 8))
-    assert not any(a.kind == "outliers" and "in row" in a.sentence for a in found.overview.alerts)
+    assert not any(a.kind == "outliers" and "in row" in a.sentence for a in inspected.overview.alerts)
 
 
 def test_a_column_without_a_name_is_noted_and_no_column(rng, tmp_path):
     table = houses(rng)
     lines = table.with_row_index("").write_csv().splitlines()
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    found = inspect(request(tmp_path / "t.csv", "price"))
-    assert [c.name for c in found.overview.columns] == table.columns
-    assert any(a.kind == "note" and "it has no name of its own" in a.sentence for a in found.overview.alerts)
+    inspected = inspect(request(tmp_path / "t.csv", "price"))
+    assert [c.name for c in inspected.overview.columns] == table.columns
+    assert any(a.kind == "note" and "it has no name of its own" in a.sentence for a in inspected.overview.alerts)
 
 
 def test_a_target_with_a_comma_is_one_column(rng, tmp_path):
     houses(rng).rename({"price": "price, EUR"}).write_csv(tmp_path / "t.csv")
-    found = inspect(request(tmp_path / "t.csv", "price, EUR"))
-    assert [t.name for t in found.targets] == ["price, EUR"]
-    assert '[targets."price, EUR"]' in found.schema_toml()
+    inspected = inspect(request(tmp_path / "t.csv", "price, EUR"))
+    assert [t.name for t in inspected.targets] == ["price, EUR"]
+    assert '[targets."price, EUR"]' in inspected.schema_toml()
 
 
 # schema.toml
@@ -319,8 +319,8 @@ def test_a_skeleton_is_accepted_unchanged_and_changes_nothing(name, suffix, rng,
         table.drop("tags", strict=False).write_csv(path)
     else:
         table.write_parquet(path)
-    found = inspect(request(path, "price"))
-    toml.write_text(found.schema_toml(), encoding="utf-8")
+    inspected = inspect(request(path, "price"))
+    toml.write_text(inspected.schema_toml(), encoding="utf-8")
     corrections = Corrections.read(toml)
     before = prepare(read_table(str(path)), request(path, "price"))
     again = prepare(
@@ -333,12 +333,12 @@ def test_a_skeleton_is_accepted_unchanged_and_changes_nothing(name, suffix, rng,
 
 def test_a_skeleton_leaves_out_what_is_no_feature_by_the_options(rng, tmp_path):
     houses(rng).with_columns(w=pl.lit(1.0), owner=pl.int_range(200) % 20).write_csv(tmp_path / "t.csv")
-    asked = request(tmp_path / "t.csv", "price", group="owner", weight="w")
-    found = inspect(asked)
-    (tmp_path / "s.toml").write_text(found.schema_toml())
+    needed = request(tmp_path / "t.csv", "price", group="owner", weight="w")
+    inspected = inspect(needed)
+    (tmp_path / "s.toml").write_text(inspected.schema_toml())
     corrections = Corrections.read(tmp_path / "s.toml")
     assert not {"owner", "w", "price"} & set(corrections.features)
-    prepare(read_table(asked.data), request(asked.data, "price", group="owner", weight="w", corrections=corrections))
+    prepare(read_table(needed.data), request(needed.data, "price", group="owner", weight="w", corrections=corrections))
 
 
 @pytest.mark.parametrize("text", ["plain", 'q"\\', "\x00\x01\x1f\x7f\x85", "\U0001f600 é", "a\nb\tc"])
@@ -355,7 +355,7 @@ def test_a_table_is_inspected_without_what_trains():
         " & set(sys.modules)), code)"
     )
     csv = "\n".join(["a,b,y", *(f"{i % 7},{i % 5}.5,{i % 7 + i % 3}" for i in range(60))])
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program, "inspect", "/dev/stdin", "--target", "y"],
         input=csv,
         cwd=ROOT,
@@ -363,7 +363,7 @@ def test_a_table_is_inspected_without_what_trains():
         text=True,
         check=False,
     )
-    assert done.stdout.splitlines()[-1].startswith("[]"), done.stdout + done.stderr
+    assert process.stdout.splitlines()[-1].startswith("[]"), process.stdout + process.stderr
 
 
 @pytest.mark.parametrize("sign", [-999, -99, -9999])
@@ -381,6 +381,6 @@ def test_a_sign_of_missing_is_told_however_wide_the_others_lie(rng, sign):
 def test_categories_that_differ_in_capitals_or_spaces_are_told():
     frame = pl.DataFrame({"bath": ["Ja", "ja", "nein", "New  York", "new york", "JA"] * 40, "a": ["x", "y"] * 120})
     features = prepare(frame.with_columns(price=pl.int_range(240)), request("-", "price")).schema.features
-    found = [a for a in feature_alerts(frame, [*features], numbered=True) if a.kind == "spelling"]
-    assert [alert.columns for alert in found] == [("bath",)]
-    assert "'JA', 'Ja', 'ja'; 'New  York', 'new york'. Each is learnt by itself" in found[0].sentence
+    alerts = [a for a in feature_alerts(frame, [*features], numbered=True) if a.kind == "spelling"]
+    assert [alert.columns for alert in alerts] == [("bath",)]
+    assert "'JA', 'Ja', 'ja'; 'New  York', 'new york'. Each is learnt by itself" in alerts[0].sentence

@@ -18,34 +18,34 @@ def test_lasso_is_scikit_learns_in_the_targets_unit():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_answers_move_with_the_targets_unit_and_a_weight_of_2_is_a_row_twice(kind):
-    found = Penalised(kind).fit(X, y).predict(X)
+    answers = Penalised(kind).fit(X, y).predict(X)
     scaled = Penalised(kind).fit(X, 1e6 * y + 5e8).predict(X)
-    np.testing.assert_allclose((scaled - 5e8) / 1e6, found, rtol=1e-4)
-    assert np.square(found - y).mean() < 0.55 * y.var()
+    np.testing.assert_allclose((scaled - 5e8) / 1e6, answers, rtol=1e-4)
+    assert np.square(answers - y).mean() < 0.55 * y.var()
     weighted = Penalised(kind).fit(X, y, np.full(len(y), 2.0)).predict(X)
-    np.testing.assert_allclose(weighted, found, rtol=0.05)
+    np.testing.assert_allclose(weighted, answers, rtol=0.05)
     assert np.isfinite(Penalised(kind).fit(X, np.ones(len(y))).predict(X)).all()
 
 
 def test_a_penalty_is_chosen_on_some_rows_and_all_are_fitted(monkeypatch):
-    seen = []
-    monkeypatch.setattr(LassoCV, "fit", _counting(LassoCV.fit, seen))
+    sizes = []
+    monkeypatch.setattr(LassoCV, "fit", _counting(LassoCV.fit, sizes))
     # LassoCV ends with a Lasso of its own on the same rows.
-    monkeypatch.setattr(Lasso, "fit", _counting(Lasso.fit, seen))
+    monkeypatch.setattr(Lasso, "fit", _counting(Lasso.fit, sizes))
     monkeypatch.setattr("training.evaluation.penalised._NUMBERS", 0)
     monkeypatch.setattr("training.evaluation.penalised._FEWEST", 200)
     Penalised("lasso").fit(X, y)
-    assert seen == [200, 200, len(y)]
+    assert sizes == [200, 200, len(y)]
     Penalised("lasso", most_rows=300).fit(X, y)
-    assert seen[3:] == [200, 200, 300]
+    assert sizes[3:] == [200, 200, 300]
 
 
-def _counting(fit, seen):
-    def counted(self, X, *args, **kwargs):
-        seen.append(len(X))
+def _counting(fit, sizes):
+    def fit_and_count(self, X, *args, **kwargs):
+        sizes.append(len(X))
         return fit(self, X, *args, **kwargs)
 
-    return counted
+    return fit_and_count
 
 
 def test_a_wrong_kind_lists_the_right_ones():

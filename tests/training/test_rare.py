@@ -40,10 +40,10 @@ def prepared(frame: pl.DataFrame, config: TrainConfig = CONFIG, **fields):
 @pytest.mark.parametrize("folds", [1, 3])
 def test_no_row_of_the_table_is_unseen_even_if_it_only_measured(folds):
     frame = tickets(150)
-    found = prepared(frame, CONFIG.model_copy(update={"folds": folds}))
-    kinds = {w.kind for w in encode_frame(frame, found.schema).warnings}
+    table = prepared(frame, CONFIG.model_copy(update={"folds": folds}))
+    kinds = {w.kind for w in encode_frame(frame, table.schema).warnings}
     assert kinds == {"rare"}
-    (warning,) = Encoder(found.schema).encode_rows([{"ticket": "T9999", "x": 0.0}]).warnings
+    (warning,) = Encoder(table.schema).encode_rows([{"ticket": "T9999", "x": 0.0}]).warnings
     assert warning.kind == "unseen"
 
 
@@ -57,20 +57,20 @@ def test_case_17_a_note_counts_the_rare_categories_of_a_column():
 
 def test_case_17b_a_column_of_nothing_but_rare_categories_says_so():
     ref = [f"Road {i % 120}" for i in range(240)]
-    found = prepared(
+    table = prepared(
         pl.DataFrame({"ref": ref, "x": np.arange(240) * 0.1, "y": np.random.default_rng(0).normal(size=240)})
     )
-    (note,) = [n for n in found.notes if "rare" in n]
+    (note,) = [n for n in table.notes if "rare" in n]
     assert "Column 'ref': all 120 categories are rare" in note
     assert note.endswith("It cannot tell rows apart.")
-    assert extent(found.schema.feature("ref")) == "none; 120 rare"
+    assert extent(table.schema.feature("ref")) == "none; 120 rare"
 
 
 def test_a_table_without_rare_categories_has_no_such_note():
     frame = pl.DataFrame({"town": ["a", "b"] * 100, "y": np.random.default_rng(0).normal(size=200)})
-    found = prepared(frame)
-    assert not [n for n in found.notes if "rare" in n]
-    assert found.schema.feature("town").rare == ()
+    table = prepared(frame)
+    assert not [n for n in table.notes if "rare" in n]
+    assert table.schema.feature("town").rare == ()
 
 
 def test_rare_categories_are_kept_up_to_a_bound_and_the_rest_is_counted():
@@ -82,10 +82,10 @@ def test_rare_categories_are_kept_up_to_a_bound_and_the_rest_is_counted():
 
 
 def test_categories_that_the_user_lists_are_the_whole_list():
-    said = Corrections.model_validate({"features": {"ticket": {"categories": ["line", "T1"]}}})
-    found = prepared(tickets(150), corrections=said)
-    assert found.schema.feature("ticket").rare == ()
-    assert [w.kind for w in Encoder(found.schema).encode_rows([{"ticket": "stage", "x": 0.0}]).warnings] == ["unseen"]
+    corrections = Corrections.model_validate({"features": {"ticket": {"categories": ["line", "T1"]}}})
+    table = prepared(tickets(150), corrections=corrections)
+    assert table.schema.feature("ticket").rare == ()
+    assert [w.kind for w in Encoder(table.schema).encode_rows([{"ticket": "stage", "x": 0.0}]).warnings] == ["unseen"]
 
 
 def test_a_streamed_table_has_the_same_rare_categories(tmp_path):
@@ -97,12 +97,12 @@ def test_a_streamed_table_has_the_same_rare_categories(tmp_path):
     request = Request(str(tmp_path / "t.parquet"), ("y",), "m", CONFIG, stream=True)
     source = parquet_source(request.data, request.stream)
     assert source is not None
-    with prepared_stream(request, source, Bounds()) as (found, _):
-        feature = found.schema.feature("town")
+    with prepared_stream(request, source, Bounds()) as (table, _):
+        feature = table.schema.feature("town")
         assert {*feature.rare, *feature.categories} == set(town)
         assert feature.rare
-        assert any(note.startswith("Column 'town': ") and "rare" in note for note in found.notes)
-        assert not [w for w in encode_frame(frame, found.schema).warnings if w.kind == "unseen"]
+        assert any(note.startswith("Column 'town': ") and "rare" in note for note in table.notes)
+        assert not [w for w in encode_frame(frame, table.schema).warnings if w.kind == "unseen"]
 
 
 def test_a_schema_of_before_loads_and_warns_as_it_did():
@@ -119,6 +119,6 @@ def test_a_schema_of_before_loads_and_warns_as_it_did():
 
 
 def test_the_json_schema_of_a_strict_feature_admits_rare_categories():
-    said = Corrections.model_validate({"features": {"ticket": {"unseen": "refuse"}}})
-    schema = prepared(tickets(150), corrections=said).schema
+    corrections = Corrections.model_validate({"features": {"ticket": {"unseen": "refuse"}}})
+    schema = prepared(tickets(150), corrections=corrections).schema
     assert "T1" in schema.json_schema()["properties"]["ticket"]["enum"]

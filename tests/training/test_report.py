@@ -57,13 +57,13 @@ def sample_of(predictor, n=500, seed=0):
 
 def test_importance_is_what_shuffling_costs():
     predictor = FakePredictor(plain_features(4), lambda X, c: 3 * X[:, 1] + X[:, 3])
-    found = permutation_importance(predictor, sample_of(predictor), seed=0)
-    assert found.features[:2] == ("f1", "f3")
-    assert found.increase.shape == (4, 5, 1)
+    importance = permutation_importance(predictor, sample_of(predictor), seed=0)
+    assert importance.features[:2] == ("f1", "f3")
+    assert importance.increase.shape == (4, 5, 1)
     # Two draws of the same feature differ by sqrt(2) of its deviation.
-    assert found.increase[0].mean() == pytest.approx(3 * math.sqrt(2), rel=0.1)
-    assert found.increase[1].mean() == pytest.approx(math.sqrt(2), rel=0.1)
-    assert not found.increase[2:].any()
+    assert importance.increase[0].mean() == pytest.approx(3 * math.sqrt(2), rel=0.1)
+    assert importance.increase[1].mean() == pytest.approx(math.sqrt(2), rel=0.1)
+    assert not importance.increase[2:].any()
 
 
 def test_the_columns_of_a_date_move_together():
@@ -79,10 +79,10 @@ def test_the_columns_of_a_date_move_together():
 
 def test_a_thousand_features_and_a_large_network_stay_within_bounds():
     predictor = FakePredictor(plain_features(1000), lambda X, c: 5 * X[:, 700] + X[:, 3], parameters=2_000_000)
-    found = permutation_importance(predictor, sample_of(predictor, 2000), seed=0)
-    assert found.of == 1000
-    assert found.features[0] == "f700"
-    assert len(found.features) <= 40
+    importance = permutation_importance(predictor, sample_of(predictor, 2000), seed=0)
+    assert importance.of == 1000
+    assert importance.features[0] == "f700"
+    assert len(importance.features) <= 40
     assert predictor.rows <= max(affordable(predictor), 200 * 10 * 2) + 2000
 
 
@@ -100,14 +100,14 @@ def test_dependence_of_every_kind_of_feature():
     predictor = FakePredictor(HOUSE_FEATURES, lambda X, c: X[:, 0] + c[:, 0], targets=1)
     names = tuple(f.name for f in HOUSE_FEATURES)
     sample = sample_of(predictor)
-    found = {one.feature: one for one in partial_dependence(predictor, sample, names[1:])}
-    assert list(found) == list(names[1:7])
-    assert found["garden"].labels == ("false", "true")
-    assert set(found["town"].labels) == {"(missing)", "(other)", "Leeds", "York"}
-    leeds = found["town"].labels.index("Leeds")
-    york = found["town"].labels.index("York")
-    assert found["town"].mean[york, 0] - found["town"].mean[leeds, 0] == pytest.approx(1, abs=1e-5)
-    assert found["sold"].at.min() > 1.5e9
+    by_feature = {one.feature: one for one in partial_dependence(predictor, sample, names[1:])}
+    assert list(by_feature) == list(names[1:7])
+    assert by_feature["garden"].labels == ("false", "true")
+    assert set(by_feature["town"].labels) == {"(missing)", "(other)", "Leeds", "York"}
+    leeds = by_feature["town"].labels.index("Leeds")
+    york = by_feature["town"].labels.index("York")
+    assert by_feature["town"].mean[york, 0] - by_feature["town"].mean[leeds, 0] == pytest.approx(1, abs=1e-5)
+    assert by_feature["sold"].at.min() > 1.5e9
 
 
 def test_dependence_of_a_feature_that_is_always_missing_or_constant_does_not_fail():
@@ -115,8 +115,8 @@ def test_dependence_of_a_feature_that_is_always_missing_or_constant_does_not_fai
     sample = sample_of(predictor)
     sample.X.numeric[:, 0] = np.nan
     sample.X.numeric[:, 1] = 7
-    (found,) = partial_dependence(predictor, sample, ("f0", "f1"))
-    assert (found.feature, found.at.tolist(), found.count.tolist()) == ("f1", [7.0], [500.0])
+    (dependence,) = partial_dependence(predictor, sample, ("f0", "f1"))
+    assert (dependence.feature, dependence.at.tolist(), dependence.count.tolist()) == ("f1", [7.0], [500.0])
 
 
 def test_page_json_and_pictures_say_the_same(trained):
@@ -148,18 +148,18 @@ def test_page_json_and_pictures_say_the_same(trained):
 def test_the_table_stands_at_the_top_and_the_next_command_below_the_verdict(trained):
     folder = trained.folder / "report"
     page = (folder / "report.html").read_text(encoding="utf-8")
-    found = json.loads((folder / "report.json").read_text(encoding="utf-8"))["table"]
+    overview = json.loads((folder / "report.json").read_text(encoding="utf-8"))["table"]
     manifest = trained.manifest
-    assert (found["rows"], found["data"]) == (manifest.lineage.rows, manifest.lineage.data)
-    assert len(found["columns"]) == manifest.lineage.columns
-    told = [a["sentence"] for a in found["alerts"] if a["kind"] in ("note", "left out")]
-    assert set(told) <= set(manifest.notes)
-    checks = [a["sentence"] for a in found["alerts"] if a["sentence"] not in told]
+    assert (overview["rows"], overview["data"]) == (manifest.lineage.rows, manifest.lineage.data)
+    assert len(overview["columns"]) == manifest.lineage.columns
+    note_sentences = [a["sentence"] for a in overview["alerts"] if a["kind"] in ("note", "left out")]
+    assert set(note_sentences) <= set(manifest.notes)
+    checks = [a["sentence"] for a in overview["alerts"] if a["sentence"] not in note_sentences]
     assert all(html.escape(sentence) in page for sentence in checks)
     advice = next_step(manifest)
-    shown = html.escape(advice.command) if advice else "<nav>"
+    command = html.escape(advice.command) if advice else "<nav>"
     places = [
-        page.index(part) for part in (html.escape(manifest.verdict.sentence), shown, 'id="table"', 'id="against"')
+        page.index(part) for part in (html.escape(manifest.verdict.sentence), command, 'id="table"', 'id="against"')
     ]
     assert advice is None or places == sorted(places)
 
@@ -173,12 +173,12 @@ class _Tags(HTMLParser):
         self.links: list[str] = []
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.ids.add(found.get("id"))
+        attributes = dict(attrs)
+        self.ids.add(attributes.get("id"))
         if tag == "a":
-            self.links.append(found["href"])
+            self.links.append(attributes["href"])
         if tag == "img":
-            self.images.append(found)
+            self.images.append(attributes)
         elif tag not in ("meta", "br", "link"):
             self.open.append(tag)
 
@@ -198,16 +198,16 @@ def test_the_ratio_to_each_baseline_is_paired():
     rng = np.random.default_rng(0)
     y = rng.normal(size=(400, 1))
     noise = rng.normal(size=(400, 1))
-    found = paired_ratios(y, y + noise, {"mean": y * 0, "same": y + noise, "double": y + 2 * noise}, TrainConfig())
-    assert found["same"] == (1, 1, 1)
-    np.testing.assert_allclose(found["double"], 0.5)
-    assert found["mean"][1] < found["mean"][0] < found["mean"][2]
+    ratios = paired_ratios(y, y + noise, {"mean": y * 0, "same": y + noise, "double": y + 2 * noise}, TrainConfig())
+    assert ratios["same"] == (1, 1, 1)
+    np.testing.assert_allclose(ratios["double"], 0.5)
+    assert ratios["mean"][1] < ratios["mean"][0] < ratios["mean"][2]
 
 
 def test_names_are_text_and_no_markup():
-    shown = table(["a<b>"], [["<i>&"]], ours="<i>&")
-    assert "&lt;i&gt;&amp;" in shown
-    assert "<i>" not in shown
+    markup = table(["a<b>"], [["<i>&"]], ours="<i>&")
+    assert "&lt;i&gt;&amp;" in markup
+    assert "<i>" not in markup
     assert "<b>" not in image(Picture("x.png", "learning", 'of "<b>"', b"-"))
 
 

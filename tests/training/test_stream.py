@@ -38,12 +38,12 @@ def request(path: Path | str, targets=("price",), config=HELD_OUT, **fields) -> 
     return Request(str(path), targets, "m", config, **fields)
 
 
-def streamed(asked: Request, bounds: Bounds = SMALL) -> tuple[Prepared, TableFacts]:
-    with prepared_stream(asked, ParquetSource(files_of(asked.data)), bounds) as found:
-        return found
+def streamed(job: Request, bounds: Bounds = SMALL) -> tuple[Prepared, TableFacts]:
+    with prepared_stream(job, ParquetSource(files_of(job.data)), bounds) as results:
+        return results
 
 
-def written(frame: pl.DataFrame, path: Path, group_rows: int = 50) -> Path:
+def write(frame: pl.DataFrame, path: Path, group_rows: int = 50) -> Path:
     frame.write_parquet(path, row_group_size=group_rows)
     return path
 
@@ -68,11 +68,13 @@ def awkward_table(n: int = 600) -> pl.DataFrame:
 
 
 def test_schema_notes_and_fingerprint_are_those_of_the_table_in_memory(tmp_path):
-    said = {"features": {"rooms": {"unit": "1", "maximum": 99}, "spare": {"drop": True}, "late": {"kind": "category"}}}
-    asked = request(written(awkward_table(), tmp_path / "t.parquet"), corrections=Corrections.model_validate(said))
-    ours, facts = streamed(asked)
-    table = read_table(asked.data, as_text=["late"])
-    theirs = prepare(table, asked)
+    corrections = {
+        "features": {"rooms": {"unit": "1", "maximum": 99}, "spare": {"drop": True}, "late": {"kind": "category"}}
+    }
+    job = request(write(awkward_table(), tmp_path / "t.parquet"), corrections=Corrections.model_validate(corrections))
+    ours, facts = streamed(job)
+    table = read_table(job.data, as_text=["late"])
+    theirs = prepare(table, job)
     assert facts == TableFacts.of(table)
     assert ours.schema.names == theirs.schema.names
     for one, other in zip(ours.schema.features, theirs.schema.features, strict=True):
@@ -103,11 +105,11 @@ def test_texts_that_are_nearly_numbers_or_dates_are_read_as_in_memory(tmp_path, 
         epoch=1_700_000_000 + i * 86_400,
         blank=pl.lit("NA"),
     )
-    said = {"features": {"epoch": {"kind": "datetime", "unit": "s"}}}
-    asked = request(written(frame, tmp_path / "t.parquet", 50), corrections=Corrections.model_validate(said))
-    ours, facts = streamed(asked, Bounds(batch_rows, 1_000))
-    texts = read_texts(frame, text_rules(asked))
-    theirs = prepare(frame, asked)
+    corrections = {"features": {"epoch": {"kind": "datetime", "unit": "s"}}}
+    job = request(write(frame, tmp_path / "t.parquet", 50), corrections=Corrections.model_validate(corrections))
+    ours, facts = streamed(job, Bounds(batch_rows, 1_000))
+    texts = read_texts(frame, text_rules(job))
+    theirs = prepare(frame, job)
     assert facts == TableFacts.of(texts.frame)
     for name in ("area", "fee", "sold", "ok", "odd", "epoch"):
         one, other = ours.schema.feature(name), theirs.schema.feature(name)
@@ -117,7 +119,7 @@ def test_texts_that_are_nearly_numbers_or_dates_are_read_as_in_memory(tmp_path, 
     assert {note.partition(": '")[0] for note in ours.notes} >= {note.partition(": '")[0] for note in texts.notes}
     assert any("'gone'" in note for note in ours.notes)
     assert any(note.startswith("Column 'blank' is left out: it is empty") for note in ours.notes)
-    both = request(written(frame.with_columns(sold=pl.lit("01/02/2024")), tmp_path / "u.parquet"))
+    both = request(write(frame.with_columns(sold=pl.lit("01/02/2024")), tmp_path / "u.parquet"))
     with pytest.raises(DataError, match=r"\(dd/mm/yyyy\)"):
         streamed(both)
 
@@ -127,34 +129,34 @@ def test_points_that_may_mark_thousands_are_asked_for_as_in_memory(tmp_path, bat
     i = pl.int_range(240)
     mixed = mixed_table(240).with_columns(fee=pl.when(i < 200).then(pl.lit("950")).otherwise(pl.lit("1.250")))
     with pytest.raises(DataError, match=r"one reading\. Received: 'fee'"):
-        streamed(request(written(mixed, tmp_path / "m.parquet", 50)), Bounds(batch_rows, 1_000))
+        streamed(request(write(mixed, tmp_path / "m.parquet", 50)), Bounds(batch_rows, 1_000))
     fee = pl.when(i < 200).then(pl.format("{}.125", i % 9 + 1)).otherwise(pl.lit("1.250"))
-    ours, _ = streamed(request(written(mixed_table(240).with_columns(fee=fee), tmp_path / "p.parquet", 50)))
+    ours, _ = streamed(request(write(mixed_table(240).with_columns(fee=fee), tmp_path / "p.parquet", 50)))
     assert any('features.fee.thousands = "."' in note for note in ours.notes)
     commas = mixed_table(240).with_columns(fee=fee, area=pl.format("{},5", i % 90 + 10))
     with pytest.raises(DataError, match=r"one reading\. Received: 'fee'"):
-        streamed(request(written(commas, tmp_path / "c.parquet", 50)), Bounds(batch_rows, 1_000))
+        streamed(request(write(commas, tmp_path / "c.parquet", 50)), Bounds(batch_rows, 1_000))
 
 
 def test_no_row_is_in_two_parts_and_categories_are_those_that_networks_see(tmp_path):
     n = 600
     frame = mixed_table(n).with_columns(price=pl.int_range(n) + 1000.0, rare=pl.format("c{}", pl.int_range(n) % 150))
-    asked = request(written(frame, tmp_path / "t.parquet"), config=TrainConfig(model="mlp", folds=1, seed=3))
-    with prepared_stream(asked, ParquetSource(files_of(asked.data)), SMALL) as (ours, _):
+    job = request(write(frame, tmp_path / "t.parquet"), config=TrainConfig(model="mlp", folds=1, seed=3))
+    with prepared_stream(job, ParquetSource(files_of(job.data)), SMALL) as (ours, _):
         trains = np.concatenate([ours.stream.spool.read(i).y[:, 0] for i in range(ours.stream.spool.n_chunks)])
     parts = ours.plan.parts
     offset = ours.schema.targets[0].offset
-    held = [(ours.y[rows, 0] + offset).tolist() for rows in parts[1:]]
-    assert sorted([*trains, *(price for part in held for price in part)]) == frame["price"].to_list()
+    held_out = [(ours.y[rows, 0] + offset).tolist() for rows in parts[1:]]
+    assert sorted([*trains, *(price for part in held_out for price in part)]) == frame["price"].to_list()
     assert set(ours.y[parts.train, 0] + offset) <= set(trains)
-    seen = frame.filter(pl.col("price").is_in([*trains, *held[0]]))
-    counts = seen["rare"].value_counts()
+    rows_seen = frame.filter(pl.col("price").is_in([*trains, *held_out[0]]))
+    counts = rows_seen["rare"].value_counts()
     assert set(ours.schema.feature("rare").categories) == set(counts.filter(pl.col("count") >= 3)["rare"])
     assert 0 < len(ours.schema.feature("rare").categories) < 150
-    assert ours.schema.targets[0].std == pytest.approx(seen["price"].std(ddof=0))
+    assert ours.schema.targets[0].std == pytest.approx(rows_seen["price"].std(ddof=0))
     assert (ours.schema.targets[0].minimum, ours.schema.targets[0].maximum) == (
-        seen["price"].min(),
-        seen["price"].max(),
+        rows_seen["price"].min(),
+        rows_seen["price"].max(),
     )
     train = pl.Series(trains)
     mean, std = ours.stream.scale("mse")
@@ -165,9 +167,7 @@ def test_duplicates_and_empty_rows_are_counted_in_all_rows(tmp_path):
     frame = pl.concat([mixed_table(200), mixed_table(200)])
     blank = {name: None for name in frame.columns if name != "price"}
     frame = pl.concat([frame, pl.DataFrame([{**blank, "price": 7.0}] * 3, schema=frame.schema)])
-    ours, _ = streamed(
-        request(written(frame, tmp_path / "t.parquet")), Bounds(64, 100, sample_rows=20, least_sample=20)
-    )
+    ours, _ = streamed(request(write(frame, tmp_path / "t.parquet")), Bounds(64, 100, sample_rows=20, least_sample=20))
     assert any("in another part too" in note for note in ours.notes)
     assert any("3 of 403 rows have no value in any feature" in note for note in ours.notes)
     assert any("a sample of " in note for note in ours.notes)
@@ -186,21 +186,21 @@ def rmse_of(prepared: Prepared) -> float:
 
 
 def test_a_streamed_model_is_about_as_good_and_is_stored_whole(tmp_path):
-    path = written(mixed_table(3000), tmp_path / "t.parquet", 170)
+    path = write(mixed_table(3000), tmp_path / "t.parquet", 170)
     config = TrainConfig(model="mlp", folds=1, refit=False, repeats=1, epochs=12, hidden=(32,), embedding_bins=8)
-    registry, asked = LocalRegistry(tmp_path), request(path, config=config, stream=True)
+    registry, job = LocalRegistry(tmp_path), request(path, config=config, stream=True)
     bounds = Bounds(batch_rows=256, chunk_rows=500, sample_rows=1_000)
-    ours = train(asked, registry, bounds=bounds)
+    ours = train(job, registry, bounds=bounds)
     rmse = ours.metrics["price"]["rmse"]
-    held = prepare(read_table(asked.data), asked)
-    assert rmse < 1.2 * rmse_of(held)
+    in_memory = prepare(read_table(job.data), job)
+    assert rmse < 1.2 * rmse_of(in_memory)
     assert ours.metrics["price"]["r2"] > 0.85
-    assert (ours.lineage.rows, ours.lineage.parts["train"]) == (3000, held.sizes()["train"])
+    assert (ours.lineage.rows, ours.lineage.parts["train"]) == (3000, in_memory.sizes()["train"])
     assert 0.8 <= ours.coverage.covered["price"] <= 1
     predictor = Predictor.load(registry.resolve("m").path)
     assert predictor.predict_rows([predictor.schema.example_row()]).value.shape == (1, 1)
     # The same table and seed give the same network, although a thread reads ahead.
-    with prepared_stream(asked, ParquetSource([path]), bounds) as (prepared, _):
+    with prepared_stream(job, ParquetSource([path]), bounds) as (prepared, _):
         assert rmse_of(prepared) == pytest.approx(rmse, rel=1e-6)
 
 
@@ -208,17 +208,17 @@ def test_weights_two_targets_and_several_networks_are_streamed(tmp_path):
     frame = mixed_table(1200).with_columns(
         counts=pl.int_range(1200) % 3, year=2000.0 + pl.col("rooms") / 1e3, weight=pl.int_range(1200) % 4
     )
-    path = written(frame, tmp_path / "t.parquet")
+    path = write(frame, tmp_path / "t.parquet")
     config = TrainConfig(model="tabm", folds=1, repeats=2, epochs=2, hidden=(8,), embedding_bins=4, members=2)
-    asked = request(path, ("price", "year"), config, weight="weight", stream=True)
-    ours, _ = streamed(asked)
+    job = request(path, ("price", "year"), config, weight="weight", stream=True)
+    ours, _ = streamed(job)
     assert ours.schema.targets[1].offset == 2000
     assert "weight" not in ours.schema.names
     assert ours.weight is not None
     everything = np.concatenate([ours.stream.spool.sizes.cumsum()[-1:], [len(r) for r in ours.plan.parts[1:]]])
     assert everything.sum() == 1200
     registry = LocalRegistry(tmp_path)
-    manifest = train(asked, registry, bounds=SMALL)
+    manifest = train(job, registry, bounds=SMALL)
     assert list(manifest.metrics) == ["price", "year"]
     answer = Predictor.load(registry.resolve("m").path).predict_rows(
         [
@@ -232,9 +232,9 @@ def test_weights_two_targets_and_several_networks_are_streamed(tmp_path):
 def test_augmentation_and_corrected_variances_are_streamed_too(tmp_path):
     settings = {"model": "mlp", "folds": 1, "repeats": 2, "epochs": 4, "hidden": [16], "embedding_bins": 4}
     config = TrainConfig.build(None, {**settings, "objective": "gaussian", "augment": ["noise"]})
-    asked = request(written(mixed_table(600), tmp_path / "t.parquet"), config=config, stream=True)
+    job = request(write(mixed_table(600), tmp_path / "t.parquet"), config=config, stream=True)
     registry = LocalRegistry(tmp_path / "home")
-    manifest = train(asked, registry)
+    manifest = train(job, registry)
     assert manifest.augmentation is not None
     assert manifest.augmentation.rows > 0
     model = keras.saving.load_model(registry.resolve("m").path / "model.keras")
@@ -243,7 +243,7 @@ def test_augmentation_and_corrected_variances_are_streamed_too(tmp_path):
 
 
 def test_time_holds_the_newest_out_and_groups_stay_together(tmp_path):
-    path = written(mixed_table(900), tmp_path / "t.parquet")
+    path = write(mixed_table(900), tmp_path / "t.parquet")
     ours, _ = streamed(request(path, time="sold"))
     parts = ours.plan.parts
     latest = [ours.frame["sold"].gather(rows).max() for rows in parts]
@@ -256,7 +256,7 @@ def test_time_holds_the_newest_out_and_groups_stay_together(tmp_path):
     assert "area" not in ours.schema.names
     # 82 of 900 rows share the missing area; more of one group than can be held is refused.
     with pytest.raises(DataError, match="groups in 'one' of at most"):
-        one = written(mixed_table(900).with_columns(one=pl.lit("a")), tmp_path / "one.parquet")
+        one = write(mixed_table(900).with_columns(one=pl.lit("a")), tmp_path / "one.parquet")
         streamed(
             request(
                 one,
@@ -279,7 +279,7 @@ def test_time_holds_the_newest_out_and_groups_stay_together(tmp_path):
 )
 def test_what_needs_all_rows_in_memory_is_refused(config, message, tmp_path):
     with pytest.raises(DataError, match=message):
-        streamed(request(written(mixed_table(60), tmp_path / "t.parquet"), config=config))
+        streamed(request(write(mixed_table(60), tmp_path / "t.parquet"), config=config))
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_what_needs_all_rows_in_memory_is_refused(config, message, tmp_path):
     ],
 )
 def test_a_wrong_table_is_refused_as_in_memory(change, message, tmp_path):
-    path = written(mixed_table(60).with_columns(w=pl.lit(1.0)).with_columns(**change), tmp_path / "t.parquet")
+    path = write(mixed_table(60).with_columns(w=pl.lit(1.0)).with_columns(**change), tmp_path / "t.parquet")
     with pytest.raises(DataError, match=message):
         streamed(request(path, weight="w"))
 
@@ -305,18 +305,18 @@ def test_empty_row_groups_and_files_of_numbers_of_two_types(tmp_path):
     with pq.ParquetWriter(tmp_path / "a.parquet", table.schema) as writer:
         for rows in (table[:0], table[:90], table[90:90], table[90:]):
             writer.write_table(rows)
-    written(frame.with_columns(pl.col("rooms").cast(pl.Float64) + 0.5), tmp_path / "b.parquet")
-    asked = request(tmp_path / "*.parquet")
-    ours, facts = streamed(asked)
-    assert facts == TableFacts.of(read_table(asked.data))
+    write(frame.with_columns(pl.col("rooms").cast(pl.Float64) + 0.5), tmp_path / "b.parquet")
+    job = request(tmp_path / "*.parquet")
+    ours, facts = streamed(job)
+    assert facts == TableFacts.of(read_table(job.data))
     assert ours.schema.feature("rooms").kind == "number"
     assert ours.schema.feature("rooms").maximum == 7.5
-    written(frame.with_columns(rooms=pl.lit("four")), tmp_path / "b.parquet")
+    write(frame.with_columns(rooms=pl.lit("four")), tmp_path / "b.parquet")
     with pytest.raises(DataError, match=r"'rooms' to be of one type.*Int64 in .*a.parquet, String in .*b.parquet"):
-        streamed(asked)
-    written(frame.drop("rooms"), tmp_path / "b.parquet")
+        streamed(job)
+    write(frame.drop("rooms"), tmp_path / "b.parquet")
     with pytest.raises(DataError, match=r"other columns in .*b.parquet"):
-        streamed(asked)
+        streamed(job)
 
 
 def test_a_damaged_row_group_is_named(tmp_path):
@@ -336,11 +336,11 @@ def test_a_damaged_row_group_is_named(tmp_path):
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
-    path = written(mixed_table(300), tmp_path / "t.parquet")
+    path = write(mixed_table(300), tmp_path / "t.parquet")
     source = ParquetSource([path])
     batches = source.batches(64)
     next(batches)
-    written(mixed_table(300, seed=1), path)
+    write(mixed_table(300, seed=1), path)
     os.utime(path, ns=(1, 1))
     with pytest.raises(DataError, match="to stay as it is while it is read"):
         list(batches)
@@ -354,9 +354,7 @@ def test_a_date_column_with_values_in_a_handful_of_rows(tmp_path):
     n = 2000
     when = [datetime(2024, 3, 1) if i == 1990 else datetime(2024, 3, 9, 5) if i == 1991 else None for i in range(n)]
     frame = mixed_table(n).with_columns(when=pl.Series(when, dtype=pl.Datetime("us")))
-    ours, _ = streamed(
-        request(written(frame, tmp_path / "t.parquet")), Bounds(64, 400, sample_rows=30, least_sample=30)
-    )
+    ours, _ = streamed(request(write(frame, tmp_path / "t.parquet")), Bounds(64, 400, sample_rows=30, least_sample=30))
     feature = ours.schema.feature("when")
     assert feature.missing == "impute"
     assert feature.maximum - feature.minimum == (8 * 24 + 5) * 3600
@@ -373,8 +371,8 @@ def test_arrow_dictionaries_and_wide_types_are_read_as_in_memory(tmp_path):
         }
     )
     pq.write_table(table, tmp_path / "t.parquet", row_group_size=33)
-    asked = request(tmp_path / "t.parquet", ("y",))
-    ours, facts = streamed(asked)
-    frame = read_table(asked.data)
+    job = request(tmp_path / "t.parquet", ("y",))
+    ours, facts = streamed(job)
+    frame = read_table(job.data)
     assert facts == TableFacts.of(frame)
-    assert ours.schema.names == prepare(frame, asked).schema.names
+    assert ours.schema.names == prepare(frame, job).schema.names

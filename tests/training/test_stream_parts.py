@@ -59,8 +59,8 @@ def test_a_draw_keeps_the_smallest_keys_in_twice_its_rows():
         part = keys[start : start + 50]
         draw.add(part, pl.DataFrame({"k": part}))
         most = max(most, sum(len(k) for k in draw._keys))
-    found, frame = draw.rows()
-    assert found.tolist() == frame["k"].to_list() == list(range(100))
+    smallest, frame = draw.rows()
+    assert smallest.tolist() == frame["k"].to_list() == list(range(100))
     assert most <= 2 * 100 + 50
 
 
@@ -74,11 +74,11 @@ def test_equal_keys_are_drawn_together_or_refused():
 
 
 def test_row_numbers_are_hashed_one_to_one_and_evenly():
-    found = hashed(np.arange(100_000, dtype=np.uint64), 3)
-    assert len(np.unique(found)) == 100_000
-    counts = np.bincount((found >> np.uint64(60)).astype(int), minlength=16)
+    hashes = hashed(np.arange(100_000, dtype=np.uint64), 3)
+    assert len(np.unique(hashes)) == 100_000
+    counts = np.bincount((hashes >> np.uint64(60)).astype(int), minlength=16)
     assert np.abs(counts - 6_250).max() < 5 * np.sqrt(6_250)
-    assert (hashed(np.arange(9, dtype=np.uint64), 4) != found[:9]).all()
+    assert (hashed(np.arange(9, dtype=np.uint64), 4) != hashes[:9]).all()
 
 
 def test_parts_are_cut_by_keys_without_parting_what_belongs_together():
@@ -98,11 +98,11 @@ def test_parts_are_cut_by_keys_without_parting_what_belongs_together():
 
 
 def test_missing_moments_are_counted():
-    held = HeldOut(0, time="t")
-    keys = held.keys(np.arange(3, dtype=np.uint64), pl.DataFrame({"t": [5, None, 7]}))
+    held_out = HeldOut(0, time="t")
+    keys = held_out.keys(np.arange(3, dtype=np.uint64), pl.DataFrame({"t": [5, None, 7]}))
     assert np.argsort(keys).tolist() == [2, 0, 1]
     with pytest.raises(DataError, match=r"a time in every row. Received: 1 missing"):
-        held.check()
+        held_out.check()
 
 
 @pytest.mark.parametrize("n", [10, EXACT - 1, 200_000])
@@ -132,12 +132,12 @@ def test_texts_that_are_kept_do_not_keep_their_batch_alive():
     for start in range(0, 20_000, 1_000):
         numbers = np.arange(start, start + 1_000, dtype=np.uint64)
         draw.add(hashed(numbers, 0), pl.DataFrame({"c": [f"{i:0>200}" for i in numbers]}))
-    held = 0
+    n_bytes = 0
     for part in (part for frame in draw._frames for part in frame["c"].get_chunks()):
         _, _, *texts = part.to_arrow(compat_level=pl.CompatLevel.newest()).buffers()
-        held += sum(buffer.size for buffer in texts if buffer is not None)
+        n_bytes += sum(buffer.size for buffer in texts if buffer is not None)
     # Polars alone would hold the texts of each batch, 200,000 bytes of each.
-    assert held < 2 * 20 * 210
+    assert n_bytes < 2 * 20 * 210
 
 
 def test_moments_are_those_of_all_rows():
@@ -188,7 +188,7 @@ class CountingLoop:
     """Counts how often each row trains, and the tables that are alive; a row's target is its number."""
 
     def __init__(self, head: int) -> None:
-        self.seen: Counter[int] = Counter()
+        self.counts: Counter[int] = Counter()
         self.head, self.table = head, None
 
     def replace(self, table: Table) -> None:
@@ -196,7 +196,7 @@ class CountingLoop:
 
     def run(self, rows):
         assert rows.min() >= self.head
-        self.seen.update(self.table.y[rows.ravel(), 0].round().astype(int).tolist())
+        self.counts.update(self.table.y[rows.ravel(), 0].round().astype(int).tolist())
         return np.ones((2, rows.shape[1]), np.float32)
 
     def weights(self):
@@ -209,11 +209,11 @@ class CountingLoop:
 def test_an_epoch_is_every_row_once_and_no_more_than_three_tables_are_alive(monkeypatch):
     alive: list[weakref.ref] = []
     most = 0
-    read = Chunks._read
+    original = Chunks._read
 
     def watched(self, chunk):
         nonlocal most
-        table = read(self, chunk)
+        table = original(self, chunk)
         alive.append(weakref.ref(table.y))
         most = max(most, sum(ref() is not None for ref in alive[1:]))
         return table
@@ -232,7 +232,7 @@ def test_an_epoch_is_every_row_once_and_no_more_than_three_tables_are_alive(monk
         run = StreamedEpochs(chunks, loop, judge, population, Limits(3, 9, Steps(1, chunks.steps(1))))
         run.to_the_end(None, stop_at=3)
     # Two networks, three epochs.
-    assert loop.seen == Counter(dict.fromkeys(range(1_003), 6))
+    assert loop.counts == Counter(dict.fromkeys(range(1_003), 6))
     # The loop's, the one handed over next, and the one that is read meanwhile.
     assert most <= 3
 

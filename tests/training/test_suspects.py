@@ -182,8 +182,8 @@ def test_case_07e_an_id_like_column_that_is_kept_is_named(name, values):
     assert isinstance(key, KeyColumn)
     assert (key.column, key.rows) == (name, N)
     assert "as an identifier has" in key.sentence
-    said = Corrections.model_validate({"features": {name: {"unit": "pieces"}}})
-    assert suspicious(facts_of(keyed(values).rename({"key": name}), corrections=said)) == []
+    corrections = Corrections.model_validate({"features": {name: {"unit": "pieces"}}})
+    assert suspicious(facts_of(keyed(values).rename({"key": name}), corrections=corrections)) == []
 
 
 def test_an_id_like_column_of_a_streamed_table_is_named(tmp_path):
@@ -268,22 +268,22 @@ def increase(*parts: float) -> np.ndarray:
     ],
 )
 def test_results_that_are_too_good(r2, parts, says):
-    found = too_good({"y": r2}, ("leak", "b", "c")[: len(parts)], increase(*parts), len(parts))
-    assert (says is None and found == []) or [fact.sentence.startswith(says) for fact in found] == [True]
+    facts = too_good({"y": r2}, ("leak", "b", "c")[: len(parts)], increase(*parts), len(parts))
+    assert (says is None and facts == []) or [fact.sentence.startswith(says) for fact in facts] == [True]
 
 
 def test_what_only_the_results_show_is_told_in_the_notes_the_terminal_and_the_report(tmp_path):
     rng = np.random.default_rng(0)
     leak = numbers()["y"].to_numpy() + rng.normal(0, 0.7, N)
     numbers().with_columns(leak=leak).write_csv(tmp_path / "t.csv")
-    told: list[str] = []
+    sentences: list[str] = []
     config = TrainConfig(model="ridge", folds=3)
     manifest = train(
-        Request(str(tmp_path / "t.csv"), ("y",), "m", config), LocalRegistry(tmp_path), Observer(note=told.append)
+        Request(str(tmp_path / "t.csv"), ("y",), "m", config), LocalRegistry(tmp_path), Observer(note=sentences.append)
     )
     (fact,) = manifest.facts.leaning
     assert (fact.column, fact.target) == ("leak", "y")
-    assert manifest.notes.count(fact.sentence) == told.count(fact.sentence) == 1
+    assert manifest.notes.count(fact.sentence) == sentences.count(fact.sentence) == 1
     folder = LocalRegistry(tmp_path).resolve("m").path
     assert "of the importance for" in (folder / REPORT / "report.html").read_text(encoding="utf-8")
     assert "of the importance for" in (folder / REPORT / "report.json").read_text(encoding="utf-8")

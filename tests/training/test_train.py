@@ -306,9 +306,9 @@ print(manifest.lineage.backend, manifest.verdict.beats_mean)
 """
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     command = [sys.executable, "-c", program, str(trained.data), str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[0] == "jax"
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.split()[0] == "jax"
     path = LocalRegistry(tmp_path).resolve("houses").path
     assert (path / files.ONNX_MODEL).is_file()
     Predictor.load(path)

@@ -27,8 +27,8 @@ FRAME = pl.DataFrame(
 )
 
 
-def request(**given) -> Request:
-    return Request("memory", ("y",), "m", TrainConfig(), **given)
+def request(**options) -> Request:
+    return Request("memory", ("y",), "m", TrainConfig(), **options)
 
 
 def test_a_weight_is_scaled_to_a_mean_of_1_and_is_no_feature():
@@ -81,9 +81,9 @@ def test_a_weight_of_2_counts_as_two_rows_in_every_figure():
     assert {k: v for k, v in ours.items() if v} == pytest.approx({k: v for k, v in theirs.items() if v})
     config = TrainConfig()
     others = {"mean": np.zeros_like(y), "ridge": other}
-    found = verdict(y, value, others, config, weight=weight)
+    weighted = verdict(y, value, others, config, weight=weight)
     repeated = verdict(y[twice], value[twice], {k: v[twice] for k, v in others.items()}, config)
-    assert found.ratio == pytest.approx(repeated.ratio)
+    assert weighted.ratio == pytest.approx(repeated.ratio)
     answer = Prediction(value, value - 1, value + 1, [])
     again = Prediction(value[twice], value[twice] - 1, value[twice] + 1, [])
     assert coverage(("y",), y, answer, 0.9, weight).covered == coverage(("y",), y[twice], again, 0.9).covered
@@ -114,8 +114,8 @@ def test_baselines_learn_the_objective_from_the_rows_that_weigh(objective, names
     config = TrainConfig(objective=objective)
     prepared = prepare(frame, Request("memory", ("y",), "m", config))
     constant, line, boosting = names
-    found = baseline_names(config, prepared.schema)
-    assert (found[0], found[1], found[-1]) == names
+    every = baseline_names(config, prepared.schema)
+    assert (every[0], every[1], every[-1]) == names
     weight = np.repeat([1.0, 0.0], n // 2)
     rows = np.arange(n // 2)
     X, y_seen = prepared.rows(rows)

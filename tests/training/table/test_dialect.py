@@ -26,22 +26,22 @@ def raw(tmp_path: Path, text: str | bytes, name: str = "t.csv", **reading: str) 
 
 def test_case_10_separators_in_a_quoted_header_are_none(tmp_path):
     text = '"town","how good (low; mid; high; top)","area","price"\n"Cern",6,141.6,380863\n"Alma",2,73.8,191133\n'
-    found = raw(tmp_path, text)
-    assert found.frame.columns == ["town", "how good (low; mid; high; top)", "area", "price"]
-    assert found.frame.row(1) == ("Alma", "2", "73.8", "191133")
+    table = raw(tmp_path, text)
+    assert table.frame.columns == ["town", "how good (low; mid; high; top)", "area", "price"]
+    assert table.frame.row(1) == ("Alma", "2", "73.8", "191133")
 
 
 def test_case_10f_commas_in_a_header_and_decimal_commas_are_no_separators(tmp_path):
-    found = raw(tmp_path, "Area, m2;Rooms, no;Price, EUR\n141,6;6;380863\n73,8;2;191133\n")
-    assert found.frame.columns == ["Area, m2", "Rooms, no", "Price, EUR"]
-    assert found.frame.row(0) == ("141,6", "6", "380863")
+    table = raw(tmp_path, "Area, m2;Rooms, no;Price, EUR\n141,6;6;380863\n73,8;2;191133\n")
+    assert table.frame.columns == ["Area, m2", "Rooms, no", "Price, EUR"]
+    assert table.frame.row(0) == ("141,6", "6", "380863")
 
 
 @pytest.mark.parametrize(("first", "separator"), [("sep=;\n", ";"), ('"sep=|"\r\n', "|"), ("SEP=\t\n", "\t")])
 def test_case_10d_the_line_that_excel_writes_names_the_separator(tmp_path, first, separator):
-    found = raw(tmp_path, first + f"town{separator}area, m2\nCern{separator}1\nAlma{separator}2\n")
-    assert found.frame.columns == ["town", "area, m2"]
-    assert found.frame.height == 2
+    table = raw(tmp_path, first + f"town{separator}area, m2\nCern{separator}1\nAlma{separator}2\n")
+    assert table.frame.columns == ["town", "area, m2"]
+    assert table.frame.height == 2
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,17 @@ def test_case_10d_the_line_that_excel_writes_names_the_separator(tmp_path, first
     ],
 )
 def test_the_rows_decide_where_the_sniffer_is_wrong(tmp_path, text, columns, row):
-    found = raw(tmp_path, text)
-    assert found.frame.columns == columns
-    assert found.frame.row(0) == row
+    table = raw(tmp_path, text)
+    assert table.frame.columns == columns
+    assert table.frame.row(0) == row
 
 
 def test_the_sniffers_answer_is_right_for_each_separator_it_knows(tmp_path):
     for separator in ",;\t|":
-        found = raw(tmp_path, f"town{separator}area{separator}price\n" + ROWS.format(separator))
-        assert found.frame.columns == ["town", "area", "price"], separator
-        assert found.frame.row(39) == ("Cern", "99.5", "191209")
-        assert not found.notes
+        table = raw(tmp_path, f"town{separator}area{separator}price\n" + ROWS.format(separator))
+        assert table.frame.columns == ["town", "area", "price"], separator
+        assert table.frame.row(39) == ("Cern", "99.5", "191209")
+        assert not table.notes
 
 
 def test_two_separators_that_fit_are_asked_for_and_the_option_decides(tmp_path):
@@ -99,10 +99,10 @@ def test_two_separators_that_fit_are_asked_for_and_the_option_decides(tmp_path):
 
 
 def test_a_title_before_the_header_is_passed_over_with_a_note(tmp_path):
-    found = raw(tmp_path, "Report of sales\nmade 2024\narea,rooms,price\n1,2,3\n4,5,6\n")
-    assert found.frame.columns == ["area", "rooms", "price"]
-    assert found.frame.height == 2
-    assert found.notes[0].endswith("are passed over: 2.")
+    table = raw(tmp_path, "Report of sales\nmade 2024\narea,rooms,price\n1,2,3\n4,5,6\n")
+    assert table.frame.columns == ["area", "rooms", "price"]
+    assert table.frame.height == 2
+    assert table.notes[0].endswith("are passed over: 2.")
     assert raw(tmp_path, "# hi, there\n# x\narea,rooms,price\n1,2,3\n4,5,6\n").frame.height == 2
 
 
@@ -117,9 +117,9 @@ def test_a_header_of_values_is_refused_unless_its_names_are_expected(tmp_path):
 def test_case_12_short_lines_are_counted_with_the_first_of_them(tmp_path):
     lines = ["nice\nview,{},6,380863" if i % 9 == 0 else "nice view,{},2,191133" for i in range(240)]
     text = "note,area,rooms,price\n" + "\n".join(line.format(60 + i) for i, line in enumerate(lines)) + "\n"
-    found = raw(tmp_path, text)
-    assert found.frame.height == 267
-    (note,) = found.notes
+    table = raw(tmp_path, text)
+    assert table.frame.height == 267
+    (note,) = table.notes
     assert note.startswith("27 of 267 lines have fewer fields than the 4 of the header")
     assert "first line 2: 'nice'" in note
     # In quotes the same text is one field.
@@ -144,12 +144,12 @@ def test_lines_that_do_not_fit_are_named(tmp_path, text, message):
 
 
 def test_empty_fields_beyond_the_header_are_cut_and_blank_lines_are_no_rows(tmp_path):
-    found = raw(tmp_path, "a,b\n1,2,\n3,4,\n")
-    assert found.frame.rows() == [("1", "2"), ("3", "4")]
-    assert "2 in" in found.notes[0]
-    found = raw(tmp_path, "a,b\n\n1,2\n\n3,\n\n")
-    assert found.frame.rows() == [("1", "2"), ("3", None)]
-    assert not found.notes
+    table = raw(tmp_path, "a,b\n1,2,\n3,4,\n")
+    assert table.frame.rows() == [("1", "2"), ("3", "4")]
+    assert "2 in" in table.notes[0]
+    table = raw(tmp_path, "a,b\n\n1,2\n\n3,\n\n")
+    assert table.frame.rows() == [("1", "2"), ("3", None)]
+    assert not table.notes
 
 
 @pytest.mark.parametrize(
@@ -182,15 +182,15 @@ def test_case_18b_a_header_alone_is_an_empty_table(tmp_path, separator):
 
 def test_a_header_longer_than_the_sample_is_read_whole(tmp_path):
     names = [f"column_of_a_long_name_{i}" for i in range(20_000)]
-    found = raw(tmp_path, ";".join(names) + "\n" + (";".join(["1,5"] * 20_000) + "\n") * 3)
-    assert found.frame.columns == names
-    assert found.frame.row(2)[-1] == "1,5"
+    table = raw(tmp_path, ";".join(names) + "\n" + (";".join(["1,5"] * 20_000) + "\n") * 3)
+    assert table.frame.columns == names
+    assert table.frame.row(2)[-1] == "1,5"
 
 
 def test_a_document_in_a_field_is_read_and_the_limit_of_the_process_stays(tmp_path):
     before = csv.field_size_limit()
-    found = raw(tmp_path, "town,note,price\nCern," + "a" * 300_000 + ",1\nAlma\n")
-    assert len(found.frame["note"][0]) == 300_000
+    table = raw(tmp_path, "town,note,price\nCern," + "a" * 300_000 + ",1\nAlma\n")
+    assert len(table.frame["note"][0]) == 300_000
     assert csv.field_size_limit() == before
 
 
@@ -211,10 +211,10 @@ def test_lines_are_surveyed_as_pythons_reader_has_them(monkeypatch, piece):
         body = (end.join(";".join(row) for row in rows) + rng.choice(["", end])).encode()
         dialect = Dialect(";")
         expected = list(dialect.rows(io.StringIO(body.decode(), newline="")))
-        found = surveyed(body, dialect, 3, 1)
-        assert found.rows == len(expected), body
-        assert found.blank == [i for i, row in enumerate(expected) if not row], body
-        assert found.short == sum(0 < len(row) < 3 for row in expected), body
+        survey = surveyed(body, dialect, 3, 1)
+        assert survey.rows == len(expected), body
+        assert survey.blank == [i for i, row in enumerate(expected) if not row], body
+        assert survey.short == sum(0 < len(row) < 3 for row in expected), body
 
 
 @pytest.mark.parametrize(
@@ -229,11 +229,11 @@ def test_lines_are_surveyed_as_pythons_reader_has_them(monkeypatch, piece):
 )
 def test_neighbours_of_a_title_as_spreadsheets_write_it_and_blank_lines_are_no_header(tmp_path, before, separator):
     rows = "".join(f"Ulm|{i}.5|{i * 7}\n" for i in range(40))
-    table = ("town|area|price\n" + rows).replace("|", separator)
-    found = raw(tmp_path, before + table)
-    assert found.frame.columns == ["town", "area", "price"]
-    assert found.frame.height == 40
-    assert found.notes == (
+    text = ("town|area|price\n" + rows).replace("|", separator)
+    table = raw(tmp_path, before + text)
+    assert table.frame.columns == ["town", "area", "price"]
+    assert table.frame.height == 40
+    assert table.notes == (
         f"Lines before the header of {tmp_path / 't.csv'} are passed over: {before.count(chr(10))}.",
     )
 
@@ -241,11 +241,11 @@ def test_neighbours_of_a_title_as_spreadsheets_write_it_and_blank_lines_are_no_h
 def test_a_header_of_one_name_is_no_title(tmp_path):
     index = raw(tmp_path, ",price\n" + "".join(f"{i},{i}.5\n" for i in range(40)))
     assert (index.frame.columns, index.frame.height) == (["price"], 40)
-    named = raw(tmp_path, "note,,\n" + "".join(f"{i},{i},{i}\n" for i in range(40)))
-    assert (named.frame.columns, named.frame.height) == (["note"], 40)
+    one_name = raw(tmp_path, "note,,\n" + "".join(f"{i},{i},{i}\n" for i in range(40)))
+    assert (one_name.frame.columns, one_name.frame.height) == (["note"], 40)
     alone = raw(tmp_path, "price\n" + "".join(f"{i}.5\n" for i in range(40)))
     assert (alone.frame.columns, alone.frame.height) == (["price"], 40)
-    assert "passed over" not in " ".join([*index.notes, *named.notes, *alone.notes])
+    assert "passed over" not in " ".join([*index.notes, *one_name.notes, *alone.notes])
     # What stands below a name may hold commas: that is no title above a header.
     words = raw(tmp_path, "note\n" + "good, bad\nfine, so far, I think\n" * 20)
     assert (words.frame.columns, words.frame.height) == (["note"], 40)
@@ -255,10 +255,10 @@ def test_a_header_of_one_name_is_no_title(tmp_path):
 
 def test_spaces_that_align_columns_are_one_separator_each(tmp_path):
     text = "  area  rooms    price\r\n" + "".join(f" {i:5.1f} {i % 7:6d} {i * 1000:8d}  \r\n" for i in range(40))
-    found = raw(tmp_path, text, separator="space")
-    assert found.frame.columns == ["area", "rooms", "price"]
-    assert found.frame.row(39) == ("39.0", "4", "39000")
-    assert found.notes[0].startswith("Spaces side by side are one separator")
+    table = raw(tmp_path, text, separator="space")
+    assert table.frame.columns == ["area", "rooms", "price"]
+    assert table.frame.row(39) == ("39.0", "4", "39000")
+    assert table.notes[0].startswith("Spaces side by side are one separator")
     # Without the option the way out is told.
     with pytest.raises(DataError, match=r"Unknown column 'price'.*--separator space"):
         check_columns(raw(tmp_path, text).frame, ["price"], "column")

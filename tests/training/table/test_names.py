@@ -47,16 +47,16 @@ def test_a_name_that_stands_twice_is_refused_in_every_format(tmp_path):
 
 
 def test_names_that_a_reader_could_have_invented_are_the_files_own(tmp_path):
-    found = raw(tmp_path, "price,price_duplicated_0,column_1\n" + rows(3))
-    assert found.frame.columns == ["price", "price_duplicated_0", "column_1"]
+    table = raw(tmp_path, "price,price_duplicated_0,column_1\n" + rows(3))
+    assert table.frame.columns == ["price", "price_duplicated_0", "column_1"]
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0", '""', " "])
 def test_case_07_07b_an_unnamed_index_is_left_out_with_a_note_and_passes_through(tmp_path, name):
-    found = raw(tmp_path, f"{name},town,area,price\n274,Cern,141.6,380863\n74,Cern,73.8,191133\n")
-    assert found.frame.columns == ["town", "area", "price"]
-    assert found.unnamed.rows() == [("274",), ("74",)]
-    (note,) = found.notes
+    table = raw(tmp_path, f"{name},town,area,price\n274,Cern,141.6,380863\n74,Cern,73.8,191133\n")
+    assert table.frame.columns == ["town", "area", "price"]
+    assert table.unnamed.rows() == [("274",), ("74",)]
+    (note,) = table.notes
     assert note.startswith("Column 1")
     assert "left out" in note
 
@@ -64,12 +64,12 @@ def test_case_07_07b_an_unnamed_index_is_left_out_with_a_note_and_passes_through
 def test_the_index_of_pandas_in_parquet_is_left_out_held_and_streamed(tmp_path):
     path = tmp_path / "t.parquet"
     pl.DataFrame({"area": [1.5, 2.0], "__index_level_0__": [7, 9]}).write_parquet(path)
-    found = read_raw(str(path))
-    assert found.frame.columns == ["area"]
-    assert found.unnamed["__index_level_0__"].to_list() == [7, 9]
+    table = read_raw(str(path))
+    assert table.frame.columns == ["area"]
+    assert table.unnamed["__index_level_0__"].to_list() == [7, 9]
     source = ParquetSource([path])
     assert source.columns == ["area"]
-    assert source.notes == list(found.notes)
+    assert source.notes == list(table.notes)
     assert next(source.batches(10))[1].rows() == [(1.5,), (2.0,)]
     assert ParquetSource([path], ["__index_level_0__"]).columns == ["area", "__index_level_0__"]
 
@@ -77,26 +77,26 @@ def test_the_index_of_pandas_in_parquet_is_left_out_held_and_streamed(tmp_path):
 def test_a_name_that_the_user_says_keeps_the_column(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("Unnamed: 0,area,price\n" + rows(3), encoding="utf-8")
-    asked = Request(str(path), ("price",), "m")
-    _, prepared, _ = _held(asked, None)
+    request = Request(str(path), ("price",), "m")
+    _, prepared, _ = _held(request, None)
     assert "Unnamed: 0" not in prepared.schema.names
     assert any("Unnamed: 0" in note for note in prepared.notes)
-    said = Corrections(features={"Unnamed: 0": FeatureCorrection(kind="number")})
-    _, prepared, _ = _held(Request(str(path), ("price",), "m", corrections=said), None)
+    corrections = Corrections(features={"Unnamed: 0": FeatureCorrection(kind="number")})
+    _, prepared, _ = _held(Request(str(path), ("price",), "m", corrections=corrections), None)
     assert "Unnamed: 0" in prepared.schema.names
     # Dropping a column without a name was the way out once; it is no fault now.
     path.write_text(",area,price\n" + rows(3), encoding="utf-8")
-    said = Corrections(features={"": FeatureCorrection(drop=True)})
-    _, prepared, _ = _held(Request(str(path), ("price",), "m", corrections=said), None)
+    corrections = Corrections(features={"": FeatureCorrection(drop=True)})
+    _, prepared, _ = _held(Request(str(path), ("price",), "m", corrections=corrections), None)
     assert prepared.schema.names == ("area",)
 
 
 def test_case_09c_quotes_in_a_header_are_unescaped_and_odd_names_stay(tmp_path):
     header = '"a.b","say ""x""","line\nbreak","$ref","Größe","площадь","price"\n'
     expected = ["a.b", 'say "x"', "line\nbreak", "$ref", "Größe", "площадь", "price"]
-    found = raw(tmp_path, header + rows(7))
-    assert found.frame.columns == expected
-    assert found.frame.height == 60
+    table = raw(tmp_path, header + rows(7))
+    assert table.frame.columns == expected
+    assert table.frame.height == 60
     assert raw(tmp_path, '"5"" pipe",b\n' + rows(2)).frame.columns == ['5" pipe', "b"]
 
 
@@ -122,10 +122,10 @@ def test_names_in_nfd_are_found_wherever_the_user_gives_them(tmp_path):
     decomposed = unicodedata.normalize("NFD", name)
     path = tmp_path / "t.csv"
     path.write_text(f"{unicodedata.normalize('NFD', town)},{decomposed},Fläche\n" + rows(3), encoding="utf-8")
-    said = Corrections(
+    corrections = Corrections(
         features={"Fläche": FeatureCorrection(unit="m2")}, targets={decomposed: TargetCorrection(unit="m")}
     )
-    request, prepared, _ = _held(Request(str(path), (decomposed,), "m", corrections=said, group=town), None)
+    request, prepared, _ = _held(Request(str(path), (decomposed,), "m", corrections=corrections, group=town), None)
     assert prepared.schema.target_names == (name,)
     assert prepared.schema.names == ("Fläche",)
     assert (request.group, prepared.schema.targets[0].unit) == (town, "m")
@@ -141,7 +141,7 @@ def test_a_frame_takes_the_names_of_a_version_that_kept_another_form():
 
 @pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u00a0", "\u2060", "\u00ad", " \u200b "])
 def test_what_is_not_seen_around_a_name_does_not_count(tmp_path, unseen):
-    found = raw(tmp_path, f"{unseen}area,price{unseen}\n" + f"{unseen}1.5,2{unseen}\n" * 3)
-    assert found.frame.columns == ["area", "price"]
+    table = raw(tmp_path, f"{unseen}area,price{unseen}\n" + f"{unseen}1.5,2{unseen}\n" * 3)
+    assert table.frame.columns == ["area", "price"]
     # Within a name it stays.
     assert raw(tmp_path, f"a{unseen}b,price\n1,2\n").frame.columns[0].startswith(f"a{unseen}b")

@@ -30,8 +30,8 @@ TABLE = "town;area\nCern;141.6\nAlma;73.8\n"
 )
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv.gz", "t.csv.zst"])
 def test_case_10b_10c_compression_and_separator_are_found_whatever_the_name(tmp_path, compress, name):
-    found = raw(tmp_path, compress(TABLE.encode()), name)
-    assert found.frame.rows() == [("Cern", "141.6"), ("Alma", "73.8")]
+    table = raw(tmp_path, compress(TABLE.encode()), name)
+    assert table.frame.rows() == [("Cern", "141.6"), ("Alma", "73.8")]
 
 
 def test_a_compressed_file_that_is_cut_short_is_told(tmp_path):
@@ -43,10 +43,10 @@ def test_a_compressed_file_that_is_cut_short_is_told(tmp_path):
 @pytest.mark.parametrize("words", ["Nîmes,Málaga,Besançon", "München,Köln,Straße", "café", "5 €", "temp °C", "m²"])
 def test_case_11_latin_1_and_windows_1252_are_read_with_a_note(tmp_path, words):
     text = "town,area\n" + "".join(f"{word},{i}\n" for i, word in enumerate(words.split(",") * 3))
-    found = raw(tmp_path, text.encode("cp1252"))
-    assert found.frame["town"].unique(maintain_order=True).to_list() == words.split(",")
-    assert "Windows-1252 (cp1252)" in found.notes[0]
-    assert "--encoding" in found.notes[0]
+    table = raw(tmp_path, text.encode("cp1252"))
+    assert table.frame["town"].unique(maintain_order=True).to_list() == words.split(",")
+    assert "Windows-1252 (cp1252)" in table.notes[0]
+    assert "--encoding" in table.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -82,17 +82,17 @@ def test_a_wrong_encoding_names_the_byte_and_an_unknown_one_the_right_ones(tmp_p
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_case_11b_utf_16_is_read_with_a_note_and_without_a_mark_too(tmp_path, encoding):
-    found = raw(tmp_path, ("town;area\n" + "Łódź;1\nCern;2\n" * 30).encode(encoding))
-    assert found.frame.columns == ["town", "area"]
-    assert found.frame["town"][0] == "Łódź"
-    assert "UTF-" in found.notes[0]
+    table = raw(tmp_path, ("town;area\n" + "Łódź;1\nCern;2\n" * 30).encode(encoding))
+    assert table.frame.columns == ["town", "area"]
+    assert table.frame["town"][0] == "Łódź"
+    assert "UTF-" in table.notes[0]
 
 
 def test_case_11c_a_mark_before_utf_8_is_no_part_of_a_name(tmp_path):
-    found = raw(tmp_path, "\ufefftown,area\r\nŁódź,1\r\nCern,2\r\n")
-    assert found.frame.columns == ["town", "area"]
-    assert found.frame["area"].to_list() == ["1", "2"]
-    assert not found.notes
+    table = raw(tmp_path, "\ufefftown,area\r\nŁódź,1\r\nCern,2\r\n")
+    assert table.frame.columns == ["town", "area"]
+    assert table.frame["area"].to_list() == ["1", "2"]
+    assert not table.notes
 
 
 def test_utf_8_is_checked_beyond_one_piece(tmp_path, monkeypatch):
@@ -202,8 +202,8 @@ HOUSES = [["town", "zip", "area"], ["Cern", "007", 141.6], ["Alma", "010", 73], 
 
 def test_an_excel_sheet_is_read_as_text_is(tmp_path):
     path = workbook(tmp_path / "t.xlsx", Houses=HOUSES, Empty=[])
-    found = read_raw(str(path))
-    assert found.notes == (f"{path} is read from its sheet 'Houses'; the others are empty.",)
+    raw_table = read_raw(str(path))
+    assert raw_table.notes == (f"{path} is read from its sheet 'Houses'; the others are empty.",)
     table = read_table(str(path))
     assert table["zip"].to_list() == ["007", "010", "010"]
     assert table["area"].to_list() == [141.6, 73.0, None]
@@ -212,8 +212,8 @@ def test_an_excel_sheet_is_read_as_text_is(tmp_path):
 def test_excels_dates_are_dates_and_a_title_is_no_header(tmp_path):
     rows = [["Sales of 2024"], [None], ["sold", "share"], [45413, 0.25], [None, None], [45414.75, 0.5]]
     path = workbook(tmp_path / "t.xlsx", dates=("45413", "45414.75"), Houses=rows)
-    found = read_raw(str(path))
-    assert found.notes == (f"Rows of one cell before the header of {path} are passed over: 2.",)
+    table = read_raw(str(path))
+    assert table.notes == (f"Rows of one cell before the header of {path} are passed over: 2.",)
     assert [str(v) for v in read_table(str(path))["sold"]] == ["2024-05-01 00:00:00", "2024-05-02 18:00:00"]
     assert read_table(str(path))["share"].to_list() == [0.25, 0.5]
 
