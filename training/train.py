@@ -67,7 +67,7 @@ def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterato
             f"Expected a table held in memory with --init. Received: {request.data}, which is streamed. "
             "Give fewer rows, --no-stream, or leave --init out."
         )
-    request = request.named(source.columns, source.left_out)
+    request = request.with_names_of(source.columns, source.left_out)
     with prepared_stream(request, source, bounds) as (prepared, table):
         yield request, prepared, table
 
@@ -77,7 +77,7 @@ def _held(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared,
     keep = request.names_in_use if earlier is None else request.names_in_use | set(earlier.schema.names)
     raw = read_raw(request.source, request.reading, keep=keep)
     frame = raw.frame if earlier is None else in_terms_of(raw.frame, earlier.schema.names)
-    request = request.named(frame.columns, raw.unnamed.columns)
+    request = request.with_names_of(frame.columns, raw.unnamed.columns)
     check_request(frame, request)
     texts = read_texts(frame, text_rules(request, earlier))
     facts = TableFacts.of(texts.frame)

@@ -268,7 +268,7 @@ def test_large_tables_are_streamed_and_other_formats_told(tmp_path, monkeypatch)
             choose.parquet_source(str(text), stream, available)
     with pytest.raises(DataError, match="Parquet files to stream"):
         choose.parquet_source("dataset:diabetes", True)
-    with pytest.raises(DataError, match=r"Expected a file\. Received: .*none\.parquet, which is none"):
+    with pytest.raises(DataError, match=r"Expected a file\. Received: .*none\.parquet, which does not exist"):
         choose.parquet_source(str(tmp_path / "none.parquet"), True)
     assert Bounds().sample(50) == 200_000
     assert Bounds().sample(2_000) == 20_000

@@ -115,7 +115,7 @@ class PerTarget:
                 model = DummyRegressor()
             last = f"{model.steps[-1][0]}__sample_weight" if hasattr(model, "steps") else "sample_weight"
             with warnings.catch_warnings():
-                # A baseline that has not converged is used as it is: it is no reason to fail.
+                # A baseline that has not converged is used anyway: the training must not fail for it.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 self._models.append(model.fit(X, column, **({} if self._weight is None else {last: self._weight})))
         return self

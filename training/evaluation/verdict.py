@@ -130,7 +130,7 @@ def _subject(config: TrainConfig) -> str:
 
 
 def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:
-    """A sentence if the constant of these rows, which nobody knows beforehand, does better than the model; else empty.
+    """A sentence if the mean or median of these rows, unknown beforehand, beats the model; else empty.
 
     The baseline is the constant of the training rows. Where a target drifts, a model can beat it and still be far off.
     """

@@ -84,7 +84,7 @@ def _read_table(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame
         notes, rows, unnamed = list(source.notes), source.rows, source.left_out
         if step > 1:
             notes.append(f"One of {step:,} rows was looked at: {frame.height:,} of {rows:,}.")
-    request = request.named(frame.columns, unnamed)
+    request = request.with_names_of(frame.columns, unnamed)
     return request, frame, notes, rows
 
 

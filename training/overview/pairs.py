@@ -38,8 +38,8 @@ def pair_alerts(frame: pl.DataFrame, features: list[Feature], seed: int = 0) -> 
         yield Alert(
             "pair",
             (a, b),
-            f"Columns '{a}' and '{b}' go together (rank correlation {r:+.2f}): each may look dispensable where the "
-            "report says what the network uses.",
+            f"Columns '{a}' and '{b}' go together (rank correlation {r:+.2f}): the report may show a small importance "
+            "for each, since the other one holds the same information.",
         )
     if len(pairs) > _SHOWN:
         yield Alert("pair", (), f"{len(pairs) - _SHOWN} more pairs of columns go together as closely.")

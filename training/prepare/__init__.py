@@ -1,1 +1,1 @@
-"""A table made ready to fit: held in memory, or streamed from disk in chunks."""
+"""Prepares a table for the fit, in memory or streamed from disk in chunks."""

@@ -75,7 +75,7 @@ def _check_other(data: str, paths: list[Path], stream: bool | None, memory: int 
         raise DataError(
             f"Expected a table that fits into memory. Received: {data} of {size / _GIB:.1f} GiB, which takes about "
             f"{size * _BYTES_A_TEXT_BYTE / _GIB:.0f} GiB to train on, of {memory / _GIB:.0f} GiB. {convert}. "
-            "--no-stream tries all the same."
+            "--no-stream tries to hold it in memory anyway."
         )
 
 

@@ -26,7 +26,7 @@ class Request:
 
     Attributes:
         data: see :func:`training.table.data.read_table`; for a table in memory, its name in messages and the lineage.
-        targets: columns to predict; one text may name several, with commas between, see :meth:`named`.
+        targets: columns to predict; one text may name several, with commas between, see :meth:`with_names_of`.
         name: the model's name.
         config: settings.
         corrections: the user's corrections of the inferred schema.
@@ -78,7 +78,7 @@ class Request:
         """The columns of a table that may become features."""
         return [name for name in columns if name not in (*self.targets, self.group, self.weight)]
 
-    def named(self, columns: Collection[str], left_out: Collection[str] = ()) -> Request:
+    def with_names_of(self, columns: Collection[str], left_out: Collection[str] = ()) -> Request:
         """The request with canonical names, as the table's columns have, and with each target by itself.
 
         A text of several targets is split at its commas, unless it is the name of a column.
@@ -92,7 +92,7 @@ class Request:
             targets = split_names(targets[0], columns)
         names = (self.group, self.time, self.weight, self.interval_groups)
         group, time, weight, interval_groups = (None if name is None else canonical(name) for name in names)
-        corrections = self.corrections.named(left_out)
+        corrections = self.corrections.with_canonical_names(left_out)
         return replace(
             self,
             targets=targets,
@@ -133,7 +133,8 @@ def check_request(table: pl.DataFrame, request: Request) -> None:
             )
     unknown = [name for name in request.corrections.targets if name not in request.targets]
     if unknown:
-        raise DataError(f"Expected targets in schema.toml among {request.targets}. Received: '{unknown[0]}'.")
+        listed = ", ".join(f"'{name}'" for name in request.targets)
+        raise DataError(f"Expected each target in schema.toml to be one of {listed}. Received: '{unknown[0]}'.")
     if request.time and request.group:
         raise DataError("Expected --group or --time. Received: both.")
 

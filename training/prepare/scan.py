@@ -107,7 +107,7 @@ class Scan:
         _, sample = self._sample.rows()
         if bound is not None:
             sample = sample.filter(pl.col(KEY) > bound)
-        # In the order of the table: what samples of it are drawn from must not depend on the keys.
+        # The sample is in the table's order, so that later draws from it do not depend on the keys.
         frame = pl.concat([near[:n_held_out], sample.drop(KEY)])
         train = np.arange(n_held_out, frame.height, dtype=np.int64)
         parts = {**held_out_parts, "train": train}

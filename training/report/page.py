@@ -87,7 +87,7 @@ def _table(overview: Overview) -> Iterator[str]:
     fewer = f"; the figures are those of {overview.described:,} rows" if overview.described < overview.rows else ""
     yield f"<p>{overview.rows:,} rows, {len(overview.columns):,} columns{fewer}.</p>"
     checks = "".join(f"<li>{text(sentence)}</li>" for sentence in overview.checks)
-    yield f"<p>Worth a look:</p><ul>{checks}</ul>" if checks else "<p>Nothing but the notes asks for a look.</p>"
+    yield f"<p>Worth a look:</p><ul>{checks}</ul>" if checks else "<p>Nothing needs a look, apart from the notes.</p>"
     header, rows = cells(overview.columns)
     words = [name for name in header if name not in FIGURES]
     yield table(header, rows[:_MAX_FEATURES], words=words)
@@ -164,8 +164,8 @@ def _pictured(content: Content, pictures: list[Picture]) -> Iterator[str]:
         f"<p>How much the error grows when a feature's values are shuffled among {importance.rows:,} of the "
         f"{text(content.rows_are)} ({importance.repeats} times; the lines go from the least to the largest).{limited} "
         "The stored model answers, and it may have seen these rows in training. So this shows what the model relies "
-        "on, not what another model could do without. Where several features hold the same information, each may look "
-        "dispensable.</p>"
+        "on, not what another model could do without. Where several features hold the same information, each may show "
+        "a small importance.</p>"
     )
     yield from map(image, by_section.get("importance", []))
     if content.dependence:

@@ -146,7 +146,7 @@ class Corrections(TextRules):
         """Columns that the user calls categories: their texts must not be read as numbers or dates."""
         return [canonical(name) for name, correction in self.features.items() if correction.kind == "category"]
 
-    def named(self, left_out: Collection[str] = ()) -> Corrections:
+    def with_canonical_names(self, left_out: Collection[str] = ()) -> Corrections:
         """These corrections with names in canonical form, as the table's columns have.
 
         Args:

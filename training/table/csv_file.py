@@ -110,12 +110,13 @@ def _without_blank_lines(
         lines, what = ("lines has", "it lacks") if survey.short == 1 else ("lines have", "they lack")
         notes.append(
             f"{survey.short:,} of {survey.rows - len(survey.blank):,} {lines} fewer fields than the {width} of the "
-            f"header in {place.path}, first line {line}: {text!r}. What {what} counts as missing; a text with a line "
-            "break needs quotes around it."
+            f"header in {place.path}, first line {line}: {text!r}. Fields that {what} count as missing; a text with a "
+            "line break needs quotes around it."
         )
     if survey.trimmed:
         notes.append(
-            f"Empty fields beyond the header's at the end of lines are cut: {survey.trimmed:,} in {place.path}."
+            f"Lines that end with more empty fields than the header are cut to its width: {survey.trimmed:,} in "
+            f"{place.path}."
         )
     # In a table of one column a blank line is a missing value.
     if survey.blank and width > 1:

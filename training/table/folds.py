@@ -39,8 +39,8 @@ class Plan(NamedTuple):
 
     Attributes:
         folds: the rows of each network.
-        repeats: how many times the folds cover every row; 0 where rows are held out.
-        parts: the parts where rows are held out; None in cross-validation.
+        repeats: how many times the folds cover every row; 0 if rows are held out instead.
+        parts: training and held-out rows; None in cross-validation.
     """
 
     folds: tuple[Fold, ...]

@@ -38,7 +38,7 @@ def files_of(data: str) -> list[Path]:
     if not glob.has_magic(data):
         siblings = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
         hint = f" {unknown_name('file', path.name, siblings, limit=5)}" if siblings else ""
-        raise DataError(f"Expected a file. Received: {path}, which is none.{hint}")
+        raise DataError(f"Expected a file. Received: {path}, which does not exist.{hint}")
     matches = [Path(p) for p in sorted(glob.glob(data, recursive=True))]  # noqa: PTH207
     # A pattern such as '**' matches both folders and files: then the files count. Folders count where no file matches.
     files = [p for p in matches if p.is_file()] or [
@@ -50,7 +50,7 @@ def files_of(data: str) -> list[Path]:
 
 
 def format_of(path: Path) -> str:
-    """A file's ending without that of its compression, in lower case: ``.csv`` for ``houses.CSV.gz``."""
+    """A file's ending in lower case, without the ending of its compression: ``.csv`` for ``houses.CSV.gz``."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()

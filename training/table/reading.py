@@ -42,7 +42,7 @@ class Reading:
 
 def _check_encoding(encoding: str) -> None:
     try:
-        # A codec from bytes to bytes, such as base64, is no encoding of text: it raises a LookupError here.
+        # Codecs from bytes to bytes, such as base64, are no encodings of text: decode raises a LookupError for them.
         b"  ".decode(encoding)
     except UnicodeError:
         return

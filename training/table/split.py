@@ -151,7 +151,7 @@ def time_note(moments: Moments) -> str:
     if isinstance(moments.low, date):
         # Where all values are days, "00:00:00" tells nothing.
         low, high = (end.removesuffix(" 00:00:00") for end in (low, high))
-        zone = " UTC, which holds where no zone is given"
+        zone = " (UTC where no zone is given)"
     return f"{moments.rows:,} rows are ordered by '{moments.name}', from {low} to {high}{zone}{ties}."
 
 

@@ -68,7 +68,7 @@ def described_target(
         minimum=facts.low,
         maximum=facts.high,
         std=facts.std,
-        # A whole number reads better; a mean that rounds to 0 has to stay as it is.
+        # A whole number is easier to read, but a mean that rounds to 0 stays unrounded: an offset of 0 means none.
         offset=(float(np.round(facts.mean)) or facts.mean) if is_far else 0.0,
         text=text,
     )

@@ -54,7 +54,7 @@ _ODD = re.compile(
     f"|[{_SIGNS}][{_SIGNS}]|[a-z\u00df-\u00ff][\u00c0-\u00de\u0152\u0160\u0178\u017d]|\u0178"
 )
 _LETTERS = re.compile(r"[^\W\d_]{3,}")
-# Rare Western letters; in Macintosh's encoding their bytes are frequent letters: 'Kšln' stands for 'Köln'.
+# Rare Western letters; in Macintosh's encoding their bytes are frequent letters: 'Kšln' is 'Köln' there.
 _RARE = re.compile("[\u0160\u0161\u017d\u017e]")
 
 
@@ -153,7 +153,9 @@ def _western(data: bytes, at: int, path: Path, notes: list[str]) -> bytes:
     western = _reading(judged, "cp1252")
     matches = _likely(judged)
     if western is not None and _is_western(western, judged, matches):
-        notes.append(f"{path} is read as Windows-1252 (cp1252), such as '{_word(western)}'; --encoding says otherwise.")
+        notes.append(
+            f"{path} is read as Windows-1252 (cp1252), such as '{_word(western)}'; if that is wrong, give --encoding."
+        )
         return _recoded(data, "cp1252", path, "as its letters are")
     readings: dict[str, str] = {}
     for name in dict.fromkeys((*matches[:2], *_USUAL)):

@@ -119,7 +119,7 @@ def _reason(facts: Facts) -> tuple[Why, str] | None:
     if not is_usable(dtype):
         if dtype in (pl.Time, pl.Duration):
             return "type", f"values of type {dtype} are not read; give a number instead"
-        return "type", f"values of type {dtype} have no place in a row of a request"
+        return "type", f"a request cannot hold values of type {dtype}"
     if distinct == 1 and present == facts.rows and dtype == pl.Float64 and abs(facts.first) >= INEXACT:
         return (
             "constant",

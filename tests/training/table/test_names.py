@@ -130,7 +130,7 @@ def test_names_in_nfd_are_found_wherever_the_user_gives_them(tmp_path):
     assert prepared.schema.names == ("Fläche",)
     assert (request.group, prepared.schema.targets[0].unit) == (town, "m")
     with pytest.raises(DataError, match=r"once in schema\.toml\. Received: 'Größe' twice"):
-        Corrections(features={name: FeatureCorrection(), decomposed: FeatureCorrection()}).named()
+        Corrections(features={name: FeatureCorrection(), decomposed: FeatureCorrection()}).with_canonical_names()
 
 
 def test_a_frame_takes_the_names_of_a_version_that_kept_another_form():

@@ -1,1 +1,1 @@
-"""What the texts of a table's columns are: found from all of a column's values, said in notes, kept in the schema."""
+"""Decides from all values how each column of texts is read, with notes for people and formats for the schema."""

@@ -219,7 +219,7 @@ def unknown_unit(column: Column, tally: Tally) -> str:
     if len(tally.beside) > 1:
         return (
             f"Column '{column.name}' stays text: its {column.rows:,} values are numbers, but not all have the same "
-            f"beside them: {_kinds_of_beside(tally)}. Write all of them in one unit."
+            f"text beside them: {_kinds_of_beside(tally)}. Write all of them in one unit."
         )
     return (
         f"Column '{column.name}' stays text: each of its {column.rows:,} values is a number with a unit or the like, "
@@ -230,8 +230,8 @@ def unknown_unit(column: Column, tally: Tally) -> str:
 def units_differ(column: Column, tally: Tally) -> str:
     """The error about numbers of which only some are counted in thousands, hundredths or the like."""
     return (
-        f"Expected numbers in one unit. Received: '{column.name}', whose values have not all the same beside them: "
-        f"{_kinds_of_beside(tally)}. Write all of them in one unit, without a text."
+        f"Expected numbers in one unit. Received: '{column.name}', whose values do not all have the same text beside "
+        f"them: {_kinds_of_beside(tally)}. Write all of them in one unit, without a text."
     )
 
 
@@ -273,7 +273,7 @@ def does_not_fit(column: Column, rules: UserRules, fit: Fit) -> str:
     kind = rules.required_kind or "number"
     plural = _PLURALS[kind]
     if not others:
-        hint = "They have a reading, but not as schema.toml says: leave decimal, thousands or format out."
+        hint = "They can be read, but not as schema.toml says: leave out its decimal, thousands or format."
         return f"Expected {plural} in '{column.name}', as schema.toml says. Received: other forms of them. {hint}"
     if rules.table == "targets":
         way_out = (

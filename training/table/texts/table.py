@@ -264,7 +264,7 @@ def _unit_needed(column: pl.Series) -> str:
         likely = f"They look like {line('unit', guess)}" if guess else f"For example {line('unit', 's')}"
         way = f"{likely}; s, ms, us and ns count from 1970 UTC, excel counts days as Excel does"
     return (
-        f"Expected numbers of kind = \"datetime\" to say what they count. Received: '{column.name}' with numbers such "
+        f"Expected a unit for numbers of kind = \"datetime\". Received: '{column.name}' with numbers such "
         f"as {column.drop_nulls()[0]}. {way}. Dates of digits need {line('format', '%Y%m%d')}."
     )
 

@@ -76,7 +76,7 @@ class Tally:
 
     Attributes:
         rows: number of rows with a text that is no marker.
-        markers: number of rows by unusual marker, as it is written.
+        markers: number of rows by marker, for markers that are not among the usual ones.
         numbers: fit of each format of numbers.
         dates: fit of each format of dates.
         yes_no, true_false: fit of such words.
