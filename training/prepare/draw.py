@@ -76,7 +76,7 @@ class Draw:
         if self._count > _MOST_TIMES * self._n_rows:
             raise DataError(
                 f"Expected {self._what} of at most {_MOST_TIMES * self._n_rows:,} rows each where a table is streamed. "
-                f"Received: {self._count:,} rows to be held out together. Take a column with fewer rows for each value, "
+                f"Received: {self._count:,} rows to be held out together. Take a column with fewer rows a value, "
                 "or --no-stream if the table fits into memory."
             )
 
