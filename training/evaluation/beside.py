@@ -32,7 +32,7 @@ Answers = dict[str, Float64]
 
 # A process takes 2 s to start. While TensorFlow loads this costs nothing; afterwards it pays only from so many rows on.
 _WORTH_ROWS = 5_000
-# Most bytes of rows that are copied to the process.
+# Largest size of the rows that are copied to the process, bytes.
 _MOST_BYTES = 50_000_000
 # Seconds after which the other process checks again that this one still runs.
 _LOOK_SECONDS = 0.5

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV
 
 Float64 = npt.NDArray[np.float64]
-# Most numbers, and least and most rows, on which a penalty is chosen: about a second of one core.
+# Largest number of values, and smallest and largest number of rows, that choose a penalty: about a second of one core.
 _NUMBERS, _FEWEST, _MOST = 4_000_000, 1_000, 20_000
 _RATIOS = (0.1, 0.5, 0.9)
 KINDS = ("ridge", "lasso", "elastic_net")
@@ -21,7 +21,7 @@ class Penalised(RegressorMixin, BaseEstimator):
 
     Args:
         kind: ``ridge``, ``lasso`` or ``elastic_net``.
-        most_rows: most rows that are fitted once the penalty is chosen; None for all. Defaults to None.
+        most_rows: largest number of rows that are fitted once the penalty is chosen; None for all. Defaults to None.
         seed: seed of the samples of rows. Defaults to 0.
     """
 

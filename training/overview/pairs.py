@@ -16,7 +16,7 @@ Float64 = npt.NDArray[np.float64]
 
 # Rank correlation from which two numbers hold nearly the same information.
 LIMIT = 0.95
-# Most rows and columns. More rows show nothing new; more columns would take longer than a person waits.
+# Largest numbers of rows and columns. More rows show nothing new; more columns would take longer than a person waits.
 _MAX_ROWS, _MAX_NUMBERS, _MAX_CATEGORIES = 5_000, 500, 30
 _SHOWN = 10
 _FEWEST_ROWS = 30

@@ -11,13 +11,13 @@ class Bounds:
 
     Attributes:
         batch_rows: rows that are read and encoded at once.
-        chunk_rows: most rows of a chunk, which trains between two replacements of the loop's table.
-        chunk_bytes: most bytes of a chunk.
-        sample_rows: most rows of the sample of training rows, on which medians, bins, baselines and the profile are
-            fitted.
-        sample_cells: most values of this sample.
-        texts: most different texts of a column that are counted.
-        least_sample: least rows of the sample, however wide the table is.
+        chunk_rows: largest number of rows of a chunk; the loop's table is replaced after each chunk.
+        chunk_bytes: largest size of a chunk, bytes.
+        sample_rows: largest number of rows of the sample of training rows; medians, bins, baselines and the profile are
+            fitted on it.
+        sample_cells: largest number of values of this sample.
+        texts: largest number of different texts of a column that are counted.
+        least_sample: smallest number of rows of the sample, however wide the table is.
     """
 
     batch_rows: int = 65_536

@@ -37,8 +37,7 @@ def parquet_source(
         keep, ids: see :class:`ParquetSource`.
 
     Raises:
-        DataError: there is no such file, a table that is no Parquet file shall be streamed, or one does not fit into
-            memory.
+        DataError: there is no such file, or a table of another format is to be streamed or does not fit into memory.
     """
     if isinstance(data, pl.DataFrame):
         if stream:

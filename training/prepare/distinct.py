@@ -45,7 +45,7 @@ class TextCounts:
 
     Args:
         name: the column's name.
-        most: most different texts that are counted.
+        most: largest number of different texts that are counted.
     """
 
     def __init__(self, name: str, most: int) -> None:

@@ -88,7 +88,7 @@ class Scan:
         self._weights = Weights(request.weight)
         self._refused: dict[str, tuple[float, int]] = {}
         self._usable = 0
-        # Number of the row and value of each target's lowest and highest value.
+        # For each target, the row's number and the value of its lowest and of its highest value.
         self._ends: dict[str, dict[str, tuple[int, float]]] = {name: {} for name in request.targets}
 
     def run(self, rows: Rows) -> Scanned:

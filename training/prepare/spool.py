@@ -43,7 +43,7 @@ class Spool:
 
     Args:
         n_rows: number of rows that will be added.
-        chunk_rows: most rows of a chunk.
+        chunk_rows: largest number of rows of a chunk.
         n_numeric, n_categorical, n_targets: numbers of columns.
         weighted: whether rows have weights.
         seed: seed of the dealing.
@@ -64,7 +64,7 @@ class Spool:
         seed: int,
     ) -> None:
         self.n_chunks = -(-n_rows // chunk_rows)
-        # Chunks differ by one row at most; the shorter ones repeat a row that is never drawn.
+        # Chunks differ by at most one row; a shorter one leaves its last place in the file unused.
         self.chunk_rows = -(-n_rows // self.n_chunks)
         self._widths = {"numeric": n_numeric, "categorical": n_categorical, "y": n_targets, "weight": int(weighted)}
         self._types = {"numeric": np.float32, "categorical": np.uint16, "y": np.float64, "weight": np.float64}

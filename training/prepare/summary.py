@@ -26,7 +26,7 @@ class ColumnSummary:
     Args:
         name: the column's name.
         kind: the kind that the user says, or None: then the column's type decides.
-        texts: most different texts that are counted.
+        texts: largest number of different texts that are counted.
     """
 
     def __init__(self, name: str, kind: Kind | None, texts: int) -> None:

@@ -1,4 +1,4 @@
-"""Decides how each column of texts of a streamed table is read; passes end once all open columns are known."""
+"""Decides how each column of texts of a streamed table is read; a pass ends once its columns are known."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from training.report.sample import Sample
 
 Float64 = npt.NDArray[np.float64]
 
-# Most measured rows that the network answers again for importance and dependence.
+# Largest number of measured rows that the network answers again for importance and dependence.
 _MAX_ROWS = 2_000
 # Standard deviations of a 95% interval.
 _Z = 1.96

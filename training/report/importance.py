@@ -16,7 +16,7 @@ Float64 = npt.NDArray[np.float64]
 REPEATS = 5
 _FEWEST_REPEATS = 2
 _FEWEST_ROWS = 200
-# Most features that are shuffled: those with which the answers vary most.
+# Largest number of features that are shuffled: those with which the answers vary most.
 _MAX_FEATURES = 40
 _FEWEST_FEATURES = 10
 _BINS = 10

@@ -25,7 +25,7 @@ _METRICS = {
     "mape": "MAPE",
     "rmsle": "RMSLE",
 }
-# Most features that a table shows; the others are in a folded table.
+# Largest number of features that a table shows; the others are in a folded table.
 _MAX_FEATURES = 50
 _SECTIONS = {
     "table": "The table",

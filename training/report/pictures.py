@@ -18,7 +18,7 @@ from training.report.explained import dependence, importance
 
 Float64 = npt.NDArray[np.float64]
 
-# Most targets that have pictures; the JSON has the figures of all.
+# Largest number of targets that have pictures; the JSON has the figures of all.
 MAX_TARGETS = 4
 _MAX_POINTS = 3_000
 

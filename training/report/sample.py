@@ -16,7 +16,7 @@ Float64 = npt.NDArray[np.float64]
 # Multiplications for all answers: about a second of one core. The number of answers depends on the network, not on a
 # clock, so that the same training gives the same report.
 BUDGET = 12e9
-# Most answers: a small network has few multiplications, but each row takes some time too.
+# Largest number of answers: a small network has few multiplications, but each row takes some time too.
 MAX_ANSWERS = 300_000
 
 

@@ -1,4 +1,4 @@
-"""Suspects features that have values only in rows with a target: they may be written down after it."""
+"""Suspects features that have values only in rows with a target: they may be known only after it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from artifact.rows.schema import Feature
 
 Float64 = npt.NDArray[np.float64]
 
-# Most rows and columns that are searched. More rows show nothing new; more columns would take too long.
+# Largest numbers of rows and columns that are searched. More rows show nothing new; more columns would take too long.
 _MAX_ROWS, _MAX_COLUMNS = 2_000, 200
 _FEWEST_ROWS = 30
 # Largest share of missing values: rows without a value in some column cannot be used.

@@ -30,7 +30,7 @@ _END = "\0end"
 
 @contextlib.contextmanager
 def _long_fields() -> Iterator[None]:
-    """Allow fields of any length while a file is read. The limit is one of the whole process, so it is put back."""
+    """Allow fields of any length while a file is read. The limit holds for the whole process, so it is restored."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield

@@ -84,7 +84,7 @@ def fingerprint(frame: pl.DataFrame) -> str:
 
 
 def fingerprint_of(types: Mapping[str, Any], column: Callable[[str], Iterable[pl.Series]]) -> str:
-    """The fingerprint of a table that is read part by part; it holds no more than the missing flags of one column.
+    """The fingerprint of a table that is read part by part, with only the missing flags of one column in memory.
 
     Args:
         types: each column's type, by name.

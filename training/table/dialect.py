@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 # Usual separators, which are tried beside the one that the sniffer finds.
 _SEPARATORS = ",;\t|"
-# Bytes at the begin of a file that decide the dialect, and lines that do so however long they are.
+# The dialect is judged by so many bytes at the start of a file, and by at least so many lines.
 _SAMPLE, _LINES = 1 << 18, 20
 _SEP_LINE = re.compile(rb'^"?sep=([!-~\t])"?[ \t]*\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d")
-# Share of rows that must be as wide as a row above them, so that it is a header.
+# A row is a header only if more than this share of the rows below it is as wide.
 _ALIKE = 0.8
 _DECIMAL = re.compile(r"[+-]?\d*[.,]\d+")
 

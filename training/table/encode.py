@@ -19,7 +19,7 @@ from training.table.texts.columns import are_markers, numbers, plain_texts, word
 from training.table.texts.reading import MOMENT, Reading
 from training.table.texts.table import as_read, moments_of_numbers
 
-# Most absent columns that a message describes, and most names of columns that it lists.
+# Largest numbers of absent columns that a message describes, and of columns that it lists.
 _SHOWN = 5
 _LISTED = 20
 

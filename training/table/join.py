@@ -12,7 +12,7 @@ from artifact.errors import DataError
 from training.table.paths import keys_in, keys_note
 from training.table.reading import Raw
 
-# Many files give many notes that differ only in the file's name.
+# Largest number of notes that are kept: many files give notes that differ only in the file's name.
 _NOTES_SHOWN = 5
 
 

@@ -56,7 +56,7 @@ def is_unnamed(name: str) -> bool:
 
 
 def unnamed(names: Sequence[str], keep: Collection[str] = ()) -> dict[int, str]:
-    """Columns without a name of their own that are not in ``keep``: the file's name for each, by its place."""
+    """What the file calls columns without a name of their own, by their places; without those in ``keep``."""
     return {i: name for i, name in enumerate(names) if is_unnamed(name) and name not in keep}
 
 

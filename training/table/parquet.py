@@ -31,7 +31,7 @@ class _File:
         state: its size in bytes and the time of its last change in nanoseconds.
         rows, groups: numbers of its rows and row groups.
         names: the file's names of its columns, by the columns' names in the table.
-        left_out: names of all columns without a name of their own, by their places.
+        left_out: what the file calls columns without a name of their own, by their places.
         keys: values of the keys in its path, by the names of the columns that they become.
     """
 

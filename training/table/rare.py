@@ -8,9 +8,9 @@ from artifact.rows.schema import Feature
 from training.table.corrections import Corrections
 from training.table.infer import MIN_CATEGORY_ROWS
 
-# Most rare categories that the schema names, so that no table makes it, and a service's memory, large.
+# Largest number of rare categories in the schema, so that no table makes it, and a service's memory, large.
 MAX_RARE = 1000
-# Most columns with a note of their own: a hundred of these notes would bury the others.
+# Largest number of columns with a note each: a hundred of these notes would bury the others.
 _MOST_NOTES = 10
 
 

@@ -29,7 +29,7 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _PIECE = 1 << 24
-# Bytes of lines that are no UTF-8 which are enough to judge their encoding.
+# So many bytes of lines that are no UTF-8 are enough to judge their encoding.
 _JUDGED = 1 << 16
 # Encodings in which tables come.
 _KNOWN = (
@@ -121,7 +121,7 @@ def _recoded(data: bytes, encoding: str, path: Path, why: str) -> bytes:
 
 
 def _wide(data: bytes) -> str | None:
-    """The kind of UTF-16 that bytes without a mark are, by the zeros beside ASCII's letters; None if they are not."""
+    """The name of the UTF-16 encoding of bytes without a mark, judged by the zeros beside ASCII's letters, or None."""
     pairs = len(data) // 2
     even, odd = data[: 2 * pairs : 2].count(0), data[1 : 2 * pairs : 2].count(0)
     if pairs and odd > 0.6 * pairs and even < 0.05 * pairs:

@@ -42,7 +42,7 @@ class Judgement(NamedTuple):
 
     Attributes:
         is_feature: False where the column is left out.
-        notes: one on each thing that is left out, was repaired or looks odd.
+        notes: a note on each thing that is left out, was repaired or looks odd.
     """
 
     is_feature: bool

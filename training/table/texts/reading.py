@@ -18,7 +18,7 @@ from training.table.texts.user_rules import UserRules
 
 # Digits of an integer that float64 always holds exactly.
 _EXACT_DIGITS = 15
-# Share of a column that can be read from which a note says why the rest cannot.
+# If more than this share of a column can be read, a note says why the rest cannot.
 _NEARLY = 0.5
 _NEARLY_YES_NO = 0.9
 MOMENT = pl.Datetime("us")

@@ -170,7 +170,7 @@ def says_nothing(rules: UserRules) -> bool:
 
 
 def _is_of(dtype: Any, kind: Kind | None) -> bool:
-    """Whether the type of a column's plain texts is of the user's kind; for None, whether it is no text."""
+    """Whether the type of a column's plain texts is of the user's kind; for None, of any but text."""
     if kind in ("number", "integer"):
         return bool(dtype.is_numeric())
     if kind is None:
