@@ -196,7 +196,7 @@ def test_nested_and_binary_columns_are_told_in_one_sentence_before_training(kind
 def test_a_nested_or_binary_feature_is_left_out_with_a_note(kind):
     frame = pl.DataFrame({"area": AREA, "price": PRICE}).with_columns(NESTED[kind])
     notes = prepare(frame, Request("-", ("price",), "m")).notes
-    assert any("Column 'v' is left out: values of type" in note for note in notes)
+    assert any("Column 'v' is left out: a request cannot hold values of type" in note for note in notes)
 
 
 @pytest.mark.parametrize("value", [1e30, -999.0])
