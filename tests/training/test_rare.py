@@ -62,7 +62,7 @@ def test_case_17b_a_column_of_nothing_but_rare_categories_says_so():
     )
     (note,) = [n for n in table.notes if "rare" in n]
     assert "Column 'ref': all 120 categories are rare" in note
-    assert note.endswith("It cannot tell rows apart.")
+    assert note.endswith("The column cannot tell rows apart.")
     assert extent(table.schema.feature("ref")) == "none; 120 rare"
 
 

@@ -73,7 +73,7 @@ def _check_other(data: str, paths: list[Path], stream: bool | None, memory: int 
     if memory is not None and size * _BYTES_A_TEXT_BYTE > memory:
         raise DataError(
             f"Expected a table that fits into memory. Received: {data} of {size / _GIB:.1f} GiB, which takes about "
-            f"{size * _BYTES_A_TEXT_BYTE / _GIB:.0f} GiB to train on, of {memory / _GIB:.0f} GiB. {convert}. "
+            f"{size * _BYTES_A_TEXT_BYTE / _GIB:.0f} GiB to train on; {memory / _GIB:.0f} GiB are free. {convert}. "
             "--no-stream tries to hold it in memory anyway."
         )
 

@@ -73,7 +73,9 @@ def check_columns(frame: pl.DataFrame, names: list[str], what: str) -> None:
             # Where the separator was not recognised, the table has one column, named by the whole header.
             is_uncut = frame.width == 1 and name in frame.columns[0]
             hint = (
-                " Where these are several, say what separates them: --separator space, or another." if is_uncut else ""
+                " If the header has several names, say what separates them: --separator space, or another."
+                if is_uncut
+                else ""
             )
             raise DataError(unknown_name(what, name, frame.columns) + hint)
 

@@ -97,7 +97,8 @@ def cross_validation(
     if len(counts) < n_folds:
         what = f"groups in '{groups.name}'" if groups is not None else "rows"
         raise DataError(
-            f"Expected at least {n_folds} {what} for {n_folds} folds. Received: {len(counts)}. Set fewer --set folds=."
+            f"Expected at least {n_folds} {what} for {n_folds} folds. Received: {len(counts)}. "
+            "Set fewer folds: --set folds=N."
         )
     rng = np.random.default_rng(seed)
     folds: list[Fold] = []

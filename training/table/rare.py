@@ -64,7 +64,7 @@ def _note(feature: Feature) -> str:
     elif count == 1:
         of = f"1 of {1 + len(feature.categories):,} categories is"
     many = ", or they are beyond the 1,000 most frequent" if len(feature.categories) >= 1000 else ""
-    tail = " It cannot tell rows apart." if not feature.categories else ""
+    tail = " The column cannot tell rows apart." if not feature.categories else ""
     return (
         f"Column '{feature.name}': {of} rare (fewer than {MIN_CATEGORY_ROWS} training rows show each{many}) and "
         f"answered as 'other'.{tail}"

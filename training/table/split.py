@@ -115,8 +115,8 @@ def check_time(moments: pl.Series) -> None:
     raise DataError(
         f"Expected --time to be a column of dates or numbers. Received: '{moments.name}' of type {moments.dtype}"
         + (f", such as {example!r}" if example is not None else "")
-        + '. Say how its dates are written by format = "dd/mm/yyyy" or the like in schema.toml, or correct those '
-        "values that are none."
+        + '. Say how its dates are written by format = "dd/mm/yyyy" or the like in schema.toml, or correct the '
+        "values that are no dates."
     )
 
 
@@ -206,7 +206,7 @@ def checked(parts: Parts, why: str) -> Parts:
     smallest = {"train": 10, **MIN_PART, "calibration": 5}
     for name, rows in parts._asdict().items():
         if len(rows) < smallest[name]:
-            raise DataError(f"Expected at least {smallest[name]} rows to {name}. Received: {len(rows)}: {why}.")
+            raise DataError(f"Expected at least {smallest[name]} rows to {name}. Received: {len(rows)} ({why}).")
     return parts
 
 

@@ -104,7 +104,7 @@ def check_targets(table: pl.DataFrame, targets: list[str]) -> None:
             examples = ", ".join(str(v) if is_date else repr(v) for v in first)
             what = "with dates or times" if is_date else f"of type {column.dtype}"
             way_out = "Choose a column of numbers" + (
-                ", or give each as a number, such as the days since a date that stays the same." if is_date else "."
+                ", or give each date as a number, such as the days since a fixed date." if is_date else "."
             )
             raise DataError(
                 f"Expected a target of numbers. Received: '{name}' {what}"
