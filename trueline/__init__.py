@@ -1,6 +1,6 @@
 """Trueline: a table in, a live prediction API out.
 
-``import trueline`` loads nothing that is slow: each name below brings what it needs when it is first used.
+``import trueline`` loads nothing that is slow: each name below loads what it needs when it is first used.
 
 Example:
     >>> import trueline
@@ -48,13 +48,13 @@ _HOMES = {
     "load": "trueline.model",
     "train": "trueline.model",
 }
-# What has another name at home: of registries, this machine's is the one to build.
+# Public names that differ from those in their modules: Registry is this machine's registry.
 _OWN_NAMES = {"Registry": "LocalRegistry"}
 __all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, brought from its module when it is first asked for."""
+    """A public name, imported from its module when it is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), _OWN_NAMES.get(name, name))

@@ -1,4 +1,4 @@
-"""What is around the process: the model store that its environment names, and the packages that are installed."""
+"""The surroundings of the process: the model store that its environment names, and the installed packages."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def registry() -> Registry:
 
 
 def need_training(feature: str, *modules: str) -> None:
-    """Check that what ``feature`` uses of the training extra is installed; a service goes without.
+    """Check that the packages of the training extra that ``feature`` uses are installed; a service needs none.
 
     Raises:
-        DataError: it is not.
+        DataError: a package is missing.
     """
     if any(importlib.util.find_spec(name) is None for name in modules):
         raise DataError(f"Expected the training extra for '{feature}'. Install it: {install_extra('training')}.")

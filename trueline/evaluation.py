@@ -1,4 +1,4 @@
-"""How good a version is on rows whose target is known: what ``trueline evaluate`` and ``trueline.evaluate`` find."""
+"""How good a version is on rows whose target is known, for ``trueline evaluate`` and ``trueline.evaluate``."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What rows with a known target show of a version.
+    """Measures of a version on rows whose target is known.
 
     Attributes:
         model_name, model_version: of the version.
-        rows: that were measured.
-        rows_left_out: rows without a finite value of each target.
-        metrics: by target, then by name.
-        coverage: of the intervals.
+        rows: number of rows that were measured.
+        rows_left_out: number of rows in which some target has no finite value.
+        metrics: metrics by target, then by name.
+        coverage: coverage of the intervals.
         same_table: this is the table that trained the version.
-        share_known: share of the rows that trained the version, as it looks.
+        share_known: estimated share of the rows that trained the version.
     """
 
     model_name: str
@@ -53,7 +53,7 @@ class Evaluation:
         return f"{self.model_name}:{self.model_version}"
 
     def document(self) -> dict[str, Any]:
-        """The same as JSON has it."""
+        """The evaluation as a JSON object."""
         return {
             "model_name": self.model_name,
             "model_version": self.model_version,
@@ -65,16 +65,16 @@ class Evaluation:
         }
 
     def title(self, target: str) -> str:
-        """What was measured, of one target."""
+        """Heading of one target's figures: the target, the rows and the version."""
         return f"{target}: {self.rows:,} rows by {self.reference}"
 
     def intervals(self, target: str) -> str:
-        """A sentence on the intervals of one target."""
+        """A sentence about the intervals of one target."""
         covered, width = self.coverage.covered[target], self.coverage.mean_width[target]
         return f"{self.coverage.level:.0%} intervals cover {covered:.1%} of the rows; mean width {number(width)}."
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the metrics of each target, and its intervals."""
+        """The HTML for a notebook: metrics and intervals of each target."""
         return "\n".join(
             html_table(self.title(target), ("metric", "value"), self.figures(target))
             + f"<p>{escape(self.intervals(target))}</p>"
@@ -82,7 +82,7 @@ class Evaluation:
         )
 
     def figures(self, target: str) -> list[tuple[str, str]]:
-        """The metrics of one target by name, as a reader wants them."""
+        """The metrics of one target by name, written for a reader."""
         return [(name, metric(name, value)) for name, value in self.metrics[target].items()]
 
 
@@ -92,10 +92,10 @@ class Measuring:
 
     Attributes:
         reading: how files are read.
-        level: of the intervals, or None: 0.9.
+        level: level of the intervals, or None for 0.9.
         missing_columns: see :func:`training.table.encode.encode_frame`.
-        note: hears what reading decided.
-        say: hears what else the reader of the figures must know.
+        note: called with each note about how the table was read.
+        say: called with each other sentence for the reader of the figures.
     """
 
     reading: Reading
@@ -110,13 +110,13 @@ def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predicto
 
     Args:
         rows: see :func:`training.table.data.read_raw`.
-        version: which.
-        predictor: of the version.
-        measuring: how.
+        version: the version.
+        predictor: the version, loaded.
+        measuring: how to measure.
 
     Raises:
         DataError: the table cannot be read, lacks a feature or a target, has fewer than 2 rows with a target, or
-            values that the schema refuses, told by row of the table.
+            has values that the schema refuses; the message gives their rows.
     """
     from training.evaluation.verdict import coverage
     from training.table.encode import encode_frame
@@ -126,7 +126,7 @@ def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predicto
     frame, table, usable = _labelled(rows, schema, measuring)
     left_out = len(usable) - table.height
     if left_out:
-        say(f"{left_out:,} of {len(usable):,} rows are left out: no finite value of the target.")
+        say(f"{left_out:,} of {len(usable):,} rows are left out: they have no finite value of the target.")
     if table.height < 2:
         raise DataError(f"Expected at least 2 rows with a target. Received: {table.height}.")
     try:
@@ -154,7 +154,7 @@ def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predicto
 def _labelled(
     rows: str | pl.DataFrame, schema: FeatureSchema, measuring: Measuring
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.Series]:
-    """The table as it was read, its rows that have a finite value of each target, typed, and which these are."""
+    """The table as read, its typed rows in which all targets are finite, and a mask of these rows."""
     import polars as pl
 
     from training.table.data import check_columns, read_raw
@@ -169,16 +169,16 @@ def _labelled(
         measuring.note(note)
     frame = in_terms_of(raw.frame, [*schema.names, *targets])
     words = ids_as_text(frame, [f.name for f in schema.categorical])
-    whole = typed(words, as_text=[*schema.names, *targets])
-    check_columns(whole, targets, "target column")
-    check_features(whole.columns, schema, measuring.missing_columns)
-    table = with_targets(whole, schema)
+    all_rows = typed(words, as_text=[*schema.names, *targets])
+    check_columns(all_rows, targets, "target column")
+    check_features(all_rows.columns, schema, measuring.missing_columns)
+    table = with_targets(all_rows, schema)
     usable = table.select(pl.all_horizontal(pl.col(targets).is_finite().fill_null(value=False))).to_series()
     return frame, table.filter(usable), usable
 
 
 def _metrics(predictor: Predictor, y: Any, answer: Prediction, outputs: Outputs) -> dict[str, Metrics]:
-    """The metrics by target, those of the version's objective among them."""
+    """The metrics by target, with those of the version's objective."""
     from artifact.predictor import target_offsets
     from training.evaluation.metrics import by_target
     from training.objectives.kinds import meaning

@@ -1,4 +1,4 @@
-"""Tables that a caller gives: a path, or a frame in memory; answers become a frame of the kind that came in."""
+"""A caller's tables, paths or frames in memory, and answers as frames of the same kind."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Source:
     """A table as the caller gave it.
 
     Attributes:
-        name: the path, or what kind of frame it is.
-        kind: of what was given.
-        frame: the table as polars has it; None for a path.
-        index: of a pandas frame, else None.
+        name: the path, or in words the kind of frame.
+        kind: a path, or the library of the frame.
+        frame: the table as a polars frame; None for a path.
+        index: index of a pandas frame, else None.
     """
 
     name: str
@@ -38,11 +38,11 @@ class Source:
 
     @property
     def rows(self) -> str | pl.DataFrame:
-        """What :func:`training.table.data.read_raw` takes."""
+        """The path or frame, as :func:`training.table.data.read_raw` takes it."""
         return self.name if self.frame is None else self.frame
 
     def alike(self, answers: pl.DataFrame) -> Frame:
-        """Answers as a frame of the kind that came in: a pandas frame has its index; for a path, polars."""
+        """Answers as a frame of the caller's kind; a pandas frame gets its index back, a path gives polars."""
         if self.kind == "pandas":
             frame = answers.to_pandas()
             frame.index = self.index
@@ -51,10 +51,10 @@ class Source:
 
 
 def source_of(data: Data) -> Source:
-    """What the caller gave as a table.
+    """The table that the caller gave.
 
     Raises:
-        DataError: something else, or a pandas frame that has two columns of one name or a column of mixed types.
+        DataError: ``data`` is no table, or a frame with two columns of one name or a column of mixed types.
     """
     if isinstance(data, str | os.PathLike):
         return Source(os.fspath(data), "path")
@@ -73,7 +73,7 @@ def is_frame(data: Any) -> bool:
 
 
 def _kind(data: Any) -> Kind | None:
-    """The library that a frame is of; one that was not imported has made none."""
+    """The library of a frame; a library that was never imported cannot have made it."""
     classes: tuple[tuple[Kind, str], ...] = (("polars", "DataFrame"), ("pandas", "DataFrame"), ("pyarrow", "Table"))
     for name, frame in classes:
         library = sys.modules.get(name)

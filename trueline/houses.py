@@ -9,10 +9,10 @@ from datetime import date, timedelta
 import numpy as np
 
 COLUMNS = ("sold", "town", "street", "area", "rooms", "built", "distance", "garden", "heating", "price")
-# Known only when the price is: a model that sees it has learnt nothing.
+# It is known only after the price: a model that sees it has learnt nothing.
 LEAK = "commission"
 
-# How dear a town is, and how fast prices fall with the distance from its centre, a kilometre.
+# For each town: how dear it is, and how much prices fall with each kilometre from its centre.
 _TOWNS = {"Ashford": (0.0, 0.02), "Brookdale": (0.22, 0.05), "Castleton": (0.48, 0.11), "Dunmore": (-0.15, 0.0)}
 _SHARES = (0.35, 0.3, 0.2, 0.15)
 _HEATING = {"gas": 0.0, "oil": -0.06, "heat pump": 0.09, "district": 0.04}
@@ -23,16 +23,16 @@ _TODAY = 2025
 
 
 def houses_csv(rows: int = 1000, seed: int = 0, *, leak: bool = False) -> str:
-    """The table as CSV, one line a sale, in the order of their days.
+    """The table as CSV, one line for each sale, ordered by day.
 
-    Numbers, dates, categories, yes-or-no and missing values are there as in real tables: the area counts for less the
-    larger it is, old and new houses are dearer than those between, a garden is worth more far from the centre, and
-    houses of one street are alike.
+    It has numbers, dates, categories, yes-or-no and missing values, as real tables have. Each further square metre adds
+    less to the price; old and new houses cost more than those between; a garden is worth more far from the centre; and
+    houses in the same street have similar prices.
 
     Args:
-        rows: how many. Defaults to 1,000.
-        seed: of everything random. Defaults to 0.
-        leak: with a column ``commission``, which is made from the price. Defaults to False.
+        rows: number of sales. Defaults to 1,000.
+        seed: seed of everything random. Defaults to 0.
+        leak: add a column ``commission``, which is made from the price. Defaults to False.
     """
     rng = np.random.default_rng(seed)
     names = [*_TOWNS]
@@ -63,7 +63,7 @@ def houses_csv(rows: int = 1000, seed: int = 0, *, leak: bool = False) -> str:
     )
     price = np.exp(log_price + rng.normal(0, 0.05, rows)).round(-2).astype(int)
     commission = (0.03 * price + rng.normal(0, 40, rows)).round().astype(int)
-    unknown = {"built": rng.random(rows) < 0.06, "heating": rng.random(rows) < 0.08, "garden": rng.random(rows) < 0.03}
+    missing = {"built": rng.random(rows) < 0.06, "heating": rng.random(rows) < 0.08, "garden": rng.random(rows) < 0.03}
     columns = {
         "sold": [(_FIRST + timedelta(days=int(d))).isoformat() for d in day],
         "town": [names[t] for t in town],
@@ -78,8 +78,8 @@ def houses_csv(rows: int = 1000, seed: int = 0, *, leak: bool = False) -> str:
     }
     if leak:
         columns = {**{name: columns[name] for name in COLUMNS[:-1]}, LEAK: commission.tolist(), "price": price.tolist()}
-    for name, gone in unknown.items():
-        columns[name] = ["" if g else value for g, value in zip(gone, columns[name], strict=True)]
+    for name, is_missing in missing.items():
+        columns[name] = ["" if empty else value for empty, value in zip(is_missing, columns[name], strict=True)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -1,4 +1,4 @@
-"""The ``trueline`` command: finds the commands, and turns errors into one sentence and an exit code."""
+"""The ``trueline`` command: runs the commands, and turns errors into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from artifact.errors import TruelineError, unknown_name
 from trueline.commands.ended import EndedError
 
-# Command to the module that holds it; a module is imported when its command is asked for.
+# The module of each command; it is imported when its command is used.
 COMMANDS = {
     "example": "trueline.commands.example",
     "inspect": "trueline.commands.inspect",
@@ -63,7 +63,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit 2: a wrong command or wrong data; 1: a fault; 130: interrupted; 143: ended."""
+    """Run the command line. Exit codes: 2 for a wrong command or data, 1 for a fault, 130 interrupted, 143 ended."""
     sys.exit(run(sys.argv[1:]))
 
 
@@ -95,11 +95,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _plain(error: OSError) -> str:
-    """What an operating system's error means for the reader."""
-    where = f" at {error.filename}" if error.filename else ""
+    """The sentence for an error of the operating system."""
+    place = f" at {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         reason = os.strerror(error.errno)
-        return f"Expected room to write{where}. Received: {reason}. Nothing was stored; make room and run it again."
+        return f"Expected room to write{place}. Received: {reason}. Nothing was stored; make room and run it again."
     if isinstance(error, PermissionError):
-        return f"Expected to be allowed to read and write{where}. Received: {error.strerror or error}."
-    return f"Expected to read and write{where}. Received: {error.strerror or error}."
+        return f"Expected to be allowed to read and write{place}. Received: {error.strerror or error}."
+    return f"Expected to read and write{place}. Received: {error.strerror or error}."

@@ -1,4 +1,4 @@
-"""The Python API: train a model, load one, ask it, measure it, make it serve."""
+"""The Python API: train a model, load one, predict, evaluate, and promote."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from artifact.rows.schema import FeatureSchema
 
 Runtime = Literal["auto", "onnx", "onnx-int8", "keras"]
-# Before a command that a sentence proposes.
+# Precedes a command that a sentence proposes.
 _NEXT_LINE = "\n    "
 
 
@@ -34,14 +34,14 @@ class Model:
     """One stored version of a model, as :func:`train` and :func:`load` give it. A notebook shows it as a table.
 
     Args:
-        version: which.
-        store: where it is.
-        runtime: what computes it, see ``trueline predict --runtime``. Defaults to ``auto``.
+        version: the version.
+        store: the registry that holds it.
+        runtime: the runtime that computes it, see ``trueline predict --runtime``. Defaults to ``auto``.
 
     Attributes:
-        name, version: of the version.
-        path: its folder.
-        manifest: all that is known of it.
+        name, version: names of the model and the version.
+        path: the version's folder.
+        manifest: the version's record of itself.
     """
 
     def __init__(self, version: Reference, store: Registry, runtime: Runtime = "auto") -> None:
@@ -61,7 +61,7 @@ class Model:
 
     @property
     def coverage(self) -> Coverage:
-        """Its intervals on rows that the model had not seen."""
+        """Coverage of the intervals on rows that the model had not seen."""
         return self.manifest.coverage
 
     @property
@@ -71,12 +71,12 @@ class Model:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What training left out, repaired or warned of."""
+        """Sentences about what training left out, repaired or suspected."""
         return self.manifest.notes
 
     @property
     def report(self) -> Path:
-        """The report, an HTML page."""
+        """Path of the report, an HTML page."""
         return self.path / REPORT / "report.html"
 
     @property
@@ -94,18 +94,18 @@ class Model:
         """Answer each row of a table.
 
         Args:
-            data: a path, a polars or pandas DataFrame, or a pyarrow Table; columns that are no features may be there.
-            interval: level of the intervals, in (0, 1). Defaults to 0.9, or the most that the version can promise.
-            allow_missing_columns: take a feature without a column as missing in each row, where training saw it
+            data: a path, a polars or pandas DataFrame, or a pyarrow Table; columns that are no features are ignored.
+            interval: level of the intervals, in (0, 1). Defaults to 0.9, or the highest that the version can promise.
+            allow_missing_columns: treat a feature without a column as missing in each row, if training saw it
                 missing. Defaults to False.
 
         Returns:
-            A frame of the kind that came in, polars for a path, with one row for each of the table: ``value``,
-            ``lower`` and ``upper`` in the target's unit (of several targets ``NAME_value``, ...), and ``warnings``, a
+            A frame of the same kind (for a path, polars) with one row for each row of the table: ``value``,
+            ``lower`` and ``upper`` in the target's unit (with several targets ``NAME_value``, ...), and ``warnings``, a
             text or missing. A pandas frame has the table's index.
 
         Raises:
-            DataError: a table that cannot be read or lacks a feature, values that the schema refuses (told by row), or
+            DataError: a table that cannot be read or lacks a feature, values that the schema refuses, or
                 a level that the calibration cannot promise.
         """
         need_training("predict", "polars")
@@ -122,19 +122,19 @@ class Model:
         return source.alike(pl.DataFrame(score(features, predictor, interval, names, missing_columns).columns))
 
     def promote(self, *, force: bool = False, why: str = "") -> Model:
-        """Make this version the champion of its name; running services take it live.
+        """Make this version the champion of its name; running services start to serve it.
 
         Args:
-            force: even if the model does not beat predicting the mean. Defaults to False.
+            force: promote even a model that does not beat predicting the mean. Defaults to False.
             why: the reason, for the history.
 
         Raises:
-            RefusedError: it does not, and ``force`` is False; or another version was promoted meanwhile.
+            RefusedError: the model does not beat the mean, and ``force`` is False; or another version was promoted meanwhile.
             ArtifactError: the version does not load.
         """
         entry = self._store.deployment(self.name)
         after = 0 if entry is None else entry.number
-        # A version that does not load must never become what serves.
+        # A version that does not load must never become the champion.
         _ = self._predictor
         statement = Statement(why, "trueline.Model.promote")
         self._store.promote(self.reference, force=force, statement=statement, after=after)
@@ -144,7 +144,7 @@ class Model:
         return f"Model({self.reference!r}, {self.manifest.family}: {self.verdict.sentence})"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the comparison with simpler models of each target, and the verdict."""
+        """The HTML for a notebook: for each target the comparison with simpler models, then the verdict."""
         parts = [f"<p><b>{escape(self.reference)}</b> ({escape(self.manifest.family)})</p>"]
         for target in self.metrics:
             headers, rows = comparison(self.manifest, target)
@@ -172,24 +172,24 @@ def train(
 
     Args:
         data: a path, a polars or pandas DataFrame, or a pyarrow Table.
-        target: column to predict; several with commas between, or a list.
-        promote: make the new version the champion, which is what serves. Defaults to False.
-        force: with ``promote``, even if the model does not beat predicting the mean. Defaults to False.
-        quiet: no schema, notes or progress. Defaults to False.
-        verbose: a line for each stage and epoch, and all settings. Defaults to False.
+        target: column to predict; several separated by commas, or a list.
+        promote: make the new version the champion, which services serve. Defaults to False.
+        force: with ``promote``, promote even a model that does not beat predicting the mean. Defaults to False.
+        quiet: print no schema, notes or progress. Defaults to False.
+        verbose: print a line for each stage and epoch, and all settings. Defaults to False.
         registry: where to store the version. Defaults to the store that ``BENTOML_HOME`` names.
         **words: the other options of ``trueline train`` by their names: ``name``, ``preset``, ``model``,
             ``objective``, ``cv``, ``augment``, ``settings`` (a dict, for ``--set``), ``config``, ``schema`` (a path, or
-            what ``schema.toml`` would hold as a dict), ``group``, ``time``, ``weight``, ``interval_groups``, ``init``,
+            the content of ``schema.toml`` as a dict), ``group``, ``time``, ``weight``, ``interval_groups``, ``init``,
             ``stream``, ``seed``, ``device``, ``note``, ``separator``, ``encoding``, ``sheet``, ``decimal``,
             ``thousands``, ``missing_value``, ``date_format``. The name defaults to the file's, or for a frame to the
             target's.
 
     Raises:
-        DataError: the table or a word is wrong; nothing was written.
+        DataError: the table or an option is wrong; nothing was written.
         RefusedError: the version is stored, and does not beat predicting the mean; it is not promoted.
         TruelineError: the store cannot be written, training diverged twice, or export failed; nothing was written.
-        TypeError: a word that does not exist; the message lists those that do.
+        TypeError: an option that does not exist; the message lists those that do.
     """
     for word in words:
         if word not in TrainWords.__annotations__:
@@ -206,7 +206,7 @@ def load(model: str, *, runtime: Runtime = "auto", registry: Registry | None = N
 
     Args:
         model: ``NAME`` (its champion, or without one its newest version), ``NAME:VERSION`` or ``NAME:champion``.
-        runtime: what computes it: ``auto``, ``onnx``, ``onnx-int8`` or ``keras``. Defaults to ``auto``.
+        runtime: the runtime that computes it: ``auto``, ``onnx``, ``onnx-int8`` or ``keras``. Defaults to ``auto``.
         registry: where it is stored. Defaults to the store that ``BENTOML_HOME`` names.
 
     Raises:
@@ -228,9 +228,9 @@ def evaluate(
     """Measure a version on rows whose target is known: as ``trueline evaluate`` does.
 
     Args:
-        model: what :func:`train` or :func:`load` gave, or what :func:`load` takes.
+        model: a model from :func:`train` or :func:`load`, or a name as :func:`load` takes it.
         data: a path, a polars or pandas DataFrame, or a pyarrow Table.
-        interval: level of the intervals, in (0, 1). Defaults to 0.9, or the most that the version can promise.
+        interval: level of the intervals, in (0, 1). Defaults to 0.9, or the highest that the version can promise.
         allow_missing_columns: see :meth:`Model.predict`. Defaults to False.
         registry: where the version is stored. Defaults to the store that ``BENTOML_HOME`` names.
 

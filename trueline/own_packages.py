@@ -1,4 +1,4 @@
-"""Has the names ``artifact``, ``service`` and ``training`` mean Trueline's packages, beside a user's own folders."""
+"""Makes ``artifact``, ``service`` and ``training`` mean Trueline's packages, beside a user's own folders."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def take_names() -> None:
-    """Have the three names mean Trueline's packages in this process, whatever stands before them on the path.
+    """Make the three names mean Trueline's packages in this process, whatever comes before them on the path.
 
-    A folder of the user is on the path before them in a notebook, a script and ``python -m``. Nothing is loaded where
+    In a notebook, a script and ``python -m`` the user's folder comes before them on the path. Nothing is loaded where
     the path leads to Trueline's packages anyway.
 
     Raises:
@@ -29,9 +29,9 @@ def take_names() -> None:
             if spec is None or not _is_own(name, spec.origin):
                 _load(name)
         elif not _is_own(name, module.__file__):
-            where = module.__file__ or ", ".join(map(str, module.__path__))
+            place = module.__file__ or ", ".join(map(str, module.__path__))
             raise ImportError(
-                f"Expected the packages {', '.join(NAMES)} to be Trueline's. Received: '{name}' of {where}, imported "
+                f"Expected the packages {', '.join(NAMES)} to be Trueline's. Received: '{name}' of {place}, imported "
                 "before trueline. Rename it, or import trueline in a process that does not import it."
             )
     if not any(isinstance(finder, InTheWay) for finder in sys.meta_path):
@@ -39,7 +39,7 @@ def take_names() -> None:
 
 
 class InTheWay:
-    """Asked last for a module: says in one sentence why one of the user's is not to be had under Trueline's name."""
+    """The last finder of modules: it explains why a user's module of the same name cannot be imported."""
 
     def find_spec(self, fullname: str, *_where: object) -> ModuleSpec | None:
         """Find nothing.
@@ -64,7 +64,7 @@ def _is_own(name: str, file: str | None) -> bool:
 
 
 def _load(name: str) -> None:
-    """Load a package from where Trueline is."""
+    """Load a package from Trueline's own folder."""
     spec = PathFinder.find_spec(name, [str(ROOT)])
     if spec is None or spec.loader is None:
         return
@@ -77,7 +77,7 @@ def _load(name: str) -> None:
 
 
 def _others(name: str, inner: str) -> Iterator[Path]:
-    """What the user has under a name of Trueline that has ``inner`` in it, in the order of the path."""
+    """Folders and files of the user that have a name of Trueline and contain ``inner``, in the order of the path."""
     for entry in sys.path:
         folder = Path(entry).resolve() / name
         if folder == ROOT / name:
@@ -89,5 +89,5 @@ def _others(name: str, inner: str) -> Iterator[Path]:
 
 
 def _names(file: Path, inner: str) -> bool:
-    """Whether a module's text has a name in it."""
+    """Whether a module's text contains a name."""
     return file.is_file() and re.search(rf"\b{inner}\b", file.read_text(errors="replace")) is not None

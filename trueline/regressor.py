@@ -33,11 +33,11 @@ Float64 = npt.NDArray[np.float64]
 
 
 class FewRowsWarning(UserWarning):
-    """A table is too small for a network: ridge regression answers in its place."""
+    """The table is too small for a network: ridge regression answers instead."""
 
 
 class StoredVersion:
-    """A version of a model as the bytes of its files; a pickle of it holds these bytes, and no code.
+    """A version as the bytes of its files; a pickle holds these bytes and no code.
 
     Args:
         files: a zip archive of the version's folder.
@@ -49,7 +49,7 @@ class StoredVersion:
 
     @classmethod
     def of(cls, folder: Path) -> Self:
-        """A version's folder."""
+        """The version in a folder."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.rglob("*")):
@@ -59,7 +59,7 @@ class StoredVersion:
 
     @property
     def predictor(self) -> Predictor:
-        """The version, loaded once: its checksums are compared and its golden rows asked."""
+        """The version, loaded once, with its checksums compared and its golden rows answered."""
         if self._predictor is None:
             from artifact.predictor import Predictor
 
@@ -88,22 +88,22 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
     of that version's files. For a version that serves, use :func:`trueline.train`.
 
     Args:
-        preset: how much work: ``fast``, ``balanced`` or ``best``. Defaults to ``balanced``.
-        model: family; None: the preset's. Defaults to None.
-        objective: what is minimised, and so what an answer is. Defaults to ``mse``.
-        settings: single settings by name, as ``--set`` takes them, or None. Defaults to None.
-        few_rows: tables of at most so many rows are answered by ridge regression, with a :class:`FewRowsWarning`;
-            those of fewer than 30 rows always are. Defaults to 200.
-        seed: of everything random. Defaults to 0.
-        device: what computes: ``auto``, ``cpu``, ``gpu``, or GPUs by number. Defaults to ``auto``.
+        preset: how much work to spend: ``fast``, ``balanced`` or ``best``. Defaults to ``balanced``.
+        model: model family, or None for the preset's. Defaults to None.
+        objective: what is minimised; it decides what an answer is. Defaults to ``mse``.
+        settings: other settings by name, as ``--set`` takes them, or None. Defaults to None.
+        few_rows: with at most so many rows ridge regression is fitted, with a :class:`FewRowsWarning`; with fewer than
+            30 rows it always is. Defaults to 200.
+        seed: seed of everything random. Defaults to 0.
+        device: the device that computes: ``auto``, ``cpu``, ``gpu``, or GPUs by number. Defaults to ``auto``.
         verbose: show notes and progress. Defaults to False.
 
     Attributes:
-        n_features_in_: columns of X.
+        n_features_in_: number of columns of X.
         feature_names_in_: their names, where X was a frame with names of text.
-        n_outputs_: columns of y.
-        notes_: what training left out, repaired or warned of.
-        fitted_: the version, or the ridge regression, that answers.
+        n_outputs_: number of columns of y.
+        notes_: sentences about what training left out, repaired or suspected.
+        fitted_: the version or ridge regression that answers.
 
     Example:
         >>> from sklearn.model_selection import cross_val_score
@@ -162,10 +162,10 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         self._is_flat = y.ndim == 1
         y = y.reshape(len(y), -1)
-        if frame.height <= max(self.few_rows, _fewest() - 1):
+        if frame.height <= max(self.few_rows, _min_rows() - 1):
             self.notes_: tuple[str, ...] = (
                 f"{frame.height} rows are answered by ridge regression: a network is trained on more than "
-                f"{max(self.few_rows, _fewest() - 1)} (few_rows).",
+                f"{max(self.few_rows, _min_rows() - 1)} (few_rows).",
             )
             warnings.warn(self.notes_[0], FewRowsWarning, stacklevel=2)
             self.fitted_: Ridge | StoredVersion = Ridge.fit(frame, y, weight)
@@ -174,7 +174,7 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> Float64:
-        """Answers, float64 (n_samples,), or (n_samples, n_targets) as y was.
+        """Predict, float64 (n_samples,), or (n_samples, n_targets) where y had two dimensions.
 
         Args:
             X: (n_samples, n_features), as in :meth:`fit`. A missing value and an unseen category are answered too.
@@ -183,14 +183,14 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
         return value[:, 0] if self._is_flat else value
 
     def predict_interval(self, X: Any, interval: float | None = None) -> Float64:
-        """Lower and upper ends, float64 (n_samples, 2), or (n_samples, n_targets, 2) as y was.
+        """Lower and upper ends, float64 (n_samples, 2), or (n_samples, n_targets, 2) where y had two dimensions.
 
         Args:
             X: (n_samples, n_features), as in :meth:`predict`.
-            interval: level, in (0, 1). Defaults to 0.9, or the most that the rows of :meth:`fit` can promise.
+            interval: level, in (0, 1). Defaults to 0.9, or the highest that the rows of :meth:`fit` can promise.
 
         Raises:
-            DataError: a level that they cannot promise.
+            DataError: a level that these rows cannot promise.
         """
         answer = self._answer(X, interval)
         ends = np.stack([answer.lower, answer.upper], axis=2).astype(np.float64)
@@ -224,7 +224,7 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
             return StoredVersion.of(store.resolve(f"{manifest.model_name}:{manifest.model_version}").path)
 
     def _frame(self, X: Any, *, reset: bool) -> pl.DataFrame:
-        """X as a frame of Float64 and what a frame holds else: whole numbers could be floats in the next table."""
+        """X as a frame whose integers are Float64, because the next table may have floats in these columns."""
         import polars as pl
         import polars.selectors as cs
 
@@ -241,7 +241,7 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
 
 
 def _column(name: str, values: npt.NDArray[Any]) -> pl.Series:
-    """A column of an array: texts where there is one, which training reads as in a file; else numbers."""
+    """A column of an array: texts, if it has any, which training reads as in a file; else numbers."""
     import polars as pl
 
     if values.dtype.kind in "OUS" and any(isinstance(value, str) for value in values):
@@ -254,15 +254,15 @@ def _is_missing(value: Any) -> bool:
     return value is None or bool(value != value)  # NaN alone differs from itself
 
 
-def _fewest() -> int:
-    """Rows that a network is trained on at least."""
+def _min_rows() -> int:
+    """The least number of rows for training a network."""
     from training.table.split import MIN_ROWS
 
     return MIN_ROWS
 
 
-def _free(name: str, taken: list[str]) -> str:
+def _free(name: str, columns: list[str]) -> str:
     """A name that no column has."""
-    while name in taken:
+    while name in columns:
         name += "_"
     return name

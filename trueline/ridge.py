@@ -1,4 +1,4 @@
-"""Ridge regression for tables that are too small for a network: numbers alone, no code, in what is stored of it."""
+"""Ridge regression for tables that are too small for a network; a pickle of it holds numbers and JSON, no code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Float64 = npt.NDArray[np.float64]
 _PENALTIES = np.logspace(-3, 4, 15)
-# Parts of the rows, each answered by a line that did not see it: their errors make the intervals.
+# Parts of the rows, each predicted by a regression that did not see it: their errors make the intervals.
 _FOLDS = 10
 
 
@@ -27,8 +27,8 @@ class Ridge:
     """A fitted ridge regression.
 
     Attributes:
-        schema: of the features that can inform an answer, and the targets; None where no feature can.
-        middle: float64 (n_numeric,), what stands for a missing number.
+        schema: the useful features and the targets; None where no feature is useful.
+        middle: float64 (n_numeric,), the medians that replace missing numbers.
         mean, scale: float64 (n_columns,), of the columns that :meth:`_columns` makes.
         weights: float64 (n_columns, n_targets).
         intercept: float64 (n_targets,).
@@ -45,12 +45,12 @@ class Ridge:
 
     @classmethod
     def fit(cls, frame: pl.DataFrame, y: Float64, weight: Float64 | None = None) -> Self:
-        """Fit, the penalty chosen by leaving each row out.
+        """Fit; leave-one-out errors choose the penalty.
 
         Args:
             frame: the features.
             y: float64 (n_samples, n_targets), finite.
-            weight: float64 (n_samples,) of each row, or None for equal ones. Defaults to None.
+            weight: float64 (n_samples,), weight of each row, or None for equal ones. Defaults to None.
         """
         from sklearn.linear_model import Ridge as Line
         from sklearn.linear_model import RidgeCV
@@ -71,8 +71,8 @@ class Ridge:
             return cls(schema, middle, mean, scale, np.zeros((Z.shape[1], y.shape[1])), intercept, _scores(y, unseen))
         search = RidgeCV(alphas=_PENALTIES).fit(Z, y, sample_weight=weight)
         line = Line(search.alpha_).fit(Z, y, sample_weight=weight)
-        counted = {} if weight is None else {"sample_weight": weight}
-        unseen = cross_val_predict(Line(search.alpha_), Z, y, cv=min(_FOLDS, len(y)), params=counted)
+        weights_of_rows = {} if weight is None else {"sample_weight": weight}
+        unseen = cross_val_predict(Line(search.alpha_), Z, y, cv=min(_FOLDS, len(y)), params=weights_of_rows)
         weights = np.asarray(line.coef_, np.float64).reshape(y.shape[1], -1).T
         intercept = np.broadcast_to(np.asarray(line.intercept_, np.float64), (y.shape[1],))
         return cls(schema, middle, mean, scale, weights, intercept, _scores(y, unseen))
@@ -82,10 +82,10 @@ class Ridge:
 
         Args:
             frame: the features.
-            level: of the intervals, or None: 0.9, or the most that can be promised.
+            level: level of the intervals, or None for 0.9 or the highest that can be promised.
 
         Raises:
-            DataError: values of another kind than those that were fitted, or a level that cannot be promised.
+            DataError: values of another kind than in :meth:`fit`, or a level that cannot be promised.
         """
         X = Encoded(np.zeros((frame.height, 0), np.float32), np.zeros((frame.height, 0), np.int32))
         if self.schema is not None:
@@ -96,26 +96,26 @@ class Ridge:
         return Prediction(value, *self.calibration.interval(value, None, bound), X.warnings)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Numbers and JSON."""
+        """The state as numbers and JSON."""
         arrays = {name: getattr(self, name) for name in ("middle", "mean", "scale", "weights", "intercept")}
         schema = None if self.schema is None else self.schema.model_dump_json()
         return {**arrays, "schema": schema, "calibration": self.calibration.model_dump_json()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         schema = state["schema"]
-        read = {
+        parsed = {
             "schema": None if schema is None else FeatureSchema.model_validate_json(schema),
             "calibration": Calibration.model_validate_json(state["calibration"]),
         }
-        for name, value in {**state, **read}.items():
+        for name, value in {**state, **parsed}.items():
             object.__setattr__(self, name, value)
 
 
 def encoded(frame: pl.DataFrame, schema: FeatureSchema) -> Encoded:
-    """Rows as arrays, nothing refused but values of another kind than the schema's.
+    """Rows as arrays; only values of another kind than the schema's are refused.
 
     Raises:
-        DataError: such a value, told by row.
+        DataError: there are such values; the message gives their rows.
     """
     from artifact.errors import SchemaMismatchError
     from training.table.encode import encode_frame
@@ -129,7 +129,7 @@ def encoded(frame: pl.DataFrame, schema: FeatureSchema) -> Encoded:
 
 
 def _encoded(frame: pl.DataFrame, n_targets: int) -> tuple[FeatureSchema | None, Encoded]:
-    """The features that can inform an answer, by the rules that training has, and the rows as arrays."""
+    """The useful features, by the rules of training, and the rows as arrays."""
     from training.table.corrections import Corrections
     from training.table.encode import encode_frame
     from training.table.infer import fit_categories, usable_features
@@ -147,7 +147,7 @@ def _encoded(frame: pl.DataFrame, n_targets: int) -> tuple[FeatureSchema | None,
 
 
 def _medians(numeric: npt.NDArray[np.float32]) -> Float64:
-    """The median of each column's values, 0 where it has none: float64 (n_numeric,)."""
+    """The median of each column's values, 0 where a column has none: float64 (n_numeric,)."""
     middle = np.zeros(numeric.shape[1])
     for j, column in enumerate(numeric.T):
         present = column[~np.isnan(column)]
@@ -157,7 +157,7 @@ def _medians(numeric: npt.NDArray[np.float32]) -> Float64:
 
 
 def _columns(X: Encoded, schema: FeatureSchema | None, middle: Float64) -> Float64:
-    """Numbers with their medians where they are missing, a flag for each of these, and one column a category."""
+    """Numbers, with medians where they are missing; a missing flag for each of them; one column for each category."""
     missing = np.isnan(X.numeric)
     parts = [np.where(missing, middle, X.numeric.astype(np.float64)), missing.astype(np.float64)]
     for codes, count in zip(X.categorical.T, schema.cardinalities if schema else (), strict=True):

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from artifact.rows.schema import FeatureSchema
     from training.table.reading import Raw, Reading
 
-# Rows scored at a time: large enough for full speed, small enough for a bar that moves.
+# Rows scored at a time: enough for full speed, and few enough for a progress bar that moves.
 CHUNK = 65_536
 _PARTS = ("value", "lower", "upper")
 WARNINGS = "warnings"
 
 
 class AnswerNames(NamedTuple):
-    """Columns that answers get beside a table's own.
+    """Names of the columns that are added to a table for its answers.
 
     Attributes:
-        ends: of each target its value, lower and upper end.
-        warnings: the column of what is unusual in a row.
+        ends: for each target the columns of its value, lower and upper end.
+        warnings: the column of warnings.
     """
 
     ends: list[str]
@@ -38,18 +38,18 @@ class AnswerNames(NamedTuple):
 
 
 def answer_names(columns: Sequence[str], targets: Sequence[str]) -> AnswerNames:
-    """Names for the answers that no column of the table has: plain ones, or where they are taken the targets' own.
+    """Names for the answers that no column of the table has: ``value`` and so on, or with the targets' names before.
 
     Raises:
-        DataError: the targets' own are taken too.
+        DataError: the table has columns of these names too.
     """
     ends = list(_PARTS)
     if len(targets) > 1 or set(ends) & set(columns):
         ends = [f"{target}_{part}" for target in targets for part in _PARTS]
     warnings = f"{'_'.join(targets)}_{WARNINGS}" if WARNINGS in columns else WARNINGS
-    taken = [name for name in (*ends, warnings) if name in columns]
-    if taken:
-        raise DataError(f"Expected no column of an answer's name in the table. Received: '{taken[0]}'; rename it.")
+    clashes = [name for name in (*ends, warnings) if name in columns]
+    if clashes:
+        raise DataError(f"Expected no column of an answer's name in the table. Received: '{clashes[0]}'; rename it.")
     return AnswerNames(ends, warnings)
 
 
@@ -60,14 +60,14 @@ def read_rows(
     missing_columns: MissingColumns,
     note: Callable[[str], None],
 ) -> Raw:
-    """Read a table whose rows a version shall answer; its columns are named as the version names them.
+    """Read a table whose rows a version shall answer; its columns get the names that the version knows.
 
     Args:
         rows: see :func:`training.table.data.read_raw`.
         schema: of the version.
         reading: how files are read.
         missing_columns: see :func:`training.table.encode.encode_frame`.
-        note: hears what reading decided.
+        note: called with each note about how the table was read.
 
     Raises:
         DataError: the table cannot be read, or lacks a feature.
@@ -85,10 +85,10 @@ def read_rows(
 
 
 def features_of(frame: pl.DataFrame, schema: FeatureSchema) -> pl.DataFrame:
-    """The features' columns, typed; those that the frame lacks are passed over.
+    """The features' columns, typed; features that the frame lacks are skipped.
 
     Args:
-        frame: as it was read, its columns named as the version names them.
+        frame: the table from :func:`read_rows`.
         schema: of the version.
     """
     from training.table.ids import ids_as_text
@@ -103,9 +103,9 @@ class Scored(NamedTuple):
     """Answers to a frame's rows.
 
     Attributes:
-        columns: of each target its value, lower and upper end; then the warnings of a row as one text, null for none.
-        with_warnings: how many rows have a warning.
-        kinds: how many rows have a warning of each kind.
+        columns: for each target its value, lower and upper end; then each row's warnings as one text, null for none.
+        with_warnings: number of rows that have a warning.
+        kinds: number of rows that have a warning of each kind.
     """
 
     columns: list[pl.Series]
@@ -125,12 +125,12 @@ def score(
     Args:
         frame: the features' columns, typed.
         predictor: of the version.
-        level: of the intervals, or None: 0.9.
-        names: of the answers' columns.
+        level: level of the intervals, or None for 0.9.
+        names: names of the answers' columns.
         missing_columns: see :func:`training.table.encode.encode_frame`. Defaults to ``refuse``.
 
     Raises:
-        DataError: the table lacks a feature, or has values that the schema refuses, told by row of the table.
+        DataError: the table lacks a feature, or has values that the schema refuses; the message gives their rows.
     """
     import numpy as np
     import polars as pl
@@ -157,10 +157,10 @@ def score(
                 before = warnings.get(row)
                 warnings[row] = warning.message if before is None else f"{before} {warning.message}"
                 kinds.setdefault(warning.kind, set()).add(row)
-            # As doubles, which is how the service writes them: the same digits in a CSV as in an answer's JSON.
+            # As float64, as the service writes them: a CSV has the same digits as the service's JSON.
             answers.append(np.stack([answer.value, answer.lower, answer.upper], axis=2).astype(np.float64))
             progress.advance(task, chunk.height)
-    joined = np.concatenate(answers).reshape(frame.height, -1)
-    ends = [pl.Series(name, joined[:, j]) for j, name in enumerate(names.ends)]
+    values = np.concatenate(answers).reshape(frame.height, -1)
+    ends = [pl.Series(name, values[:, j]) for j, name in enumerate(names.ends)]
     texts = pl.Series(names.warnings, [warnings.get(row) for row in range(frame.height)], dtype=pl.String)
     return Scored([*ends, texts], len(warnings), {kind: len(rows) for kind, rows in kinds.items()})

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> int:
-    """Run a command of BentoML's, see :func:`service.process.command.run`."""
+    """Run a BentoML command, see :func:`service.process.command.run`."""
     from service.process.command import run
 
     return run(sys.argv[1:])

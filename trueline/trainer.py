@@ -1,4 +1,4 @@
-"""A training as it is asked for, by the options of ``trueline train`` or the words of ``trueline.train``, and run."""
+"""Runs a training that the options of ``trueline train`` or the arguments of ``trueline.train`` describe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST_NOTE = 500
 
 
 class TrainWords(TypedDict, total=False):
-    """What may be said of a training beside its table and target; ``trueline train --help`` says what each means."""
+    """The options of a training beside its table and target; ``trueline train --help`` explains each."""
 
     name: str | None
     preset: str | None
@@ -53,7 +53,7 @@ class TrainWords(TypedDict, total=False):
     date_format: str | None
 
 
-# The words that the settings know by another name, or by the same.
+# Options that are settings, and the settings' names.
 _SETTINGS = {
     "preset": "preset",
     "model": "model",
@@ -66,31 +66,31 @@ _SETTINGS = {
 
 
 def request_of(source: Source, target: str | Sequence[str], words: TrainWords, command: Sequence[str] = ()) -> Request:
-    """What is to be trained.
+    """The request for a training.
 
     Args:
         source: the table.
-        target: column to predict, several of them with commas between, or a list of names.
-        words: what else is said.
-        command: what was typed, see :class:`artifact.lineage.Lineage`. Defaults to nothing.
+        target: column to predict, several separated by commas, or a list of names.
+        words: the other options.
+        command: the command line, see :class:`artifact.lineage.Lineage`. Defaults to nothing.
 
     Raises:
-        DataError: a word with a value that cannot be.
+        DataError: an option has a value that is not allowed.
     """
     from training.prepare.request import Request
     from training.settings.config import TrainConfig
     from training.table.reading import Reading
 
-    given = cast("Mapping[str, Any]", words)
-    chosen = dict(words.get("settings") or {})
-    chosen |= {setting: given[word] for word, setting in _SETTINGS.items() if given.get(word) is not None}
+    options = cast("Mapping[str, Any]", words)
+    settings = dict(words.get("settings") or {})
+    settings |= {setting: options[word] for word, setting in _SETTINGS.items() if options.get(word) is not None}
     targets = (target,) if isinstance(target, str) else tuple(target)
     config = words.get("config")
     return Request(
         data=source.name,
         targets=targets,
         name=words.get("name") or _default_name(source, targets),
-        config=TrainConfig.build(None if config is None else Path(config), chosen),
+        config=TrainConfig.build(None if config is None else Path(config), settings),
         corrections=_corrections(words),
         group=words.get("group"),
         time=words.get("time"),
@@ -141,7 +141,7 @@ def slug(words: str) -> str:
 
 
 def _one_line(note: str) -> str:
-    """The note as it fits a table.
+    """The note on one line, so that it fits into a table.
 
     Raises:
         DataError: it is longer than 500 characters.
@@ -158,19 +158,19 @@ def trained(
     *,
     quiet: bool = False,
     verbose: bool = False,
-    still_wanted: Callable[[], None] = lambda: None,
+    raise_if_ended: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """Train, and tell on standard error or in the notebook how it goes.
+    """Train, and show progress on standard error or in the notebook.
 
     Args:
         request: what to train.
-        store: where to.
-        quiet: tell nothing. Defaults to False.
-        verbose: tell each stage and each epoch, and all settings. Defaults to False.
-        still_wanted: called at each stage and epoch; it raises where the training shall end. Defaults to nothing.
+        store: where the version is stored.
+        quiet: show nothing. Defaults to False.
+        verbose: show each stage and each epoch, and all settings. Defaults to False.
+        raise_if_ended: called at each stage and epoch; it raises to end the training. Defaults to doing nothing.
 
     Raises:
-        DataError: quiet and verbose; or see :func:`training.train.train`.
+        DataError: both quiet and verbose; or see :func:`training.train.train`.
     """
     from artifact.registry.base import check_name
     from training.objectives import KINDS
@@ -184,12 +184,12 @@ def trained(
     with Teller(stderr(), kind.shown, in_unit=kind.in_unit, quiet=quiet, verbose=verbose) as teller:
 
         def stage(name: str) -> None:
-            # The last stage stores the version: whoever asked for the end must not find one.
-            still_wanted()
+            # The last stage stores the version: after a request to end there must be none.
+            raise_if_ended()
             teller.stage(name)
 
         def epoch(epoch: int, epochs: int, error: float) -> None:
-            still_wanted()
+            raise_if_ended()
             teller.epoch(epoch, epochs, error)
 
         observer = Observer(stage, epoch, schema=teller.schema, note=teller.note, devices=teller.devices)

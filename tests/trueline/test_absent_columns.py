@@ -119,7 +119,7 @@ def test_case_14_targets_that_are_no_finite_number_are_left_out_with_a_note(mode
         data = written(frame, tmp_path / f"14-eval-inf.{suffix}")
         code, out, err = call(capsys, "evaluate", "houses", data, "--json")
         assert code == 0, err
-        assert "4 of 7 rows are left out: no finite value of the target." in err
+        assert "4 of 7 rows are left out: they have no finite value of the target." in err
         assert "Traceback" not in err
         found = last_json(out)
         assert (found["rows"], found["rows_left_out"]) == (3, 4)

@@ -1,1 +1,1 @@
-"""The commands: one thin file a group, which imports what it needs when it runs."""
+"""The commands: one thin file for each group, which imports what it needs when it runs."""

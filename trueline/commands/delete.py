@@ -11,7 +11,7 @@ from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
 from trueline.terminal.consoles import stdout
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask; required where there is no terminal.")
 
 
 @click.command("delete")
@@ -19,7 +19,7 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed where 
 @yes_option
 @json_option
 def delete_command(version: str, yes: bool, as_json: bool) -> None:
-    """Delete one version, its files and its report. A champion and what rollback returns to are refused.
+    """Delete one version, its files and its report. A champion and the version that rollback returns to are refused.
 
     \b
     Example:
@@ -40,13 +40,17 @@ def delete_command(version: str, yes: bool, as_json: bool) -> None:
 @click.command("prune")
 @click.argument("name")
 @click.option(
-    "--keep", type=click.IntRange(min=1), required=True, metavar="N", help="How many of the newest stay; at least 1."
+    "--keep",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="N",
+    help="Newest versions to keep; at least 1.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @yes_option
 @json_option
 def prune_command(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Delete all versions of a model but the newest. A champion and what rollback returns to stay beyond them.
+    """Delete all versions of a model but the newest. A champion and the version that rollback returns to stay too.
 
     \b
     Example:
@@ -58,12 +62,12 @@ def prune_command(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool)
     versions = surplus(store, name, keep)
     older = store.versions(name)[:-keep]
     stay = {version: role for version, role in reserved(store, name).items() if version in older}
-    done = []
+    deleted = []
     if versions and not dry_run:
-        _confirm(f"Delete {_counted(len(versions))} of '{name}': {', '.join(versions)}?", yes)
-        done = [delete(store, f"{name}:{version}").version for version in versions]
+        _confirm(f"Delete {_versions(len(versions))} of '{name}': {', '.join(versions)}?", yes)
+        deleted = [delete(store, f"{name}:{version}").version for version in versions]
     if as_json:
-        print_json({"model_name": name, "deleted": done, "would_delete": versions if dry_run else [], "kept": stay})
+        print_json({"model_name": name, "deleted": deleted, "would_delete": versions if dry_run else [], "kept": stay})
         return
     out = stdout()
     for version in versions:
@@ -71,10 +75,10 @@ def prune_command(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool)
     for version, role in stay.items():
         out.print(f"Kept {name}:{version}, the {role}.")
     if not versions:
-        out.print(f"Nothing to delete: '{name}' has {_counted(len(store.versions(name)))}.")
+        out.print(f"Nothing to delete: '{name}' has {_versions(len(store.versions(name)))}.")
 
 
-def _counted(count: int) -> str:
+def _versions(count: int) -> str:
     return f"{count} version{'' if count == 1 else 's'}"
 
 
@@ -83,7 +87,7 @@ def _confirm(question: str, yes: bool) -> None:
 
     Raises:
         DataError: there is no terminal to ask on.
-        Exit: with 1, the answer is no.
+        Exit: with code 1, where the answer is no.
     """
     if yes:
         return

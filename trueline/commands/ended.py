@@ -1,4 +1,4 @@
-"""Work that is ended from outside cleans up behind itself, as it does after Ctrl-C."""
+"""Work that a signal ends cleans up, as it does after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,29 +10,32 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
-# What a supervisor, a container, a closed terminal or Ctrl-C sends.
+# The signals of a supervisor, a container, a closed terminal and Ctrl-C.
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 GRACE_SECONDS = 5.0
 
 
 class EndedError(BaseException):
-    """The process was asked to end. ``exit_code`` is 128 and the signal's number, as a shell has it.
+    """The process was asked to end. ``exit_code`` is 128 plus the signal's number, as in a shell.
 
     Args:
-        number: of the signal.
+        number: number of the signal.
     """
 
     def __init__(self, number: int) -> None:
         self.exit_code = 128 + number
-        how = "Interrupted" if number == signal.SIGINT else f"Ended by {signal.Signals(number).name}"
-        super().__init__(f"{how}. Nothing was stored or changed.")
+        reason = "Interrupted" if number == signal.SIGINT else f"Ended by {signal.Signals(number).name}"
+        super().__init__(f"{reason}. Nothing was stored or changed.")
 
 
 class EndSignals:
-    """What came of SIGTERM, SIGHUP and SIGINT within :func:`ended_by_signals`.
+    """The last signal that came within :func:`ended_by_signals`.
 
-    An exception out of a signal's handler interrupts whatever line runs: TensorFlow's and Keras's code loses it, breaks
-    while it is imported, or crashes. So the work asks, where it can end well, whether it shall.
+    Attributes:
+        number: of the signal, or None.
+
+    An exception from a signal's handler interrupts whatever line runs: TensorFlow and Keras lose it, break while they
+    are imported, or crash. So the work calls :meth:`raise_if_any` where it can end cleanly.
     """
 
     def __init__(self) -> None:
@@ -42,7 +45,7 @@ class EndSignals:
         """End the work if a signal asked for it.
 
         Raises:
-            EndedError: one did.
+            EndedError: a signal came.
         """
         if self.number is not None:
             raise EndedError(self.number)
@@ -50,19 +53,19 @@ class EndSignals:
 
 @contextlib.contextmanager
 def ended_by_signals(clean: Callable[[], None], grace: float = GRACE_SECONDS) -> Iterator[EndSignals]:
-    """Within the block SIGTERM, SIGHUP and SIGINT end the work; helper processes and temporary files go as well.
+    """Within the block SIGTERM, SIGHUP and SIGINT end the work, its helper processes and temporary files.
 
-    The work ends where it asks :meth:`EndSignals.raise_if_any`. Where it does not ask within ``grace`` seconds, as
-    while TensorFlow compiles, or where a second signal comes, a thread cleans up, says so, and ends the process.
+    The work ends where it calls :meth:`EndSignals.raise_if_any`. If it does not within ``grace`` seconds, as while
+    TensorFlow compiles, or if a second signal comes, a thread cleans up, says so, and ends the process.
 
-    A signal that is ignored stays ignored: ``nohup`` is asked for. Outside the main thread nothing changes.
+    A signal that is ignored stays ignored, as ``nohup`` wants. Outside the main thread nothing changes.
 
     Args:
-        clean: removes from the disk what is half written; called in another thread.
+        clean: removes half-written files; called in another thread.
         grace: seconds. Defaults to 5, half of what ``docker stop`` gives.
 
     Raises:
-        EndedError: a signal came, and the work asked.
+        EndedError: a signal came, and the work called ``raise_if_any`` or ended.
     """
     signals = EndSignals()
     if threading.current_thread() is not threading.main_thread():
@@ -77,7 +80,7 @@ def ended_by_signals(clean: Callable[[], None], grace: float = GRACE_SECONDS) ->
 
     with _Watcher(numbers, clean, grace) as watcher:
         before = {number: signal.signal(number, note) for number in numbers}
-        # Python calls a handler between two of its own lines only; a byte in the pipe is there at once.
+        # Python runs a handler only between its own instructions; the byte in the pipe comes at once.
         wakeup = signal.set_wakeup_fd(watcher.bell, warn_on_full_buffer=False)
         try:
             yield signals
@@ -97,9 +100,9 @@ class _Watcher(contextlib.AbstractContextManager["_Watcher"]):
 
     def __init__(self, numbers: Sequence[int], clean: Callable[[], None], grace: float) -> None:
         self._numbers, self._clean, self._grace = numbers, clean, grace
-        self._heard, self.bell = os.pipe()
+        self._reader, self.bell = os.pipe()
         os.set_blocking(self.bell, False)
-        # While TensorFlow loads, what is written to standard error is held back.
+        # While TensorFlow loads, standard error is captured: this copy writes to the original.
         self._errors = os.dup(2)
         self._thread = threading.Thread(target=self._watch, name="end", daemon=True)
 
@@ -111,25 +114,25 @@ class _Watcher(contextlib.AbstractContextManager["_Watcher"]):
         # The end of the pipe tells the thread that the block is over.
         os.close(self.bell)
         self._thread.join()
-        os.close(self._heard)
+        os.close(self._reader)
         os.close(self._errors)
 
     def _watch(self) -> None:
         if not (number := self._next_signal()):
             return
-        over, _, _ = select.select([self._heard], [], [], self._grace)
+        over, _, _ = select.select([self._reader], [], [], self._grace)
         if over and not self._next_signal():
             return
         self._clean()
         error = EndedError(number)
-        # A bar of progress hides the cursor.
+        # Show the cursor again, which a progress bar hides.
         text = f"\x1b[?25h\n{error}\n" if os.isatty(self._errors) else f"{error}\n"
         os.write(self._errors, text.encode())
         os._exit(error.exit_code)
 
     def _next_signal(self) -> int:
         """The number of the next signal that ends work, 0 at the end of the block."""
-        while byte := os.read(self._heard, 1):
+        while byte := os.read(self._reader, 1):
             if byte[0] in self._numbers:
                 return byte[0]
         return 0

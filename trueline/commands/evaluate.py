@@ -43,14 +43,14 @@ def evaluate_command(
     version = registry().resolve(model)
     predictor = Predictor.load(version.path, runtime=runtime)
     measuring = Measuring(reading, level, missing_columns, tell_note, stderr().print)
-    measured = evaluation(data, version, predictor, measuring)
+    result = evaluation(data, version, predictor, measuring)
     if as_json:
-        print_json(measured.document())
+        print_json(result.document())
         return
     out = stdout()
-    for target in measured.metrics:
-        result = Table("metric", Column("value", justify="right"), title=measured.title(target))
-        for figure in measured.figures(target):
-            result.add_row(*figure)
-        out.print(result)
-        out.print(measured.intervals(target))
+    for target in result.metrics:
+        table = Table("metric", Column("value", justify="right"), title=result.title(target))
+        for figure in result.figures(target):
+            table.add_row(*figure)
+        out.print(table)
+        out.print(result.intervals(target))

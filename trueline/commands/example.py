@@ -20,18 +20,18 @@ from trueline.terminal.consoles import stdout
     default=1000,
     show_default=True,
     metavar="N",
-    help="How many sales.",
+    help="Number of sales.",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of everything random."
 )
-@click.option("--leak", is_flag=True, help="With a column that is known only after the sale: commission.")
-@click.option("--force", is_flag=True, help="Even if the file exists: it is replaced.")
+@click.option("--leak", is_flag=True, help="Add a column that is known only after the sale: commission.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @json_option
 def example_command(file: Path, rows: int, seed: int, leak: bool, force: bool, as_json: bool) -> None:
-    """Write a made-up table of sold houses to try things on: a CSV whose target is price.
+    """Write a made-up table of sold houses, for a first try: a CSV whose target is price.
 
-    It has a date, categories, missing values and a column of streets, whose houses are alike. The same seed gives the
+    It has a date, categories, missing values, and streets whose houses have similar prices. The same seed gives the
     same rows.
 
     \b

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("inspect", epilog=DATA_HELP)
 @click.argument("data")
-@click.option("--target", metavar="COL[,COL]", help="Column to predict; several with commas. Leaks are sought with it.")
+@click.option("--target", metavar="COL[,COL]", help="Column to predict; several with commas. Needed to find leaks.")
 @click.option(
     "--schema", "schema_file", type=click.Path(path_type=Path), help="Corrections of the schema: a schema.toml."
 )
@@ -52,7 +52,7 @@ def inspect_command(
     reading: Reading,
     rules: dict[str, Any],
 ) -> None:
-    """Say what a table holds and what train would make of it, in a second: kinds, gaps, ranges, what looks wrong.
+    """Show what a table holds and how train would read it, in a second: kinds, gaps, ranges, and what looks wrong.
 
     \b
     Example:
@@ -117,12 +117,12 @@ def _shown(inspected: Inspected) -> Iterator[Table | Text]:
 
 
 def overview_table(overview: Overview) -> Table:
-    """The columns with their facts; what no column has is left out."""
+    """The columns with their facts; a fact that no column has is left out."""
     from training.overview.columns import FIGURES, cells
 
-    shown, lines = cells(overview.columns)
+    names, lines = cells(overview.columns)
     table = Table()
-    for name in shown:
+    for name in names:
         right: Any = "right" if name in FIGURES else "left"
         table.add_column(name, justify=right, overflow="fold", no_wrap=name in FIGURES)
     for line in lines:

@@ -80,40 +80,40 @@ def show_command(model: str, as_json: bool) -> None:
 
 
 _NUMBERS = ("rows", "RMSE")
-# These never break over lines: half a figure is another one.
-_WHOLE = ("version", "alias", *_NUMBERS)
+# These cells never break over lines: half a figure would be read as another figure.
+_UNBROKEN = ("version", "alias", *_NUMBERS)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    """One line a version, columns without a value left out. A version's name is the time of its training."""
+    """One line for each version; columns without a value are left out. A version's name is the time of its training."""
     lines = [_line(row) for row in rows]
-    shown = [name for name in lines[0] if any(line[name] for line in lines)]
+    names = [name for name in lines[0] if any(line[name] for line in lines)]
     table = Table()
-    for name in shown:
+    for name in names:
         right: Any = "right" if name in _NUMBERS else "left"
-        table.add_column(name, justify=right, no_wrap=name in _WHOLE, overflow="fold")
+        table.add_column(name, justify=right, no_wrap=name in _UNBROKEN, overflow="fold")
     for line in lines:
-        table.add_row(*(Text(line[name]) for name in shown))
+        table.add_row(*(Text(line[name]) for name in names))
     return table
 
 
 def _line(row: dict[str, Any]) -> dict[str, str]:
-    """The cells of one version by their column."""
-    known = "error" not in row
+    """The cells of one version, by column."""
+    is_readable = "error" not in row
     return {
         "model": row["model_name"],
         "version": row["model_version"],
         "alias": row["alias"],
-        **{name: row[name] if known else "" for name in ("preset", "family", "objective")},
-        "rows": f"{row['rows']:,}" if known else "",
-        "RMSE": ", ".join(number(value) for value in row["rmse"].values()) if known else "",
-        "worth it": row["worth_it"] if known else "",
-        "note": row["note"] if known else row["error"],
+        **{name: row[name] if is_readable else "" for name in ("preset", "family", "objective")},
+        "rows": f"{row['rows']:,}" if is_readable else "",
+        "RMSE": ", ".join(number(value) for value in row["rmse"].values()) if is_readable else "",
+        "worth it": row["worth_it"] if is_readable else "",
+        "note": row["note"] if is_readable else row["error"],
     }
 
 
 def _versions(store: Registry, name: str) -> list[dict[str, Any]]:
-    """What is told of each version, the newest first; of one that cannot be read, why."""
+    """The facts of each version, the newest first; for a version that cannot be read, the error."""
     rows: list[dict[str, Any]] = []
     aliases = {alias: state.version for alias in ALIASES if (state := store.alias(name, alias))}
     for version in reversed(store.versions(name)):

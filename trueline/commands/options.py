@@ -21,26 +21,26 @@ RUNTIMES = ("auto", "onnx", "onnx-int8", "keras")
 
 
 class NamesOption(click.Option):
-    """An option whose help lists names that a registry has: it is read when the help is shown.
+    """An option whose help lists the names of a registry, which is imported when the help is shown.
 
     Args:
-        names: that the option takes.
-        help: with ``{names}`` where they stand.
+        names: gives the names that the option takes.
+        help: help text, with ``{names}`` in their place.
     """
 
     def __init__(self, *args: Any, names: Callable[[], Iterable[str]], **more: Any) -> None:
         self._names = names
         super().__init__(*args, **more)
 
-    def _shown(self) -> str:
+    def _filled_in(self) -> str:
         from training.objectives.records import listed
 
         return self._template.format(names=listed(self._names()))
 
-    def _take(self, template: str) -> None:
+    def _set_template(self, template: str) -> None:
         self._template = template
 
-    help = property(_shown, _take)
+    help = property(_filled_in, _set_template)
 
 
 runtime_option = click.option(
@@ -48,20 +48,20 @@ runtime_option = click.option(
     type=click.Choice(RUNTIMES),
     default="auto",
     show_default=True,
-    help="What computes the network; auto: ONNX Runtime where the version has a model for it, else Keras.",
+    help="Runtime that computes the network; auto: ONNX Runtime where the version has a model for it, else Keras.",
 )
 missing_columns_option = click.option(
     "--allow-missing-columns",
     "missing_columns",
     is_flag=True,
     callback=lambda _context, _option, allowed: "impute" if allowed else "refuse",
-    help="Take a feature without a column as missing in each row, where training saw it missing.",
+    help="Treat a feature without a column as missing in each row, if training saw it missing.",
 )
 _READING = (
     click.option(
         "--separator",
         metavar="CHAR",
-        help="What stands between the fields of a CSV: one character, or tab, comma, semicolon, pipe or space. "
+        help="Separator of the fields of a CSV: one character, or tab, comma, semicolon, pipe or space. "
         "Defaults to what its rows show.",
     ),
     click.option(
@@ -75,12 +75,12 @@ _TEXTS = (
     click.option(
         "--decimal",
         metavar="MARK",
-        help="Mark before the fraction of a number, '.' or ',', where the columns leave doubt.",
+        help="Mark before the fraction of a number, '.' or ',', where the columns are ambiguous.",
     ),
     click.option(
         "--thousands",
         metavar="MARK",
-        help="Mark between thousands, a comma, a point, an apostrophe or a space, where the columns leave doubt.",
+        help="Mark between thousands, a comma, a point, an apostrophe or a space, where the columns are ambiguous.",
     ),
     click.option(
         "--missing-value",
@@ -91,7 +91,7 @@ _TEXTS = (
     click.option(
         "--date-format",
         metavar="FORM",
-        help="How dates are written: dd/mm/yyyy, mm/dd/yyyy, or as strptime has it: %d.%m.%Y.",
+        help="How dates are written: dd/mm/yyyy, mm/dd/yyyy, or a form of strptime such as %d.%m.%Y.",
     ),
 )
 interval_option = click.option(
@@ -128,7 +128,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def scoring_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of the commands that have a version answer a table: level, absent columns, runtime, reading, JSON."""
+    """Options of the commands that predict the rows of a table: level, absent columns, runtime, reading, JSON."""
     for option in (json_option, reading_options, runtime_option, missing_columns_option, interval_option):
         command = option(command)
     return command
@@ -153,16 +153,16 @@ def text_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """One line of JSON."""
+    """Print one line of JSON."""
     click.echo(json.dumps(content, allow_nan=False))
 
 
-def given_words(context: click.Context, leave_out: Collection[str] = ()) -> tuple[str, ...]:
-    """The arguments and options that were typed, in the order of the command's parameters; a shell splits them alike.
+def typed_words(context: click.Context, leave_out: Collection[str] = ()) -> tuple[str, ...]:
+    """The arguments and options that were typed, as separate words, in the order of the command's parameters.
 
     Args:
-        context: of the command.
-        leave_out: parameters that are not wanted.
+        context: context of the command.
+        leave_out: names of parameters to leave out.
     """
     words: list[str] = []
     for parameter in context.command.params:

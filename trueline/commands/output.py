@@ -1,4 +1,4 @@
-"""Predicted tables out: the formats there are, what each of them can hold, and files that are whole or not there."""
+"""Writes predicted tables: the formats, the types that each can hold, and files that are whole or not there."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ STDOUT = "CSV on standard output"
 
 
 class _Format(NamedTuple):
-    """How a table is written, and whether a type of column can be."""
+    """How a format writes a table, and whether it can hold a type of column."""
 
     write: Callable[[pl.DataFrame, Any], Any]
-    holds: Callable[[Any], bool]
+    can_hold: Callable[[Any], bool]
 
 
 def check_path(path: Path) -> None:
     """Check that a file can be written, before any work.
 
     Raises:
-        DataError: an ending of no format, or a folder that does not exist.
+        DataError: an ending that names no format, or a folder that does not exist.
     """
     if path.suffix.lower() not in _formats():
         raise DataError(f"Expected an output file of {', '.join(_formats())}. Received: {path}.")
@@ -41,20 +41,22 @@ def check_columns_fit(frame: pl.DataFrame, path: Path | None) -> None:
         path: of the file, or None for CSV on standard output.
 
     Raises:
-        DataError: it cannot; the message has the formats that can.
+        DataError: it cannot hold a column; the message has the formats that can hold all.
     """
     formats = _formats()
-    chosen = formats[".csv" if path is None else path.suffix.lower()]
-    unfit = [(name, dtype) for name, dtype in frame.schema.items() if not chosen.holds(dtype)]
+    format_ = formats[".csv" if path is None else path.suffix.lower()]
+    unfit = [(name, dtype) for name, dtype in frame.schema.items() if not format_.can_hold(dtype)]
     if not unfit:
         return
-    shown = ", ".join(f"'{name}' of type {dtype}" for name, dtype in unfit[:5])
+    columns = ", ".join(f"'{name}' of type {dtype}" for name, dtype in unfit[:5])
     more = f" and {len(unfit) - 5} more" if len(unfit) > 5 else ""
-    able = [suffix for suffix, other in formats.items() if all(map(other.holds, frame.dtypes))]
-    way = f"Say -o with a file of {' or '.join(able)}, or leave" if able else "Leave"
-    what = STDOUT if path is None else f"a file of {path.suffix.lower()}"
-    them = "them" if len(unfit) > 1 else "it"
-    raise DataError(f"Expected columns that {what} can hold. Received: {shown}{more}. {way} {them} out of the table.")
+    suffixes = [suffix for suffix, other in formats.items() if all(map(other.can_hold, frame.dtypes))]
+    advice = f"Say -o with a file of {' or '.join(suffixes)}, or leave" if suffixes else "Leave"
+    place = STDOUT if path is None else f"a file of {path.suffix.lower()}"
+    pronoun = "them" if len(unfit) > 1 else "it"
+    raise DataError(
+        f"Expected columns that {place} can hold. Received: {columns}{more}. {advice} {pronoun} out of the table."
+    )
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
@@ -76,8 +78,8 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _known(frame: pl.DataFrame) -> pl.DataFrame:
-    """Whole numbers of 128 bits, as polars reads long ones in NDJSON, as decimals: no other reader knows them."""
+def _without_int128(frame: pl.DataFrame) -> pl.DataFrame:
+    """The table with 128-bit integers, which polars makes of long ones in NDJSON, as decimals: others read only these."""
     import polars as pl
 
     wide = [name for name, dtype in frame.schema.items() if dtype in (pl.Int128, pl.UInt128)]
@@ -88,7 +90,7 @@ def _formats() -> dict[str, _Format]:
     import polars as pl
 
     def parts(dtype: Any) -> list[Any]:
-        """The types of which a type is made, its own first."""
+        """The type and all types inside it."""
         if isinstance(dtype, pl.List | pl.Array):
             return [dtype, *parts(dtype.inner)]
         if isinstance(dtype, pl.Struct):
@@ -104,10 +106,10 @@ def _formats() -> dict[str, _Format]:
     def parquet(dtype: Any) -> bool:
         return not any(part == pl.Object or (isinstance(part, pl.Struct) and not part.fields) for part in parts(dtype))
 
-    arrow = _Format(lambda frame, to: _known(frame).write_ipc(to), without(pl.Object))
+    arrow = _Format(lambda frame, to: _without_int128(frame).write_ipc(to), without(pl.Object))
     return {
         ".csv": _Format(lambda frame, to: frame.write_csv(to), plain),
-        ".parquet": _Format(lambda frame, to: _known(frame).write_parquet(to), parquet),
+        ".parquet": _Format(lambda frame, to: _without_int128(frame).write_parquet(to), parquet),
         ".arrow": arrow,
         ".feather": arrow,
         ".ndjson": _Format(lambda frame, to: frame.write_ndjson(to), without(pl.Binary, pl.Object)),

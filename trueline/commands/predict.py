@@ -42,7 +42,7 @@ def predict_command(
 ) -> None:
     """Predict each row of a table. MODEL is NAME (its champion), NAME:VERSION or NAME:champion.
 
-    Writes the input's columns as they came and value, lower, upper (several targets: NAME_value, NAME_lower,
+    It writes the input's columns unchanged, then value, lower, upper (several targets: NAME_value, NAME_lower,
     NAME_upper) and warnings. Without an output file the result is printed as CSV.
 
     \b
@@ -63,7 +63,7 @@ def predict_command(
     names = answer_names([*table.unnamed.columns, *table.frame.columns], predictor.schema.target_names)
     check_columns_fit(pl.concat([table.unnamed, table.frame], how="horizontal"), output)
     scored = score(features_of(table.frame, predictor.schema), predictor, level, names, missing_columns)
-    # What is passed through comes out as it came: no type, no digit of it is touched.
+    # Columns that are passed through keep their types and every digit.
     result = pl.concat([table.unnamed, table.frame.with_columns(scored.columns)], how="horizontal")
     if output is None:
         click.echo(result.write_csv(), nl=False)
@@ -80,8 +80,8 @@ def _report(model: str, rows: int, scored: Scored, output: Path | None, as_json:
         print_json({**content, **counts, "output": str(output) if output else None})
         return
     console = stdout() if output else stderr()
-    written = f", written to {output}" if output else ""
-    console.print(f"{rows:,} {'row' if rows == 1 else 'rows'} predicted by {model}{written}.", markup=False)
+    destination = f", destination to {output}" if output else ""
+    console.print(f"{rows:,} {'row' if rows == 1 else 'rows'} predicted by {model}{destination}.", markup=False)
     if scored.kinds:
         have = "row has" if scored.with_warnings == 1 else "rows have"
         kinds = ", ".join(f"{kind} in {n:,}" for kind, n in scored.kinds.items())

@@ -17,8 +17,8 @@ from trueline.terminal.consoles import stdout
 
 @click.command("report")
 @click.argument("model")
-@click.option("--open", "opens", is_flag=True, help="Open it in the browser.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write a copy, pictures inside.")
+@click.option("--open", "opens", is_flag=True, help="Open the report in the browser.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write a copy with its pictures.")
 @json_option
 def report_command(model: str, opens: bool, output: Path | None, as_json: bool) -> None:
     """Print where a version's report is, open it, or write a copy. MODEL is NAME, NAME:VERSION or NAME:champion.

@@ -1,4 +1,4 @@
-"""``trueline serve``: the service by BentoML's own command, every setting of the service a flag."""
+"""``trueline serve``: starts the service by BentoML's command, with a flag for each setting of the service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from artifact.errors import DataError
 from artifact.registry.local import bentoml_home
 from trueline.environment import registry
 
-# MODEL is an argument; a key in a command line is there for everybody to see.
+# MODEL is an argument; everybody on the machine can read a key in a command line.
 _NO_FLAG = ("model", "api_key")
 
 
@@ -27,7 +27,7 @@ class ServeCommand(click.Command):
 
 
 def setting_options() -> list[click.Option]:
-    """One option for each setting, in their order; what is not given is left to the environment."""
+    """One option for each setting, in their order; without it the environment decides."""
     from service.settings.settings import Settings
 
     options = []
@@ -38,7 +38,7 @@ def setting_options() -> list[click.Option]:
         kind = _kind(field.annotation)
         text = field.description or ""
         if field.default is not None:
-            text += f" [default: {_shown(field.default)}]"
+            text += f" [default: {_written(field.default)}]"
         if kind is bool:
             options.append(click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=text))
         else:
@@ -58,17 +58,17 @@ def _kind(annotation: Any) -> Any:
     return annotation if annotation in (bool, int, float) else str
 
 
-def _shown(default: object) -> str:
+def _written(default: object) -> str:
     return ("on" if default else "off") if isinstance(default, bool) else str(default)
 
 
 def _address(_context: click.Context, _option: click.Parameter, host: str) -> str:
-    """The address that a host's name stands for; BentoML takes addresses alone."""
+    """The address of a host's name; BentoML takes only addresses."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise click.BadParameter(f"Expected an address or a name of this machine. Received: {host}.") from error
-    addresses = [str(one[4][0]) for one in found]
+    addresses = [str(entry[4][0]) for entry in entries]
     return next((address for address in addresses if ":" not in address), addresses[0])
 
 
@@ -93,9 +93,9 @@ def _address(_context: click.Context, _option: click.Parameter, host: str) -> st
 def serve_command(model: str | None, port: int, host: str, strict_range: bool, **settings: Any) -> None:
     """Serve a champion over HTTP until Ctrl-C. MODEL is NAME, or NAME:VERSION to pin one version.
 
-    Without MODEL, the only model that has a champion. Where there is no champion yet the service waits for one. What no
-    flag sets is read from the environment: --max-rows is TRUELINE_MAX_ROWS there. TRUELINE_API_KEY has no flag, for a
-    command line is no place for a secret.
+    Without MODEL, it serves the only model that has a champion. Where there is no champion yet, it waits for one. What
+    no flag gives is read from the environment: --max-rows is TRUELINE_MAX_ROWS there. TRUELINE_API_KEY has no flag,
+    because a command line is no place for a secret.
 
     \b
     Example:
@@ -107,9 +107,9 @@ def serve_command(model: str | None, port: int, host: str, strict_range: bool, *
 
     if strict_range:
         settings["warnings"] = "refuse"
-    given = {PREFIX + name.upper(): str(value) for name, value in settings.items() if value is not None}
-    Settings.from_environment(given)  # A wrong flag is a wrong command; what is wrong in the environment is a fault.
-    os.environ.update(given)
+    flags = {PREFIX + name.upper(): str(value) for name, value in settings.items() if value is not None}
+    Settings.from_environment(flags)  # A wrong flag exits with 2, a wrong environment with 1.
+    os.environ.update(flags)
     os.environ.update(places.resolved(os.environ))
     try:
         Settings.from_environment(os.environ)
@@ -118,13 +118,13 @@ def serve_command(model: str | None, port: int, host: str, strict_range: bool, *
     store = registry()
     places.check_store(bentoml_home(os.environ))
     if model is not None:
-        # A store without a model may be one that is mounted later; a name that others are like is a mistake.
+        # An empty store may be mounted later; in a store with models an unknown name is a mistake.
         if store.names():
             store.resolve(model)
         os.environ[f"{PREFIX}MODEL"] = model
     import service
 
-    # BentoML imports the service by its name from the folder it is told to work in.
+    # BentoML imports the service by its name, from this working folder.
     folder = str(Path(service.__file__).resolve().parent.parent)
     command = ["-m", "trueline.serving", "serve", "service:RegressionService", "--working-dir", folder]
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")

@@ -12,11 +12,11 @@ from trueline.commands.ended import ended_by_signals
 from trueline.commands.options import (
     DATA_HELP,
     NamesOption,
-    given_words,
     json_option,
     print_json,
     reading_words,
     text_words,
+    typed_words,
 )
 from trueline.environment import need_training, registry
 from trueline.frames import source_of
@@ -24,7 +24,7 @@ from trueline.terminal.consoles import stdout
 from trueline.terminal.tables import result_tables
 from trueline.trainer import TrainWords, request_of, trained
 
-# Options that change nothing about what is trained.
+# Options that do not change what is trained.
 _ABOUT_THE_VERSION = ("note", "promote", "force", "as_json", "quiet", "verbose")
 
 
@@ -48,7 +48,7 @@ def _objectives() -> Iterable[str]:
     metavar="NAME",
     help="Name of the model: lower-case letters, digits, '.', '_' and '-'. Defaults to the file's name.",
 )
-@click.option("--preset", metavar="NAME", help="How much work: fast, balanced or best. Defaults to balanced.")
+@click.option("--preset", metavar="NAME", help="How much work to spend: fast, balanced or best. Defaults to balanced.")
 @click.option(
     "--model",
     metavar="NAME",
@@ -73,7 +73,7 @@ def _objectives() -> Iterable[str]:
 @click.option(
     "--augment",
     metavar="NAME[,NAME]",
-    help="noise, mixup or both: twins of the networks train on changed rows, and what that is worth is measured.",
+    help="noise, mixup or both: copies of the networks train on changed rows, and the gain is measured.",
 )
 @click.option(
     "--set",
@@ -85,14 +85,16 @@ def _objectives() -> Iterable[str]:
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="Settings from a TOML file. What the command line says wins over it.",
+    help="Settings from a TOML file. The command line overrides it.",
 )
 @click.option("--schema", type=click.Path(path_type=Path), help="Corrections of the schema: a schema.toml.")
 @click.option(
     "--group", metavar="COL", help="Rows with the same value here stay in one fold or part; it is no feature."
 )
 @click.option(
-    "--time", metavar="COL", help="Orders the rows: the oldest train, the newest test. Not together with --group."
+    "--time",
+    metavar="COL",
+    help="Column that orders the rows: the oldest train, the newest test. Not with --group.",
 )
 @click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
 @click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
@@ -111,7 +113,7 @@ def _objectives() -> Iterable[str]:
 @click.option(
     "--device",
     metavar="WHAT",
-    help="What computes: auto, cpu, gpu, or GPUs by number (gpu:1 or gpu:0,1). "
+    help="Device that computes: auto, cpu, gpu, or GPUs by number (gpu:1 or gpu:0,1). "
     "Defaults to auto: a GPU where there is one.",
 )
 @click.option(
@@ -120,12 +122,12 @@ def _objectives() -> Iterable[str]:
     default="",
     help="Your own words about the version, up to 500 characters: models, show and the report repeat them.",
 )
-@click.option("--promote", is_flag=True, help="Make the new version the champion, which is what serves.")
-@click.option("--force", is_flag=True, help="With --promote: even if the model does not beat predicting the mean.")
+@click.option("--promote", is_flag=True, help="Make the new version the champion, the version that serves.")
+@click.option("--force", is_flag=True, help="Promote even a model that does not beat predicting the mean.")
 @reading_words
 @text_words
-@click.option("-q", "--quiet", is_flag=True, help="Only the result: no schema, notes or progress.")
-@click.option("-v", "--verbose", is_flag=True, help="A line for each stage and epoch, and all settings.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the result: no schema, notes or progress.")
+@click.option("-v", "--verbose", is_flag=True, help="Print a line for each stage and epoch, and all settings.")
 @json_option
 @click.pass_context
 def train_command(
@@ -155,21 +157,21 @@ def train_command(
 
     words = cast("TrainWords", {word: value for word, value in options.items() if word in TrainWords.__annotations__})
     words["settings"] = dict(parse_setting(setting) for setting in options["settings"])
-    request = request_of(source_of(data), target, words, given_words(context, _ABOUT_THE_VERSION))
+    request = request_of(source_of(data), target, words, typed_words(context, _ABOUT_THE_VERSION))
     store = registry()
     with ended_by_signals(store.abandon) as signals:
-        manifest = trained(request, store, quiet=quiet, verbose=verbose, still_wanted=signals.raise_if_any)
+        manifest = trained(request, store, quiet=quiet, verbose=verbose, raise_if_ended=signals.raise_if_any)
     reference = f"{manifest.model_name}:{manifest.model_version}"
     out = stdout()
     for part in result_tables(manifest):
         out.print(part)
-    refused = None
+    refusal = None
     if promote:
         try:
             store.promote(reference, force=force, statement=Statement(source="trueline train"))
         except RefusedError as error:
-            refused = error
-    if promote and refused is None:
+            refusal = error
+    if promote and refusal is None:
         out.print(f"Promoted {reference}: it is the champion of '{manifest.model_name}'.")
     else:
         out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
@@ -187,6 +189,6 @@ def train_command(
                 "rows": manifest.lineage.rows,
             }
         )
-    if refused is not None:
+    if refusal is not None:
         # The version is stored and reported all the same; only the promotion did not happen.
-        raise refused
+        raise refusal

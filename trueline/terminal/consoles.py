@@ -1,4 +1,4 @@
-"""Consoles that show a text as it is."""
+"""Consoles that print a text unchanged."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from rich.progress import TextColumn
 
 
 def stderr() -> Console:
-    """Where progress and notes go, so that stdout holds only the answer."""
+    """The console for progress and notes, so that stdout has only the answer."""
     return _console(stderr=True)
 
 
 def stdout() -> Console:
-    """Where answers go; a pipe or a file gets lines as wide as they need."""
+    """The console for answers; in a pipe or a file, lines are as wide as they need."""
     width = None if sys.stdout.isatty() else 200
     return _console(width=width)
 
 
 def tell_note(note: str) -> None:
-    """One note on standard error."""
+    """Print one note on standard error."""
     stderr().print(f"Note: {note}")
 
 
 def text_column(template: str) -> TextColumn:
-    """A text beside a progress bar, shown as it is."""
+    """A text beside a progress bar, printed unchanged."""
     return TextColumn(template, markup=False)
 
 
 def _console(**options: Any) -> Console:
-    """A console that shows a text as it is: a column may be called 'temp [/C]', which is markup to rich."""
+    """A console that prints a text unchanged: a column may be called 'temp [/C]', which rich takes for markup."""
     return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)

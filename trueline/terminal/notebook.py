@@ -10,30 +10,30 @@ from typing import Any
 from rich.padding import Padding
 from rich.progress import Progress
 
-# Seconds between two drawings; a front end draws no faster than it can.
+# Seconds between two drawings: a front end cannot draw as fast as training goes on.
 _EVERY = 0.25
 
 
 class NotebookProgress(Progress):
-    """rich's progress, drawn by whoever updates it.
+    """rich's progress bar, drawn when it is updated, without a thread of its own.
 
     Args:
         *columns: see :class:`rich.progress.Progress`.
-        **options: likewise.
+        **options: see :class:`rich.progress.Progress`.
     """
 
     def __init__(self, *columns: Any, **options: Any) -> None:
         super().__init__(*columns, **options, auto_refresh=False)
         self._redraw: Callable[[Any], Any] | None = None
-        self._drawn = 0.0
+        self._last_drawing = 0.0
 
     def start(self) -> None:
-        """Begin an output of the cell."""
+        """Begin an output in the cell."""
         display = importlib.import_module("IPython.display").display
         self._redraw = display(self._drawing(), display_id=True).update
 
     def stop(self) -> None:
-        """Leave the output empty: the result says what was done."""
+        """Empty the output: the result says enough."""
         if self._redraw is not None:
             self._redraw(_Nothing())
         self._redraw = None
@@ -41,21 +41,21 @@ class NotebookProgress(Progress):
     def refresh(self) -> None:
         """Draw, but not more often than four times a second."""
         now = time.monotonic()
-        if self._redraw is not None and now - self._drawn >= _EVERY:
-            self._drawn = now
+        if self._redraw is not None and now - self._last_drawing >= _EVERY:
+            self._last_drawing = now
             self._redraw(self._drawing())
 
     def update(self, *args: Any, **fields: Any) -> None:
-        """Take a task's new fields, and draw."""
+        """Store a task's new fields, and draw."""
         super().update(*args, **{**fields, "refresh": True})
 
     def _drawing(self) -> Padding:
-        """What a notebook can show; a group of rich's cannot be shown by itself."""
+        """The bar in a padding, which a notebook can show; it cannot show rich's group alone."""
         return Padding(self.get_renderable(), 0)
 
 
 class _Nothing:
-    """What a finished bar leaves behind."""
+    """The empty output that a finished bar leaves."""
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/plain": "", "text/html": ""}

@@ -1,4 +1,4 @@
-"""How ``train`` goes: a bar on a terminal or in a notebook; elsewhere, as in a log, a line every ten seconds."""
+"""Progress of ``train``: a bar on a terminal or in a notebook; elsewhere, as in a log, a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ STAGES = {
     "store": "Storing",
 }
 # Stages whose epochs have an error on rows that the network has not seen.
-_MEASURED = ("fit",)
+_STAGES_WITH_ERROR = ("fit",)
 EVERY_SECONDS = 10.0
 
 
 class Teller(AbstractContextManager["Teller"]):
-    """Tells how training goes, as it is told by :class:`training.train.Observer`.
+    """Shows the progress that :class:`training.train.Observer` reports.
 
     Args:
-        console: where to.
-        shown: the error of an epoch in words, as :class:`training.objectives.kinds.Kind` has it.
-        in_unit: the error of one target is in the target's unit; that of several never is.
-        quiet: tell nothing. Defaults to False.
-        verbose: tell each stage and each epoch. Defaults to False.
+        console: the console to print on.
+        shown: the error's name, as :class:`training.objectives.kinds.Kind` has it.
+        in_unit: whether the error is in the target's unit, if there is one target; with several it never is.
+        quiet: show nothing. Defaults to False.
+        verbose: show each stage and each epoch. Defaults to False.
         every: seconds between two lines where there is no terminal. Defaults to 10.
     """
 
@@ -55,14 +55,14 @@ class Teller(AbstractContextManager["Teller"]):
         verbose: bool = False,
         every: float = EVERY_SECONDS,
     ) -> None:
-        self._console, self._shown, self._in_unit = console, shown, in_unit
+        self._console, self._error_name, self._in_unit = console, shown, in_unit
         self._quiet, self._verbose, self._every = quiet, verbose, every
         self._bar = None if quiet else _bar_on(console)
         self._task = None if self._bar is None else self._bar.add_task("Starting", total=None, detail="")
         self._unit = ""
         self._began = self._stage_began = time.monotonic()
-        self._stage, self._detail, self._left = "", "", ""
-        self._ended = threading.Event()
+        self._stage, self._detail, self._time_left = "", "", ""
+        self._end = threading.Event()
         self._lines = threading.Thread(target=self._tell, name="progress", daemon=True)
 
     def __enter__(self) -> Self:
@@ -73,13 +73,13 @@ class Teller(AbstractContextManager["Teller"]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
+        self._end.set()
         if self._bar is not None:
             self._bar.stop()
 
     def stage(self, name: str) -> None:
         """A stage begins."""
-        self._stage, self._stage_began, self._detail, self._left = name, time.monotonic(), "", ""
+        self._stage, self._stage_began, self._detail, self._time_left = name, time.monotonic(), "", ""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=STAGES[name], total=None, detail="")
         if self._verbose:
@@ -87,18 +87,18 @@ class Teller(AbstractContextManager["Teller"]):
 
     def epoch(self, epoch: int, epochs: int, error: float) -> None:
         """An epoch has ended; ``error`` is NaN where no row measured it."""
-        measure = f", validation {self._shown} {number(error)}{self._unit}"
-        measured = self._stage in _MEASURED and math.isfinite(error)
-        self._detail = f"epoch {epoch} of {epochs}" + (measure if measured else "")
+        measure = f", validation {self._error_name} {number(error)}{self._unit}"
+        has_error = self._stage in _STAGES_WITH_ERROR and math.isfinite(error)
+        self._detail = f"epoch {epoch} of {epochs}" + (measure if has_error else "")
         seconds = (time.monotonic() - self._stage_began) / epoch * (epochs - epoch)
-        self._left = f", {_seconds(seconds)} left at most" if epoch < epochs else ""
+        self._time_left = f", {_seconds(seconds)} left at most" if epoch < epochs else ""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, total=epochs, completed=epoch, detail=self._detail)
         if self._verbose:
             self._line()
 
     def schema(self, schema: FeatureSchema, notes: list[str]) -> None:
-        """What the table is taken for."""
+        """Show the table's schema and the notes on it."""
         if self._in_unit:
             only = schema.targets[0] if len(schema.targets) == 1 else None
             self._unit = " standard deviations" if only is None else f" {only.unit}" if only.unit else ""
@@ -108,27 +108,27 @@ class Teller(AbstractContextManager["Teller"]):
             self.note(note)
 
     def note(self, note: str) -> None:
-        """Something that the user should know."""
+        """Print a note for the user."""
         self.say(f"Note: {note}")
 
     def devices(self, devices: str) -> None:
-        """What computes."""
+        """Print which devices compute."""
         self.say(f"Computing on {devices}.")
 
     def say(self, sentence: str) -> None:
-        """One line, above the bar."""
+        """Print one line, above the bar."""
         if not self._quiet:
             self._console.print(Text(sentence))
 
     def _tell(self) -> None:
-        while not self._ended.wait(self._every):
+        while not self._end.wait(self._every):
             self._line()
 
     def _line(self) -> None:
         if not self._stage:
             return
         detail = f": {self._detail}" if self._detail else ""
-        self.say(f"{STAGES[self._stage]}{detail}, after {_seconds(time.monotonic() - self._began)}{self._left}")
+        self.say(f"{STAGES[self._stage]}{detail}, after {_seconds(time.monotonic() - self._began)}{self._time_left}")
 
 
 def _bar_on(console: Console) -> Progress | None:
@@ -141,7 +141,7 @@ def _bar_on(console: Console) -> Progress | None:
 
 
 def _seconds(seconds: float) -> str:
-    """A time span as a person says it.
+    """A time span as people write it.
 
     Example:
         >>> _seconds(12.3), _seconds(754), _seconds(7300)

@@ -1,4 +1,4 @@
-"""Tables for the terminal: a schema, a result."""
+"""Tables of schemas and results, for terminals and notebooks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def schema_table(schema: FeatureSchema, *, limit: int | None = 50) -> Table:
 
 
 def result_tables(manifest: Manifest) -> Iterator[Table | str]:
-    """For each target the models with their metrics, the best first, and its intervals; last the verdict."""
+    """For each target a table of the models, the best first, and a sentence on its intervals; last the verdict."""
     for target in manifest.metrics:
         headers, rows = comparison(manifest, target)
         figures = (Column(header, justify="right") for header in headers[1:])
@@ -40,14 +40,14 @@ def result_tables(manifest: Manifest) -> Iterator[Table | str]:
 def comparison(manifest: Manifest, target: str) -> tuple[list[str], list[list[str]]]:
     """Headers, and a row for each model with its metrics on one target, the best first."""
     own = [m for m in manifest.metrics[target] if m == manifest.verdict.metric or m == "nll"]
-    shown = ["rmse", "mae", "r2", *(m for m in own if m not in ("rmse", "mae"))]
+    names = ["rmse", "mae", "r2", *(m for m in own if m not in ("rmse", "mae"))]
     models = by_error(manifest.compared(target), manifest.verdict.metric)
-    rows = [[model, *(metric(m, figures.get(m)) for m in shown)] for model, figures in models]
-    return ["model", *(_HEADERS.get(m, m) for m in shown)], rows
+    rows = [[model, *(metric(m, figures.get(m)) for m in names)] for model, figures in models]
+    return ["model", *(_HEADERS.get(m, m) for m in names)], rows
 
 
 def sentences(manifest: Manifest) -> list[str]:
-    """What the tables do not say: each target's intervals, the verdict and what to try next."""
+    """Sentences beside the tables: each target's intervals, the verdict, and what to try next."""
     several = len(manifest.metrics) > 1
     intervals = [f"{target}: " * several + _intervals(manifest, target) for target in manifest.metrics]
     return [*intervals, *_verdict(manifest)]
@@ -81,7 +81,7 @@ def measured_on(manifest: Manifest) -> str:
 
 
 def html_table(caption: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as a notebook shows it; names of a table's columns are never markup."""
+    """A table as HTML for a notebook, with all texts escaped."""
     head = "".join(f"<th>{escape(text)}</th>" for text in headers)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
