@@ -1,6 +1,6 @@
 """``make demo``: train on a real table, serve the model, show one call and its answer, serve until Ctrl-C.
 
-Everything it keeps is below ``.demo/``; a second run finds its model there and serves at once.
+All its files are in ``.demo/``; a second run finds the model there and serves at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STOP_SECONDS = 20.0
 
 
 class DemoError(Exception):
-    """What stops the demo, in one sentence."""
+    """A fault that stops the demo, in one sentence."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: Ctrl-C, or another signal that asks to end
@@ -48,8 +48,8 @@ def main() -> int:
     options = parser.parse_args()
     port: int = options.port
     home: Path = options.home.absolute()
-    for wanted in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(wanted, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     try:
         check_port(port)
         train_once(home)
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def check_port(port: int) -> None:
-    """See that the port can be had before minutes are spent on training."""
+    """Check that the port is free, before training takes minutes."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -79,7 +79,7 @@ def check_port(port: int) -> None:
 
 
 def train_once(home: Path) -> None:
-    """Train and promote, unless an earlier run did."""
+    """Train and promote, unless an earlier run has done so."""
     if LocalRegistry(home).deployment(MODEL) is not None:
         print(f"Serving {MODEL} as trained before; remove {home} to train again.")
         return
@@ -101,7 +101,7 @@ def serving(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextlib.contextmanager
 def start(home: Path, arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``trueline`` in a session of its own, so that Ctrl-C reaches it once, through here, and all of it ends."""
+    """Run ``trueline`` in its own session: Ctrl-C reaches it once, through this script, and all its processes end."""
     environ = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
     command = [sys.executable, "-m", "trueline", *arguments]
     process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)  # noqa: S603
@@ -112,14 +112,14 @@ def start(home: Path, arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the process to end, then kill what is left below it: BentoML's workers are in sessions of their own."""
+    """Ask the process to end, then kill what remains below it: BentoML's workers are in sessions of their own."""
     with contextlib.suppress(psutil.NoSuchProcess):
         root = psutil.Process(process.pid)
-        left = [root, *root.children(recursive=True)]
+        processes = [root, *root.children(recursive=True)]
         process.terminate()
         with contextlib.suppress(Stopped):  # a second Ctrl-C: at once
-            left = psutil.wait_procs(left, timeout=STOP_SECONDS)[1]
-        for straggler in left:
+            processes = psutil.wait_procs(processes, timeout=STOP_SECONDS)[1]
+        for straggler in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 straggler.kill()
     process.wait()
@@ -138,7 +138,7 @@ def wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
 
 
 def show_call(port: int) -> None:
-    """Print a curl call made of the schema's own examples, and what the service answers to it."""
+    """Print a curl call with the schema's example values, and the service's answer."""
     properties: dict[str, Any] = json.loads(get(port, "/schema"))["properties"]
     row = {name: feature["examples"][0] for name, feature in properties.items()}
     body = json.dumps({"rows": [row]})
@@ -156,11 +156,11 @@ def get(port: int, path: str, body: bytes | None = None) -> bytes:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}", data=body, headers={"Content-Type": "application/json"}
     )
-    # No proxy that the environment names: the service is on this machine.
+    # Without a proxy of the environment: the service is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=5) as response:
-        found: bytes = response.read()
-    return found
+        answer: bytes = response.read()
+    return answer
 
 
 def say(command: str) -> None:

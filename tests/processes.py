@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
     """This process's environment without what would steer BentoML, Trueline or Python; ``home`` is BENTOML_HOME."""
     steering = ("BENTOML_", "TRUELINE_", "PROMETHEUS_", "PYTHON", "VIRTUAL_ENV", "COVERAGE_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
     quiet = {"BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}
-    return {**kept, **quiet, "BENTOML_HOME": str(home), "PYTHONUNBUFFERED": "1", **more}
+    return {**inherited, **quiet, "BENTOML_HOME": str(home), "PYTHONUNBUFFERED": "1", **more}
 
 
 def free_port() -> int:
@@ -47,22 +47,22 @@ def running(
 
 
 def end(process: subprocess.Popen[bytes], seconds: float = 15) -> None:
-    """Ask a process to end, then kill what is left below it: BentoML's workers are in sessions of their own."""
+    """Ask a process to end, then kill what remains below it: BentoML's workers are in sessions of their own."""
     with contextlib.suppress(psutil.NoSuchProcess):
         root = psutil.Process(process.pid)
         everything = [root, *root.children(recursive=True)]
         process.terminate()
-        for left in psutil.wait_procs(everything, timeout=seconds)[1]:
+        for straggler in psutil.wait_procs(everything, timeout=seconds)[1]:
             with contextlib.suppress(psutil.NoSuchProcess):
-                left.kill()
+                straggler.kill()
     process.wait()
 
 
 def call(port: int, path: str, body: str | None = None, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
     """Status and body of one HTTP call: POST where there is a body."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
-        sent = {"Content-Type": "application/json", **(headers or {})}
-        connection.request("GET" if body is None else "POST", path, body, sent)
+        all_headers = {"Content-Type": "application/json", **(headers or {})}
+        connection.request("GET" if body is None else "POST", path, body, all_headers)
         response = connection.getresponse()
         return response.status, response.read()
 

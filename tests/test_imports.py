@@ -25,7 +25,7 @@ class Import(NamedTuple):
 
 def imports_of(source: str, file: str = "") -> list[Import]:
     """Every import of a module, by statement or by ``import_module``, but those for type checkers alone."""
-    found: list[Import] = []
+    imports: list[Import] = []
 
     def visit(node: ast.AST, lazy: bool) -> None:
         names: list[str] = []
@@ -37,18 +37,18 @@ def imports_of(source: str, file: str = "") -> list[Import]:
             names = [str(a.value) for a in node.args[:1] if isinstance(a, ast.Constant)]
         elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             return
-        found.extend(Import(file, node.lineno, name.split(".")[0], lazy) for name in names)
+        imports.extend(Import(file, node.lineno, name.split(".")[0], lazy) for name in names)
         lazy = lazy or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         for child in ast.iter_child_nodes(node):
             visit(child, lazy)
 
     visit(ast.parse(source), lazy=False)
-    return found
+    return imports
 
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 IMPORTS = [
-    found for path in FILES for found in imports_of(path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
+    each for path in FILES for each in imports_of(path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
 ]
 
 
@@ -70,9 +70,9 @@ class K:
 if TYPE_CHECKING:
     import typed
 """
-    found = {(i.package, i.lazy) for i in imports_of(source, "pkg/module.py")}
+    pairs = {(i.package, i.lazy) for i in imports_of(source, "pkg/module.py")}
     lazy = {("g", True), ("h", True), ("j", True)}
-    assert found == {("a", False), ("c", False), ("pkg", False), ("k", False)} | lazy
+    assert pairs == {("a", False), ("c", False), ("pkg", False), ("k", False)} | lazy
 
 
 def test_every_package_is_read():
@@ -104,19 +104,19 @@ def test_artifact_imports_a_runtime_only_when_one_is_used():
 
 def test_layers_are_imported_only_by_the_keras_runtime_and_by_training():
     texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in FILES}
-    found = {name for name, text in texts.items() if "artifact.layers" in text}
-    users = {name for name in found if not name.startswith(("artifact/layers/", "training/"))}
+    naming = {name for name, text in texts.items() if "artifact.layers" in text}
+    users = {name for name in naming if not name.startswith(("artifact/layers/", "training/"))}
     assert users == {"artifact/__init__.py", "artifact/runtimes/by_keras.py"}
     loaded = "import sys, artifact.predictor, artifact.registry.local; assert 'artifact.layers' not in sys.modules"
     subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, check=True)
 
 
 def test_tensorflow_is_imported_only_by_training_and_its_runtime_and_only_when_used():
-    found = [i for i in IMPORTS if i.package in TENSORFLOW]
+    imports = [i for i in IMPORTS if i.package in TENSORFLOW]
     users = ("training/", "artifact/runtimes/by_tensorflow.py")
     # A loop is its backend's, and is imported when one is opened.
     loops = ("training/fit/loops/tensorflow.py",)
-    assert [i for i in found if not i.file.startswith(users) or not (i.lazy or i.file in loops)] == []
+    assert [i for i in imports if not i.file.startswith(users) or not (i.lazy or i.file in loops)] == []
 
 
 def test_the_command_line_imports_what_is_slow_only_when_used():
@@ -158,7 +158,7 @@ def test_importing_writes_nothing_and_needs_no_environment(package, tmp_path):
     home.mkdir()
     environ = {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", SIDE_EFFECTS, package, str(ROOT)]
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    result = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
     # Keras and matplotlib keep caches of their own.
     assert [p for p in tmp_path.rglob("*") if p.is_file() and not {".keras", ".cache"} & set(p.parts)] == []

@@ -72,17 +72,17 @@ def circle_of(arrows: list[Arrow]) -> list[str]:
     imports: dict[str, list[str]] = {}
     for arrow in arrows:
         imports.setdefault(arrow.importer, []).append(arrow.imported)
-    done: set[str] = set()
+    visited: set[str] = set()
 
     def visit(file: str, way: list[str]) -> list[str]:
         if file in way:
             return [*way[way.index(file) :], file]
-        if file in done:
+        if file in visited:
             return []
         for other in imports.get(file, ()):
             if circle := visit(other, [*way, file]):
                 return circle
-        done.add(file)
+        visited.add(file)
         return []
 
     return next((circle for file in sorted(imports) if (circle := visit(file, []))), [])

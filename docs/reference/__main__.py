@@ -1,7 +1,7 @@
 """``python -m docs.reference``: write the lists and tables of the pages anew.
 
-``--check``: write nothing, and say which page is stale. ``--run [PAGE...]``: also run the commands of the pages, or of
-some, and write what they print.
+``--check``: write nothing, and say which page is stale. ``--run [PAGE...]``: also run the commands of these pages, or
+of all, and write what the commands print.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _STALE = "A page does not say what the code says. Run: make docs"
 
 
 def write(*pages: Path, check: bool = False) -> int:
-    """Write what the pages' calls return, in place.
+    """Write the texts that the pages' calls return, in place.
 
     Args:
-        pages: which; all where none is given.
+        pages: the pages; without any, all.
         check: write nothing; where a page would change, print the difference and what to run.
 
     Returns:
-        The exit code: 0, or where a page is stale another.
+        The exit code: 0, or another one where a page is stale.
     """
     how = ("--check", "--diff", f"--check-fail-msg={_STALE}") if check else ("-r",)
     code: int = Cog().main(["cog", *_OPTIONS, "-I", str(ROOT), *how, *map(str, pages or PAGES)])
@@ -38,7 +38,7 @@ def write(*pages: Path, check: bool = False) -> int:
 
 if __name__ == "__main__":
     if "--run" in sys.argv[1:]:
-        # Asked to end, the services of the pages end too.
+        # When a signal ends this process, the services of the pages must end too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         transcripts.run_commands()
     sys.exit(write(*map(Path, (word for word in sys.argv[1:] if word[0] != "-")), check="--check" in sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What docs/deployment.md lists: the alerts of deploy/prometheus."""
+"""The list in docs/deployment.md: the alerts of deploy/prometheus."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def alerts() -> str:
 
 
 def _plain(text: str) -> str:
-    """With a label's name, in italics, where Prometheus writes its value."""
+    """The text with a label's name in italics where Prometheus writes the label's value."""
     text = re.sub(r"{{ with \$labels\.(\w+) }}.*?{{ end }}", r"*\1*", text)
     return " ".join(re.sub(r"{{ \$labels\.(\w+) }}", r"*\1*", text).split())

@@ -16,7 +16,7 @@ _ROW: dict[str, Any] = dict(
 
 
 def write(folder: Path) -> None:
-    """Write them all."""
+    """Write all bodies as files into the folder."""
     misspelt = {("bmy" if name == "bmi" else name): value for name, value in _ROW.items()}
     bodies: dict[str, Any] = {
         "one": {"rows": [_ROW]},

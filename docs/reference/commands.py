@@ -1,4 +1,4 @@
-"""What docs/cli.md lists: the commands and their options."""
+"""The lists in docs/cli.md: the commands and their options."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def commands() -> str:
 
 
 def options(name: str, see: Mapping[str, str] | None = None) -> str:
-    """The options of a command; those of ``serve`` that are settings of the service are the settings' page's.
+    """The options of a command, without the service's settings that ``serve`` takes: another page lists these.
 
     Args:
-        name: of the command.
-        see: what the page says more, by option.
+        name: name of the command.
+        see: by option, where the page says more.
     """
     see = see or {}
-    # Not get_params: there serve's settings would stand, and --help.
+    # Not get_params: it would add serve's settings and --help.
     params = [p for p in command(name).params if isinstance(p, click.Option)]
     check_names("option", see, {p.opts[-1] for p in params})
     return bullets((_spelt(p), _brief(p), sentence(typed(p.help or ""), see.get(p.opts[-1]))) for p in params)
@@ -32,10 +32,10 @@ def options(name: str, see: Mapping[str, str] | None = None) -> str:
 
 def command(name: str) -> click.Command:
     """A command of the command line."""
-    found = cli.get_command(click.Context(cli), name)
-    if found is None:
+    command_object = cli.get_command(click.Context(cli), name)
+    if command_object is None:
         raise ValueError(f"Expected a command that there is. Received: '{name}'.")
-    return found
+    return command_object
 
 
 def _first_sentence(one: click.Command) -> str:

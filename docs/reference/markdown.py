@@ -1,4 +1,4 @@
-"""Markdown from records: tables, and lists whose lines have the width of a page."""
+"""Markdown from records: tables, and lists that are wrapped to the width of a page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 _WIDTH = 120
 _SPACE = "\N{SYMBOL FOR SPACE}"
-# What a reader would type: options, variables, headers, files, their endings, paths of the service, settings.
+# The words that a reader would type: options, variables, headers, files, their endings, paths of the service, settings.
 _TYPED = re.compile(
     r"(?<![\w`/.-])("
     r"--?[a-z][a-z-]*(?: refuse)?"
@@ -36,26 +36,28 @@ def bullets(items: Iterable[tuple[str, Sequence[str], str]]) -> str:
     """A list.
 
     Args:
-        items: of each its name, what stands in brackets behind it, and its text.
+        items: the name of each item, the remarks in brackets behind it, and its text.
     """
     lines = []
     for name, brief, text in items:
         behind = f" ({'; '.join(brief)})" if brief else ""
         line = f"- **{name}**{behind}: {text}"
-        # What is in code marks stays on one line.
-        whole = re.sub(r"`[^`]*`", lambda part: part[0].replace(" ", _SPACE), line)
-        wrapped = textwrap.fill(whole, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        # Text in code marks stays on one line.
+        unbroken = re.sub(r"`[^`]*`", lambda part: part[0].replace(" ", _SPACE), line)
+        wrapped = textwrap.fill(
+            unbroken, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
         lines.append(wrapped.replace(_SPACE, " "))
     return framed("\n".join(lines))
 
 
 def framed(text: str) -> str:
-    """A part of a page with the empty lines that set it off from the comments around it."""
+    """A part of a page between empty lines, which separate it from the comments around it."""
     return f"\n{text}\n"
 
 
 def typed(text: str) -> str:
-    """A text that a terminal shows too, with all that a reader would type in code marks."""
+    """A text of the terminal, with code marks around the words that a reader would type."""
     return _TYPED.sub(r"`\1`", text)
 
 
@@ -65,29 +67,34 @@ def code(*words: object) -> str:
 
 
 def sentence(text: str, see: str | None = None) -> str:
-    """A text that ends in a full stop, and where the pages say more."""
+    """The text with a full stop, then the place where the pages say more."""
     text = text if text.endswith(".") else f"{text}."
     return f"{text} See {see}." if see else text
 
 
-def check_names(what: str, given: Mapping[str, str], known: Collection[str]) -> None:
-    """A page may say more only of what there is.
+def check_names(kind: str, texts: Mapping[str, str], names: Collection[str]) -> None:
+    """Check that a page adds texts only to names that exist.
+
+    Args:
+        kind: the kind of name, such as ``option``.
+        texts: the page's texts by name.
+        names: the names that exist.
 
     Raises:
-        ValueError: it names something else.
+        ValueError: another name.
     """
-    for name in given:
-        if name not in known:
-            raise ValueError(f"Expected a {what} that there is. Received: '{name}'. Take it out of the page.")
+    for name in texts:
+        if name not in names:
+            raise ValueError(f"Expected a {kind} that there is. Received: '{name}'. Take it out of the page.")
 
 
 def pretty_json(document: Any, column: int = 0, behind: int = 0) -> str:
-    """JSON in lines of a page's width, as many members on each as it can hold, below each other where they begin.
+    """JSON in lines of a page's width, with as many members on a line as fit, each line indented to its bracket.
 
     Args:
-        document: what it says.
-        column: where it begins.
-        behind: how many characters follow it on its last line.
+        document: the JSON value.
+        column: the column where it begins.
+        behind: number of characters that follow it on its last line.
     """
     flat = json.dumps(document, ensure_ascii=False)
     if column + len(flat) + behind <= _WIDTH or not isinstance(document, (dict, list)) or not document:
@@ -105,6 +112,6 @@ def pretty_json(document: Any, column: int = 0, behind: int = 0) -> str:
             at = at + 2 if fits else column
         part = key + pretty_json(value, at + len(key), after)
         text += part
-        # What took several lines has nothing behind it.
+        # Nothing follows a member that took several lines on its last line.
         at = _WIDTH if "\n" in part else at + len(part)
     return text + flat[-1]

@@ -1,4 +1,4 @@
-"""What docs/architecture.md lists: the rooms of each package."""
+"""The tables in docs/architecture.md: the rooms of each package."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def rooms(package: str, order: str) -> str:
     """The rooms of a package, each with the first lines of its docstring.
 
     Args:
-        package: its folder.
+        package: the package's folder.
         order: names of all rooms, from the top to the ground: a room imports only rooms below it.
 
     Raises:
-        ValueError: the order lacks a room, or names one that there is not.
+        ValueError: the order lacks a room, or names one that does not exist.
     """
     folder = ROOT / package
     files = {path.name for path in folder.glob("*.py")} - {"__init__.py", "__main__.py"}

@@ -1,4 +1,4 @@
-"""What docs/http.md and docs/protocols.md list: routes, errors, settings, limits and metrics of the service."""
+"""The lists in docs/http.md and docs/protocols.md: routes, errors, settings, limits and metrics of the service."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def settings(groups: Mapping[str, str], see: Mapping[str, str] | None = None) ->
     """Every setting of the service by its variable.
 
     Args:
-        groups: a heading, and the first setting below it.
-        see: what the page says more, by setting.
+        groups: the first setting below each heading, by heading.
+        see: by setting, where the page says more.
     """
     see = see or {}
     first = {name: heading for heading, name in groups.items()}
@@ -87,7 +87,8 @@ def limits(rows: Iterable[tuple[str, str, str]]) -> str:
     """A table of limits.
 
     Args:
-        rows: what is limited, the setting that says how (``NAME, more words`` or words alone), and what is beyond it.
+        rows: for each limit the thing that is limited, its setting (``NAME, more words``, or words alone), and what
+            happens beyond it.
     """
     return table(["what", "limit", "beyond it"], ((what, _limit(limit), beyond) for what, limit, beyond in rows))
 
@@ -111,7 +112,7 @@ def metrics(see: Mapping[str, str]) -> str:
     """Every metric with its type and labels.
 
     Args:
-        see: what the page says more, by metric.
+        see: by metric, what the page adds.
     """
     collected = sorted(_metrics(), key=lambda item: item[0])
     check_names("metric", see, {name for name, *_ in collected})
@@ -133,7 +134,7 @@ def _metrics() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
         for metric in _described(collector):
             ending = "_total" if metric.type == "counter" else ""
             labels = tuple(getattr(collector, "_labelnames", ()))
-            # Every worker has a line of its own for these.
+            # Each worker writes its own line for these.
             each = getattr(collector, "_multiprocess_mode", "") in ("all", "liveall")
             yield metric.name + ending, metric.type, (*labels, *(["pid"] if each else [])), metric.documentation
 

@@ -1,4 +1,4 @@
-"""A place where a page's commands are run: a folder, a model store and a service of its own, on this machine alone."""
+"""Runs a page's commands in a folder of its own, with its own model store and service, on this machine alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# What the pages call the ports; a run takes free ones.
+# The addresses in the pages; a run replaces them by free ports.
 PORT, GRPC_PORT = "localhost:3000", "localhost:3001"
 _TIMEOUT, _START = 600, 120
 
@@ -26,7 +26,7 @@ class Session:
     """Runs commands one after the other, as a reader would in one terminal.
 
     Attributes:
-        folder: where they run, without what a reader's own folder has.
+        folder: the empty folder where they run.
     """
 
     def __init__(self) -> None:
@@ -50,14 +50,14 @@ class Session:
         """Run one command by the shell, and return what it printed to standard output and to standard error.
 
         Args:
-            command: as it is typed.
-            may_fail: its exit code may be another than 0. Defaults to True.
+            command: the command as it is typed.
+            may_fail: its exit code may differ from 0. Defaults to True.
 
         Raises:
-            RuntimeError: it did not end in time, or failed.
+            RuntimeError: the command did not end in time, or failed.
         """
         try:
-            done = subprocess.run(
+            process = subprocess.run(
                 ["bash", "-c", self._with_ports(command)],
                 cwd=self.folder,
                 env=self._environment,
@@ -68,9 +68,9 @@ class Session:
             )
         except subprocess.TimeoutExpired as error:
             raise RuntimeError(f"Expected an end within {_TIMEOUT} s. Received: none from: {command}") from error
-        if done.returncode and not may_fail:
-            raise RuntimeError(f"Expected a command that works. Received: {done.stderr} from: {command}")
-        return self._as_shown(done.stdout), self._as_shown(done.stderr)
+        if process.returncode and not may_fail:
+            raise RuntimeError(f"Expected a command that works. Received: {process.stderr} from: {command}")
+        return self._as_shown(process.stdout), self._as_shown(process.stderr)
 
     def versions(self, model: str) -> list[str]:
         """The versions of a model, the oldest first."""
@@ -78,10 +78,10 @@ class Session:
         return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.exists() else []
 
     def serve(self, command: str, **environment: str) -> str:
-        """Start a service in the place of the one before, wait until it is there, and return its log.
+        """Start a service in place of the last one, wait until it is ready, and return its log.
 
         Raises:
-            RuntimeError: it ended, or did not begin in time.
+            RuntimeError: the service ended, or was not ready in time.
         """
         self.stop()
         log = self._home / "service.log"
@@ -114,7 +114,7 @@ class Session:
         self._service = None
 
     def close(self) -> None:
-        """End the service, and leave nothing behind."""
+        """End the service, and remove all files."""
         self.stop()
         shutil.rmtree(self._home, ignore_errors=True)
 
@@ -129,7 +129,7 @@ class Session:
         return command
 
     def _as_shown(self, text: str) -> str:
-        """With the pages' ports, and the store where a reader has it."""
+        """The text with the pages' ports, and a reader's path of the store."""
         for name, port in self._ports.items():
             text = re.sub(rf"(?<=:){port}\b", name.partition(":")[2], text)
         return text.replace(str(self._home / "bentoml"), "~/bentoml").replace(f"{self.folder}/", "")

@@ -1,4 +1,4 @@
-"""What docs/training.md lists: settings, presets, the families' defaults, the keys of schema.toml."""
+"""The lists in docs/training.md: settings, presets, the families' defaults, the keys of schema.toml."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 PRESETS: tuple[str, ...] = get_args(Preset)
-# Tables on both sides of each number of rows at which presets change their mind.
+# Numbers of rows on both sides of each limit at which presets decide differently.
 FEW, SOME, MANY = FEW_ROWS - 500, 20_000, 1_000_000
 _ROWS = (40, FEW, SOME, MANY_ROWS, MANY, 3_000_000)
 _COLUMNS = (0, 3, 10, 100)
@@ -42,8 +42,8 @@ def settings(groups: Mapping[str, str], see: Mapping[str, str]) -> str:
     """Every setting of a training run.
 
     Args:
-        groups: a heading, and the first setting below it.
-        see: what the page says more, by setting.
+        groups: the first setting below each heading, by heading.
+        see: by setting, where the page says more.
     """
     check_names("setting", see, TrainConfig.model_fields)
     check_names("setting", {first: heading for heading, first in groups.items()}, TrainConfig.model_fields)
@@ -63,7 +63,7 @@ def settings(groups: Mapping[str, str], see: Mapping[str, str]) -> str:
 
 
 def default(name: str) -> str:
-    """What a setting is where nobody says otherwise, or what that depends on; empty where training chooses it."""
+    """The default of a setting, or the causes that move it; empty where training chooses it."""
     field = TrainConfig.model_fields[name]
     if field.default is not None:
         return code(_shown(field.default))
@@ -76,14 +76,14 @@ def default(name: str) -> str:
 
 
 def _causes(name: str) -> list[str]:
-    """Which of preset, family, rows and columns of numbers move a setting's default."""
+    """Those of preset, family, rows and numeric columns that move a setting's default."""
     values = _resolved()
     causes = []
     for place, cause in enumerate(("preset", "family", "rows", "columns")):
         groups: dict[tuple[object, ...], set[str]] = {}
         for key, config in values.items():
             groups.setdefault((*key[:place], *key[place + 1 :]), set()).add(str(getattr(config, name)))
-        # A family that is named is the model, and mixes nothing.
+        # A named family is itself the model, without a mix.
         if any(len(group) > 1 for group in groups.values()) and (cause != "family" or name not in ("model", "mix")):
             causes.append(cause)
     return causes
@@ -103,7 +103,7 @@ def _resolved() -> dict[tuple[Any, ...], TrainConfig]:
 
 
 def presets() -> str:
-    """What each preset decides, a column a preset."""
+    """The decisions of each preset, a column for each."""
     few, some, many, tiny = ([_config(p).resolved(n) for p in PRESETS] for n in (FEW, SOME, MANY, 40))
     few_rows, many_rows = f"{FEW_ROWS:,} rows", f"{MANY_ROWS:,} rows"
     rows = [
@@ -120,7 +120,7 @@ def presets() -> str:
 
 
 def _steps(config: TrainConfig, n_rows: int) -> str:
-    """Steps of one network. They come in whole passes, which the third digit shows."""
+    """Steps of one network, to two digits: whole passes over the rows would show in the third."""
     steps = config.required("epochs") * (n_rows // config.required("batch_size"))
     return f"{float(f'{steps:.2g}'):,.0f}"
 
@@ -128,34 +128,34 @@ def _steps(config: TrainConfig, n_rows: int) -> str:
 def families() -> str:
     """The defaults in which the trained families differ, for a table of :data:`SOME` rows."""
     names = networks()
-    chosen = [_config("balanced", name).resolved(SOME) for name in names]
-    rows = [[code(n), *(_cell(getattr(c, n)) for c in chosen)] for n in TrainConfig.model_fields if n not in _OF_WORK]
+    configs = [_config("balanced", name).resolved(SOME) for name in names]
+    rows = [[code(n), *(_cell(getattr(c, n)) for c in configs)] for n in TrainConfig.model_fields if n not in _OF_WORK]
     return table(["setting", *map(code, names)], (row for row in rows if len(set(row[1:])) > 1))
 
 
 def family_names() -> str:
-    """Each family and what it is."""
+    """Each family with its summary."""
     return table(["family", "what it is"], ([code(name), family.summary] for name, family in FAMILIES.items()))
 
 
 def lines() -> str:
-    """The families that are solved for, beside what scikit-learn calls them."""
+    """The families that are solved for, beside their names in scikit-learn."""
     solved = [family for family in FAMILIES.values() if family.solves]
     rows = [[code(family.name), family.like or "-", family.chosen or "-"] for family in solved]
     return table(["family", "is scikit-learn's", "the folds choose"], rows)
 
 
 def objectives() -> str:
-    """Each objective, what it answers with, and what it takes."""
+    """Each objective: its answer, its targets, and its error."""
     rows = [[code(name), kind.answers, kind.takes.words or "all", kind.plain] for name, kind in KINDS.items()]
     return table(["objective", "answers with", "takes targets", "compared by"], rows)
 
 
 def by_link(shapes: Mapping[str, str]) -> str:
-    """The objectives by what shapes their intervals.
+    """The objectives, grouped by the shape of their intervals.
 
     Args:
-        shapes: in words, by links with spaces between; each link once.
+        shapes: the shape in words, by links separated by spaces; each link occurs once.
 
     Raises:
         ValueError: an objective has a link without words.
@@ -169,7 +169,7 @@ def by_link(shapes: Mapping[str, str]) -> str:
     return table(["objective", "spread, or what stands for it"], rows)
 
 
-# What a preset decides by the work that a family makes is told with the presets.
+# Settings that a preset decides by the amount of work: the table of presets has them.
 _OF_WORK = ("model", "mix", "repeats", "served_repeats", "batch_size", "epochs", "patience")
 
 
@@ -185,7 +185,7 @@ def _cell(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """As it is written after ``--set NAME=``."""
+    """The value as it is written after ``--set NAME=``."""
     if isinstance(value, tuple):
         return json.dumps(value)
     if isinstance(value, bool):

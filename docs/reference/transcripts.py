@@ -1,6 +1,6 @@
-"""What commands print, as the pages show it. ``make transcripts`` runs them; ``make docs`` keeps what was printed then.
+"""Transcripts of commands in the pages. ``make transcripts`` runs the commands; ``make docs`` keeps the last ones.
 
-A command stands in its page twice: in the call, and in the transcript. Where the two differ, the page is stale.
+Each page has a command twice: in the call, and in the transcript. Where the two differ, the page is stale.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any
 from docs.reference.markdown import pretty_json
 from docs.reference.session import Session
 
-# What stands for a version in a page's commands: each run makes others.
+# A version's name, which differs at each run: commands in the pages say OLDEST and NEWEST instead.
 _VERSION = r"\d{8}-\d{6}-\d{6}"
 _PLACES = {"OLDEST": 0, "NEWEST": -1}
-# What a terminal shows instead of, and a log says every ten seconds.
+# A log's lines of progress, every ten seconds; a terminal shows a bar instead.
 _PROGRESS = re.compile(r"^Training: epoch .*\n", re.MULTILINE)
 _STALE = "Expected a transcript of '{}'. Received: a page that shows another one. Run: make transcripts"
 
 
 class _Mode:
-    """Whether commands are run, or the page's transcripts stay."""
+    """Whether the commands run, or the page's transcripts stay."""
 
     runs = False
 
 
 def run_commands() -> None:
-    """From now on run the pages' commands, and show what they print today."""
+    """Run the pages' commands from now on, and show what they print."""
     _Mode.runs = True
 
 
@@ -44,7 +44,7 @@ def date() -> str:
 
 
 def prepare(*commands: str) -> str:
-    """Run commands that the page does not show."""
+    """Run commands without showing them on the page."""
     if _Mode.runs:
         for command in commands:
             _session().run(command, may_fail=False)
@@ -52,7 +52,7 @@ def prepare(*commands: str) -> str:
 
 
 def serve(command: str, *, log: bool = False, **environment: str) -> str:
-    """Start a service for the commands that follow, in the place of the one before; ``log``: show what it says."""
+    """Start a service for the commands that follow, in place of the last one; ``log``: show its log."""
     if not _Mode.runs:
         return _previous(command) if log else ""
     printed = _session().serve(command, **environment)
@@ -60,7 +60,7 @@ def serve(command: str, *, log: bool = False, **environment: str) -> str:
 
 
 def file(name: str, text: str) -> str:
-    """A file that the commands below it read."""
+    """A file that the following commands read."""
     if _Mode.runs:
         (_session().folder / name).write_text(text.lstrip("\n"), encoding="utf-8")
     return f"\n```{name.rpartition('.')[2]}\n{text.strip()}\n```\n"
@@ -70,9 +70,9 @@ def console(*commands: str, only: str = "", without: str = "") -> str:
     """Commands, each with what it prints.
 
     Args:
-        commands: as they are typed; a line that goes on begins with four spaces.
-        only: a pattern of what is shown; all where it is empty.
-        without: a pattern of what three points stand for.
+        commands: the commands as they are typed; a continued line begins with four spaces.
+        only: pattern of the output to show; empty for all of it.
+        without: pattern of the output that three points replace.
     """
     if not _Mode.runs:
         return _previous(*commands)
@@ -83,9 +83,9 @@ def answer(command: str, *keep: str, shown: bool = True) -> str:
     """A command, and the JSON that is the last line of its standard output.
 
     Args:
-        command: as it is typed.
-        keep: parts that are shown, such as ``metrics.price.rmse``; all where none is named.
-        shown: the command is shown, too.
+        command: the command as it is typed.
+        keep: parts to show, such as ``metrics.price.rmse``; without any, all.
+        shown: show the command too.
     """
     if not _Mode.runs:
         return _previous(*([command] if shown else []))
@@ -113,22 +113,22 @@ def program(text: str) -> str:
 
 
 def _previous(*commands: str) -> str:
-    """What stands in the page now, which has to show these commands.
+    """The transcript that the page has now, which must show these commands.
 
     Raises:
-        ValueError: it shows others.
+        ValueError: it shows other commands.
     """
     previous: str = sys.modules["cog"].previous
     for command in commands:
         pattern = re.sub("OLDEST|NEWEST", _VERSION.replace("\\", r"\\"), re.escape(f"$ {command}"))
         if not re.search(rf"^{pattern}$", previous, re.MULTILINE):
             raise ValueError(_STALE.format(command))
-    # print adds the last line's end.
+    # Cog's print adds the last end of a line.
     return previous.removesuffix("\n")
 
 
 def _run(command: str, *, errors: bool = True) -> tuple[str, str]:
-    """A command with the versions of today, and what it printed, standard error first."""
+    """A command with this run's versions, and its output, standard error first."""
     session = _session()
 
     def version(place: re.Match[str]) -> str:
@@ -156,7 +156,7 @@ def _block(printed: Sequence[tuple[str, str]]) -> str:
 
 
 def parts_of(document: Any, paths: list[list[str]]) -> Any:
-    """A document without what no path leads to."""
+    """The parts of a document that the paths lead to."""
     if [] in paths or not isinstance(document, (dict, list)):
         return document
     rest: dict[str, list[list[str]]] = {}

@@ -1,4 +1,4 @@
-"""What a field of a pydantic model takes, in a few words."""
+"""The values that a field of a pydantic model takes, in a few words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from docs.reference.markdown import code
 from training.objectives.records import OneOf
 
-# What code marks cannot show.
+# Words for values that code marks cannot show.
 _NAMES = {"": "nothing", " ": "a space"}
 _BOUNDS = ("ge", "gt", "le", "lt")
 
@@ -36,9 +36,9 @@ def allowed(field: FieldInfo) -> str:
 
 def _of(annotation: Any, metadata: Sequence[Any]) -> str:
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
-    named = next((one for one in metadata if isinstance(one, OneOf)), None)
-    if named is not None:
-        return code(*named.names)
+    one_of = next((one for one in metadata if isinstance(one, OneOf)), None)
+    if one_of is not None:
+        return code(*one_of.names)
     if origin is typing.Annotated:
         return _of(parts[0], [*metadata, *annotation.__metadata__])
     if origin is typing.Literal:
@@ -77,19 +77,19 @@ def _limits(metadata: Sequence[Any]) -> dict[str, float]:
 
 
 def _range(limits: dict[str, float]) -> str:
-    shown = {name: f"{value:,}" for name, value in limits.items()}
-    match sorted(shown):
+    bounds = {name: f"{value:,}" for name, value in limits.items()}
+    match sorted(bounds):
         case ["ge", "le"]:
-            return f"{shown['ge']} to {shown['le']}"
+            return f"{bounds['ge']} to {bounds['le']}"
         case ["ge", "lt"]:
-            return f"{shown['ge']} or more, below {shown['lt']}"
+            return f"{bounds['ge']} or more, below {bounds['lt']}"
         case ["gt", "lt"]:
-            return f"between {shown['gt']} and {shown['lt']}"
+            return f"between {bounds['gt']} and {bounds['lt']}"
         case ["gt", "le"]:
-            return f"above {shown['gt']}, at most {shown['le']}"
+            return f"above {bounds['gt']}, at most {bounds['le']}"
         case ["ge"]:
-            return f"{shown['ge']} or more"
+            return f"{bounds['ge']} or more"
         case ["gt"]:
-            return f"above {shown['gt']}"
+            return f"above {bounds['gt']}"
         case _:
             return ""

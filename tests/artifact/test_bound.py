@@ -40,22 +40,22 @@ def test_answers_are_those_of_a_plain_run(tmp_path, name, spread):
     plain, bound = runtimes(schema, tmp_path, spread=spread)
     for n in (4, 1, 3, 2, 7, BOUND_ROWS, BOUND_ROWS + 1, 1):
         X = Encoder(schema).encode_rows(sample_rows(schema, n, seed=n))
-        expected, found = once(plain, X), bound.run(X.numeric, X.categorical)
-        assert found.value.tobytes() == expected.value.tobytes()
-        assert found.value.shape == (n, len(schema.targets))
-        assert (found.spread is None) == (not spread)
+        expected, answers = once(plain, X), bound.run(X.numeric, X.categorical)
+        assert answers.value.tobytes() == expected.value.tobytes()
+        assert answers.value.shape == (n, len(schema.targets))
+        assert (answers.spread is None) == (not spread)
         if spread:
-            assert found.spread.tobytes() == expected.spread.tobytes()
+            assert answers.spread.tobytes() == expected.spread.tobytes()
 
 
 def test_answers_stay_when_the_next_run_writes_into_the_buffers(tmp_path):
     schema = build_schema()
     _, bound = runtimes(schema, tmp_path)
     first, second = (Encoder(schema).encode_rows(sample_rows(schema, 4, seed=seed)) for seed in (1, 2))
-    kept = bound.run(first.numeric, first.categorical)
-    before = kept.value.tobytes(), kept.spread.tobytes()
+    first_answers = bound.run(first.numeric, first.categorical)
+    before = first_answers.value.tobytes(), first_answers.spread.tobytes()
     bound.run(second.numeric, second.categorical)
-    assert (kept.value.tobytes(), kept.spread.tobytes()) == before
+    assert (first_answers.value.tobytes(), first_answers.spread.tobytes()) == before
 
 
 def test_no_rows_are_answered_by_no_rows(tmp_path):
@@ -75,5 +75,5 @@ def test_threads_do_not_share_buffers(tmp_path):
         return [bound.run(batches[k].numeric, batches[k].categorical).value.tobytes() for _ in range(50)]
 
     with ThreadPoolExecutor(len(batches)) as threads:
-        for k, found in enumerate(threads.map(run, range(len(batches)))):
-            assert set(found) == {expected[k]}
+        for k, results in enumerate(threads.map(run, range(len(batches)))):
+            assert set(results) == {expected[k]}

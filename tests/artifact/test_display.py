@@ -6,7 +6,7 @@ from tests.builders import build_schema
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "text"),
     [
         (None, "-"),
         (0.0, "0"),
@@ -17,12 +17,12 @@ from tests.builders import build_schema
         (-2e15, "-2.000e+15"),
     ],
 )
-def test_numbers_are_short(value, shown):
-    assert number(value) == shown
+def test_numbers_are_short(value, text):
+    assert number(value) == text
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "text"),
     [
         ("age", "0 to 100"),
         ("garden", "false, true"),
@@ -30,8 +30,8 @@ def test_numbers_are_short(value, shown):
         ("sold", "2017-07-14 to 2023-11-14"),
     ],
 )
-def test_extent_is_the_range_or_the_categories(name, shown):
-    assert extent(build_schema().feature(name)) == shown
+def test_extent_is_the_range_or_the_categories(name, text):
+    assert extent(build_schema().feature(name)) == text
 
 
 def test_extent_counts_further_categories_and_is_empty_without_a_range():

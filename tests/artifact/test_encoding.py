@@ -23,11 +23,11 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 def outcome(call: Any, *args: Any, **kwargs: Any) -> Any:
     """What a call gave, to the last bit, or what it refused."""
     try:
-        found: Encoded = call(*args, **kwargs)
+        encoded: Encoded = call(*args, **kwargs)
     except SchemaMismatchError as error:
         return [(f.row, f.field, f.reason) for f in error.faults]
-    numeric = np.where(np.isnan(found.numeric), np.float32(np.nan), found.numeric)
-    return numeric.shape, numeric.tobytes(), found.categorical.tolist(), sorted(found.warnings)
+    numeric = np.where(np.isnan(encoded.numeric), np.float32(np.nan), encoded.numeric)
+    return numeric.shape, numeric.tobytes(), encoded.categorical.tolist(), sorted(encoded.warnings)
 
 
 # Equal rows, equal arrays

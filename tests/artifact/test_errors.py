@@ -33,9 +33,9 @@ def test_unknown_name_puts_the_nearest_first():
     message = unknown_name("feature", "Rooms", ["age", "room", "income"])
     assert message.startswith("Unknown feature 'Rooms'. There are: 'room', ")
     assert message.endswith("'room', 'age', 'income'.")
-    known = ["/predict", "/schema", "/docs"]
-    assert unknown_name("path", "/foo", known).endswith("'/predict', '/schema', '/docs'.")
-    assert unknown_name("path", "/dox", known).endswith("'/docs', '/predict', '/schema'.")
+    names = ["/predict", "/schema", "/docs"]
+    assert unknown_name("path", "/foo", names).endswith("'/predict', '/schema', '/docs'.")
+    assert unknown_name("path", "/dox", names).endswith("'/docs', '/predict', '/schema'.")
     assert unknown_name("version", "1", ["2"], of="houses") == "Unknown version '1' of 'houses'. There are: '2'."
     assert unknown_name("model", "x", []) == "Unknown model 'x'. There are none yet."
 

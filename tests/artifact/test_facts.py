@@ -37,8 +37,8 @@ EXAMPLES: list[Fact] = [
 
 
 def kinds() -> set[type]:
-    known = [value for value in vars(facts).values() if isinstance(value, type) and issubclass(value, Fact)]
-    return set(known) - {Fact}
+    classes = [value for value in vars(facts).values() if isinstance(value, type) and issubclass(value, Fact)]
+    return set(classes) - {Fact}
 
 
 def test_each_kind_of_fact_has_a_field_and_a_sentence():
@@ -72,8 +72,8 @@ def test_a_manifest_keeps_its_facts_and_one_without_any_is_what_it_always_was(tm
     assert plain == Manifest.read(folder)
     assert plain.facts == Facts()
     assert "facts" not in json.loads((folder / MANIFEST).read_text())
-    told = plain.model_copy(update={"facts": Facts.of(EXAMPLES)}).write(folder)
-    assert Manifest.read(folder) == told
+    written = plain.model_copy(update={"facts": Facts.of(EXAMPLES)}).write(folder)
+    assert Manifest.read(folder) == written
     assert json.loads((folder / MANIFEST).read_text())["facts"]["mix"]["weights"] == {"mlp": 0.75, "trees": 0.25}
 
 

@@ -61,9 +61,9 @@ def encoded(schema, n, seed=3):
     return rows.numeric[at], rows.categorical[at]
 
 
-def same(found: Outputs, expected: Outputs, schema) -> None:
+def same(answers: Outputs, expected: Outputs, schema) -> None:
     std = np.array([target.std for target in schema.targets])
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(answers, expected, strict=True):
         if theirs is None:
             assert ours is None
             continue
@@ -131,13 +131,13 @@ def test_rows_are_cut_into_buckets():
 def test_many_threads_get_the_answers_to_their_own_rows(by_keras):
     runtime = by_keras["both"]
     sizes = [1, 3, 7, 40, 300, 1025]
-    asked = [encoded(SCHEMAS["both"], n, seed=n) for n in sizes]
-    expected = [runtime.run(*X) for X in asked]
+    requests = [encoded(SCHEMAS["both"], n, seed=n) for n in sizes]
+    expected = [runtime.run(*X) for X in requests]
     faults = []
 
     def call(i):
         for _ in range(20):
-            for ours, theirs in zip(runtime.run(*asked[i]), expected[i], strict=True):
+            for ours, theirs in zip(runtime.run(*requests[i]), expected[i], strict=True):
                 if not np.array_equal(ours, theirs):
                     faults.append(sizes[i])
 
@@ -181,15 +181,15 @@ def test_a_gpu_is_taken_with_memory_growth_and_without_tf32(monkeypatch):
     tf = pytest.importorskip("tensorflow")
     from artifact.runtimes.by_tensorflow import TensorFlow
 
-    grown, tf32 = [], []
+    growing, tf32 = [], []
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu 0", "gpu 1"])
-    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: grown.append((gpu, on)))
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda gpu, on: growing.append((gpu, on)))
     monkeypatch.setattr(tf.config.experimental, "enable_tensor_float_32_execution", tf32.append)
     assert TensorFlow(1, "auto").device == TensorFlow(1, "cuda").device == "cuda"
-    assert grown == [("gpu 0", True), ("gpu 1", True)] * 2
+    assert growing == [("gpu 0", True), ("gpu 1", True)] * 2
     assert tf32 == [False, False]
     assert TensorFlow(1, "cpu").device == "cpu"
-    assert len(grown) == 4
+    assert len(growing) == 4
 
 
 WITHOUT_KERAS = """
@@ -207,11 +207,11 @@ except DataError as error:
 @pytest.mark.parametrize("runtime", ["keras", "auto"])
 def test_without_keras_the_message_says_what_to_install(tmp_path, runtime):
     write_keras_version(tmp_path, "v1", with_onnx=False)
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", WITHOUT_KERAS, tmp_path, runtime], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.startswith("Expected Keras and its backend for runtime 'keras'.")
-    assert "pip install '.[training]' in a clone of Trueline" in done.stdout
+    assert result.stdout.startswith("Expected Keras and its backend for runtime 'keras'.")
+    assert "pip install '.[training]' in a clone of Trueline" in result.stdout
 
 
 ON_JAX = """
@@ -244,9 +244,9 @@ def test_jax_answers_the_same_without_tensorflow(versions, tmp_path):
     environ = clean_environment(tmp_path, KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
     folders = [versions[name] for name in ("categorical only", "several targets")]
     command = [sys.executable, "-W", "ignore", "-c", ON_JAX, *folders]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    *answers, gpu, tensorflow = done.stdout.splitlines()
+    result = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    *answers, gpu, tensorflow = result.stdout.splitlines()
     assert len(answers) == len(folders)
     for line in answers:
         device, worst = line.split()

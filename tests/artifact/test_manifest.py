@@ -50,10 +50,10 @@ def test_no_flipped_byte_of_the_manifest_changes_what_is_read(folder):
     for at in range(0, len(whole), 3):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         try:
-            found = Manifest.read(folder)
+            result = Manifest.read(folder)
         except ArtifactError:
             continue
-        assert found == manifest, whole[at - 20 : at + 20]
+        assert result == manifest, whole[at - 20 : at + 20]
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,12 @@ def dated(minimum: float, maximum: float, **more) -> FeatureSchema:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"),
+    ("seconds", "day"),
     [(0.0, "1970-01-01"), (FIRST_SECOND, "0001-01-01"), (LAST_SECOND, "9999-12-31"), (1e30, "9999-12-31"),
      (-1e300, "0001-01-01")],
 )  # fmt: skip
-def test_a_moment_is_within_the_years_that_can_be_written(seconds, shown):
-    assert str(moment(seconds).date()) == shown
+def test_a_moment_is_within_the_years_that_can_be_written(seconds, day):
+    assert str(moment(seconds).date()) == day
 
 
 @pytest.mark.parametrize("unit", ["us", "ms", "s", "D"])

@@ -11,9 +11,9 @@ from artifact.rows.packing import RowPacker
 def test_rows_are_packed_in_the_order_of_the_names(names):
     rows = [{"a": 1, "b": True, "c": -0.5}, {"c": 1e300, "a": 2.5, "b": None}, {"b": math.inf, "more": "text"}, {}]
     expected = np.array([[np.nan if row.get(n) is None else row[n] for n in names] for row in rows], dtype=np.float64)
-    found = RowPacker(names)(rows)
-    assert found.dtype == np.float64
-    np.testing.assert_array_equal(found, expected.reshape(len(rows), len(names)))
+    matrix = RowPacker(names)(rows)
+    assert matrix.dtype == np.float64
+    np.testing.assert_array_equal(matrix, expected.reshape(len(rows), len(names)))
 
 
 def test_no_rows_keep_their_columns():

@@ -173,9 +173,9 @@ def test_rows_columns_and_encoded_rows_get_the_same_answers(built):
     rows = sample_rows(predictor.schema, 9)
     columns = {name: [row[name] for row in rows] for name in predictor.schema.names}
     expected = predictor.predict_rows(rows)
-    for found in (predictor.predict_columns(columns), predictor.predict(Encoder(predictor.schema).encode_rows(rows))):
+    for answer in (predictor.predict_columns(columns), predictor.predict(Encoder(predictor.schema).encode_rows(rows))):
         for name in ("value", "lower", "upper"):
-            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+            np.testing.assert_array_equal(getattr(answer, name), getattr(expected, name))
     assert (expected.lower < expected.value).all()
     assert (expected.value < expected.upper).all()
 

@@ -64,13 +64,13 @@ def test_a_folder_without_its_own_manifest_does_not_become_a_version(registry, n
 
 def test_a_full_disk_at_any_moment_leaves_the_store_as_it_was(registry, monkeypatch):
     (first,) = promoted(registry, 1)
-    left = 0
+    writes_left = 0
 
     def failing(function):
         def call(*args, **kwargs):
-            nonlocal left
-            left -= 1
-            if left < 0:
+            nonlocal writes_left
+            writes_left -= 1
+            if writes_left < 0:
                 raise OSError(errno.ENOSPC, "No space left on device")
             return function(*args, **kwargs)
 
@@ -79,7 +79,7 @@ def test_a_full_disk_at_any_moment_leaves_the_store_as_it_was(registry, monkeypa
     for owner, name in ((Path, "write_text"), (Path, "mkdir"), (Path, "rename"), (Path, "replace"), (os, "fsync")):
         monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
     for moment in range(100):
-        left = moment
+        writes_left = moment
         try:
             version = add(registry)
         except OSError as error:
@@ -209,12 +209,12 @@ def test_bentoml_lists_exports_and_imports_a_version(registry, tmp_path, bentoml
     (listed,) = json.loads(bentoml(registry.home, "list", "-o", "json"))
     assert listed["tag"] == f"houses:{version}"
 
-    moved = tmp_path / "houses.bentomodel"
-    bentoml(registry.home, "export", "houses:latest", moved)
-    with tarfile.open(moved) as archive:
+    archive_path = tmp_path / "houses.bentomodel"
+    bentoml(registry.home, "export", "houses:latest", archive_path)
+    with tarfile.open(archive_path) as archive:
         assert f"./{MANIFEST}" in archive.getnames() or MANIFEST in archive.getnames()
     other = LocalRegistry(tmp_path / "other")
-    bentoml(other.home, "import", moved)
+    bentoml(other.home, "import", archive_path)
     assert other.versions("houses") == [version]
 
     rows = sample_rows(build_schema(), 20)

@@ -13,9 +13,9 @@ from tests.artifact.versions import add, champion, promoted, run_python
 
 def test_a_deleted_version_is_gone_whole_and_bentoml_s_pointer_stays_true(registry):
     first, second = add(registry), add(registry)
-    found = delete(registry, f"houses:{second}")
-    assert found.version == second
-    assert not found.path.exists()
+    deleted = delete(registry, f"houses:{second}")
+    assert deleted.version == second
+    assert not deleted.path.exists()
     assert registry.versions("houses") == [first]
     assert (registry.models / "houses" / "latest").read_text() == first
     delete(registry, f"houses:{first}")
@@ -26,10 +26,10 @@ def test_a_deleted_version_is_gone_whole_and_bentoml_s_pointer_stays_true(regist
 
 def test_what_serves_and_what_a_rollback_returns_to_stay(registry):
     first, former, live = promoted(registry, 3)
-    tried = add(registry)
-    registry.promote(f"houses:{tried}", alias=CHALLENGER)
-    assert reserved(registry, "houses") == {former: "former champion", live: "champion", tried: "challenger"}
-    for reference, role in ((live, "champion"), (former, "former champion"), (tried, "challenger")):
+    challenger = add(registry)
+    registry.promote(f"houses:{challenger}", alias=CHALLENGER)
+    assert reserved(registry, "houses") == {former: "former champion", live: "champion", challenger: "challenger"}
+    for reference, role in ((live, "champion"), (former, "former champion"), (challenger, "challenger")):
         with pytest.raises(RefusedError, match=f"Received: houses:{reference}, the {role}"):
             delete(registry, f"houses:{reference}")
     with pytest.raises(RefusedError, match="the champion"):
@@ -107,8 +107,8 @@ for version in sys.argv[3:]:
         run_python(script, registry.home, deed, *versions, stderr=subprocess.PIPE) for deed in ("promote", "delete")
     ]
     for process in running:
-        _, said = process.communicate(timeout=60)
-        assert (process.returncode, said) == (0, b"")
-    left = registry.versions("houses")
+        _, output = process.communicate(timeout=60)
+        assert (process.returncode, output) == (0, b"")
+    versions = registry.versions("houses")
     current = registry.alias("houses")
-    assert current is None or current.version in left, sys.version
+    assert current is None or current.version in versions, sys.version

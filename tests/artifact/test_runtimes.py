@@ -26,11 +26,11 @@ def runtime_of(folder, schema, **options):
 def test_answers_have_a_row_each_whatever_the_inputs(tmp_path, features, n):
     schema = build_schema(features, targets=("a", "b")) if features else build_schema(targets=("a", "b"))
     X = Encoder(schema).encode_rows(sample_rows(schema, n))
-    found = runtime_of(tmp_path, schema).run(X.numeric, X.categorical)
-    assert found.spread is not None
-    assert found.value.shape == found.spread.shape == (n, 2)
-    assert found.value.dtype == found.spread.dtype == np.float32
-    assert (found.spread > 0).all()
+    answers = runtime_of(tmp_path, schema).run(X.numeric, X.categorical)
+    assert answers.spread is not None
+    assert answers.value.shape == answers.spread.shape == (n, 2)
+    assert answers.value.dtype == answers.spread.dtype == np.float32
+    assert (answers.spread > 0).all()
 
 
 def test_an_answer_does_not_depend_on_its_batch(tmp_path):
@@ -39,9 +39,9 @@ def test_an_answer_does_not_depend_on_its_batch(tmp_path):
     runtime = runtime_of(tmp_path, schema, hidden=(128, 128))
     whole = runtime.run(X.numeric, X.categorical)
     for size in (1, 2, 3, 7, 36):
-        found = runtime.run(X.numeric[:size], X.categorical[:size])
-        np.testing.assert_array_equal(found.value, whole.value[:size])
-        np.testing.assert_array_equal(found.spread, whole.spread[:size])
+        answers = runtime.run(X.numeric[:size], X.categorical[:size])
+        np.testing.assert_array_equal(answers.value, whole.value[:size])
+        np.testing.assert_array_equal(answers.spread, whole.spread[:size])
 
 
 def test_a_network_without_spread_answers_none(tmp_path):
@@ -80,5 +80,5 @@ def test_serving_with_onnx_imports_no_keras_and_no_tensorflow(tmp_path):
         "assert 'onnxruntime' not in sys.modules; open_runtime(pathlib.Path(sys.argv[1]));"
         "print(sorted({'keras', 'tensorflow', 'jax', 'torch', 'sklearn', 'polars', 'onnx'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    result = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"

@@ -30,15 +30,15 @@ class FakeGpu:
     """An onnxruntime that lists CUDA; its sessions compute on the CPU and say what they were asked for.
 
     Attributes:
-        asked: the providers of each session.
+        requested: the providers of each session.
         opens: whether CUDA's provider opens: ``yes``, ``no`` (ONNX Runtime goes on by the CPU) or ``raises``.
     """
 
     def __init__(self, opens):
-        self.opens, self.asked = opens, []
+        self.opens, self.requested = opens, []
 
     def session(self, path, options, providers):
-        self.asked.append(providers)
+        self.requested.append(providers)
         wants_cuda = providers != [CPU]
         if wants_cuda and self.opens == "raises":
             raise RuntimeError("CUDA failure 35: driver too old")
@@ -71,20 +71,20 @@ def test_cuda_is_taken_where_it_opens_with_whole_float32(folder, gpu, device):
     predictor = Predictor.load(folder, device=device)
     assert predictor.runtime.device == "cuda"
     assert predictor.tolerance == OTHER_TOLERANCE
-    assert gpu.asked == [[(CUDA, {"use_tf32": "0"}), CPU]]
+    assert gpu.requested == [[(CUDA, {"use_tf32": "0"}), CPU]]
 
 
 @pytest.mark.parametrize("gpu", ["yes"], indirect=True)
 def test_the_cpu_is_taken_where_it_is_asked_for(folder, gpu):
     predictor = Predictor.load(folder, device="cpu")
-    assert (predictor.runtime.device, gpu.asked) == ("cpu", [[CPU]])
+    assert (predictor.runtime.device, gpu.requested) == ("cpu", [[CPU]])
     assert predictor.tolerance == GOLDEN_TOLERANCE
 
 
 @pytest.mark.parametrize("gpu", ["no", "raises"], indirect=True)
 def test_auto_goes_on_by_the_cpu_and_says_why(folder, gpu, log):
     assert open_runtime(folder, device="auto").device == "cpu"
-    assert gpu.asked[-1] == [CPU]
+    assert gpu.requested[-1] == [CPU]
     assert f"computes on the CPU: {CUDA} did not open" in log.text
     assert ("driver too old" in log.text) == (gpu.opens == "raises")
 
@@ -160,8 +160,8 @@ def test_the_copy_computes_on_the_cpu(folder, gpu):
 ANSWER_NO_ROWS = """
 import sys, pathlib, numpy as np
 from artifact.runtimes import OnnxRuntime
-found = OnnxRuntime(pathlib.Path(sys.argv[1])).run(np.zeros((0, 2), np.float32), np.zeros((0, 0), np.int32))
-print(found.value.shape)
+answers = OnnxRuntime(pathlib.Path(sys.argv[1])).run(np.zeros((0, 2), np.float32), np.zeros((0, 0), np.int32))
+print(answers.value.shape)
 """
 
 
@@ -188,7 +188,7 @@ def test_a_product_for_each_column_answers_no_rows(tmp_path):
     graph = helper.make_graph(nodes, "g", [numeric], [value], weights)
     path = tmp_path / files.ONNX_MODEL
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", ANSWER_NO_ROWS, path], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout) == (0, "(0, 1)\n")
+    assert (result.returncode, result.stdout) == (0, "(0, 1)\n")

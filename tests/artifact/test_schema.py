@@ -28,8 +28,8 @@ def test_json_round_trip_keeps_schema_and_digest(schema):
 @given(schemas(), st.text(min_size=1))
 def test_digest_changes_with_a_feature(schema, unit):
     other = schema.features[0].model_copy(update={"unit": (schema.features[0].unit or "") + unit})
-    changed = FeatureSchema(features=(other, *schema.features[1:]), targets=schema.targets)
-    assert changed.digest() != schema.digest()
+    renamed = FeatureSchema(features=(other, *schema.features[1:]), targets=schema.targets)
+    assert renamed.digest() != schema.digest()
 
 
 @given(schemas())
@@ -77,8 +77,8 @@ def test_lenient_refuses_nothing_even_after_the_strict_columns_were_read():
     schema = build_schema()
     assert {f.missing for f in (*schema.numeric, *schema.categorical)} == {"impute", "refuse"}
     lenient = schema.lenient()
-    kept = (*lenient.numeric, *lenient.categorical)
-    assert {(f.missing, f.unseen, f.out_of_range) for f in kept} == {("impute", "other", "warn")}
+    features = (*lenient.numeric, *lenient.categorical)
+    assert {(f.missing, f.unseen, f.out_of_range) for f in features} == {("impute", "other", "warn")}
     assert lenient.numeric_columns == schema.numeric_columns
 
 
@@ -107,6 +107,6 @@ def test_example_row_holds_every_feature():
 
 def test_what_a_schema_does_not_say_leaves_its_digest_as_it_was():
     feature = Feature(name="town", kind="category", categories=("a", "b"))
-    said = feature.model_dump(mode="json")
-    assert not said.keys() & {"rare", "rare_left", "text"}
+    content = feature.model_dump(mode="json")
+    assert not content.keys() & {"rare", "rare_left", "text"}
     assert feature.model_copy(update={"rare": ("c",), "rare_left": 2}).model_dump().keys() >= {"rare", "rare_left"}

@@ -33,9 +33,9 @@ KNOWN_FOLDERS = {"opt", "dev", "srv", "var", "etc", "v1", "v2", "inference.GRPCI
 def section(page: str, heading: str) -> str:
     """A heading's text, up to the next heading of its rank or above."""
     rank = len(heading) - len(heading.lstrip("#"))
-    found = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{rank}}} |\Z)", page, re.MULTILINE | re.DOTALL)
-    assert found, f"no heading {heading!r}"
-    return re.sub(r"^```\w*\n.*?^```$", "", found[1], flags=re.MULTILINE | re.DOTALL)
+    match = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{rank}}} |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert match, f"no heading {heading!r}"
+    return re.sub(r"^```\w*\n.*?^```$", "", match[1], flags=re.MULTILINE | re.DOTALL)
 
 
 def table(text: str) -> dict[str, list[str]]:
@@ -57,9 +57,9 @@ def shown_commands(page: str) -> Iterator[str]:
     indented = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL).replace("\\\n", " ")
     lines += re.findall(r"^ {4}(.*)$", indented, re.MULTILINE)
     for line in lines:
-        found = re.match(r"(?:\w+=\S* )*trueline (.+?)(?: &)?$", line.strip(), re.DOTALL)
-        if found:
-            yield found[1]
+        match = re.match(r"(?:\w+=\S* )*trueline (.+?)(?: &)?$", line.strip(), re.DOTALL)
+        if match:
+            yield match[1]
 
 
 def parse(command: str) -> None:
@@ -68,9 +68,9 @@ def parse(command: str) -> None:
     if words[0].startswith("-"):
         assert words[0] in ("--version", "--help", "-h"), words[0]
         return
-    found = cli.get_command(click.Context(cli), words[0])
-    assert found, f"no command {words[0]!r}"
-    found.make_context(words[0], words[1:])
+    command = cli.get_command(click.Context(cli), words[0])
+    assert command, f"no command {words[0]!r}"
+    command.make_context(words[0], words[1:])
 
 
 def anchors(page: str) -> set[str]:
@@ -113,19 +113,19 @@ def test_every_route_has_its_heading_and_an_example():
 
 
 def test_every_header_that_the_service_reads_or_writes_is_documented_and_no_other():
-    named = {name for cell in table(section(HTTP, "## Headers")) for name in cell.lower().split("`, `")}
+    listed = {name for cell in table(section(HTTP, "## Headers")) for name in cell.lower().split("`, `")}
     in_words = {"accept", "allow", "authorization", "connection", "traceparent", "tracestate", "upgrade", "vary"}
-    found = set()
+    sent = set()
     for path in (ROOT / "service").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
                 text = node.value.decode("latin-1")
                 if text in in_words or re.fullmatch(r"[a-z]+(-[a-z]+)+", text):
-                    found.add(text)
-    from_elsewhere = {"date", "origin"} | {name for name in named if name.startswith("access-control-")}
-    assert named == found | from_elsewhere
+                    sent.add(text)
+    from_elsewhere = {"date", "origin"} | {name for name in listed if name.startswith("access-control-")}
+    assert listed == sent | from_elsewhere
     # A browser's page may read those that are ours, where another origin is allowed at all.
-    assert {name for name in found if name.startswith("x-")} - {"x-api-key"} <= set(EXPOSED)
+    assert {name for name in sent if name.startswith("x-")} - {"x-api-key"} <= set(EXPOSED)
 
 
 def test_every_metric_that_a_page_names_is_one_of_the_service():
@@ -136,14 +136,14 @@ def test_every_metric_that_a_page_names_is_one_of_the_service():
 
 def test_every_error_code_has_an_example():
     kinds = [errors.ApiError, *errors.ApiError.__subclasses__()]
-    shown = {json.loads(block).get("error", {}).get("code") for block in blocks(HTTP, "json")}
-    assert {kind.code for kind in kinds} <= shown
+    codes = {json.loads(block).get("error", {}).get("code") for block in blocks(HTTP, "json")}
+    assert {kind.code for kind in kinds} <= codes
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_section_with_its_options_and_an_example(name):
     assert f'commands.options("{name}"' in section(CLI, f"## trueline {name}")
-    assert any(shown.split()[0] == name for shown in shown_commands(CLI))
+    assert any(command.split()[0] == name for command in shown_commands(CLI))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -154,9 +154,9 @@ def test_every_link_and_file_that_a_page_names_exists(page):
         if re.match(r"https?://", target):
             continue
         path, _, anchor = target.partition("#")
-        found = (folder / path).resolve() if path else ROOT / page
-        assert found.exists(), target
-        assert not anchor or anchor in anchors(found.read_text(encoding="utf-8")), target
+        target_path = (folder / path).resolve() if path else ROOT / page
+        assert target_path.exists(), target
+        assert not anchor or anchor in anchors(target_path.read_text(encoding="utf-8")), target
     if "decisions" in page:
         return  # they tell what was, too
     for path in re.findall(r"`((?:artifact|training|service|trueline|tests|benchmarks|examples)/[\w./-]*)`", prose):
@@ -181,11 +181,11 @@ def test_no_page_names_a_path_of_somebodys_machine(page):
 
 
 def test_the_refusals_that_the_page_of_commands_shows_are_what_is_said():
-    shown = re.findall(r"^Error: (Unknown (\w+) '([\w-]+)'\. There are: .*)$", CLI, re.MULTILINE)
-    assert {what for _, what, _ in shown} >= {"setting", "column", "model"}
-    for sentence, what, name in shown:
-        listed = list(TrainConfig.model_fields) if what == "setting" else re.findall(r"'([\w-]+)'", sentence)[1:]
-        assert sentence == unknown_name(what, name, listed)
+    sentences = re.findall(r"^Error: (Unknown (\w+) '([\w-]+)'\. There are: .*)$", CLI, re.MULTILINE)
+    assert {kind for _, kind, _ in sentences} >= {"setting", "column", "model"}
+    for sentence, kind, name in sentences:
+        listed = list(TrainConfig.model_fields) if kind == "setting" else re.findall(r"'([\w-]+)'", sentence)[1:]
+        assert sentence == unknown_name(kind, name, listed)
 
 
 def test_the_picture_names_files_formats_and_paths_that_there_are():
@@ -203,8 +203,8 @@ def test_nothing_tells_to_install_trueline_from_a_package_index():
     for path in [*sources, *ROOT.glob("docs/*.md"), ROOT / "README.md"]:
         assert not re.search(r"install '?trueline\b|trueline\[", path.read_text(encoding="utf-8")), path
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    named = set(re.findall(r"'\.\[([\w-]+)\]'", section_with_code(CLI, "## Install")))
-    assert named == set(extras) - {"dev"}
+    extras_named = set(re.findall(r"'\.\[([\w-]+)\]'", section_with_code(CLI, "## Install")))
+    assert extras_named == set(extras) - {"dev"}
 
 
 def section_with_code(page: str, heading: str) -> str:

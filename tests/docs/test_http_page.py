@@ -26,7 +26,7 @@ from tests.service.conftest import no_inner_app, worker_of
 
 pytestmark = pytest.mark.anyio
 PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
-SHOWN = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
+EXAMPLES = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
 VALUES = (50, 1, 31.5, 103, 178, 109.2, 43, 4, 4.8, 92)
 ROW: dict[str, Any] = dict(zip(NAMES, VALUES, strict=True))
 MISSPELT = {("bmy" if name == "bmi" else name): value for name, value in ROW.items()}
@@ -54,10 +54,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def shown(code: str) -> list[dict[str, Any]]:
+def examples_of(code: str) -> list[dict[str, Any]]:
     """The errors of a code that the page shows."""
-    found: list[dict[str, Any]] = [d["error"] for d in SHOWN if "error" in d and d["error"]["code"] == code]
-    return found
+    errors: list[dict[str, Any]] = [d["error"] for d in EXAMPLES if "error" in d and d["error"]["code"] == code]
+    return errors
 
 
 def without_figures(document: Any) -> Any:
@@ -84,7 +84,7 @@ async def test_each_error_is_shown_as_it_is_said(client: httpx.AsyncClient, case
     response = await client.request(**{"method": "POST", "url": "/predict", **request})
     assert response.json()["error"]["code"] == code, response.text
     place = [c for c, _ in ERRORS[:case]].count(code)
-    assert without_figures(response.json()["error"]) == without_figures(shown(code)[place])
+    assert without_figures(response.json()["error"]) == without_figures(examples_of(code)[place])
 
 
 async def test_an_empty_store_says_what_the_page_shows(tmp_path: Path) -> None:
@@ -92,17 +92,17 @@ async def test_an_empty_store_says_what_the_page_shows(tmp_path: Path) -> None:
     await worker.start()
     async with client_of(worker) as client:
         response = await client.post("/predict", json={"rows": [ROW]})
-        assert response.json()["error"] == shown("not_ready")[0]
+        assert response.json()["error"] == examples_of("not_ready")[0]
     await worker.stop()
 
 
 async def test_answers_have_the_shape_that_is_shown(client: httpx.AsyncClient) -> None:
     rows = (await client.post("/predict", json={"rows": [ROW]})).json()
-    assert _shape(rows) == _shape(next(d for d in SHOWN if "predictions" in d))
+    assert _shape(rows) == _shape(next(d for d in EXAMPLES if "predictions" in d))
     by_row = (await client.post("/predict", json={"rows": [ROW, {**ROW, "age": "old"}], "on_error": "row"})).json()
-    (expected,) = [d for d in SHOWN if "error" in d.get("predictions", [{}])[-1]]
+    (expected,) = [d for d in EXAMPLES if "error" in d.get("predictions", [{}])[-1]]
     assert _shape(by_row) == _shape(expected)
     columns = (
         await client.post("/predict", json={"columns": {n: [v, v] for n, v in {**ROW, "age": 95}.items()}})
     ).json()
-    assert columns.keys() == next(d for d in SHOWN if "columns" in d).keys()
+    assert columns.keys() == next(d for d in EXAMPLES if "columns" in d).keys()

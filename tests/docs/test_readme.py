@@ -33,9 +33,9 @@ def test_the_promise_the_transcript_and_the_two_commands_are_in_the_first_60_lin
 
 
 def test_the_transcript_and_the_python_run_as_written(tmp_path):
-    (train, shown), (serve, _), (curl, answer) = transcript()
+    (train, output), (serve, _), (curl, answer) = transcript()
     environment = clean_environment(tmp_path, COLUMNS="200", CUDA_VISIBLE_DEVICES="-1")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", *shlex.split(train)],
         env=environment,
         cwd=ROOT,
@@ -44,9 +44,9 @@ def test_the_transcript_and_the_python_run_as_written(tmp_path):
         check=False,
         timeout=240,
     )
-    assert done.returncode == 0, done.stderr
-    printed = words(done.stdout.replace("Undecided", ""))
-    assert [word for line in shown.splitlines() for word in words(line) if word not in printed] == []
+    assert process.returncode == 0, process.stderr
+    printed = words(process.stdout.replace("Undecided", ""))
+    assert [word for line in output.splitlines() for word in words(line) if word not in printed] == []
     port, log = free_port(), tmp_path / "log"
     command = [sys.executable, "-m", *shlex.split(serve.removesuffix(" &")), "--port", str(port)]
     with running(command, log, environment) as process:
@@ -55,14 +55,14 @@ def test_the_transcript_and_the_python_run_as_written(tmp_path):
         assert arguments[2] == "localhost:3000/predict"
         status, body = call(port, "/predict", arguments[arguments.index("-d") + 1])
         assert status == 200, body
-        found, expected = json.loads(body), json.loads(answer)
-        assert found.keys() == expected.keys()
-        assert found["predictions"][0].keys() == expected["predictions"][0].keys()
+        response, expected = json.loads(body), json.loads(answer)
+        assert response.keys() == expected.keys()
+        assert response["predictions"][0].keys() == expected["predictions"][0].keys()
         block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
         assert block is not None
         program = block[1].replace("localhost:3000", f"localhost:{port}")
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=60
         )
-        assert done.returncode == 0, done.stderr
-        assert float(done.stdout) == found["predictions"][0]["value"]
+        assert process.returncode == 0, process.stderr
+        assert float(process.stdout) == response["predictions"][0]["value"]

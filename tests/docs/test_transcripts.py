@@ -58,16 +58,16 @@ def test_a_command_is_run_once_and_then_its_output_stays(tmp_path: Path) -> None
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_examples_of_http_are_answered_by_a_service_in_the_shape_that_is_shown(tmp_path: Path) -> None:
     """All of them up to the errors; versions that nobody trained stand for the page's."""
-    shown = HTTP.partition("\n## Errors\n")[0]
+    page_text = HTTP.partition("\n## Errors\n")[0]
     page = tmp_path / "http.md"
     instead = iter(('"python -m tests.docs.versions"', '"true"'))
-    page.write_text(re.sub(r'"trueline train [^"]*"', lambda _: next(instead), shown))
-    done = run(page, "--run")
-    assert done.returncode == 0, done.stderr
+    page.write_text(re.sub(r'"trueline train [^"]*"', lambda _: next(instead), page_text))
+    process = run(page, "--run")
+    assert process.returncode == 0, process.stderr
     # The builders' versions have their coverage of a target 'price'.
     answers = documents(page.read_text().replace('"price"', '"target"'))
     assert len(answers) > 8
-    assert [shape(answer) for answer in answers] == [shape(answer) for answer in documents(shown)]
+    assert [shape(answer) for answer in answers] == [shape(answer) for answer in documents(page_text)]
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)

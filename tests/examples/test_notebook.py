@@ -43,7 +43,7 @@ def run(notebook: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client.execute()
 
 
-def shown(cell: Any) -> str:
+def output_of(cell: Any) -> str:
     """All that a cell shows, as HTML where there is any."""
     parts = []
     for output in cell.outputs:
@@ -62,17 +62,17 @@ def test_the_notebook_runs_and_shows_progress_verdict_and_answers(tmp_path, monk
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert all(not cell.get("outputs") and not cell.get("execution_count") for cell in notebook.cells)
     run(notebook, tmp_path, monkeypatch)
-    trained = shown(cell_with(notebook, 'name="houses", preset="fast"'))
+    trained = output_of(cell_with(notebook, 'name="houses", preset="fast"'))
     assert "<table>" in trained
     assert "Is a network worth it here?" in trained
     # The bar was drawn in place of itself, by rich, and is gone.
     assert "ipywidgets" not in trained
     assert "Training" not in trained
     assert not re.search(r"Traceback|oneDNN|WARNING", trained)
-    assert "shape: (5, 7)" in shown(cell_with(notebook, "answers = "))
-    assert "<table" in shown(cell_with(notebook, "measured = "))
-    assert "commission" in shown(cell_with(notebook, "suspect = "))
-    assert "commission" not in shown(cell_with(notebook, "honest = "))
-    assert "array([" in shown(cell_with(notebook, "cross_val_score("))
+    assert "shape: (5, 7)" in output_of(cell_with(notebook, "answers = "))
+    assert "<table" in output_of(cell_with(notebook, "measured = "))
+    assert "commission" in output_of(cell_with(notebook, "suspect = "))
+    assert "commission" not in output_of(cell_with(notebook, "honest = "))
+    assert "array([" in output_of(cell_with(notebook, "cross_val_score("))
     registry = LocalRegistry(tmp_path / "home")
     assert registry.resolve("houses:champion").version == registry.versions("houses")[-1]

@@ -43,7 +43,7 @@ def model(home: LocalRegistry) -> Predictor:
     return Predictor.load(build_version(home, promote=True, schema=SCHEMA).path)
 
 
-def written(frame: pl.DataFrame, path: Path) -> str:
+def write(frame: pl.DataFrame, path: Path) -> str:
     getattr(frame, WRITERS[path.suffix[1:]])(path)
     return str(path)
 
@@ -51,13 +51,13 @@ def written(frame: pl.DataFrame, path: Path) -> str:
 @pytest.mark.parametrize("suffix", WRITERS)
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_case_06_a_renamed_column_is_refused_with_its_nearest_name(model, capsys, tmp_path, command, suffix):
-    data = written(TABLE.rename({"area": "Area"}), tmp_path / f"06-new-renamed.{suffix}")
+    data = write(TABLE.rename({"area": "Area"}), tmp_path / f"06-new-renamed.{suffix}")
     assert call(capsys, command, "houses", data) == (2, "", SENTENCE)
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_case_06_a_column_that_is_not_there_is_refused_with_those_that_are(model, capsys, tmp_path, command):
-    data = written(TABLE.drop("area"), tmp_path / "06-new-without.csv")
+    data = write(TABLE.drop("area"), tmp_path / "06-new-without.csv")
     code, out, err = call(capsys, command, "houses", data)
     assert (code, out) == (2, "")
     assert err == (
@@ -71,7 +71,7 @@ def test_case_06b_a_category_is_refused_alike(model, capsys, tmp_path):
         (TABLE.rename({"town": "TOWN"}), "nearest column is 'TOWN'"),
         (TABLE.drop("town"), "its columns are 'area', 'rooms', 'price'"),
     ):
-        code, _, err = call(capsys, "predict", "houses", written(frame, tmp_path / "new.parquet"))
+        code, _, err = call(capsys, "predict", "houses", write(frame, tmp_path / "new.parquet"))
         assert (code, "Expected column 'town'" in err, hint in err) == (2, True, True)
 
 
@@ -86,7 +86,7 @@ def test_a_key_that_no_line_of_ndjson_has_is_an_absent_column(model, capsys, tmp
 
 
 def test_case_06_on_request_an_absent_column_is_missing_in_each_row(model, capsys, tmp_path):
-    data = written(TABLE.rename({"area": "Area"}), tmp_path / "new.csv")
+    data = write(TABLE.rename({"area": "Area"}), tmp_path / "new.csv")
     output = tmp_path / "out.parquet"
     arguments = ("houses", data, "--allow-missing-columns", "--json")
     code, out, err = call(capsys, "predict", *arguments, "-o", str(output))
@@ -104,7 +104,7 @@ def test_case_06_on_request_an_absent_column_is_missing_in_each_row(model, capsy
 
 @pytest.mark.parametrize("more", [(), ("--allow-missing-columns",)])
 def test_a_column_that_training_never_saw_missing_stays_refused(model, capsys, tmp_path, more):
-    data = written(TABLE.rename({"rooms": "Rooms"}), tmp_path / "new.csv")
+    data = write(TABLE.rename({"rooms": "Rooms"}), tmp_path / "new.csv")
     for command in ("predict", "evaluate"):
         code, _, err = call(capsys, command, "houses", data, *more)
         assert code == 2
@@ -116,34 +116,34 @@ def test_case_14_targets_that_are_no_finite_number_are_left_out_with_a_note(mode
     rows = TABLE[0].select("town", "area", "rooms")
     for suffix in WRITERS:
         frame = pl.concat([TABLE, *(rows.with_columns(price=pl.lit(b, pl.Float64)) for b in bad)])
-        data = written(frame, tmp_path / f"14-eval-inf.{suffix}")
+        data = write(frame, tmp_path / f"14-eval-inf.{suffix}")
         code, out, err = call(capsys, "evaluate", "houses", data, "--json")
         assert code == 0, err
         assert "4 of 7 rows are left out: they have no finite value of the target." in err
         assert "Traceback" not in err
-        found = last_json(out)
-        assert (found["rows"], found["rows_left_out"]) == (3, 4)
-        clean = written(TABLE, tmp_path / "clean.csv")
-        assert last_json(call(capsys, "evaluate", "houses", clean, "--json")[1])["metrics"] == found["metrics"]
+        result = last_json(out)
+        assert (result["rows"], result["rows_left_out"]) == (3, 4)
+        clean = write(TABLE, tmp_path / "clean.csv")
+        assert last_json(call(capsys, "evaluate", "houses", clean, "--json")[1])["metrics"] == result["metrics"]
 
 
 def test_a_row_that_lacks_one_of_several_targets_is_left_out(home, capsys, tmp_path):
     build_version(home, promote=True, schema=build_schema(SCHEMA.features, targets=("price", "rent")))
     frame = TABLE.with_columns(rent=pl.Series([1.0, float("inf"), 3.0]))
-    code, out, err = call(capsys, "evaluate", "houses", written(frame, tmp_path / "new.parquet"), "--json")
+    code, out, err = call(capsys, "evaluate", "houses", write(frame, tmp_path / "new.parquet"), "--json")
     assert code == 0, err
     assert (last_json(out)["rows"], last_json(out)["rows_left_out"]) == (2, 1)
 
 
 def test_case_14b_negative_counts_are_measured(model, capsys, tmp_path):
     frame = TABLE.with_columns(price=pl.Series([-4, 3, 5]))
-    code, out, err = call(capsys, "evaluate", "houses", written(frame, tmp_path / "14b-eval-negative.csv"), "--json")
+    code, out, err = call(capsys, "evaluate", "houses", write(frame, tmp_path / "14b-eval-negative.csv"), "--json")
     assert code == 0, err
     assert (last_json(out)["rows"], last_json(out)["rows_left_out"]) == (3, 0)
 
 
 def test_targets_that_leave_no_rows_are_one_sentence(model, capsys, tmp_path):
     frame = TABLE.with_columns(price=pl.lit(float("inf")))
-    code, _, err = call(capsys, "evaluate", "houses", written(frame, tmp_path / "new.csv"))
+    code, _, err = call(capsys, "evaluate", "houses", write(frame, tmp_path / "new.csv"))
     assert code == 2
     assert "Expected at least 2 rows with a target. Received: 0." in err

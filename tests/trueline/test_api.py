@@ -44,8 +44,8 @@ def test_importing_is_quick_and_brings_nothing_that_is_slow():
         f"print(took, [name for name in {HEAVY} if name in sys.modules], trueline.__all__ <= dir(trueline))"
     )
     program = program.replace("trueline.__all__ <= dir(trueline)", "set(trueline.__all__) <= set(dir(trueline))")
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    seconds, rest = done.stdout.split(" ", 1)
+    process = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    seconds, rest = process.stdout.split(" ", 1)
     assert float(seconds) < 0.3
     assert rest.strip() == "[] True"
 
@@ -84,10 +84,10 @@ def test_a_model_answers_with_a_frame_of_the_kind_that_came_in(home, rows, tmp_p
     assert answers.columns == ["value", "lower", "upper", "warnings"]
     assert answers.height == rows.height
     frame = rows.to_pandas().set_index("id")
-    found = model.predict(frame)
-    assert isinstance(found, pd.DataFrame)
-    assert found.index.equals(frame.index)
-    assert np.array_equal(found["value"].to_numpy(), answers["value"].to_numpy())
+    answers_frame = model.predict(frame)
+    assert isinstance(answers_frame, pd.DataFrame)
+    assert answers_frame.index.equals(frame.index)
+    assert np.array_equal(answers_frame["value"].to_numpy(), answers["value"].to_numpy())
     arrow = model.predict(rows.to_arrow())
     assert isinstance(arrow, pa.Table)
     assert pl.DataFrame(pl.from_arrow(arrow)).equals(answers)
@@ -109,9 +109,9 @@ def test_answers_warnings_and_refusals_are_those_of_the_command(home, rows, tmp_
     bad = rows.with_columns(heating=pl.when(pl.col("id") == "r3").then(pl.lit("wood")).otherwise("heating"))
     bad.write_csv(path)
     _, _, error = call(capsys, "predict", "houses", str(path))
-    with pytest.raises(trueline.DataError) as refused:
+    with pytest.raises(trueline.DataError) as caught:
         trueline.load("houses").predict(bad)
-    assert error.strip() == f"Error: {refused.value}"
+    assert error.strip() == f"Error: {caught.value}"
     assert "row 4, 'heating'" in error
     with pytest.raises(trueline.DataError, match="Expected column 'age'"):
         trueline.load("houses").predict(rows.drop("age"))
@@ -134,9 +134,9 @@ def test_figures_are_those_of_the_command(home, rows, tmp_path, capsys):
     code, out, _ = call(capsys, "evaluate", "houses", str(tmp_path / "sold.csv"), "--json")
     assert code == 0
     for data in (labelled, labelled.to_pandas(), labelled.to_arrow(), tmp_path / "sold.csv"):
-        measured = trueline.evaluate("houses", data)
-        assert json.loads(json.dumps(measured.document())) == last_json(out)
-    assert trueline.evaluate(trueline.load("houses"), labelled).metrics == measured.metrics
+        evaluation = trueline.evaluate("houses", data)
+        assert json.loads(json.dumps(evaluation.document())) == last_json(out)
+    assert trueline.evaluate(trueline.load("houses"), labelled).metrics == evaluation.metrics
 
 
 def test_promoting_is_refused_as_by_the_command(home):
@@ -153,9 +153,9 @@ def test_promoting_is_refused_as_by_the_command(home):
 def test_a_notebook_shows_the_comparison_and_the_verdict_and_no_markup_of_the_table(home):
     build_version(home, name="a.b", promote=True)
     model = trueline.load("a.b")
-    shown = model._repr_html_()
-    assert "<td>mean</td>" in shown
-    assert model.verdict.sentence.replace("'", "&#x27;") in shown
+    html = model._repr_html_()
+    assert "<td>mean</td>" in html
+    assert model.verdict.sentence.replace("'", "&#x27;") in html
     assert repr(model).startswith(f"Model('{model.reference}', mlp: ")
 
 

@@ -68,8 +68,8 @@ def test_every_command_has_a_help_with_an_example(capsys):
 
 def test_help_is_instant_for_it_imports_nothing_heavy():
     program = "import sys; from trueline.main import run; run(['--help']); print(sorted(sys.modules), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded = done.stderr
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = process.stderr
     assert not any(
         f"'{name}'" in loaded for name in ("keras", "tensorflow", "polars", "bentoml", "onnxruntime", "sklearn")
     )
@@ -276,24 +276,24 @@ def test_promote_refuses_what_does_not_beat_the_mean_or_does_not_load(home, caps
 
 def test_serve_hands_over_to_bentoml(home, capsys, monkeypatch):
     build_version(home, promote=True)
-    seen: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda _path, arguments: seen.append(arguments))
+    commands: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _path, arguments: commands.append(arguments))
     monkeypatch.delenv("TRUELINE_MODEL", raising=False)
     code, _, err = call(capsys, "serve", "houses", "--port", "3111", "--workers", "2")
     assert code == 0, err
-    assert seen[0][1:5] == ["-m", "trueline.serving", "serve", "service:RegressionService"]
-    assert seen[0][-2:] == ["--port", "3111"]
+    assert commands[0][1:5] == ["-m", "trueline.serving", "serve", "service:RegressionService"]
+    assert commands[0][-2:] == ["--port", "3111"]
     assert (os.environ["TRUELINE_MODEL"], os.environ["TRUELINE_WORKERS"]) == ("houses", "2")
     # Set by the command itself; monkeypatch would put them back at the end.
     del os.environ["TRUELINE_MODEL"], os.environ["TRUELINE_WORKERS"]
 
 
-@pytest.mark.parametrize(("given", "address"), [("localhost", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::1", "::1")])
-def test_serve_takes_a_hosts_name_where_bentoml_takes_its_address(home, capsys, monkeypatch, given, address):
-    seen: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda _path, arguments: seen.append(arguments))
-    assert call(capsys, "serve", "--host", given)[0] == 0
-    assert seen[0][seen[0].index("--host") + 1] == address
+@pytest.mark.parametrize(("host", "address"), [("localhost", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::1", "::1")])
+def test_serve_takes_a_hosts_name_where_bentoml_takes_its_address(home, capsys, monkeypatch, host, address):
+    commands: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _path, arguments: commands.append(arguments))
+    assert call(capsys, "serve", "--host", host)[0] == 0
+    assert commands[0][commands[0].index("--host") + 1] == address
     code, _, err = call(capsys, "serve", "--host", "no.such.host.invalid")
     assert (code, "Expected an address or a name of this machine. Received: no.such.host.invalid." in err) == (2, True)
 
@@ -306,13 +306,13 @@ def test_every_setting_but_the_key_is_a_flag_of_serve(home, capsys, monkeypatch)
     flags = {option.name for option in setting_options()}
     assert flags == set(Settings.model_fields) - {"model", "api_key"}
     environ = dict(os.environ)
-    given = ("--strict-range", "--access-log", "--no-request-ids", "--drain-seconds", "0.5", "--log-format", "json")
-    code, _, err = call(capsys, "serve", *given, "--runtime-folder", str(home.home))
-    found = {name: value for name, value in os.environ.items() if name.startswith("TRUELINE_")}
-    for name in found.keys() - environ.keys():
+    flags = ("--strict-range", "--access-log", "--no-request-ids", "--drain-seconds", "0.5", "--log-format", "json")
+    code, _, err = call(capsys, "serve", *flags, "--runtime-folder", str(home.home))
+    settings_set = {name: value for name, value in os.environ.items() if name.startswith("TRUELINE_")}
+    for name in settings_set.keys() - environ.keys():
         del os.environ[name]
     assert code == 0, err
-    assert found == {
+    assert settings_set == {
         "TRUELINE_WARNINGS": "refuse",
         "TRUELINE_ACCESS_LOG": "True",
         "TRUELINE_REQUEST_IDS": "False",

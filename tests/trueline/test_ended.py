@@ -40,18 +40,18 @@ def test_a_train_process_that_is_ended_leaves_no_helper(data, tmp_path, number):
         process.send_signal(number)
         # TensorFlow compiles in one call, which a signal waits for; on a busy machine that is long.
         _, stderr = process.communicate(timeout=150)
-        said = stderr.decode()
+        errors = stderr.decode()
         assert not psutil.wait_procs(helpers, timeout=10)[1]
     finally:
-        for left in (psutil.Process(p.pid) for p in (*helpers, process) if psutil.pid_exists(p.pid)):
-            left.kill()
+        for helper in (psutil.Process(p.pid) for p in (*helpers, process) if psutil.pid_exists(p.pid)):
+            helper.kill()
         process.communicate()
-    assert "Traceback" not in said
+    assert "Traceback" not in errors
     assert not list((tmp_path / "home" / "trueline" / "staging").glob("*"))
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
         how = "Interrupted" if number == signal.SIGINT else f"Ended by {number.name}"
-        assert said.splitlines()[-1] == f"{how}. Nothing was stored or changed."
+        assert errors.splitlines()[-1] == f"{how}. Nothing was stored or changed."
 
 
 def _helpers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -59,10 +59,10 @@ def _helpers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(psutil.Error):  # a child that ends between two looks
-            found = psutil.Process(process.pid).children(recursive=True)
-            works = [p for p in found if "popen_loky_posix" in " ".join(p.cmdline())]
+            children = psutil.Process(process.pid).children(recursive=True)
+            works = [p for p in children if "popen_loky_posix" in " ".join(p.cmdline())]
             if works and works[0].cpu_times().user > 2:
-                return found
+                return children
         time.sleep(0.1)
     raise AssertionError(f"no helper, status {process.poll()}")
 
@@ -97,15 +97,15 @@ with ended_by_signals(lambda: print("cleaned", flush=True), grace=float(sys.argv
 @pytest.mark.parametrize("work", WORK)
 def test_work_that_never_asks_is_ended_after_a_while(work):
     """The last of them is one call of C, during which Python calls no handler; standard error is held back in all."""
-    assert ended("0.3", work, [signal.SIGTERM]) == (143, "Ended by SIGTERM. Nothing was stored or changed.\n")
+    assert end("0.3", work, [signal.SIGTERM]) == (143, "Ended by SIGTERM. Nothing was stored or changed.\n")
 
 
 def test_a_second_signal_ends_the_work_at_once():
     signals = [signal.SIGINT, signal.SIGINT]
-    assert ended("1000", WORK[0], signals) == (130, "Interrupted. Nothing was stored or changed.\n")
+    assert end("1000", WORK[0], signals) == (130, "Interrupted. Nothing was stored or changed.\n")
 
 
-def ended(grace: str, work: str, signals: list[signal.Signals]) -> tuple[int, str]:
+def end(grace: str, work: str, signals: list[signal.Signals]) -> tuple[int, str]:
     """The exit code and standard error of work that signals end."""
     command = [sys.executable, "-c", SCRIPT, grace, work]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -29,12 +29,12 @@ def test_every_check_passes(estimator, check):
 
 def on_networks() -> list[Any]:
     estimator = TruelineRegressor(preset="fast", settings=NETWORK, few_rows=0)
-    found = {}
+    checks = {}
     for copy, check in estimator_checks_generator(estimator):
         name = getattr(check, "func", check).__name__
         if name in ON_NETWORKS:
-            found.setdefault(name, pytest.param(copy, check, id=name))
-    return [*found.values()]
+            checks.setdefault(name, pytest.param(copy, check, id=name))
+    return [*checks.values()]
 
 
 @pytest.mark.parametrize(("estimator", "check"), on_networks())

@@ -32,7 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def shown(manifest) -> tuple[list[list[str]], list[str]]:
+def output_of(manifest) -> tuple[list[list[str]], list[str]]:
     """The rows of the result's table, and the sentences below it."""
     parts = list(result_tables(manifest))
     columns = [list(column.cells) for part in parts if not isinstance(part, str) for column in part.columns]
@@ -47,7 +47,7 @@ def test_a_line_prints_its_own_figures_beside_the_baseline_of_its_name(family, h
         Request(str(home / "t.parquet"), ("y",), "m", TrainConfig(model=family, folds=3)), LocalRegistry(home)
     )
     own = manifest.metrics["y"]["rmse"]
-    table, sentences = shown(manifest)
+    table, sentences = output_of(manifest)
     names = [row[0] for row in table]
     assert len(set(names)) == len(names) == 1 + len(manifest.baselines)
     (mine,) = [row for row in table if row[0].startswith(family) and "baseline" not in row[0]]
@@ -81,8 +81,8 @@ def evaluated(capsys, path: Path) -> tuple[dict, str]:
 
 
 def test_evaluate_says_so_where_the_rows_trained_the_version(home, ridge, capsys):
-    found, err = evaluated(capsys, home / "t.csv")
-    assert found == {"same_table": True, "share": 1.0}
+    trained_on, err = evaluated(capsys, home / "t.csv")
+    assert trained_on == {"same_table": True, "share": 1.0}
     assert f"Note: The figures flatter: this is the table that trained {ridge}." in err
     assert f"trueline show {ridge}" in err
 
@@ -90,17 +90,17 @@ def test_evaluate_says_so_where_the_rows_trained_the_version(home, ridge, capsys
 def test_evaluate_finds_training_rows_among_others(home, ridge, capsys):
     """Neighbours: a part of the table in another order and format, and the table with new rows below it."""
     rows(400, 0)[100:200].sample(fraction=1, shuffle=True, seed=1).write_parquet(home / "part.parquet")
-    found, err = evaluated(capsys, home / "part.parquet")
-    assert not found["same_table"]
-    assert found["share"] == pytest.approx(1.0, abs=0.25)
+    trained_on, err = evaluated(capsys, home / "part.parquet")
+    assert not trained_on["same_table"]
+    assert trained_on["share"] == pytest.approx(1.0, abs=0.25)
     assert "of these rows stand, equal in every feature, in the one that trained" in err
     pl.concat([rows(400, 0)[:100], rows(300, 7)]).write_csv(home / "mixed.csv")
-    found, _ = evaluated(capsys, home / "mixed.csv")
-    assert found["share"] == pytest.approx(0.25, abs=0.1)
+    trained_on, _ = evaluated(capsys, home / "mixed.csv")
+    assert trained_on["share"] == pytest.approx(0.25, abs=0.1)
 
 
 def test_evaluate_on_new_rows_has_no_such_note(home, ridge, capsys):
     rows(300, 7).write_csv(home / "new.csv")
-    found, err = evaluated(capsys, home / "new.csv")
-    assert found == {"same_table": False, "share": 0.0}
+    trained_on, err = evaluated(capsys, home / "new.csv")
+    assert trained_on == {"same_table": False, "share": 0.0}
     assert "flatter" not in err

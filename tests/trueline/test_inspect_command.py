@@ -50,12 +50,12 @@ def test_columns_notes_and_checks_are_shown_as_they_are_named(table, capsys):
 
 def test_the_last_line_is_one_json_object(table, capsys):
     code, out, _ = call(capsys, table, "--json")
-    found = json.loads(out.splitlines()[-1])
+    document = json.loads(out.splitlines()[-1])
     assert code == 0
-    assert (found["rows"], found["refusal"], found["data"]) == (60, None, str(table))
-    area = next(column for column in found["columns"] if column["name"] == "area")
+    assert (document["rows"], document["refusal"], document["data"]) == (60, None, str(table))
+    area = next(column for column in document["columns"] if column["name"] == "area")
     assert (area["kind"], area["missing"], area["role"], area["low"]) == ("number", 1, "feature", 40.5)
-    assert {"kind": "left out", "columns": ["ref"]}.items() <= found["alerts"][0].items()
+    assert {"kind": "left out", "columns": ["ref"]}.items() <= document["alerts"][0].items()
 
 
 def test_any_type_of_value_can_be_told_as_json(tmp_path, capsys):
@@ -84,13 +84,13 @@ def test_any_type_of_value_can_be_told_as_json(tmp_path, capsys):
 
 
 def test_a_schema_to_begin_with_is_written_or_printed_alone(table, tmp_path, capsys):
-    written = tmp_path / "schema.toml"
-    code, out, _ = call(capsys, table, "--target", "price", "--schema-out", written)
-    assert (code, out.splitlines()[-1]) == (0, f"Written: {written}")
-    assert Corrections.read(written).features["ref"].drop
+    schema_toml = tmp_path / "schema.toml"
+    code, out, _ = call(capsys, table, "--target", "price", "--schema-out", schema_toml)
+    assert (code, out.splitlines()[-1]) == (0, f"Written: {schema_toml}")
+    assert Corrections.read(schema_toml).features["ref"].drop
     code, out, err = call(capsys, table, "--target", "price", "--toml")
-    assert (code, out, err) == (0, written.read_text(encoding="utf-8"), "")
-    code, out, _ = call(capsys, table, "--target", "price", "--schema", written)
+    assert (code, out, err) == (0, schema_toml.read_text(encoding="utf-8"), "")
+    code, out, _ = call(capsys, table, "--target", "price", "--schema", schema_toml)
     assert code == 0
     assert "Note: Column 'ref' is left out, as schema.toml says." in out
 

@@ -48,15 +48,15 @@ def python(folder: Path, *arguments: str | Path, home: Path | None = None) -> su
 
 def test_the_commands_work(project: Path) -> None:
     for how in (["-c", CONSOLE], ["-m", "trueline"]):
-        done = python(project, *how, "models", "--json")
-        assert (done.returncode, done.stdout) == (0, '{"models": []}\n'), done.stderr
+        process = python(project, *how, "models", "--json")
+        assert (process.returncode, process.stdout) == (0, '{"models": []}\n'), process.stderr
 
 
 def test_every_package_can_be_imported_in_a_script_and_in_a_notebook(project: Path) -> None:
     (project / "script.py").write_text(f"import trueline\n{ALL}\n")
     for how in (["script.py"], ["-c", f"import trueline; {ALL}"]):
-        done = python(project, *how)
-        assert (done.returncode, done.stdout) == (0, "well\n"), done.stderr
+        process = python(project, *how)
+        assert (process.returncode, process.stdout) == (0, "well\n"), process.stderr
 
 
 def test_the_users_own_names_the_folder_in_the_way_after_trueline(project: Path) -> None:
@@ -64,22 +64,22 @@ def test_the_users_own_names_the_folder_in_the_way_after_trueline(project: Path)
     codes = ["from training.features import MINE", "import training.features.more"] if package.is_dir() else []
     codes += ["from training import MINE"] if file.is_file() or (package / "__init__.py").is_file() else []
     for code in codes:
-        done = python(project, "-c", f"import trueline; {code}")
-        last = done.stderr.strip().splitlines()[-1]
-        assert last.startswith("ImportError: Expected 'training."), done.stderr
+        process = python(project, "-c", f"import trueline; {code}")
+        last = process.stderr.strip().splitlines()[-1]
+        assert last.startswith("ImportError: Expected 'training."), process.stderr
         assert f"{package if package.is_dir() else file} has the same name and is in the way. Rename it, " in last
 
 
 def test_what_does_not_exist_at_all_is_pythons_own_error(tmp_path: Path) -> None:
     (tmp_path / "training").mkdir()
-    done = python(tmp_path, "-c", "import trueline, training.features")
-    assert done.stderr.strip().splitlines()[-1] == "ModuleNotFoundError: No module named 'training.features'"
+    process = python(tmp_path, "-c", "import trueline, training.features")
+    assert process.stderr.strip().splitlines()[-1] == "ModuleNotFoundError: No module named 'training.features'"
 
 
 def test_the_users_own_before_trueline_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "training.py").touch()
-    done = python(tmp_path, "-c", "import training; import trueline")
-    assert done.stderr.strip().splitlines()[-1] == (
+    process = python(tmp_path, "-c", "import training; import trueline")
+    assert process.stderr.strip().splitlines()[-1] == (
         "ImportError: Expected the packages artifact, service, training to be Trueline's. Received: 'training' of "
         f"{tmp_path}/training.py, imported before trueline. Rename it, or import trueline in a process that does not "
         "import it."
@@ -126,5 +126,5 @@ assert not fitted_here
 @pytest.mark.parametrize("project", ["packages"], indirect=True)
 def test_a_notebook_trains_there_and_so_does_its_helper_process(project: Path) -> None:
     (project / "table.csv").write_text("\n".join(["a,b,y", *(f"{i},{i % 7},{2 * i + i % 7}" for i in range(200))]))
-    done = python(project, "-c", TRAINS)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = python(project, "-c", TRAINS)
+    assert process.returncode == 0, process.stdout + process.stderr

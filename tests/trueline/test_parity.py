@@ -54,7 +54,7 @@ COLUMNS: dict[str, pl.Series] = {
     "blob": _cycle(b"\xff", b"a"),
     "nothing": _cycle(None),
 }  # fmt: skip
-SAID = {"shop": FeatureCorrection(kind="category"), "yes": FeatureCorrection(kind="number")}
+CORRECTIONS = {"shop": FeatureCorrection(kind="category"), "yes": FeatureCorrection(kind="number")}
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "arrow", "csv", "ndjson"])
@@ -73,7 +73,9 @@ def test_the_training_file_is_taken_as_it_is(tmp_path: Path, monkeypatch, capsys
         "houses",
         TrainConfig.build(settings={"folds": 1, "refit": False}),
         # A CSV's true and false are no numbers.
-        Corrections(features={name: said for name, said in SAID.items() if (name, suffix) != ("yes", "csv")}),
+        Corrections(
+            features={name: correction for name, correction in CORRECTIONS.items() if (name, suffix) != ("yes", "csv")}
+        ),
         group="cust",
         weight="weight",
     )

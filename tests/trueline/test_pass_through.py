@@ -131,8 +131,8 @@ def test_the_numbers_of_ndjson_stay_what_they_are(home, capsys, tmp_path):
     rows = [{"id": 9007199254740993, "code": "1E5", "area": 141.6, "town": "Cern", "tags": ["a"]}]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     predicted(capsys, data, tmp_path / "out.ndjson")
-    found = json.loads((tmp_path / "out.ndjson").read_text())
-    assert {name: found[name] for name in rows[0]} == rows[0]
+    result = json.loads((tmp_path / "out.ndjson").read_text())
+    assert {name: result[name] for name in rows[0]} == rows[0]
 
 
 def test_long_numbers_of_ndjson_are_decimals_that_other_readers_know(home, capsys, tmp_path):
@@ -150,7 +150,7 @@ def test_long_numbers_of_ndjson_are_decimals_that_other_readers_know(home, capsy
 
 
 @pytest.mark.parametrize(
-    ("columns", "suffix", "named", "able"),
+    ("columns", "suffix", "sentence", "able"),
     [
         (["blob"], "csv", "'blob' of type Binary", ".parquet or .arrow or .feather"),
         (["blob"], "ndjson", "'blob' of type Binary", ".parquet or .arrow or .feather"),
@@ -161,7 +161,7 @@ def test_long_numbers_of_ndjson_are_decimals_that_other_readers_know(home, capsy
     ],
 )
 def test_what_a_format_cannot_hold_is_one_sentence_before_any_work(
-    home, capsys, tmp_path, monkeypatch, columns, suffix, named, able
+    home, capsys, tmp_path, monkeypatch, columns, suffix, sentence, able
 ):
     monkeypatch.setattr("trueline.commands.predict.score", lambda *_: pytest.fail("It was scored."))
     data, output = tmp_path / "new.parquet", tmp_path / f"out.{suffix}"
@@ -170,7 +170,7 @@ def test_what_a_format_cannot_hold_is_one_sentence_before_any_work(
     code, out, err = call(capsys, "predict", "houses", str(data), *arguments)
     assert (code, out) == (2, "")
     assert err.startswith("Error: Expected columns that ")
-    assert named in err
+    assert sentence in err
     assert f"Say -o with a file of {able}, or leave" in err
     assert err.count("\n") == 1
     assert not output.exists()
@@ -204,11 +204,11 @@ def test_a_row_has_its_warnings_in_a_column(home, capsys, tmp_path):
     data.write_text("area,town\n500,Bath\n100,Cern\n,Bath\n100,Lodi\n")
     code, out, err = call(capsys, "predict", "houses", str(data), "-o", str(output), "--json")
     assert code == 0, err
-    found = pl.read_parquet(output)["warnings"]
-    assert found.dtype == pl.String
+    result = pl.read_parquet(output)["warnings"]
+    assert result.dtype == pl.String
     area = "'area' = 500 is outside the training range [30, 200]."
     town = "'town' = 'Bath' was not seen in training; answered as 'other'."
-    assert found.to_list() == [f"{area} {town}", None, town, None]
+    assert result.to_list() == [f"{area} {town}", None, town, None]
     assert last_json(out)["rows_with_warnings"] == 2
     assert last_json(out)["warnings"] == {"out_of_range": 1, "unseen": 2}
     _, out, err = call(capsys, "predict", "houses", str(data))
@@ -257,6 +257,6 @@ def test_no_traceback_of_another_language_reaches_a_user(home, tmp_path):
     data = tmp_path / "new.parquet"
     typed_table(data)
     command = [sys.executable, "-m", "trueline", "predict", "houses", str(data), "-o", str(tmp_path / "o.ndjson")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.count("\n") == 1

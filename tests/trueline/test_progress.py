@@ -15,7 +15,7 @@ from training.objectives.kinds import told_in_unit
 from trueline.terminal.progress import Teller, _seconds
 
 
-def told(terminal: bool = False, every: float = 60.0, **options: bool) -> tuple[str, str]:
+def output_of(terminal: bool = False, every: float = 60.0, **options: bool) -> tuple[str, str]:
     """What is written while a small work goes on, and before it ends."""
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=120, soft_wrap=True, highlight=False)
@@ -32,29 +32,29 @@ def told(terminal: bool = False, every: float = 60.0, **options: bool) -> tuple[
 
 
 def test_a_log_gets_a_line_every_so_often_with_the_error_in_its_unit():
-    _, after = told(every=0.1)
+    _, after = output_of(every=0.1)
     lines = after.splitlines()[1:]
     assert 2 <= len(lines) <= 5
     assert lines[0].startswith("Training: epoch 1 of 4, validation RMSE 45,103 EUR, after 0 s, 0 s left at most")
 
 
 def test_a_log_of_quick_work_has_no_line_of_progress():
-    text, after = told()
+    text, after = output_of()
     assert "Note: Column '[b]x[/]' is left out: it is empty." in text
     assert "Schema" in text
     assert after.splitlines() == [" on cpu:0."]
 
 
 def test_a_terminal_gets_a_bar_that_goes_and_no_lines():
-    text, _ = told(terminal=True, every=0.1)
+    text, _ = output_of(terminal=True, every=0.1)
     assert "Storing" in text
     assert ", after" not in text
 
 
 def test_quiet_is_quiet_and_verbose_tells_all():
-    assert told(quiet=True, every=0.1)[0] == ""
-    assert told(quiet=True, terminal=True)[0] == ""
-    text, _ = told(verbose=True)
+    assert output_of(quiet=True, every=0.1)[0] == ""
+    assert output_of(quiet=True, terminal=True)[0] == ""
+    text, _ = output_of(verbose=True)
     for part in (
         "Reading, after 0 s\n",
         "Training, after 0 s\n",
@@ -98,11 +98,11 @@ def test_the_target_s_unit_is_named():
 )
 @pytest.mark.parametrize("targets", [1, 2])
 def test_an_error_is_multiplied_where_it_is_in_the_target_s_unit(objective, has_unit, targets):
-    seen: list[float] = []
-    progress = told_in_unit(lambda _epoch, _epochs, error: seen.append(error), objective, np.full(targets, 20.0))
+    errors: list[float] = []
+    progress = told_in_unit(lambda _epoch, _epochs, error: errors.append(error), objective, np.full(targets, 20.0))
     assert progress is not None
     progress(1, 2, 0.5)
-    assert seen == [10.0 if has_unit and targets == 1 else 0.5]
+    assert errors == [10.0 if has_unit and targets == 1 else 0.5]
     assert told_in_unit(None, objective, np.ones(1)) is None
 
 
@@ -114,11 +114,11 @@ def test_spans_are_said_as_people_say_them(seconds, text):
 
 
 def test_a_notebook_gets_one_output_that_is_drawn_anew_and_then_empty(monkeypatch):
-    drawn: list[str] = []
+    drawings: list[str] = []
 
     class Handle:
         def update(self, renderable: object) -> None:
-            drawn.append(renderable._repr_mimebundle_(include=None, exclude=None)["text/plain"])
+            drawings.append(renderable._repr_mimebundle_(include=None, exclude=None)["text/plain"])
 
     def display(renderable: object, *, display_id: bool) -> Handle:
         assert display_id
@@ -131,6 +131,6 @@ def test_a_notebook_gets_one_output_that_is_drawn_anew_and_then_empty(monkeypatc
     with Teller(console, "RMSE", in_unit=True) as teller:
         teller.stage("fit")
         teller.epoch(1, 4, 45_103.2)
-    assert "Starting" in drawn[0]
-    assert any("Training" in text and "epoch 1 of 4, validation RMSE 45,103" in text for text in drawn)
-    assert drawn[-1] == ""
+    assert "Starting" in drawings[0]
+    assert any("Training" in text and "epoch 1 of 4, validation RMSE 45,103" in text for text in drawings)
+    assert drawings[-1] == ""

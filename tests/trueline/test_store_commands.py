@@ -148,10 +148,10 @@ def test_report_prints_where_it_is_opens_it_and_writes_a_copy(home, capsys, tmp_
         code, _, err = call(capsys, "report", "houses", "-o", str(wrong))
         assert code == 2
         assert "Expected a file" in err
-    opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", lambda url: not opened.append(url))
+    urls: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda url: not urls.append(url))
     assert call(capsys, "report", "houses", "--open")[0] == 0
-    assert opened == [path.as_uri()]
+    assert urls == [path.as_uri()]
     monkeypatch.setattr("webbrowser.open", lambda _url: False)
     code, _, err = call(capsys, "report", "houses", "--open")
     assert code == 2

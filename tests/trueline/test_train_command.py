@@ -59,34 +59,34 @@ def test_help_names_every_preset_family_and_objective():
 
 
 def test_train_promote_evaluate_predict(data, tmp_path):
-    done = trueline(tmp_path, "train", str(data), "--target", "price", "--promote", "--force", "--json", *QUICK)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout.splitlines()[-1])
+    process = trueline(tmp_path, "train", str(data), "--target", "price", "--promote", "--force", "--json", *QUICK)
+    assert process.returncode == 0, process.stderr
+    result = json.loads(process.stdout.splitlines()[-1])
     assert set(result) == {"model_name", "model_version", "metrics", "verdict", "next", "seconds", "rows"}
     assert (result["model_name"], result["rows"]) == ("my-houses-2024", 240)
     assert LocalRegistry(tmp_path).resolve("my-houses-2024:champion").version == result["model_version"]
     # A person sees the schema, the comparison and the verdict, and no remark of a library.
-    assert "postcode" in done.stderr
-    assert "hist_gradient_boosting" in done.stdout
-    assert "Is a network worth it here?" in done.stdout
+    assert "postcode" in process.stderr
+    assert "hist_gradient_boosting" in process.stdout
+    assert "Is a network worth it here?" in process.stdout
     for word in ("WARNING", "I0000", "E0000", "oneDNN", "Traceback"):
-        assert word not in done.stderr
+        assert word not in process.stderr
     evaluated = trueline(tmp_path, "evaluate", "my-houses-2024", str(data), "--json")
     assert evaluated.returncode == 0, evaluated.stderr
     assert json.loads(evaluated.stdout)["rows"] == 240
     assert json.loads(evaluated.stdout)["metrics"]["price"]["rmse"] > 0
-    shown = trueline(tmp_path, "evaluate", "my-houses-2024", str(data))
-    assert "explained_variance" in shown.stdout
+    evaluated = trueline(tmp_path, "evaluate", "my-houses-2024", str(data))
+    assert "explained_variance" in evaluated.stdout
 
 
 def test_a_refused_promotion_still_says_what_was_stored(tmp_path):
     noise = tmp_path / "noise.csv"
     pl.DataFrame(np.random.default_rng(0).normal(size=(120, 2)), schema=["x", "y"]).write_csv(noise)
-    done = trueline(tmp_path, "train", str(noise), "--target", "y", "--promote", "--json", *QUICK)
-    assert done.returncode == 1
-    version = json.loads(done.stdout.splitlines()[-1])["model_version"]
-    assert f"Stored noise:{version}" in done.stdout
-    assert "beats predicting the mean" in done.stderr
+    process = trueline(tmp_path, "train", str(noise), "--target", "y", "--promote", "--json", *QUICK)
+    assert process.returncode == 1
+    version = json.loads(process.stdout.splitlines()[-1])["model_version"]
+    assert f"Stored noise:{version}" in process.stdout
+    assert "beats predicting the mean" in process.stderr
     assert LocalRegistry(tmp_path).alias("noise") is None
 
 
@@ -96,11 +96,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
     before = LocalRegistry(tmp_path).resolve("h:champion")
     # The first is found before training; of the second the model's own files do not fit, as on a disk that fills up.
     for limit, is_trained in ((20_000, False), (SMALL_STORE, True)):
-        done = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", *QUICK, file_limit=limit)
-        assert done.returncode == 1
-        assert "Nothing was stored" in done.stderr
-        assert "Traceback" not in done.stderr
-        assert ("postcode" in done.stderr) == is_trained
+        process = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", *QUICK, file_limit=limit)
+        assert process.returncode == 1
+        assert "Nothing was stored" in process.stderr
+        assert "Traceback" not in process.stderr
+        assert ("postcode" in process.stderr) == is_trained
         assert LocalRegistry(tmp_path).versions("h") == [before.version]
         assert LocalRegistry(tmp_path).resolve("h:champion") == before
         assert not list(tmp_path.glob("trueline/staging/*"))
@@ -109,11 +109,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
 @pytest.mark.parametrize("inside", ["", "store", "store/of/mine"])
 def test_case_onetrainer_168_a_store_that_is_a_file_is_told_before_the_table_is_read(data, tmp_path, inside):
     (tmp_path / "file").write_text("")
-    done = trueline(tmp_path / "file" / inside, "train", str(data), "--target", "price", *QUICK)
-    assert done.returncode == 1
-    (said,) = done.stderr.strip().splitlines()
-    assert said.startswith("Error: Expected a model store that can be written, in BENTOML_HOME=")
-    assert "postcode" not in done.stderr
+    process = trueline(tmp_path / "file" / inside, "train", str(data), "--target", "price", *QUICK)
+    assert process.returncode == 1
+    (message,) = process.stderr.strip().splitlines()
+    assert message.startswith("Error: Expected a model store that can be written, in BENTOML_HOME=")
+    assert "postcode" not in process.stderr
 
 
 def test_a_version_from_an_earlier_one(data, tmp_path):
@@ -123,13 +123,13 @@ def test_a_version_from_an_earlier_one(data, tmp_path):
     new = tmp_path / "new.csv"
     mixed_table(120, seed=3).with_columns(floor=pl.int_range(120) % 5).write_csv(new)
     options = ("--target", "price", "--name", "h", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2")
-    done = trueline(tmp_path, "train", str(new), "--init", "h", *options, "--json")
-    assert done.returncode == 0, done.stderr
-    assert f"Note: Started from h:{version}: " in done.stderr
-    assert "weights agree; new to it, or other than it knew them: 'floor'." in done.stderr
-    assert f"The figures hold for rows that h:{version} has not seen" in done.stderr
-    started = json.loads(done.stdout.splitlines()[-1])["model_version"]
-    init = LocalRegistry(tmp_path).manifest("h", started).lineage.init
+    process = trueline(tmp_path, "train", str(new), "--init", "h", *options, "--json")
+    assert process.returncode == 0, process.stderr
+    assert f"Note: Started from h:{version}: " in process.stderr
+    assert "weights agree; new to it, or other than it knew them: 'floor'." in process.stderr
+    assert f"The figures hold for rows that h:{version} has not seen" in process.stderr
+    new_version = json.loads(process.stdout.splitlines()[-1])["model_version"]
+    init = LocalRegistry(tmp_path).manifest("h", new_version).lineage.init
     assert (init.model_version, init.features_anew) == (version, ("floor",))
 
 
@@ -147,33 +147,33 @@ def test_a_models_default_name_is_its_files(data, name):
     assert default_name(data) == name
 
 
-@pytest.mark.parametrize(("flags", "asked"), [(["--stream"], True), (["--no-stream"], False), ([], None)])
-def test_a_table_is_streamed_as_asked(flags, asked, data, tmp_path, monkeypatch):
-    seen = []
+@pytest.mark.parametrize(("flags", "stream"), [(["--stream"], True), (["--no-stream"], False), ([], None)])
+def test_a_table_is_streamed_as_asked(flags, stream, data, tmp_path, monkeypatch):
+    requested = []
 
     def stop(request, *_args):
-        seen.append(request.stream)
+        requested.append(request.stream)
         raise DataError("Enough.")
 
     monkeypatch.setattr("training.train.train", stop)
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
     CliRunner().invoke(cli, ["train", str(data), "--target", "price", *flags])
-    assert seen == [asked]
+    assert requested == [stream]
 
 
 def test_the_note_and_what_was_typed_go_with_the_version(data, tmp_path, monkeypatch, capsys):
-    seen = []
+    requests = []
 
     def stop(request, *_args):
-        seen.append(request)
+        requests.append(request)
         raise DataError("Enough.")
 
     monkeypatch.setattr("training.train.train", stop)
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path))
     typed = [str(data), "--target", "price", "--preset", "fast", "--set", "epochs=2", "--set", "hidden=[8]"]
     run(["train", *typed, "--no-stream", "--note", "  two\nlines [/] ", "--promote", "--json"])
-    assert seen[0].note == "two lines [/]"
-    assert seen[0].command == (*typed, "--no-stream")
+    assert requests[0].note == "two lines [/]"
+    assert requests[0].command == (*typed, "--no-stream")
     code = run(["train", *typed, "--note", "x" * 501])
     assert code == 2
     assert "Expected a --note of up to 500 characters. Received: 501." in capsys.readouterr().err

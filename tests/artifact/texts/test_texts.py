@@ -38,26 +38,26 @@ def test_whole_columns_are_read_as_single_texts_are(texts, text_format):
     column = pl.Series("x", texts, dtype=pl.String)
     cleaned = plain_texts(column)
     assert cleaned.to_list() == [plain(text) for text in texts]
-    known = text_format.missing_values
+    markers = text_format.missing_values
     for dates in (False, True):
-        found = are_markers(cleaned, known, dates=dates).to_list()
-        assert found == [is_marker(plain(text), known, dates=dates) for text in texts]
+        result = are_markers(cleaned, markers, dates=dates).to_list()
+        assert result == [is_marker(plain(text), markers, dates=dates) for text in texts]
     without = text_format.model_copy(update={"missing_values": ()})
     assert numbers(cleaned, without).to_list() == [read_number(text, without) for text in texts]
     stripped = [text.strip(SPACES) for text in texts]
-    assert words(column, known).to_list() == [t if t and t not in known else None for t in stripped]
+    assert words(column, markers).to_list() == [t if t and t not in markers else None for t in stripped]
 
 
 @given(st.lists(TEXTS, max_size=12), FORMATS, st.sampled_from(["number", "boolean", "datetime", "category"]))
 def test_predict_and_the_service_read_a_column_alike(texts, text_format, kind):
     feature = Feature(name="x", kind=kind, text=text_format, parts=("days",) if kind == "datetime" else ())
-    found = feature_values(pl.Series("x", texts, dtype=pl.String), feature)
+    values = feature_values(pl.Series("x", texts, dtype=pl.String), feature)
     by_one = read_texts(feature, texts)
-    if found.dtype == pl.String and kind != "category":
+    if values.dtype == pl.String and kind != "category":
         # Some text does not fit; both leave it to the encoder.
         assert any(isinstance(value, str) for value in by_one)
         return
-    whole = found.to_numpy() if kind == "datetime" else found.to_list()
+    whole = values.to_numpy() if kind == "datetime" else values.to_list()
     for one, other in zip(by_one, whole, strict=True):
         missing = other is None or (kind == "datetime" and np.isnat(other))
         assert one is None if missing else one == other
@@ -92,8 +92,8 @@ DATES = st.from_regex(
 @given(st.lists(DATES | TEXTS, max_size=20), st.sampled_from([PLAIN, TextFormat(order="dmy"), TextFormat(order="mdy")]))
 def test_days_and_times_that_are_read_apart_are_those_that_are_read_together(texts, text_format):
     cleaned = plain_texts(pl.Series("x", texts, dtype=pl.String))
-    found = moments(cleaned, text_format, many=0).to_physical().to_list()
-    assert found == [read_moment(text, text_format) for text in texts]
+    values = moments(cleaned, text_format, many=0).to_physical().to_list()
+    assert values == [read_moment(text, text_format) for text in texts]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_a_schema_without_formats_has_the_digest_that_it_always_had():
         features=(Feature(name="a", kind="number"),), targets=(Target(name="y", minimum=0, maximum=1, std=1),)
     )
     assert "text" not in schema.model_dump_json()
-    kept = schema.model_copy(update={"features": (Feature(name="a", kind="number", text=TextFormat(decimal=",")),)})
-    assert kept.digest() != schema.digest()
-    assert FeatureSchema.model_validate_json(kept.model_dump_json()) == kept
+    written = schema.model_copy(update={"features": (Feature(name="a", kind="number", text=TextFormat(decimal=",")),)})
+    assert written.digest() != schema.digest()
+    assert FeatureSchema.model_validate_json(written.model_dump_json()) == written
 
 
 @pytest.mark.parametrize(
