@@ -24,7 +24,7 @@ class TruelineError(Exception):
 
 
 class DataError(TruelineError):
-    """What the caller gave is wrong: a file, a column, a value, a name."""
+    """A file, a column, a value or a name that the caller gave is wrong."""
 
     exit_code = 2
 

@@ -92,6 +92,6 @@ class Lineage(Frozen):
 
     @property
     def computed(self) -> str:
-        """What computed the weights, in words."""
+        """Backend, device and precision that computed the weights, in words."""
         several = "" if self.distribution == "one device" else f", {self.distribution}"
         return f"{self.backend} on {self.device}, {self.precision}{several}"

@@ -108,7 +108,7 @@ def build_graph(schema: FeatureSchema, *, hidden: Sequence[int] = (16, 16), seed
         filled = node("Where", [missing, constant("median", (low + high) / 2), "numeric"], "filled")
         centred = node("Sub", [filled, constant("centre", (low + high) / 2)], "centred")
         scaled = node("Div", [centred, constant("scale", np.maximum(high - low, 1e-6) / 2)], "scaled")
-        # 1e30 is a legal number: without an end the graph would answer infinity.
+        # 1e30 is a legal number: without a limit the graph would answer infinity.
         bounded = node("Clip", [scaled, constant("least", -8.0), constant("most", 8.0)], "bounded")
         parts += [bounded, node("Cast", [missing], "flag", to=TensorProto.FLOAT)]
         width += 2 * k

@@ -57,7 +57,7 @@ def build_network(schema: FeatureSchema, *, hidden: Sequence[int] = (16, 16), se
     n_targets = len(schema.targets)
     scaling = TargetScaling([0.0] * n_targets, [target.std for target in schema.targets])
     model = keras.Model(inputs, scaling(keras.layers.Dense(2 * n_targets)(x)))
-    # The export asks for a model that was called.
+    # The export needs a model that was called once.
     model({name: getattr(X, name) for name in inputs})
     return model
 

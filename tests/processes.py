@@ -1,4 +1,4 @@
-"""Processes that tests start, of which nothing outlives the test."""
+"""Processes that tests start, and that end with the test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
-    """This process's environment without what would steer BentoML, Trueline or Python; ``home`` is BENTOML_HOME."""
+    """This process's environment without variables of BentoML, Trueline or Python; ``home`` is BENTOML_HOME."""
     steering = ("BENTOML_", "TRUELINE_", "PROMETHEUS_", "PYTHON", "VIRTUAL_ENV", "COVERAGE_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
     quiet = {"BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1"}

@@ -114,14 +114,14 @@ def test_layers_are_imported_only_by_the_keras_runtime_and_by_training():
 def test_tensorflow_is_imported_only_by_training_and_its_runtime_and_only_when_used():
     imports = [i for i in IMPORTS if i.package in TENSORFLOW]
     users = ("training/", "artifact/runtimes/by_tensorflow.py")
-    # A loop is its backend's, and is imported when one is opened.
+    # Each loop needs its backend, and is imported when it is opened.
     loops = ("training/fit/loops/tensorflow.py",)
     assert [i for i in imports if not i.file.startswith(users) or not (i.lazy or i.file in loops)] == []
 
 
 def test_the_command_line_imports_what_is_slow_only_when_used():
     slow = HEAVY | {"bentoml", "onnxruntime", "training", "service"}
-    # An estimator of scikit-learn is one of its classes; the module is imported when the class is asked for.
+    # An estimator derives from scikit-learn's classes; its module is imported when the class is used.
     estimator = ("trueline/regressor.py", "sklearn")
     assert [i for i in of("trueline") if i.package in slow and not i.lazy and (i.file, i.package) != estimator] == []
 

@@ -51,7 +51,7 @@ def room_of(file: str) -> str:
 
 
 def rooms_of(package: str) -> list[tuple[str, str]]:
-    """Each room and what the page says it is, from the top to the ground. ``make docs`` writes it."""
+    """Each room and its line in the page, from the top to the ground; ``make docs`` writes them."""
     part = PAGE.partition(f"### {package}/\n")[2].partition("\n#")[0]
     return re.findall(r"^\| `([\w./]+)` \| (.*) \|$", part, re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""Whatever the table: train, save, load, serve, and the answers over HTTP are the training process's own."""
+"""For any table: after training, saving, loading and serving, answers over HTTP equal those of the training process."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def inner_app(*_: object) -> None:
     raise AssertionError("a prediction never reaches BentoML's app")
 
 
-# Each example trains a network: few of them, and none spent on shrinking a failure.
+# Each example trains a network: so there are few, and failures are not shrunk.
 @settings(
     max_examples=6,
     deadline=None,
@@ -90,7 +90,7 @@ def test_a_served_version_answers_as_the_training_process(tmp_path_factory, kind
     home = tmp_path_factory.mktemp("home")
     frame = table(kinds, n_categories, target, seed)
     frame.write_parquet(home / "table.parquet")
-    # Rows held out and no refit, so that what training measured is what is served.
+    # Rows are held out without a refit, so that the measured network is served.
     config = TrainConfig(
         model="mlp", folds=1, repeats=1, refit=False, epochs=1, hidden=(8,), embedding_bins=4, seed=seed
     )
@@ -105,11 +105,11 @@ def test_a_served_version_answers_as_the_training_process(tmp_path_factory, kind
     by_columns = asyncio.run(served(home, {"columns": columns}))
     value = np.array([p["value"] for p in by_rows["predictions"]])
     assert by_columns["columns"]["value"] == value.tolist()
-    # What came over HTTP are the bits of the version on training's own encoding of the rows.
+    # The answers over HTTP equal, to the bit, those of the version to the rows as training encodes them.
     indices = np.sort(prepared.plan.parts.test)
     answer = Predictor.load(LocalRegistry(home).resolve("m").path).predict(prepared.rows(indices)[0])
     for name in ("value", "lower", "upper"):
         np.testing.assert_array_equal([p[name] for p in by_rows["predictions"]], getattr(answer, name)[:, 0])
-    # Training measured the network itself, before anything was saved: what serves is it, within the export's parity.
+    # Training measured the network before it was saved: the served one equals it within the export's parity.
     rmse = float(np.sqrt(np.mean(np.square(value - test["y"].to_numpy()))))
     assert rmse == pytest.approx(manifest.metrics["y"]["rmse"], rel=1e-5, abs=2e-5 * prepared.schema.targets[0].std)

@@ -210,7 +210,7 @@ def load(model: str, *, runtime: Runtime = "auto", registry: Registry | None = N
         registry: where it is stored. Defaults to the store that ``BENTOML_HOME`` names.
 
     Raises:
-        NotFoundError: no such model or version; the message lists those there are.
+        NotFoundError: no such model or version; the message lists those that exist.
         ArtifactError: its manifest is damaged.
     """
     store = registry or environment.registry()

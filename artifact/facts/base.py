@@ -1,4 +1,4 @@
-"""What every fact is: a record with types, and a sentence made from it for people."""
+"""The base of every fact: a record with types, and a sentence made from it for people."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ _PREVIOUS = 50
 
 
 class Alias(BaseModel):
-    """What an alias points to.
+    """The state of an alias: the version that it points to.
 
     Attributes:
-        version: the version.
+        version: the version that the alias points to.
         previous: former champions, the latest last; ``rollback`` returns to it. Empty for a challenger.
         changed_at: since when, ISO 8601, UTC.
     """

@@ -49,7 +49,7 @@ class Registry(Protocol):
         """A version in a local folder.
 
         Raises:
-            NotFoundError: no such model or version; the message lists those there are.
+            NotFoundError: no such model or version; the message lists those that exist.
         """
         ...
 
@@ -59,7 +59,7 @@ class Registry(Protocol):
         A name alone means its champion, or its newest version where it has no champion.
 
         Raises:
-            NotFoundError: no such model, version or alias; the message lists those there are.
+            NotFoundError: no such model, version or alias; the message lists those that exist.
         """
         ...
 

@@ -170,7 +170,7 @@ class FeatureSchema(BaseModel):
         """The feature of that name.
 
         Raises:
-            DataError: no such feature; the message lists those there are.
+            DataError: no such feature; the message lists the features.
         """
         for feature in self.features:
             if feature.name == name:

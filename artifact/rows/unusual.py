@@ -31,7 +31,7 @@ class RowWarning(NamedTuple):
 
 
 class NumericChecks:
-    """What the schema asks of numbers, booleans and datetimes.
+    """The checks of the schema for numbers, booleans and datetimes.
 
     Args:
         features: one for each column of the matrices, in schema order.

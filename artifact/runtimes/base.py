@@ -29,7 +29,7 @@ OTHER_TOLERANCE = 1e-4
 
 
 class Outputs(NamedTuple):
-    """What the network answers, target offset not yet added.
+    """The network's answers, target offset not yet added.
 
     Attributes:
         value: float32 (n_samples, n_targets).

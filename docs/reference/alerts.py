@@ -13,7 +13,7 @@ RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 
 
 def alerts() -> str:
-    """Every alert: its severity, how long it waits, and what Prometheus says of it."""
+    """Every alert: its severity, how long it waits, and its text in Prometheus."""
     rules = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"][0]["rules"]
     return bullets(
         (

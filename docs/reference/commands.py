@@ -34,7 +34,7 @@ def command(name: str) -> click.Command:
     """A command of the command line."""
     command_object = cli.get_command(click.Context(cli), name)
     if command_object is None:
-        raise ValueError(f"Expected a command that there is. Received: '{name}'.")
+        raise ValueError(f"Expected a command that exists. Received: '{name}'.")
     return command_object
 
 

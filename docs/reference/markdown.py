@@ -85,7 +85,7 @@ def check_names(kind: str, texts: Mapping[str, str], names: Collection[str]) -> 
     """
     for name in texts:
         if name not in names:
-            raise ValueError(f"Expected a {kind} that there is. Received: '{name}'. Take it out of the page.")
+            raise ValueError(f"Expected a {kind} that exists. Received: '{name}'. Take it out of the page.")
 
 
 def pretty_json(document: Any, column: int = 0, behind: int = 0) -> str:

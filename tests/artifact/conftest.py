@@ -1,4 +1,4 @@
-"""What the artifact tests share: a registry, and a whole version to be damaged."""
+"""Fixtures of the artifact tests: a registry, and a whole version that tests may damage."""
 
 import shutil
 
@@ -8,7 +8,7 @@ from hypothesis import settings
 from artifact.registry.local import LocalRegistry
 from tests.builders import write_version
 
-# The same examples on every machine, however slow it is, and nothing written beside the code.
+# The same examples on every machine, without a time limit, and no files beside the code.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
 

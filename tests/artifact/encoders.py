@@ -1,4 +1,4 @@
-"""Encoders of one feature, and what they make of values."""
+"""Encoders of one feature, and the results of encoding values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: any schema, and rows that are legal under it."""
+"""Hypothesis strategies: any schema, and rows that it allows."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_case_v25_a_rollback_that_has_nowhere_to_go_says_what_to_do(registry):
     with pytest.raises(DataError, match=rf"Received: houses:{first}, which .* `trueline promote houses:{other}`\."):
         registry.rollback("houses")
     shutil.rmtree(registry.models / "houses" / second)
-    # Neither champion is left; what is there can be promoted.
+    # Both champions are deleted; the version that is left can be promoted.
     with pytest.raises(DataError, match=rf"Received: houses:{second}|Received: houses:{first}"):
         registry.rollback("houses")
 

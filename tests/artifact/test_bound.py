@@ -1,4 +1,4 @@
-"""Runs over buffers that stay give what ``session.run`` gives, to every caller his own."""
+"""Runs over reused buffers give the answers of ``session.run``, and each caller gets its own."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -21,7 +21,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def outcome(call: Any, *args: Any, **kwargs: Any) -> Any:
-    """What a call gave, to the last bit, or what it refused."""
+    """The result of a call, to the last bit, or its refusal."""
     try:
         encoded: Encoded = call(*args, **kwargs)
     except SchemaMismatchError as error:

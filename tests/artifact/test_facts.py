@@ -1,4 +1,4 @@
-"""Facts: each has its field and its sentence; a manifest without any is what it always was."""
+"""Facts: each has its field and its sentence; a manifest without facts keeps its bytes."""
 
 from __future__ import annotations
 

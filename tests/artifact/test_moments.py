@@ -1,4 +1,4 @@
-"""Moments at the ends of the calendar and beyond: told, shown and read without a traceback."""
+"""Moments at the ends of the calendar and beyond are read and written without a traceback."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_warning_names_a_moment_outside_a_range_at_the_ends():
 
 
 def test_a_moment_that_no_text_can_hold_is_missing():
-    """As training takes it; some databases write "infinity" so."""
+    """As in training: some databases write "infinity" this way."""
     moments = np.array(["2024-01-01", "12000-01-01", "-0005-01-01"], "datetime64[ms]")
     encoded = Encoder(dated(0, LAST_SECOND, missing="impute")).encode_columns({"until": moments})
     assert np.isnan(encoded.numeric[:, 0]).tolist() == [False, True, True]

@@ -27,7 +27,7 @@ def rewrite(folder, name, change):
 
 
 class EchoRuntime:
-    """Answers each row's first number for every target, with a spread of 1."""
+    """A runtime that answers each row's first number for every target, with a spread of 1."""
 
     name, device = "echo", "cpu"
 

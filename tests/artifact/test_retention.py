@@ -1,4 +1,4 @@
-"""What leaves the store, and what never does."""
+"""Which versions may leave the store, and which never do."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def test_what_serves_and_what_a_rollback_returns_to_stay(registry):
 
 def test_the_former_champion_is_the_one_that_rollback_finds_after_others_have_gone(registry):
     a, b, c = promoted(registry, 3)
-    # a, b, c, a: b was left long ago, c goes back to.
+    # The champions were a, b, c, a: a rollback returns to c, not to b.
     registry.promote(f"houses:{a}")
     assert reserved(registry, "houses") == {a: "champion", c: "former champion"}
     delete(registry, f"houses:{b}")

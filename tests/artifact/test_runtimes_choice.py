@@ -1,4 +1,4 @@
-"""Which runtime and which device a version is opened with, ONNX Runtime's providers played by a fake."""
+"""The runtime and the device that open a version, with a fake for ONNX Runtime's providers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REAL = ort.InferenceSession
 
 
 class FakeGpu:
-    """An onnxruntime that lists CUDA; its sessions compute on the CPU and say what they were asked for.
+    """An onnxruntime that lists CUDA; its sessions compute on the CPU and record the providers that were requested.
 
     Attributes:
         requested: the providers of each session.
@@ -120,7 +120,7 @@ def test_a_folder_without_any_model_misses_the_usual_one(tmp_path):
 
 
 def with_copy(folder, tolerance, **options):
-    """Another network in the place of the int8 copy, and the manifest that goes with it."""
+    """Put another network in place of the int8 copy, with a manifest that fits."""
     other = folder.parent / "other"
     other.mkdir()
     write_version(other, "v1", **options)
@@ -166,7 +166,7 @@ print(answers.value.shape)
 
 
 def test_a_product_for_each_column_answers_no_rows(tmp_path):
-    """As in an embedding of each number; given no rows, ONNX Runtime 1.31 ends the process, so in one of its own."""
+    """A graph with one embedding for each number. With no rows ONNX Runtime 1.31 ends the process, so it gets its own."""
     numeric, value = (
         helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", k]) for n, k in (("numeric", 2), ("value", 1))
     )

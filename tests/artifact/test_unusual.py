@@ -75,7 +75,7 @@ def test_faults_come_in_row_order_and_stop_at_the_limit():
 def test_refusing_many_unseen_categories_does_not_compare_them_all():
     names = tuple(f"a category with a long name, number {i}" for i in range(1000))
     encoder = encoder_of("category", categories=names, unseen="refuse")
-    # Of the processor: other work on the machine does not count.
+    # Processor time: other work on the machine does not count.
     began = time.process_time()
     assert (
         len(faults(encoder, *(f"a katagory with a long name, numbr {i % 150}" for i in range(20_000)))) == FAULT_LIMIT

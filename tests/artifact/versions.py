@@ -8,7 +8,7 @@ from tests.processes import ROOT
 
 
 def add(registry, name="houses", **options):
-    """A version with a manifest and no model: enough for whatever only moves versions about."""
+    """A version with a manifest and no model: enough for tests that only move versions."""
     with registry.create(name) as (version, folder):
         build_manifest(build_schema(), name, version, **options).write(folder)
     return version

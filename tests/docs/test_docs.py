@@ -1,4 +1,4 @@
-"""The documentation is complete and names only what there is."""
+"""The documentation is complete and names only things that exist."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from trueline.main import COMMANDS, cli
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in ROOT.glob("docs/**/*.md")}
 PAGES["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
 HTTP, CLI, TRAINING = (PAGES[f"docs/{name}.md"] for name in ("http", "cli", "training"))
-# First folders of paths that the pages may name: a container's, every machine's, and those of examples.
+# First folders of paths that the pages may name: those of containers, of every machine, and of examples.
 KNOWN_FOLDERS = {"opt", "dev", "srv", "var", "etc", "v1", "v2", "inference.GRPCInferenceService", "static_content"}
 
 
@@ -124,7 +124,7 @@ def test_every_header_that_the_service_reads_or_writes_is_documented_and_no_othe
                     sent.add(text)
     from_elsewhere = {"date", "origin"} | {name for name in listed if name.startswith("access-control-")}
     assert listed == sent | from_elsewhere
-    # A browser's page may read those that are ours, where another origin is allowed at all.
+    # Where another origin is allowed, a browser's page may read Trueline's own headers.
     assert {name for name in sent if name.startswith("x-")} - {"x-api-key"} <= set(EXPOSED)
 
 
@@ -158,7 +158,7 @@ def test_every_link_and_file_that_a_page_names_exists(page):
         assert target_path.exists(), target
         assert not anchor or anchor in anchors(target_path.read_text(encoding="utf-8")), target
     if "decisions" in page:
-        return  # they tell what was, too
+        return  # decisions may name former files too
     for path in re.findall(r"`((?:artifact|training|service|trueline|tests|benchmarks|examples)/[\w./-]*)`", prose):
         assert path.startswith("trueline/deployments/") or (ROOT / path).exists(), path
 

@@ -1,4 +1,4 @@
-"""What docs/http.md shows is what a service says, word for word but for its figures."""
+"""The examples in docs/http.md are the service's answers, word for word except figures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROW: dict[str, Any] = dict(zip(NAMES, VALUES, strict=True))
 MISSPELT = {("bmy" if name == "bmi" else name): value for name, value in ROW.items()}
 JSON = {"content-type": "application/json"}
 
-# What the page says that an error comes from.
+# The requests from which errors come, as the page says.
 ERRORS: list[tuple[str, dict[str, Any]]] = [
     ("not_json", {"content": b'{"rows": [', "headers": JSON}),
     ("not_found", {"method": "GET", "url": "/predicts"}),

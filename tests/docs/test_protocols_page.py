@@ -1,4 +1,4 @@
-"""docs/protocols.md names every path, method and client call that there is."""
+"""docs/protocols.md names every path, method and client call."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def transcript() -> list[tuple[str, str]]:
 
 
 def words(line: str) -> list[str]:
-    """What stays the same from machine to machine: no figures, versions or verdict."""
+    """The words that are the same on every machine: no figures, versions or verdict."""
     return re.findall(r"[a-z_]{3,}", line.partition("Undecided")[0].partition(":2")[0])
 
 

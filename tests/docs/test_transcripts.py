@@ -1,4 +1,4 @@
-"""Transcripts are what commands print: they are run, and a page that shows another command's is stale."""
+"""Transcripts show what commands print: the commands run, and a page with another command's transcript is stale."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.app.routes import Routes
 from tests.processes import ROOT, clean_environment
 
 HTTP = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
-# What BentoML answers, and examples of paths that there are not.
+# Paths that BentoML answers, and paths that do not exist.
 ELSEWHERE = {"/predicts", "/schema.json"}
 
 
@@ -34,7 +34,7 @@ def documents(page: str) -> list[Any]:
 
 
 def shape(document: Any) -> Any:
-    """Names of members, and kinds of values; of a list the first one's."""
+    """The shape of an answer: names of members and kinds of values; for a list, its first item's."""
     if isinstance(document, dict):
         return {name: shape(value) for name, value in document.items()}
     return [shape(value) for value in document[:1]] if isinstance(document, list) else type(document) in (int, float)
@@ -57,14 +57,14 @@ def test_a_command_is_run_once_and_then_its_output_stays(tmp_path: Path) -> None
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_examples_of_http_are_answered_by_a_service_in_the_shape_that_is_shown(tmp_path: Path) -> None:
-    """All of them up to the errors; versions that nobody trained stand for the page's."""
+    """Run all commands before the errors, with untrained versions in place of the page's."""
     page_text = HTTP.partition("\n## Errors\n")[0]
     page = tmp_path / "http.md"
     instead = iter(('"python -m tests.docs.versions"', '"true"'))
     page.write_text(re.sub(r'"trueline train [^"]*"', lambda _: next(instead), page_text))
     process = run(page, "--run")
     assert process.returncode == 0, process.stderr
-    # The builders' versions have their coverage of a target 'price'.
+    # The builders' versions have a coverage for the target 'price'.
     answers = documents(page.read_text().replace('"price"', '"target"'))
     assert len(answers) > 8
     assert [shape(answer) for answer in answers] == [shape(answer) for answer in documents(page_text)]

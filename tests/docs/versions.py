@@ -1,4 +1,4 @@
-"""``python -m tests.docs.versions``: versions with the features of the pages' models, in a moment, without training."""
+"""``python -m tests.docs.versions``: make versions with the features of the pages' models, without training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``make demo`` from the trained model on: a real service, the call it prints, Ctrl-C."""
+"""``make demo`` after training: a real service, the call that it prints, and Ctrl-C."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``examples/houses.ipynb`` runs as it stands, in a kernel of its own, and shows what its texts promise."""
+"""``examples/houses.ipynb`` runs unchanged in its own kernel, and shows what its texts promise."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ThisPython(KernelSpecManager):
 
 
 def run(notebook: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Execute in a folder that has nothing, with a store of its own."""
+    """Execute in an empty folder, with its own store."""
     for name in [name for name in os.environ if name.startswith(("TF_", "TF2_"))]:
         monkeypatch.delenv(name)
     places = {"HOME": folder, "IPYTHONDIR": folder / "ipython", "JUPYTER_CONFIG_DIR": folder / "jupyter"}
@@ -44,7 +44,7 @@ def run(notebook: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def output_of(cell: Any) -> str:
-    """All that a cell shows, as HTML where there is any."""
+    """The output of a cell, as HTML where it has any."""
     parts = []
     for output in cell.outputs:
         data = output.get("data", {})
@@ -65,7 +65,7 @@ def test_the_notebook_runs_and_shows_progress_verdict_and_answers(tmp_path, monk
     trained = output_of(cell_with(notebook, 'name="houses", preset="fast"'))
     assert "<table>" in trained
     assert "Is a network worth it here?" in trained
-    # The bar was drawn in place of itself, by rich, and is gone.
+    # rich drew the bar in one place, and removed it at the end.
     assert "ipywidgets" not in trained
     assert "Training" not in trained
     assert not re.search(r"Traceback|oneDNN|WARNING", trained)

@@ -1,4 +1,4 @@
-"""The Python API: what it imports, the frames that it takes and gives, and that it does as the commands do."""
+"""The Python API: its imports, its frames, and that it does the same as the commands."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def last_json(out: str) -> dict[str, object]:
 
 
 def table(path: Path, n: int = 20) -> Path:
-    """Rows that fit ``tests.builders.HOUSE_FEATURES``, and a column of no concern."""
+    """Rows that fit ``tests.builders.HOUSE_FEATURES``, and a column that is no feature."""
     frame = pl.DataFrame(
         {
             "id": [f"r{i}" for i in range(n)],
@@ -320,7 +320,7 @@ def test_every_setting_but_the_key_is_a_flag_of_serve(home, capsys, monkeypatch)
         "TRUELINE_LOG_FORMAT": "json",
         "TRUELINE_RUNTIME_FOLDER": str(home.home),
     }
-    # A wrong flag is a wrong command; a wrong setting of the environment is a fault of the start.
+    # A wrong flag exits with 2, a wrong setting in the environment with 1.
     assert call(capsys, "serve", "--max-rows", "0")[0] == 2
     monkeypatch.setenv("TRUELINE_MAX_ROWS", "0")
     code, _, err = call(capsys, "serve")

@@ -17,7 +17,7 @@ from tests.processes import ROOT, clean_environment
 from tests.training.conftest import wavy_table
 from trueline.commands.ended import EndedError, ended_by_signals
 
-# Longer than any of these tests waits.
+# More seconds than any of these tests waits.
 LONG = ("--preset", "fast", "--model", "mlp", "--cv", "2", "--set", "epochs=2000", "--set", "repeats=1")
 
 
@@ -96,7 +96,7 @@ with ended_by_signals(lambda: print("cleaned", flush=True), grace=float(sys.argv
 
 @pytest.mark.parametrize("work", WORK)
 def test_work_that_never_asks_is_ended_after_a_while(work):
-    """The last of them is one call of C, during which Python calls no handler; standard error is held back in all."""
+    """The last is one call of C, during which Python calls no handler; in all, standard error is captured."""
     assert end("0.3", work, [signal.SIGTERM]) == (143, "Ended by SIGTERM. Nothing was stored or changed.\n")
 
 

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of an estimator, each by itself."""
+"""scikit-learn's own checks of an estimator, one test for each."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NOT_EQUAL = (
     "calibrated and refused otherwise."
 )
 EXPECTED = {"check_sample_weight_equivalence_on_dense_data": NOT_EQUAL}
-# A network of two epochs: what is checked is how the estimator behaves, not how good it is.
+# A network of two epochs: the checks look at the estimator's behaviour, not at its accuracy.
 NETWORK = {"folds": 2, "repeats": 1, "epochs": 2, "hidden": [8]}
-# Those of the checks whose tables are large enough for a network, and that ask what ridge regression does not show.
+# The checks whose tables are large enough for a network, and that ridge regression does not cover.
 ON_NETWORKS = {"check_estimators_pickle", "check_regressor_multioutput"}
 
 

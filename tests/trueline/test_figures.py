@@ -1,4 +1,4 @@
-"""Figures that agree with each other: whose they are, what they answer, and on which rows they stand."""
+"""Figures agree with each other, and say which model and which rows they are about."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_evaluate_says_so_where_the_rows_trained_the_version(home, ridge, capsys
 
 
 def test_evaluate_finds_training_rows_among_others(home, ridge, capsys):
-    """Neighbours: a part of the table in another order and format, and the table with new rows below it."""
+    """Similar tables: a part of it in another order and format, and the table with new rows below it."""
     rows(400, 0)[100:200].sample(fraction=1, shuffle=True, seed=1).write_parquet(home / "part.parquet")
     trained_on, err = evaluated(capsys, home / "part.parquet")
     assert not trained_on["same_table"]

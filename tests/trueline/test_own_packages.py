@@ -16,14 +16,14 @@ from tests.processes import ROOT, call, clean_environment, free_port, running, w
 from training.devices.threads import usable_cores
 from trueline.own_packages import NAMES
 
-# What a console script is: the folder of the script is on the path, and the working folder is not.
+# As a console script runs: its own folder is on the path, and the working folder is not.
 CONSOLE = "import sys; sys.path.pop(0); from trueline.main import main; sys.argv[0] = 'trueline'; main()"
 ALL = "import artifact.predictor, service.settings.settings, training.settings.config, trueline.main; print('well')"
 
 
 @pytest.fixture(params=["packages", "folders", "files"])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A user's folder with names of Trueline in it: as packages, as folders without ``__init__.py``, or as files."""
+    """A user's folder that contains names of Trueline: as packages, as folders without ``__init__.py``, or as files."""
     folder = tmp_path / "project"
     folder.mkdir()
     for name in NAMES:
@@ -38,7 +38,7 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def python(folder: Path, *arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A Python in the user's folder, where Trueline is found by the path, as it is where it is installed."""
+    """Run Python in the user's folder, with Trueline on the path as if it were installed."""
     environment = clean_environment(home or folder / "home", PYTHONPATH=str(ROOT))
     command = [sys.executable, *arguments]
     return subprocess.run(
@@ -104,7 +104,7 @@ def test_a_service_serves_from_there(project: Path, tmp_path: Path) -> None:
     assert status == 200, answer
 
 
-# As a notebook does: what it says of itself is not on disk, so the helper process starts without it.
+# As in a notebook: its module is not on disk, so the helper process starts without it.
 TRAINS = """
 import trueline
 from training.evaluation.beside import Comparison

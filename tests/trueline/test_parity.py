@@ -28,7 +28,7 @@ def _cycle(*values: Any, **options: Any) -> pl.Series:
     return pl.Series([values[i % len(values)] for i in range(N)], **options)
 
 
-# As case 30 has them, and neighbours: what training takes as a feature, or leaves out.
+# The columns of case 30 and similar ones, which training takes as features or leaves out.
 COLUMNS: dict[str, pl.Series] = {
     "price": pl.Series(RNG.normal(size=N)),
     "weight": pl.Series(RNG.uniform(1, 2, N)),
@@ -107,5 +107,5 @@ def test_an_infinity_where_nothing_was_missing_is_refused_by_its_row(tmp_path, m
     for command in ("predict", "evaluate"):
         code, _, err = call(capsys, command, "houses", str(path))
         assert code == 2
-        # Counted in the table, rows that are left out too.
+        # Rows are counted in the table, with those that are left out.
         assert "row 4, 'age': Expected a finite number. Received: inf." in err

@@ -1,4 +1,4 @@
-"""What ``trueline predict`` passes through comes out as it came, in every format; answers stand beside it."""
+"""``trueline predict`` passes columns through unchanged, in every format, and adds the answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCHEMA = build_schema(
 READERS = {"csv": pl.read_csv, "parquet": pl.read_parquet, "arrow": pl.read_ipc, "ndjson": pl.read_ndjson}
 ANSWERS = ["value", "lower", "upper", "warnings"]
 FEATURES: dict[str, Any] = {"area": [141.6, 73.8], "town": ["Cern", None]}
-# Case 13's columns, case 30's types, and neighbours: each once would have become a float, a naive moment or a string.
+# Columns of case 13, types of case 30, and similar ones: each once became a float, a naive moment or a string.
 TYPED = {
     "key": pl.Series([2**63 + 1, 2**63 + 2], dtype=pl.UInt64),
     "small": pl.Series([1, None], dtype=pl.Int8),
@@ -48,7 +48,7 @@ TYPED = {
     "yes": pl.Series([True, None]),
     "code": pl.Series(["007", "1E5"]),
 }
-# What a text format cannot hold, and what it writes as text.
+# Types that a text format cannot hold, and types that it writes as text.
 NESTED = ("tags", "point", "pair")
 
 

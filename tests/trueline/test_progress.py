@@ -1,4 +1,4 @@
-"""What ``train`` tells while it works: lines in a log, a bar on a terminal, nothing where nothing is wanted."""
+"""The progress of ``train``: lines in a log, a bar on a terminal, nothing with ``--quiet``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trueline.terminal.progress import Teller, _seconds
 
 
 def output_of(terminal: bool = False, every: float = 60.0, **options: bool) -> tuple[str, str]:
-    """What is written while a small work goes on, and before it ends."""
+    """The output of a pretended training: all of it, and the part after the line on devices."""
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=120, soft_wrap=True, highlight=False)
     with Teller(console, "RMSE", in_unit=True, every=every, **options) as teller:

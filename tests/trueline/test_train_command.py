@@ -25,7 +25,7 @@ from training.settings.config import Preset
 from trueline.main import cli, run
 from trueline.trainer import default_name
 
-# More than is tried before training, less than the largest file of a version.
+# Bytes: more than the probe before training, less than the largest file of a version.
 SMALL_STORE = 270_000
 QUICK = ("--preset", "fast", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2", "--set", "hidden=[8]")
 
@@ -35,7 +35,7 @@ def trueline(home: Path, *arguments: str, file_limit: int | None = None) -> subp
         if file_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
-    # A user's shell has none of what TensorFlow sets in the process that runs the tests.
+    # TensorFlow sets variables in the process of the tests; a user's shell has none of them.
     own = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "TF2_"))}
     environment = {**own, "BENTOML_HOME": str(home), "COLUMNS": "200"}
     command = [sys.executable, "-m", "trueline", *arguments]
@@ -65,7 +65,7 @@ def test_train_promote_evaluate_predict(data, tmp_path):
     assert set(result) == {"model_name", "model_version", "metrics", "verdict", "next", "seconds", "rows"}
     assert (result["model_name"], result["rows"]) == ("my-houses-2024", 240)
     assert LocalRegistry(tmp_path).resolve("my-houses-2024:champion").version == result["model_version"]
-    # A person sees the schema, the comparison and the verdict, and no remark of a library.
+    # The output is the schema, the comparison and the verdict, without a library's remarks.
     assert "postcode" in process.stderr
     assert "hist_gradient_boosting" in process.stdout
     assert "Is a network worth it here?" in process.stdout
@@ -94,7 +94,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
     first = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", "--promote", "--force", *QUICK)
     assert first.returncode == 0, first.stderr
     before = LocalRegistry(tmp_path).resolve("h:champion")
-    # The first is found before training; of the second the model's own files do not fit, as on a disk that fills up.
+    # The first fault is found before training; with the second, the model's files do not fit, as on a filling disk.
     for limit, is_trained in ((20_000, False), (SMALL_STORE, True)):
         process = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", *QUICK, file_limit=limit)
         assert process.returncode == 1

@@ -54,7 +54,7 @@ def test_predict_and_the_service_read_a_column_alike(texts, text_format, kind):
     values = feature_values(pl.Series("x", texts, dtype=pl.String), feature)
     by_one = read_texts(feature, texts)
     if values.dtype == pl.String and kind != "category":
-        # Some text does not fit; both leave it to the encoder.
+        # Some text does not fit: both ways leave it to the encoder.
         assert any(isinstance(value, str) for value in by_one)
         return
     whole = values.to_numpy() if kind == "datetime" else values.to_list()
