@@ -40,7 +40,8 @@ class Verdict(Frozen):
         best_baseline: the baseline with the lowest error.
         metric: the error that was compared, a name of :attr:`Manifest.metrics`: ``rmse`` unless the objective asks for
             another.
-        ratio: the model's error over the best baseline's; with several targets, of the mean of their ratios.
+        ratio: the model's error over the best baseline's; with several targets, each error is first
+            divided by that of predicting the mean, and these are averaged.
         low, high: 95% bootstrap interval of ``ratio`` over paired test rows.
         sentence: the verdict in plain words.
     """

@@ -38,7 +38,7 @@ class AnswerNames(NamedTuple):
 
 
 def answer_names(columns: Sequence[str], targets: Sequence[str]) -> AnswerNames:
-    """Names for the answers that no column of the table has: ``value`` and so on, or with the targets' names before.
+    """Names for the answers that no column of the table has: ``value`` and so on, or else ``TARGET_value`` and so on.
 
     Raises:
         DataError: the table has columns of these names too.

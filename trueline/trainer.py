@@ -184,7 +184,7 @@ def trained(
     with Teller(stderr(), kind.shown, in_unit=kind.in_unit, quiet=quiet, verbose=verbose) as teller:
 
         def stage(name: str) -> None:
-            # The last stage stores the version: after a request to end there must be none.
+            # The last stage stores the version, which must not happen after a request to end.
             raise_if_ended()
             teller.stage(name)
 

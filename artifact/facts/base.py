@@ -16,7 +16,7 @@ class Fact(Frozen):
         raise NotImplementedError
 
 
-# A note about a table or a training: a fact, or a sentence that no fact stands behind.
+# A note about a table or a training: a fact, or a plain sentence.
 Note = str | Fact
 
 

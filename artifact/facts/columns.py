@@ -118,8 +118,8 @@ class Formula(Fact):
 
     Attributes:
         columns: all columns of the formula.
-        form: ``sum``, with differences too; ``weighted sum``; ``product``, with ratios too. A sum gives the target up
-            to a constant summand, a product up to a constant factor.
+        form: ``sum`` (or difference), ``weighted sum``, or ``product`` (or ratio). A sum gives the target up to a
+            constant summand, a product up to a constant factor.
         formula: the formula as people write it, with the names in quotes.
     """
 

@@ -64,7 +64,7 @@ class Facts(Frozen):
         return cls(**fields)
 
     def plus(self, facts: Iterable[Fact]) -> Facts:
-        """These facts and more, of kinds that these do not have."""
+        """These facts with more added, whose kinds must not be here yet."""
         more = Facts.of(facts)
         return self.model_copy(update={name: getattr(more, name) for name in more.model_fields_set})
 

@@ -65,7 +65,7 @@ class Scores(BaseModel):
             thinned = np.sort(scores, axis=0)[ranks - 1]
         else:
             order = np.argsort(scores, axis=0, kind="stable")
-            # A hair is added: a sum of floats may end just below the whole number that it should reach.
+            # A tiny amount is added: a sum of floats may end just below the whole number that it should reach.
             reached = np.cumsum(weight[order], axis=0) * (n / weight.sum()) + 1e-9 * n
             places = [np.minimum(np.searchsorted(column, ranks), len(scores) - 1) for column in reached.T]
             thinned = np.stack([scores[order[i, j], j] for j, i in enumerate(places)], axis=1)

@@ -44,7 +44,7 @@ class Mixture(keras.layers.Layer):
             total = sum(w for _, w in answers)
             shares = [w / total for _, w in answers]
             if name == "spread" and self.normal:
-                # A model without a spread counts as uncertain as the others, around its own value.
+                # A model without a spread is given the spread of the others, around its own value.
                 variance = _sum([ops.square(a[name]) for a, _ in answers], shares)
                 apart = _sum([ops.square(a["value"] - answer["value"]) for a in inputs], weights)
                 answer[name] = ops.sqrt(variance + apart)

@@ -58,7 +58,7 @@ def n_products(columns: int, degree: int) -> int:
 
 
 def _steps(columns: int, degree: int) -> list[tuple[Any, Any]]:
-    """From each degree to the next: which product is multiplied with which column, int32 (n_products,) each."""
+    """For each degree: products of the degree below, and the columns that multiply them, int32 (n_products,) each."""
     steps = []
     before: dict[tuple[int, ...], int] = {(i,): i for i in range(columns)}
     for size in range(2, degree + 1):

@@ -1,4 +1,4 @@
-"""From the outputs of all networks and members to one answer in the target's unit, inside the graph."""
+"""Turns the outputs of all networks and members into one answer in the target's unit, inside the graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras import ops
 
 # Spreads are kept within e^-7 and e^4 standard deviations: an answer needs a width that is above 0 and finite.
 _LOG_SPREAD = (-7.0, 4.0)
-# Limits of a rate's logarithm and of a probability, in the loss as in the answer: float32 tells no others apart.
+# Limits of a rate's logarithm and of a probability, in the loss and in the answer: float32 resolves none beyond.
 LOG_RATE = (-15.0, 15.0)
 PROBABILITY = (1e-5, 1 - 1e-5)
 # Least gap between neighbouring quantiles, in standard deviations: above what float32 loses when the mean is added.

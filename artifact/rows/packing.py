@@ -1,4 +1,4 @@
-"""Packs rows of numbers into a matrix, in the fastest way that Python has; nearly all rows are such."""
+"""Packs rows of numbers into a matrix, in the fastest way that Python has."""
 
 from __future__ import annotations
 

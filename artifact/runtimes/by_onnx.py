@@ -59,7 +59,7 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Spinning threads burn the core that the event loop needs.
+        # Spinning threads would take the core that the event loop needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.name = name
         self._session, self.device = _open(ort, path, options, device)

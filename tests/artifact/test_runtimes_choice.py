@@ -166,7 +166,7 @@ print(answers.value.shape)
 
 
 def test_a_product_for_each_column_answers_no_rows(tmp_path):
-    """A graph with one embedding for each number. With no rows ONNX Runtime 1.31 ends the process, so it gets its own."""
+    """A graph with one embedding for each number. ONNX Runtime 1.31 ends the process at no rows, so it gets its own."""
     numeric, value = (
         helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", k]) for n, k in (("numeric", 2), ("value", 1))
     )

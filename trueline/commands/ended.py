@@ -32,7 +32,7 @@ class EndSignals:
     """The last signal that came within :func:`ended_by_signals`.
 
     Attributes:
-        number: of the signal, or None.
+        number: the signal's number, or None.
 
     An exception from a signal's handler interrupts whatever line runs: TensorFlow and Keras lose it, break while they
     are imported, or crash. So the work calls :meth:`raise_if_any` where it can end cleanly.
