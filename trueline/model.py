@@ -129,7 +129,8 @@ class Model:
             why: the reason, for the history.
 
         Raises:
-            RefusedError: the model does not beat the mean, and ``force`` is False; or another version was promoted meanwhile.
+            RefusedError: the model does not beat the mean, and ``force`` is False; or another version was promoted
+                meanwhile.
             ArtifactError: the version does not load.
         """
         entry = self._store.deployment(self.name)

@@ -1,4 +1,4 @@
-"""The aliases of a model: names for the versions that its deployment log has live and tries."""
+"""The aliases of a model: names for the versions that are live or tried by its deployment log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from artifact.registry.entry import Entry, former_champions
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 ALIASES = (CHAMPION, CHALLENGER)
-# So many former versions are listed.
+# The largest number of former versions that an alias lists.
 _PREVIOUS = 50
 
 
@@ -21,7 +21,7 @@ class Alias(BaseModel):
     Attributes:
         version: the version that the alias points to.
         previous: former champions, the latest last; ``rollback`` returns to it. Empty for a challenger.
-        changed_at: since when, ISO 8601, UTC.
+        changed_at: since when it points there, ISO 8601, UTC.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,10 +32,10 @@ class Alias(BaseModel):
 
 
 def alias_of(entries: Sequence[Entry], alias: str) -> Alias | None:
-    """What an alias points to by a log.
+    """The state of an alias by a deployment log.
 
     Args:
-        entries: of the log, the oldest first.
+        entries: entries of the log, the oldest first.
         alias: ``champion`` or ``challenger``.
 
     Returns:

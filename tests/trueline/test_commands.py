@@ -210,7 +210,7 @@ def test_models_show_promote_and_rollback(home, capsys):
 
 def test_history_says_what_was_live_by_whom_and_why(home, capsys):
     first, second = build_version(home), build_version(home, seed=1)
-    assert "Nothing of 'houses' was ever live. Promote a version" in call(capsys, "history", "houses")[1]
+    assert "No version of 'houses' was ever live. Promote a version" in call(capsys, "history", "houses")[1]
     call(capsys, "promote", f"houses:{first.version}", "--why", "the first [one]")
     call(capsys, "promote", f"houses:{second.version}")
     call(capsys, "rollback", "houses", "--why", "too high for flats")

@@ -1,4 +1,4 @@
-"""``trueline promote``, ``rollback`` and ``history``: what is live of a model, and what was."""
+"""``trueline promote``, ``rollback`` and ``history``: which version of a model is live, and which ones were."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ why_option = click.option("--why", metavar="TEXT", default="", help="The reason,
 
 @click.command("promote")
 @click.argument("model")
-@click.option("--force", is_flag=True, help="Even if the model does not beat predicting the mean.")
+@click.option("--force", is_flag=True, help="Promote even a model that does not beat predicting the mean.")
 @why_option
 @json_option
 def promote_command(model: str, force: bool, why: str, as_json: bool) -> None:
-    """Make a version the champion; running services take it live. MODEL is NAME:VERSION, or NAME for the newest.
+    """Make a version the champion; running services start to serve it. MODEL is NAME:VERSION, or NAME for the newest.
 
     \b
     Example:
@@ -31,13 +31,13 @@ def promote_command(model: str, force: bool, why: str, as_json: bool) -> None:
     from artifact.predictor import Predictor
 
     store = registry()
-    name, _, wanted = model.partition(":")
-    if not wanted and store.versions(name):
+    name, _, wanted_version = model.partition(":")
+    if not wanted_version and store.versions(name):
         model = f"{name}:{store.versions(name)[-1]}"
     version = store.resolve(model)
-    # What is live now is what the version is to take the place of: if that changes meanwhile, the log refuses.
+    # The version replaces the one that is live now: if that one changes meanwhile, the log refuses.
     entry = store.deployment(version.name)
-    # A version that does not load must never become what serves.
+    # A version that does not load must never become the champion.
     Predictor.load(version.path)
     store.promote(
         f"{version.name}:{version.version}",
@@ -45,7 +45,7 @@ def promote_command(model: str, force: bool, why: str, as_json: bool) -> None:
         statement=Statement(why, "trueline promote"),
         after=0 if entry is None else entry.number,
     )
-    _changed(version.name, version.version, "Promoted", as_json)
+    _report(version.name, version.version, "Promoted", as_json)
 
 
 @click.command("rollback")
@@ -60,14 +60,14 @@ def rollback_command(name: str, why: str, as_json: bool) -> None:
       trueline rollback houses --why "too high for flats"
     """
     version = registry().rollback(name, statement=Statement(why, "trueline rollback"))
-    _changed(version.name, version.version, "Rolled back to", as_json)
+    _report(version.name, version.version, "Rolled back to", as_json)
 
 
 @click.command("history")
 @click.argument("name")
 @json_option
 def history_command(name: str, as_json: bool) -> None:
-    """List what was live of a model, the newest first: since when, by whom, and why.
+    """List the versions of a model that were live, the newest first: since when, by whom, and why.
 
     \b
     Example:
@@ -86,25 +86,25 @@ def history_command(name: str, as_json: bool) -> None:
     if entries:
         out.print(_table(entries))
     elif not problem:
-        out.print(f"Nothing of '{name}' was ever live. Promote a version: trueline promote {name}:VERSION")
+        out.print(f"No version of '{name}' was ever live. Promote a version: trueline promote {name}:VERSION")
     if problem:
         out.print(Text(problem))
 
 
 def _table(entries: list[Entry]) -> Table:
-    """One line an entry, columns without a value left out."""
+    """One line for each entry; columns without a value are left out."""
     lines = [_line(entry) for entry in reversed(entries)]
     table = Table()
-    shown = [name for name in lines[0] if any(line[name] for line in lines)]
-    for name in shown:
+    names = [name for name in lines[0] if any(line[name] for line in lines)]
+    for name in names:
         table.add_column(name, no_wrap=name in ("champion", "challenger"), overflow="fold")
     for line in lines:
-        table.add_row(*(Text(line[name]) for name in shown))
+        table.add_row(*(Text(line[name]) for name in names))
     return table
 
 
 def _line(entry: Entry) -> dict[str, str]:
-    """The cells of one entry by their column."""
+    """The cells of one entry, by column."""
     share = f" {entry.share:.0%}" if entry.share else ""
     refused = ", ".join(gate.gate for gate in entry.gates if not gate.passed and gate.gate not in entry.forced)
     return {
@@ -122,8 +122,8 @@ def _line(entry: Entry) -> dict[str, str]:
     }
 
 
-def _changed(name: str, version: str, what: str, as_json: bool) -> None:
+def _report(name: str, version: str, deed: str, as_json: bool) -> None:
     if as_json:
         print_json({"model_name": name, "model_version": version, "alias": CHAMPION})
     else:
-        stdout().print(f"{what} {name}:{version}: it is the champion of '{name}'.")
+        stdout().print(f"{deed} {name}:{version}: it is the champion of '{name}'.")
