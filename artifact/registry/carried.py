@@ -1,4 +1,4 @@
-"""Alias files, which said what was live before there was a deployment log: they are read once and carried over."""
+"""Alias files, which named the live version before there was a deployment log: they are read once and carried over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from artifact.registry.entry import Change
 
 
 def carried_over(folder: Path, name: str) -> Change | None:
-    """The first entry of a log: what the alias files of a model say.
+    """The first entry of a log, made from the alias files of a model.
 
     Args:
         folder: of the alias files of all models.

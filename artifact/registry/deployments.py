@@ -1,4 +1,4 @@
-"""The deployment logs of all models of a home folder, and what was live before there were any."""
+"""The deployment logs of all models of a home folder, and the alias files from before there were logs."""
 
 from __future__ import annotations
 
@@ -59,26 +59,26 @@ class Deployments:
         return self._log(name).problem
 
     def revision(self, name: str) -> tuple[int, str, Stamps]:
-        """Changes when what holds does. One look at a file that is not there, as long as nothing changes."""
+        """A value that changes with the last entry. While nothing changes, it costs one look at a missing file."""
         log = self._log(name)
         entry = log.last()
         stamps = stamps_of((self._aliases / name).glob("*.json")) if entry is None else ()
         return 0 if entry is None else entry.number, log.problem, stamps
 
     def append(self, name: str, change: Change, *, after: int) -> Entry:
-        """Write the next entry, see :meth:`DeploymentLog.append`; before the first one, what alias files say."""
+        """Write the next entry, see :meth:`DeploymentLog.append`; before the first one, that of the alias files."""
         log = self._log(name)
         if log.last() is None and not log.problem:
             carried = carried_over(self._aliases, name)
             if carried is not None:
-                # Another writer may carry the same over.
+                # Another writer may carry over the same files.
                 with contextlib.suppress(TakenError):
                     log.append(carried, after=0)
         return log.append(change, after=after)
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Keep other processes of this machine from changing what is live of a model during the block."""
+        """Keep other processes of this machine from changing a model's live version during the block."""
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / ".lock").open("w") as file:

@@ -1,4 +1,4 @@
-"""Entries of a deployment log: what was live from when on, by whose word, and why."""
+"""Entries of a deployment log: which version was live since when, who decided it, and why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Action = Literal["promote", "rollback", "challenge", "carry-over"]
 
 
 class GateResult(BaseModel):
-    """What one gate measured before a promotion, beside its limit.
+    """The measurement of one gate before a promotion, and its limit.
 
     Attributes:
         gate: name of the gate, as ``--force`` takes it.
@@ -36,7 +36,7 @@ class GateResult(BaseModel):
 
 
 class Change(BaseModel):
-    """What a writer wants to be so from now on. The log adds number and nonce and makes an :class:`Entry` of it.
+    """The state that a writer wants from now on. The log adds number and nonce and makes an :class:`Entry` of it.
 
     Attributes:
         action: what was done.
@@ -70,7 +70,7 @@ class Change(BaseModel):
 
 
 class Statement(NamedTuple):
-    """What a writer says of a change, beside what is to be live.
+    """A writer's remarks on a change: everything but the versions.
 
     Attributes:
         why, source, gates, forced: see :class:`Change`.
@@ -86,7 +86,7 @@ NOTHING_SAID = Statement()
 
 
 class Entry(Change):
-    """One entry of a log. The one with the highest number says what holds.
+    """One entry of a log. The entry with the highest number is in force.
 
     Attributes:
         format: of the file; a reader stops before an entry of a newer one.
@@ -103,13 +103,13 @@ def whoami() -> str:
     """The user and the machine of this process, as ``user@machine``."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user has no name
+    except (KeyError, OSError):  # the user of a container may have no name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
 
 
 def former_champions(entries: Sequence[Entry]) -> list[str]:
-    """The champions before the present one, the latest last: what a rollback returns to.
+    """The champions before the present one, the latest last; a rollback returns to the last.
 
     A promotion puts the champion on top of those before it, and a rollback takes it off again. The same version twice
     in a row counts once.

@@ -1,4 +1,4 @@
-"""What every registry makes of its deployment logs: aliases, promotion and rollback."""
+"""Aliases, promotion and rollback, which every registry does by its deployment logs."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from artifact.registry.entry import NOTHING_SAID, Action, Change, Statement, for
 
 
 class LoggedRegistry(Registry):
-    """A registry by its versions and its deployment logs. Where these are kept is the business of who inherits."""
+    """A registry by its versions and its deployment logs; a subclass decides where these are stored."""
 
     def resolve(self, reference: str) -> Reference:
-        name, _, wanted = reference.partition(":")
+        name, _, version = reference.partition(":")
         versions = self.versions(name)
         if not versions:
             raise NotFoundError(unknown_name("model", name, self.names()))
-        if wanted in ALIASES:
-            alias = self.alias(name, wanted)
+        if version in ALIASES:
+            alias = self.alias(name, version)
             if alias is None:
-                raise NotFoundError(f"Model '{name}' has no {wanted}. Its versions are: {', '.join(versions)}.")
-            wanted = alias.version
-        elif not wanted:
+                raise NotFoundError(f"Model '{name}' has no {version}. Its versions are: {', '.join(versions)}.")
+            version = alias.version
+        elif not version:
             entry = self.deployment(name)
-            wanted = entry.champion if entry is not None and entry.champion is not None else versions[-1]
-        if wanted not in versions:
-            raise NotFoundError(unknown_name("version", wanted, reversed(versions), of=name))
-        return self.fetch(name, wanted)
+            version = entry.champion if entry is not None and entry.champion is not None else versions[-1]
+        if version not in versions:
+            raise NotFoundError(unknown_name("version", version, reversed(versions), of=name))
+        return self.fetch(name, version)
 
     def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
         if self.deployment(name) is None:
@@ -41,7 +41,7 @@ class LoggedRegistry(Registry):
             return []
         versions = self.versions(name)
         previous = [version for version in former_champions(self.history(name)) if version in versions]
-        # With the versions between them deleted, a former champion may be the present one.
+        # Where the versions between them are deleted, the last former champion may be the present one.
         while previous and previous[-1] == current.version:
             previous.pop()
         return previous
@@ -64,7 +64,7 @@ class LoggedRegistry(Registry):
                 "does not on its test rows. Train on more or better columns, or promote it with --force."
             )
         with self.lock(version.name):
-            # It may have been deleted while we looked at it.
+            # The version may have been deleted since it was resolved.
             self.resolve(f"{version.name}:{version.version}")
             self._point(version, alias, "promote" if alias == CHAMPION else "challenge", statement, after)
         return version
@@ -82,23 +82,25 @@ class LoggedRegistry(Registry):
         return former
 
     def _point(self, version: Reference, alias: str, action: Action, statement: Statement, after: int | None) -> None:
-        """Write the entry with which an alias points to a version; none where it does already."""
+        """Write the entry that points an alias at a version; write nothing if it points there already."""
         entry = self.deployment(version.name)
         present = {CHAMPION: None, CHALLENGER: None} if entry is None else entry.model_dump(include=set(ALIASES))
         if present[alias] == version.version:
             return
         number = 0 if entry is None else entry.number
         when = datetime.now(UTC).isoformat(timespec="milliseconds")
-        named = {**present, alias: version.version}
-        change = Change(action=action, who=whoami(), when=when, **named, **statement._asdict())
+        versions = {**present, alias: version.version}
+        change = Change(action=action, who=whoami(), when=when, **versions, **statement._asdict())
         self.deploy(version.name, change, after=number if after is None else after)
 
     def _no_way_back(self, name: str, versions: list[str]) -> str:
         current = self.alias(name)
         former = [] if current is None else former_champions(self.history(name))
-        gone = [version for version in former if version not in versions]
+        deleted = [version for version in former if version not in versions]
         others = [version for version in versions if current is None or version != current.version]
-        received = f"{name}:{gone[-1]}, which is not in the store any more. Put it back, or " if gone else "none. "
+        received = (
+            f"{name}:{deleted[-1]}, which is not in the store any more. Put it back, or " if deleted else "none. "
+        )
         advice = f"promote another version: `trueline promote {name}:{others[-1]}`." if others else "train another one."
-        advice = advice if gone else advice[0].upper() + advice[1:]
+        advice = advice if deleted else advice[0].upper() + advice[1:]
         return f"Expected a former champion of '{name}' to return to. Received: {received}{advice}"

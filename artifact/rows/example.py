@@ -1,4 +1,4 @@
-"""The example of a feature: one usual value, which a request with it is answered for."""
+"""The example of a feature: one usual value, which a request can send."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from artifact.rows.moments import moment
 
 
 class Described(Protocol):
-    """What is read of a :class:`artifact.rows.schema.Feature`."""
+    """The fields of a :class:`artifact.rows.schema.Feature` that choose its example."""
 
     @property
     def kind(self) -> str: ...
@@ -29,7 +29,7 @@ class Described(Protocol):
 
 
 def example_of(feature: Described) -> Any:
-    """The value that training saw most often or in the middle, or one that the schema takes where it is not that.
+    """The most frequent or middle value of training, or another one where the schema does not take it.
 
     A ``schema.toml`` may list other categories than the table has, or give a range without the table's middle. A value
     that draws no warning comes before one that does, whatever the service does with unusual values.
@@ -73,7 +73,7 @@ def _moment(feature: Described) -> str:
 
 
 def _within(feature: Described, value: float) -> float:
-    """The value of the training range that is nearest."""
+    """The nearest value in the training range."""
     low = -math.inf if feature.minimum is None else feature.minimum
     high = math.inf if feature.maximum is None else feature.maximum
     return min(max(value, low), high)
