@@ -1,1 +1,1 @@
-"""Measurements of Trueline beside its peers; see README.md for results and the commands that repeat them."""
+"""Measurements of Trueline and its peers; README.md has results, and the commands that repeat them."""

@@ -1,12 +1,12 @@
-"""Accuracy and training time of ``trueline train`` beside its peers, on the same splits, in one run.
+"""Accuracy and training time of ``trueline train`` and of its peers, on the same splits, in one run.
 
     python -m benchmarks.accuracy --data DIR
 
-``DIR`` holds ``housing.csv`` and ``uci/``. Every model is given the same training rows and scored on the same test
-rows; runs are interleaved by split, one process a fit. Trueline runs as a user runs it; its seconds are those that
-``--json`` reports: reading, loading TensorFlow, training, baselines and export, not the report. With ``--cores 0 1`` so
-many fits run at once, each on one core. All tables take hours: with ``--json FILE`` every measurement is kept as it
-comes, and the same command goes on where it was ended.
+``DIR`` holds ``housing.csv`` and ``uci/``. Every model gets the same training rows and is scored on the same test rows.
+Runs are interleaved by split, with one process for each fit. Trueline runs as a user runs it; its seconds are those
+that ``--json`` reports: reading, loading TensorFlow, training, baselines and export, not the report. With
+``--cores 0 1`` two fits run at once, each on one core. All tables take hours: with ``--json FILE`` every measurement is
+stored when it is made, and the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from training.table.data import read_table
 from training.table.encode import encode_frame
 
 PRESETS = ("fast", "balanced", "best")
-# A fit: given the core that it may use, or None for all.
+# A fit; its argument is the core that it may use, or None for all.
 Job = Callable[[int | None], None]
 
 
@@ -47,14 +47,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds housing.csv and uci/")
     parser.add_argument("--tables", nargs="*", choices=TABLES, default=list(TABLES))
-    parser.add_argument("--splits", type=int, default=20, help="at most so many splits a table (default all, 5 or 20)")
+    parser.add_argument("--splits", type=int, default=20, help="most splits of a table (default all, 5 or 20)")
     parser.add_argument("--presets", nargs="*", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--peers", nargs="*", choices=accuracy_peers.PEERS, default=list(accuracy_peers.PEERS))
     parser.add_argument("--set", dest="settings", action="append", default=[], help="a setting of trueline train")
-    parser.add_argument("--cores", nargs="*", type=int, help="one fit at once on each (default: one fit on all)")
-    parser.add_argument("--minutes", type=float, help="start no fit after so many")
+    parser.add_argument("--cores", nargs="*", type=int, help="run one fit at a time on each (default: one fit on all)")
+    parser.add_argument("--minutes", type=float, help="start no fit after this many")
     parser.add_argument("--cache", type=Path, default=Path(".bench"), help="environments of the peers (default .bench)")
-    parser.add_argument("--json", type=Path, help="keep every measurement in this file; those in it are not made again")
+    parser.add_argument("--json", type=Path, help="store every measurement in this file; those in it are not repeated")
     options = parser.parse_args()
     results = Results(options.json, describe())
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _jobs(options: argparse.Namespace, results: Results, folder: Path) -> list[Job]:
-    """What is not measured yet; tables take turns, so that a run that is ended has something of each."""
+    """The fits that are not measured yet; tables take turns, so that a run that is stopped has some of each."""
     pythons = _pythons(options.peers, options.cache)
     parts = {name: list(splits(TABLES[name], options.data, folder, options.splits)) for name in options.tables}
     jobs: list[Job] = []
@@ -105,7 +105,7 @@ def _peer_job(results: Results, table: Table, peer: str, split: tuple[int, Path,
 
 
 def _run(jobs: list[Job], cores: list[int | None], minutes: float | None) -> None:
-    """One job at once on each core; what raises ends the run after the jobs that are under way."""
+    """Run one job at a time on each core; an exception ends the run after the jobs that are under way."""
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
@@ -120,8 +120,8 @@ def _run(jobs: list[Job], cores: list[int | None], minutes: float | None) -> Non
             job(core)
 
     with ThreadPoolExecutor(len(cores)) as pool:
-        for done in [pool.submit(work, core) for core in cores]:
-            done.result()
+        for future in [pool.submit(work, core) for core in cores]:
+            future.result()
 
 
 def _pinned(command: list[str], core: int | None) -> list[str]:
@@ -129,7 +129,7 @@ def _pinned(command: list[str], core: int | None) -> list[str]:
 
 
 def _pythons(peers: list[str], cache: Path) -> dict[str, str]:
-    """The Python of each peer; those that cannot be installed are told and left out."""
+    """The Python of each peer; peers that cannot be installed are printed and left out."""
     pythons = {peer: sys.executable for peer in peers if peer not in accuracy_peers.BOOSTING}
     try:
         boosting = str(peer_python("boosting", cache)) if set(peers) & set(accuracy_peers.BOOSTING) else ""
@@ -155,9 +155,9 @@ def _trueline(
         command += ["--set", setting]
     started = time.perf_counter()
     environment = {**os.environ, "BENTOML_HOME": str(home)}
-    done = subprocess.run(_pinned(command, core), env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    process = subprocess.run(_pinned(command, core), env=environment, check=True, stdout=subprocess.PIPE, text=True)
     wall = time.perf_counter() - started
-    result = json.loads(done.stdout.splitlines()[-1])
+    result = json.loads(process.stdout.splitlines()[-1])
     folder = LocalRegistry(home).resolve(f"m:{result['model_version']}").path
     predictor = Predictor.load(folder)
     frame = read_table(str(test), as_text=[f.name for f in predictor.schema.categorical])
@@ -187,7 +187,7 @@ def _trueline(
 def _widths(error: np.ndarray, half: np.ndarray) -> dict[str, float]:
     """Mean widths that cover 90% of the test rows: one width for all, and each row's own, scaled by one factor.
 
-    Both have their scale from the test rows, which flatters both alike; intervals as they are served have not.
+    Both take their scale from the test rows, which makes both too narrow; served intervals do not.
     """
     rank = min(math.ceil(0.9 * (len(error) + 1)), len(error)) - 1
     own = float(np.sort(error / half)[rank])
@@ -209,10 +209,10 @@ def _one_row(predictor: Predictor) -> float:
 
 def _peer(python: str, name: str, train: Path, test: Path, target: str, seed: int, core: int | None) -> Measured:
     command = [python, "-m", "benchmarks.accuracy_peers", name, str(train), str(test), target, str(seed)]
-    done = subprocess.run(
+    process = subprocess.run(
         _pinned(command, core), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    measured: Measured = json.loads(done.stdout.splitlines()[-1])
+    measured: Measured = json.loads(process.stdout.splitlines()[-1])
     return measured
 
 

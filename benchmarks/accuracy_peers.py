@@ -1,4 +1,4 @@
-"""The peers of the accuracy benchmark, one process a fit: what a user without Trueline would write.
+"""The peers of the accuracy benchmark, one process for each fit: the code that a user without Trueline would write.
 
     python -m benchmarks.accuracy_peers NAME TRAIN.parquet TEST.parquet TARGET SEED
 
@@ -71,7 +71,7 @@ def lightgbm(texts: list[int], numbers: list[int], seed: int) -> Any:
 
 
 class _Filled:
-    """CatBoost wants its categories as text, missing ones too."""
+    """Gives CatBoost its categories as text, missing ones, too."""
 
     def __init__(self, model: Any, texts: list[int]) -> None:
         self._model, self._texts = model, texts
@@ -121,7 +121,7 @@ PEERS: dict[str, Callable[[list[int], list[int], int], Any]] = {
     "lightgbm": lightgbm,
     "catboost": catboost,
 }
-# Those of benchmarks/peers/boosting.txt.
+# The peers that benchmarks/peers/boosting.txt installs.
 BOOSTING = ("xgboost", "lightgbm", "catboost")
 
 

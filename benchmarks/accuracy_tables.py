@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from training.table.data import read_table
 
-# What issue asks at most for: mean test RMSE by preset, and seconds a fit.
+# The most seconds of a fit, by preset.
 _UCI_SECONDS = {"fast": 15.0, "balanced": 120.0, "best": 600.0}
 
 
@@ -23,15 +23,15 @@ class Table:
     Attributes:
         name: as ``--tables`` takes it.
         target: column to predict.
-        asked: highest mean test RMSE by preset.
+        limits: highest mean test RMSE by preset.
         seconds: longest fit by preset.
-        splits: how many there are.
+        splits: number of splits.
         nll: highest mean negative log-likelihood, with ``--set objective=gaussian``.
     """
 
     name: str
     target: str
-    asked: dict[str, float]
+    limits: dict[str, float]
     seconds: dict[str, float]
     splits: int
     nll: float | None = None
@@ -53,10 +53,10 @@ def splits(table: Table, data: Path, folder: Path, count: int) -> Iterator[tuple
     """Write each split's training and test rows as Parquet files.
 
     Args:
-        table: which.
+        table: the table to split.
         data: folder that holds ``housing.csv`` and ``uci/``.
-        folder: where the files go.
-        count: at most so many splits.
+        folder: folder for the files.
+        count: the most splits.
 
     Yields:
         The split's number, its training file, its test file.

@@ -1,10 +1,11 @@
-"""What augmentation is worth on real tables: ``python -m benchmarks.augment --data DIR``.
+"""Measures augmentation on real tables: ``python -m benchmarks.augment --data DIR``.
 
-For each table and split a model is trained without augmentation and one with each way of it, on the split's training
-rows, as ``trueline train --augment`` trains them. Each way is measured as that command measures it: by the rows out of
-fold, networks with it beside networks without it on the same folds; a way is better or worse where the 95% interval of
-that ratio lies below or above 1. What was chosen to serve is then scored on the split's test rows, beside what is
-served without augmentation. ``DIR`` holds ``housing.csv`` and ``uci/``, as for :mod:`benchmarks.accuracy`.
+For each table and split, a model is trained without augmentation and one with each way of it, on the split's training
+rows, as ``trueline train --augment`` trains them. Each way is measured as that command measures it: on rows out of
+fold, networks with it are compared to networks without it on the same folds. A way is better or worse where the 95%
+interval of that ratio lies below or above 1. The networks that were chosen to serve are then scored on the split's test
+rows, and compared to those served without augmentation. ``DIR`` holds ``housing.csv`` and ``uci/``, as for
+:mod:`benchmarks.accuracy`.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds housing.csv and uci/")
     parser.add_argument("--tables", nargs="*", choices=TABLES, default=list(TABLES))
-    parser.add_argument("--splits", type=int, default=2, help="at most so many splits a table (default 2)")
-    parser.add_argument("--rows", type=int, default=0, help="at most so many training rows, drawn by the split")
-    parser.add_argument("--preset", default="fast", help="of trueline train (default fast)")
+    parser.add_argument("--splits", type=int, default=2, help="most splits of a table (default 2)")
+    parser.add_argument("--rows", type=int, default=0, help="most training rows, drawn at random for each split")
+    parser.add_argument("--preset", default="fast", help="preset of trueline train (default fast)")
     parser.add_argument("--ways", nargs="*", choices=WAYS, default=list(WAYS))
-    parser.add_argument("--json", type=Path, help="keep every measurement in this file")
+    parser.add_argument("--json", type=Path, help="write every measurement to this file")
     options = parser.parse_args()
     load_backend()
     runs: list[Run] = []
@@ -70,19 +71,19 @@ def main() -> None:
 def _of_split(
     name: str, target: str, number: int, frames: list[pl.DataFrame], options: argparse.Namespace
 ) -> list[Run]:
-    """Without augmentation, then each way."""
-    found = []
+    """Measure one split without augmentation, then with each way."""
+    runs = []
     for way in ("", *options.ways):
         settings = {"preset": options.preset, "seed": number, **WAYS.get(way, {})}
-        found.append({"table": name, "split": number, "way": way, **_measured(target, frames, settings)})
-        run = found[-1]
+        runs.append({"table": name, "split": number, "way": way, **_measured(target, frames, settings)})
+        run = runs[-1]
         change = f"{run['ratio'] - 1:+7.1%} ({run['low'] - 1:+.1%} to {run['high'] - 1:+.1%})" if way else ""
         print(
             f"{name:18} split {number:2}  {way or 'without':26} test RMSE {run['rmse']:10,.4g}  "
             f"{run['seconds']:5.0f} s  {change} {run['served']}",
             flush=True,
         )
-    return found
+    return runs
 
 
 def _measured(target: str, frames: list[pl.DataFrame], settings: dict[str, Any]) -> Run:
@@ -112,17 +113,17 @@ def _measured(target: str, frames: list[pl.DataFrame], settings: dict[str, Any])
 
 
 def _print_table(runs: list[Run]) -> None:
-    """A line for each way and table: its effect out of fold, and what is served on the test rows."""
+    """A line for each way and table: its effect out of fold, and the error of the served networks on test rows."""
     plain = {(run["table"], run["split"]): run["rmse"] for run in runs if not run["way"]}
     print(f"\n{describe()}\n")
     print("| table | way | out of fold, of without | better, worse, within chance | served, of without, on test rows |")
     print("| --- | --- | --- | --- | --- |")
     for table, way in dict.fromkeys((run["table"], run["way"]) for run in runs if run["way"]):
-        found = [run for run in runs if (run["table"], run["way"]) == (table, way)]
-        ratio = statistics.geometric_mean(run["ratio"] for run in found)
-        better, worse = (sum(run["high"] < 1 for run in found), sum(run["low"] > 1 for run in found))
-        served = statistics.geometric_mean(run["rmse"] / plain[table, run["split"]] for run in found)
-        counts = f"{better}, {worse}, {len(found) - better - worse}"
+        runs_of_way = [run for run in runs if (run["table"], run["way"]) == (table, way)]
+        ratio = statistics.geometric_mean(run["ratio"] for run in runs_of_way)
+        better, worse = (sum(run["high"] < 1 for run in runs_of_way), sum(run["low"] > 1 for run in runs_of_way))
+        served = statistics.geometric_mean(run["rmse"] / plain[table, run["split"]] for run in runs_of_way)
+        counts = f"{better}, {worse}, {len(runs_of_way) - better - worse}"
         print(f"| {table} | {way} | {ratio - 1:+.1%} | {counts} | {served - 1:+.1%} |")
 
 

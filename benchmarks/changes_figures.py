@@ -1,4 +1,4 @@
-"""What :mod:`benchmarks.changes` measures of a checkout: its service under load, its training and its scoring."""
+"""The figures that :mod:`benchmarks.changes` measures: a checkout's service under load, training and scoring."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ GROUPS: dict[str, tuple[Figure, ...]] = {
 
 
 class Checkout:
-    """A checkout of Trueline with a network of its own writing: a format may have changed.
+    """A checkout of Trueline, with a network that its own code has written, since a format may have changed.
 
     Args:
-        root: of the checkout.
-        folder: for networks, bodies, tables and logs.
+        root: folder of the checkout.
+        folder: folder for networks, bodies, tables and logs.
     """
 
     def __init__(self, root: Path, folder: Path) -> None:
@@ -74,7 +74,7 @@ class Checkout:
         self._scripts: dict[str, load.Script] = {}
 
     def build(self, groups: Sequence[str]) -> None:
-        """Write what the groups need.
+        """Write the files that the groups need.
 
         Raises:
             subprocess.CalledProcessError: the checkout's own code failed.
@@ -93,18 +93,18 @@ class Checkout:
             pl.DataFrame(columns).write_csv(self._folder / "score.csv")
 
     def measure(self, groups: Sequence[str], seconds: int) -> Measured:
-        """Each figure of the groups once; a load takes so many seconds."""
-        found: Measured = {}
+        """Measure each figure of the groups once; each load takes ``seconds``."""
+        figures: Measured = {}
         if "serving" in groups:
-            found |= self._serving(seconds)
+            figures |= self._serving(seconds)
         if "training" in groups:
             wall, used = self._command("train", str(self._folder / "train.csv"), "--target", "y", "--preset", "fast")
-            found |= {figure.name: value for figure, value in zip(GROUPS["training"], (wall, used), strict=True)}
+            figures |= {figure.name: value for figure, value in zip(GROUPS["training"], (wall, used), strict=True)}
         if "scoring" in groups:
             output = str(self._folder / "scored.csv")
             wall, _ = self._command("predict", network.MODEL_NAME, str(self._folder / "score.csv"), "-o", output)
-            found[GROUPS["scoring"][0].name] = wall
-        return found
+            figures[GROUPS["scoring"][0].name] = wall
+        return figures
 
     def _write_bodies(self, schema: object) -> None:
         rows = [{k: round(v, 4) for k, v in row.items()} for row in sample_rows(schema, BULK_ROWS)]
@@ -135,14 +135,14 @@ class Checkout:
                 )
 
             press("one", 32)
-            found = {"32 connections": press("one", 32).requests_per_second}
-            found["1 connection, p50"] = press("one", 1).p50 * 1e3
+            figures = {"32 connections": press("one", 32).requests_per_second}
+            figures["1 connection, p50"] = press("one", 1).p50 * 1e3
             for name in ("JSON rows", "JSON columns", "CSV", "Arrow"):
-                found[name] = press(name, 2).requests_per_second * BULK_ROWS
-            return {**found, "worker memory": running.worker_memory() / 1e6, "ready after": running.ready_seconds}
+                figures[name] = press(name, 2).requests_per_second * BULK_ROWS
+            return {**figures, "worker memory": running.worker_memory() / 1e6, "ready after": running.ready_seconds}
 
     def _command(self, *words: str) -> tuple[float, float]:
-        """Seconds and processor seconds of a ``trueline`` command."""
+        """Run a ``trueline`` command; its wall seconds and processor seconds."""
         home = self._net.home if words[0] == "predict" else self._folder / "trained"
         shutil.rmtree(self._folder / "trained", ignore_errors=True)
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -155,7 +155,7 @@ class Checkout:
 
 
 def _table(n_rows: int) -> pl.DataFrame:
-    """Numbers, a category and a date, with a target of them and noise."""
+    """Numbers, a category and a date, with a target that depends on them and on noise."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n_rows, 6))
     town = rng.integers(0, 12, n_rows)

@@ -1,4 +1,4 @@
-"""How the code of a checkout is run beside this one: in its folder, with its modules alone, in this environment."""
+"""Runs the code of a checkout: in its folder, with only its own modules of Trueline, in this environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def is_checkout(root: Path) -> bool:
 
 
 def commit_of(root: Path) -> str:
-    """The commit whose files a checkout has; empty where it has others, or is no working tree of git."""
+    """The commit whose files a checkout has; empty if files differ, or if it is not a working tree of git."""
     git = ["git", "-C", str(root)]
     status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=False)
     if status.returncode or status.stdout:
@@ -26,8 +26,8 @@ def environ_in(root: Path, **environ: str) -> dict[str, str]:
     """The environment of a command that runs a checkout's code.
 
     Args:
-        root: of the checkout.
-        environ: variables that the command gets besides.
+        root: folder of the checkout.
+        environ: further variables for the command.
     """
     others = {k: v for k, v in os.environ.items() if not k.startswith(("BENTOML_", "TRUELINE_", "PYTHONPATH"))}
     quiet = {"BENTOML_DO_NOT_TRACK": "true", "ORT_DISABLE_TELEMETRY": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -40,8 +40,8 @@ def run_in(
     """Run a command in a checkout's folder and read what it prints.
 
     Args:
-        root: of the checkout.
-        check: raise where the command fails. Defaults to True.
+        root: folder of the checkout.
+        check: raise if the command fails. Defaults to True.
         timeout: seconds that it may take. Defaults to 600.
         environ: see :func:`environ_in`.
 

@@ -1,6 +1,6 @@
-"""Which CSVs are read as they are meant, by DuckDB's sniffer alone, Python's, polars and Trueline.
+"""Checks which CSVs are read as a person would read them, by DuckDB's sniffer, Python's, polars and Trueline.
 
-Each text has columns and a first row that a person would read. Run: python -m benchmarks.dialects
+Each text comes with the columns and the first row that a person would read. Run: python -m benchmarks.dialects
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ TEXTS: tuple[tuple[str, str, tuple[list[str], list[str]]], ...] = (
 
 
 def by_trueline(path: Path) -> tuple[list[str], list[str]]:
-    """Columns and first row; none where the table is refused."""
+    """Columns and first row; empty where the table is refused."""
     try:
         frame = read_raw(str(path)).frame
     except DataError:
@@ -71,26 +71,26 @@ def by_trueline(path: Path) -> tuple[list[str], list[str]]:
 
 
 def by_duckdb(path: Path) -> tuple[list[str], list[str]]:
-    """The sniffer's separator, quote, lines to skip and header, and Python's reader."""
+    """Python's reader with the sniffer's separator, quote, lines to skip and header."""
     text = path.read_bytes().decode()
     with Sniffer() as sniffer:
-        answer = sniffer.ask(text, None)
+        dialect = sniffer.ask(text, None)
     lines = io.StringIO(text, newline="")
-    for _ in range(answer.skip):
+    for _ in range(dialect.skip):
         lines.readline()
-    rows = list(csv.reader(lines, delimiter=answer.separator, quotechar=answer.quote, escapechar=answer.escape))
-    return (rows[0] if answer.has_header else [], [*rows[int(answer.has_header)], "", ""][: len(rows[0])])
+    rows = list(csv.reader(lines, delimiter=dialect.separator, quotechar=dialect.quote, escapechar=dialect.escape))
+    return (rows[0] if dialect.has_header else [], [*rows[int(dialect.has_header)], "", ""][: len(rows[0])])
 
 
 def by_python(path: Path) -> tuple[list[str], list[str]]:
-    """csv.Sniffer."""
+    """Python's csv.Sniffer and reader."""
     text = path.read_bytes().decode()
     rows = list(csv.reader(io.StringIO(text, newline=""), csv.Sniffer().sniff(text, ",;\t|")))
     return rows[0], [*rows[1], "", ""][: len(rows[0])]
 
 
 def by_polars(path: Path) -> tuple[list[str], list[str]]:
-    """polars.read_csv, which takes commas unless it is told."""
+    """polars.read_csv, which takes commas by default."""
     frame = pl.read_csv(path, infer_schema=False)
     return frame.columns, [value or "" for value in frame.row(0)]
 
@@ -106,7 +106,7 @@ READERS: dict[str, Callable[[Path], tuple[list[str], list[str]]]] = {
 def is_right(
     reader: Callable[[Path], tuple[list[str], list[str]]], text: str, expected: tuple[list[str], list[str]]
 ) -> bool:
-    """Whether a reader sees a text as a person would; a table that must be refused has no columns."""
+    """Whether a reader reads a text as a person would; a table that must be refused has no expected columns."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.csv"
         path.write_text(text, encoding="utf-8", newline="")
@@ -118,15 +118,15 @@ def is_right(
 
 
 def main() -> None:
-    """Print one line a text."""
+    """Print one line for each text."""
     print("| text | " + " | ".join(READERS) + " |")
     print("| --- |" + " --- |" * len(READERS))
     right = dict.fromkeys(READERS, 0)
     for name, text, expected in TEXTS:
-        found = {reader: is_right(read, text, expected) for reader, read in READERS.items()}
-        for reader, good in found.items():
+        results = {reader: is_right(read, text, expected) for reader, read in READERS.items()}
+        for reader, good in results.items():
             right[reader] += good
-        print(f"| {name} | " + " | ".join("right" if good else "wrong" for good in found.values()) + " |")
+        print(f"| {name} | " + " | ".join("right" if good else "wrong" for good in results.values()) + " |")
     print(f"| of {len(TEXTS)} | " + " | ".join(str(count) for count in right.values()) + " |")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# As published: 32 members; with embeddings two blocks of 512, 16 numbers a feature out of 48 bins.
+# The published sizes: 32 members, two blocks of 512, and embeddings of 16 numbers from 48 bins.
 MEMBERS = 32
 HIDDEN = (512, 512)
 EMBEDDING, BINS = 16, 48
@@ -21,9 +21,9 @@ def ensemble_graph(n_features: int, *, hidden: Sequence[int] = HIDDEN, embedding
     """The network, with the outputs ``value`` and ``spread``.
 
     Args:
-        n_features: numeric ones.
+        n_features: number of numeric features.
         hidden: units of each block.
-        embedding: numbers that a feature becomes before the first block; 0 leaves it the one that it is.
+        embedding: numbers that each feature becomes before the first block; 0: it stays one number.
     """
     build = _Builder()
     width = n_features
@@ -48,8 +48,8 @@ def _embedded(build: _Builder, n_features: int, width: int) -> str:
     """Piecewise-linear embeddings: ``x * w + b + PLE(x) @ W`` for each feature, side by side."""
     edges = np.linspace(-3, 3, BINS + 1, dtype=np.float32)
     x = build.node("Unsqueeze", "numeric", build.shape("last", 2))
-    left = build.node("Sub", x, build.constant("left", edges[:-1]))
-    share = build.node("Mul", left, build.constant("per_width", (1 / np.diff(edges)).astype(np.float32)))
+    offset = build.node("Sub", x, build.constant("left", edges[:-1]))
+    share = build.node("Mul", offset, build.constant("per_width", (1 / np.diff(edges)).astype(np.float32)))
     bins = build.node("Clip", share, build.constant("zero", np.float32(0)), build.constant("full", np.float32(1)))
     by_feature = build.node("Transpose", bins, perm=(1, 0, 2))
     product = build.node("MatMul", by_feature, build.weight("W", (n_features, BINS, width), 0.1))
@@ -60,7 +60,7 @@ def _embedded(build: _Builder, n_features: int, width: int) -> str:
 
 
 class _Builder:
-    """Nodes and weights of a graph that grows."""
+    """Nodes and weights of a graph under construction."""
 
     def __init__(self) -> None:
         self._rng = np.random.default_rng(0)

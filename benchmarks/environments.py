@@ -1,4 +1,4 @@
-"""An environment for each peer: their pins exclude each other's."""
+"""An environment for each peer, since their pinned versions exclude each other."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ INSTALL_SECONDS = 1200
 
 
 class NotInstalledError(Exception):
-    """A peer that could not be installed, in one line."""
+    """A peer could not be installed; the reason is one line."""
 
 
 def peer_python(name: str, cache: Path) -> Path:
-    """The Python of an environment with ``peers/NAME.txt`` installed, made on first use.
+    """The Python of an environment with ``peers/NAME.txt`` installed; it is made on first use.
 
     Raises:
-        NotInstalledError: pip could not.
+        NotInstalledError: pip could not install it.
     """
     lock = PEERS / f"{name}.txt"
     environment = cache / f"{name}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     python = environment / "bin" / "python"
-    done = environment / "installed"
-    if not done.exists():
+    stamp = environment / "installed"
+    if not stamp.exists():
         print(f"Installing {lock.relative_to(PEERS.parent.parent)} into {environment}", file=sys.stderr, flush=True)
         _run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(environment)])
         pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", str(python)]
         _run([*pip, "install", "--require-hashes", "-r", str(lock)])
-        done.touch()
+        stamp.touch()
     return python
 
 

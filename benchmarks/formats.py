@@ -1,4 +1,4 @@
-"""Large requests in every wire format through a real service: rows a second, and what small requests meanwhile wait.
+"""Large requests in every wire format to a real service: rows a second, and how long small requests wait meanwhile.
 
 Example:
     $ python -m benchmarks.formats --rows 10000 --seconds 2
@@ -50,10 +50,10 @@ def bodies(rows: list[dict[str, Any]]) -> dict[str, tuple[str, bytes]]:
 
 
 def post(connection: http.client.HTTPConnection, media_type: str, body: bytes | str) -> bytes:
-    """One answer.
+    """Send one request; its answer.
 
     Raises:
-        RuntimeError: it is none.
+        RuntimeError: the status is not 200.
     """
     connection.request("POST", "/predict", body, {"Content-Type": media_type})
     response = connection.getresponse()
@@ -76,7 +76,7 @@ def measure(port: int, media_type: str, body: bytes, seconds: float) -> list[flo
 
 
 def waits(port: int, body: str, stop: threading.Event, times: list[float]) -> None:
-    """Small requests one after another, each one's seconds, until told to stop."""
+    """Send small requests one after another until ``stop`` is set, and add each one's seconds to ``times``."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         while not stop.is_set():
             started = time.perf_counter()
@@ -86,7 +86,7 @@ def waits(port: int, body: str, stop: threading.Event, times: list[float]) -> No
 
 
 def network_seconds(network: Network, rows: list[dict[str, Any]]) -> float:
-    """What ONNX Runtime alone takes for the rows, in the parts that the service runs them in."""
+    """Seconds that ONNX Runtime alone takes for the rows, in parts of the size that the service runs."""
     predictor = Predictor.load(LocalRegistry(network.home).resolve(MODEL_NAME).path)
     X = predictor.encoder.encode_rows(rows)
     best = float("inf")
@@ -108,22 +108,24 @@ def main() -> None:
     network = build(folder)
     schema = Predictor.load(LocalRegistry(network.home).resolve(MODEL_NAME).path).schema
     rows = sample_rows(schema, options.rows)
-    alone = network_seconds(network, rows)
-    print(f"ONNX Runtime alone: {options.rows / alone:,.0f} rows/s")
+    runtime = network_seconds(network, rows)
+    print(f"ONNX Runtime alone: {options.rows / runtime:,.0f} rows/s")
     core = None if options.core < 0 else options.core
     with start(SERVERS["trueline"], network, folder, Path(), core) as server:
         print(f"{'':14}{'rows/s':>12}{'in ONNX Runtime':>17}{'small p50':>11}{'p99':>9}{'max':>9}{'memory':>10}")
         for name, (media_type, body) in bodies(rows).items():
             best = float(np.median(measure(server.port, media_type, body, options.seconds)))
             stop, times = threading.Event(), []
-            beside = threading.Thread(target=waits, args=(server.port, network.bodies[0], stop, times))
-            beside.start()
+            small = threading.Thread(target=waits, args=(server.port, network.bodies[0], stop, times))
+            small.start()
             measure(server.port, media_type, body, options.seconds / 2)
             stop.set()
-            beside.join()
+            small.join()
             p50, p99, most = (f"{1000 * float(q):.1f} ms" for q in np.quantile(times, [0.5, 0.99, 1.0]))
             memory = f"{server.worker_memory() / 2**20:.0f} MB"
-            print(f"{name:14}{options.rows / best:>12,.0f}{alone / best:>17.0%}{p50:>11}{p99:>9}{most:>9}{memory:>10}")
+            print(
+                f"{name:14}{options.rows / best:>12,.0f}{runtime / best:>17.0%}{p50:>11}{p99:>9}{most:>9}{memory:>10}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The process that the fuzzer watches: it feeds damaged requests to the real app and tells what became of them.
+"""The process that the fuzzer watches: it sends damaged requests to the real app and prints their outcomes.
 
-Prints one JSON object a finding and one at the end. The input that is being read lies in the file ``current``, so that
-one that ends this process, or never comes back, is known.
+Prints one JSON object for each finding and one at the end. The input that is being read is in the file ``current``, so
+that an input which ends this process, or never ends, is known.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from service.wire.errors import ApiError
 from service.worker import Worker
 from tests.builders import build_version
 
-# What one input may take of both is far more than any of its size needs.
+# An input may take this much time and memory: far more than any input of its size needs.
 MOST_SECONDS = 5.0
 MOST_BYTES = 96 * 2**20
 LIMITS = Settings(
@@ -53,13 +53,13 @@ class Target:
         self.logged = ""
 
     async def outcome(self, case: Case) -> Outcome:
-        """``("ok", status)``, or what is wrong: a kind that stays the same while an input is made smaller, and more."""
+        """``("ok", status)``, or a fault: its kind, the same while an input is made smaller, and details."""
         self.logged = ""
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         began = time.monotonic()
         try:
             status = await (self._message(case) if case.path == "grpc" else self._request(case))
-        except Exception as error:  # noqa: BLE001 - to find those is what it is for
+        except Exception as error:  # noqa: BLE001 - the fuzzer looks for any exception
             return type(error).__name__, repr(error)[:500]
         seconds = time.monotonic() - began
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
@@ -108,7 +108,7 @@ class Target:
 
 
 async def _no_inner_app(_scope: Any, _receive: Any, _send: Any) -> None:
-    raise RuntimeError("Nothing but the fuzzed paths is asked for.")
+    raise RuntimeError("Expected only the fuzzed paths. Received: another one.")
 
 
 class _Log(logging.Handler):
@@ -122,7 +122,7 @@ class _Log(logging.Handler):
 
 @contextmanager
 def quiet(target: Target) -> Iterator[None]:
-    """What the service logs goes to the target."""
+    """Send the service's log to the target while the context is open."""
     logger = logging.getLogger("bentoml.trueline")
     handler, propagate = _Log(target), logger.propagate
     logger.addHandler(handler)
@@ -133,7 +133,7 @@ def quiet(target: Target) -> Iterator[None]:
 
 
 async def with_target(use: Callable[[Target], Awaitable[None]]) -> None:
-    """Start a worker on a small model of every kind of feature, and stop it."""
+    """Start a worker on a small model with every kind of feature, use it, and stop it."""
     with tempfile.TemporaryDirectory(prefix="trueline-fuzz-") as home:
         registry = LocalRegistry(Path(home))
         build_version(registry, name=MODEL, promote=True)
@@ -146,7 +146,7 @@ async def with_target(use: Callable[[Target], Awaitable[None]]) -> None:
 
 
 async def smaller(target: Target, case: Case, kind: str, tries: int = 400) -> Case:
-    """The smallest body found that goes wrong in the same way."""
+    """A body made as small as possible that fails in the same way."""
     size = max(len(case.body) // 2, 1)
     while size and tries:
         at = 0
@@ -162,30 +162,30 @@ async def smaller(target: Target, case: Case, kind: str, tries: int = 400) -> Ca
 
 
 async def fuzz(target: Target, parser: str, *, seconds: float, inputs: int, seed: int, folder: Path) -> None:
-    """Damaged requests until the time or the number of them is over."""
+    """Send damaged requests until the time is over or their number is reached."""
     rng = random.Random(f"{parser} {seed}")
     cases = corpus(parser)
     counts: Counter[str] = Counter()
     seen: set[str] = set()
     current = Current(folder / "current")
-    for case in cases[:3]:  # first use costs memory of its own
+    for case in cases[:3]:  # first use takes memory of its own
         await target.outcome(case)
     began = time.monotonic()
-    done = 0
-    while done < inputs and time.monotonic() - began < seconds:
+    count = 0
+    while count < inputs and time.monotonic() - began < seconds:
         case = mutated(rng, rng.choice(cases), cases)
         current.keep(case)
         kind, more = await target.outcome(case)
-        done += 1
+        count += 1
         counts[more if kind == "ok" else "wrong"] += 1
         where = f"{kind} {more[-120:]}"
         if kind != "ok" and where not in seen and len(seen) < 20:
             seen.add(where)
             case = case if kind in ("slow", "memory") else await smaller(target, case, kind)
-            file = folder / f"{parser}-{seed}-{done}"
+            file = folder / f"{parser}-{seed}-{count}"
             file.write_bytes(case.pack())
             print(json.dumps({"kind": kind, "more": more, "file": file.name}), flush=True)
-    print(json.dumps({"inputs": done, "seconds": time.monotonic() - began, "counts": counts}), flush=True)
+    print(json.dumps({"inputs": count, "seconds": time.monotonic() - began, "counts": counts}), flush=True)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Valid requests of every body parser, and tables of every type that Arrow has: what the fuzzer starts from."""
+"""The fuzzer's first inputs: valid requests for every body parser, and tables of every type that Arrow has."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from tests.service.protocols.conftest import binary_inputs, json_inputs
 SCHEMA = build_schema()
 MODEL = "houses"
 _CURRENT_BYTES = 8 * 2**20
-# gzip would write the time of day into its head.
+# gzip would write the time of day into its header.
 _PACKING: dict[str, Callable[[bytes], bytes]] = {"gzip": partial(gzip.compress, mtime=0), "zstd": zstandard.compress}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One input: a request as it comes over HTTP, or with ``path`` ``grpc`` a message.
+    """One input: a request over HTTP, or a gRPC message if ``path`` is ``grpc``.
 
     Attributes:
         headers: name in lower case to value.
-        cuts: where the body is cut into the pieces that it arrives in.
+        cuts: positions at which the body is cut into the pieces that arrive.
     """
 
     path: str
@@ -54,16 +54,16 @@ class Case:
     @classmethod
     def read_from(cls, packed: bytes) -> Case:
         head, _, body = packed.partition(b"\n")
-        found = json.loads(head)
-        headers = tuple((name, value) for name, value in found["headers"])
-        return cls(found["path"], headers, body, found["query"], tuple(found["cuts"]))
+        fields = json.loads(head)
+        headers = tuple((name, value) for name, value in fields["headers"])
+        return cls(fields["path"], headers, body, fields["query"], tuple(fields["cuts"]))
 
 
 class Current:
-    """A file that always holds the last input, whatever becomes of the process that wrote it.
+    """A file that always has the last input, even if the process that wrote it has ended.
 
     Args:
-        file: made anew.
+        file: path of the file, which is made anew.
     """
 
     def __init__(self, file: Path) -> None:
@@ -77,9 +77,9 @@ class Current:
 
     @staticmethod
     def last(file: Path) -> bytes:
-        """The input that was kept last, as :meth:`Case.pack` made it."""
-        found = file.read_bytes()
-        return found[8 : 8 + struct.unpack_from("<Q", found)[0]]
+        """The input that was written last, as :meth:`Case.pack` made it."""
+        data = file.read_bytes()
+        return data[8 : 8 + struct.unpack_from("<Q", data)[0]]
 
 
 def corpus(name: str) -> list[Case]:
@@ -97,7 +97,7 @@ def _rows(sizes: tuple[int, ...] = (1, 3, 40)) -> Iterator[list[dict[str, Any]]]
 
 
 def _format(*names: str) -> Callable[[], Iterator[Case]]:
-    def found() -> Iterator[Case]:
+    def cases() -> Iterator[Case]:
         for name in names:
             media_type, body_of = BODIES[name]
             for rows in _rows():
@@ -106,11 +106,11 @@ def _format(*names: str) -> Callable[[], Iterator[Case]]:
                 for packing, pack in _PACKING.items():
                     yield _predict(media_type, pack(body), **{"content-encoding": packing})
 
-    return found
+    return cases
 
 
 def _tables(media_type: str) -> Callable[[], Iterator[Case]]:
-    def found() -> Iterator[Case]:
+    def cases() -> Iterator[Case]:
         yield from _format("arrow" if media_type == ARROW else "parquet")()
         for table in _odd_tables():
             try:
@@ -123,11 +123,11 @@ def _tables(media_type: str) -> Callable[[], Iterator[Case]]:
             except (pa.ArrowException, NotImplementedError):
                 continue  # a type that the format does not have
 
-    return found
+    return cases
 
 
 def _odd_tables() -> Iterator[pa.Table]:
-    """A feature's column in every type that there is."""
+    """Tables in which a feature's column has every type that there is."""
     usual = pa.Table.from_pylist(sample_rows(SCHEMA, 3))
     yield usual.slice(0, 0)
     yield usual.append_column("age", usual["age"])
@@ -158,7 +158,7 @@ def _odd_tables() -> Iterator[pa.Table]:
 
 
 def _buffers() -> list[pa.Buffer]:
-    """Three values of a type of fixed width, the last of them null; what they are does not matter."""
+    """Three values of a type of fixed width, the last of them null; any values will do."""
     return [pa.py_buffer(b"\x03"), pa.py_buffer(bytes(range(64)))]
 
 
@@ -215,7 +215,7 @@ def _tf_serving() -> Iterator[Case]:
             yield Case(f"/v1/models/{MODEL}:predict", (), json.dumps(body).encode())
 
 
-# Parser to its valid requests. `packed` is any format, compressed: its bytes are changed inside or outside of that.
+# From a parser to its valid requests. Compressed bodies are damaged before or after their compression.
 CORPORA: dict[str, Callable[[], Iterator[Case]]] = {
     "json": _format("rows", "columns"),
     "csv": _format("csv"),

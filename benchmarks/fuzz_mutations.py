@@ -1,4 +1,4 @@
-"""How a valid request is damaged: its bytes, its JSON, its packing, its headers and query."""
+"""Damages a valid request: its bytes, its JSON, its compression, its headers and its query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import zstandard
 
 from benchmarks.fuzz_corpus import ACCEPTED, Case
 
-# Raw JSON that no json.dumps writes, put in for a mark.
+# Raw JSON that json.dumps never writes; it replaces a mark.
 _MARK = "@@mark@@"
 _RAW = ("NaN", "-Infinity", "1e999", "-0", "0" * 40 + "1", "1" * 400, "1e-400", "[" * 3000, '{"a":' * 2000, "nul")
 _RAW += ('"\\ud800"', '"\\x"', '"\n"', "[" * 500 + "]" * 500, '{"age":1,"age":2}', "1.", "+1", "0x10", "'a'", "")
@@ -44,11 +44,11 @@ _BOMB = 32 * 2**20
 
 
 def mutated(rng: random.Random, case: Case, others: list[Case]) -> Case:
-    """``case`` with one to four things wrong; now and then as it is."""
+    """``case`` with one to four faults; sometimes without any."""
     packing = dict(case.headers).get("content-encoding")
     body = case.body
     if packing is not None and rng.random() < 0.7:
-        # Inside of the packing: what is damaged comes out whole.
+        # Inside the compression: the damaged body can be unpacked.
         body = gzip.decompress(body) if packing == "gzip" else zstandard.decompress(body)
         body = _damaged(rng, body, [])
         body = gzip.compress(body, 1, mtime=0) if packing == "gzip" else zstandard.compress(body, 1)
@@ -99,7 +99,7 @@ def _insert(rng: random.Random, body: bytearray, _others: list[Case]) -> bytes:
 
 
 def _number(rng: random.Random, body: bytearray, _others: list[Case]) -> bytes:
-    """A number of 1 to 8 bytes, which lengths and offsets of binary formats are, replaced by an unusual one."""
+    """Replace a number of 1 to 8 bytes, as lengths and offsets of binary formats are, by an unusual one."""
     size, letter = rng.choice(((1, "B"), (2, "H"), (4, "I"), (8, "Q")))
     value = (rng.choice(_NUMBERS) + rng.choice((0, 0, 1, -1))) % 2 ** (8 * size)
     if len(body) >= size:
@@ -121,7 +121,7 @@ _BYTES: tuple[Callable[[random.Random, bytearray, list[Case]], bytes], ...] = (
 
 
 def _json(rng: random.Random, body: bytes) -> bytes:
-    """One value, key or element of a JSON document changed; documents a line each, one of them."""
+    """Change one value, key or element of a JSON document; of several documents, one a line, change one."""
     lines = body.split(b"\n")
     i = rng.randrange(len(lines))
     try:
@@ -154,7 +154,7 @@ def _json(rng: random.Random, body: bytes) -> bytes:
 
 
 def _about_the_body(rng: random.Random, case: Case) -> Case:
-    """Another query, Accept, media type or length than the body's own."""
+    """Change the query, or set an Accept, media type or length that is not the body's own."""
     headers = dict(case.headers)
     what = rng.randrange(5)
     if what == 0:
@@ -174,13 +174,13 @@ def _about_the_body(rng: random.Random, case: Case) -> Case:
 
 @lru_cache(64)
 def bomb(packing: str, head: bytes) -> bytes:
-    """Much more than any limit, in little."""
+    """A small body that unpacks to far more than any limit."""
     body = head + b" " * _BOMB
     return zstandard.compress(body) if packing == "zstd" else gzip.compress(body, 1, mtime=0)
 
 
 def _packed(rng: random.Random, case: Case) -> Case:
-    """The body as a damaged or dangerous packing of itself."""
+    """Compress the body in a damaged or dangerous way."""
     body, how = case.body, rng.randrange(7)
     name = "zstd" if rng.random() < 0.5 else "gzip"
     pack: Callable[[bytes], bytes] = zstandard.compress if name == "zstd" else partial(gzip.compress, mtime=0)

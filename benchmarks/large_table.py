@@ -1,13 +1,13 @@
-"""A table larger than it should be held: ``python -m benchmarks.large_table``.
+"""Trains on a table that is too large for memory: ``python -m benchmarks.large_table``.
 
 Writes a Parquet file of 50 features (numbers, some of them missing, integers, three categories, a date; the target is
-nonlinear in them), runs ``trueline train FILE --preset fast`` on it in a process of its own, and prints the peak memory
-of that process and its children, and the seconds, beside what is asked of 1,000,000 rows. Then ``trueline evaluate``
-answers all rows of the file, and its peak memory is printed too. The RMSE is of other rows, beside that of
+nonlinear in them), and runs ``trueline train FILE --preset fast`` on it in a process of its own. Prints the seconds and
+the peak memory of that process and its children, with the limits for 1,000,000 rows. Then ``trueline evaluate`` answers
+all rows of the file, and its peak memory is printed, too. The RMSE is on other rows; the table also has that of
 scikit-learn's HistGradientBoosting with its defaults, fitted on all rows of the file.
 
 ``--rows 4000000 16000000`` trains on tables of these sizes one after another: the memory should not grow with them.
-``--set`` is handed on, to make a run short where only its memory is looked at.
+``--set`` is passed on; it can make a run short if only its memory matters.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from benchmarks.large_table_data import CATEGORIES, write_table
 from benchmarks.machine import describe
 
 _GIB = 1024**3
-# Asked of 1,000,000 rows x 50 features with --preset fast.
+# Limits for 1,000,000 rows x 50 features with --preset fast.
 MOST_BYTES, MOST_SECONDS, ASKED_ROWS = 4 * _GIB, 600, 1_000_000
-# Asked of ``trueline evaluate`` of as many rows.
+# Limit for ``trueline evaluate`` on as many rows.
 MOST_BYTES_TO_EVALUATE = 2 * _GIB
 _TEST_ROWS = 100_000
 _POLL_SECONDS = 0.1
 
 
 class Run(NamedTuple):
-    """What one training took, and the evaluation of its rows.
+    """One training, and the evaluation of its rows.
 
     Attributes:
-        rows: of the table.
-        peak, peak_to_evaluate: bytes of all processes together, of the training and of the evaluation.
-        seconds, processor: of the training, on the clock and of a processor.
-        rmse, boosting: of other rows, by Trueline and by HistGradientBoosting.
+        rows: rows of the table.
+        peak, peak_to_evaluate: most bytes of all processes together, in the training and in the evaluation.
+        seconds, processor: wall seconds and processor seconds of the training.
+        rmse, boosting: RMSE on other rows, by Trueline and by HistGradientBoosting.
     """
 
     rows: int
@@ -62,13 +62,13 @@ class Run(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large_table", description=__doc__)
     parser.add_argument(
-        "--rows", type=int, nargs="+", default=[ASKED_ROWS], help="of each table; defaults to 1,000,000"
+        "--rows", type=int, nargs="+", default=[ASKED_ROWS], help="rows of each table; defaults to 1,000,000"
     )
     parser.add_argument("--preset", default="fast", help="defaults to fast")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the training")
     parser.add_argument("--no-stream", action="store_true", help="hold the table in memory")
     parser.add_argument("--no-boosting", action="store_true", help="leave HistGradientBoosting on all rows out")
-    parser.add_argument("--folder", type=Path, help="keeps the tables; defaults to a temporary one")
+    parser.add_argument("--folder", type=Path, help="folder that keeps the tables; defaults to a temporary one")
     options = parser.parse_args(arguments)
     if min(options.rows) < 1_000:
         parser.error(f"Expected at least 1,000 rows. Received: {min(options.rows)}.")
@@ -92,11 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _judge(runs: list[Run]) -> int:
-    """Print what is asked beside what was reached; 1 where it was not."""
-    asked = [run for run in runs if run.rows == ASKED_ROWS]
-    if not asked:
+    """Print the limits and the figures; 1 where a limit is not met."""
+    runs_with_limit = [run for run in runs if run.rows == ASKED_ROWS]
+    if not runs_with_limit:
         return 0
-    run = asked[0]
+    run = runs_with_limit[0]
     lines = (
         ("peak memory of train", "4 GiB", f"{run.peak / _GIB:.2f} GiB", run.peak <= MOST_BYTES),
         ("time of train", f"{MOST_SECONDS} s", f"{run.seconds:,.0f} s", run.seconds <= MOST_SECONDS),
@@ -132,19 +132,21 @@ def _run(folder: Path, n_rows: int, test: Path, options: argparse.Namespace, hom
     peak = _watched([*command, "--preset", options.preset, mode, "--json", *settings], environment)
     seconds, busy = time.perf_counter() - began, _processor() - busy
     evaluate = [sys.executable, "-m", "trueline", "evaluate", f"rows-{n_rows}"]
-    done = subprocess.run([*evaluate, str(test), "--json"], env=environment, capture_output=True, text=True, check=True)
+    process = subprocess.run(
+        [*evaluate, str(test), "--json"], env=environment, capture_output=True, text=True, check=True
+    )
     peak_to_evaluate = _watched([*evaluate, str(data), "--json"], environment)
-    rmse = json.loads(done.stdout.splitlines()[-1])["metrics"]["y"]["rmse"]
+    rmse = json.loads(process.stdout.splitlines()[-1])["metrics"]["y"]["rmse"]
     boosting = None
     if not options.no_boosting:
-        # In a process of its own: its memory is not Trueline's.
+        # In a process of its own, so that its memory does not count as Trueline's.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             boosting = pool.submit(_boosting, data, test).result()
     return Run(n_rows, peak, peak_to_evaluate, seconds, busy, rmse, boosting)
 
 
 def _watched(command: list[str], environment: dict[str, str]) -> int:
-    """Run a command; the most bytes that it and its children held together."""
+    """Run a command; the most bytes of it and its children together."""
     with subprocess.Popen(command, env=environment) as process:
         peak, stop = [0], threading.Event()
         watcher = threading.Thread(target=_watch, args=(process.pid, peak, stop))
@@ -155,14 +157,14 @@ def _watched(command: list[str], environment: dict[str, str]) -> int:
         watcher.join()
     if code:
         raise SystemExit(f"Expected {' '.join(command)} to end well. Received: exit code {code}.")
-    # The largest single process as the kernel saw it, should a poll have missed the moment.
+    # The kernel's figure for the largest single process, in case a poll missed its peak.
     return max(peak[0], usage.ru_maxrss * 1024)
 
 
 def _processor() -> float:
-    """Seconds of processors that the children have taken that ended."""
-    found = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return found.ru_utime + found.ru_stime
+    """Processor seconds of the children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _watch(pid: int, peak: list[int], stop: threading.Event) -> None:
@@ -173,10 +175,10 @@ def _watch(pid: int, peak: list[int], stop: threading.Event) -> None:
 def _tree(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     try:
-        found = [int(child) for child in children.read_text().split()]
+        child_pids = [int(child) for child in children.read_text().split()]
     except OSError:
         return [pid]
-    return [pid, *(each for child in found for each in _tree(child))]
+    return [pid, *(each for child in child_pids for each in _tree(child))]
 
 
 def _resident(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""A table of any size for :mod:`benchmarks.large_table`: seeded, block by block, nonlinear in its 50 features."""
+"""A table of any size for :mod:`benchmarks.large_table`: seeded, made in blocks, nonlinear in its 50 features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 N_FLOATS, N_INTEGERS = 44, 2
 CATEGORIES = {"shop": 8, "product": 40, "town": 200}
-# Every fifth number is missing in 5% of the rows.
+# Every fifth column of numbers is missing in 5% of the rows.
 _MISSING_EACH, _MISSING = 5, 0.05
 _NOISE = 0.6
 # Rows of a row group.
@@ -21,12 +21,12 @@ _DAY0, _DAYS = np.datetime64("2022-01-01", "s"), 1_200
 
 
 def write_table(path: Path, n_rows: int, seed: int) -> None:
-    """Write the table; the memory that this takes does not depend on its rows.
+    """Write the table; the memory that this takes does not depend on the number of rows.
 
     Args:
         path: Parquet file to write.
-        n_rows: of it.
-        seed: of the rows; the target depends on them in the same way whatever it is.
+        n_rows: number of rows.
+        seed: seed of the rows; the target depends on them in the same way for each seed.
     """
     writer = None
     for block, start in enumerate(range(0, n_rows, BLOCK)):
@@ -63,7 +63,7 @@ def _target(
     codes: dict[str, npt.NDArray[np.int64]],
     seconds: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
-    """Waves, products, steps, an effect of each category, a season; half of the numbers say nothing."""
+    """Waves, products, steps, an effect of each category, a season; half of the numbers have no effect."""
     effects = np.random.default_rng(2026)
     of_category = {name: effects.normal(0, 1, count) for name, count in CATEGORIES.items()}
     weights = effects.normal(0, 0.3, 12)

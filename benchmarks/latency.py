@@ -1,10 +1,10 @@
-"""What one row costs, and what making it cheaper costs in accuracy: the ensemble beside its student.
+"""The time of one row, and the accuracy that a faster answer costs: an ensemble and its student.
 
     python -m benchmarks.latency --data DIR
 
 ``DIR`` holds ``housing.csv``. Each preset is trained twice on four fifths of it, with ``distil=false`` and
-``distil=true``, and asked for the rest. Times are of one forward pass by ONNX Runtime on one core, through the
-Predictor: the median of a block of calls, of the quickest of many blocks, for others may use the machine.
+``distil=true``, and answers the rest. A time is that of one forward pass by ONNX Runtime on one core, through the
+Predictor: the median of the fastest of many blocks of calls, since others may use the machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from training.table.data import read_table
 from training.table.encode import encode_frame
 
 PRESETS = ("fast", "balanced", "best")
-# What is asked of one row, in milliseconds.
+# The limits for one row, in milliseconds.
 LIMITS = {"fast": 0.02, "balanced": 0.2, "best": 0.2}
 SIZES = (1, 4, 64)
 _BLOCKS, _CALLS = 60, 50
@@ -53,21 +53,27 @@ def main() -> None:
         for preset in options.presets:
             for distil in ("false", "true"):
                 settings = [*options.settings, f"distil={distil}"]
-                found = measured(trained(train, table.target, Path(folder), preset, settings), test, table.target)
-                times = [f"{found[f'rows_{n}']:.3f}" for n in SIZES]
-                cells = [preset, distil, f"{found['rmse']:,.0f}", f"{found['weights']:,}", str(found["operations"])]
+                result = measured(trained(train, table.target, Path(folder), preset, settings), test, table.target)
+                times = [f"{result[f'rows_{n}']:.3f}" for n in SIZES]
+                cells = [
+                    preset,
+                    distil,
+                    f"{result['rmse']:,.0f}",
+                    f"{result['weights']:,}",
+                    str(result["operations"]),
+                ]
                 print(f"| {' | '.join([*cells, times[0], f'{LIMITS[preset]:g}', *times[1:]])} |", flush=True)
 
 
 def trained(train: Path, target: str, home: Path, preset: str, settings: list[str]) -> Path:
-    """The folder of a version that is trained as a user trains it."""
+    """Train a version as a user trains it; its folder."""
     command = [sys.executable, "-m", "trueline", "train", str(train), "--target", target, "--name", "m"]
     command += ["--preset", preset, "--json"]
     for setting in settings:
         command += ["--set", setting]
     environment = {**os.environ, "BENTOML_HOME": str(home)}
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    version = json.loads(done.stdout.splitlines()[-1])["model_version"]
+    process = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    version = json.loads(process.stdout.splitlines()[-1])["model_version"]
     return LocalRegistry(home).resolve(f"m:{version}").path
 
 
@@ -77,18 +83,18 @@ def measured(folder: Path, test: Path, target: str) -> dict[str, Any]:
     frame = read_table(str(test), as_text=[f.name for f in predictor.schema.categorical])
     X = encode_frame(frame, predictor.schema)
     error = predictor.predict(X).value[:, 0] - frame[target].cast(pl.Float64).to_numpy()
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "rmse": float(np.sqrt(np.mean(np.square(error)))),
         "weights": predictor.manifest.parameters,
         "operations": len(onnx.load(folder / files.ONNX_MODEL).graph.node),
     }
     for n in SIZES:
-        found[f"rows_{n}"] = milliseconds(predictor, X.numeric[:n], X.categorical[:n])
-    return found
+        figures[f"rows_{n}"] = milliseconds(predictor, X.numeric[:n], X.categorical[:n])
+    return figures
 
 
 def milliseconds(predictor: Predictor, numeric: np.ndarray, categorical: np.ndarray) -> float:
-    """Of one call: the quickest block's median."""
+    """The time of one call: the median of the fastest block."""
     predictor.run(numeric, categorical)
     medians = []
     for _ in range(_BLOCKS):

@@ -1,4 +1,4 @@
-"""A process of the benchmark with all that it starts: bounded in memory, and ended for certain."""
+"""A process of the benchmark and all that it starts: their memory can be measured, and all of them are ended."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _END_SECONDS = 15
 
 
 class Family:
-    """A process and every process that came of it, its daemons too: they carry a mark in their environment."""
+    """A process and every process that it started, daemons too: a mark in their environment identifies them."""
 
     def __init__(self, process: subprocess.Popen[bytes], mark: str) -> None:
         self.process = process
         self._mark = mark
 
     def members(self) -> list[psutil.Process]:
-        """Those that run now, daemons that have left the tree not among them."""
+        """The processes that run now, without daemons that have left the tree."""
         with contextlib.suppress(psutil.NoSuchProcess):
             root = psutil.Process(self.process.pid)
             return [root, *root.children(recursive=True)]
@@ -32,19 +32,19 @@ class Family:
 
     def memory(self) -> list[int]:
         """Resident bytes of each member."""
-        found = []
+        sizes = []
         for member in self.members():
             with contextlib.suppress(psutil.NoSuchProcess):
-                found.append(member.memory_info().rss)
-        return found
+                sizes.append(member.memory_info().rss)
+        return sizes
 
     def end(self) -> None:
-        """Ask the root to end, then kill what is left: some servers' workers are in sessions of their own."""
+        """Ask the root to end, then kill the rest: some servers' workers are in sessions of their own."""
         members = self.members()
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
-        _, left = psutil.wait_procs(members, timeout=_END_SECONDS)
-        stragglers = {*left, *self._marked()}
+        _, remaining = psutil.wait_procs(members, timeout=_END_SECONDS)
+        stragglers = {*remaining, *self._marked()}
         for straggler in stragglers:
             with contextlib.suppress(psutil.NoSuchProcess):
                 straggler.kill()
@@ -60,7 +60,7 @@ class Family:
 
 @contextlib.contextmanager
 def family(command: Sequence[str], environ: Mapping[str, str], log: Path, cwd: Path) -> Iterator[Family]:
-    """Run a command for as long as the block runs."""
+    """Run a command until the block ends."""
     mark = secrets.token_hex(8)
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -72,15 +72,15 @@ def family(command: Sequence[str], environ: Mapping[str, str], log: Path, cwd: P
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        found = Family(process, mark)
+        members = Family(process, mark)
         try:
-            yield found
+            yield members
         finally:
-            found.end()
+            members.end()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on."""
+    """Free ports of the loopback."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

@@ -1,4 +1,4 @@
-"""One measurement with wrk: many connections that send the same requests, latency counted by wrk itself."""
+"""One measurement with wrk: many connections send the same requests, and wrk measures the latency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# wrk formats every request once, at its start; while it measures it only sends the next of them.
+# wrk formats every request once, when it starts; while it measures, it only sends the next one.
 _SCRIPT = """
 local requests, at = {}, 0
 init = function()
@@ -36,11 +36,11 @@ end
 
 
 class Load(NamedTuple):
-    """What one run of wrk saw.
+    """The result of one run of wrk.
 
     Attributes:
         p50, p99: latencies in seconds.
-        failed: answers that were no 2xx, and broken connections.
+        failed: answers without a 2xx status, and broken connections.
         client_seconds: processor time that wrk itself used for a request.
     """
 
@@ -52,13 +52,13 @@ class Load(NamedTuple):
 
 
 class Script(NamedTuple):
-    """wrk's script with the requests that it sends in turn.
+    """wrk's script, and the requests that it sends in turn.
 
     Attributes:
-        path: the Lua file; the bodies lie beside it.
-        count: how many bodies there are.
-        content_type: of all of them.
-        route: where they go.
+        path: the Lua file; the bodies are in the same folder.
+        count: number of bodies.
+        content_type: content type of all bodies.
+        route: the route that they are sent to.
     """
 
     path: Path
@@ -70,7 +70,7 @@ class Script(NamedTuple):
 def write_script(
     folder: Path, bodies: Sequence[bytes], content_type: str = "application/json", route: str = "/predict"
 ) -> Script:
-    """Write wrk's script and the request bodies into a folder, which is made."""
+    """Write wrk's script and the request bodies into a folder, which is made if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     for i, body in enumerate(bodies, start=1):
         (folder / f"body-{i}").write_bytes(body)
@@ -96,7 +96,7 @@ def measure(script: Script, port: int, *, seconds: int, connections: int, core: 
         "TRUELINE_BENCHMARK_PATH": script.route,
     }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, f"http://127.0.0.1:{port}"],
         capture_output=True,
         text=True,
@@ -104,17 +104,17 @@ def measure(script: Script, port: int, *, seconds: int, connections: int, core: 
         check=False,
         env=environ,
     )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode != 0 or not lines:
-        raise RuntimeError(f"Expected a result from wrk. Received: {done.stdout}{done.stderr}")
-    found = json.loads(lines[-1])
-    seconds_run = found["microseconds"] / 1e6
+    lines = [line for line in process.stdout.splitlines() if line.startswith("{")]
+    if process.returncode != 0 or not lines:
+        raise RuntimeError(f"Expected a result from wrk. Received: {process.stdout}{process.stderr}")
+    result = json.loads(lines[-1])
+    seconds_run = result["microseconds"] / 1e6
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Load(
-        found["requests"] / seconds_run,
-        found["p50"] / 1e6,
-        found["p99"] / 1e6,
-        found["failed"],
-        used / max(found["requests"], 1),
+        result["requests"] / seconds_run,
+        result["p50"] / 1e6,
+        result["p99"] / 1e6,
+        result["failed"],
+        used / max(result["requests"], 1),
     )

@@ -1,7 +1,8 @@
-"""Malformed HTTP and malformed bodies against a real service: ``python -m benchmarks.malformed --requests 100000``.
+"""Sends malformed HTTP and malformed bodies to a real service: ``python -m benchmarks.malformed --requests 100000``.
 
-Over all routes and formats, raw sockets included, with a good request after every twenty, whose answer is compared with
-the Predictor's to the last bit. Asked: no 5xx, memory flat, the same process, hardly a line of log.
+They go to all routes, in all formats, also over raw sockets. After every twenty comes a good request, whose answer is
+compared with the Predictor's to the last bit. There must be no 5xx, no growth of memory, no new process, and hardly a
+line of log.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from benchmarks.malformed_wire import Wire
 from tests.builders import build_version, sample_rows
 from tests.processes import clean_environment, free_port, running, wait_until_ready
 
-# First use of a format loads its library and fills its pools: memory is compared from there on.
+# The first use of a format loads its library and fills its pools: memory is compared after that.
 WARM_UP = 3000
 MOST_GROWTH = 16 * 2**20
 MOST_LINES_A_SECOND = 1.0
@@ -38,11 +39,11 @@ _COMMAND = (sys.executable, "-m", "bentoml", "serve", "service:RegressionService
 
 @dataclass(frozen=True)
 class Run:
-    """One run.
+    """The result of one run.
 
     Attributes:
         before, after: resident bytes of each worker by its process id.
-        between: the largest worker's, each second.
+        between: resident bytes of the largest worker, each second.
         lines: lines that the service logged meanwhile.
     """
 
@@ -62,22 +63,22 @@ class Run:
     def grown(self) -> int:
         """Bytes that the worker's median size grew by from the second fifth of the time to the last.
 
-        In the first, libraries are loaded and pools fill with what is unpacked at once. The largest sizes say how many
-        bombs of 32 MiB happened to be unpacked side by side; what stays shows in the median.
+        In the first fifth, libraries are loaded and pools are filled. The largest sizes depend on how many bombs of 32
+        MiB happened to be unpacked side by side; the median shows the memory that stays.
         """
         fifths = self.fifths
         return fifths[-1] - fifths[min(1, len(fifths) - 1)]
 
     def faults(self) -> list[str]:
-        """What is not as asked."""
-        found = self.outcomes
+        """The limits that are not met."""
+        outcomes = self.outcomes
         faults = {
-            "answers of 5xx": found.by_status(5) > 0,
+            "answers of 5xx": outcomes.by_status(5) > 0,
             "worker processes changed": set(self.before) != set(self.after),
             "memory grew": self.grown > MOST_GROWTH,
             "log lines": len(self.lines) > max(MOST_LINES_A_SECOND * self.seconds, 1),
-            "good requests answered wrong": bool(found.wrong) or not found.good,
-            "whole requests without an answer": bool(found.late),
+            "good requests answered wrong": bool(outcomes.wrong) or not outcomes.good,
+            "whole requests without an answer": bool(outcomes.late),
         }
         return [text for text, is_so in faults.items() if is_so]
 
@@ -100,13 +101,13 @@ def run(requests: int, folder: Path, *, seed: int = 0, warm_up: int = WARM_UP, *
         began = time.monotonic()
         outcomes, between = asyncio.run(_sampled(Clients(port, Wire(seed), good), requests, process.pid))
         seconds = time.monotonic() - began
-        time.sleep(1)  # what is late to be let go or to be logged
+        time.sleep(1)  # for memory that is freed late, and late lines of log
         lines = log.read_text(errors="replace").splitlines()[logged:]
         return Run(outcomes, before, _memory(process.pid), between, lines, seconds)
 
 
 async def _sampled(clients: Clients, requests: int, pid: int) -> tuple[Outcomes, list[int]]:
-    """Send, and look at the memory each second."""
+    """Send the requests, and read the workers' memory each second."""
     sending = asyncio.create_task(clients.send(requests))
     sizes: list[int] = []
     while not sending.done():
@@ -120,17 +121,17 @@ def _memory(pid: int) -> dict[int, int]:
     return {c.pid: c.memory_info().rss for c in children if "_bentoml_impl.worker.service" in " ".join(c.cmdline())}
 
 
-def report(found: Run, requests: int) -> str:
-    outcomes, size = found.outcomes, 2**20
+def report(run: Run, requests: int) -> str:
+    outcomes, size = run.outcomes, 2**20
     kinds = sorted({kind for kind, _ in outcomes.statuses})
-    per_second = len(found.lines) / found.seconds
-    all_sizes = [max(found.before.values()), *found.fifths, max(found.after.values())]
+    per_second = len(run.lines) / run.seconds
+    all_sizes = [max(run.before.values()), *run.fifths, max(run.after.values())]
     sizes = ", ".join(f"{each / size:.0f}" for each in all_sizes)
-    same = "the same process" if set(found.before) == set(found.after) else "ANOTHER PROCESS"
+    same = "the same process" if set(run.before) == set(run.after) else "ANOTHER PROCESS"
     right = f"{outcomes.good:,} of {outcomes.good + len(outcomes.wrong):,}"
     lines = [
-        f"{datetime.now(UTC):%Y-%m-%d}, {describe()}. {requests:,} requests in {found.seconds:.0f} s "
-        f"({requests / found.seconds:,.0f} a second).",
+        f"{datetime.now(UTC):%Y-%m-%d}, {describe()}. {requests:,} requests in {run.seconds:.0f} s "
+        f"({requests / run.seconds:,.0f} a second).",
         "",
         "| what | asked | reached |",
         "| --- | --- | --- |",
@@ -140,10 +141,10 @@ def report(found: Run, requests: int) -> str:
         f"| whole requests without an answer in time | 0 | {len(outcomes.late)} |",
         f"| growth of the worker's median memory, second fifth to last | at most {MOST_GROWTH // size} MiB, "
         "same process | "
-        f"{found.grown / size:+.1f} MiB, {same} |",
+        f"{run.grown / size:+.1f} MiB, {same} |",
         f"| its size before, median in each fifth of the time, after | | {sizes} MiB |",
-        f"| its largest size | | {max(found.between) / size:.0f} MiB |",
-        f"| lines of log | at most {MOST_LINES_A_SECOND:g} a second | {len(found.lines)}, {per_second:.2f} a second |",
+        f"| its largest size | | {max(run.between) / size:.0f} MiB |",
+        f"| lines of log | at most {MOST_LINES_A_SECOND:g} a second | {len(run.lines)}, {per_second:.2f} a second |",
         f"| good requests between them, answered right | all | {right} |",
         "",
         "| kind | sent | by status (0: none) |",
@@ -151,8 +152,8 @@ def report(found: Run, requests: int) -> str:
     ]
     for kind in kinds:
         counts = {status: n for (of, status), n in sorted(outcomes.statuses.items()) if of == kind}
-        shown = ", ".join(f"{status}: {n:,}" for status, n in counts.items())
-        lines.append(f"| {kind} | {sum(counts.values()):,} | {shown} |")
+        by_status = ", ".join(f"{status}: {n:,}" for status, n in counts.items())
+        lines.append(f"| {kind} | {sum(counts.values()):,} | {by_status} |")
     return "\n".join(lines)
 
 
@@ -162,13 +163,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="defaults to 0")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="trueline-malformed-") as folder:
-        found = run(options.requests, Path(folder), seed=options.seed)
-    print(report(found, options.requests))
-    for line in [*dict.fromkeys(found.lines)][:10]:
+        result = run(options.requests, Path(folder), seed=options.seed)
+    print(report(result, options.requests))
+    for line in [*dict.fromkeys(result.lines)][:10]:
         print(f"\nlogged: {line[:300]}")
-    for text in (*found.outcomes.wrong[:5], *map(repr, found.outcomes.late[:5])):
+    for text in (*result.outcomes.wrong[:5], *map(repr, result.outcomes.late[:5])):
         print(f"\nwrong: {text[:1000]}")
-    faults = found.faults()
+    faults = result.faults()
     print(f"\nNot as asked: {', '.join(faults)}." if faults else "\nAll as asked.")
     return 1 if faults else 0
 

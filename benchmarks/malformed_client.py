@@ -1,4 +1,4 @@
-"""Clients that send what is malformed to a real server over loopback, and a good request now and then."""
+"""Clients that send malformed requests to a real server over loopback, and sometimes a good one."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 from benchmarks.malformed_wire import Sent, Wire
 
 _ANSWER_SECONDS = 20.0
-# How long a connection is left open on which the server rightly waits for more.
+# How long a connection stays open while the server rightly waits for more.
 _WAIT_SECONDS = 0.02
 _RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass
 class Outcomes:
-    """What came back.
+    """The answers.
 
     Attributes:
         statuses: answers by kind and status; 0 where there was none.
         good: good requests that were answered right.
-        wrong: good requests that were not, with what came instead.
+        wrong: answers to good requests that were not right.
         late: whole requests without an answer in time.
     """
 
@@ -44,57 +44,57 @@ class Outcomes:
 
 
 class Clients:
-    """Some connections at once.
+    """Several connections at once.
 
     Args:
-        port: of the loopback.
-        wire: what is sent.
-        good: bodies of good requests for ``/predict``, each with the prediction that is right.
+        port: port on the loopback.
+        wire: gives the malformed requests.
+        good: bodies of good requests for ``/predict``, each with the right prediction.
     """
 
     def __init__(self, port: int, wire: Wire, good: list[tuple[bytes, dict[str, float]]]) -> None:
         self._port, self._wire, self._good = port, wire, good
-        self._left = 0
+        self._remaining = 0
         self.outcomes = Outcomes()
 
     async def send(self, requests: int, connections: int = 16, good_every: int = 20) -> Outcomes:
-        """Send so many malformed requests, and a good one after every ``good_every``."""
-        self._left = requests
+        """Send ``requests`` malformed requests, and a good one after every ``good_every``."""
+        self._remaining = requests
         self.outcomes = Outcomes()
         await asyncio.gather(*(self._client(good_every) for _ in range(connections)))
         return self.outcomes
 
     async def _client(self, good_every: int) -> None:
-        """Keeps one connection for whole requests, and opens one for each that is not."""
-        kept = _Kept(self._port)
-        while self._left > 0:
-            self._left -= 1
-            if self._left % good_every == 0:
-                await self._ask_well(kept)
+        """Use one connection for all whole requests, and a new one for each request that is not whole."""
+        connection = _Kept(self._port)
+        while self._remaining > 0:
+            self._remaining -= 1
+            if self._remaining % good_every == 0:
+                await self._ask_well(connection)
             sent = self._wire.next()
             if sent.ends:
-                status = await self._alone(sent)
+                status = await self._send_alone(sent)
             else:
-                found = await kept.ask(sent.data)
-                if found is None:
+                answer = await connection.ask(sent.data)
+                if answer is None:
                     self.outcomes.late.append(sent.data[:2000])
-                status = 0 if found is None else found[0]
+                status = 0 if answer is None else answer[0]
             self.outcomes.statuses[sent.kind, status] += 1
-        kept.close()
+        connection.close()
 
-    async def _ask_well(self, kept: _Kept) -> None:
-        body, expected = self._good[self._left % len(self._good)]
+    async def _ask_well(self, connection: _Kept) -> None:
+        body, expected = self._good[self._remaining % len(self._good)]
         head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        found = await kept.ask(head % len(body) + body)
-        if found is not None and found[0] == 200:
-            (answer,) = json.loads(found[1])["predictions"]
+        reply = await connection.ask(head % len(body) + body)
+        if reply is not None and reply[0] == 200:
+            (answer,) = json.loads(reply[1])["predictions"]
             if {name: answer[name] for name in expected} == expected:
                 self.outcomes.good += 1
                 return
-        self.outcomes.wrong.append(repr(found)[:300])
+        self.outcomes.wrong.append(repr(reply)[:300])
 
-    async def _alone(self, sent: Sent) -> int:
-        """Send on a connection of its own, and end that: at once, or when there was time for an answer."""
+    async def _send_alone(self, sent: Sent) -> int:
+        """Send on a connection of its own, and close that: at once, or after some time for an answer."""
         status = 0
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -114,7 +114,7 @@ class Clients:
 
 
 class _Kept:
-    """A connection that is opened again where the server ended it."""
+    """A connection that is opened again if the server closed it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -122,7 +122,7 @@ class _Kept:
 
     async def ask(self, data: bytes) -> tuple[int, bytes] | None:
         """Status and body of the answer, or None where none came."""
-        for _ in range(2):  # a kept connection may end just now: then the request goes once more on a new one
+        for _ in range(2):  # an open connection may end just now: then the request is sent once more on a new one
             fresh = self._streams is None
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):

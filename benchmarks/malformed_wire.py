@@ -1,4 +1,4 @@
-"""Bytes that are no good HTTP, and good HTTP around bodies that are no good: what ``benchmarks.malformed`` sends."""
+"""The requests that ``benchmarks.malformed`` sends: malformed HTTP, and correct HTTP with malformed bodies."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ _METHODS = (b"GET", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"
 
 
 class Sent(NamedTuple):
-    """One thing to send.
+    """One request to send.
 
     Attributes:
-        kind: as the table calls it.
+        kind: its name in the table.
         data: bytes of a request, whole or not.
-        ends: whether the connection is ours to end: the request is not whole, or what comes after is not known.
-        reset: end it by a reset at once instead of waiting for an answer.
+        ends: whether the client must close the connection: the request is not whole, or the server's reaction is not
+            known.
+        reset: whether the client resets the connection at once and waits for no answer.
     """
 
     kind: str
@@ -33,10 +34,10 @@ class Sent(NamedTuple):
 
 
 class Wire:
-    """Draws what is sent, the same for a seed.
+    """Draws the requests to send, the same ones for a seed.
 
     Args:
-        seed: of everything.
+        seed: seed of all draws.
     """
 
     def __init__(self, seed: int) -> None:
@@ -128,7 +129,7 @@ class Wire:
         return Sent("chunks", head + chunks, ends=True)
 
     def _early(self) -> Sent:
-        """A good request of which the client sends a part, and leaves."""
+        """A part of a good request, after which the client closes the connection."""
         case = self._rng.choice(self._rng.choice(self._corpora))
         data = framed(case)
         return Sent("early close", data[: self._rng.randrange(1, len(data))], ends=True, reset=self._rng.random() < 0.5)
@@ -149,7 +150,7 @@ class Wire:
 
 
 def framed(case: Case) -> bytes:
-    """A case as the bytes of a whole request."""
+    """The bytes of a whole request, from a case."""
     query = f"?{quote(case.query, safe='=&%')}" if case.query else ""
     head = f"POST {case.path}{query} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(case.body)}\r\n"
     headers = "".join(f"{name}: {value}\r\n" for name, value in case.headers)

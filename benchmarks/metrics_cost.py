@@ -1,8 +1,8 @@
-"""What counting costs a request: ``python -m benchmarks.metrics_cost``.
+"""The time that metrics cost each request: ``python -m benchmarks.metrics_cost``.
 
-The service's app behind its own HTTP protocol on uvloop, with connections that are no sockets, in this process: what is
-measured is the processor time of everything but the kernel's part. Metrics go to files as with several workers. Rounds
-with metrics and with calls that do nothing alternate, so that a slow minute of the machine hits both alike.
+The service's app runs in this process, behind its own HTTP protocol on uvloop, with connections that are not sockets.
+So the processor time of everything but the kernel's part is measured. Metrics go to files as with several workers.
+Rounds with metrics and with calls that do nothing alternate, so that a slow minute of the machine hits both.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from benchmarks.network import Network
 
 _HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-# What a request and its batch call; the rest is of shed and refused requests.
+# The metrics that a request and its batch call; the others belong to shed and refused requests.
 _CALLS = ("request", "batch", "waited", "waited_all", "flush", "process", "queue")
 
 
 class _Connection:
-    """Stands where a socket's transport does, and keeps nothing."""
+    """Takes the place of a socket's transport, and discards all data."""
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)}.get(name, default)
@@ -50,23 +50,23 @@ class _Connection:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.metrics_cost", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40, help="of each kind; defaults to 40")
-    parser.add_argument("--requests", type=int, default=10_000, help="of a round; defaults to 10,000")
+    parser.add_argument("--rounds", type=int, default=40, help="rounds of each kind; defaults to 40")
+    parser.add_argument("--requests", type=int, default=10_000, help="requests of a round; defaults to 10,000")
     parser.add_argument("--connections", type=int, default=32, help="defaults to 32")
     options = parser.parse_args(arguments)
     import uvloop
 
     with tempfile.TemporaryDirectory(prefix="trueline-benchmark-") as folder:
-        # Read by the Prometheus client when it is imported.
+        # The Prometheus client reads this when it is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            found = runner.run(_measure(Path(folder), options))
+            results = runner.run(_measure(Path(folder), options))
     print(f"{datetime.now(UTC):%Y-%m-%d}, {describe()}; medians of {options.rounds} rounds of {options.requests:,}.\n")
     print("| | microseconds a request | lowest | requests/s without the kernel's part |\n| --- | --- | --- | --- |")
-    for name, costs in found.items():
+    for name, costs in results.items():
         median = statistics.median(costs)
         print(f"| {name} | {median * 1e6:.2f} | {min(costs) * 1e6:.2f} | {1 / median:,.0f} |")
-    on, off = found.values()
+    on, off = results.values()
     cost = statistics.median(a - b for a, b in zip(on, off, strict=True))
     print(f"\nMetrics cost {cost * 1e6:.2f} microseconds a request, {cost / statistics.median(on):.1%} of it.")
     return 0
@@ -83,15 +83,15 @@ async def _measure(folder: Path, options: argparse.Namespace) -> dict[str, list[
     worker.count = lambda *_: None
     worker.tap.add = lambda *_: None
     requests = [_HEAD % len(body) + body.encode() for body in net.bodies]
-    found: dict[str, list[float]] = {name: [] for name in kinds}
+    results: dict[str, list[float]] = {name: [] for name in kinds}
     for turn in range(options.rounds + 1):
         for name, (_, app) in kinds.items():
             cost = await _round(app, requests, options)
-            if turn:  # the first is for warmth
-                found[name].append(cost)
+            if turn:  # the first round warms up
+                results[name].append(cost)
     for worker, _ in kinds.values():
         await worker.stop()
-    return found
+    return results
 
 
 async def _service(net: Network) -> tuple[Any, Any]:
@@ -115,7 +115,7 @@ async def _service(net: Network) -> tuple[Any, Any]:
 
 
 async def _round(app: Any, requests: Sequence[bytes], options: argparse.Namespace) -> float:
-    """Processor time of this thread for a request; each connection sends its next when all have their answers."""
+    """Processor seconds of this thread for each request; a connection sends its next request when all have answers."""
     import uvicorn
     from uvicorn.server import ServerState
 
@@ -136,7 +136,7 @@ async def _round(app: Any, requests: Sequence[bytes], options: argparse.Namespac
             await asyncio.sleep(0)
     cost = (time.thread_time() - began) / sent
     for connection in connections:
-        connection.connection_lost(None)  # ends its timer too
+        connection.connection_lost(None)  # this ends its timer, too
     return cost
 
 

@@ -1,4 +1,4 @@
-"""The network that every server of the benchmark answers with: 13 features, two layers of 128, random weights.
+"""The network of every server in the benchmark: 13 features, two layers of 128, random weights.
 
 Its speed does not depend on its weights, so nothing is trained; its answers do, so that servers can be compared.
 """
@@ -23,14 +23,14 @@ N_BODIES = 500
 
 
 class Network(NamedTuple):
-    """What the servers serve and what they are asked.
+    """The network that the servers serve, and the requests that they get.
 
     Attributes:
         home: BentoML home with the network as champion, for Trueline.
         onnx: the same version's ``model.onnx``, for the peers.
-        rows: what they are asked, feature name to value.
+        rows: rows of the requests, from feature name to value.
         bodies: JSON requests of one row each.
-        values: what the network answers to each of them.
+        values: the network's answer to each row.
     """
 
     home: Path
@@ -41,7 +41,7 @@ class Network(NamedTuple):
 
 
 def build(folder: Path, graph: onnx.ModelProto | None = None) -> Network:
-    """Write the network, or another of as many features, into ``folder`` and draw the rows."""
+    """Write the network, or ``graph`` with as many features, into ``folder``, and draw the rows."""
     home = folder / "home"
     schema = build_schema(plain_features(N_FEATURES), targets=("y",))
     options = {"name": MODEL_NAME, "schema": schema, "hidden": HIDDEN, "promote": True, "graph": graph}

@@ -1,8 +1,8 @@
-"""What mixed precision costs in accuracy: ``python -m benchmarks.precision``.
+"""The accuracy that mixed precision costs: ``python -m benchmarks.precision``.
 
-The same networks (``--preset fast``, the same folds, weights and order of the rows) trained in float32 and in
-``mixed_bfloat16``, on tables that scikit-learn carries or makes; RMSE of each row by the networks that did not see it,
-together. A processor rounds to 16 bits as a GPU does, so accuracy can be measured without one; speed cannot.
+The same networks (``--preset fast``, the same folds, weights and order of the rows) are trained in float32 and in
+``mixed_bfloat16``, on tables that scikit-learn has or makes. The RMSE is that of joint answers by the networks that did
+not see a row. A processor rounds to 16 bits as a GPU does, so accuracy can be measured without a GPU; speed cannot.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.precision", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="of each; defaults to 3")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of each; defaults to 3")
     parser.add_argument("--epochs", type=int, help="defaults to the preset's")
     parser.add_argument("--device", default="auto", help="as `trueline train` takes it; defaults to auto")
     options = parser.parse_args(arguments)
@@ -40,15 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{datetime.now(UTC):%Y-%m-%d}, {describe()}; {options.seeds} seeds.\n")
     print("| table | model | RMSE in float32 | in mixed_bfloat16 | ratio, lowest - highest |")
     print("| --- " * 5 + "|")
-    for name, model, found in rows:
-        whole, mixed = (statistics.mean(pair[i] for pair in found) for i in (0, 1))
-        ratios = [b / a for a, b in found]
+    for name, model, errors in rows:
+        whole, mixed = (statistics.mean(pair[i] for pair in errors) for i in (0, 1))
+        ratios = [b / a for a, b in errors]
         print(f"| {name} | {model} | {whole:.4g} | {mixed:.4g} | {min(ratios):.3f} - {max(ratios):.3f} |")
     return 0
 
 
 def _tables(folder: Path) -> Iterator[tuple[str, str]]:
-    """Name and data, as ``trueline train`` reads it; the target is the column ``target``."""
+    """Name and data for ``trueline train``; the target is the column ``target``."""
     from sklearn.datasets import make_friedman1
 
     yield "diabetes", "dataset:diabetes"
@@ -59,7 +59,7 @@ def _tables(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _ratio(data: str, model: str, seed: int, options: argparse.Namespace) -> tuple[float, float]:
-    """RMSE of both precisions."""
+    """The RMSE in both precisions."""
     whole, mixed = (_rmse(data, model, seed, precision, options) for precision in PRECISIONS)
     return whole, mixed
 
@@ -71,10 +71,10 @@ def _rmse(data: str, model: str, seed: int, precision: str, options: argparse.Na
     from training.settings.config import TrainConfig
     from training.table.data import read_table
 
-    given = {} if options.epochs is None else {"epochs": options.epochs}
+    epochs = {} if options.epochs is None else {"epochs": options.epochs}
     config = TrainConfig.build(
         None,
-        {"preset": "fast", "model": model, "seed": seed, "precision": precision, "device": options.device, **given},
+        {"preset": "fast", "model": model, "seed": seed, "precision": precision, "device": options.device, **epochs},
     )
     prepared = prepare(read_table(data), Request(data, ("target",), "m", config))
     load_backend(config.device, prepared.frame.height)
@@ -84,8 +84,8 @@ def _rmse(data: str, model: str, seed: int, precision: str, options: argparse.Na
     fitted = Trained().fit(prepared, Observer(note=print)).fitted
     folds = [prepared.plan.folds[i] for i in fitted.networks or range(len(prepared.plan.folds))]
     total, count = np.zeros_like(prepared.y), np.zeros((len(prepared.y), 1))
-    for fold, found in zip(folds, fitted.unseen, strict=True):
-        total[fold.validation] += found.value
+    for fold, outputs in zip(folds, fitted.unseen, strict=True):
+        total[fold.validation] += outputs.value
         count[fold.validation] += 1
     return float(np.sqrt(np.square(total / count - prepared.y).mean()))
 

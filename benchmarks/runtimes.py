@@ -1,9 +1,9 @@
-"""Each runtime on the same trained networks: time of a call, load, memory, and distance from ONNX Runtime's answers.
+"""Each runtime on the same trained networks: time of a call, load time, memory, and difference to ONNX Runtime.
 
     python -m benchmarks.runtimes --data housing.csv --target median_house_value
 
-Each measurement is a process of its own with one thread; rounds take the runtimes in turn, so that a machine whose
-speed drifts hurts all alike, and the best time of each is shown.
+Each measurement is a process of its own with one thread. Rounds take the runtimes in turn, so that drifts in the
+machine's speed hit all of them, and the best time of each is shown.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from benchmarks import machine
 
 NETWORKS = {"2 x 128": (128, 128), "3 x 512": (512, 512, 512)}
 SIZES = (1, 16, 256, 4096)
-# Name of the runtime and Keras's backend, by what the table calls it.
+# The runtime's name and Keras's backend, by the name in the table.
 RUNTIMES = {
     "onnx": ("onnx", ""),
     "onnx-int8": ("onnx-int8", ""),
     "keras, tensorflow": ("keras", "tensorflow"),
     "keras, jax": ("keras", "jax"),
 }
-# In the measuring process; what is imported before the clock starts is what every worker has imported anyway.
+# Runs in the measuring process. Modules that are imported before the clock starts are those of every worker.
 MEASURE = """
 import json, pathlib, sys, time
 import numpy as np
@@ -60,7 +60,7 @@ print(json.dumps({"load": load, "memory": psutil.Process().memory_info().rss, "t
 
 
 def train_network(home: Path, data: str, target: str, hidden: tuple[int, ...]) -> Path:
-    """A version with all its copies, trained on a real table for a few epochs."""
+    """Train a version, with all its copies, on a real table for a few epochs; its folder."""
     from artifact.registry.local import LocalRegistry
     from training.prepare.request import Request
     from training.settings.config import TrainConfig
@@ -76,22 +76,22 @@ def train_network(home: Path, data: str, target: str, hidden: tuple[int, ...]) -
 
 
 def measure(folder: Path, label: str, seconds: float, device: str) -> dict[str, Any] | str:
-    """One process of a runtime; the last line of its error where it does not run."""
+    """Measure a runtime in one process; the last line of its error where it does not run."""
     runtime, backend = RUNTIMES[label]
     environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **({"KERAS_BACKEND": backend} if backend else {})}
     command = [sys.executable, "-W", "ignore", "-c", MEASURE, folder, runtime, json.dumps(SIZES), str(seconds), device]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=300)
-    if done.returncode:
-        return (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    process = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=300)
+    if process.returncode:
+        return (process.stderr.strip().splitlines() or [f"exit {process.returncode}"])[-1]
+    result: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return result
 
 
-def table(found: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """The rows of a Markdown table, one a runtime, the best of its rounds."""
+def table(results: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """The rows of a Markdown table, one for each runtime, with the best of its rounds."""
     heads = " | ".join(f"{n:,} row{'s' * (n > 1)}" for n in SIZES)
     lines = [f"| runtime | device | {heads} | load | memory | largest difference |", "| --- " * (len(SIZES) + 5) + "|"]
-    for label, rounds in found.items():
+    for label, rounds in results.items():
         times = " | ".join(f"{min(r['times'][str(n)] for r in rounds) * 1e6:,.0f} us" for n in SIZES)
         load, memory = (min(r[key] for r in rounds) for key in ("load", "memory"))
         last = f"{load:.1f} s | {memory / 1e6:,.0f} MB | {rounds[0]['difference']:.1e} deviations"
@@ -113,15 +113,15 @@ def main() -> None:
         for name in options.networks:
             hidden = NETWORKS[name]
             folder = train_network(Path(scratch) / name.replace(" ", ""), options.data, options.target, hidden)
-            found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+            results: dict[str, list[dict[str, Any]]] = defaultdict(list)
             for _ in range(options.rounds):
                 for label in RUNTIMES:
                     result = measure(folder, label, options.seconds, options.device)
                     if isinstance(result, str):
                         print(f"{label}: {result}")
                     else:
-                        found[label].append(result)
-            print(f"\n{name}\n\n" + "\n".join(table(found)) + "\n", flush=True)
+                        results[label].append(result)
+            print(f"\n{name}\n\n" + "\n".join(table(results)) + "\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What else is asked of the service, each beside its limit: ``python -m benchmarks.scenarios``.
+"""Further scenarios of the service, each with its limit: ``python -m benchmarks.scenarios``.
 
-One connection, 512 connections, an ensemble of 32 members beside ONNX Runtime alone, 10,000 rows a request in each
-format, two workers beside one. One worker on one core and wrk on the other, unless said.
+One connection; 512 connections; an ensemble of 32 members, compared to ONNX Runtime alone; 10,000 rows a request in
+each format; two workers, compared to one. One worker is on one core and wrk on the other, unless a scenario says more.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Figure(NamedTuple):
     """One line of the result."""
 
     what: str
-    asked: str
+    limit: str
     reached: str
     met: bool
 
@@ -63,9 +63,9 @@ class Bench:
     """Measures on one service at a time; medians over rounds.
 
     Args:
-        folder: for networks, bodies and logs.
-        seconds: of one measurement.
-        rounds: of each measurement.
+        folder: folder for networks, bodies and logs.
+        seconds: seconds of one measurement.
+        rounds: rounds of each measurement.
     """
 
     def __init__(self, folder: Path, seconds: int, rounds: int) -> None:
@@ -79,8 +79,8 @@ class Bench:
         self, script: load.Script, connections: int, net: network.Network | None = None, *, workers: int = 1
     ) -> load.Load:
         """The median load of several starts of the service."""
-        found = [self.once(script, connections, net, workers=workers) for _ in range(self.rounds)]
-        return sorted(found, key=lambda f: f.requests_per_second)[len(found) // 2]
+        loads = [self.once(script, connections, net, workers=workers) for _ in range(self.rounds)]
+        return sorted(loads, key=lambda f: f.requests_per_second)[len(loads) // 2]
 
     def once(
         self,
@@ -92,7 +92,7 @@ class Bench:
         workers: int = 1,
         pinned: bool = True,
     ) -> load.Load:
-        """The load of one start: server and wrk on a core each, or both on all cores."""
+        """The load of one start, with server and wrk on a core each, or both on all cores."""
         core = SERVER_CORE if pinned else None
         environ = {"TRUELINE_WORKERS": str(workers)}
         start = servers.start(
@@ -111,18 +111,18 @@ class Bench:
 
 
 def one_connection(bench: Bench) -> Iterator[Figure]:
-    found = bench.press(bench.rows, 1)
-    yield Figure("1 connection, p50", "0.12 ms", f"{found.p50 * 1e3:.3f} ms", found.p50 <= 0.12e-3)
+    result = bench.press(bench.rows, 1)
+    yield Figure("1 connection, p50", "0.12 ms", f"{result.p50 * 1e3:.3f} ms", result.p50 <= 0.12e-3)
 
 
 def many_connections(bench: Bench) -> Iterator[Figure]:
-    found = bench.press(bench.rows, 512)
-    reached = f"{found.p99 * 1e3:.1f} ms, {found.failed} errors, {found.requests_per_second:,.0f} requests/s"
-    yield Figure("512 connections, p99", "60 ms, no error", reached, found.p99 <= 0.06 and not found.failed)
+    result = bench.press(bench.rows, 512)
+    reached = f"{result.p99 * 1e3:.1f} ms, {result.failed} errors, {result.requests_per_second:,.0f} requests/s"
+    yield Figure("512 connections, p99", "60 ms, no error", reached, result.p99 <= 0.06 and not result.failed)
 
 
 def ensemble(bench: Bench) -> Iterator[Figure]:
-    """A TabM-mini as published, then one with the small network's two layers, where HTTP alone is the limit."""
+    """A TabM-mini as published, then one with the small network's two layers, for which HTTP alone is the limit."""
     for name, graph in (
         ("as published, two blocks of 512 over embeddings", ensemble_graph(network.N_FEATURES)),
         ("of two layers of 128", ensemble_graph(network.N_FEATURES, hidden=network.HIDDEN, embedding=0)),
@@ -130,12 +130,12 @@ def ensemble(bench: Bench) -> Iterator[Figure]:
         net = network.build(bench.folder / f"ensemble {name}", graph)
         script = load.write_script(bench.folder / f"rows of {name}", [body.encode() for body in net.bodies])
         # In turns, so that a slow minute of the machine hits both.
-        alone, echoes, rates = [], [], []
+        runtime_rates, echoes, rates = [], [], []
         for _ in range(bench.rounds):
-            alone.append(_alone(net))
+            runtime_rates.append(_runtime_rate(net))
             echoes.append(bench.once(script, 32, net, server="echo").requests_per_second)
             rates.append(bench.once(script, 32, net).requests_per_second)
-        most, echo, rate = (statistics.median(found) for found in (alone, echoes, rates))
+        most, echo, rate = (statistics.median(rates_of) for rates_of in (runtime_rates, echoes, rates))
         reached = f"{rate / most:.2f} ({rate:,.0f} of {most:,.0f} rows/s)"
         if echo < 0.8 * most:
             reached += f"; cannot be met by one row a request: a bare echo alone answers {echo:,.0f} requests/s"
@@ -143,11 +143,11 @@ def ensemble(bench: Bench) -> Iterator[Figure]:
         yield Figure(what, "0.8", reached, rate >= 0.8 * most)
 
 
-def _alone(net: network.Network) -> float:
+def _runtime_rate(net: network.Network) -> float:
     """Rows/s of ONNX Runtime on the server's core, at its best batch size."""
     command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-c", _ALONE, str(net.onnx), str(network.N_FEATURES)]
-    done = subprocess.run(command, cwd=servers.ROOT, check=True, capture_output=True, text=True)
-    return float(done.stdout)
+    process = subprocess.run(command, cwd=servers.ROOT, check=True, capture_output=True, text=True)
+    return float(process.stdout)
 
 
 def bulk(bench: Bench) -> Iterator[Figure]:
@@ -163,23 +163,23 @@ def bulk(bench: Bench) -> Iterator[Figure]:
         ("JSON rows", json.dumps({"rows": rows}).encode(), "application/json", 200_000),
         ("Arrow", sink.getvalue().to_pybytes(), ARROW, 1_500_000),
     )
-    for name, body, content_type, asked in bodies:
+    for name, body, content_type, limit in bodies:
         script = load.write_script(bench.folder / name.replace(" ", "-"), [body], content_type)
         rate = bench.press(script, 2).requests_per_second * BULK_ROWS
-        yield Figure(f"{BULK_ROWS:,} rows a request, {name}", f"{asked:,} rows/s", f"{rate:,.0f} rows/s", rate >= asked)
+        yield Figure(f"{BULK_ROWS:,} rows a request, {name}", f"{limit:,} rows/s", f"{rate:,.0f} rows/s", rate >= limit)
 
 
 def two_workers(bench: Bench) -> Iterator[Figure]:
     """One worker and two, each time with wrk on the same two cores.
 
-    wrk's own work takes its part: beside one worker it has the other core, beside two it has what they do not get. The
-    most that two can reach follows from its processor time.
+    wrk takes processor time, too: beside one worker it has the other core, beside two workers it takes time from them.
+    The most that two workers can reach follows from wrk's processor time.
     """
     ones, twos = [], []
     for _ in range(bench.rounds):
         ones.append(bench.once(bench.rows, 64, pinned=False))
         twos.append(bench.once(bench.rows, 64, workers=2, pinned=False))
-    one, two = (statistics.median(f.requests_per_second for f in found) for found in (ones, twos))
+    one, two = (statistics.median(f.requests_per_second for f in loads) for loads in (ones, twos))
     wrk = statistics.median(f.client_seconds for f in (*ones, *twos))
     most = 2 / (1 + wrk * one)
     reached = f"{two / one:.2f} ({two:,.0f} of {one:,.0f}; wrk takes {wrk * 1e6:.1f} us of each: {most:.2f} at most)"
@@ -197,7 +197,7 @@ SCENARIOS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scenarios", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=6, help="of each measurement; defaults to 6")
+    parser.add_argument("--seconds", type=int, default=6, help="seconds of each measurement; defaults to 6")
     parser.add_argument("--rounds", type=int, default=3, help="defaults to 3")
     parser.add_argument("--only", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS), help="defaults to all")
     options = parser.parse_args(arguments)
@@ -207,12 +207,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bench = Bench(Path(folder), options.seconds, options.rounds)
         for name in options.only:
             for figure in SCENARIOS[name](bench):
-                print(f"{figure.what}: {figure.reached} (asked: {figure.asked})", file=sys.stderr, flush=True)
+                print(f"{figure.what}: {figure.reached} (asked: {figure.limit})", file=sys.stderr, flush=True)
                 figures.append(figure)
     print(f"{datetime.now(UTC):%Y-%m-%d}, {describe()}, load before {idle:.2f}; medians of {options.rounds} rounds.\n")
     print("| what | asked | reached | met |\n| --- | --- | --- | --- |")
     for figure in figures:
-        print(f"| {figure.what} | {figure.asked} | {figure.reached} | {'yes' if figure.met else 'no'} |")
+        print(f"| {figure.what} | {figure.limit} | {figure.reached} | {'yes' if figure.met else 'no'} |")
     return 0
 
 

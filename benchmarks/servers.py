@@ -1,4 +1,4 @@
-"""The servers of the benchmark: how each is started, asked and found ready."""
+"""The servers of the benchmark: how each is started, checked and asked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.wires import MATRIX, MLFLOW, OPEN_INFERENCE, ROWS, Wire
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benchmarks" / "peers"
 READY_SECONDS = 60.0
-# Rows whose answers are compared before a server is measured.
+# Number of rows whose answers are compared before a server is measured.
 COMPARED = 20
 
 _UVICORN = (
@@ -34,13 +34,13 @@ class Server:
     """One server to measure.
 
     Attributes:
-        name: as the results call it.
-        peer: whose environment it runs in, ``peers/PEER.txt``; empty for Trueline's own.
-        command: what starts it; ``{python}``, ``{port}``, ``{folder}`` and the like are filled in.
-        wire: how it is asked.
+        name: its name in the results.
+        peer: name of the environment that it runs in, ``peers/PEER.txt``; empty for Trueline's own.
+        command: command that starts it; ``{python}``, ``{port}``, ``{folder}`` and the like are filled in.
+        wire: its route and JSON.
         environ: environment variables of its own.
-        prepare: a command that runs before, its time not counted.
-        answers: False for one that computes nothing.
+        prepare: a command that runs before; its time is not counted.
+        answers: False for a server that computes nothing.
     """
 
     name: str
@@ -129,7 +129,7 @@ class Running:
     """A started server.
 
     Attributes:
-        ready_seconds: from the start of the process to the first right answer.
+        ready_seconds: seconds from the start of the process to the first right answer.
     """
 
     family: Family
@@ -141,7 +141,7 @@ class Running:
         return self.family.process
 
     def worker_memory(self) -> int:
-        """Resident bytes of the process that answers requests: the largest of those that the server consists of."""
+        """Resident bytes of the process that answers requests: the largest of the server's processes."""
         return max(self.family.memory())
 
 
@@ -155,10 +155,10 @@ def start(
     settings: Mapping[str, str] | None = None,
     root: Path = ROOT,
 ) -> Iterator[Running]:
-    """Run a server on a free port of the loopback for as long as the block runs.
+    """Run a server on a free port of the loopback until the block ends.
 
     Args:
-        folder: where its log and its BentoML home go.
+        folder: folder for its log and its BentoML home.
         python: the interpreter of its environment.
         core: the CPU core that it may use, or None for all.
         settings: environment variables of its own.
@@ -190,11 +190,11 @@ def start(
     if server.prepare:
         _prepare(server, [word.format(**words) for word in server.prepare.split()], environ)
     began = time.monotonic()
-    with family(command, environ, log, root) as found:
-        _wait_for_answer(server, found, network, port, log)
+    with family(command, environ, log, root) as members:
+        _wait_for_answer(server, members, network, port, log)
         ready = time.monotonic() - began
         _compare(server, network, port)
-        yield Running(found, port, ready)
+        yield Running(members, port, ready)
 
 
 def _prepare(server: Server, command: list[str], environ: Mapping[str, str]) -> None:
@@ -204,15 +204,15 @@ def _prepare(server: Server, command: list[str], environ: Mapping[str, str]) -> 
         raise RuntimeError(f"Expected {server.name} to be prepared. Received: {error.stderr[-500:]!r}") from error
 
 
-def _wait_for_answer(server: Server, found: Family, network: Network, port: int, log: Path) -> None:
+def _wait_for_answer(server: Server, members: Family, network: Network, port: int, log: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     body = server.wire.bodies(network.rows[:1])[0]
     why = f"Expected {server.name} to answer within {READY_SECONDS:.0f} s."
-    while time.monotonic() < deadline and found.process.poll() is None:
+    while time.monotonic() < deadline and members.process.poll() is None:
         with contextlib.suppress(OSError, http.client.HTTPException):
             if _ask(server, port, body) is not None:
                 return
-        used = sum(found.memory())
+        used = sum(members.memory())
         if used > MEMORY_LIMIT:
             why = f"Expected {server.name} to use at most {MEMORY_LIMIT >> 30} GiB. Received: {used >> 20} MiB."
             break
@@ -222,13 +222,13 @@ def _wait_for_answer(server: Server, found: Family, network: Network, port: int,
 
 def _compare(server: Server, network: Network, port: int) -> None:
     for body, expected in zip(server.wire.bodies(network.rows[:COMPARED]), network.values, strict=False):
-        found = _ask(server, port, body)
-        if server.answers and (found is None or abs(found - expected) > 1e-3):
-            raise RuntimeError(f"Expected {expected} of {server.name}. Received: {found}.")
+        answer = _ask(server, port, body)
+        if server.answers and (answer is None or abs(answer - expected) > 1e-3):
+            raise RuntimeError(f"Expected {expected} of {server.name}. Received: {answer}.")
 
 
 def _ask(server: Server, port: int, body: bytes) -> float | None:
-    """One prediction, or None while the server is not ready to give it."""
+    """One prediction, or None while the server is not ready."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     with contextlib.closing(connection):
         connection.request("POST", server.wire.path, body, {"Content-Type": "application/json"})

@@ -1,8 +1,8 @@
-"""Requests/s, latency, memory and start of Trueline beside other servers, in one run: ``python -m benchmarks.serving``.
+"""Requests/s, latency, memory and start of Trueline and other servers, in one run: ``python -m benchmarks.serving``.
 
 Every server answers single rows with the same network. In each round each server is started on one core, loaded by
-wrk from another, and stopped; rounds are interleaved, so that a slow minute of the machine hits all of them alike.
-Figures are medians over rounds.
+wrk from another, and stopped. Rounds are interleaved, so that a slow minute of the machine hits all of them. Figures
+are medians over rounds.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Round(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What the rounds gave.
+    """The results of all rounds.
 
     Attributes:
-        rounds: by server.
+        rounds: rounds by server.
         absent: servers that could not be measured, with the reason in one line.
     """
 
@@ -61,34 +61,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for i in range(options.rounds):
             for name in (name for name in options.servers if name not in results.absent):
                 try:
-                    found = measure(servers.SERVERS[name], net, folder, pythons[name], options)
+                    measured = measure(servers.SERVERS[name], net, folder, pythons[name], options)
                 except RuntimeError as error:
                     if name == "trueline":
                         raise
                     print(f"{name}: {error}", file=sys.stderr, flush=True)
                     results.absent[name] = f"did not run: {str(error).splitlines()[0][:160]}"
                     continue
-                results.rounds.setdefault(name, []).append(found)
+                results.rounds.setdefault(name, []).append(measured)
                 print(
-                    f"round {i + 1} of {options.rounds}  {name:16}{found.load.requests_per_second:10,.0f} requests/s"
-                    f"   p99 {found.load.p99 * 1e3:7.1f} ms   failed {found.load.failed}",
+                    f"round {i + 1} of {options.rounds}  {name:16}{measured.load.requests_per_second:10,.0f} requests/s"
+                    f"   p99 {measured.load.p99 * 1e3:7.1f} ms   failed {measured.load.failed}",
                     file=sys.stderr,
                     flush=True,
                 )
     print(report(results, options, idle))
-    return 1 if any(r.load.failed for found in results.rounds.values() for r in found) else 0
+    return 1 if any(r.load.failed for measured in results.rounds.values() for r in measured) else 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=8, help="of each measurement; defaults to 8")
+    parser.add_argument("--seconds", type=int, default=8, help="seconds of each measurement; defaults to 8")
     parser.add_argument("--warm-up", type=int, default=2, help="seconds before each measurement; defaults to 2")
     parser.add_argument("--rounds", type=int, default=5, help="defaults to 5")
     parser.add_argument("--connections", type=int, default=32, help="defaults to 32")
     parser.add_argument(
         "--servers", nargs="+", choices=list(servers.SERVERS), default=list(servers.SERVERS), help="defaults to all"
     )
-    parser.add_argument("--cache", type=Path, default=servers.ROOT / ".bench", help="for the peers' environments")
+    parser.add_argument(
+        "--cache", type=Path, default=servers.ROOT / ".bench", help="folder for the peers' environments"
+    )
     parser.add_argument("--json", type=Path, help="write every measurement to this file too")
     return parser.parse_args(arguments)
 
@@ -123,8 +125,8 @@ def measure(
 def report(results: Results, options: argparse.Namespace, idle: float) -> str:
     """The results as Markdown; writes ``--json`` as well."""
     median = statistics.median
-    rounds = {name: found for name, found in results.rounds.items() if name not in results.absent}
-    rate = {name: median(r.load.requests_per_second for r in found) for name, found in rounds.items()}
+    rounds = {name: runs for name, runs in results.rounds.items() if name not in results.absent}
+    rate = {name: median(r.load.requests_per_second for r in runs) for name, runs in rounds.items()}
     base = rate.get("trueline")
     lines = [
         f"{datetime.now(UTC):%Y-%m-%d}, {describe()}, load before {idle:.2f}. One row a request, "
@@ -134,18 +136,18 @@ def report(results: Results, options: argparse.Namespace, idle: float) -> str:
         "| server | requests/s | lowest - highest | Trueline is | p50 | p99 | worker memory | ready after | failed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name, found in sorted(rounds.items(), key=lambda item: -rate[item[0]]):
-        rates = [r.load.requests_per_second for r in found]
+    for name, runs in sorted(rounds.items(), key=lambda item: -rate[item[0]]):
+        rates = [r.load.requests_per_second for r in runs]
         ratio = f"{base / rate[name]:.2f} x" if base else "-"
         lines.append(
             f"| {servers.SERVERS[name].name} | {rate[name]:,.0f} | {min(rates):,.0f} - {max(rates):,.0f} | {ratio} "
-            f"| {median(r.load.p50 for r in found) * 1e3:.2f} ms | {median(r.load.p99 for r in found) * 1e3:.1f} ms "
-            f"| {median(r.memory for r in found) / 1e6:.0f} MB | {median(r.ready for r in found):.1f} s "
-            f"| {sum(r.load.failed for r in found)} |"
+            f"| {median(r.load.p50 for r in runs) * 1e3:.2f} ms | {median(r.load.p99 for r in runs) * 1e3:.1f} ms "
+            f"| {median(r.memory for r in runs) / 1e6:.0f} MB | {median(r.ready for r in runs):.1f} s "
+            f"| {sum(r.load.failed for r in runs)} |"
         )
     lines += [f"| {servers.SERVERS[name].name} | {why} | | | | | | | |" for name, why in results.absent.items()]
     if options.json:
-        plain = {n: [{**r._asdict(), "load": r.load._asdict()} for r in found] for n, found in rounds.items()}
+        plain = {n: [{**r._asdict(), "load": r.load._asdict()} for r in runs] for n, runs in rounds.items()}
         options.json.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
     return "\n".join(lines)
 

@@ -1,8 +1,8 @@
-"""Minutes at 80% of capacity with good and bad requests: ``python -m benchmarks.soak --minutes 10``.
+"""A long load of good and bad requests at 80% of capacity: ``python -m benchmarks.soak --minutes 10``.
 
-wrk finds the capacity for the mix, nine good requests to one bad; then they are sent at 80% of it on a clock, and every
-answer is compared, byte for byte, with one that agrees with the Predictor's numbers. Asked: memory flat within 2%, no
-5xx, every answer right.
+wrk measures the capacity for the mix, nine good requests to one bad. Then they are sent at 80% of it by a clock, and
+every answer is compared, byte for byte, with one that agrees with the Predictor's numbers. Memory must stay flat within
+2%, there must be no 5xx, and every answer must be right.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BAD_BODIES = (
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="defaults to 10; at most 60")
-    parser.add_argument("--share", type=float, default=SHARE, help="of capacity; defaults to 0.8")
+    parser.add_argument("--share", type=float, default=SHARE, help="share of capacity; defaults to 0.8")
     options = parser.parse_args(arguments)
     seconds = round(60 * min(options.minutes, 60))
     with tempfile.TemporaryDirectory(prefix="trueline-soak-") as temporary:
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server = servers.SERVERS["trueline"]
         with servers.start(server, net, folder, Path(sys.executable), SERVER_CORE) as running:
             requests = answered(bodies, net, running.port)
-            # The first seconds warm up; what they give is not the capacity.
+            # The first seconds warm up; they do not show the capacity.
             for warm in (2, 8):
                 capacity = load.measure(script, running.port, seconds=warm, connections=32, core=LOAD_CORE)
             rate = options.share * capacity.requests_per_second
@@ -81,14 +81,14 @@ def answered(bodies: Sequence[str], net: network.Network, port: int) -> list[tup
     """Each body with the status and the text of its answer.
 
     Raises:
-        RuntimeError: an answer that differs from the Predictor's, or a bad body that is not refused with a 4xx.
+        RuntimeError: an answer differs from the Predictor's, or a bad body is not refused with a 4xx.
     """
     predictor = Predictor.load(LocalRegistry(net.home).resolve(network.MODEL_NAME).path)
     right = predictor.predict_rows(net.rows)
     numbers = np.stack([right.value[:, 0], right.lower[:, 0], right.upper[:, 0]], axis=1).tolist()
     expected = dict(zip(net.bodies, numbers, strict=True))
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    found = []
+    exchanges = []
     for body in bodies:
         connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -100,9 +100,9 @@ def answered(bodies: Sequence[str], net: network.Network, port: int) -> list[tup
             is_right = 400 <= response.status < 500
         if not is_right:
             raise RuntimeError(f"Expected another answer to {body[:200]}. Received: {response.status} {text[:200]}")
-        found.append((body, response.status, text))
+        exchanges.append((body, response.status, text))
     connection.close()
-    return found
+    return exchanges
 
 
 def press(plan: Plan, running: servers.Running) -> tuple[Counts, list[int]]:
@@ -132,8 +132,8 @@ def press(plan: Plan, running: servers.Running) -> tuple[Counts, list[int]]:
 
 
 def report(capacity: float, after: float, share: float, counts: Counts, memory: Sequence[int]) -> str:
-    """The results as Markdown, each beside what is asked."""
-    # The first fifth warms caches and pools up; growth is that of a line through the rest.
+    """The results as Markdown, each with its limit."""
+    # The first fifth warms up caches and pools; growth is that of a line through the rest.
     settled = np.array(memory[len(memory) // 5 :], dtype=float)
     growth = float(np.polyfit(np.arange(len(settled)), settled, 1)[0]) * len(settled) / settled.mean()
     rate = counts.sent / counts.seconds
@@ -168,7 +168,7 @@ def report(capacity: float, after: float, share: float, counts: Counts, memory: 
             "",
             "| what | asked | reached | met |",
             "| --- | --- | --- | --- |",
-            *(f"| {what} | {asked} | {found} | {'yes' if met else 'no'} |" for what, asked, found, met in lines),
+            *(f"| {what} | {limit} | {result} | {'yes' if met else 'no'} |" for what, limit, result, met in lines),
         ]
     )
 

@@ -1,8 +1,8 @@
-"""A load of a fixed rate that compares every answer: ``python -m benchmarks.steady < plan.json``.
+"""Sends a load of a fixed rate and compares every answer: ``python -m benchmarks.steady < plan.json``.
 
-wrk sends as fast as it is answered; this sends on a clock. Each tick it gives what is due by then to connections that
-wait for nothing, one request at a time on each. What a slow moment holds up is caught up with, five seconds' worth at
-most and never more at once than there are connections: a service that cannot keep the rate shows as a lower rate.
+wrk sends as fast as it gets answers; this sends by a clock. At each tick, idle connections send the requests that are
+due, one at a time on each. Requests that a slow moment has delayed are sent later, at most five seconds' worth, and
+never more at once than there are connections. So a service that cannot keep the rate shows as a lower rate.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _STEPS, _STEP_SECONDS = 10_000, 0.0001
 
 
 class Plan(NamedTuple):
-    """What to send.
+    """The requests to send.
 
     Attributes:
-        port: of the loopback.
+        port: port on the loopback.
         rate: requests/s.
-        seconds: for how long.
-        connections: most requests at once.
-        requests: body and, byte for byte, the answer to it with its status, sent in turn.
+        seconds: duration.
+        connections: the most requests at once.
+        requests: body, expected status and expected answer, byte for byte; they are sent in turn.
     """
 
     port: int
@@ -42,14 +42,14 @@ class Plan(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What came back.
+    """The answers, counted.
 
     Attributes:
-        good, refused: answers as they were expected, of status 200 and 4xx.
+        good, refused: expected answers, with status 200 and 4xx.
         wrong: answers of another status, below 500, or another body.
         broken: answers of 5xx.
         lost: requests whose connection ended before the answer did, or that were never answered.
-        seconds: that the sending took.
+        seconds: seconds that the sending took.
         p50, p99: seconds from a request to the end of its answer.
     """
 
@@ -68,7 +68,7 @@ class Counts(NamedTuple):
 
 
 class Sender:
-    """Sends a plan and counts what comes back."""
+    """Sends a plan and counts the answers."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -120,10 +120,10 @@ class Sender:
         connection.send(*request)
 
     def _quantile(self, share: float) -> float:
-        wanted, seen = share * sum(self.latencies), 0
+        rank, seen = share * sum(self.latencies), 0
         for step, count in enumerate(self.latencies):
             seen += count
-            if seen >= wanted:
+            if seen >= rank:
                 return step * _STEP_SECONDS
         return _STEPS * _STEP_SECONDS
 
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are not subclasses of it
         self._sender.open.add(self)
         self._sender.idle.append(self)
 
@@ -164,13 +164,13 @@ class Connection(asyncio.Protocol):
                 self._received = received
                 return
         self._received, self._expected = b"", None
-        found = int(head[9:12])
-        if found >= 500:
+        code = int(head[9:12])
+        if code >= 500:
             kind = "broken"
-        elif found != status or body != expected:
+        elif code != status or body != expected:
             kind = "wrong"
         else:
-            kind = "good" if found == 200 else "refused"
+            kind = "good" if code == 200 else "refused"
         self._sender.answered(kind, time.perf_counter() - self._sent_at)
         self._sender.idle.append(self)
 

@@ -1,11 +1,11 @@
-"""What the compiled loop is worth: ``python -m benchmarks.training_speed``.
+"""The speed of the compiled loop: ``python -m benchmarks.training_speed``.
 
-Steps per second of Trueline's loop beside ``keras.Model.fit`` as tutorials call it: the same network (13 features, two
-layers of 64 with relu), loss, optimiser (Adam) and batch (32 rows), each in a process of its own, in turns. Then the
-wall time of 64 such networks side by side beside that of one: dealt to the processor's cores as training deals them,
-and, on TensorFlow, kept together. The loop shuffles and hands in its rows as training does; what is compiled once is
-compiled before the clock starts, on both sides. ``KERAS_BACKEND`` chooses the backend, ``--device`` the device; the
-line above the table names both.
+Steps per second of Trueline's loop are compared to ``keras.Model.fit`` as tutorials call it: the same network (13
+features, two layers of 64 with relu), loss, optimiser (Adam) and batch (32 rows), each in a process of its own, in
+turns. Then the wall time of 64 such networks side by side is compared to that of one: dealt to the processor's cores
+as training deals them, and, on TensorFlow, also kept together. The loop shuffles its rows as training does. Both sides
+compile before the clock starts. ``KERAS_BACKEND`` chooses the backend, ``--device`` the device; the line above the
+table names both.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ import numpy as np
 from benchmarks.machine import describe
 
 FEATURES, HIDDEN, BATCH, NETWORKS = 13, (64, 64), 32, 64
-# Asked: times the steps per second of ``fit``, at least; times the wall time of one network, at most.
-ASKED = {"cpu": (3, 16), "gpu": (20, 3)}
+# Limits: the loop has at least this many times the steps per second of ``fit``, and all networks take at most this many
+# times the wall time of one.
+LIMITS = {"cpu": (3, 16), "gpu": (20, 3)}
 
-# Made in each process; takes one epoch, as many steps as there are batches.
+# Set in each process; it runs one epoch, with a step for each batch.
 _epoch: Callable[[], object]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_speed", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="of each; defaults to 5")
-    parser.add_argument("--epochs", type=int, default=4, help="of a round; defaults to 4")
-    parser.add_argument("--rows", type=int, default=16_000, help="of the table; defaults to 16,000")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each; defaults to 5")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs of a round; defaults to 4")
+    parser.add_argument("--rows", type=int, default=16_000, help="rows of the table; defaults to 16,000")
     parser.add_argument("--device", default="auto", help="as `trueline train` takes it; defaults to auto")
     options = parser.parse_args(arguments)
     if min(options.rounds, options.epochs) < 1 or options.rows < BATCH:
@@ -68,16 +69,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         end="",
     )
     print(f"{steps:,} steps.\n\n| | steps/s | lowest - highest | wall time |\n| --- | --- | --- | --- |")
-    for name, found in seconds.items():
-        median = statistics.median(found)
-        spread = f"{steps / max(found):,.0f} - {steps / min(found):,.0f}"
+    for name, times in seconds.items():
+        median = statistics.median(times)
+        spread = f"{steps / max(times):,.0f} - {steps / min(times):,.0f}"
         print(f"| {name} | {steps / median:,.0f} | {spread} | {median:.2f} s |")
     return _judge(device, *list(seconds.values())[:3])
 
 
 def _judge(device: str, fit: list[float], one: list[float], many: list[float]) -> int:
-    """Print what is asked beside what was reached; 1 where it was not. Ratios are of one round, then their median."""
-    least, most = ASKED["cpu" if device.startswith("cpu") else "gpu"]
+    """Print limits and figures, medians of the rounds' ratios; 1 where a limit is not met."""
+    least, most = LIMITS["cpu" if device.startswith("cpu") else "gpu"]
     faster = statistics.median(a / b for a, b in zip(fit, one, strict=True))
     slower = statistics.median(a / b for a, b in zip(many, one, strict=True))
     print("\n| what | asked | reached | met |\n| --- | --- | --- | --- |")
@@ -97,7 +98,7 @@ def _table(n_rows: int) -> tuple[Any, Any]:
 
 
 def _fit(n_rows: int, device: str) -> None:
-    """``fit`` as a tutorial calls it, on arrays in memory."""
+    """Set up ``fit`` as a tutorial calls it, on arrays in memory."""
     global _epoch
     from training.devices.backend import load_backend
 
@@ -117,7 +118,7 @@ def _fit(n_rows: int, device: str) -> None:
 
 
 def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> None:
-    """Trueline's loop on the same network, deterministic as training is; ``together``: its networks are not dealt."""
+    """Set up Trueline's loop on the same network, deterministic as in training; ``together``: none is dealt."""
     global _epoch
     from training.devices.backend import load_backend
 
@@ -146,7 +147,7 @@ def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> No
         rows=Table({"numeric": X}, y, None),
         minimised=Minimised(squared, squared),
         update=Update(keras.optimizers.Adam()),
-        # As many as the tutorials' hundred epochs of a table of this size take.
+        # As many steps as the tutorials' hundred epochs of a table of this size.
         steps=Steps(BATCH, n_rows // BATCH, 100 * (n_rows // BATCH)),
         hardware=Hardware(devices, "auto"),
     )
@@ -159,8 +160,8 @@ def _loop(n_rows: int, device: str, networks: int, together: bool = False) -> No
     rng, steps = np.random.default_rng(0), n_rows // BATCH
 
     def epoch() -> object:
-        drawn = [rng.permutation(n_rows)[: steps * BATCH].reshape(steps, BATCH) for _ in range(networks)]
-        return loop.run(np.stack(drawn, axis=1).astype(np.int32))
+        orders = [rng.permutation(n_rows)[: steps * BATCH].reshape(steps, BATCH) for _ in range(networks)]
+        return loop.run(np.stack(orders, axis=1).astype(np.int32))
 
     epoch()
     _epoch = epoch
@@ -183,6 +184,6 @@ def _timed(epochs: int) -> float:
 
 
 if __name__ == "__main__":
-    # Nothing that a library says on its way belongs into the table.
+    # No message of a library belongs into the table.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.exit(main())

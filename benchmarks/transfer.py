@@ -1,13 +1,13 @@
-"""What a start from an earlier version is worth on few new rows: ``python -m benchmarks.transfer``.
+"""Measures a start from an earlier version on few new rows: ``python -m benchmarks.transfer``.
 
-An earlier version is trained on three quarters of a table. Of the others, some hundreds are the new rows, and the rest
-is asked. Networks start from nothing or from the version, at several shares of the usual learning rate, and have few
-epochs or the preset's. What is printed is their RMSE on the rows that are asked, a mean over draws of the new rows,
-beside that of the earlier version as it is.
+An earlier version is trained on three quarters of a table. Some hundreds of the other rows are the new rows, and the
+rest are test rows. Networks start from random weights or from the version, at several shares of the usual learning
+rate, and train for few epochs or for the preset's. Their RMSE on the test rows is printed, as a mean over draws of the
+new rows, with that of the earlier version as it is.
 
-Two made-up tables (California's houses in kind: eight numbers, one of them the position, and a category): new rows from
-where the old ones came from, and from elsewhere, with another level and another weight of the income. ``--data`` takes
-a file instead; then ``--by COLUMN`` says that the new rows are those where that number is largest.
+There are two made-up tables, similar to California's houses (eight numbers, two of them the position, and a category):
+new rows from the same place as the old ones, and from another place, where the level and the weight of the income
+differ. ``--data`` takes a file instead; then ``--by COLUMN`` takes the rows where that number is largest as new rows.
 """
 
 from __future__ import annotations
@@ -29,25 +29,27 @@ PRESET, TARGET = "fast", "value"
 
 
 class Case(NamedTuple):
-    """An earlier table, rows to draw new ones from, and rows that are asked."""
+    """An earlier table, rows to draw new ones from, and test rows."""
 
     name: str
     target: str
     earlier: pl.DataFrame
     new: pl.DataFrame
-    asked: pl.DataFrame
+    test: pl.DataFrame
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.transfer", description=__doc__)
     parser.add_argument("--data", help="a table in place of the made-up ones")
     parser.add_argument("--target", help="its target")
-    parser.add_argument("--by", help="number by which its largest quarter is the new rows; defaults to at random")
+    parser.add_argument("--by", help="number whose largest quarter is the new rows; by default they are random")
     parser.add_argument("--size", type=int, default=8_000, help="rows of a made-up table; defaults to 8,000")
     parser.add_argument("--rows", type=int, nargs="+", default=[200, 1_000], help="new rows; defaults to 200 1000")
-    parser.add_argument("--epochs", type=int, nargs="+", default=[5, 150], help="at most; defaults to 5 150")
-    parser.add_argument("--rates", type=float, nargs="+", default=[1.0, 0.3, 0.1, 0.03], help="of the usual rate")
-    parser.add_argument("--draws", type=int, default=2, help="of the new rows; defaults to 2")
+    parser.add_argument("--epochs", type=int, nargs="+", default=[5, 150], help="most epochs; defaults to 5 150")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", default=[1.0, 0.3, 0.1, 0.03], help="shares of the usual rate"
+    )
+    parser.add_argument("--draws", type=int, default=2, help="draws of the new rows; defaults to 2")
     options = parser.parse_args(arguments)
     if (options.data is None) != (options.target is None):
         parser.error("Expected --data and --target together.")
@@ -59,10 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _cases(options: argparse.Namespace) -> Iterator[Case]:
     if options.data is None:
-        for name, moved in (("new rows from the same place", False), ("new rows from elsewhere", True)):
+        for name, elsewhere in (("new rows from the same place", False), ("new rows from elsewhere", True)):
             rng = np.random.default_rng(0)
             earlier = made_up(options.size * 3 // 4, rng)
-            rest = made_up(options.size // 4 + max(options.rows), rng, moved=moved)
+            rest = made_up(options.size // 4 + max(options.rows), rng, elsewhere=elsewhere)
             yield Case(name, TARGET, earlier, rest[options.size // 4 :], rest[: options.size // 4])
         return
     from training.table.data import read_table
@@ -77,17 +79,17 @@ def _cases(options: argparse.Namespace) -> Iterator[Case]:
     yield Case(name, options.target, frame[:cut], rest[half:], rest[:half])
 
 
-def made_up(n: int, rng: np.random.Generator, *, moved: bool = False) -> pl.DataFrame:
-    """Houses: their value by income, age, rooms and place, with noise; ``moved``: another town's."""
+def made_up(n: int, rng: np.random.Generator, *, elsewhere: bool = False) -> pl.DataFrame:
+    """Houses whose value depends on income, age, rooms and place, with noise; ``elsewhere``: in another place."""
     x, y = rng.uniform(0, 10, (2, n))
     income, age = rng.gamma(4, 1, n), rng.uniform(1, 52, n)
     rooms, people = rng.normal(5.4, 1.2, n), rng.gamma(3, 0.9, n)
     households, bedrooms = rng.lognormal(6, 0.7, n), rng.normal(1.1, 0.15, n)
     coast = np.where(x < 2, "near", np.where(x < 5, "hour", "inland"))
-    weight = 0.28 if moved else 0.42
+    weight = 0.28 if elsewhere else 0.42
     value = weight * income + 0.6 * np.sin(x) * np.cos(0.7 * y) + 0.5 * np.tanh(rooms - people - 2)
     value += np.where(coast == "near", 0.8, 0.0) - 0.01 * np.abs(age - 25) + 0.1 * np.log(households)
-    value += (0.9 if moved else 0.0) + rng.normal(0, 0.35, n)
+    value += (0.9 if elsewhere else 0.0) + rng.normal(0, 0.35, n)
     columns = {"x": x, "y": y, "income": income, "age": age, "rooms": rooms, "people": people}
     return pl.DataFrame({**columns, "households": households, "bedrooms": bedrooms, "coast": coast, TARGET: value})
 
@@ -110,9 +112,9 @@ def _measure(case: Case, options: argparse.Namespace) -> None:
         print(f"| new rows | epochs | from nothing | {' | '.join(head)} |\n|{' --- |' * (3 + len(head))}")
         for n in options.rows:
             for epochs in options.epochs:
-                found = [_error(None, case, n, epochs, 1.0, options.draws)]
-                found += [_error(earlier, case, n, epochs, rate, options.draws) for rate in options.rates]
-                print(f"| {n} | {epochs} | {' | '.join(f'{error:.4g}' for error in found)} |", flush=True)
+                errors = [_error(None, case, n, epochs, 1.0, options.draws)]
+                errors += [_error(earlier, case, n, epochs, rate, options.draws) for rate in options.rates]
+                print(f"| {n} | {epochs} | {' | '.join(f'{error:.4g}' for error in errors)} |", flush=True)
 
 
 def _error(earlier: Any, case: Case, n: int, epochs: int, rate: float, draws: int) -> float:
@@ -136,10 +138,10 @@ def _squares(earlier: Any, case: Case, n: int, epochs: int, rate: float, draw: i
     new = case.new.sample(n, seed=draw)
     prepared = prepare(new, Request("-", (case.target,), "new", config), earlier)
     fitted = Trained().fit(prepared, Observer()).fitted
-    found = answers(fitted.model, encode_frame(case.asked, prepared.schema.lenient())).value
+    answer = answers(fitted.model, encode_frame(case.test, prepared.schema.lenient())).value
     offsets = target_offsets(prepared.schema)
-    value = found if offsets is None else found + offsets
-    return float(np.square(value[:, 0] - case.asked[case.target].to_numpy()).mean())
+    value = answer if offsets is None else answer + offsets
+    return float(np.square(value[:, 0] - case.test[case.target].to_numpy()).mean())
 
 
 def _as_it_is(earlier: Any, case: Case) -> float:
@@ -147,9 +149,9 @@ def _as_it_is(earlier: Any, case: Case) -> float:
     from training.table.encode import encode_frame
 
     predictor = Predictor.load(earlier.folder)
-    X = encode_frame(case.asked, predictor.schema.lenient())
+    X = encode_frame(case.test, predictor.schema.lenient())
     value = predictor.predict(X).value[:, 0]
-    return float(np.sqrt(np.square(value - case.asked[case.target].to_numpy()).mean()))
+    return float(np.sqrt(np.square(value - case.test[case.target].to_numpy()).mean()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How each server of the benchmark wants to be asked for one row, and where its answer lies."""
+"""The request for one row, and the place of the answer, for each server of the benchmark."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class Wire(NamedTuple):
     """A route and its JSON.
 
     Attributes:
-        name: of the form of its JSON.
+        name: name of its form of JSON.
         path: the route.
-        body: from the values of a row by feature to a request's object.
-        value: from the answer's object to the predicted number.
+        body: function from the values of a row by feature to a request's object.
+        value: function from the answer's object to the predicted number.
     """
 
     name: str
@@ -23,14 +23,14 @@ class Wire(NamedTuple):
     value: Callable[[Any], float]
 
     def bodies(self, rows: Sequence[dict[str, float]]) -> list[bytes]:
-        """A request a row."""
+        """One request for each row."""
         return [json.dumps(self.body(row)).encode() for row in rows]
 
     def read(self, answer: bytes) -> float:
         """The number in an answer.
 
         Raises:
-            ValueError: there is none where it should be.
+            ValueError: it is not where it should be.
         """
         try:
             return float(self.value(json.loads(answer)))

@@ -1,4 +1,4 @@
-"""Whether a change altered any bit: ``python -m benchmarks.sameness --old FOLDER``.
+"""Checks whether a change altered any bit: ``python -m benchmarks.sameness --old FOLDER``.
 
 FOLDER is a checkout of the version before (``git worktree add FOLDER COMMIT``); this checkout is the new one. Each
 training is run by the command line of the old checkout and then of the new one, on the same small tables, and the
@@ -21,12 +21,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.checkouts import commit_of, is_checkout
-from benchmarks.sameness.asked import ask, service
 from benchmarks.sameness.calls import Call, calls_of_one_target, calls_of_two_targets
 from benchmarks.sameness.facts import FAILED, KINDS, Facts
 from benchmarks.sameness.report import Compared, compared, report
+from benchmarks.sameness.served import ask, service
 from benchmarks.sameness.tables import write_tables
-from benchmarks.sameness.trained import ASKED, MODEL, Checkout
+from benchmarks.sameness.trained import ANSWER_FACTS, MODEL, Checkout
 from benchmarks.sameness.trainings import TRAININGS
 from benchmarks.servers import ROOT
 
@@ -35,7 +35,7 @@ SERVED: dict[str, Callable[[str], dict[str, Call]]] = {
     "mlp": calls_of_one_target,
     "elastic-net-two-targets": calls_of_two_targets,
 }
-# From the name of a run to the training whose version, of the old checkout, the new one reads layer by layer.
+# From the name of a run to a training; the new checkout reads the old one's version of it layer by layer.
 READ = {f"read-{name}": name for name, training in TRAININGS.items() if training.runtime == "keras"}
 GROUPS = ("trainings", "readings", "calls")
 
@@ -49,19 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_tables(tables)
         old = Checkout(options.old.resolve(), _store_of_old(options, folder), tables)
         new = Checkout(ROOT, folder / "new", tables)
-        for name in _chosen("trainings", list(TRAININGS), options.only):
+        for name in _selected("trainings", list(TRAININGS), options.only):
             with _timed(name):
                 rows.append(compared(name, old.trained(name).facts, new.trained(name).facts, options.ignore))
-        for name in _chosen("readings", list(READ), options.only):
+        for name in _selected("readings", list(READ), options.only):
             with _timed(name):
                 rows.append(compared(name, *_read(old, new, READ[name], folder / "read"), options.ignore))
         for training, calls_of in SERVED.items():
             calls = calls_of(MODEL)
-            chosen = {name: calls[name] for name in _chosen("calls", list(calls), options.only)}
-            if chosen:
-                with _timed(f"{len(chosen)} calls to a version of {training}"):
-                    answers = _answers(old, new, training, chosen, folder / "serving")
-                rows += [compared(name, *answers[name], options.ignore) for name in chosen]
+            selected = {name: calls[name] for name in _selected("calls", list(calls), options.only)}
+            if selected:
+                with _timed(f"{len(selected)} calls to a version of {training}"):
+                    answers = _answers(old, new, training, selected, folder / "serving")
+                rows += [compared(name, *answers[name], options.ignore) for name in selected]
     print("\n".join(report(rows, all_lines=options.all)))
     if options.json:
         plain = [row._asdict() for row in rows]
@@ -70,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _read(old: Checkout, new: Checkout, training: str, folder: Path) -> tuple[Facts, Facts]:
-    """What the old checkout answers with its own version, and the new one with the same version."""
+    """The old checkout's answers with its own version, and the new one's with the same version."""
     trained = old.trained(training)
     facts = new.read(training, trained.home, folder)
-    return {name: fact for name, fact in trained.facts.items() if name.startswith((*ASKED, FAILED))}, facts
+    return {name: fact for name, fact in trained.facts.items() if name.startswith((*ANSWER_FACTS, FAILED))}, facts
 
 
 def _answers(
@@ -91,11 +91,11 @@ def _answers(
 
 
 def _store_of_old(options: argparse.Namespace, folder: Path) -> Path:
-    """Where the old checkout's trainings go: with ``--keep``, below the name of its commit."""
+    """The folder of the old checkout's trainings; with ``--keep``, one with the name of its commit."""
     return options.keep.resolve() / commit_of(options.old) if options.keep else folder / "old"
 
 
-def _chosen(group: str, names: Sequence[str], only: Collection[str]) -> list[str]:
+def _selected(group: str, names: Sequence[str], only: Collection[str]) -> list[str]:
     return [name for name in names if not only or group in only or name in only]
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from benchmarks.sameness.tables import asked
+from benchmarks.sameness.tables import question_rows
 
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 JSON = "application/json"
-# More rows than this in JSON are refused by the services that are compared.
+# The services that are compared refuse more rows than this in JSON.
 MAX_ROWS = 2_500
 
 
@@ -32,9 +32,9 @@ class Call:
         target: path and query.
         body: bytes; None for a call without one.
         kind: its ``Content-Type``, or empty for none.
-        method: GET or POST by whether there is a body, unless given.
-        headers: further ones.
-        only_lines: beginnings of the lines of the answer that are compared; empty: all of it.
+        method: its method; empty: POST with a body, else GET.
+        headers: further headers.
+        only_lines: the beginnings of those lines of the answer that are compared; empty: the whole answer.
     """
 
     target: str
@@ -79,8 +79,8 @@ def calls_of_two_targets(model: str) -> dict[str, Call]:
 
 
 def rows_of(n_rows: int) -> list[dict[str, Any]]:
-    """Rows with missing values, values outside the training range and unseen categories, as JSON has them."""
-    return asked(n_rows).with_columns(pl.col("sold").cast(pl.String)).to_dicts()
+    """Rows with missing values, values outside the training range and unseen categories, as JSON values."""
+    return question_rows(n_rows).with_columns(pl.col("sold").cast(pl.String)).to_dicts()
 
 
 def _tables() -> dict[str, Call]:
@@ -225,7 +225,7 @@ def _tensors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _binary(rows: list[dict[str, Any]]) -> tuple[bytes, int]:
-    """The same with its numbers as bytes, and how many bytes of the body are JSON."""
+    """Tensors with their numbers as bytes, and the number of bytes of the body that are JSON."""
     tensors, parts = _tensors(rows), []
     for tensor in tensors:
         if tensor["datatype"] == "FP64":

@@ -1,4 +1,4 @@
-"""What is compared: facts of a run, each a text with a name, and what differs between two runs."""
+"""Facts of a run, each a text with a name, and the differences between two runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = (
 )
 # The name of the only fact of a run that failed.
 FAILED = "failed"
-# A checkout may write more of these than an earlier one did: a new field is no change of what there was.
+# A checkout may write more facts of these kinds than an earlier one: a new field does not change an old one.
 MAY_GROW = ("manifest", "report")
 _VERSION = re.compile(r"\b\d{8}-\d{6}-\d{6}\b")
 _SHOWN = 60
@@ -27,11 +27,11 @@ def digest(content: bytes) -> str:
 
 
 def masked(text: str, *folders: str) -> str:
-    """A text without what differs from run to run: names of versions and the given folders.
+    """A text without names of versions and folders, which differ from run to run.
 
     Args:
-        text: what a command printed, or a field of a file.
-        folders: paths that are the run's own.
+        text: a command's output, or a field of a file.
+        folders: paths that belong to one run.
     """
     for folder in folders:
         text = text.replace(folder, "FOLDER")
@@ -39,7 +39,7 @@ def masked(text: str, *folders: str) -> str:
 
 
 def kind(name: str) -> str:
-    """The kind of a fact: the first part of its name, which a sentence on it begins with."""
+    """The kind of a fact: the first part of its name. A sentence on the fact begins with it."""
     return name.partition("/")[0].partition(":")[0]
 
 
@@ -65,7 +65,7 @@ def differences(old: Facts, new: Facts, ignored: Collection[str] = ()) -> list[s
 
 
 def additions(old: Facts, new: Facts) -> list[str]:
-    """Names of the facts that only the new checkout writes, where that is no difference."""
+    """Names of the facts that only the new checkout writes, for kinds where that is allowed."""
     return [name for name in new if name not in old and kind(name) in MAY_GROW]
 
 
@@ -73,9 +73,9 @@ def leaves(value: Any, name: str, depth: int) -> dict[str, Any]:
     """The parts of a JSON value by their names, objects opened to a depth.
 
     Args:
-        value: what a JSON file holds.
-        name: of the whole.
-        depth: levels of objects that are opened.
+        value: content of a JSON file.
+        name: name of the whole value.
+        depth: number of levels of objects that are opened.
     """
     if not isinstance(value, dict) or not depth or not value:
         return {name: value}

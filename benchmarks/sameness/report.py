@@ -1,4 +1,4 @@
-"""The table that says which runs are the same, and what differs in the others."""
+"""A table of the runs that are the same, and the differences in the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from benchmarks.sameness.facts import FAILED, Facts, additions, differences, kind
 
-# Differences of a kind that are printed of one run.
+# The most differences of each kind that are printed for one run.
 _PRINTED = 3
 
 
@@ -16,10 +16,10 @@ class Compared(NamedTuple):
     """A run of both checkouts.
 
     Attributes:
-        name: of the run.
-        facts: how many of the old checkout were compared.
-        differences: a sentence each; empty where the runs are the same.
-        additions: facts that only the new checkout writes, and that are no difference.
+        name: name of the run.
+        facts: number of the old checkout's facts that were compared.
+        differences: a sentence for each; empty where the runs are the same.
+        additions: facts that only the new checkout writes, which is allowed.
     """
 
     name: str
@@ -31,10 +31,10 @@ class Compared(NamedTuple):
 def compared(name: str, old: Facts, new: Facts, ignored: Collection[str] = ()) -> Compared:
     """Compare the facts of a run.
 
-    A run that fails is a difference also where both fail alike, for then nothing was compared.
+    A run that fails is a difference, even if both fail in the same way, since then nothing was compared.
 
     Args:
-        name: of the run.
+        name: name of the run.
         old, new: its facts by each checkout.
         ignored: kinds of facts that may differ.
     """
@@ -48,11 +48,11 @@ def compared(name: str, old: Facts, new: Facts, ignored: Collection[str] = ()) -
 
 
 def report(rows: Sequence[Compared], *, all_lines: bool = False) -> list[str]:
-    """A Markdown table with a line a run; then what differs.
+    """A Markdown table with a line for each run, then the differences.
 
     Args:
         rows: the runs.
-        all_lines: every difference. Defaults to the first three of each kind in a run.
+        all_lines: whether every difference is printed. Defaults to the first three of each kind in a run.
     """
     lines = ["| run | facts | same | what differs |", "| --- | --- | --- | --- |"]
     details: list[str] = []

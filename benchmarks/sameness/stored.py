@@ -1,4 +1,4 @@
-"""The facts of a stored version, read from its files: no code of a checkout is imported for it."""
+"""The facts of a stored version, read from its files without importing code of a checkout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onnx import numpy_helper
 
 from benchmarks.sameness.facts import digest, leaves, masked
 
-# What the clock, the commit or the version's name decides. The digests of files are compared file by file.
+# Fields that depend on the clock, the commit or the version's name. Digests of files are compared file by file.
 _CHANGING = {
     "manifest.created_at",
     "manifest.lineage.seconds",
@@ -25,7 +25,7 @@ _CHANGING = {
     "report.lineage.git_commit",
 }
 _READ_BY_PARTS = {"manifest.json", "model.keras", "model.onnx", "model-int8.onnx", "model.yaml", "report.json"}
-# These name the version and the day inside.
+# Files whose text names the version and the day.
 _LEFT_OUT = {"report.html"}
 _OWN_KIND = ("metrics", "verdict", "notes", "baselines")
 
@@ -34,8 +34,8 @@ def read_version(folder: Path, *masks: str) -> dict[str, str]:
     """The facts of a version: weights, graphs, every field of the manifest and the report, digests of other files.
 
     Args:
-        folder: of the version.
-        masks: folders that are the run's own, see :func:`benchmarks.sameness.facts.masked`.
+        folder: folder of the version.
+        masks: folders that belong to one run, see :func:`benchmarks.sameness.facts.masked`.
     """
     facts: dict[str, str] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -69,7 +69,7 @@ def _keras(path: Path) -> dict[str, str]:
 
 
 def _without_place(item: dict[str, Any]) -> dict[str, Any]:
-    """Without the module of a class, and without the address that an object had in memory."""
+    """An item without the module of its class and the address that it had in memory."""
     return {key: value for key, value in item.items() if key not in ("module", "shared_object_id")}
 
 

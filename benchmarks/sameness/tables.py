@@ -18,7 +18,7 @@ def houses(n_rows: int, seed: int) -> pl.DataFrame:
 
     Args:
         n_rows: rows.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         :data:`FEATURES`; ``street``, a group; ``listed``, a moment; ``counts``, a weight; and :data:`TARGETS`: two
@@ -58,10 +58,10 @@ def write_tables(folder: Path) -> None:
     houses(120, 1).select(*FEATURES, "price").write_csv(folder / "later.csv")
     houses(900, 2).select(*FEATURES, "price", "counts").write_parquet(folder / "many.parquet")
     houses(160, 3).select(*FEATURES, *TARGETS).write_csv(folder / "known.csv")
-    asked(150).write_csv(folder / "asked.csv")
+    question_rows(150).write_csv(folder / "asked.csv")
 
 
-def asked(n_rows: int) -> pl.DataFrame:
+def question_rows(n_rows: int) -> pl.DataFrame:
     """Rows to be answered: features alone, some outside the training range, some with an unseen category."""
     frame = houses(n_rows, 4).select(FEATURES)
     number = pl.int_range(pl.len())

@@ -1,4 +1,4 @@
-"""Trains by the command of a checkout, asks its version, and keeps what came of it."""
+"""Trains by the command of a checkout, asks its version for answers, and stores the results."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from benchmarks.sameness.stored import read_version
 from benchmarks.sameness.trainings import TRAININGS, Training
 
 MODEL = "houses"
-# Commands that ask a version, and change nothing.
+# Commands that ask a version for answers, and change nothing.
 _ASK = ("predict", "evaluate")
-# What the names of their facts begin with.
-ASKED = ("answers/", *(f"messages/{command}," for command in _ASK))
+# The beginnings of the names of their facts.
+ANSWER_FACTS = ("answers/", *(f"messages/{command}," for command in _ASK))
 _HOME, _OUTPUTS, _ANSWERS = "home", "outputs.json", "answers.parquet"
 _SECONDS = re.compile(r'("seconds": )[\d.]+')
-# A line of progress comes every ten seconds, as far as the training is by then; TensorFlow's log names the time.
+# Lines that depend on time: one of progress comes every ten seconds, and TensorFlow's log names the time.
 _OF_THE_TIME = re.compile(
     r"^(?:(?:Reading|Training|Teaching|Comparing|Storing)|[IWEF]\d{4} \d\d:|[IWEF]0000 00:00:|WARNING: All log).*$\n?",
     re.MULTILINE,
@@ -33,11 +33,11 @@ _OF_THE_TIME = re.compile(
 
 
 class Trained(NamedTuple):
-    """What a training gave.
+    """The result of a training.
 
     Attributes:
         home: the store, a folder for ``BENTOML_HOME``.
-        facts: of the version, its answers and what the commands printed; of a command that failed its last line alone.
+        facts: facts of the version, its answers and the commands' output; if a command failed, only its last line.
     """
 
     home: Path
@@ -48,8 +48,8 @@ class Checkout:
     """A checkout of Trueline with the versions that it trained.
 
     Args:
-        root: of the checkout.
-        folder: for its stores, a folder for each training.
+        root: folder of the checkout.
+        folder: folder for its stores, one for each training.
         tables: folder of the tables.
     """
 
@@ -57,12 +57,12 @@ class Checkout:
         self.root, self._folder, self._tables = root, folder, tables
 
     def trained(self, name: str) -> Trained:
-        """Train, or take what the same commands gave in the same folder before, on the same tables."""
+        """Train, or take the stored result of the same commands in the same folder on the same tables."""
         commands = _commands(TRAININGS[name])
         tables = "".join(digest(path.read_bytes()) for path in sorted(self._tables.iterdir()))
         folder = self._folder / digest(f"{commands}{tables}".encode())[:16]
         if not (folder / _OUTPUTS).is_file():
-            # Whole or not at all: another process may keep its trainings in the same folder.
+            # The folder appears whole or not at all, since another process may store its trainings there, too.
             begun = self._folder / f"begun-{secrets.token_hex(8)}"
             (begun / _HOME).mkdir(parents=True)
             self._run(commands, begun)
@@ -72,42 +72,46 @@ class Checkout:
             begun.rename(folder)
         versions = folder / _HOME / "models" / MODEL
         newest = max(path for path in versions.iterdir() if path.is_dir())
-        return Trained(folder / _HOME, {**read_version(newest, *_masks(folder)), **_asked(folder)})
+        return Trained(folder / _HOME, {**read_version(newest, *_masks(folder)), **_answer_facts(folder)})
 
     def read(self, name: str, home: Path, folder: Path) -> dict[str, str]:
-        """The facts of what this checkout answers with a version that another one trained.
+        """The facts of this checkout's answers with a version that another one trained.
 
         Args:
-            name: of the training.
-            home: the other one's store, which stays as it is.
-            folder: for a copy of it.
+            name: name of the training.
+            home: the other checkout's store, which is not changed.
+            folder: folder for a copy of it.
         """
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(home, folder / _HOME)
         self._run({command: words for command, words in _commands(TRAININGS[name]).items() if command in _ASK}, folder)
-        return _asked(folder)
+        return _answer_facts(folder)
 
     def _run(self, commands: dict[str, list[str]], folder: Path) -> None:
-        """Run commands on a folder's store until one fails; write what each printed, and the folders it may name."""
+        """Run commands on a folder's store until one fails; write each one's output, and the folders it may name."""
         home = folder / _HOME
         outputs: dict[str, Any] = {"folders": [str(home), str(self._tables)], "commands": {}}
         for name, words in commands.items():
             command = [sys.executable, "-m", "trueline", *(self._place(word, home) for word in words)]
-            done = run_in(self.root, command, check=False, BENTOML_HOME=str(home), COLUMNS="120")
-            outputs["commands"][name] = {"exit": done.returncode, "printed": done.stdout, "errors": done.stderr}
-            if done.returncode:
+            ended = run_in(self.root, command, check=False, BENTOML_HOME=str(home), COLUMNS="120")
+            outputs["commands"][name] = {
+                "exit": ended.returncode,
+                "printed": ended.stdout,
+                "errors": ended.stderr,
+            }
+            if ended.returncode:
                 break
         (folder / _OUTPUTS).write_text(json.dumps(outputs), encoding="utf-8")
 
     def _place(self, word: str, home: Path) -> str:
-        """A word of a command; the path of a table or of the answers for their names."""
+        """A word of a command, with paths in place of the names of tables and answers."""
         if word == _ANSWERS:
             return str(home / word)
         return str(self._tables / word) if word.endswith((".csv", ".parquet")) else word
 
 
 def _commands(training: Training) -> dict[str, list[str]]:
-    """The words of each command, in their order; tables and answers by the names of their files."""
+    """The words of each command, in order; tables and answers are given by the names of their files."""
     named = f"--name {MODEL} --promote --force --json"
     before = {"before": f"train {training.before} {named}"} if training.before else {}
     texts = {
@@ -119,8 +123,8 @@ def _commands(training: Training) -> dict[str, list[str]]:
     return {name: shlex.split(text) for name, text in texts.items()}
 
 
-def _asked(folder: Path) -> dict[str, str]:
-    """The facts of the answers in a folder and of what the commands printed; of one that failed its last line alone."""
+def _answer_facts(folder: Path) -> dict[str, str]:
+    """The facts of the answers in a folder and of the commands' output; if a command failed, only its last line."""
     printed = _printed(folder)
     return printed if FAILED in printed else {**_answers(folder / _HOME / _ANSWERS), **printed}
 
@@ -138,18 +142,18 @@ def _printed(folder: Path) -> dict[str, str]:
 
 
 def _masks(folder: Path) -> list[str]:
-    """The folders that are a run's own."""
+    """The folders that belong to a run."""
     folders: list[str] = json.loads((folder / _OUTPUTS).read_text(encoding="utf-8"))["folders"]
     return folders
 
 
 def _timeless(text: str) -> str:
-    """What a command printed, without what hangs on how long it took."""
+    """A command's output, without the parts that depend on time."""
     return _SECONDS.sub(r"\1SECONDS", _OF_THE_TIME.sub("", text))
 
 
 def _answers(path: Path) -> dict[str, str]:
-    """The columns of scored rows; a float as its bits are."""
+    """The columns of scored rows; floats in hexadecimal, so that every bit counts."""
     frame = pl.read_parquet(path)
     facts = {}
     for column in frame:

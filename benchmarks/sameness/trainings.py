@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Training(NamedTuple):
-    """One ``trueline train``, and how its version is asked afterwards.
+    """One ``trueline train``, and how its version answers afterwards.
 
     Attributes:
-        words: of the command, after ``trueline train``; a table is a file of :mod:`benchmarks.sameness.tables`.
-        before: words of a training that goes before it in the same store.
-        runtime: what computes the answers.
+        words: words of the command after ``trueline train``; a table is a file of :mod:`benchmarks.sameness.tables`.
+        before: words of a training that runs first in the same store.
+        runtime: the runtime that computes the answers.
     """
 
     words: str

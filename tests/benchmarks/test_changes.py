@@ -1,4 +1,4 @@
-"""The comparison of two checkouts calls worse what is worse, and nothing else."""
+"""The comparison of two checkouts calls a figure worse if it is worse, and no other."""
 
 import json
 
@@ -27,9 +27,9 @@ def test_interval_is_that_of_student():
         old, new = np.exp(rng.normal(size=(2, n)))
         logs = np.log(new / old)
         half = scipy_stats.t.ppf(0.975, n - 1) * logs.std(ddof=1) / np.sqrt(n)
-        found = ratio(list(old), list(new), higher_is_better=False)
-        assert np.log(found.high / found.mean) == pytest.approx(half, rel=0.03)
-        assert np.log(found.mean / found.low) == pytest.approx(half, rel=0.03)
+        change = ratio(list(old), list(new), higher_is_better=False)
+        assert np.log(change.high / change.mean) == pytest.approx(half, rel=0.03)
+        assert np.log(change.mean / change.low) == pytest.approx(half, rel=0.03)
 
 
 def test_noise_alone_is_seldom_called_worse():
@@ -42,7 +42,7 @@ def test_noise_alone_is_seldom_called_worse():
         for _ in range(500)
     ]
     assert np.mean(noisy) < 0.025
-    assert np.mean([found.is_worse for found in slower]) > 0.95
+    assert np.mean([change.is_worse for change in slower]) > 0.95
 
 
 def test_report_names_what_is_worse():

@@ -1,4 +1,4 @@
-"""The benchmark's peers: what each is asked, what it runs on, and that nothing of it is left."""
+"""The benchmark's peers: the request to each, the packages that it runs on, and that its processes are ended."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from benchmarks import environments, launch, serving, wires
 from benchmarks.servers import PEERS, SERVERS
 
 ROW = {"f0": 1.5, "f1": -2.0}
-# What each server's own protocol calls an answer, extra keys as the servers give them.
+# An answer in each server's own protocol, with the extra keys that servers send.
 ANSWERS = {
     "rows": {"predictions": [{"value": 2.5}]},
     "matrix": [[2.5]],
@@ -33,7 +33,7 @@ def test_a_wire_asks_for_the_row_and_finds_the_value(wire):
 
 
 def test_every_peer_has_a_lock_of_its_own_with_hashes_and_no_index():
-    # Beside the servers', that of the accuracy benchmark.
+    # Beside the servers' locks there is that of the accuracy benchmark.
     peers = {server.peer for server in SERVERS.values() if server.peer} | {"boosting"}
     assert {path.stem for path in PEERS.glob("*.txt")} == {path.stem for path in PEERS.glob("*.in")} == peers
     for peer in peers:
@@ -94,5 +94,5 @@ time.sleep(600)
 
 
 def test_wires_have_names_of_their_own():
-    found = [wire for wire in vars(wires).values() if isinstance(wire, wires.Wire)]
-    assert len({wire.name for wire in found}) == len(found) == len(ANSWERS)
+    every_wire = [wire for wire in vars(wires).values() if isinstance(wire, wires.Wire)]
+    assert len({wire.name for wire in every_wire}) == len(every_wire) == len(ANSWERS)

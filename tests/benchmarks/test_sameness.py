@@ -16,10 +16,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.checkouts import commit_of
 from benchmarks.sameness import __main__ as command
-from benchmarks.sameness.asked import ask
 from benchmarks.sameness.calls import Call, calls_of_one_target, calls_of_two_targets
 from benchmarks.sameness.facts import KINDS, additions, differences, kind
 from benchmarks.sameness.report import compared, report
+from benchmarks.sameness.served import ask
 from benchmarks.sameness.stored import read_version
 
 WEIGHT = np.array([[0.5, -1.25], [3.0, 1e-30]], dtype=np.float32)
@@ -115,7 +115,7 @@ def test_a_weight_too_many_is_a_difference(old):
 
 
 class Answerer(BaseHTTPRequestHandler):
-    """Answers what the server's ``answer`` says: status, header and body; closes the connection where there is none."""
+    """Answers with the server's ``answer``: status, header and body; closes the connection if that is None."""
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -186,7 +186,7 @@ def test_there_are_twelve_trainings_and_thirty_calls_with_names_of_their_own():
     assert {*command.SERVED, *command.READ.values()} <= set(command.TRAININGS)
 
 
-# Stands for a checkout: its command line writes a store without training, one row's answer among it.
+# Takes the place of a checkout: its command line writes a store without training, with one row's answer.
 FAKE = """
 import json, os, sys
 from pathlib import Path
@@ -245,7 +245,7 @@ def test_kept_trainings_of_the_old_checkout_are_taken_again(checkouts, tmp_path,
     monkeypatch.setattr(command, "commit_of", lambda root: "a-commit")
     keep = ["--keep", str(tmp_path / "keep")]
     assert checkouts(0.1, 0.1, keep) == 0
-    # The old checkout answers otherwise now, and is not asked.
+    # The old checkout would answer differently now; its stored answers are used.
     shutil.rmtree(tmp_path / "old")
     shutil.rmtree(tmp_path / "new")
     assert checkouts(0.2, 0.1, keep) == 0

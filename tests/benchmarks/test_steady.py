@@ -1,4 +1,4 @@
-"""The load of a fixed rate counts each kind of answer for what it is, and a slow server does not stop it."""
+"""The load of a fixed rate counts each kind of answer, and a slow server does not stop it."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Server:
-    """Answers a body of digits with that status and any other with 200; ``hang up`` and ``cut`` end the connection."""
+    """Answers a body of digits with that status, others with 200; ``hang up`` and ``cut`` close the connection."""
 
     def __init__(self, pieces=1):
         self.pieces, self.seen, self.open, self.most = pieces, [], 0, 0
@@ -49,7 +49,7 @@ async def run(server, requests, *, rate=200.0, seconds=0.5, connections=4):
     plan = Plan(listening.sockets[0].getsockname()[1], rate, seconds, connections, requests)
     async with listening:
         counts = await Sender(plan).run()
-    await asyncio.sleep(0.05)  # for the server's sides to end
+    await asyncio.sleep(0.05)  # so that the server's sides end
     return counts
 
 
@@ -80,7 +80,7 @@ async def test_a_lost_answer_is_counted_and_the_connection_made_again():
     server = Server()
     counts = await run(server, [("right", 200, "right"), ("hang up", 200, "x"), ("cut", 200, "cut")], connections=2)
     hung_up, cut = server.seen.count("hang up"), server.seen.count("cut")
-    # What is sent in the moment in which a connection is being cut is lost, too, and never seen.
+    # A request that is sent while a connection is being cut is lost, too, and the server never sees it.
     assert 2 < hung_up <= counts.lost <= hung_up + cut
     assert counts.good == server.seen.count("right") + cut > 4
     assert counts.wrong == counts.broken == 0
@@ -104,6 +104,6 @@ def test_the_report_says_what_is_met():
     assert soak.report(10_000, 9_000, 0.8, good, memory).count("| yes |") == 5
     bad = good._replace(wrong=1, broken=2, lost=3, seconds=1.1)
     grown = [100_000_000 + i * 1_000_000 for i in range(20)]
-    found = soak.report(10_000, 9_000, 0.8, bad, grown)
-    assert found.count("| no |") == 5
-    assert "| 72.8% | no |" in found
+    text = soak.report(10_000, 9_000, 0.8, bad, grown)
+    assert text.count("| no |") == 5
+    assert "| 72.8% | no |" in text

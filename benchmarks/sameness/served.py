@@ -16,22 +16,22 @@ from benchmarks.sameness.calls import MAX_ROWS, Call
 from benchmarks.sameness.facts import FAILED
 
 READY_SECONDS = 90.0
-# Comes back with the answer, so that no answer has a made one.
+# The answer has this id, so that no answer has a random one.
 _REQUEST_ID = "sameness"
-# What the clock decides: a header, and the time at which a worker loaded the version.
+# These depend on the clock: a header, and the time at which a worker loaded the version.
 _LEFT_OUT = {"date"}
 _LOADED = re.compile(r'("loaded_at":")[^"]*')
 
 
 @contextlib.contextmanager
 def service(root: Path, home: Path, model: str, log: Path) -> Iterator[int]:
-    """Run ``trueline serve`` of a checkout for as long as the block runs; yields its port.
+    """Run ``trueline serve`` of a checkout until the block ends; yields its port.
 
     Args:
-        root: of the checkout.
+        root: folder of the checkout.
         home: the store.
-        model: what is served.
-        log: file for what the service prints.
+        model: name of the served model.
+        log: file for the service's output.
 
     Raises:
         RuntimeError: it ended, or was not ready in time.
@@ -54,8 +54,8 @@ def ask(port: int, calls: Mapping[str, Call]) -> dict[str, dict[str, str]]:
     """The facts of each call's answer, each on a connection of its own.
 
     Args:
-        port: of the service, on the loopback.
-        calls: by name.
+        port: the service's port on the loopback.
+        calls: the calls, by name.
     """
     return {name: _facts(port, call) for name, call in calls.items()}
 
@@ -67,7 +67,7 @@ def _facts(port: int, call: Call) -> dict[str, str]:
         with contextlib.closing(connection):
             connection.request(call.verb, call.target, call.body, {**headers, **call.headers})
             response = connection.getresponse()
-            # Bytes as Latin-1 has them: a text with as many characters.
+            # Latin-1 gives each byte one character.
             body = response.read().decode("latin-1")
     except (OSError, http.client.HTTPException) as error:
         return {FAILED: repr(error)}
