@@ -21,7 +21,7 @@ from training.table.data import TableFacts, read_raw
 from training.table.names import in_terms_of
 from training.table.texts.table import read_texts
 from training.transfer.earlier import Earlier
-from training.transfer.told import sentence
+from training.transfer.sentence import sentence
 
 __all__ = ["Observer", "train"]
 
@@ -32,10 +32,10 @@ def train(
     """Train a model and store it as a new version.
 
     Args:
-        request: what to train.
-        registry: where to.
-        observer: hears how the work goes. Defaults to none.
-        bounds: what a streamed table may hold in memory. Defaults to :class:`Bounds`'s.
+        request: the table, the targets and the settings.
+        registry: the model store.
+        observer: callbacks on how the work goes. Defaults to none.
+        bounds: the most of a streamed table that is in memory. Defaults to :class:`Bounds`'s.
 
     Raises:
         DataError: the table or the request is wrong; nothing was written.
@@ -45,7 +45,7 @@ def train(
     observer = observer or Observer()
     check_name(request.name)
     started = time.perf_counter()
-    # An hour of training must not end at a store that cannot take it.
+    # An hour of training must not end at a store that cannot be written.
     registry.check_writable(request.name)
     observer.stage("read")
     earlier = None if request.init is None else Earlier.find(registry, request.init)
@@ -57,10 +57,10 @@ def train(
 
 @contextmanager
 def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Request, Prepared, TableFacts]]:
-    """The request in the table's terms, the table ready to fit, and what the lineage says of it; held or streamed."""
+    """The request with the table's names, the table ready to fit, and its facts for the lineage."""
     source = parquet_source(request.source, request.stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
-        yield _held(request, earlier)
+        yield _in_memory(request, earlier)
         return
     if earlier is not None:
         raise DataError(
@@ -72,8 +72,8 @@ def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterato
         yield request, prepared, table
 
 
-def _held(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared, TableFacts]:
-    """Of the table as it was read only the facts are left."""
+def _in_memory(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared, TableFacts]:
+    """Prepare a table that is held in memory; only facts of the table as it was read are kept."""
     keep = request.names_in_use if earlier is None else request.names_in_use | set(earlier.schema.names)
     raw = read_raw(request.source, request.reading, keep=keep)
     frame = raw.frame if earlier is None else in_terms_of(raw.frame, earlier.schema.names)
@@ -96,7 +96,7 @@ def _trained(
     others: Callable[[], Answers],
 ) -> Manifest:
     observer.stage("fit")
-    # Here and not above: a wrong table is told within a second, without loading TensorFlow.
+    # Only now, so that a wrong table is reported within a second, without loading TensorFlow.
     devices = load_backend(prepared.config.device, prepared.n_rows)
     observer.devices(", ".join(map(str, devices)))
     from training.ensemble.fitters import fitter_of
@@ -113,7 +113,7 @@ def _trained(
     observer.stage("store")
     prepared, fitted = model.prepared, model.fitted
     manifest = store(registry, request, table, prepared, fitted, measured, started)
-    # What only the results show is told last.
+    # Notes on the results come last.
     for note in manifest.notes[len(prepared.notes) :]:
         if note not in fitted.notes and (fitted.init is None or note != sentence(fitted.init)):
             observer.note(note)

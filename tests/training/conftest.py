@@ -1,4 +1,4 @@
-"""What the training tests share: small tables with everything in them, and one trained version a session."""
+"""Helpers of the training tests: small tables with every kind of feature, and one trained version a session."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def ready(
     config: TrainConfig,
     **more: Any,
 ) -> Prepared:
-    """What a fit needs of a table; ``more`` as :class:`Prepared` takes it."""
+    """The rows that a fit needs; ``more`` as :class:`Prepared` takes it."""
     return Prepared(pl.DataFrame(), schema, X, y, Plan(tuple(folds), 1, None), config, [], **more)
 
 

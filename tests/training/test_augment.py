@@ -1,4 +1,4 @@
-"""Noise and mixup inside the compiled step: what they do to rows that train, and that they do nothing else."""
+"""Noise and mixup inside the compiled step: they change the rows that train, as they should, and nothing else."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ RNG = np.random.default_rng(0)
 
 
 def augmentation(noise=0.0, mixup=0.0, *, near=False, n_numeric=2, flagged=(), seed=0) -> Augmentation:
-    """Of two networks, the first of them without any."""
+    """The augmentation of two networks, the first of which has none."""
     return Augmentation([0.0, noise], [0.0, mixup], near=near, n_numeric=n_numeric, flagged=flagged, seed=seed)
 
 
@@ -46,68 +46,68 @@ def array(tensor) -> np.ndarray:
 def test_noise_is_normal_of_the_given_deviation_on_numbers_that_are_there():
     numeric = np.hstack([RNG.normal(size=(N, 2)), (np.arange(N) % 4 == 0)[:, None]])
     numeric[::4, 1] = 0.0
-    given = batch(numeric, RNG.normal(size=(N, 1)))
+    rows = batch(numeric, RNG.normal(size=(N, 1)))
     augment = augmentation(noise=0.25, flagged=[1])
-    found = augment(given)
-    before, after = given.features[NUMERIC_INPUT], array(found.features[NUMERIC_INPUT])
+    noisy = augment(rows)
+    before, after = rows.features[NUMERIC_INPUT], array(noisy.features[NUMERIC_INPUT])
     np.testing.assert_array_equal(after[0], before[0])
     added = after[1] - before[1]
     assert not added[::4, 1].any()
     assert not added[:, 2].any()
-    for drawn in (added[:, 0], np.delete(added[:, 1], np.arange(0, N, 4))):
-        assert drawn.mean() == pytest.approx(0, abs=0.02)
+    for sample in (added[:, 0], np.delete(added[:, 1], np.arange(0, N, 4))):
+        assert sample.mean() == pytest.approx(0, abs=0.02)
         np.testing.assert_allclose(
-            np.quantile(drawn / 0.25, [0.025, 0.16, 0.84, 0.975]), [-1.96, -1, 1, 1.96], atol=0.1
+            np.quantile(sample / 0.25, [0.025, 0.16, 0.84, 0.975]), [-1.96, -1, 1, 1.96], atol=0.1
         )
-    np.testing.assert_array_equal(array(found.y), given.y)
-    # Each step draws anew; the same seed draws the same.
-    again = array(augment(given).features[NUMERIC_INPUT])
+    np.testing.assert_array_equal(array(noisy.y), rows.y)
+    # Each step makes new draws; the same seed gives the same draws.
+    again = array(augment(rows).features[NUMERIC_INPUT])
     assert not np.array_equal(again[1], after[1])
-    same = array(augmentation(noise=0.25, flagged=[1])(given).features[NUMERIC_INPUT])
+    same = array(augmentation(noise=0.25, flagged=[1])(rows).features[NUMERIC_INPUT])
     np.testing.assert_array_equal(same, after)
 
 
 @pytest.mark.parametrize("alpha", [0.2, 2.0])
 def test_mixup_takes_shares_of_the_beta_distribution_alike_of_numbers_and_targets(alpha):
-    # Row i is i in its number and its target, and the next one is mixed in: 1 - share is what it has moved.
+    # Row i has i as its number and its target, and the next row is mixed in: 1 - share is its shift.
     rows = np.arange(N, dtype=np.float64)[:, None]
-    given = batch(np.hstack([rows, -rows]), rows, codes=rows)
-    found = augmentation(mixup=alpha)(given)
-    moved = (rows - array(found.y)[1])[1:, 0]
-    np.testing.assert_allclose(array(found.features[NUMERIC_INPUT])[1, 1:, 0], array(found.y)[1, 1:, 0], atol=1e-2)
-    np.testing.assert_allclose(array(found.features[NUMERIC_INPUT])[1, 1:, 1], -array(found.y)[1, 1:, 0], atol=1e-2)
-    drawn = RNG.beta(alpha, alpha, 100_000)
-    shares, at = np.minimum(drawn, 1 - drawn), [0.3, 0.5, 0.7, 0.9]
-    np.testing.assert_allclose(np.quantile(moved, at), np.quantile(shares, at), atol=0.03)
-    # Codes are whole: the other row's as often as its share is large.
-    other = array(found.features[CATEGORICAL_INPUT])[1, 1:, 0] != rows[1:, 0]
+    before = batch(np.hstack([rows, -rows]), rows, codes=rows)
+    mixed = augmentation(mixup=alpha)(before)
+    shift = (rows - array(mixed.y)[1])[1:, 0]
+    np.testing.assert_allclose(array(mixed.features[NUMERIC_INPUT])[1, 1:, 0], array(mixed.y)[1, 1:, 0], atol=1e-2)
+    np.testing.assert_allclose(array(mixed.features[NUMERIC_INPUT])[1, 1:, 1], -array(mixed.y)[1, 1:, 0], atol=1e-2)
+    betas = RNG.beta(alpha, alpha, 100_000)
+    shares, at = np.minimum(betas, 1 - betas), [0.3, 0.5, 0.7, 0.9]
+    np.testing.assert_allclose(np.quantile(shift, at), np.quantile(shares, at), atol=0.03)
+    # Codes are not mixed: a code is the other row's with the probability of the other row's share.
+    other = array(mixed.features[CATEGORICAL_INPUT])[1, 1:, 0] != rows[1:, 0]
     assert other.mean() == pytest.approx(shares.mean(), abs=0.03)
-    assert np.corrcoef(other, moved)[0, 1] > 0.2
-    for name, value in (*found.features.items(), ("y", found.y)):
-        np.testing.assert_array_equal(array(value)[0], (given.y if name == "y" else given.features[name])[0])
+    assert np.corrcoef(other, shift)[0, 1] > 0.2
+    for name, value in (*mixed.features.items(), ("y", mixed.y)):
+        np.testing.assert_array_equal(array(value)[0], (before.y if name == "y" else before.features[name])[0])
 
 
 def test_near_rows_are_near_by_their_targets_and_any_rows_are_not():
     n = 64
     y = RNG.normal(size=(n, 1))
     rank = np.argsort(np.argsort(y[:, 0]))
-    apart = {}
+    distances = {}
     for near in (True, False):
-        found = augmentation(mixup=10.0, near=near)(batch(RNG.normal(size=(n, 2)), y, codes=np.arange(n)[:, None]))
-        other = array(found.features[CATEGORICAL_INPUT])[1, :, 0]
+        augmented = augmentation(mixup=10.0, near=near)(batch(RNG.normal(size=(n, 2)), y, codes=np.arange(n)[:, None]))
+        other = array(augmented.features[CATEGORICAL_INPUT])[1, :, 0]
         mixed = other != np.arange(n)
         assert mixed.sum() > n / 5
-        apart[near] = np.abs(rank[other] - rank)[mixed]
-    assert apart[True].min() >= 1
-    assert apart[True].max() <= n // 8
-    assert len(np.unique(apart[True])) > 3
-    assert np.median(apart[False]) > n // 8
+        distances[near] = np.abs(rank[other] - rank)[mixed]
+    assert distances[True].min() >= 1
+    assert distances[True].max() <= n // 8
+    assert len(np.unique(distances[True])) > 3
+    assert np.median(distances[False]) > n // 8
 
 
 def test_of_several_targets_near_rows_are_near_in_each():
     y = np.hstack([RNG.normal(size=(512, 1))] * 2) + RNG.normal(0, 0.01, (512, 2))
-    found = augmentation(mixup=10.0, near=True)(batch(RNG.normal(size=(512, 2)), y, codes=np.arange(512)[:, None]))
-    other = array(found.features[CATEGORICAL_INPUT])[1, :, 0]
+    mixed = augmentation(mixup=10.0, near=True)(batch(RNG.normal(size=(512, 2)), y, codes=np.arange(512)[:, None]))
+    other = array(mixed.features[CATEGORICAL_INPUT])[1, :, 0]
     rank = np.argsort(np.argsort(y, axis=0), axis=0)
     assert np.abs(rank[other] - rank).max() <= 90
 
@@ -116,10 +116,10 @@ def test_of_several_targets_near_rows_are_near_in_each():
 def test_a_mixture_is_missing_as_one_of_its_rows_is(near):
     flag = RNG.random(N) < 0.3
     numeric = np.stack([np.where(flag, 0.0, RNG.uniform(1, 2, N)), RNG.uniform(1, 2, N), flag], axis=1)
-    found = augmentation(noise=0.1, mixup=2.0, near=near, flagged=[0])(
+    mixed = augmentation(noise=0.1, mixup=2.0, near=near, flagged=[0])(
         batch(numeric, RNG.normal(size=(N, 1)), flag[:, None])
     )
-    after, codes = array(found.features[NUMERIC_INPUT])[1], array(found.features[CATEGORICAL_INPUT])[1, :, 0]
+    after, codes = array(mixed.features[NUMERIC_INPUT])[1], array(mixed.features[CATEGORICAL_INPUT])[1, :, 0]
     # The flag comes from the row that the codes come from, and with it 0 in place of a number.
     np.testing.assert_array_equal(after[:, 2], codes)
     assert not after[codes == 1, 0].any()
@@ -130,16 +130,16 @@ def test_a_mixture_is_missing_as_one_of_its_rows_is(near):
 def test_a_row_of_weight_0_has_no_part_in_a_mixture_and_weights_keep_their_sum():
     weight = np.where(np.arange(N) % 2 == 0, 2.0, 0.0)
     y = np.where(weight > 0, 1.0, 1e6)[:, None]
-    found = augmentation(mixup=1.0)(batch(np.zeros((N, 2)), y, weight=weight))
-    np.testing.assert_allclose(array(found.y)[1], 1.0)
-    assert array(found.weight)[1].mean() == pytest.approx(1, abs=0.02)
-    np.testing.assert_array_equal(array(found.weight)[0], weight)
-    np.testing.assert_array_equal(array(found.y)[0], y)
+    mixed = augmentation(mixup=1.0)(batch(np.zeros((N, 2)), y, weight=weight))
+    np.testing.assert_allclose(array(mixed.y)[1], 1.0)
+    assert array(mixed.weight)[1].mean() == pytest.approx(1, abs=0.02)
+    np.testing.assert_array_equal(array(mixed.weight)[0], weight)
+    np.testing.assert_array_equal(array(mixed.y)[0], y)
 
 
 @pytest.mark.parametrize("name", ["poisson", "gamma", "tweedie", "logistic"])
 def test_a_mixed_target_is_a_mixture_of_the_losses_of_rates_and_probabilities(name):
-    """Between two answers; what the target alone decides has no gradient."""
+    """As a difference between two answers: terms of the target alone have no gradient."""
     objective = objective_of(TrainConfig(objective=name))
     first, second = (
         (np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]])) if name == "logistic" else RNG.gamma(2, 1, (2, 5, 1))
@@ -166,8 +166,8 @@ def test_a_network_without_augmentation_learns_the_same_bits_beside_one_with_it(
     learnt = []
     for augment in (None, *(augmentation(0.2, 1.0, near=near, flagged=[0], seed=s) for s in (0, 0, 1))):
         keras.utils.set_random_seed(0)
-        given = problem(config, 2, augment=augment)
-        loop = open_loop(given)
+        task = problem(config, 2, augment=augment)
+        loop = open_loop(task)
         answers = loop.outputs(rows[0])
         loop.run(rows[:3])
         loop.run(rows[3:])
@@ -189,9 +189,9 @@ def test_small_steps_that_xla_compiles_are_augmented_too():
     learnt = []
     for augment in (None, augmentation(0.2, 1.0, near=True, flagged=[0])):
         keras.utils.set_random_seed(0)
-        given = problem(config, 2, augment=augment, steps=Steps(16, 0, 10_000))
-        assert given.pays_compiling
-        loop = open_loop(given)
+        task = problem(config, 2, augment=augment, steps=Steps(16, 0, 10_000))
+        assert task.pays_compiling
+        loop = open_loop(task)
         loop.run(rows)
         learnt.append(loop.weights())
     for a, b in zip(*learnt, strict=True):
@@ -200,7 +200,7 @@ def test_small_steps_that_xla_compiles_are_augmented_too():
 
 
 def test_each_step_of_a_loop_draws_anew():
-    """The rate is as good as 0, so that nothing but the draws differs between steps; answers have no draws."""
+    """The rate is nearly 0, so that only the draws differ between steps; answers have no draws."""
     config = settings(model="mlp", dropout=0.0, learning_rate=1e-12, weight_decay=0.0)
     loop = open_loop(problem(config, 2, augment=augmentation(noise=0.5, flagged=[0])))
     rows = np.tile(np.arange(64, dtype=np.int32), (1, 2, 1))
@@ -222,12 +222,12 @@ def test_jax_augments_alike():
         "t.test_near_rows_are_near_by_their_targets_and_any_rows_are_not()\n"
     )
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-2000:]
 
 
 def test_noise_smooths_what_a_network_would_learn_by_heart():
-    """Pure noise as a target: the more is added to the features, the less of it is learnt."""
+    """The target is pure noise: the more noise the features get, the less of the target is learnt."""
     rng = np.random.default_rng(0)
     X = Encoded(rng.normal(size=(60, 2)).astype(np.float32), np.zeros((60, 0), np.int32))
     y = rng.normal(size=(60, 1))

@@ -1,4 +1,4 @@
-"""What augmentation was worth: pairs of repeats that differ in nothing else, compared by rows that neither has seen."""
+"""The effect of augmentation: pairs of repeats that differ in nothing else, compared on rows that neither has seen."""
 
 import json
 
@@ -51,13 +51,13 @@ def networks(config: TrainConfig, plan: Plan) -> Population:
 
 
 def answers(plan: Plan, errors: list[float]) -> list[Outputs]:
-    """Of networks whose errors have these deviations, by repeat."""
+    """Answers of networks whose errors have these deviations, by repeat."""
     own, common = np.repeat(errors, len(plan.folds) // len(errors)), RNG.normal(size=Y.shape)
-    found = [
+    outputs = [
         (Y + e * (common + RNG.normal(0, 0.3, Y.shape)))[fold.validation]
         for e, fold in zip(own, plan.folds, strict=True)
     ]
-    return [Outputs(value.astype(np.float32), None) for value in found]
+    return [Outputs(value.astype(np.float32), None) for value in outputs]
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def answers(plan: Plan, errors: list[float]) -> list[Outputs]:
 def test_the_effect_is_a_paired_ratio_of_errors_out_of_fold(with_it, served, says, who):
     plan = cross_validation(N, 3, 2, 0, alike=2)
     config = TrainConfig(augment="noise", noise=(0.0, 0.1))
-    found = effect_of(networks(config, plan), answers(plan, [1.0, with_it]), Y, served)
-    assert found.ratio == pytest.approx(with_it, rel=0.06)
-    # The shared part of the errors cancels: unpaired the interval would be some 12% wide on each side.
-    assert 0.02 < found.high - found.low < 0.12
-    assert (found.metric, found.rows, found.amounts) == ("rmse", N, "noise 0.1")
-    assert found.sentence.startswith("Augmentation (noise 0.1): RMSE ")
-    assert says in found.sentence
-    assert found.sentence.endswith(f"600 rows out of fold); {who}.")
+    effect = effect_of(networks(config, plan), answers(plan, [1.0, with_it]), Y, served)
+    assert effect.ratio == pytest.approx(with_it, rel=0.06)
+    # The common part of the errors cancels: without pairs the interval would be some 12% wide on each side.
+    assert 0.02 < effect.high - effect.low < 0.12
+    assert (effect.metric, effect.rows, effect.amounts) == ("rmse", N, "noise 0.1")
+    assert effect.sentence.startswith("Augmentation (noise 0.1): RMSE ")
+    assert says in effect.sentence
+    assert effect.sentence.endswith(f"600 rows out of fold); {who}.")
 
 
 def test_as_many_networks_of_each_kind_are_compared_and_weights_count():
@@ -88,7 +88,7 @@ def test_as_many_networks_of_each_kind_are_compared_and_weights_count():
     assert effect_of(networks(config, plan), outputs, Y, (1,)).ratio == pytest.approx(0.5, rel=0.06)
     half = np.where(np.arange(N) < N // 2, 2.0, 0.0)
     pairs = zip(outputs, plan.folds, strict=True)
-    spoilt = [Outputs(found.value + 50 * (half[fold.validation] == 0)[:, None], None) for found, fold in pairs]
+    spoilt = [Outputs(answer.value + 50 * (half[fold.validation] == 0)[:, None], None) for answer, fold in pairs]
     mixed = outputs[:3] + spoilt[3:]
     assert effect_of(networks(config, plan), mixed, Y, (1,), half).ratio == pytest.approx(0.5, rel=0.1)
     assert effect_of(networks(config, plan), mixed, Y, (1,)).ratio > 5
@@ -100,11 +100,11 @@ def test_with_held_out_rows_the_validation_rows_tell():
     parts = split_random(N, {"test": 0.1, "calibration": 0.1, "validation": 0.5}, 0)
     plan = Plan.held_out(parts, 2)
     config = TrainConfig(augment="mixup", mixup=(0.0, 0.4), objective="mae")
-    found = effect_of(networks(config, plan), answers(plan, [1.0, 0.5]), Y, (1,))
-    assert found.rows == len(parts.validation)
-    assert found.ratio == pytest.approx(0.5, rel=0.06)
-    assert found.sentence.startswith("Augmentation (mixup 0.4): MAE ")
-    assert f"{len(parts.validation)} validation rows" in found.sentence
+    effect = effect_of(networks(config, plan), answers(plan, [1.0, 0.5]), Y, (1,))
+    assert effect.rows == len(parts.validation)
+    assert effect.ratio == pytest.approx(0.5, rel=0.06)
+    assert effect.sentence.startswith("Augmentation (mixup 0.4): MAE ")
+    assert f"{len(parts.validation)} validation rows" in effect.sentence
 
 
 def test_networks_without_augmentation_are_those_that_train_without_it_and_all_is_the_same_again():
@@ -119,7 +119,7 @@ def test_networks_without_augmentation_are_those_that_train_without_it_and_all_i
         )
         for more in ({}, both, both)
     ]
-    plain, first, again = ([found.value for found in run.unseen] for run in runs)
+    plain, first, again = ([outputs.value for outputs in run.unseen] for run in runs)
     for i in range(4):
         np.testing.assert_array_equal(first[i], again[i])
         assert np.array_equal(first[i], plain[i]) == (i < 2)
@@ -136,7 +136,7 @@ def test_networks_that_are_trained_once_more_keep_their_own_amounts():
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("settings", "message"),
     [
         ({"augment": "blur"}, "'noise' or 'mixup'. Received: augment.0='blur'"),
         ({"augment": ["noise", "cutout"]}, "'noise' or 'mixup'. Received: augment.1='cutout'"),
@@ -151,16 +151,16 @@ def test_networks_that_are_trained_once_more_keep_their_own_amounts():
         ({"augment": "noise", "noise": -1}, "noise"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(given, message):
+def test_what_cannot_be_is_one_sentence(settings, message):
     with pytest.raises(DataError, match=message.replace("(", r"\(")):
-        TrainConfig.build(None, given)
+        TrainConfig.build(None, settings)
 
 
 def test_augment_takes_names_with_commas_or_a_list():
     assert TrainConfig.build(None, {"augment": "noise, mixup"}).augment == ("noise", "mixup")
     assert TrainConfig.build(None, {"augment": ["mixup"]}).augment == ("mixup",)
     assert TrainConfig.build(None, {"augment": ""}).augment == ()
-    # Trained by epochs, not solved.
+    # This family is trained by epochs, not solved for.
     assert TrainConfig(model="linear", objective="mae", augment="noise").augment == ("noise",)
 
 
@@ -169,15 +169,15 @@ def test_notes_result_and_report_say_what_it_was_worth(tmp_path):
         model="mlp", folds=2, repeats=1, epochs=3, hidden=(8,), embedding_bins=4, augment="noise,mixup", noise=0.05
     )
     registry, manifest = train_frame(mixed_table(120), tmp_path, ("price",), config=config)
-    found = manifest.augmentation
-    assert found.amounts == "noise 0.05, mixup 0.2"
-    assert (found.rows, found.metric) == (120, "rmse")
+    effect = manifest.augmentation
+    assert effect.amounts == "noise 0.05, mixup 0.2"
+    assert (effect.rows, effect.metric) == (120, "rmse")
     assert manifest.lineage.parts["repeats"] == 2
     assert manifest.lineage.config["noise"] == [0.0, 0.05]
-    assert found.sentence in manifest.notes
-    assert found.sentence in list(result_tables(manifest))
+    assert effect.sentence in manifest.notes
+    assert effect.sentence in list(result_tables(manifest))
     report = registry.resolve("m").path / "report"
-    assert json.loads((report / "report.json").read_text())["augmentation"]["ratio"] == found.ratio
+    assert json.loads((report / "report.json").read_text())["augmentation"]["ratio"] == effect.ratio
     page = (report / "report.html").read_text()
-    assert page.count(found.sentence) == 2
-    assert f"<td>{found.ratio:.3f}</td>" in page
+    assert page.count(effect.sentence) == 2
+    assert f"<td>{effect.ratio:.3f}</td>" in page

@@ -1,4 +1,4 @@
-"""The weights of a mix: what helps on unseen rows counts, what does not is left out."""
+"""The weights of a mix: a part that helps on unseen rows counts, one that does not is left out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def truth():
 def test_independent_errors_count_by_their_precision(truth):
     y, rng = truth
     parts = [outputs(y, rng.normal(0, s, y.shape)) for s in (1.0, 2.0)]
-    # Of independent errors the best weights are the inverse variances: 0.8 and 0.2.
+    # With independent errors the best weights are in proportion to the inverse variances: 0.8 and 0.2.
     assert choose_weights(parts, y, TrainConfig())[0] == pytest.approx(0.8, abs=0.05)
 
 
@@ -56,7 +56,7 @@ def test_a_part_without_a_spread_does_not_stand_alone(truth):
 def test_gaussian_weighs_by_likelihood(truth):
     y, rng = truth
     error = rng.normal(0, 1, y.shape)
-    # The same values: only their deviations differ, and one tells the truth.
+    # The values are the same: only their deviations differ, and one of them is right.
     parts = [outputs(y, error, spread=1.0), outputs(y, error, spread=20.0)]
     np.testing.assert_array_equal(choose_weights(parts, y, TrainConfig(objective="gaussian")), [1, 0])
 
@@ -71,20 +71,20 @@ def test_the_layer_mixes_as_the_choice_did(truth, normal):
         Outputs(rng.normal(size=shape).astype(np.float32), rng.uniform(1, 2, shape).astype(np.float32)),
     ]
     weights = np.array([0.5, 0.3, 0.2])
-    given = [{name: a for name, a in part._asdict().items() if a is not None} for part in parts]
+    inputs = [{name: a for name, a in part._asdict().items() if a is not None} for part in parts]
     layer = Mixture.from_config(Mixture(weights.tolist(), normal).get_config())
-    found = {name: keras.ops.convert_to_numpy(tensor) for name, tensor in layer(given).items()}
+    mixed = {name: keras.ops.convert_to_numpy(tensor) for name, tensor in layer(inputs).items()}
     expected = mean_of(parts, weights, normal=normal)
-    np.testing.assert_allclose(found["value"], expected.value, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found["spread"], expected.spread, rtol=1e-5)
+    np.testing.assert_allclose(mixed["value"], expected.value, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(mixed["spread"], expected.spread, rtol=1e-5)
 
 
 def test_the_spread_of_normal_parts_is_that_of_their_mixture():
     rng = np.random.default_rng(0)
     parts = [Outputs(np.array([[v]], np.float32), np.array([[s]], np.float32)) for v, s in ((0.0, 1.0), (4.0, 2.0))]
-    found = mean_of(parts, np.array([0.25, 0.75]), normal=True)
-    drawn = np.concatenate([rng.normal(0, 1, 100_000), rng.normal(4, 2, 300_000)])
-    assert found.spread[0, 0] == pytest.approx(drawn.std(), rel=0.01)
+    mixed = mean_of(parts, np.array([0.25, 0.75]), normal=True)
+    sample = np.concatenate([rng.normal(0, 1, 100_000), rng.normal(4, 2, 300_000)])
+    assert mixed.spread[0, 0] == pytest.approx(sample.std(), rel=0.01)
 
 
 def test_weights_must_be_a_mean():

@@ -1,4 +1,4 @@
-"""The families without a hidden layer against scikit-learn's pipelines on the same table, through the whole path."""
+"""The families without a hidden layer give the answers of scikit-learn's pipelines, from the table to the version."""
 
 from dataclasses import replace
 
@@ -73,53 +73,53 @@ def targets() -> np.ndarray:
     return TABLE.select(TARGETS).to_numpy()
 
 
-def answers(given: Prepared, model) -> np.ndarray:
-    found = np.asarray(model(feed(given.X, [t.name for t in model.inputs]))["value"], np.float64)
-    return found + np.array([t.offset for t in given.schema.targets])
+def answers(rows: Prepared, model) -> np.ndarray:
+    values = np.asarray(model(feed(rows.X, [t.name for t in model.inputs]))["value"], np.float64)
+    return values + np.array([t.offset for t in rows.schema.targets])
 
 
 @pytest.mark.parametrize("model", ["linear", "ridge", "lasso"])
 def test_answers_are_scikit_learns(model):
     settings, pipeline = pipelines()[model]
-    given = prepared(model=model, **settings)
-    fitted = fit_on(given, given.plan.folds)
+    rows = prepared(model=model, **settings)
+    fitted = fit_on(rows, rows.plan.folds)
     X, y, std = matrix(), targets(), targets().std(axis=0)
     expected = pipeline.fit(X, y).predict(X)
-    # Deviations of the target: rent's answers pass through 0.
-    assert np.abs((answers(given, fitted.model) - expected) / std).max() < 1e-4
-    offsets = np.array([t.offset for t in given.schema.targets])
-    for fold, unseen in zip(given.plan.folds, fitted.unseen, strict=True):
-        # Statistics of the scaling are those of all rows.
+    # In deviations of the target, since rent's answers pass through 0.
+    assert np.abs((answers(rows, fitted.model) - expected) / std).max() < 1e-4
+    offsets = np.array([t.offset for t in rows.schema.targets])
+    for fold, unseen in zip(rows.plan.folds, fitted.unseen, strict=True):
+        # The scaling's statistics are those of all rows.
         fold_model = pipeline[-1].fit(pipeline[0].transform(X)[fold.train], y[fold.train])
         others = fold_model.predict(pipeline[0].transform(X)[fold.validation])
         assert np.abs((np.asarray(unseen.value, np.float64) + offsets - others) / std).max() < 1e-3
         assert (unseen.spread > 0).all()
 
 
-def test_coefficients_are_told_in_the_tables_units():
-    given = prepared(model="lasso", alpha=30.0)
-    note = next(n for n in fit_on(given, given.plan.folds).notes if "price" in n)
+def test_coefficients_are_noted_in_the_tables_units():
+    rows = prepared(model="lasso", alpha=30.0)
+    note = next(n for n in fit_on(rows, rows.plan.folds).notes if "price" in n)
     pipeline = pipelines()["lasso"][1].fit(matrix(), targets())
     scaler = pipeline[0].named_transformers_["numbers"][-1]
     slope = pipeline[-1].coef_[0] / np.hstack([scaler.scale_, np.ones(pipeline[-1].coef_.shape[1] - 6)])
-    told = dict(part.rsplit(" ", 1) for part in note.rstrip(".").split(": ", 1)[1].split(", "))
-    assert float(told["age"]) == pytest.approx(slope[2], rel=1e-3)
-    assert float(told["twice"]) == pytest.approx(slope[1], rel=1e-3)
+    coefficients = dict(part.rsplit(" ", 1) for part in note.rstrip(".").split(": ", 1)[1].split(", "))
+    assert float(coefficients["age"]) == pytest.approx(slope[2], rel=1e-3)
+    assert float(coefficients["twice"]) == pytest.approx(slope[1], rel=1e-3)
     intercept = pipeline[-1].intercept_[0] - slope[:6] @ scaler.mean_
-    assert float(told["intercept"]) == pytest.approx(intercept, rel=1e-3)
+    assert float(coefficients["intercept"]) == pytest.approx(intercept, rel=1e-3)
 
 
 def test_polynomial_is_scikit_learns():
     numbers = TABLE.select("twice", "age", "garden", "rent")
-    given = prepare(numbers, Request("table.csv", ("rent",), "t", TrainConfig(model="polynomial", folds=3, degree=3)))
-    fitted = fit_on(given, given.plan.folds)
+    rows = prepare(numbers, Request("table.csv", ("rent",), "t", TrainConfig(model="polynomial", folds=3, degree=3)))
+    fitted = fit_on(rows, rows.plan.folds)
     alpha = float(fitted.notes[0].split("alpha ")[1].split(" ")[0])
     X = numbers.select(pl.exclude("rent").cast(pl.Float64)).to_numpy()
     y = numbers["rent"].to_numpy()
-    # The numbers, once in the schema's order, are those of the pipeline.
+    # In the schema's order, the numbers are those of the pipeline.
     steps = (StandardScaler(), PolynomialFeatures(3, include_bias=False), StandardScaler(), Ridge(alpha=alpha))
     expected = make_pipeline(*steps).fit(X, y).predict(X)
-    assert np.abs(answers(given, fitted.model)[:, 0] - expected).max() < 1e-3 * y.std()
+    assert np.abs(answers(rows, fitted.model)[:, 0] - expected).max() < 1e-3 * y.std()
 
 
 def test_products_that_would_be_too_many_leave_the_categories_alone_or_are_refused():
@@ -127,19 +127,19 @@ def test_products_that_would_be_too_many_leave_the_categories_alone_or_are_refus
     wide = pl.DataFrame({f"x{i}": rng.normal(size=80) for i in range(30)} | {"y": rng.normal(size=80)})
     words = wide.with_columns(town="t" + pl.Series(rng.integers(0, 25, 80).astype(str)))
     request = Request("table.csv", ("y",), "t", TrainConfig(model="polynomial", folds=2))
-    given = prepare(words, request)
-    model = fit_on(given, given.plan.folds).model
+    rows = prepare(words, request)
+    model = fit_on(rows, rows.plan.folds).model
     core = model.get_layer("polynomial")
     layer = core.get_layer("products")
     assert (layer.columns, layer.degree) == (30, 2)
-    given = prepare(wide, Request("table.csv", ("y",), "t", TrainConfig(model="polynomial", folds=2, degree=3)))
+    rows = prepare(wide, Request("table.csv", ("y",), "t", TrainConfig(model="polynomial", folds=2, degree=3)))
     with pytest.raises(DataError, match="lower --set degree"):
-        fit_on(given, given.plan.folds)
+        fit_on(rows, rows.plan.folds)
 
 
 def test_stepwise_keeps_a_category_as_a_whole():
-    given = prepared(model="stepwise", criterion="bic")
-    fitted = fit_on(given, given.plan.folds)
+    rows = prepared(model="stepwise", criterion="bic")
+    fitted = fit_on(rows, rows.plan.folds)
     assert "kept" in fitted.notes[0]
     kernel = fitted.model.get_layer("stepwise").get_layer("values").get_weights()[0][0, 0]
     town = kernel[-5:]
@@ -150,19 +150,19 @@ def test_stepwise_keeps_a_category_as_a_whole():
 
 
 def test_held_out_rows_choose_and_all_rows_are_refit():
-    given = prepared(model="ridge")
+    rows = prepared(model="ridge")
     fold = Fold(np.arange(200), np.arange(200, N))
-    fitted = fit_on(given, [fold])
-    again = fit_on(given, [all_rows(N)])
+    fitted = fit_on(rows, [fold])
+    again = fit_on(rows, [all_rows(N)])
     assert len(fitted.unseen) == 1
     assert again.unseen == []
     std = targets().std(axis=0)
-    assert np.abs((answers(given, fitted.model) - answers(given, again.model)) / std).mean() < 0.05
+    assert np.abs((answers(rows, fitted.model) - answers(rows, again.model)) / std).mean() < 0.05
 
 
 @pytest.mark.parametrize("model", ["polynomial", "ridge", "lasso", "stepwise", "linear"])
 def test_repeats_on_held_out_rows_are_one_network(model, tmp_path):
-    """Their folds passed for a cross-validation's: solved for on validation rows alone, and no rows for the refit."""
+    """Their folds were once taken for a cross-validation's: networks had validation rows alone, the refit had none."""
     TABLE.drop("rent").with_columns(sold=pl.int_range(N)).write_csv(tmp_path / "houses.csv")
     registry = LocalRegistry(tmp_path)
     request = Request(str(tmp_path / "houses.csv"), ("price",), "houses", TrainConfig(model=model), time="sold")
@@ -185,7 +185,7 @@ def test_a_version_is_stored_and_predicts_the_same(model, tmp_path):
     folder = registry.resolve("houses").path
     assert (folder / "model.onnx").exists()
     for runtime in ("onnx", "keras"):
-        # Answers the golden rows as the network did.
+        # Loading checks that the golden rows get the network's answers.
         Predictor.load(folder, runtime=runtime)
     assert manifest.metrics["price"]["rmse"] < 0.3 * TABLE["price"].std()
 
@@ -206,12 +206,12 @@ def test_another_objective_is_refused_where_only_squares_are_solved_for():
 
 
 def test_a_weight_of_a_row_is_scikit_learns():
-    given = prepared(model="ridge", alpha=4.0)
+    rows = prepared(model="ridge", alpha=4.0)
     weight = RNG.uniform(0, 2, N)
     weight[:40] = 0
-    fitted = fit_on(replace(given, weight=weight), given.plan.folds)
+    fitted = fit_on(replace(rows, weight=weight), rows.plan.folds)
     pipeline = pipelines()["ridge"][1]
     X, y = matrix(), targets()
     Z = pipeline[0].fit_transform(X)
     expected = pipeline[-1].fit(Z, y, sample_weight=weight).predict(Z)
-    assert np.abs((answers(given, fitted.model) - expected) / y.std(axis=0)).max() < 1e-4
+    assert np.abs((answers(rows, fitted.model) - expected) / y.std(axis=0)).max() < 1e-4

@@ -55,7 +55,7 @@ def test_resolved_settings_bound_the_work(n_train):
     config = TrainConfig().resolved(n_train)
     steps = config.epochs * max(1, n_train // config.batch_size)
     by_rows = {"test_fraction", "calibration_fraction", "validation_fraction", "alpha", "l1_ratio"}
-    # No activation is a choice of its own.
+    # No activation is a value that a user can choose.
     assert None not in config.model_dump(exclude=by_rows | {"embedding_activation"}).values()
     assert steps <= 20_000
     assert config.batch_size <= n_train
@@ -77,8 +77,8 @@ def test_resolved_settings_bound_the_work(n_train):
 def test_few_numbers_are_embedded_finely(model, n_rows, n_numeric, expected):
     config = TrainConfig(model=model).resolved(n_rows, n_numeric)
     assert (config.embedding_bins, config.embedding_dim) == expected
-    asked = TrainConfig(model=model, embedding_bins=7, embedding_dim=3).resolved(n_rows, n_numeric)
-    assert (asked.embedding_bins, asked.embedding_dim) == (7, 3)
+    explicit = TrainConfig(model=model, embedding_bins=7, embedding_dim=3).resolved(n_rows, n_numeric)
+    assert (explicit.embedding_bins, explicit.embedding_dim) == (7, 3)
 
 
 @pytest.mark.parametrize(
@@ -112,12 +112,12 @@ def test_rates_of_few_rows_fall_with_the_root_of_many_numbers(model, n_rows, n_n
 def test_fast_networks_are_small(preset, model, n_rows, n_numeric, small):
     config = TrainConfig(preset=preset, model=model).resolved(n_rows, n_numeric)
     expected = ((64, 32), 40, 4, None)
-    found = (config.hidden, config.embedding_bins, config.embedding_dim, config.embedding_activation)
-    assert (found == expected) is small
-    asked = TrainConfig(preset=preset, model=model, hidden=(9,)).resolved(n_rows, n_numeric)
-    assert asked.hidden == (9,)
+    shape = (config.hidden, config.embedding_bins, config.embedding_dim, config.embedding_activation)
+    assert (shape == expected) is small
+    explicit = TrainConfig(preset=preset, model=model, hidden=(9,)).resolved(n_rows, n_numeric)
+    assert explicit.hidden == (9,)
 
 
 def test_rows_weigh_by_their_spread_in_mlp_and_tabm():
-    chosen = {model: TrainConfig(model=model).resolved(5_000).row_weight for model in ("mlp", "tabm", "realmlp")}
-    assert chosen == {"mlp": "spread", "tabm": "spread", "realmlp": "equal"}
+    row_weights = {model: TrainConfig(model=model).resolved(5_000).row_weight for model in ("mlp", "tabm", "realmlp")}
+    assert row_weights == {"mlp": "spread", "tabm": "spread", "realmlp": "equal"}

@@ -1,4 +1,4 @@
-"""Which devices are taken. GPUs are played by fakes of what the backends and the driver say; refusals are real."""
+"""The choice of devices. Fakes of the backends and the driver stand for GPUs; refusals are real."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from tests.training.conftest import mixed_table
 from training.devices import devices
 from training.devices.backend import load_backend
 from training.devices.computed import Computed
-from training.devices.devices import Asked, Device, take_devices
+from training.devices.devices import Device, DeviceChoice, take_devices
 from training.devices.driver import Driver, driver
 from training.settings.config import TrainConfig
 from trueline.main import run
 
 
 @pytest.mark.parametrize(
-    ("text", "asked"),
+    ("text", "choice"),
     [
-        ("auto", Asked("auto")),
-        ("cpu", Asked("cpu")),
-        ("gpu", Asked("gpu")),
-        ("gpu:1", Asked("gpu", (1,))),
-        ("gpu:2,0", Asked("gpu", (2, 0))),
+        ("auto", DeviceChoice("auto")),
+        ("cpu", DeviceChoice("cpu")),
+        ("gpu", DeviceChoice("gpu")),
+        ("gpu:1", DeviceChoice("gpu", (1,))),
+        ("gpu:2,0", DeviceChoice("gpu", (2, 0))),
     ],
 )
-def test_the_setting_is_read(text, asked):
-    assert Asked.parse(text) == asked
+def test_the_setting_is_read(text, choice):
+    assert DeviceChoice.parse(text) == choice
     assert TrainConfig.build(None, {"device": text}).device == text
 
 
@@ -47,7 +47,7 @@ def test_a_gpu_is_asked_for_once():
 
 
 class TensorFlow:
-    """What ``tf.config`` says and is told, with two GPUs."""
+    """A fake of ``tf.config`` with two GPUs; it records the calls."""
 
     def __init__(self, monkeypatch, started=None):
         import tensorflow as tf
@@ -64,22 +64,22 @@ class TensorFlow:
         details = {"device_name": "NVIDIA H100 80GB HBM3", "compute_capability": (9, 0)}
         monkeypatch.setattr(experimental, "get_device_details", lambda gpu: details)
 
-    def show(self, taken, kind):
-        if self.started is not None and taken != self.started:
+    def show(self, gpus, kind):
+        if self.started is not None and gpus != self.started:
             raise RuntimeError("Visible devices cannot be modified after being initialized")
-        self.visible = [gpu.name for gpu in taken]
+        self.visible = [gpu.name for gpu in gpus]
 
 
 @pytest.mark.parametrize(("text", "number"), [("auto", 0), ("gpu", 0), ("gpu:1", 1)])
 def test_tensorflow_takes_one_gpu_with_memory_growth_and_hides_the_others(monkeypatch, text, number):
     fake = TensorFlow(monkeypatch)
-    (taken,) = take_devices(text, n_rows=10_000_000)
-    assert taken == Device(f"gpu:{number}", "NVIDIA H100 80GB HBM3", (9, 0), "gpu:0")
+    (device,) = take_devices(text, n_rows=10_000_000)
+    assert device == Device(f"gpu:{number}", "NVIDIA H100 80GB HBM3", (9, 0), "gpu:0")
     assert fake.visible == [f"physical {number}"]
     assert fake.grown == [(f"physical {number}", True)]
-    # Outside the steps, see training.devices.precision.
+    # This is the setting outside the steps, see training.devices.precision.
     assert fake.tf32 == [False]
-    assert str(taken) == f"gpu:{number} (NVIDIA H100 80GB HBM3)"
+    assert str(device) == f"gpu:{number} (NVIDIA H100 80GB HBM3)"
 
 
 def test_cpu_keeps_tensorflow_away_from_gpus(monkeypatch):
@@ -100,19 +100,19 @@ def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(monkeypatch):
         take_devices("gpu:1,2")
 
 
-def test_a_process_that_has_started_on_other_devices_is_told(monkeypatch):
+def test_a_process_that_has_started_on_other_devices_is_refused(monkeypatch):
     fake = TensorFlow(monkeypatch)
     fake.started = fake.gpus[:1]
     with pytest.raises(DataError, match=r"has not computed yet.* Received: Visible devices cannot be modified"):
         take_devices("cpu")
     assert take_devices("gpu:0")[0].name == take_devices("auto")[0].name == "gpu:0"
-    # What it took by itself will do where nothing else is asked for.
+    # The devices that it took by itself are good enough for the setting ``auto``.
     fake.started = fake.gpus[1:]
     assert take_devices("auto")[0].name == "gpu:1"
 
 
 class Jax(SimpleNamespace):
-    """The module ``jax`` of a machine with GPUs of these numbers; what its settings became is in ``told``."""
+    """A fake of the module ``jax`` on a machine with GPUs of these numbers; ``settings`` has its settings."""
 
     __version__ = "0.10"
 
@@ -121,8 +121,8 @@ class Jax(SimpleNamespace):
         gpu = {"platform": "gpu", "device_kind": kind, "compute_capability": "8.0"}
         self.gpus = [SimpleNamespace(id=i, local_hardware_id=n, **gpu) for i, n in enumerate(numbers)]
         self.cpu = SimpleNamespace(id=0, platform="cpu", device_kind="cpu")
-        self.told = {}
-        self.config = SimpleNamespace(update=self.told.__setitem__)
+        self.settings = {}
+        self.config = SimpleNamespace(update=self.settings.__setitem__)
         monkeypatch.setitem(sys.modules, "jax", self)
         monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
 
@@ -135,7 +135,7 @@ class Jax(SimpleNamespace):
     [
         ("auto", 1_000, "0", ["gpu:0"]),
         ("gpu", 1_000, "0", ["gpu:0"]),
-        # Enough work for all of them.
+        # There is enough work for all of them.
         ("auto", 1_000_000, "all", ["gpu:0", "gpu:1", "gpu:2"]),
         ("gpu:1", 1_000_000, "1", ["gpu:1"]),
         ("gpu:2,0", 1_000, "2,0", ["gpu:2", "gpu:0"]),
@@ -143,18 +143,18 @@ class Jax(SimpleNamespace):
 )
 def test_jax_takes_one_gpu_or_several(monkeypatch, text, n_rows, visible, names):
     fake = Jax([0, 1, 2], monkeypatch)
-    taken = take_devices(text, n_rows)
-    assert [device.name for device in taken] == names
-    assert fake.told["jax_cuda_visible_devices"] == visible
-    assert fake.told["jax_default_matmul_precision"] == "highest"
-    assert {(device.model, device.capability) for device in taken} == {("NVIDIA A100-SXM4-80GB", (8, 0))}
+    devices = take_devices(text, n_rows)
+    assert [device.name for device in devices] == names
+    assert fake.settings["jax_cuda_visible_devices"] == visible
+    assert fake.settings["jax_default_matmul_precision"] == "highest"
+    assert {(device.model, device.capability) for device in devices} == {("NVIDIA A100-SXM4-80GB", (8, 0))}
 
 
 def test_jax_counts_gpus_as_cuda_does_where_it_sees_only_some(monkeypatch):
     fake = Jax([3], monkeypatch)
     assert take_devices("gpu:3") == (Device("gpu:3", "NVIDIA A100-SXM4-80GB", (8, 0), "gpu:0"),)
-    assert "jax_default_device" not in fake.told
-    # It had started on that one: gpu:0 is another.
+    assert "jax_default_device" not in fake.settings
+    # It had started on gpu:3, so gpu:0 is another one.
     with pytest.raises(DataError, match=r"--device gpu:0\. Received: JAX 0.10 sees gpu:3"):
         take_devices("gpu:0")
 
@@ -162,25 +162,25 @@ def test_jax_counts_gpus_as_cuda_does_where_it_sees_only_some(monkeypatch):
 def test_cpu_keeps_jax_away_from_gpus_even_where_it_has_started(monkeypatch):
     fake = Jax([0], monkeypatch)
     assert take_devices("cpu") == (Device("cpu:0"),)
-    assert fake.told == {"jax_platforms": "cpu", "jax_default_device": fake.cpu}
+    assert fake.settings == {"jax_platforms": "cpu", "jax_default_device": fake.cpu}
 
 
 def test_without_gpus_auto_computes_on_the_cpu(monkeypatch):
     fake = Jax([], monkeypatch)
     assert take_devices("auto", 1_000_000) == (Device("cpu:0"),)
-    assert "jax_default_matmul_precision" not in fake.told
+    assert "jax_default_matmul_precision" not in fake.settings
 
 
 @pytest.mark.parametrize(
-    ("found", "advice"),
+    ("nvidia", "advice"),
     [
         (None, "No NVIDIA driver answers on this machine: install it, or take --device cpu"),
         (Driver("570.86", ("NVIDIA L4",)), r"driver 570.86 sees NVIDIA L4, .* pip install '\.\[gpu-jax\]'"),
     ],
 )
-def test_the_refusal_says_whether_driver_or_libraries_are_missing(monkeypatch, found, advice):
+def test_the_refusal_says_whether_driver_or_libraries_are_missing(monkeypatch, nvidia, advice):
     Jax([], monkeypatch)
-    monkeypatch.setattr(devices, "driver", lambda: found)
+    monkeypatch.setattr(devices, "driver", lambda: nvidia)
     with pytest.raises(
         DataError, match=rf"Expected a GPU for --device gpu\. Received: JAX 0.10 sees none\. .*{advice}"
     ):
@@ -188,7 +188,7 @@ def test_the_refusal_says_whether_driver_or_libraries_are_missing(monkeypatch, f
 
 
 class Nvml(SimpleNamespace):
-    """The module ``pynvml``, which answers, or not."""
+    """A fake of the module ``pynvml``; some of its calls may fail."""
 
     class NVMLError(Exception):
         pass

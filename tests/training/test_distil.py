@@ -1,4 +1,4 @@
-"""One small network in place of many: taught by answers, measured on rows that neither it nor its teacher saw."""
+"""One small network in place of many: answers teach it; rows that neither it nor its teacher saw measure it."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def test_the_note_says_what_it_costs_by_rows_out_of_fold(taught):
 
 
 def test_a_fold_is_answered_by_a_student_that_never_heard_of_its_targets(taught):
-    """Other targets of one fold, and teachers that did not see them: its student answers the same to the last bit."""
+    """One fold has other targets, which its teachers have not seen: its student answers the same to the last bit."""
     prepared, fitted, student = taught
     teacher = networks_of(prepared, fitted)
 
     def other(X: Encoded) -> list[Outputs]:
-        found = teacher(X)
-        # As if the targets of the first fold had taught every other network something else.
-        return [found[0], *(Outputs(o.value + 5, o.spread) for o in found[1:])]
+        outputs = teacher(X)
+        # As if every other network had learnt other targets of the first fold.
+        return [outputs[0], *(Outputs(o.value + 5, o.spread) for o in outputs[1:])]
 
     changed = distil(prepared, fitted, other)
     np.testing.assert_array_equal(changed.unseen[0].value, student.unseen[0].value)
@@ -75,12 +75,12 @@ def test_a_fold_is_answered_by_a_student_that_never_heard_of_its_targets(taught)
 
 def test_made_rows_of_a_fold_do_not_teach_its_student(taught, monkeypatch):
     prepared, fitted, _ = taught
-    drawn = []
+    rows_of_steps = []
     students = teaching.Students.of(prepared, fitted, networks_of(prepared, fitted), False)
     n = students.targets.shape[1]
-    monkeypatch.setattr(students.loop, "run", lambda rows: drawn.append(rows) or np.ones((2, 4), np.float32))
+    monkeypatch.setattr(students.loop, "run", lambda rows: rows_of_steps.append(rows) or np.ones((2, 4), np.float32))
     students.train(None)
-    seen = np.concatenate(drawn).transpose(1, 0, 2).reshape(4, -1)
+    seen = np.concatenate(rows_of_steps).transpose(1, 0, 2).reshape(4, -1)
     for k in range(3):
         assert set(students.fold_of[seen[k] - k * n]) == {0, 1, 2} - {k}
     assert set(students.fold_of[seen[3] - 3 * n]) == {0, 1, 2}
@@ -88,21 +88,21 @@ def test_made_rows_of_a_fold_do_not_teach_its_student(taught, monkeypatch):
 
 def test_auto_keeps_an_ensemble_that_a_student_does_not_reach(taught, monkeypatch):
     prepared, fitted, student = taught
-    asked = replace(prepared, config=prepared.config.model_copy(update={"distil": "auto"}))
+    with_auto = replace(prepared, config=prepared.config.model_copy(update={"distil": "auto"}))
     monkeypatch.setattr(teaching, "_STEPS", 20)
-    kept = distil(asked, fitted)
-    assert kept.model is fitted.model
-    (fact,) = kept.facts
+    served = distil(with_auto, fitted)
+    assert served.model is fitted.model
+    (fact,) = served.facts
     assert not fact.served
     assert fact.cost > fact.allowed == 1.01
-    assert kept.notes[-1].startswith("Not distilled: one network of ")
+    assert served.notes[-1].startswith("Not distilled: one network of ")
     assert student.model is not fitted.model
 
 
 def test_one_network_has_nothing_to_teach(taught):
     prepared, fitted, _ = taught
-    alone = replace(prepared, plan=prepared.plan._replace(folds=prepared.plan.folds[:1], repeats=1))
-    assert not is_ensemble(alone, replace(fitted, networks=()))
+    single = replace(prepared, plan=prepared.plan._replace(folds=prepared.plan.folds[:1], repeats=1))
+    assert not is_ensemble(single, replace(fitted, networks=()))
     line = replace(prepared, config=prepared.config.model_copy(update={"model": "ridge"}))
     assert not is_ensemble(line, fitted)
 
@@ -115,10 +115,10 @@ def test_raw_answers_are_what_the_layer_makes_answers_of(link, width, n_quantile
     scaling = TargetScaling([0.0, 3.0], [2.0, 5.0], link=link, n_quantiles=n_quantiles)
     if link == "log":
         scaling = TargetScaling([0.0, 0.0], [2.0, 5.0], link=link)
-    found = Outputs(**{name: np.asarray(t) for name, t in scaling(raw[None]).items()})
-    back = raw_of(found, scaling)
+    outputs = Outputs(**{name: np.asarray(t) for name, t in scaling(raw[None]).items()})
+    back = raw_of(outputs, scaling)
     again = Outputs(**{name: np.asarray(t) for name, t in scaling(back[None]).items()})
-    for a, b in zip(found, again, strict=True):
+    for a, b in zip(outputs, again, strict=True):
         if a is not None:
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
@@ -126,8 +126,8 @@ def test_raw_answers_are_what_the_layer_makes_answers_of(link, width, n_quantile
 def test_a_probability_is_taught_by_its_odds():
     scaling = TargetScaling([0.0], [1.0], link="logistic")
     raw = np.array([[-3.0], [0.0], [2.0]], np.float32)
-    found = Outputs(**{name: np.asarray(t) for name, t in scaling(raw[None]).items()})
-    np.testing.assert_allclose(raw_of(found, scaling), raw, atol=1e-5)
+    outputs = Outputs(**{name: np.asarray(t) for name, t in scaling(raw[None]).items()})
+    np.testing.assert_allclose(raw_of(outputs, scaling), raw, atol=1e-5)
 
 
 def test_made_rows_lie_between_near_rows():
@@ -148,44 +148,44 @@ def test_made_rows_lie_between_near_rows():
 def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
     config = CONFIG.model_copy(update={"folds": 1, "repeats": 2, "epochs": 2})
     prepared: Prepared = prepare(wavy_table(), Request("", ("y",), "m", config))
-    # As one repeat of two networks, of which none is dropped.
+    # One repeat of two networks, neither of which is dropped.
     fitted = fit_on(prepared, prepared.plan.folds, repeats=1)
     monkeypatch.setattr(teaching, "_STEPS", 20)
-    asked = []
+    questions = []
 
     def teacher(X: Encoded) -> list[Outputs]:
-        asked.append(X)
+        questions.append(X)
         return networks_of(prepared, fitted)(X)
 
     student = distil(prepared, fitted, teacher)
     parts = prepared.plan.parts
     assert parts is not None
-    held = prepared.X.numeric[np.concatenate([parts.test, parts.calibration, parts.validation])]
-    seen = {tuple(row) for row in asked[0].numeric.tolist()}
-    assert not seen & {tuple(row) for row in held.tolist()}
+    held_out = prepared.X.numeric[np.concatenate([parts.test, parts.calibration, parts.validation])]
+    seen = {tuple(row) for row in questions[0].numeric.tolist()}
+    assert not seen & {tuple(row) for row in held_out.tolist()}
     assert (student.facts[-1].served, student.facts[-1].held_out) == (True, True)
     assert " on held-out rows " in student.notes[-1]
-    # Twenty steps teach little: where the student has to be as good, the ensemble stays.
+    # Twenty steps teach little: if the student must be as good, the ensemble stays.
     wary = replace(prepared, config=prepared.config.model_copy(update={"distil": "auto"}))
-    kept = distil(wary, fitted, networks_of(prepared, fitted))
-    assert kept.model is fitted.model
-    assert not kept.facts[-1].served
+    served = distil(wary, fitted, networks_of(prepared, fitted))
+    assert served.model is fitted.model
+    assert not served.facts[-1].served
     distil(prepared, fitted, teacher, measured=True)
-    seen = {tuple(row) for row in asked[1].numeric.tolist()}
-    assert {tuple(row) for row in held.tolist()} <= seen
+    seen = {tuple(row) for row in questions[1].numeric.tolist()}
+    assert {tuple(row) for row in held_out.tolist()} <= seen
 
 
-@pytest.mark.parametrize("wanted", [True, "auto"])
-def test_what_held_out_rows_decided_stands_when_all_rows_have_trained(wanted, monkeypatch, tmp_path):
+@pytest.mark.parametrize("distil_setting", [True, "auto"])
+def test_what_held_out_rows_decided_stands_when_all_rows_have_trained(distil_setting, monkeypatch, tmp_path):
     monkeypatch.setattr(teaching, "_STEPS", 20)
-    update = {"model": "tabm", "members": 2, "folds": 1, "refit": True, "epochs": 2, "distil": wanted}
+    update = {"model": "tabm", "members": 2, "folds": 1, "refit": True, "epochs": 2, "distil": distil_setting}
     config = CONFIG.model_copy(update=update)
     wavy_table().write_parquet(tmp_path / "table.parquet")
     registry = LocalRegistry(tmp_path / "home")
     manifest = train(Request(str(tmp_path / "table.parquet"), ("y",), "m", config), registry)
     fact = manifest.facts.distilled
-    assert (fact.served, fact.held_out) == (wanted is True, True)
+    assert (fact.served, fact.held_out) == (distil_setting is True, True)
     assert fact.cost is not None
     assert manifest.notes.count(fact.sentence) == 1
     model = keras.saving.load_model(registry.resolve(f"m:{manifest.model_version}").path / "model.keras")
-    assert (model.name == "student") == (wanted is True)
+    assert (model.name == "student") == (distil_setting is True)

@@ -1,4 +1,4 @@
-"""Several devices: the same networks as on one. Two are made of one processor, by JAX, in a process of its own."""
+"""Several devices train the same networks as one. JAX makes two devices from one processor, in its own process."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FOUR = tuple(Device(f"gpu:{i}", handle=f"gpu:{i}") for i in range(4))
         ((), 8, 32, "", 1),
         (FOUR[:1], 8, 32, "", 1),
         (FOUR, 8, 32, "networks", 4),
-        # Rows where the networks are not as many for each.
+        # Rows are shared where networks cannot be shared evenly.
         (FOUR, 2, 32, "batch", 4),
         (FOUR, 15, 256, "batch", 4),
-        # Fewer devices where neither divides.
+        # Fewer devices are taken where neither can be shared evenly.
         (FOUR, 15, 50, "networks", 3),
         (FOUR[:2], 3, 7, "", 1),
         (FOUR[:2], 3, 0, "", 1),
@@ -46,7 +46,7 @@ def test_the_log_says_what_is_shared():
 
 
 def check_that_two_devices_train_the_same_networks() -> None:
-    """Steps with dropout, from the same weights, by one device and by two."""
+    """One device and two take steps with dropout from the same weights."""
     import jax
 
     from tests.training.test_fit import N, problem, settings
@@ -57,7 +57,7 @@ def check_that_two_devices_train_the_same_networks() -> None:
     for model, networks, axis, part in (("tabm", 4, "networks", 2), ("mlp", 3, "batch", 3)):
         config = settings(model=model, dropout=0.2)
         rows = np.random.default_rng(0).integers(0, N, (6, networks, 16)).astype(np.int32)
-        found = []
+        states = []
         for devices in (TWO[:1], TWO):
             keras.utils.set_random_seed(0)
             loop = open_loop(problem(config, networks, steps=Steps(16), hardware=Hardware(devices)))
@@ -67,8 +67,8 @@ def check_that_two_devices_train_the_same_networks() -> None:
             weights = loop.weights()
             loop.set_weights(weights)
             np.testing.assert_array_equal(loop.outputs(rows[0]), answers)
-            found.append((start, losses, answers, weights, loop))
-        (start, losses, answers, weights, _), (start_2, losses_2, answers_2, weights_2, loop) = found
+            states.append((start, losses, answers, weights, loop))
+        (start, losses, answers, weights, _), (start_2, losses_2, answers_2, weights_2, loop) = states
         for a, b in zip(start, start_2, strict=True):
             np.testing.assert_array_equal(a, b)
         assert any(np.abs(w - s).max() > 1e-3 for w, s in zip(weights, start, strict=True))
@@ -76,7 +76,7 @@ def check_that_two_devices_train_the_same_networks() -> None:
         np.testing.assert_allclose(answers, answers_2, rtol=1e-3, atol=1e-4)
         for a, b in zip(weights, weights_2, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
-        # It is really shared, and stays so: each device holds its networks, or all of them and its rows.
+        # The state stays shared: each device has its own networks, or all networks and its own rows.
         assert loop._distribution.axis == axis
         for value in (*loop._state[0], *(v for v in loop._state[2] if v.ndim > 1)):
             assert [shard.data.shape[0] for shard in value.addressable_shards] == [part, part]
@@ -87,7 +87,7 @@ def check_that_a_shared_fit_learns_in_both_precisions_and_says_so() -> None:
     from tests.training.test_precision import check_that_mixed_precision_learns_as_much
     from training.fit import fit
 
-    fit.take_devices = lambda *asked: TWO
+    fit.take_devices = lambda *arguments: TWO
     fitted = check_that_mixed_precision_learns_as_much("mlp")
     shared = "batches of 16 rows shared among 2 devices"
     assert fitted.computed == ("jax", "cpu:0, cpu:1", "mixed_bfloat16", shared)
@@ -123,5 +123,5 @@ def test_two_devices_of_jax_train_the_same_networks_as_one():
     jax = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", code]
     environ = {**os.environ, **jax}
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
+    process = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=240)
+    assert process.returncode == 0, process.stderr[-3000:]

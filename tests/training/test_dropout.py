@@ -9,7 +9,7 @@ from artifact.layers.dropout import random_bytes
 from tests.training.test_layers import array
 
 
-def drawn(n_calls: int, n_networks: int = 3, n_samples: int = 256, width: int = 128, seed: int = 5) -> np.ndarray:
+def masks(n_calls: int, n_networks: int = 3, n_samples: int = 256, width: int = 128, seed: int = 5) -> np.ndarray:
     generator = keras.random.SeedGenerator(seed)
     return np.stack([array(random_bytes(n_networks, n_samples, width, generator)) for _ in range(n_calls)])
 
@@ -28,24 +28,27 @@ def test_each_network_has_a_rate_and_nothing_is_dropped_outside_training():
 
 @pytest.mark.parametrize("numbers", [(1, 4), (2, 3, 4), (5,)])
 def test_some_of_the_networks_draw_what_they_draw_beside_all(numbers):
-    chosen = list(numbers)
+    picks = list(numbers)
     x, rates = np.ones((6, 40, 9), np.float32), [0.0, 0.5, 0.3, 0.2, 0.6, 0.4]
-    everyone, some = StackedDropout(rates, seed=2), StackedDropout([rates[i] for i in chosen], seed=2, numbers=numbers)
+    everyone, some = (
+        StackedDropout(rates, seed=2),
+        StackedDropout([rates[i] for i in picks], seed=2, numbers=numbers),
+    )
     codes = np.full((6, 400, 1), 2, np.int32)
     embedding = CategoryEmbedding(6, [4], other_rate=0.3, seed=3)
-    part = CategoryEmbedding(len(chosen), [4], other_rate=0.3, seed=3, numbers=numbers)
+    part = CategoryEmbedding(len(picks), [4], other_rate=0.3, seed=3, numbers=numbers)
     embedding.build(codes.shape)
-    part.build(codes[chosen].shape)
-    part.set_weights([weights[chosen] for weights in embedding.get_weights()])
+    part.build(codes[picks].shape)
+    part.set_weights([weights[picks] for weights in embedding.get_weights()])
     for _ in range(2):
-        np.testing.assert_array_equal(array(some(x[chosen], training=True)), array(everyone(x, training=True))[chosen])
-        before = array(embedding(codes, training=True))[chosen]
-        np.testing.assert_array_equal(array(part(codes[chosen], training=True)), before)
+        np.testing.assert_array_equal(array(some(x[picks], training=True)), array(everyone(x, training=True))[picks])
+        before = array(embedding(codes, training=True))[picks]
+        np.testing.assert_array_equal(array(part(codes[picks], training=True)), before)
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.1, 0.2, 0.85, 0.999])
 def test_the_mean_stays_as_it_is_at_any_rate(rate):
-    """What is kept is scaled by the share that is, not by the one that was asked for."""
+    """Units that stay are scaled by the share that really stays, not by the rate of the setting."""
     layer = StackedDropout([rate], seed=3)
     x = np.ones((1, 4096, 256), np.float32)
     dropped = array(layer(x, training=True))
@@ -57,8 +60,8 @@ def test_the_mean_stays_as_it_is_at_any_rate(rate):
 
 
 def test_bytes_are_uniform_in_all_positions():
-    """Chi-square of 256 values, 255 degrees of freedom: its deviation is 22.6."""
-    values = drawn(16)
+    """The chi-square of 256 values has 255 degrees of freedom and a deviation of 22.6."""
+    values = masks(16)
     for part in (values, values[..., 0::4], values[..., 3::4], values[:, 1], values[:, :, 7]):
         counts = np.bincount(part.ravel(), minlength=256)
         expected = part.size / 256
@@ -66,7 +69,7 @@ def test_bytes_are_uniform_in_all_positions():
 
 
 def test_bytes_tell_nothing_of_other_units_rows_networks_and_calls():
-    values = drawn(16).astype(np.float64)
+    values = masks(16).astype(np.float64)
     values -= values.mean()
     pairs = [(values[..., shift:], values[..., : values.shape[-1] - shift]) for shift in (1, 2, 3, 4, 5, 8, 64)]
     pairs += [(values[:, :, 1:], values[:, :, :-1]), (values[:, 1:], values[:, :-1]), (values[1:], values[:-1])]
@@ -75,23 +78,23 @@ def test_bytes_tell_nothing_of_other_units_rows_networks_and_calls():
 
 
 def test_every_unit_is_dropped_as_often_over_many_steps():
-    kept = drawn(400, n_samples=4, width=32) >= 26
-    share = kept.mean(axis=0)
+    stays = masks(400, n_samples=4, width=32) >= 26
+    share = stays.mean(axis=0)
     deviation = np.sqrt(26 / 256 * 230 / 256 / 400)
     assert np.abs(share - 230 / 256).max() < 5 * deviation
     assert share.std() == pytest.approx(deviation, rel=0.2)
 
 
 def test_a_seed_draws_the_same_again_and_another_one_others():
-    first = drawn(2)
-    np.testing.assert_array_equal(first, drawn(2))
-    for other in (drawn(2, seed=6), first[::-1]):
+    first = masks(2)
+    np.testing.assert_array_equal(first, masks(2))
+    for other in (masks(2, seed=6), first[::-1]):
         assert (first == other).mean() == pytest.approx(1 / 256, abs=5 / 256 / 16)
 
 
 @pytest.mark.parametrize("width", [1, 3, 5, 128])
 def test_any_width_is_drawn_whole(width):
-    values = drawn(1, n_networks=2, n_samples=300, width=width)
+    values = masks(1, n_networks=2, n_samples=300, width=width)
     assert values.shape == (1, 2, 300, width)
     assert values.dtype == np.uint8
     assert len(np.unique(values)) > 150

@@ -1,4 +1,4 @@
-"""Which epoch each network keeps, by rows that it has not seen. The loop is a fake: what is learnt is not the point."""
+"""Rows that a network has not seen choose its epoch. The loop is a fake, since nothing has to be learnt."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ CONFIG = TrainConfig().resolved(N)
 
 
 class ScriptedLoop:
-    """Answers with noise of a size that depends on epoch and network, shared by all networks or each network's own."""
+    """Answers with noise, common to all networks or each one's own; its size depends on epoch and network."""
 
     def __init__(self, folds, shared, own):
         self.folds, self.shared, self.own = folds, shared, own
@@ -36,14 +36,14 @@ class ScriptedLoop:
         return np.ones((2, len(self.folds)), np.float32)
 
     def outputs(self, rows):
-        found = []
+        noisy = []
         for i, indices in enumerate(rows):
             error = (
                 self.shared[self.epoch - 1] * self.common[indices]
                 + self.own[self.epoch - 1][i] * self.noise[i, indices]
             )
-            found.append((Y[indices] + error)[None])
-        return np.stack(found).astype(np.float32)
+            noisy.append((Y[indices] + error)[None])
+        return np.stack(noisy).astype(np.float32)
 
     def weights(self):
         return [np.full((len(self.folds), 2), self.epoch, np.float32)]
@@ -59,20 +59,20 @@ def epochs(plan, loop, n_epochs, averages=True, patience=99):
 
 
 def test_a_network_is_judged_by_the_rows_of_the_others():
-    """Else the rows that measure a network would have chosen its weights."""
+    """Otherwise the rows that measure a network would have chosen its weights."""
     plan = cross_validation(N, 3, 1, seed=0)
     own = [[0.1, 0.5, 0.5], [0.9, 0.1, 0.1], [0.1, 0.4, 0.4]]
     loop = ScriptedLoop(plan.folds, [0, 0, 0], own)
     run = epochs(plan, loop, 3)
     run.to_the_end(None, None)
-    # In epoch 2 the first network is at its worst by its own rows, and the others are at their best.
+    # In epoch 2 the first network's error on its own rows is the largest, and the others' errors are the smallest.
     assert run.best_epochs[0] == 2
     assert list(run.best_epochs[1:]) == [3, 3]
     np.testing.assert_array_equal(loop.put_back[0][:, 0], run.best_epochs)
 
 
 def test_with_repeats_the_mean_of_all_networks_is_judged():
-    """Networks with large errors of their own but small shared ones are bad alone and good together."""
+    """Networks with large errors of their own and small common ones are bad alone and good together."""
     plan = cross_validation(N, 3, 4, seed=0)
     shared, own = [0.6, 0.2], [[0.1] * 12, [0.8] * 12]
     run = epochs(plan, ScriptedLoop(plan.folds, shared, own), 2)
@@ -80,20 +80,20 @@ def test_with_repeats_the_mean_of_all_networks_is_judged():
     assert set(run.best_epochs) == {2}
     assert run.history["validation"][1] == pytest.approx(0.2**2 + 0.8**2 / 12, rel=0.1)
     once = cross_validation(N, 3, 1, seed=0)
-    alone = epochs(once, ScriptedLoop(once.folds, shared, [[0.1] * 3, [0.8] * 3]), 2)
-    alone.to_the_end(None, None)
-    assert set(alone.best_epochs) == {1}
+    single = epochs(once, ScriptedLoop(once.folds, shared, [[0.1] * 3, [0.8] * 3]), 2)
+    single.to_the_end(None, None)
+    assert set(single.best_epochs) == {1}
 
 
 def test_what_an_average_does_not_remove_is_not_taken_off():
-    """The repeats' joint answers count as they are where errors of averages are not those of squared errors."""
+    """Where averaging does not reduce errors as it does squared ones, the repeats' joint errors count as they are."""
     plan = cross_validation(N, 3, 4, seed=0)
-    chosen = []
+    best_epochs = []
     for averages in (True, False):
         run = epochs(plan, ScriptedLoop(plan.folds, [0.3, 0.1], [[0.1] * 12, [0.8] * 12]), 2, averages)
         run.to_the_end(None, None)
-        chosen.append(set(run.best_epochs))
-    assert chosen == [{2}, {1}]
+        best_epochs.append(set(run.best_epochs))
+    assert best_epochs == [{2}, {1}]
     assert run.history["validation"][1] == pytest.approx(0.1**2 + 0.8**2 / 4, rel=0.1)
 
 
@@ -120,9 +120,9 @@ def test_repeats_that_suit_the_table_are_chosen():
     loop = ScriptedLoop(plan.folds, [0.1], own)
     loop.epoch = 1
     rows = np.stack([np.resize(fold.validation, N) for fold in plan.folds])
-    outputs = [found[:, : N // 3] for found in loop.outputs(rows)]
-    for most, chosen in ((20, (0, 2)), (1, (2,))):
+    outputs = [of_network[:, : N // 3] for of_network in loop.outputs(rows)]
+    for most, repeats in ((20, (0, 2)), (1, (2,))):
         config = CONFIG.model_copy(update={"served_repeats": most})
         population = Population.of(config, plan.folds, 3)
-        assert choose_repeats(population, outputs, objective_of(config), TABLE) == chosen
+        assert choose_repeats(population, outputs, objective_of(config), TABLE) == repeats
     assert population.positions((0, 2)) == (0, 1, 2, 6, 7, 8)

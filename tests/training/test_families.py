@@ -1,4 +1,4 @@
-"""A family is one record: a toy one that is registered is trained, exported, served, and named where families are."""
+"""A family is one record: a registered toy family is trained, exported, served, and listed with the others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ROWS = [{"a": 0.5, "b": -1.0, "town": "York"}, {"a": -0.5, "b": None, "town": "H
 
 
 def build_toy(inputs: Any, settings: Any) -> Any:
-    """One hidden layer of tanh, and the features beside it."""
+    """One hidden layer of tanh, side by side with the features."""
     x = inputs.joined()
     return StackedDense(inputs.networks, settings.required("hidden")[0], "tanh", name="hidden_0")(x)
 
@@ -87,7 +87,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalRegistry, Manife
 def test_a_registered_family_is_trained_and_exported_as_one_function(toy):
     registry, manifest = toy
     assert (manifest.family, manifest.lineage.config["hidden"]) == ("toy", [6])
-    assert any("rows of the table, by which toy answers" in note for note in manifest.notes)
+    assert any("rows of the table, which toy needs to answer" in note for note in manifest.notes)
     folder = registry.resolve("m").path
     assert (folder / ONNX_MODEL).exists()
     by_keras = Predictor.load(folder, runtime="keras").predict_rows(ROWS)
@@ -105,10 +105,10 @@ async def test_a_registered_family_is_served_where_it_is_not_registered(toy):
     async with calling(worker, inner_paths=[], inner_mounts=[]) as http:
         answer = await http.post("/predict", json={"rows": ROWS})
         assert answer.status_code == 200, answer.text
-        shown = (await http.get("/model")).json()
+        document = (await http.get("/model")).json()
     expected = Predictor.load(registry.resolve("m").path).predict_rows(ROWS).value[:, 0].tolist()
     assert [row["value"] for row in answer.json()["predictions"]] == expected
-    assert shown["family"] == "toy"
+    assert document["family"] == "toy"
 
 
 def test_a_registered_family_stands_in_settings_help_and_pages_for_as_long():
@@ -180,7 +180,7 @@ def test_how_each_family_is_fitted():
 
 
 def test_a_registered_objective_is_trained_compared_and_stands_in_help_and_pages(tmp_path):
-    """The error is a smooth absolute one."""
+    """The objective is a smooth absolute error."""
 
     def log_cosh(settings: Any) -> Any:
         return point(kind, lambda e: keras.ops.logaddexp(e, -e), lambda e: np.logaddexp(e, -e))
@@ -190,18 +190,18 @@ def test_a_registered_objective_is_trained_compared_and_stands_in_help_and_pages
     with KINDS.registered(kind):
         assert "tweedie, logistic or log_cosh." in option_help("--objective")
         assert "| `log_cosh` | nearly the median | all | MAE |" in pages.objectives()
-        given = {"objective": "log_cosh", "model": "mlp", "folds": 2, "repeats": 1, "epochs": 3, "hidden": (8,)}
-        config = TrainConfig.build(settings=given)
+        words = {"objective": "log_cosh", "model": "mlp", "folds": 2, "repeats": 1, "epochs": 3, "hidden": (8,)}
+        config = TrainConfig.build(settings=words)
         assert objective_of(config).shown(4.0) == 4.0
         manifest = train(Request(str(tmp_path / "t.csv"), ("y",), "m", config), LocalRegistry(tmp_path))
     assert (manifest.objective, manifest.verdict.metric) == ("log_cosh", "mae")
     assert {"median", "ridge", "hist_gradient_boosting"} <= set(manifest.baselines)
     with pytest.raises(DataError, match="Received: objective='log_cosh'"):
-        TrainConfig.build(settings=given)
+        TrainConfig.build(settings=words)
 
 
 def test_records_are_read_without_what_trains(tmp_path):
-    """A wrong name, and what --help lists, is told at once, and where nothing that trains is installed."""
+    """A wrong name is reported, and --help listed, at once, and where no training package is installed."""
     heavy = ("keras", "tensorflow", "sklearn", "polars", "onnx")
     code = (
         "import sys\n"
@@ -211,7 +211,7 @@ def test_records_are_read_without_what_trains(tmp_path):
         "from trueline.main import run\nrun(['train', '--help'])\n"
     )
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "elastic-net" in done.stdout
-    assert "tweedie or logistic" in " ".join(done.stdout.split())
+    process = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert "elastic-net" in process.stdout
+    assert "tweedie or logistic" in " ".join(process.stdout.split())

@@ -1,4 +1,4 @@
-"""The compiled loop: networks side by side stay apart, their epoch is chosen by others' rows, the best weights stay."""
+"""The compiled loop: networks side by side are independent, and each keeps its best weights."""
 
 import os
 import subprocess
@@ -40,12 +40,12 @@ SMALL = {"hidden": (16,), "epochs": 8, "embedding_bins": 4, "batch_size": 16, "p
 
 
 def fit(folds, config: TrainConfig, repeats: int = 1, **more) -> Fitted:
-    """On the rows of this module."""
+    """Fit networks on the rows of this module."""
     return fit_on(ready(SCHEMA, X, y, folds, config), folds, repeats, **more)
 
 
-def settings(**given) -> TrainConfig:
-    return TrainConfig(**{**SMALL, **given}).resolved(N)
+def settings(**fields) -> TrainConfig:
+    return TrainConfig(**{**SMALL, **fields}).resolved(N)
 
 
 def problem(config: TrainConfig, networks: int, values=y, weight=None, optimizer=None, **fields) -> Problem:
@@ -72,11 +72,11 @@ def test_networks_side_by_side_do_not_touch_each_other(family):
     other = rows.copy()
     other[:, 0] = RNG.integers(0, N, (6, 16))
     learnt = []
-    for drawn in (rows, other):
+    for order in (rows, other):
         keras.utils.set_random_seed(0)
         loop = open_loop(problem(config, 2))
         before = loop.weights()
-        loop.run(drawn)
+        loop.run(order)
         learnt.append([w - b for w, b in zip(loop.weights(), before, strict=True)])
     assert any(np.abs(w[0]).max() > 0 for w in learnt[0])
     assert any(not np.array_equal(a[0], b[0]) for a, b in zip(*learnt, strict=True))
@@ -102,9 +102,9 @@ def test_a_weight_of_0_takes_a_row_out_of_the_loss():
 
 
 def test_gradients_are_clipped_network_by_network():
-    given = problem(settings(model="mlp"), 2)
+    task = problem(settings(model="mlp"), 2)
     gradients = [np.stack([np.full((3, 2), 100.0), np.full((3, 2), 0.01)]).astype(np.float32)]
-    clipped = np.asarray(keras.ops.convert_to_numpy(given.clipped(gradients)[0]))
+    clipped = np.asarray(keras.ops.convert_to_numpy(task.clipped(gradients)[0]))
     assert np.linalg.norm(clipped[0]) == pytest.approx(1, abs=1e-3)
     np.testing.assert_array_equal(clipped[1], gradients[0][1])
 
@@ -130,7 +130,7 @@ def test_weights_of_a_given_epoch_need_no_validation_rows():
     assert fitted.history["validation"] == []
 
 
-def test_a_loss_that_is_not_a_number_is_told():
+def test_a_loss_that_is_not_a_number_is_reported():
     with pytest.raises(TruelineError, match="finite loss"):
         fit(
             cross_validation(N, 2, 1, 0).folds,
@@ -175,5 +175,5 @@ def test_jax_trains_the_same_networks():
         "t.test_a_weight_of_0_takes_a_row_out_of_the_loss()\n"
     )
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-2000:]

@@ -1,4 +1,4 @@
-"""The copy in 8-bit integers: kept where it answers nearly as the network, left out with a note where not."""
+"""The copy in 8-bit integers: it is kept if its answers are near the network's, and else left out with a note."""
 
 from __future__ import annotations
 
@@ -60,13 +60,14 @@ def test_the_products_between_hidden_layers_are_of_integers_and_no_others(wide):
     weights = {w.name: onnx.numpy_helper.to_array(w) for w in graph.initializer}
     products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
     originals = [w for w in onnx.load(folder / files.ONNX_MODEL).graph.initializer if tuple(w.dims) == (64, 64)]
-    # One of each network.
+    # One product for each network.
     assert len(products) == len(originals) == 2
     for product, original in zip(products, originals, strict=True):
         _, weight, _, scales, _ = (weights.get(name) for name in product.input)
-        # A scale of its own for every output.
+        # Each output has a scale of its own.
         assert (weight.dtype, weight.shape, scales.shape) == (np.int8, (64, 64), (64,))
-        # Seven bits: two products of eight overflow the 16 bits in which processors without VNNI add them.
+        # Weights have seven bits: with eight, two products overflow the 16 bits in which processors without VNNI add
+        # them.
         np.testing.assert_array_equal(abs(weight.astype(int)).max(axis=0), 63)
         assert (abs(weight - onnx.numpy_helper.to_array(original) / scales) < 0.51).all()
         assert original.name not in weights
@@ -78,8 +79,8 @@ def test_the_range_of_an_activation_is_that_of_the_rows(tmp_path):
     graph = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["numeric"], ["y"])], "g", [x], [made])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
     rows = np.linspace(-3, 7, 1400, dtype=np.float32).reshape(700, 2)
-    found = int8._activation_ranges(model, ["y"], [Encoded(rows, np.zeros((700, 0), np.int32), [])])
-    assert found == [(-7.0, 3.0)]
+    ranges = int8._activation_ranges(model, ["y"], [Encoded(rows, np.zeros((700, 0), np.int32), [])])
+    assert ranges == [(-7.0, 3.0)]
 
 
 def test_an_answer_of_the_copy_does_not_depend_on_its_batch(wide):
@@ -105,8 +106,8 @@ def test_a_copy_that_answers_worse_is_left_out_and_the_note_says_by_how_much(wid
     (copy / files.ONNX_MODEL).write_bytes((folder / files.ONNX_MODEL).read_bytes())
     X_train, _ = prepared.rows(prepared.plan.folds[0].train)
     X, y = prepared.rows(prepared.plan.folds[0].validation)
-    kept, note = int8.write_int8(copy, predictor, read_golden(folder), X_train, X, y)
-    assert kept is None
+    int8_facts, note = int8.write_int8(copy, predictor, read_golden(folder), X_train, X, y)
+    assert int8_facts is None
     assert note.startswith("model.int8.onnx was left out: expected answers within")
     assert f"{limit:g}" in note
     assert [p.name for p in copy.iterdir()] == [files.ONNX_MODEL]

@@ -37,7 +37,7 @@ def array(tensor) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(tensor))
 
 
-# Two networks side by side: rows that are the same for both, and rows of each.
+# Two networks side by side: rows that are the same for both, and different rows for each.
 SAME = np.nan_to_num(X)[None]
 EACH = RNG.normal(size=(2, 64, 3)).astype(np.float32)
 CODES = RNG.integers(0, 4, (1, 64, 2)).astype(np.int32)
@@ -92,26 +92,26 @@ def test_config_round_trip_gives_the_same_layer(layer, inputs):
 
 @pytest.mark.parametrize(("layer", "inputs"), LAYERS, ids=lambda v: type(v).__name__)
 def test_onnx_gives_the_same_answers(layer, inputs, tmp_path):
-    given = inputs if isinstance(inputs, list) else [inputs]
+    arrays = inputs if isinstance(inputs, list) else [inputs]
     tensors = [
         keras.Input(batch_shape=(*x.shape[:-2], None, x.shape[-1]), dtype=str(x.dtype), name=f"x{i}")
-        for i, x in enumerate(given)
+        for i, x in enumerate(arrays)
     ]
-    found = layer(tensors if isinstance(inputs, list) else tensors[0])
-    outputs = found if isinstance(found, dict) else {"value": keras.layers.Identity()(found)}
+    result = layer(tensors if isinstance(inputs, list) else tensors[0])
+    outputs = result if isinstance(result, dict) else {"value": keras.layers.Identity()(result)}
     model = keras.Model(tensors, outputs)
-    expected = model(given)
+    expected = model(arrays)
     export_onnx(model, tmp_path / "layer.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "layer.onnx")
     names = [o.name for o in session.get_outputs()]
-    answer = dict(zip(names, session.run(names, {f"x{i}": x for i, x in enumerate(given)}), strict=True))
+    answer = dict(zip(names, session.run(names, {f"x{i}": x for i, x in enumerate(arrays)}), strict=True))
     for name, value in expected.items():
         np.testing.assert_allclose(answer[name], array(value), rtol=1e-5, atol=1e-5)
 
 
 def test_networks_side_by_side_answer_as_each_alone():
     rows = EACH
-    for layer, alone in (
+    for layer, single in (
         (StackedDense(2, 5, "tanh"), StackedDense(1, 5, "tanh")),
         (PiecewiseLinearEmbedding.adapted(2, SAME[0], 6), PiecewiseLinearEmbedding.adapted(1, SAME[0], 6)),
         (PeriodicEmbedding(2), PeriodicEmbedding(1)),
@@ -119,9 +119,9 @@ def test_networks_side_by_side_answer_as_each_alone():
     ):
         both = array(layer(rows))
         for i in range(2):
-            alone(rows[i : i + 1])
-            alone.set_weights([w[i : i + 1] for w in layer.get_weights()])
-            np.testing.assert_allclose(array(alone(rows[i : i + 1]))[0], both[i], rtol=1e-5, atol=1e-6)
+            single(rows[i : i + 1])
+            single.set_weights([w[i : i + 1] for w in layer.get_weights()])
+            np.testing.assert_allclose(array(single(rows[i : i + 1]))[0], both[i], rtol=1e-5, atol=1e-6)
     codes = CategoryEmbedding(2, [4, 6])
     both = array(codes(CODES))
     one = CategoryEmbedding(1, [4, 6])
@@ -135,7 +135,7 @@ def test_networks_start_from_different_draws():
     layer.build((None, None, 64))
     kernel = layer.get_weights()[0]
     assert not np.allclose(kernel[0], kernel[1])
-    # He's draw of one network of 64 inputs, not of all three of them.
+    # He's initialisation counts the 64 inputs of one network, not those of all three.
     assert kernel.std() == pytest.approx((2 / 64) ** 0.5, rel=0.1)
 
 
@@ -180,7 +180,7 @@ def test_piecewise_bins_fill_one_after_another():
     bins, slope, bias = layer.get_weights()
     layer.set_weights([np.array([[[[1.0], [10.0]]]]), np.zeros_like(slope), np.zeros_like(bias)])
     x = np.array([[[-1.0], [0.5], [1.0], [2.0], [5.0]]], np.float32)
-    # Below the first edge the first bin goes on, above the last edge the last bin does.
+    # Below the first edge the first bin continues, above the last edge the last bin does.
     np.testing.assert_allclose(array(layer(x))[0, :, 0], [-1.0, 0.5, 1.0, 6.0, 21.0])
     assert bins.shape == (1, 1, 2, 1)
 
@@ -213,9 +213,9 @@ def test_embeddings_are_never_wider_than_one_hot():
 
 def test_products_are_scikit_learns():
     for degree in (1, 2, 3, 5):
-        found = array(PolynomialFeatures(2, degree)(SAME))[0]
+        products = array(PolynomialFeatures(2, degree)(SAME))[0]
         expected = SklearnPolynomial(degree, include_bias=False).fit_transform(SAME[0, :, :2])
-        np.testing.assert_allclose(found, np.hstack([expected, SAME[0, :, 2:]]), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(products, np.hstack([expected, SAME[0, :, 2:]]), rtol=1e-4, atol=1e-6)
         assert n_products(2, degree) == expected.shape[1]
     with pytest.raises(ValueError, match="'degree'"):
         PolynomialFeatures(2, 0)
@@ -241,27 +241,27 @@ def test_standard_statistics_are_scikit_learns():
 
 def test_target_scaling_restores_units_within_bounds():
     layer = TargetScaling([100.0], [10.0], [95.0], [120.0])
-    found = layer(np.array([[[0.0, 0.0], [9.0, 99.0], [-9.0, -99.0]]], np.float32))
-    np.testing.assert_allclose(array(found["value"])[:, 0], [100, 120, 95])
-    spread = array(found["spread"])[:, 0]
+    answers = layer(np.array([[[0.0, 0.0], [9.0, 99.0], [-9.0, -99.0]]], np.float32))
+    np.testing.assert_allclose(array(answers["value"])[:, 0], [100, 120, 95])
+    spread = array(answers["spread"])[:, 0]
     assert spread[0] == pytest.approx(10)
     assert (spread > 0).all()
     assert np.isfinite(spread).all()
 
 
 def test_a_mixture_of_networks_has_their_disagreement_in_its_spread():
-    """Two networks sure of themselves and at odds (Lakshminarayanan et al. 2017)."""
+    """Two networks have small spreads and different values (Lakshminarayanan et al. 2017)."""
     outputs = np.array([[[-1.0, np.log(0.5)]], [[1.0, np.log(0.5)]]], np.float32)
-    found = TargetScaling([10.0], [2.0], link="normal")(outputs)
-    assert array(found["value"]).item() == 10
-    assert array(found["spread"]).item() == pytest.approx(2 * np.sqrt(0.25 + 1))
+    answers = TargetScaling([10.0], [2.0], link="normal")(outputs)
+    assert array(answers["value"]).item() == 10
+    assert array(answers["spread"]).item() == pytest.approx(2 * np.sqrt(0.25 + 1))
 
 
 def test_quantiles_move_with_their_median_when_it_is_kept_in_bounds():
     layer = TargetScaling([0.0], [1.0], [0.0], [5.0], link="quantile", n_quantiles=3)
-    found = layer(np.array([[[0.0, 9.0, 0.0]]], np.float32))
-    quantiles = array(found["quantiles"])[0, 0]
-    assert array(found["value"]).item() == quantiles[1] == 5
+    answers = layer(np.array([[[0.0, 9.0, 0.0]]], np.float32))
+    quantiles = array(answers["quantiles"])[0, 0]
+    assert array(answers["value"]).item() == quantiles[1] == 5
     np.testing.assert_allclose(np.diff(quantiles), np.log(2) + 1e-4, rtol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Families mixed in one version: what is served is the weighted mean of its parts, measured on unseen rows."""
+"""A version may be a mix of families: it serves the weighted mean of its parts, which unseen rows measure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MIX = ["mlp", "trees"]
 
 @pytest.fixture(scope="module", autouse=True)
 def _fewer():
-    """Trees enough for tests."""
+    """Use as few trees as tests need."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trees, "_MOST_TREES", 100)
         yield
@@ -60,8 +60,8 @@ def test_a_mix_answers_with_the_weighted_mean_of_its_parts(tmp_path):
     mixture = model.get_layer("mixture")
     parts = [layer for layer in model.layers if isinstance(layer, keras.Model)]
     assert len(parts) == len(mixture.weights_of) > 1
-    given = feed(X, [t.name for t in model.inputs])
-    values = [keras.ops.convert_to_numpy(p({t.name: given[t.name] for t in p.inputs})["value"]) for p in parts]
+    inputs = feed(X, [t.name for t in model.inputs])
+    values = [keras.ops.convert_to_numpy(p({t.name: inputs[t.name] for t in p.inputs})["value"]) for p in parts]
     expected = sum(v * w for v, w in zip(values, mixture.weights_of, strict=True))
     served = predictor.run(X.numeric, X.categorical)
     np.testing.assert_allclose(served.value, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
@@ -70,7 +70,7 @@ def test_a_mix_answers_with_the_weighted_mean_of_its_parts(tmp_path):
 def test_no_part_is_better_alone_on_the_rows_that_measure(tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 3))
-    # A line, and a step that trees find: neither family has both.
+    # The target is a line and a step that trees find: neither family fits both.
     y = 3 * x[:, 0] + 4.0 * (x[:, 1] > 0.3) * (x[:, 2] > 0) + rng.normal(0, 0.3, 400)
     frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y})
     _, manifest = train_mix(tmp_path, frame, "y", mix=["linear", "trees"])
@@ -88,7 +88,7 @@ def test_weights_are_those_of_the_parts_and_never_heard_of_the_rows_that_they_an
 
     def choose(_, y, config, weight=None):
         chosen_by.append(set(y[:, 0].tolist()))
-        # Another weight each time, so that the answers tell which was taken.
+        # Each call gives other weights, so that answers show which were used.
         share = 1 / (3 + len(chosen_by))
         return np.array([share, 1 - share])
 
@@ -105,7 +105,7 @@ def test_weights_are_those_of_the_parts_and_never_heard_of_the_rows_that_they_an
     assert len(of_folds) == len(folds) == len(mixed.fitted.unseen) == 2
     for k, (fold, known) in enumerate(zip(folds, of_folds, strict=True)):
         assert known == set(np.delete(prepared.y[:, 0], fold.validation).tolist())
-        # The fold's rows, by the weights that were chosen without them.
+        # The weights for the fold's rows were chosen without these rows.
         assert (len(mixed.fitted.unseen[k].value), answered[k][1]) == (len(fold.validation), 1 / (5 + k))
     first, second = (answers(part.fitted.model, prepared.X).value for part in mixed.parts)
     assert [part.family for part in mixed.parts] == MIX
@@ -120,7 +120,7 @@ def test_held_out_rows_choose_and_all_rows_train_again(tmp_path):
     predictor = Predictor.load(registry.resolve("m").path)
     frame = mixed_table()
     X = encode_frame(frame, predictor.schema)
-    # Grown once more on all rows, the trees know them all.
+    # The trees were grown again on all rows, so they know them all.
     error = predictor.predict(X).value[:, 0] - frame["price"].to_numpy()
     assert np.sqrt(np.mean(error**2)) < manifest.metrics["price"]["rmse"]
 

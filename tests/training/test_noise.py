@@ -1,4 +1,4 @@
-"""Variances of normal distributions: corrected by rows that no network has seen, in what measures and what serves."""
+"""Variances of normal distributions are corrected on unseen rows, in the answers that measure and in the model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONFIG = TrainConfig(
 
 
 def likelihood(error, variance):
-    """Negative, without its constant."""
+    """The negative log-likelihood, without its constant."""
     return float(np.mean(0.5 * np.square(error) / variance + 0.5 * np.log(variance)))
 
 
@@ -68,14 +68,14 @@ def test_rows_without_weight_do_not_count():
     error = rng.normal(size=variance.shape)
     error[200:] *= 10
     weight = np.r_[np.ones(200), np.zeros(200)]
-    found = Noise.fit(error, variance, weight).variance(variance)
-    np.testing.assert_allclose(found, np.mean(np.square(error[:200])), rtol=1e-6)
+    corrected = Noise.fit(error, variance, weight).variance(variance)
+    np.testing.assert_allclose(corrected, np.mean(np.square(error[:200])), rtol=1e-6)
     assert np.isfinite(Noise.fit(error, variance, np.zeros(400)).scale).all()
     assert Noise.fit(np.zeros((5, 1)), np.ones((5, 1))).scale > 0
 
 
 def table(n: int = 400) -> pl.DataFrame:
-    """Every row stands twice, with noise of its own each time: networks that learn it by heart are wrong."""
+    """Every row occurs twice, each time with other noise: networks that learn the noise by heart are wrong."""
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, n // 2))
     frame = pl.DataFrame({"a": a, "b": b, "y": np.sin(2 * a) + b})
@@ -89,40 +89,40 @@ def fitted():
 
 
 def test_the_model_has_the_correction_of_all_rows_out_of_fold(fitted):
-    prepared, found = fitted
-    layer = found.model.get_layer("target")
-    corrected = answers(found.model, prepared.X).spread.astype(np.float64)
+    prepared, result = fitted
+    layer = result.model.get_layer("target")
+    corrected = answers(result.model, prepared.X).spread.astype(np.float64)
     scale, floor = layer.spread_scale, layer.spread_floor
     layer.spread_scale, layer.spread_floor = [1.0], [0.0]
     try:
-        raw = answers(found.model, prepared.X).spread.astype(np.float64)
+        raw = answers(result.model, prepared.X).spread.astype(np.float64)
     finally:
         layer.spread_scale, layer.spread_floor = scale, floor
-    np.testing.assert_allclose(corrected, np.sqrt(found.noise.variance(np.square(raw))), rtol=1e-4)
-    assert found.noise.scale[0] != 1.0
+    np.testing.assert_allclose(corrected, np.sqrt(result.noise.variance(np.square(raw))), rtol=1e-4)
+    assert result.noise.scale[0] != 1.0
 
 
 def test_a_fold_is_corrected_by_the_rows_of_the_others(fitted):
-    """Other targets of one fold change nothing of its own spreads."""
-    prepared, found = fitted
+    """Other targets of one fold do not change its own spreads."""
+    prepared, result = fitted
     fold, other = prepared.plan.first_cut
-    before = joint_unseen(prepared, found).spread
+    before = joint_unseen(prepared, result).spread
     y = prepared.y.copy()
     y[fold.validation] += 100.0
-    after = joint_unseen(dataclasses.replace(prepared, y=y), found).spread
+    after = joint_unseen(dataclasses.replace(prepared, y=y), result).spread
     np.testing.assert_array_equal(after[fold.validation], before[fold.validation])
     assert (after[other.validation] > 2 * before[other.validation]).all()
 
 
 def test_other_objectives_have_nothing_to_correct(fitted):
-    prepared, found = fitted
+    prepared, result = fitted
     config = prepared.config.model_copy(update={"objective": "mse"})
-    assert with_noise(dataclasses.replace(prepared, config=config), found) is found
+    assert with_noise(dataclasses.replace(prepared, config=config), result) is result
 
 
 @pytest.mark.parametrize("folds", [1, 2])
 def test_what_is_served_has_the_correction_too(folds, tmp_path):
-    """With held-out rows it is theirs, and stays when all rows have trained."""
+    """With held-out rows, these give the correction, and it stays when all rows have trained."""
     table().write_parquet(tmp_path / "table.parquet")
     registry = LocalRegistry(tmp_path / "home")
     config = CONFIG.model_copy(update={"folds": folds, "refit": True})
@@ -139,8 +139,8 @@ def test_the_layer_corrects_the_mixtures_variance():
     layer = TargetScaling([1.0], [2.0], link="normal", spread_scale=[3.0], spread_floor=[0.5])
     outputs = np.log(np.array([[[0.0, 1.0]], [[0.0, 2.0]]], np.float32) + np.array([1.0, 0.0], np.float32))
     outputs[..., 0] = [[1.0], [3.0]]
-    found = layer(outputs)
+    answers = layer(outputs)
     variance = (1.0 + 4.0) / 2 + 1.0
-    np.testing.assert_allclose(np.asarray(found["spread"]), [[2 * np.sqrt(3 * (variance + 0.5))]], rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(answers["spread"]), [[2 * np.sqrt(3 * (variance + 0.5))]], rtol=1e-6)
     again = TargetScaling.from_config(layer.get_config())
     assert (again.spread_scale, again.spread_floor) == ([3.0], [0.5])

@@ -1,4 +1,4 @@
-"""Every objective learns what it names, refuses a target that it does not take, and is served as it was measured."""
+"""Every objective learns the answer that it names, refuses a target that it does not take, and is served."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ N = 1500
 X = RNG.uniform(-2, 2, N)
 RATE = np.exp(0.6 * X + 1)
 NORMAL = 2 * X + RNG.normal(size=N) * np.exp(0.5 * X)
-# Where the truth is asked for: away from the ends, where a small network has seen little.
+# Rows at which the truth is compared: away from the ends, where a small network has seen little.
 AT = np.linspace(-1.5, 1.5, 13)
 TARGETS = {
     "mae": NORMAL,
@@ -63,11 +63,11 @@ class Learnt(NamedTuple):
 
 @pytest.fixture(scope="module")
 def learn(tmp_path_factory):
-    """Trains a small model of an objective, once."""
-    found: dict[str, Learnt] = {}
+    """Train a small model of each objective, once."""
+    models: dict[str, Learnt] = {}
 
     def learnt(objective: str) -> Learnt:
-        if objective not in found:
+        if objective not in models:
             home = tmp_path_factory.mktemp(objective)
             group = RNG.choice(["a", "b"], N)
             weight = np.ones(N)
@@ -78,8 +78,8 @@ def learn(tmp_path_factory):
             request = Request(str(home / "d.csv"), ("y",), "m", config, weight="w", interval_groups="g")
             registry = LocalRegistry(home)
             manifest = train(request, registry)
-            found[objective] = Learnt(manifest, registry, registry.resolve("m").path)
-        return found[objective]
+            models[objective] = Learnt(manifest, registry, registry.resolve("m").path)
+        return models[objective]
 
     return learnt
 
@@ -92,11 +92,11 @@ def rows(x: np.ndarray) -> list[dict]:
 def test_the_truth_is_found_and_covered_and_reported_as_itself(learn, objective):
     manifest, _, folder = learn(objective)
     # Loading compares the ONNX file's answers to the golden rows with those of training.
-    found = Predictor.load(folder).predict_rows(rows(AT))
+    answers = Predictor.load(folder).predict_rows(rows(AT))
     truth = VALUES[objective]
     scale = {"poisson": truth, "gamma": truth, "tweedie": truth}.get(objective, np.ones_like(truth))
     allowed = {"logistic": 0.12, "tweedie": 0.35}.get(objective, 0.5 if scale[0] == 1 else 0.25)
-    assert np.abs((found.value[:, 0] - truth) / scale).max() < allowed
+    assert np.abs((answers.value[:, 0] - truth) / scale).max() < allowed
     assert manifest.objective == objective
     assert manifest.coverage.covered["y"] == pytest.approx(0.9, abs=0.03)
     kind = KINDS[objective]
@@ -106,8 +106,8 @@ def test_the_truth_is_found_and_covered_and_reported_as_itself(learn, objective)
     constant = "median" if kind.metric == "mae" else "mean"
     assert manifest.metrics["y"][kind.metric] < manifest.baselines[constant]["y"][kind.metric]
     low, high = kind.support
-    assert low is None or found.lower.min() >= low
-    assert high is None or found.upper.max() <= high
+    assert low is None or answers.lower.min() >= low
+    assert high is None or answers.upper.max() <= high
 
 
 def test_gaussian_spreads_are_the_rows_own_standard_deviations(learn):
@@ -148,13 +148,13 @@ async def test_the_service_answers_at_any_level(learn, objective):
     registry.promote("m", force=True)
     predictor = Predictor.load(folder)
     worker = Worker(Settings(), registry, Metrics(CollectorRegistry()))
-    asked = rows(AT[:3])
+    rows_to_answer = rows(AT[:3])
     widths = []
     async with calling(worker, inner_paths=[], inner_mounts=[]) as http:
         for level in (0.5, 0.95):
-            got = await http.post("/predict", json={"rows": asked, "interval": level})
+            got = await http.post("/predict", json={"rows": rows_to_answer, "interval": level})
             assert got.status_code == 200, got.text
-            expected = predictor.predict_rows(asked, level)
+            expected = predictor.predict_rows(rows_to_answer, level)
             for name in ("value", "lower", "upper"):
                 answers = [row[name] for row in got.json()["predictions"]]
                 assert answers == getattr(expected, name)[:, 0].tolist()
@@ -172,7 +172,7 @@ async def test_the_service_answers_at_any_level(learn, objective):
         ("logistic", [0, 1, 0.5], "0 or 1"),
     ],
 )
-def test_a_target_that_does_not_fit_is_told_at_once(objective, values, says):
+def test_a_target_that_does_not_fit_is_reported_at_once(objective, values, says):
     with pytest.raises(DataError, match=f"Expected 'y' to be {says}"):
         check_target(objective, "y", np.array(values, float))
     table = pl.DataFrame({"x": np.arange(60.0), "y": np.resize(values, 60)})
@@ -191,61 +191,61 @@ def test_quantiles_have_the_median_in_their_middle(quantiles):
 @pytest.mark.parametrize("objective", KINDS)
 def test_a_score_is_the_error_of_the_members_joint_answer(objective):
     config = TrainConfig(objective=objective)
-    given = objective_of(config)
+    record = objective_of(config)
     y = RNG.integers(0, 2, (40, 2)).astype(float) if objective == "logistic" else RNG.gamma(2, 1, (40, 2))
-    width = given.n_values(2) + given.n_spreads(2)
+    width = record.n_values(2) + record.n_spreads(2)
     outputs = RNG.normal(size=(3, 40, width)).astype(np.float32)
-    scaling = TargetScaling([0.0, 0.0], [1.0, 1.0], link=given.kind.link, n_quantiles=given.n_quantiles)
+    scaling = TargetScaling([0.0, 0.0], [1.0, 1.0], link=record.kind.link, n_quantiles=record.n_quantiles)
     value = np.asarray(scaling(outputs)["value"], np.float64)
-    score = given.score(y, outputs)
+    score = record.score(y, outputs)
     if objective in ("mse", "mae", "poisson", "gamma", "tweedie", "logistic"):
-        expected = np.mean(given.kind.errors(y, value, config))
+        expected = np.mean(record.kind.errors(y, value, config))
         assert score == pytest.approx(expected, rel=1e-4)
     weight = np.zeros(40)
     weight[:10] = 2.0
-    assert given.score(y, outputs, weight) == pytest.approx(given.score(y[:10], outputs[:, :10]), rel=1e-6)
-    # One member, one network: what a person is shown is the same error, but that nothing is corrected yet.
-    alone = np.mean(np.asarray(given.error(y[None, None].astype(np.float32), outputs[None, :1])))
-    assert alone == pytest.approx(float(np.mean(given.errors(y, outputs[:1].astype(np.float64)))), rel=1e-3)
-    if given.corrected is None:
-        assert alone == pytest.approx(given.score(y, outputs[:1]), rel=1e-3)
+    assert record.score(y, outputs, weight) == pytest.approx(record.score(y[:10], outputs[:, :10]), rel=1e-6)
+    # With one member and one network, the shown error is the same, except that nothing is corrected yet.
+    single = np.mean(np.asarray(record.error(y[None, None].astype(np.float32), outputs[None, :1])))
+    assert single == pytest.approx(float(np.mean(record.errors(y, outputs[:1].astype(np.float64)))), rel=1e-3)
+    if record.corrected is None:
+        assert single == pytest.approx(record.score(y, outputs[:1]), rel=1e-3)
     else:
-        assert alone > given.score(y, outputs[:1])
+        assert single > record.score(y, outputs[:1])
 
 
 def gradients(config: TrainConfig, y: np.ndarray, value: np.ndarray, log_spread: np.ndarray) -> list[np.ndarray]:
-    """Of the loss of rows of one network and member, by value and by log spread, (n_samples, n_targets) each."""
-    # Here: loading TensorFlow takes seconds that other tests of this folder need not spend.
+    """Gradients of the loss for one network and member, by value and by log spread, (n_samples, n_targets) each."""
+    # Imported here, since loading TensorFlow takes seconds that other tests of this folder need not spend.
     import tensorflow as tf
 
     parts = [tf.constant(part[None, None], tf.float32) for part in (value, log_spread)]
     with tf.GradientTape() as tape:
         tape.watch(parts)
         loss = tf.reduce_sum(objective_of(config).loss(tf.constant(y[None, None], tf.float32), tf.concat(parts, -1)))
-    return [np.asarray(found[0, 0]) for found in tape.gradient(loss, parts)]
+    return [np.asarray(gradient[0, 0]) for gradient in tape.gradient(loss, parts)]
 
 
 def test_rows_weigh_by_their_spread_and_what_is_learnt_of_the_spread_stays():
     y, value = np.zeros((5, 2)), np.full((5, 2), 0.25)
-    # The first target's spreads differ by what is allowed, and by more; the second's do not.
+    # The first target's spreads differ by the allowed factor, and by more; the second target's are equal.
     spread = np.array([[1, 0.5], [2, 0.5], [0.5, 0.5], [30, 0.5], [1 / 30, 0.5]])
     equal = gradients(TrainConfig(row_weight="equal"), y, value, np.log(spread))
-    found = gradients(TrainConfig(row_weight="spread"), y, value, np.log(spread))
-    np.testing.assert_allclose(found[0][:, 0] / equal[0][:, 0], [1, 0.5, 2, 0.2, 5], rtol=1e-5)
-    np.testing.assert_allclose(found[0][:, 1], equal[0][:, 1], rtol=1e-5)
-    # The weight is taken as given: no spread grows to make an error count less.
-    np.testing.assert_allclose(found[1], equal[1], rtol=1e-6)
+    by_spread = gradients(TrainConfig(row_weight="spread"), y, value, np.log(spread))
+    np.testing.assert_allclose(by_spread[0][:, 0] / equal[0][:, 0], [1, 0.5, 2, 0.2, 5], rtol=1e-5)
+    np.testing.assert_allclose(by_spread[0][:, 1], equal[0][:, 1], rtol=1e-5)
+    # The weight counts as a constant: no spread grows to make an error count less.
+    np.testing.assert_allclose(by_spread[1], equal[1], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("typical", "held"), [(0.3, 1.0), (0.15, 1.0), (0.015, 100.0)])
-def test_errors_of_nearly_exact_answers_keep_their_size(typical, held):
+@pytest.mark.parametrize(("typical", "factor"), [(0.3, 1.0), (0.15, 1.0), (0.015, 100.0)])
+def test_errors_of_nearly_exact_answers_keep_their_size(typical, factor):
     y, value, log_spread = np.zeros((4, 1)), np.full((4, 1), 0.01), np.full((4, 1), np.log(typical))
-    equal, found = (gradients(TrainConfig(row_weight=w), y, value, log_spread)[0] for w in ("equal", "spread"))
-    np.testing.assert_allclose(found / equal, held, rtol=1e-4)
+    equal, by_spread = (gradients(TrainConfig(row_weight=w), y, value, log_spread)[0] for w in ("equal", "spread"))
+    np.testing.assert_allclose(by_spread / equal, factor, rtol=1e-4)
 
 
 def test_weights_by_spread_leave_the_mean_of_skewed_noise(tmp_path):
-    """It is no median: half of it lies far above."""
+    """The noise has a mean far from its median."""
     rng = np.random.default_rng(3)
     x = rng.uniform(-2, 2, (1500, 2))
     noise = np.exp(0.5 * x[:, 1]) * (rng.exponential(size=1500) - 1)
@@ -255,9 +255,9 @@ def test_weights_by_spread_leave_the_mean_of_skewed_noise(tmp_path):
     manifest = train(Request(str(tmp_path / "d.csv"), ("y",), "m", config), registry)
     assert manifest.lineage.config["row_weight"] == "spread"
     at = rng.uniform(-1.8, 1.8, (500, 2))
-    found = Predictor.load(registry.resolve("m").path).predict_rows([{"a": a, "b": b} for a, b in at.tolist()])
+    answers = Predictor.load(registry.resolve("m").path).predict_rows([{"a": a, "b": b} for a, b in at.tolist()])
     # The median lies 0.31 deviations of the noise below the mean.
-    assert np.mean(found.value[:, 0] - np.sin(at[:, 0])) == pytest.approx(0, abs=0.12)
+    assert np.mean(answers.value[:, 0] - np.sin(at[:, 0])) == pytest.approx(0, abs=0.12)
 
 
 @pytest.mark.parametrize(("objective", "power"), [("poisson", 1), ("tweedie", 1.7), ("gamma", 2)])

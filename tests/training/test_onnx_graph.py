@@ -1,4 +1,4 @@
-"""The lean graph: the same function as the Keras model, whatever is in it, in few operations."""
+"""The lean graph: the same function as any Keras model of Trueline's layers, in few operations."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TARGETS = ("price", "second")
 
 
 def prepared(drop: tuple[str, ...] = (), targets: tuple[str, ...] = ("price",), **settings: object) -> Prepared:
-    """Rows of every kind of feature, less those that are dropped."""
+    """Rows with every kind of feature, without those in ``drop``."""
     table = mixed_table(120).drop(drop).with_columns(second=(pl.col("price") * 0.01 + 3).sqrt())
     table = table.drop("second") if targets == ("price",) else table
     values = {"folds": 2, "repeats": 1, "hidden": (16, 12), "embedding_bins": 6, "embedding_dim": 3, **settings}
@@ -37,7 +37,7 @@ def prepared(drop: tuple[str, ...] = (), targets: tuple[str, ...] = ("price",), 
 
 
 def network(rows: Prepared, networks: int = 2) -> keras.Model:
-    """A network as training makes it, with weights of its own in every place."""
+    """A network as training makes it, with a different value for every weight."""
     config, n_targets = rows.config, rows.y.shape[1]
     family, objective = FAMILIES[config.required("model")], objective_of(config)
     ready = Preprocessed.of(rows.schema, rows.X, fitted_on=np.arange(len(rows.y)), squeeze=family.squeeze)
@@ -57,18 +57,18 @@ def network(rows: Prepared, networks: int = 2) -> keras.Model:
 
 
 def check(model: keras.Model, rows: Prepared, path, *, exact: bool = False) -> onnx.ModelProto:
-    """Write a model, and hold every output to Keras's own."""
+    """Write a model, and compare every output with Keras's."""
     write_onnx(model, path, exact=exact)
     X = rows.X
     answers = model(feed(X, [t.name for t in model.inputs]), training=False)
     expected = Outputs(**{name: np.asarray(keras.ops.convert_to_numpy(t)) for name, t in answers.items()})
     runtime = OnnxRuntime(path)
-    found = runtime.run(X.numeric, X.categorical)
-    check_parity(expected, found, rows.schema)
-    assert np.ptp(found.value) > 0
+    outputs = runtime.run(X.numeric, X.categorical)
+    check_parity(expected, outputs, rows.schema)
+    assert np.ptp(outputs.value) > 0
     for n in (1, 3, 50):
-        # Whatever rows it shares its batch with, a row gets the same bits.
-        for part, all_of_them in zip(runtime.run(X.numeric[:n], X.categorical[:n]), found, strict=True):
+        # A row gets the same bits in any batch.
+        for part, all_of_them in zip(runtime.run(X.numeric[:n], X.categorical[:n]), outputs, strict=True):
             assert (part is None) == (all_of_them is None)
             if part is not None:
                 np.testing.assert_array_equal(part, all_of_them[:n])
@@ -87,7 +87,8 @@ def test_families_answer_as_keras(model, networks, tmp_path):
 @pytest.mark.parametrize(
     ("hidden", "products"),
     [
-        # Bins and flags to all first layers at once, blocks of the second layers, blocks of the heads; two means.
+        # One product each for bins and flags with all first layers, the second layers' blocks, the heads' blocks, two
+        # means.
         ((16, 12), 5),
         # The blocks of four layers of 200 x 200 hold more zeros than their operations are worth, those of heads do not;
         # wide layers take the embedding as a product of its own.
@@ -98,7 +99,7 @@ def test_small_networks_are_computed_together(hidden, products, tmp_path):
     rows = prepared(model="mlp", hidden=hidden)
     written = check(network(rows, networks=4), rows, tmp_path / "m.onnx")
     operations = [node.op_type for node in written.graph.node]
-    # The bins' spreading out is one more.
+    # The product that copies columns to bins is one more.
     assert operations.count("MatMul") + operations.count("Gemm") == products + 1
     assert operations.count("Split") == (0 if hidden == (16, 12) else 1)
 
@@ -106,7 +107,7 @@ def test_small_networks_are_computed_together(hidden, products, tmp_path):
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("objective", KINDS)
 def test_objectives_answer_as_keras(objective, members, tmp_path):
-    """Two targets, where a probability cannot have them."""
+    """There are two targets, except for a probability, which has one."""
     table = {"targets": ("price",)} if objective == "logistic" else {"targets": TARGETS}
     if objective == "logistic":
         rows = prepared(model="mlp", members=members)
@@ -156,18 +157,18 @@ def test_activations_answer_as_keras(activation, tmp_path):
 @pytest.mark.parametrize("model", ["ridge", "polynomial", "stepwise"])
 def test_lines_answer_as_keras(model, tmp_path):
     rows = prepared(model=model, targets=TARGETS)
-    found = fit_on(rows, rows.plan.folds)
-    check(found.model, rows, tmp_path / "m.onnx")
+    fitted = fit_on(rows, rows.plan.folds)
+    check(fitted.model, rows, tmp_path / "m.onnx")
 
 
 def test_wide_embeddings_answer_as_keras(tmp_path):
-    """Many columns and bins are embedded a column at a time, few in one product."""
+    """Many columns and bins are embedded column by column, few in one product."""
     rng = np.random.default_rng(0)
     table = pl.DataFrame({f"x{j}": rng.normal(size=200) for j in range(24)} | {"price": rng.normal(size=200)})
     config = TrainConfig(model="mlp", folds=2, repeats=1, hidden=(64, 8), embedding_bins=32, embedding_dim=4)
     for activation in (None, "relu"):
-        asked = config.model_copy(update={"embedding_activation": activation})
-        rows = prepare(table, Request("", ("price",), "m", asked))
+        with_activation = config.model_copy(update={"embedding_activation": activation})
+        rows = prepare(table, Request("", ("price",), "m", with_activation))
         graph = check(network(rows), rows, tmp_path / "m.onnx").graph
         shapes = [tuple(w.dims) for w in graph.initializer if w.name.startswith("embedding")]
         assert (24, 34, 8) in shapes
@@ -189,8 +190,8 @@ def test_the_graph_is_a_fraction_of_what_a_general_converter_writes(tmp_path):
 
 
 def test_what_is_not_known_is_refused_and_nothing_is_written(tmp_path):
-    given = keras.Input((3,), name="numeric")
-    model = keras.Model(given, {"value": keras.layers.Dense(1)(given)})
+    numeric = keras.Input((3,), name="numeric")
+    model = keras.Model(numeric, {"value": keras.layers.Dense(1)(numeric)})
     with pytest.raises(UnsupportedError, match="layer Dense"):
         write_onnx(model, tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())

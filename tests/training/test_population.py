@@ -1,4 +1,4 @@
-"""Settings of each network, and networks that are dropped while the rest go on as if nothing had happened."""
+"""Settings of each network, and networks that are dropped while the others go on unchanged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_trials_of_one_shape_train_side_by_side():
 
 
 def test_each_network_has_its_own_weight_decay():
-    """Beside another one it learns what it learns beside its like."""
+    """Beside a network with another decay, a network learns the same as beside one with its own."""
     config = settings(model="mlp", dropout=0.0)
     rows = np.random.default_rng(0).integers(0, N, (8, 2, 16)).astype(np.int32)
     learnt = []
@@ -68,48 +68,48 @@ def test_each_network_has_its_own_weight_decay():
     assert any(not np.allclose(b[1], c[1], rtol=1e-3) for b, c in zip(without, decayed, strict=True))
 
 
-def eight(**given) -> Population:
+def eight(**fields) -> Population:
     """Four trials of two folds each."""
     trials = [
-        settings(model="mlp", learning_rate=rate, dropout=dropout, **given)
+        settings(model="mlp", learning_rate=rate, dropout=dropout, **fields)
         for rate, dropout in zip(RATES, DROPOUT, strict=True)
     ]
-    # Not the pairs of repeats that settings come with: each network is augmented, to a degree of its own.
-    amounts = [{"noise": 0.1 * (i + 1), "mixup": 0.2 * (i % 3)} if given.get("augment") else {} for i in range(4)]
+    # Not pairs of repeats as settings make them: each network is augmented, each with another amount.
+    amounts = [{"noise": 0.1 * (i + 1), "mixup": 0.2 * (i % 3)} if fields.get("augment") else {} for i in range(4)]
     trials = [trial.model_copy(update=update) for trial, update in zip(trials, amounts, strict=True)]
     (population,) = Population.of_trials(trials, FOLDS, 1)
     return population
 
 
-def dropping(after: int, *gone: int):
-    """A review that drops networks after an epoch, and the errors that it is told."""
-    heard = []
+def dropping(after: int, *dropped: int):
+    """A review that drops networks after an epoch, and the errors that it gets."""
+    errors_by_epoch = []
 
     def review(epoch, errors):
-        heard.append(errors)
+        errors_by_epoch.append(errors)
         goes_on = np.ones(len(errors), bool)
         if epoch >= after:
-            goes_on[list(gone)] = False
+            goes_on[list(dropped)] = False
         return goes_on
 
-    return review, heard
+    return review, errors_by_epoch
 
 
-def check_that_the_rest_learn_what_they_learn_beside_all(exactly: bool = False, **given) -> list[tuple[int, list[int]]]:
+def check_that_the_rest_learn_what_they_learn_beside_all(exactly: bool = False, **more) -> list[tuple[int, list[int]]]:
     """Drop half of the networks, or fewer where bits must stay.
 
     Returns:
-        After which epoch a loop was opened for some of the networks, and for which.
+        The epochs after which a loop was opened for some of the networks, and these networks.
     """
-    population = eight(**given)
+    population = eight(**more)
     prepared = ready(SCHEMA, X, y, FOLDS, population.config)
-    gone = (2, 3) if exactly else (2, 3, 6, 7)
-    rest = [i for i in range(8) if i not in gone]
-    review, heard = dropping(3, *gone)
+    dropped = (2, 3) if exactly else (2, 3, 6, 7)
+    rest = [i for i in range(8) if i not in dropped]
+    review, errors_by_epoch = dropping(3, *dropped)
     opened = []
 
     def reopened(loop, networks):
-        opened.append((len(heard), networks))
+        opened.append((len(errors_by_epoch), networks))
         smaller = reopen(loop, networks)
         assert smaller.problem.networks == len(networks)
         return smaller
@@ -123,8 +123,10 @@ def check_that_the_rest_learn_what_they_learn_beside_all(exactly: bool = False, 
     assert len(fewer.unseen) == len(rest)
     assert fewer.epochs == everyone.epochs == 8
     assert [fewer.best_epochs[i] for i in rest] == [everyone.best_epochs[i] for i in rest]
-    assert all(np.isnan(errors[list(gone)]).all() and np.isfinite(errors[rest]).all() for errors in heard[3:])
-    assert all(np.isfinite(errors).all() for errors in heard[:3])
+    assert all(
+        np.isnan(errors[list(dropped)]).all() and np.isfinite(errors[rest]).all() for errors in errors_by_epoch[3:]
+    )
+    assert all(np.isfinite(errors).all() for errors in errors_by_epoch[:3])
     for i, answers in zip(rest, fewer.unseen, strict=True):
         for mine, before in zip(answers[:2], everyone.unseen[i][:2], strict=True):
             if exactly:
@@ -134,9 +136,9 @@ def check_that_the_rest_learn_what_they_learn_beside_all(exactly: bool = False, 
     return opened
 
 
-@pytest.mark.parametrize("given", [{}, {"augment": "noise,mixup"}, {"clip_norm": 0, "optimizer": "muon"}])
-def test_the_rest_learn_what_they_learn_beside_all_and_those_dropped_take_no_step_more(given):
-    assert check_that_the_rest_learn_what_they_learn_beside_all(**given) == [(3, [0, 1, 4, 5])]
+@pytest.mark.parametrize("fields", [{}, {"augment": "noise,mixup"}, {"clip_norm": 0, "optimizer": "muon"}])
+def test_the_rest_learn_what_they_learn_beside_all_and_those_dropped_take_no_step_more(fields):
+    assert check_that_the_rest_learn_what_they_learn_beside_all(**fields) == [(3, [0, 1, 4, 5])]
 
 
 def test_until_half_are_gone_not_a_bit_of_the_rest_changes():
@@ -155,12 +157,12 @@ def test_on_jax_too():
         "t.check_that_the_rest_learn_what_they_learn_beside_all(augment='noise,mixup')\n"
     )
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-2000:]
 
 
 def test_the_best_epoch_and_the_end_are_those_of_the_networks_that_go_on():
-    """Repeats 0 and 2 are at their best in epoch 2; repeat 1, which becomes better all the time, is dropped."""
+    """Repeats 0 and 2 are best in epoch 2; repeat 1, which becomes better in every epoch, is dropped."""
     plan = cross_validation(3000, 2, 3, seed=0)
     own = [[0.5, 0.5, level, level, 0.5, 0.5] for level in np.linspace(0.9, 0.1, 30)]
     shared = [0.5, 0.1] + [0.4] * 28
@@ -175,14 +177,14 @@ def test_the_best_epoch_and_the_end_are_those_of_the_networks_that_go_on():
 
 
 @pytest.mark.parametrize(
-    ("gone", "message"),
+    ("dropped", "message"),
     [(range(6), "at least one network that goes on. Received: none"), ([0], "Received: some of repeat 0 of trial 0")],
 )
-def test_a_review_that_nothing_can_go_on_with_is_refused(gone, message):
+def test_a_review_that_nothing_can_go_on_with_is_refused(dropped, message):
     plan = cross_validation(3000, 2, 3, seed=0)
     run = epochs(plan, ScriptedLoop(plan.folds, [0.5] * 4, [[0.1] * 6] * 4), 4)
     with pytest.raises(ValueError, match=message):
-        run.to_the_end(None, None, dropping(1, *gone)[0])
+        run.to_the_end(None, None, dropping(1, *dropped)[0])
 
 
 def test_a_trial_that_diverges_is_dropped_and_the_others_go_on():

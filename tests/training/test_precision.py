@@ -1,4 +1,4 @@
-"""Mixed precision: what computes in 16 bits and what does not, near the float32 result, and stored as float32."""
+"""Mixed precision: only some layers compute in 16 bits, results are near float32's, and float32 is stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIXED = "mixed_bfloat16"
 
 
 @pytest.mark.parametrize(
-    ("asked", "devices", "products", "precision"),
+    ("setting", "devices", "products", "precision"),
     [
         ("auto", (), LARGE_STEP, "float32"),
         ("auto", (CPU,), LARGE_STEP, "float32"),
@@ -41,8 +41,8 @@ MIXED = "mixed_bfloat16"
         (MIXED, (VOLTA,), 1, MIXED),
     ],
 )
-def test_auto_takes_what_pays(asked, devices, products, precision):
-    assert precision_of(asked, devices, products) == precision
+def test_auto_takes_what_pays(setting, devices, products, precision):
+    assert precision_of(setting, devices, products) == precision
 
 
 def test_steps_are_compiled_where_there_are_many_or_their_products_are():
@@ -60,22 +60,22 @@ def test_only_hidden_layers_compute_in_16_bits_and_only_while_a_step_is_traced()
     core = problem(settings(model="tabm"), 2).core
     x = np.ones((2, 8, core.get_layer("hidden_0").input.shape[-1]), np.float32)
 
-    def found() -> dict[str, str]:
+    def policies() -> dict[str, str]:
         return {layer.name: layer.dtype_policy.name for layer in core.layers}
 
-    before = found()
+    before = policies()
     assert set(before.values()) == {"float32"}
     with layers_in(core, MIXED):
-        inside = found()
+        inside = policies()
         hidden = core.get_layer("dropout_0")(core.get_layer("hidden_0")(x), training=True)
         assert keras.backend.standardize_dtype(hidden.dtype) == "bfloat16"
         assert keras.backend.standardize_dtype(core.get_layer("values")(hidden).dtype) == "float32"
     assert [name for name, policy in inside.items() if policy == MIXED] == ["hidden_0", "dropout_0"]
-    assert found() == before
+    assert policies() == before
     with pytest.raises(KeyError), layers_in(core, MIXED):
         raise KeyError
     with layers_in(core, "tf32"):
-        assert found() == before
+        assert policies() == before
 
 
 def test_tf32_is_let_in_for_the_steps_alone():
@@ -94,7 +94,7 @@ def test_tf32_is_let_in_for_the_steps_alone():
 
 
 def check_that_mixed_precision_learns_as_much(family: str) -> Fitted:
-    """Fit in both; returns what mixed precision gave."""
+    """Fit in both precisions; returns the networks of mixed precision."""
     folds = cross_validation(N, 3, 1, seed=0).folds
     errors = {}
     for precision in ("float32", MIXED):
@@ -104,7 +104,7 @@ def check_that_mixed_precision_learns_as_much(family: str) -> Fitted:
         unseen = [fitted.unseen[i].value - y[fold.validation] for i, fold in enumerate(folds)]
         errors[precision] = float(np.sqrt(np.square(np.concatenate(unseen)).mean()))
     assert errors[MIXED] == pytest.approx(errors["float32"], rel=0.15)
-    # The steps were taken in 16 bits: their rounding shows.
+    # Steps were taken in 16 bits: the rounding changes the result.
     assert errors[MIXED] != errors["float32"]
     layers = [*fitted.model.layers, *fitted.model.get_layer(family).layers]
     assert {layer.dtype_policy.name for layer in layers} == {"float32"}
@@ -120,7 +120,7 @@ def test_mixed_precision_learns_as_much(family):
 def test_what_mixed_precision_trained_is_stored_as_float32_and_onnx_answers_the_same(tmp_path):
     config = settings(model="mlp", epochs=3, precision=MIXED)
     model = fit(cross_validation(N, 3, 1, seed=0).folds, config).model
-    # Raises where both differ.
+    # This raises where both differ.
     assert write_model(model, tmp_path, SCHEMA, X).note is None
     stored = open_runtime(tmp_path, "onnx").run(X.numeric, X.categorical)
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)

@@ -1,4 +1,4 @@
-"""A loop goes on with another table in place of its first, on each backend, without compiling anew."""
+"""A loop can replace its table by another one, on each backend, without compiling again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def loop_of(rows: Table):
 
 
 def check(weighted: bool) -> None:
-    """Steps on a table that took another's place are those of a loop that was opened on it."""
+    """Steps on a table that replaced another are those of a loop that was opened on it."""
     first, second = table(1, weighted=weighted), table(2, weighted=weighted)
     steps = np.arange(N, dtype=np.int32).reshape(-1, 1, BATCH)
     replaced, opened = loop_of(first), loop_of(second)
@@ -72,7 +72,7 @@ def test_a_table_takes_the_others_place(weighted):
 def test_on_jax_too():
     program = "from tests.training.test_stream_loops import check; check(True)"
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=240
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr

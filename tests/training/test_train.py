@@ -1,4 +1,4 @@
-"""Training end to end: one small version a session, looked at from every side."""
+"""Training end to end: one small version a session, whose parts are all checked."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_model_that_does_not_beat_the_mean_is_stored_but_not_promoted(tmp_path
     assert registry.promote("m", force=True).version == manifest.model_version
 
 
-def test_rows_without_a_target_duplicates_and_groups_are_told(tmp_path):
+def test_rows_without_a_target_duplicates_and_groups_are_reported(tmp_path):
     frame = pl.concat([mixed_table(60)] * 3).with_columns(
         price=pl.when(pl.int_range(180) < 5).then(None).otherwise(pl.col("price"))
     )
@@ -217,7 +217,7 @@ def test_rows_without_a_target_duplicates_and_groups_are_told(tmp_path):
 
 
 def disjoint(plan: Plan) -> list[np.ndarray]:
-    """The parts of a plan that must have nothing in common."""
+    """The parts of a plan that must have no row in common."""
     return list(plan.parts) if plan.parts is not None else [fold.validation for fold in plan.folds]
 
 
@@ -267,14 +267,14 @@ def test_a_full_disk_leaves_nothing(trained, tmp_path, monkeypatch):
 def test_observers_hear_every_stage_and_epoch(tmp_path):
     frame = mixed_table(60)
     frame.write_csv(tmp_path / "t.csv")
-    heard: list[object] = []
+    events: list[object] = []
     observer = Observer(
-        stage=heard.append,
-        epoch=lambda epoch, epochs, rmse: heard.append((epoch, epochs, rmse > 0)),
-        schema=lambda schema, notes: heard.append(len(schema.features)),
+        stage=events.append,
+        epoch=lambda epoch, epochs, rmse: events.append((epoch, epochs, rmse > 0)),
+        schema=lambda schema, notes: events.append(len(schema.features)),
     )
     train(Request(str(tmp_path / "t.csv"), ("price",), "m", QUICK), LocalRegistry(tmp_path), observer)
-    assert heard == ["read", 6, "fit", (1, 1, True), "compare", "store"]
+    assert events == ["read", 6, "fit", (1, 1, True), "compare", "store"]
 
 
 def test_corrections_reach_the_stored_schema(tmp_path):

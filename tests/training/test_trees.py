@@ -1,4 +1,4 @@
-"""Boosted trees as a part of a mix: the layer answers as scikit-learn does, and rows measure what did not see them."""
+"""Boosted trees as part of a mix: the layer answers as scikit-learn does; rows measure trees that did not see them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.table.folds import Fold, cross_validation
 
 @pytest.fixture(scope="module", autouse=True)
 def _fewer():
-    """Trees enough for tests."""
+    """Use as few trees as tests need."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trees, "_MOST_TREES", 100)
         yield
@@ -30,7 +30,7 @@ def _fewer():
 
 @pytest.fixture(scope="module")
 def grown():
-    """Trees of two targets on the test schema's columns, with missing values, and what they were grown on."""
+    """Trees for two targets on the test schema's columns, with missing values, and the rows that they were grown on."""
     schema = build_schema()
     rng = np.random.default_rng(0)
     n = 300
@@ -45,25 +45,25 @@ def grown():
 
 
 def test_the_layer_answers_as_scikit_learn_does(grown):
-    _, X, y, folds, found = grown
-    np.testing.assert_allclose(answered(found, X), by_scikit_learn(X, y, found, [f.train for f in folds]), atol=2e-4)
+    _, X, y, folds, forest = grown
+    np.testing.assert_allclose(answered(forest, X), by_scikit_learn(X, y, forest, [f.train for f in folds]), atol=2e-4)
 
 
 def test_of_many_rows_one_forest_of_all_rows_is_served(grown, monkeypatch):
     schema, X, y, folds, _ = grown
     monkeypatch.setattr(trees, "FEW_ROWS", 100)
-    found = trees.grow(schema, X, y, folds, np.arange(len(X)), TrainConfig())
-    np.testing.assert_allclose(answered(found, X), by_scikit_learn(X, y, found, [np.arange(len(X))]), atol=2e-4)
+    forest = trees.grow(schema, X, y, folds, np.arange(len(X)), TrainConfig())
+    np.testing.assert_allclose(answered(forest, X), by_scikit_learn(X, y, forest, [np.arange(len(X))]), atol=2e-4)
 
 
-def answered(found, X):
-    return keras.ops.convert_to_numpy(found.model(feed(X, [t.name for t in found.model.inputs]))["value"])
+def answered(forest, X):
+    return keras.ops.convert_to_numpy(forest.model(feed(X, [t.name for t in forest.model.inputs]))["value"])
 
 
-def by_scikit_learn(X, y, found, parts):
-    """The mean of scikit-learn's own answers, grown on each part of the rows, within the seen targets."""
+def by_scikit_learn(X, y, forest, parts):
+    """The mean answer of scikit-learn's trees, grown on each part of the rows, within the range of the seen targets."""
     scaled = (y - y.mean(axis=0)) / y.std(axis=0)
-    settings = trees._SETTINGS | {"max_iter": found.iterations, "random_state": 0}
+    settings = trees._SETTINGS | {"max_iter": forest.iterations, "random_state": 0}
     columns = np.hstack([X.numeric, X.categorical]).astype(np.float64)
     with few_threads(len(X)):
         of_parts = [
@@ -75,7 +75,7 @@ def by_scikit_learn(X, y, found, parts):
 
 
 def test_a_value_at_a_threshold_goes_the_way_it_went_in_float64():
-    # Neighbours in float32: their middle is none of them, and rounds to the upper one.
+    # These are neighbours in float32: their middle is neither of them, and rounds to the upper one.
     low = np.float32(1.0)
     high = np.nextafter(low, np.float32(2))
     column = np.repeat([low, high], 50)[:, None].astype(np.float64)
@@ -87,13 +87,13 @@ def test_a_value_at_a_threshold_goes_the_way_it_went_in_float64():
 
 
 def test_saved_and_exported_it_answers_the_same(grown, tmp_path):
-    schema, X, _, _, found = grown
-    names = [t.name for t in found.model.inputs]
-    found.model.save(tmp_path / "m.keras")
+    schema, X, _, _, forest = grown
+    names = [t.name for t in forest.model.inputs]
+    forest.model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
-    first, second = (keras.ops.convert_to_numpy(m(feed(X, names))["value"]) for m in (found.model, again))
+    first, second = (keras.ops.convert_to_numpy(m(feed(X, names))["value"]) for m in (forest.model, again))
     np.testing.assert_array_equal(first, second)
-    exported = write_model(found.model, tmp_path, schema, X)
+    exported = write_model(forest.model, tmp_path, schema, X)
     assert exported.note is None
     operations = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
     assert operations.count("TreeEnsembleRegressor") == 1
@@ -106,9 +106,9 @@ def test_rows_are_answered_by_trees_that_did_not_see_them(grown):
     _, X, _, folds, _ = grown
     rng = np.random.default_rng(1)
     noise = rng.normal(size=(len(X), 1))
-    found = trees.grow(build_schema(), X, noise, folds, np.arange(len(X)), TrainConfig())
-    unseen = np.concatenate([a - noise[f.validation] for a, f in zip(found.unseen, folds, strict=True)])
-    # Trees that had seen the noise would tell much of it.
+    forest = trees.grow(build_schema(), X, noise, folds, np.arange(len(X)), TrainConfig())
+    unseen = np.concatenate([a - noise[f.validation] for a, f in zip(forest.unseen, folds, strict=True)])
+    # Trees that had seen the noise would answer with much of it.
     assert np.mean(unseen**2) > 0.9 * noise.var()
 
 

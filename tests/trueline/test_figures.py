@@ -83,7 +83,7 @@ def evaluated(capsys, path: Path) -> tuple[dict, str]:
 def test_evaluate_says_so_where_the_rows_trained_the_version(home, ridge, capsys):
     trained_on, err = evaluated(capsys, home / "t.csv")
     assert trained_on == {"same_table": True, "share": 1.0}
-    assert f"Note: The figures flatter: this is the table that trained {ridge}." in err
+    assert f"Note: The figures are too good: this is the table that trained {ridge}." in err
     assert f"trueline show {ridge}" in err
 
 
@@ -93,7 +93,7 @@ def test_evaluate_finds_training_rows_among_others(home, ridge, capsys):
     trained_on, err = evaluated(capsys, home / "part.parquet")
     assert not trained_on["same_table"]
     assert trained_on["share"] == pytest.approx(1.0, abs=0.25)
-    assert "of these rows stand, equal in every feature, in the one that trained" in err
+    assert "of these rows are equal, in every feature, to rows of the table that trained" in err
     pl.concat([rows(400, 0)[:100], rows(300, 7)]).write_csv(home / "mixed.csv")
     trained_on, _ = evaluated(capsys, home / "mixed.csv")
     assert trained_on["share"] == pytest.approx(0.25, abs=0.1)
@@ -103,4 +103,4 @@ def test_evaluate_on_new_rows_has_no_such_note(home, ridge, capsys):
     rows(300, 7).write_csv(home / "new.csv")
     trained_on, err = evaluated(capsys, home / "new.csv")
     assert trained_on == {"same_table": False, "share": 0.0}
-    assert "flatter" not in err
+    assert "too good" not in err

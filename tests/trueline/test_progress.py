@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from tests.builders import build_schema
-from training.objectives.kinds import told_in_unit
+from training.objectives.kinds import in_target_unit
 from trueline.terminal.progress import Teller, _seconds
 
 
@@ -99,11 +99,11 @@ def test_the_target_s_unit_is_named():
 @pytest.mark.parametrize("targets", [1, 2])
 def test_an_error_is_multiplied_where_it_is_in_the_target_s_unit(objective, has_unit, targets):
     errors: list[float] = []
-    progress = told_in_unit(lambda _epoch, _epochs, error: errors.append(error), objective, np.full(targets, 20.0))
+    progress = in_target_unit(lambda _epoch, _epochs, error: errors.append(error), objective, np.full(targets, 20.0))
     assert progress is not None
     progress(1, 2, 0.5)
     assert errors == [10.0 if has_unit and targets == 1 else 0.5]
-    assert told_in_unit(None, objective, np.ones(1)) is None
+    assert in_target_unit(None, objective, np.ones(1)) is None
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_a_version_from_an_earlier_one(data, tmp_path):
     process = trueline(tmp_path, "train", str(new), "--init", "h", *options, "--json")
     assert process.returncode == 0, process.stderr
     assert f"Note: Started from h:{version}: " in process.stderr
-    assert "weights agree; new to it, or other than it knew them: 'floor'." in process.stderr
+    assert "weights agree; new or changed features: 'floor'." in process.stderr
     assert f"The figures hold for rows that h:{version} has not seen" in process.stderr
     new_version = json.loads(process.stdout.splitlines()[-1])["model_version"]
     init = LocalRegistry(tmp_path).manifest("h", new_version).lineage.init

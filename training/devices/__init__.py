@@ -1,1 +1,1 @@
-"""What computes: Keras's backend, its devices, their precision, and threads."""
+"""Where training computes: Keras's backend, its devices, their precision, and threads."""

@@ -1,4 +1,4 @@
-"""Where a version came from: packages, commit, what computed it."""
+"""Where a version came from: packages, commit, and the devices that computed it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PACKAGES = (
 
 
 def packages() -> dict[str, str]:
-    """Versions of what computes the weights, those that are installed."""
-    found = {"python": platform.python_version()}
+    """Versions of the installed packages that compute the weights."""
+    versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def git_commit() -> str | None:
@@ -43,17 +43,17 @@ def git_commit() -> str | None:
 
 def _git(*arguments: str) -> str:
     command = ["git", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
-    return done.stdout.strip()
+    process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
+    return process.stdout.strip()
 
 
 class Computed(NamedTuple):
-    """What computed the weights, in words, for the log and the lineage.
+    """The backend and devices that computed the weights, in words, for the log and the lineage.
 
     Attributes:
-        backend: Keras's.
+        backend: Keras's backend.
         device: for example ``cpu:0`` or ``gpu:0 (NVIDIA H100 80GB HBM3)``; several with commas between.
-        precision: of the products in a training step.
+        precision: precision of the products in a training step.
         distribution: how several devices shared the work.
     """
 
@@ -64,7 +64,7 @@ class Computed(NamedTuple):
 
     @classmethod
     def solved(cls) -> Self:
-        """Of the families that are solved for: NumPy's double precision, on the processor whatever else there is."""
+        """For families that are solved for: NumPy's double precision, always on the processor."""
         import keras
 
         return cls(keras.backend.backend(), "cpu:0", "float64", "one device")

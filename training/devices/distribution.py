@@ -16,13 +16,13 @@ NETWORKS, BATCH = "networks", "batch"
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A way of sharing.
+    """How devices share the steps.
 
     Attributes:
-        axis: ``networks``: every device trains networks of its own, which share no weight, so no gradient travels.
-            ``batch``: Keras's data parallelism, every device takes its rows of each batch, and the gradients are added
-            up at each step. Empty: one device does it all.
-        handles: of the devices, as Keras names them.
+        axis: ``networks``: every device trains networks of its own; these share no weight, so no gradients are
+            exchanged. ``batch``: Keras's data parallelism; every device takes its rows of each batch, and the gradients
+            are added up at each step. Empty: one device computes everything.
+        handles: the devices, as Keras names them.
     """
 
     axis: str
@@ -30,12 +30,12 @@ class Distribution:
 
     @classmethod
     def of(cls, devices: Sequence[Device], networks: int, batch: int) -> Self:
-        """Share as evenly as can be: the networks, or else the rows; among fewer devices where neither divides.
+        """Share the networks evenly, or else the rows; take fewer devices where neither can be shared evenly.
 
         Args:
-            devices: that may compute.
-            networks: how many train side by side.
-            batch: rows of a step of each.
+            devices: the devices that may compute.
+            networks: number of networks that train side by side.
+            batch: rows of a step of each network.
         """
         handles = tuple(device.handle for device in devices)
         for n in range(len(handles), 1, -1):
@@ -49,7 +49,7 @@ class Distribution:
         return max(1, len(self.handles))
 
     def sentence(self, networks: int, batch: int) -> str:
-        """For the log and the lineage."""
+        """The distribution in words, for the log and the lineage."""
         if self.axis == NETWORKS:
             return f"{networks} networks shared among {self.n_devices} devices"
         if self.axis == BATCH:
@@ -57,7 +57,7 @@ class Distribution:
         return "one device"
 
     def layout(self, *axes: str | None) -> Any:
-        """Where a tensor with these axes lies, as the backend takes it; None where one device holds everything.
+        """The layout of a tensor with these axes, as the backend takes it; None where one device computes everything.
 
         Args:
             axes: a name or None for each of the first axes; a name is cut where this distribution cuts by it.

@@ -1,4 +1,4 @@
-"""What the NVIDIA driver sees, whether or not the backend can use it: for a sentence that says what is missing."""
+"""The GPUs that the NVIDIA driver sees, even if the backend cannot use them: for a message on what is missing."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def driver() -> Driver | None:
 
 
 def _text(value: str | bytes) -> str:
-    """Older releases of the library answer with bytes."""
+    """The value as text; older releases of the library answer with bytes."""
     return value.decode() if isinstance(value, bytes) else value

@@ -1,4 +1,4 @@
-"""How many threads work is worth."""
+"""The number of threads that a piece of work should take."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import polars
 from threadpoolctl import threadpool_limits
 
-# Below so many rows OpenMP's threads wait for each other longer than they work, most of all beside other processes.
+# With fewer rows OpenMP's threads wait for each other longer than they work, most of all beside other processes.
 _MANY_ROWS = 50_000
 
 
@@ -17,7 +17,7 @@ def few_threads(n_rows: int) -> Iterator[None]:
     """Run scikit-learn on one thread for a table of few rows, and on all of them for a large one.
 
     Args:
-        n_rows: of the table.
+        n_rows: rows of the table.
     """
     with threadpool_limits(1 if n_rows < _MANY_ROWS else None):
         yield

@@ -1,1 +1,1 @@
-"""Several families mixed, and one small network taught by the others."""
+"""Mixes of several families, and one small network that is taught by an ensemble."""

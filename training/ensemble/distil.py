@@ -1,4 +1,4 @@
-"""One small network in place of an ensemble, taught by its answers, and what that costs on rows that neither saw.
+"""Teaches one small network the answers of an ensemble, and measures its error on rows that neither has seen.
 
 Bucila et al. 2006, "Model compression"; Hinton et al. 2015, "Distilling the knowledge in a neural network".
 """
@@ -29,9 +29,9 @@ from training.objectives import objective_of
 from training.prepare.in_memory import Prepared
 
 Float32 = npt.NDArray[np.float32]
-# Rows that a teacher answers at once.
+# The most rows that a teacher answers at once.
 _CHUNK = 4_096
-# ``distil=auto`` serves the student if its error on unseen rows is at most so many times the ensemble's.
+# ``distil=auto`` serves the student if its error on unseen rows is at most this many times the ensemble's.
 MOST_COST = 1.01
 
 
@@ -40,7 +40,7 @@ class Distilled:
     """Fits an ensemble, then one small network in its place, see :class:`training.fit.fitter.Fitter`.
 
     Attributes:
-        ensemble: fits what teaches.
+        ensemble: fits the ensemble that teaches.
     """
 
     ensemble: Fitter
@@ -54,7 +54,7 @@ class Distilled:
         return replace(teacher, fitted=student, parts=(teacher,) if served else ())
 
     def refit(self, model: Model, observer: Observer) -> Model:
-        """Fit the ensemble once more; what held-out rows chose stays chosen, and these rows teach a student too."""
+        """Fit the ensemble once more, with the choices that held-out rows made; these rows teach a student, too."""
         if not model.parts:
             return self.ensemble.refit(model, observer)
         teacher = self.ensemble.refit(model.parts[0], observer)
@@ -62,7 +62,7 @@ class Distilled:
         return Model(teacher.prepared, replace(student, notes=model.fitted.notes, facts=model.fitted.facts), (teacher,))
 
     def judging_answers(self, model: Model) -> Outputs:
-        """Out of fold by students that never heard of the fold, or by the model to the validation rows."""
+        """Answers out of fold by students that were not taught the fold, or the model's answers to validation rows."""
         return judging_answers(model.prepared, model.fitted)
 
 
@@ -74,24 +74,25 @@ def distil(
     *,
     measured: bool = False,
 ) -> Fitted:
-    """Teach one small network what an ensemble answers; serve it where its error is near enough.
+    """Teach one small network the answers of an ensemble; serve it where its error is near enough.
 
-    With folds, a student of each fold is taught only by the networks that did not see the fold, on the other folds'
-    rows and rows made of these, and answers the fold: neither it nor its teacher has seen what measures it. One more,
-    taught by all networks on all rows, is what is served. All are trained side by side. With held-out rows there is one
-    student, compared on those that chose the epoch.
+    With folds there is one student for each fold. Only networks that did not see the fold teach it, on the other folds'
+    rows and on rows made from these. It answers the fold's rows, which neither it nor its teacher has seen. One more
+    student is taught by all networks on all rows; that one is served. All students are trained side by side. With
+    held-out rows there is one student, which is compared on the rows that chose the epoch.
 
     Args:
         prepared: rows, plan and settings, ``distil`` among them.
         fitted: the ensemble.
-        teacher: answers for it. Defaults to the networks of ``fitted``, of each fold those of the first repeat.
-        progress: called after each of the steps' tenths with its number, ten and the error in target deviations.
-        measured: whether the held-out rows, where there are some, have done their work and may teach too; a student is
-            then served without being compared.
+        teacher: gives the ensemble's answers. Defaults to the networks of ``fitted``; for a fold, those of the first
+            repeat.
+        progress: called after each tenth of the steps with its number, ten and the error in target deviations.
+        measured: whether held-out rows, if any, are no longer needed for measuring and may teach, too; the student is
+            then served without a comparison.
 
     Returns:
-        The student, with a note of what it costs; or ``fitted`` with a note where it costs too much, or as it is where
-        there is no ensemble.
+        The student, with a note on its error; ``fitted`` with such a note, where the student's error is too large; or
+        ``fitted`` as it is, where there is no ensemble.
     """
     if not is_ensemble(prepared, fitted):
         return fitted
@@ -113,28 +114,28 @@ def distil(
     cost = ours / theirs if min(ours, theirs) > 0 else 1 + (ours - theirs)
     allowed = MOST_COST if prepared.config.distil == "auto" else None
     is_near = allowed is None or cost <= allowed
-    shown = objective_of(prepared.config).kind.shown
+    error_name = objective_of(prepared.config).kind.shown
     distilled = distilled.model_copy(
-        update={"served": is_near, "error": ours, "error_is": shown, "cost": cost, "allowed": allowed}
+        update={"served": is_near, "error": ours, "error_is": error_name, "cost": cost, "allowed": allowed}
     )
     return _with(student if is_near else fitted, fitted, distilled)
 
 
 def _with(served: Fitted, ensemble: Fitted, distilled: facts.Distilled) -> Fitted:
-    """What is served, with what is said of the ensemble and of distilling it."""
+    """The served model, with notes and facts on the ensemble and on distilling it."""
     notes = (*ensemble.notes, distilled.sentence)
     return replace(served, notes=notes, facts=(*ensemble.facts, distilled))
 
 
 def is_ensemble(prepared: Prepared, fitted: Fitted) -> bool:
-    """Whether there is more than one network or member to put a student in the place of."""
+    """Whether there is more than one network or member, which a student could replace."""
     config = prepared.config
     solved = FAMILIES[config.required("model")].is_solved(config.objective)
     return not solved and (_networks(prepared, fitted) > 1 or config.required("members") > 1)
 
 
 def networks_of(prepared: Prepared, fitted: Fitted) -> Teacher:
-    """The teacher of networks that were fitted side by side."""
+    """A teacher made of networks that were fitted side by side."""
     target = fitted.model.get_layer("target")
     raw = keras.Model(fitted.model.inputs, target.input)
     names = [tensor.name for tensor in fitted.model.inputs]
@@ -146,14 +147,14 @@ def networks_of(prepared: Prepared, fitted: Fitted) -> Teacher:
             part = Encoded(X.numeric[rows], X.categorical[rows])
             parts.append(np.asarray(ops.convert_to_numpy(raw(feed(part, names), training=False))))
         outputs = np.concatenate(parts, axis=1)
-        chosen = [outputs[k * members : (k + 1) * members] for k in range(folds)]
-        return [in_units(target, raws) for raws in (*chosen, outputs)]
+        of_folds = [outputs[k * members : (k + 1) * members] for k in range(folds)]
+        return [in_units(target, raws) for raws in (*of_folds, outputs)]
 
     return by_fold
 
 
 def _error(prepared: Prepared, fitted: Fitted, scaling: Any) -> float:
-    """Error on rows that did not train, as a person is shown it, in target deviations."""
+    """The error on rows that did not train, in target deviations, as a person is shown it."""
     objective, rows = objective_of(prepared.config), judging_rows(prepared)
     y = (prepared.y[rows] - np.asarray(scaling.mean)) / np.asarray(scaling.std)
     outputs = raw_of(judging_answers(prepared, fitted), scaling)

@@ -1,4 +1,4 @@
-"""Which fitter a training's settings ask for."""
+"""The fitter that a training's settings ask for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from training.fit.fitter import Fitter
 from training.settings.config import TrainConfig
 
 
-def fitter_of(config: TrainConfig, given: TrainConfig) -> Fitter:
-    """A mix where one is asked for, else a single family, distilled where that is asked for.
+def fitter_of(config: TrainConfig, user_config: TrainConfig) -> Fitter:
+    """The fitter of a mix, or of a single family, which is distilled where the settings ask for it.
 
     Args:
         config: resolved settings.
-        given: settings as the user gave them.
+        user_config: settings as the user gave them, not resolved.
     """
     if config.mix:
-        return Mix(given)
-    alone = fitters.fitter_of(config.required("model"), config.objective)
-    return Distilled(alone) if config.distil else alone
+        return Mix(user_config)
+    single = fitters.fitter_of(config.required("model"), config.objective)
+    return Distilled(single) if config.distil else single

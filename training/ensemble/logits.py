@@ -1,4 +1,4 @@
-"""From answers in the target's unit back to what a network's heads would have said: what a student is taught."""
+"""Converts answers in the target's unit back to outputs of a network's heads, which a student is taught."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def raw_of(outputs: Outputs, scaling: Any) -> npt.NDArray[np.float32]:
     """The inverse of :class:`artifact.layers.TargetScaling` for one network.
 
     Args:
-        outputs: answers to n rows, offsets subtracted.
+        outputs: answers to n_samples rows, offsets subtracted.
         scaling: the layer.
 
     Returns:
-        float32 (n_samples, n_outputs); answers that the layer bounded are given as the bound.
+        float32 (n_samples, n_outputs); where the layer had bounded an answer, the bound.
     """
     mean, std = np.asarray(scaling.mean), np.asarray(scaling.std)
     if scaling.link == "quantile":
@@ -40,11 +40,11 @@ def raw_of(outputs: Outputs, scaling: Any) -> npt.NDArray[np.float32]:
 def _raw_quantiles(
     quantiles: npt.NDArray[np.float64], mean: npt.NDArray[np.float64], std: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """The median, and beside it the gaps before softplus; (n_samples, n_targets * n_quantiles)."""
-    found = (quantiles - mean[:, None]) / std[:, None]
-    middle = found.shape[-1] // 2
-    gaps = np.maximum(np.diff(found, axis=-1) - layer._LEAST_GAP, 1e-4)
+    """The median and, on both sides, the gaps before softplus; (n_samples, n_targets * n_quantiles)."""
+    scaled = (quantiles - mean[:, None]) / std[:, None]
+    middle = scaled.shape[-1] // 2
+    gaps = np.maximum(np.diff(scaled, axis=-1) - layer._LEAST_GAP, 1e-4)
     # log(exp(gap) - 1), which does not overflow.
     before = gaps + np.log(-np.expm1(-gaps))
-    raw = np.concatenate([before[..., :middle], found[..., middle : middle + 1], before[..., middle:]], axis=-1)
+    raw = np.concatenate([before[..., :middle], scaled[..., middle : middle + 1], before[..., middle:]], axis=-1)
     return raw.reshape(len(raw), -1)

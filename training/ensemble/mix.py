@@ -1,4 +1,4 @@
-"""Mix: several families fitted on the same folds, and mixed by their errors on rows that they have not seen."""
+"""Mix: several families are fitted on the same folds and weighted by their errors on rows that they have not seen."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Mix:
     """Fits a mix of families, see :class:`training.fit.fitter.Fitter`.
 
     Attributes:
-        given: settings as the user gave them; what is left open is each family's own.
+        user_config: settings as the user gave them; each family has defaults of its own for those left open.
     """
 
-    given: TrainConfig
+    user_config: TrainConfig
 
     def fit(self, prepared: Prepared, observer: Observer) -> Model:
         """Fit each family of ``mix``, one after another, and weigh them.
 
-        With folds, a row is answered by weights that were chosen without its fold: the figures of the mix are those of
-        a model that had not seen the row in any way. The served mix has the weights that all rows choose.
+        With folds, the mix answers a row with weights that were chosen without its fold, so no figure of the mix
+        depends on a row that chose the weights. The served mix has the weights that all rows choose.
 
         Raises:
             TruelineError: a family diverged twice.
@@ -51,7 +51,7 @@ class Mix:
         parts, answers = [], []
         for name in names:
             fitter = fitter_of(name, config.objective)
-            part = fitter.fit(self._alone(prepared, name), observer)
+            part = fitter.fit(self._for_family(prepared, name), observer)
             parts.append(part)
             answers.append(fitter.judging_answers(part))
         rows = judging_rows(prepared)
@@ -81,24 +81,24 @@ class Mix:
         return replace(mix, fitted=replace(model.fitted, model=mix.fitted.model))
 
     def judging_answers(self, model: Model) -> Outputs:
-        """Out of fold by shares that the fold did not choose, or by the model to the validation rows."""
+        """Answers out of fold, with shares that the fold did not choose, or the model's answers to validation rows."""
         return judging_answers(model.prepared, model.fitted)
 
-    def _alone(self, prepared: Prepared, name: str) -> Prepared:
-        """What one family is fitted on: its own settings, and as many repeats as these say."""
+    def _for_family(self, prepared: Prepared, name: str) -> Prepared:
+        """The rows for one family, with its own settings and number of repeats."""
         if not FAMILIES[name].alone:
             return prepared
-        config = _settings(prepared, self.given, name)
+        config = _settings(prepared, self.user_config, name)
         return replace(prepared, config=config, plan=_fewer(prepared.plan, config))
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What the parts of a mix answer to the rows that judge them.
+    """The answers of a mix's parts to the rows that judge them.
 
     Attributes:
-        answers: of each part.
-        y: float64 (n_rows, n_targets), what came true.
+        answers: the answers of each part.
+        y: float64 (n_rows, n_targets), the true values.
         config: its objective gives the error.
         weight: float64 (n_rows,) of each row, or None.
     """
@@ -118,13 +118,13 @@ class _Judged:
         return [rows_of(answers, rows) for answers in self.answers]
 
     def shares(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """The weights of the parts that some of the rows choose, float64 (n_parts,), their sum 1."""
+        """The weights of the parts that some of the rows choose, float64 (n_parts,), with a sum of 1."""
         return choose_weights(
             self.of(rows), self.y[rows], self.config, None if self.weight is None else self.weight[rows]
         )
 
     def mixed(self, names: Sequence[str], shares: npt.NDArray[np.float64]) -> Mixed:
-        """What was mixed, and how each part does alone, its error over the mix's."""
+        """A record of the mix: the weight of each part, and its own error over the mix's."""
         kind = KINDS[self.config.objective]
         plain = self.config.model_copy(update={"objective": "mse"}) if self.normal else self.config
 
@@ -141,7 +141,7 @@ class _Judged:
 
 
 def _unseen(prepared: Prepared, judged: _Judged, shares: npt.NDArray[np.float64]) -> list[Outputs]:
-    """What the mix answers to the rows that judge it, fold by fold, each by shares that it had no say in."""
+    """The mix's answers to the rows that judge it, fold by fold, with shares that the other folds chose."""
     if prepared.plan.parts is not None:
         return [mean_of(judged.answers, shares, normal=judged.normal)]
     unseen = []
@@ -152,18 +152,18 @@ def _unseen(prepared: Prepared, judged: _Judged, shares: npt.NDArray[np.float64]
 
 
 def _joined(prepared: Prepared, parts: tuple[Model, ...], shares: tuple[float, ...]) -> Model:
-    """Parts as one model; what is told of epochs is that of the first part that has some."""
+    """Parts as one model; the history of epochs is that of the first part that has one."""
     first = next(part.fitted for part in parts if part.fitted.history)
     normal = KINDS[prepared.objective].link == "normal"
     model = _model(prepared.schema, [part.fitted.model for part in parts], shares, normal=normal)
     return Model(prepared, replace(first, model=model, noise=None), parts, shares)
 
 
-def _settings(prepared: Prepared, given: TrainConfig, name: str) -> TrainConfig:
-    """A family's own, for what was left open."""
+def _settings(prepared: Prepared, user_config: TrainConfig, name: str) -> TrainConfig:
+    """The settings of one family: the user's, and its own where these are open."""
     if name == prepared.config.model:
         return prepared.config.model_copy(update={"mix": ()})
-    family = given.model_copy(update={"model": name, "mix": ()})
+    family = user_config.model_copy(update={"model": name, "mix": ()})
     return family.resolved(prepared.n_rows, len(prepared.schema.numeric_columns))
 
 
@@ -177,7 +177,7 @@ def _fewer(plan: Plan, config: TrainConfig) -> Plan:
 
 
 def _model(schema: FeatureSchema, models: Sequence[Any], weights: Sequence[float], *, normal: bool) -> Any:
-    """One model of several; a single one is as it is."""
+    """One Keras model of several; a single one stays as it is."""
     if len(models) == 1:
         return models[0]
     tensors = request_inputs(schema)

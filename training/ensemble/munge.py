@@ -1,4 +1,4 @@
-"""Rows without labels, made from near real ones: what a student is taught between the rows of the table."""
+"""Makes rows without labels from near real ones, so that a student is also taught between the rows of the table."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import numpy.typing as npt
 
 from artifact.rows.encoding import Encoded
 
-# Of a row's features so many come from its neighbour.
+# The share of a row's features that come from its neighbour.
 _SHARE = 0.4
 _NEIGHBOURS = 8
-# Distances of more rows cost more than the student's training; beyond it every row has neighbours among a draw.
+# Distances between more rows would cost more than the student's training; rows and neighbours are then a sample.
 _MOST_ROWS = 20_000
 
 
 def near_rows(
     X: Encoded, Z: npt.NDArray[np.float32], count: int, rng: np.random.Generator
 ) -> tuple[Encoded, npt.NDArray[np.int64]]:
-    """New rows, each a real one with some features of a near row of the same rows (Bucila et al. 2006, MUNGE).
+    """Make new rows: each is a real row with some features of a near row (MUNGE, Bucila et al. 2006).
 
-    A number lies anywhere between the two rows' values, a category is one of the two. A value that is missing in one
-    of them is missing or the other's.
+    A number lies between the two rows' values, a category is one of the two. Where one of the rows lacks a number, the
+    new row lacks it or has the other's.
 
     Args:
         X: real rows.
-        Z: float32 (n_samples, width), by which rows are near: scaled numbers. Of no columns, any row is near.
-        count: of new rows.
+        Z: float32 (n_samples, width), scaled numbers that distances are taken of. Without columns any row is near.
+        count: number of new rows.
         rng: random numbers.
 
     Returns:
-        The new rows, and of each the number of the row that it is mostly like.
+        The new rows, and int64 (count,), for each the number of the row that it was made from.
     """
     from sklearn.neighbors import NearestNeighbors
 
     n = len(X)
-    among = np.arange(n) if n <= _MOST_ROWS else np.sort(rng.choice(n, _MOST_ROWS, replace=False))
-    parent = among[rng.integers(0, len(among), count)]
-    k = min(_NEIGHBOURS, len(among) - 1)
+    pool = np.arange(n) if n <= _MOST_ROWS else np.sort(rng.choice(n, _MOST_ROWS, replace=False))
+    parent = pool[rng.integers(0, len(pool), count)]
+    k = min(_NEIGHBOURS, len(pool) - 1)
     if Z.shape[1] and k:
-        found = NearestNeighbors(n_neighbors=k + 1).fit(Z[among]).kneighbors(Z[among], return_distance=False)
-        at = np.searchsorted(among, parent)
-        other = among[found[at, rng.integers(1, k + 1, count)]]
+        neighbours = NearestNeighbors(n_neighbors=k + 1).fit(Z[pool]).kneighbors(Z[pool], return_distance=False)
+        at = np.searchsorted(pool, parent)
+        other = pool[neighbours[at, rng.integers(1, k + 1, count)]]
     else:
-        other = among[rng.integers(0, len(among), count)]
+        other = pool[rng.integers(0, len(pool), count)]
     a, b = X.numeric[parent], X.numeric[other]
     towards = rng.random(a.shape, dtype=np.float32)
     between = np.where(np.isnan(a) | np.isnan(b), b, a + towards * (b - a))

@@ -1,4 +1,4 @@
-"""Small networks, side by side, that are taught what an ensemble answers."""
+"""Small networks, side by side, that are taught the answers of an ensemble."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from training.settings.config import TrainConfig
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
-# What teaches: to rows the answers of each fold's networks, which did not see it, and last those of all together.
+# Gives answers to rows: for each fold those of the networks that did not see it, and last those of all networks.
 Teacher = Callable[[Encoded], list[Outputs]]
-# Rows without labels for each row of the table, and at most.
+# The number of rows without labels for each row of the table, and the most of them.
 _MADE, _MOST_MADE = 1, 60_000
 _STEPS = 1_500
 _STUDENT: dict[str, Any] = {
@@ -58,13 +58,18 @@ _STUDENT: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Students:
-    """Students side by side: one of each fold, and last the one that is served.
+    """Students side by side: one for each fold, and last the one that is served.
 
     Attributes:
-        core_of: makes so many networks.
+        prepared: rows, plan and settings.
+        teacher_of: the ensemble.
+        core_of: makes a core of as many networks as its argument says.
         rows: prepared rows of the table, then those made from them.
-        fold_of: of each row, the fold that it comes from.
-        targets: float32 (n_students, n_rows, n_outputs), what each is taught.
+        fold_of: int64 (n_rows,), the fold that each row comes from.
+        targets: float32 (n_students, n_rows, n_outputs), the outputs that each student is taught.
+        scaling: the scaling of the targets.
+        problem: the students' training.
+        loop: the loop that trains them.
     """
 
     prepared: Prepared
@@ -89,7 +94,7 @@ class Students:
         scaled = Preprocessed.of(schema, real, fitted_on=np.arange(len(real)), squeeze=True)
         pool, parents = _pool(real, scaled, fold_of[known], rng)
         rows = Preprocessed.of(schema, pool, fitted_on=np.arange(len(real)), squeeze=True)
-        # The teachers' variances are corrected: their students' are taught as such.
+        # The teachers' variances are corrected already, and students are taught the corrected ones.
         plain = {"spread_scale": None, "spread_floor": None}
         scaling = TargetScaling.from_config(fitted.model.get_layer("target").get_config() | plain)
         targets = np.stack([raw_of(answers, scaling) for answers in teacher(pool)])
@@ -106,7 +111,7 @@ class Students:
         problem = Problem(
             core=core_of(students),
             members=1,
-            # Each student has its own answers to the same rows: they stand one after another.
+            # Each student has its own targets for the same rows: they follow one another.
             rows=Table(
                 {name: np.tile(values, (students, 1)) for name, values in rows.features.items()},
                 targets.reshape(-1, targets.shape[-1]),
@@ -120,41 +125,41 @@ class Students:
         return cls(prepared, fitted, core_of, rows, fold_of[known][parents], targets, scaling, problem, loop)
 
     def train(self, progress: Progress | None) -> None:
-        """Take the steps; each student draws from rows that are not of its fold."""
+        """Take the steps; each student draws its rows from outside its fold."""
         students, n = len(self.targets), self.targets.shape[1]
         rng = np.random.default_rng(self.prepared.config.seed)
         size = self.problem.steps.epoch * self.problem.steps.batch
         allowed = [np.flatnonzero(self.fold_of != k) if k < students - 1 else np.arange(n) for k in range(students)]
         for tenth in range(10):
-            drawn = [
+            orders = [
                 np.concatenate([rng.permutation(rows) for _ in range(-(-size // len(rows)))])[:size] + k * n
                 for k, rows in enumerate(allowed)
             ]
             shape = (students, -1, self.problem.steps.batch)
-            losses = self.loop.run(np.stack(drawn).reshape(shape).transpose(1, 0, 2).astype(np.int32))
+            losses = self.loop.run(np.stack(orders).reshape(shape).transpose(1, 0, 2).astype(np.int32))
             if progress is not None:
                 progress(tenth + 1, 10, float(np.sqrt(losses[0].mean())))
         self.loop.set_weights(self.loop.weights())
 
     def fitted(self) -> Fitted:
-        """The last student as the model, the others' answers to their folds as what measures it."""
+        """The last student as the model, with the other students' answers to their folds, which measure it."""
         plan, teacher_of = self.prepared.plan, self.teacher_of
         folds, n = plan.per_cut, self.targets.shape[1]
-        unseen, chosen = list(teacher_of.unseen), teacher_of.networks
+        unseen, networks = list(teacher_of.unseen), teacher_of.networks
         if folds:
             first = first_of(teacher_of)
-            chosen = tuple(range(first, first + folds))
-            rows = [plan.folds[i].validation for i in chosen]
+            networks = tuple(range(first, first + folds))
+            rows = [plan.folds[i].validation for i in networks]
             longest = max(map(len, rows))
-            asked = [np.resize(part, longest) + k * n for k, part in enumerate(rows)]
-            found = self.loop.outputs(np.stack([*asked, asked[0]]).astype(np.int32))
-            unseen = [in_units(self.scaling, found[k, :, : len(part)]) for k, part in enumerate(rows)]
+            rows_asked = [np.resize(part, longest) + k * n for k, part in enumerate(rows)]
+            outputs = self.loop.outputs(np.stack([*rows_asked, rows_asked[0]]).astype(np.int32))
+            unseen = [in_units(self.scaling, outputs[k, :, : len(part)]) for k, part in enumerate(rows)]
         core = self.core_of(1)
         for variable, values in zip(core.trainable_variables, self.loop.weights(), strict=True):
             variable.assign(values[-1:])
         scaling = TargetScaling.from_config(self.scaling.get_config())
         model = whole(self.prepared.schema, self.rows, core, scaling)
-        return replace(teacher_of, model=model, unseen=unseen, networks=chosen, noise=None)
+        return replace(teacher_of, model=model, unseen=unseen, networks=networks, noise=None)
 
 
 def student_config(config: TrainConfig) -> TrainConfig:
@@ -165,15 +170,15 @@ def student_config(config: TrainConfig) -> TrainConfig:
 def _pool(
     real: Encoded, scaled: Preprocessed, fold_of: Int64, rng: np.random.Generator
 ) -> tuple[Encoded, npt.NDArray[np.int64]]:
-    """The rows and those made from them, each from rows of one fold; and which row each is mostly like."""
+    """The rows and new ones, each made from rows of one fold; and int64, the row that each was made from."""
     count = min(_MADE * len(real), _MOST_MADE)
     parts, parents = [real], [np.arange(len(real))]
     Z = scaled.features.get("numeric", np.zeros((len(real), 0), np.float32))
     for k in np.unique(fold_of):
         rows = np.flatnonzero(fold_of == k)
-        made, like = near_rows(take(real, rows), Z[rows], count * len(rows) // len(real), rng)
+        made, sources = near_rows(take(real, rows), Z[rows], count * len(rows) // len(real), rng)
         parts.append(made)
-        parents.append(rows[like])
+        parents.append(rows[sources])
     numeric, categorical = (np.concatenate([getattr(p, name) for p in parts]) for name in ("numeric", "categorical"))
     return Encoded(numeric, categorical), np.concatenate(parents)
 

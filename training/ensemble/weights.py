@@ -1,4 +1,4 @@
-"""How much each part of a mix counts, chosen by rows that the parts have not seen."""
+"""The weights of a mix's parts, chosen on rows that the parts have not seen."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from training.objectives.kinds import KINDS
 from training.settings.config import TrainConfig
 
 Float64 = npt.NDArray[np.float64]
-# Of the weights: 1 / _STEPS is the smallest.
+# Weights are multiples of 1 / _STEPS.
 _STEPS = 40
-# A part is left out where the mix without it is worse by at most this share: it would cost every request its time.
+# A part is left out if the mix without it is worse by at most this share, since a part costs time in every request.
 _WORTH = 0.001
 
 
@@ -22,9 +22,10 @@ def mean_of(answers: Sequence[Outputs], weights: Float64, *, normal: bool) -> Ou
     """The answers of a mix, as :class:`artifact.layers.Mixture` gives them, in NumPy.
 
     Args:
-        answers: of each part, (n_samples, n_targets); parts of a value alone have no say in spreads and quantiles.
-        weights: of each part, 0 or more, their sum 1.
-        normal: spreads are standard deviations.
+        answers: the answers of each part, (n_samples, n_targets); a part with values alone adds nothing to spreads or
+            quantiles.
+        weights: weight of each part, 0 or more, with a sum of 1.
+        normal: whether spreads are standard deviations.
     """
     used = [(a, w) for a, w in zip(answers, weights, strict=True) if w > 0]
     value = np.asarray(sum(a.value * w for a, w in used))
@@ -33,41 +34,41 @@ def mean_of(answers: Sequence[Outputs], weights: Float64, *, normal: bool) -> Ou
         having = [(np.asarray(getattr(a, name), np.float64), w) for a, w in used if getattr(a, name) is not None]
         if not having:
             return None
-        return np.asarray(sum(change(found) * w for found, w in having) / sum(w for _, w in having))
+        return np.asarray(sum(change(values) * w for values, w in having) / sum(w for _, w in having))
 
     spread = of("spread", np.square if normal else np.asarray)
     if spread is not None and normal:
         spread = np.sqrt(spread + sum(np.square(a.value - value) * w for a, w in used))
-    return Outputs(*(None if found is None else found.astype(np.float32) for found in (value, spread, of("quantiles"))))  # type: ignore[arg-type]
+    return Outputs(*(None if part is None else part.astype(np.float32) for part in (value, spread, of("quantiles"))))  # type: ignore[arg-type]
 
 
 def choose_weights(
     answers: Sequence[Outputs], y: Float64, config: TrainConfig, weight: Float64 | None = None
 ) -> Float64:
-    """The weights that are best on rows that no part has seen, (n_parts,), their sum 1.
+    """The weights that are best on rows that no part has seen, float64 (n_parts,), with a sum of 1.
 
-    Parts are added one after another, each as often as it helps (ensemble selection, Caruana et al. 2004); then those
-    that hardly help are left out. A part without spreads or quantiles never stands alone.
+    Parts are added one at a time, each as often as it helps (ensemble selection, Caruana et al. 2004). Then parts that
+    hardly help are left out. A part without spreads or quantiles is never the only one.
 
     Args:
-        answers: of each part to the rows; the first has all that the objective asks for.
-        y: float64 (n_samples, n_targets), what came true.
+        answers: the answers of each part to the rows; the first part has all outputs of the objective.
+        y: float64 (n_samples, n_targets), the true values.
         config: its objective gives the error.
         weight: float64 (n_samples,) of each row, or None. Defaults to None.
     """
 
     def error(counts: npt.NDArray[np.int64]) -> float:
         normal = KINDS[config.objective].link == "normal"
-        found = mean_of(answers, counts / counts.sum(), normal=normal)
-        if found.spread is None and answers[0].spread is not None:
+        mix = mean_of(answers, counts / counts.sum(), normal=normal)
+        if mix.spread is None and answers[0].spread is not None:
             return np.inf
-        return float(np.average(errors_of(found, y, config), weights=weight))
+        return float(np.average(errors_of(mix, y, config), weights=weight))
 
     counts = _greedy(error, np.zeros(len(answers), np.int64), range(len(answers)))
     for part in np.argsort(counts):
-        kept = [i for i in range(len(answers)) if counts[i] and i != part]
-        if counts[part] and kept:
-            fewer = _greedy(error, np.zeros(len(answers), np.int64), kept)
+        others = [i for i in range(len(answers)) if counts[i] and i != part]
+        if counts[part] and others:
+            fewer = _greedy(error, np.zeros(len(answers), np.int64), others)
             if fewer.any() and error(fewer) <= error(counts) + _WORTH * abs(error(counts)):
                 counts = fewer
     return np.asarray(counts / counts.sum(), np.float64)
@@ -76,28 +77,28 @@ def choose_weights(
 def _greedy(
     error: Callable[[npt.NDArray[np.int64]], float], counts: npt.NDArray[np.int64], parts: Sequence[int]
 ) -> npt.NDArray[np.int64]:
-    """Add one of the parts, each time the one that helps most; the best of all states on the way."""
+    """Add parts one at a time, each time the one that helps most; returns the best counts on the way."""
     best, least = counts, np.inf
     for _ in range(_STEPS):
-        tried = []
+        candidates = []
         for part in parts:
             more = counts.copy()
             more[part] += 1
-            tried.append((error(more), more))
-        found, counts = min(tried, key=lambda pair: pair[0])
-        if found < least:
-            best, least = counts, found
+            candidates.append((error(more), more))
+        value, counts = min(candidates, key=lambda pair: pair[0])
+        if value < least:
+            best, least = counts, value
     return best
 
 
-def errors_of(found: Outputs, y: Float64, config: TrainConfig) -> Float64:
+def errors_of(outputs: Outputs, y: Float64, config: TrainConfig) -> Float64:
     """Error of each row by the objective's own measure, (n_samples,): likelihood, pinball loss, or its metric."""
     kind = KINDS[config.objective]
-    judged = None if kind.judged is None else kind.judged(found, y, config)
+    judged = None if kind.judged is None else kind.judged(outputs, y, config)
     if judged is not None:
         return judged
     scale = np.maximum(y.std(axis=0), np.finfo(float).tiny)
-    errors = kind.errors(y, found.value.astype(np.float64), config)
+    errors = kind.errors(y, outputs.value.astype(np.float64), config)
     # Targets of different units count alike.
     unit = scale**2 if kind.metric == "rmse" else scale if kind.metric == "mae" else 1.0
     return np.asarray((errors / unit).mean(axis=1))

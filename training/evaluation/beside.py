@@ -20,7 +20,7 @@ import numpy.typing as npt
 from artifact.predictor import target_offsets
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
-from training.devices.backend import held_stderr
+from training.devices.backend import quiet_stderr
 from training.devices.threads import usable_cores
 from training.prepare.in_memory import Prepared, take
 from training.settings.config import TrainConfig
@@ -125,7 +125,7 @@ def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     # A terminal sends Ctrl-C to both processes: only this one reports it.
-    with held_stderr(), _own_path_first():
+    with quiet_stderr(), _own_path_first():
         pool = ProcessPoolExecutor(1, initializer=_end_with, initargs=(os.getpid(),))
         future: Future[Answers] = pool.submit(comparison.answers)
 

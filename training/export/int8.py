@@ -1,4 +1,4 @@
-"""Writes ``model.int8.onnx``, a copy of the network in 8-bit integers, and keeps it only where it answers as well."""
+"""Writes ``model.int8.onnx``, a copy of the network in 8-bit integers, and keeps it only if it answers as well."""
 
 from __future__ import annotations
 
@@ -17,37 +17,38 @@ from artifact.rows.encoding import Encoded
 from artifact.runtimes import OnnxRuntime
 from artifact.runtimes.chunks import chunks
 
-# In standard deviations of a target, at the worst of the golden rows; usual rows differ by a tenth of it. A served
-# version is held to it. At export a fifth of it is kept in hand, for a processor that rounds an activation otherwise.
+# The largest difference at a golden row, in standard deviations of a target; usual rows differ by a tenth of it.
+# Loading a version checks it. The export allows a fifth less, for a processor that rounds an activation differently.
 TOLERANCE = 0.1
 _AT_EXPORT = 0.8 * TOLERANCE
 # The RMSE on the validation rows may be 1% above the network's.
 RMSE_LIMIT = 1.01
-# Products with a smaller weight cost less than turning their input into integers.
+# A product with a smaller weight costs less time than turning its input into integers.
 _LEAST_WIDTH = 64
 _ROWS_OF_RANGES = 4096
 _CHUNK = 256
 # Weights have 7 bits: processors without VNNI add two products in 16 bits, which 8 would overflow.
 _LARGEST_WEIGHT = 63
 _DOMAIN = "com.microsoft"
-# Names of weights, as training.export.onnx_graph gives them, that are of no hidden layer.
+# How the names of weights begin that belong to no hidden layer; training.export.onnx_graph gives them.
 _NO_LAYER = ("embedding", "head")
 
 
 def write_int8(
     folder: Path, predictor: Predictor, golden: Golden, ranges: Encoded, X: Encoded, y: npt.NDArray[np.float64]
 ) -> tuple[Int8 | None, str | None]:
-    """Write the copy beside ``model.onnx`` and keep it if it answers nearly as the network does.
+    """Write the copy beside ``model.onnx``, and keep it if its answers are near the network's.
 
     Args:
-        folder: of the version.
-        predictor: on the network itself.
+        folder: folder of the version.
+        predictor: predictor on the network itself.
         golden: its answers to the golden rows.
-        ranges: training rows, from which the range of every activation is taken, and from the golden rows.
+        ranges: training rows; these and the golden rows give the range of every activation.
         X, y: validation rows; float64 (n_samples, n_targets), offsets subtracted.
 
     Returns:
-        What the copy costs, None where it was not kept; then why not, one sentence for the manifest's notes.
+        The copy's errors, None where it was not kept; then a sentence for the manifest's notes that says why it was
+        not.
     """
     if not (folder / ONNX_MODEL).is_file():
         return None, f"{INT8_MODEL} was left out: the version has no {ONNX_MODEL}."
@@ -55,7 +56,7 @@ def write_int8(
     rows = [_first(ranges, _ROWS_OF_RANGES), predictor.encoder.encode_rows(golden.rows)]
     failed: tuple[float, float] | None = None
     for skip in itertools.count():
-        # Each try leaves one more of the first products as it is, until the rest is near enough or none is left.
+        # Each try leaves one more of the first products in float32, until the answers are near enough or none is left.
         if not quantise(folder / ONNX_MODEL, path, rows, skip=skip):
             break
         copy = Predictor(
@@ -78,17 +79,17 @@ def write_int8(
 
 
 def quantise(source: Path, target: Path, ranges: list[Encoded], *, skip: int = 0) -> bool:
-    """Put the products between hidden layers into 8-bit integers; False, and no file, where there is none.
+    """Put the products between hidden layers into 8-bit integers; False, and no file, where there are no such products.
 
     The range of every activation is fixed here and not taken from each batch: an answer must not depend on the rows
-    beside it. A weight's scale is of its output column in its network. The sums are exact and become float32 at once:
-    nothing else is rounded.
+    beside it. Each output column of each network has a scale for its weights. The sums are exact and become float32 at
+    once: nothing else is rounded.
 
     Args:
         source: a model of float32.
         target: file to write.
         ranges: encoded rows that show the range of every activation.
-        skip: how many of the first products stay as they are. Defaults to none.
+        skip: number of the first products that stay in float32. Defaults to 0.
 
     Raises:
         TruelineError: ONNX Runtime could not compute the model.
@@ -101,16 +102,16 @@ def quantise(source: Path, target: Path, ranges: list[Encoded], *, skip: int = 0
         return False
     weights = {w.name: onnx.numpy_helper.to_array(w) for w in model.graph.initializer}
     activations = sorted({node.input[0] for node in products})
-    found = dict(zip(activations, _activation_ranges(model, activations, ranges), strict=True))
+    activation_ranges = dict(zip(activations, _activation_ranges(model, activations, ranges), strict=True))
     nodes: list[Any] = []
     for node in model.graph.node:
-        nodes += _in_integers(model, node, found, weights) if node in products else [node]
+        nodes += _in_integers(model, node, activation_ranges, weights) if node in products else [node]
     used = {name for node in nodes for name in node.input}
-    kept = [w for w in model.graph.initializer if w.name in used]
+    initializers = [w for w in model.graph.initializer if w.name in used]
     del model.graph.node[:], model.graph.initializer[:]
     model.graph.node.extend(nodes)
-    model.graph.initializer.extend(kept)
-    # The product of integers with scales in one step is ONNX Runtime's own operation.
+    model.graph.initializer.extend(initializers)
+    # ONNX Runtime has an operation of its own for a product of integers with scales.
     if not any(opset.domain == _DOMAIN for opset in model.opset_import):
         model.opset_import.append(onnx.helper.make_opsetid(_DOMAIN, 1))
     onnx.save(model, target)
@@ -120,7 +121,7 @@ def quantise(source: Path, target: Path, ranges: list[Encoded], *, skip: int = 0
 def _in_integers(
     model: Any, node: Any, ranges: dict[str, tuple[float, float]], weights: dict[str, npt.NDArray[np.float32]]
 ) -> list[Any]:
-    """The nodes that take a product's place; their constants are added to the graph."""
+    """The nodes that replace a product; their constants are added to the graph."""
     import onnx
 
     activation, weight, output = node.input[0], weights[node.input[1]], node.output[0]
@@ -150,54 +151,54 @@ def _in_integers(
 
 
 def _activation_ranges(model: Any, names: list[str], ranges: list[Encoded]) -> list[tuple[float, float]]:
-    """Smallest and largest value of tensors of the graph over the rows; 0 always lies between."""
+    """The smallest and largest value of each tensor over the rows; 0 always lies between them."""
     import onnx
     import onnxruntime
 
-    shown = onnx.ModelProto()
-    shown.CopyFrom(model)
-    del shown.graph.output[:]
-    shown.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    del probe.graph.output[:]
+    probe.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
     try:
-        session = onnxruntime.InferenceSession(shown.SerializeToString(), providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
         inputs = [tensor.name for tensor in session.get_inputs()]
-        seen = [(0.0, 0.0)] * len(names)
+        extremes = [(0.0, 0.0)] * len(names)
         for rows in ranges:
             for few in chunks(len(rows), _CHUNK):
                 part = {name: getattr(rows, name)[few] for name in inputs}
                 values = session.run(names, part)
-                seen = [
+                extremes = [
                     (min(low, float(v.min())), max(high, float(v.max())))
-                    for (low, high), v in zip(seen, values, strict=True)
+                    for (low, high), v in zip(extremes, values, strict=True)
                 ]
     except Exception as error:  # its errors share no base below Exception
         raise TruelineError(f"Expected {ONNX_MODEL} to compute. Received: {error!r}.") from error
-    return seen
+    return extremes
 
 
 def hidden_products(model: Any) -> list[Any]:
-    """Nodes that multiply by a large constant weight what comes from another such product, in their order.
+    """Nodes that multiply an output of another such product by a large constant weight, in their order.
 
-    A weight is (width, units), or (n_networks, width, units); embeddings and heads say so in their name, or have a
-    fourth axis.
+    A weight is (width, units), or (n_networks, width, units). Embeddings and heads are left out, by their names or by
+    their fourth axis.
 
-    The first layer stays as it is: its input is features side by side, whose ranges differ, and it costs the most
-    accuracy and saves the least time.
+    The first layer stays in float32: its inputs are features of different ranges, so it would cost the most accuracy
+    and save the least time.
     """
     weights = {w.name: tuple(w.dims) for w in model.graph.initializer}
     behind: set[str] = set()
-    found = []
-    # Nodes of a graph stand in the order of computation, so what feeds a node is known when its turn comes.
+    nodes = []
+    # A graph's nodes are in the order of computation: a node comes after those that compute its inputs.
     for node in model.graph.node:
         name = next((name for name in node.input if name in weights), "")
         weight = () if name.startswith(_NO_LAYER) else weights.get(name, ())
         dense = node.op_type in ("MatMul", "Gemm") and len(weight) in (2, 3)
         follows = not behind.isdisjoint(node.input)
         if dense and follows and node.op_type == "MatMul" and min(weight[-2:]) >= _LEAST_WIDTH:
-            found.append(node)
+            nodes.append(node)
         if dense or follows:
             behind.update(node.output)
-    return found
+    return nodes
 
 
 def _first(X: Encoded, n_rows: int) -> Encoded:
@@ -205,7 +206,7 @@ def _first(X: Encoded, n_rows: int) -> Encoded:
 
 
 def _rmse_ratio(copy: Predictor, predictor: Predictor, X: Encoded, y: npt.NDArray[np.float64]) -> float:
-    """RMSE of the copy over the network's, of the worst target."""
+    """The copy's RMSE over the network's, for the worst target."""
     ours, theirs = (
         np.sqrt(np.mean(np.square(p.run(X.numeric, X.categorical).value - y), axis=0)) for p in (copy, predictor)
     )

@@ -1,4 +1,4 @@
-"""Writes ``model.keras`` and ``model.onnx``, and proves that they are one function."""
+"""Writes ``model.keras`` and ``model.onnx``, and checks that both give the same answers."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from training.networks.model import feed
 
 logger = logging.getLogger(__name__)
 
-# Of a target's standard deviation; float32 itself resolves an answer to 8 units in the last place at best.
+# Allowed difference as a share of a target's standard deviation; beside it, 8 units in the last place of float32.
 PARITY = 1e-5
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """The result of an export.
 
     Attributes:
-        runtime: on what serves: ``model.onnx``, or ``model.keras`` where there is no other.
-        note: why there is no ``model.onnx``, or None; for the manifest.
+        runtime: the runtime that serves: on ``model.onnx``, or on ``model.keras`` where that is the only file.
+        note: a sentence for the manifest on why there is no ``model.onnx``, or None.
     """
 
     runtime: Runtime
@@ -43,18 +43,18 @@ class Exported(NamedTuple):
 def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> Exported:
     """Write the model files into a version's folder.
 
-    A network with an operation that ONNX has no form of is stored without ``model.onnx``, for the Keras runtime.
+    A network with an operation that ONNX does not have is stored without ``model.onnx``, for the Keras runtime.
 
     Args:
-        model: as :func:`training.fit.fit` gives it.
-        folder: of the version.
+        model: a Keras model from :func:`training.fit.fit`.
+        folder: folder of the version.
         schema: gives the targets' standard deviations.
-        X: encoded rows, usual and unusual, on which both must agree.
+        X: encoded rows, usual and unusual, on which both files must agree.
 
     Raises:
         TruelineError: the two files answer differently.
     """
-    # Where it will be served: a GPU's sums differ in the last bits, and this is the least of all tolerances.
+    # On the CPU, where it will be served: a GPU's sums differ in the last bits, and no other tolerance is as small.
     with keras.device("cpu:0"):
         answers = model(feed(X, [t.name for t in model.inputs]), training=False)
     arrays = {name: np.asarray(keras.ops.convert_to_numpy(tensor)) for name, tensor in answers.items()}
@@ -79,7 +79,7 @@ def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> 
 
 
 def _lean(model: Any, folder: Path, schema: FeatureSchema, X: Encoded, expected: Outputs) -> Runtime | None:
-    """The graph of few operations, on any backend; None where a layer is not known or an answer differs."""
+    """A graph with few operations, for any backend; None where a layer is not known or an answer differs."""
     path = folder / ONNX_MODEL
     for exact in (False, True):
         try:
@@ -95,22 +95,23 @@ def _lean(model: Any, folder: Path, schema: FeatureSchema, X: Encoded, expected:
 
 
 def export_onnx(model: Any, path: Path) -> None:
-    """Convert a Keras model that was called before; needs the TensorFlow backend."""
+    """Convert a Keras model that has been called before; this needs the TensorFlow backend."""
     with warnings.catch_warnings():
-        # tf2onnx still looks for np.object, which NumPy 2 announces by a warning.
+        # tf2onnx still looks for np.object, about which NumPy 2 warns.
         warnings.simplefilter("ignore")
         model.export(path, format="onnx", verbose=False)
 
 
-def check_parity(expected: Outputs, found: Outputs, schema: FeatureSchema) -> None:
+def check_parity(expected: Outputs, actual: Outputs, schema: FeatureSchema) -> None:
     """Compare two runtimes' outputs.
 
     Raises:
-        TruelineError: they differ by more than 1e-5 of a target's standard deviation; spreads, of :func:`wide_scale`.
+        TruelineError: they differ by more than 1e-5 of a target's standard deviation, or for spreads of
+            :func:`wide_scale`.
     """
     std = np.array([t.std for t in schema.targets])
     for name, ours in expected._asdict().items():
-        theirs = getattr(found, name)
+        theirs = getattr(actual, name)
         if ours is None and theirs is None:
             continue
         if ours is None or theirs is None:
@@ -127,15 +128,15 @@ def check_parity(expected: Outputs, found: Outputs, schema: FeatureSchema) -> No
 
 
 def _export_elsewhere(folder: Path) -> None:
-    """Export in a process on TensorFlow: the other backends' own converters need it or PyTorch anyway."""
+    """Export in a process on TensorFlow: the converters of other backends need TensorFlow or PyTorch anyway."""
     command = [sys.executable, "-m", "training.export.models", str(folder.resolve())]
-    steering = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    environment = {**os.environ, **steering}
-    # From where this package is, so that a folder of the user with its name is not found before it.
+    settings = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    environment = {**os.environ, **settings}
+    # Run in this package's parent folder, so that a user's folder of the same name is not imported.
     home = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise TruelineError(f"Expected the export to ONNX to succeed. Received: {done.stderr.strip()[-500:]}")
+    process = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if process.returncode:
+        raise TruelineError(f"Expected the export to ONNX to succeed. Received: {process.stderr.strip()[-500:]}")
 
 
 def main(folder: str) -> None:

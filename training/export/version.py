@@ -36,7 +36,7 @@ from training.report.sample import values as answered
 from training.settings.config import TrainConfig
 from training.table.data import TableFacts
 from training.table.usual import golden_rows
-from training.transfer.told import sentence
+from training.transfer.sentence import sentence
 
 
 def store(
@@ -48,15 +48,15 @@ def store(
     measured: Measured,
     started: float,
 ) -> Manifest:
-    """Store a version; all of it or nothing.
+    """Store a version: all of its files, or none.
 
     Args:
-        registry: where to.
-        request: what was asked for.
-        table: what the lineage says of it.
-        prepared: its rows.
+        registry: the model store.
+        request: the request of this training.
+        table: the table's facts for the lineage.
+        prepared: rows and settings.
         fitted: the networks.
-        measured: what unseen rows showed.
+        measured: results on unseen rows.
         started: ``time.perf_counter()`` when the work began.
 
     Raises:
@@ -95,7 +95,7 @@ def store(
         overview = overview_of(prepared, request, table.rows)
         manifest = write_report(folder / files.REPORT, manifest, predictor, prepared, fitted, measured, overview)
         sealed = manifest.write(folder)
-        # As the service will: checksums, schema, golden rows.
+        # Load it as the service will: with checksums, schema and golden rows.
         Predictor.load(folder, device="cpu")
         if sealed.int8 is not None:
             Predictor.load(folder, runtime="onnx-int8")
@@ -103,14 +103,14 @@ def store(
 
 
 def _keeping(config: TrainConfig) -> Iterator[str]:
-    """A note where the version holds rows of the table, which whoever has its files can read."""
+    """A note where the version stores rows of the table, which anyone with its files can read."""
     keeping = [name for name in config.mix or (config.required("model"),) if FAMILIES[name].keeps_rows]
     if keeping:
-        yield f"The version holds rows of the table, by which {', '.join(keeping)} answers: its files show them."
+        yield f"The version's files contain rows of the table, which {', '.join(keeping)} needs to answer."
 
 
 def _with_int8(folder: Path, predictor: Predictor, golden: Golden, prepared: Prepared) -> Manifest:
-    """Write the copy in 8-bit integers, if it may be kept; the manifest says what it costs or why there is none."""
+    """Write the copy in 8-bit integers; the manifest has its errors, or a note on why it was not kept."""
     X_train, _ = prepared.rows(prepared.plan.folds[0].train)
     X, y = prepared.rows(prepared.plan.folds[0].validation)
     int8, note = write_int8(folder, predictor, golden, X_train, X, y)
@@ -122,7 +122,7 @@ def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, gol
     schema = predictor.schema
     answers = predictor.golden(golden)
     X_train, _ = prepared.rows(prepared.plan.folds[0].train)
-    # Part by part: of a million rows at once the activations alone would be 20 GiB.
+    # In parts: for a million rows at once, activations alone would take 20 GiB.
     values = answered(predictor, X_train)
     for name, content in (
         (files.SCHEMA, schema),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.families.family import Family
-from training.families.given import Size
+from training.families.settings import Size
 from training.objectives.records import Records
 
 __all__ = ["FAMILIES", "Family", "Size", "models", "networks", "readers"]

@@ -1,4 +1,4 @@
-"""What a family of models is: one record, which everything that names, lists or asks about families reads."""
+"""The record of a family of models. All code that names or lists families, or asks about one, reads it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from training.families.given import Size
+from training.families.settings import Size
 
 if TYPE_CHECKING:
     from training.families.solvers.task import Solved, Solver, Task
@@ -21,9 +21,9 @@ class Effort:
     """Bounds of a family on the work that a preset asks for.
 
     Attributes:
-        least_batch: rows of a step at least.
-        most_passes: over the rows; None: the preset's.
-        most_repeats: of the cut into folds; None: the preset's.
+        least_batch: the fewest rows of a step.
+        most_passes: the most passes over the rows; None: the preset's.
+        most_repeats: the most repeats of the cut into folds; None: the preset's.
     """
 
     least_batch: int = 1
@@ -43,34 +43,34 @@ class Family:
         name: as ``--model`` takes it.
         summary: what it is, in a sentence or two; code marks are Markdown's.
         rank: place in lists, low first. Defaults to 100.
-        build: from inputs and resolved settings to the last hidden layer,
+                build: function from inputs and resolved settings to the last hidden layer,
             (n_networks, n_members * n_samples, width); None: it is no network.
-        solver: finds the weights of one layer of heads on the hidden layer exactly, in place of a loop over epochs;
-            the hidden layer then has no weights, numbers are standardised and categories one-hot. None: none does.
-        grow: makes a model of trees, which has a part in a mix and never stands alone; None: it is no such family.
+        solver: finds the exact weights of one layer of heads on the hidden layer, in place of a loop over epochs; the
+            hidden layer then has no weights, numbers are standardised and categories one-hot. None: no solver.
+        grow: function that grows a model of trees, which can only be part of a mix; None: it is no family of trees.
         trains: whether a loop over epochs can train it, where the solver does not solve for it.
         solves: the objectives that the solver takes.
-        mixes: whether it has a part in a mix, by objective; where not, a mix goes on without it.
+        mixes: function of the objective's name: whether it can be part of a mix; if not, a mix leaves it out.
         streams: whether it can be trained on a table that is streamed.
         starts: whether training it can start from an earlier version.
         keeps_rows: whether its model holds rows of the table; the manifest then says so.
-        squeeze: bound the scaled numbers softly, see :class:`artifact.layers.NumericPreprocessing`.
-        bounded: keep answers within the seen targets; a line is asked to go on.
+        squeeze: whether scaled numbers are bounded softly, see :class:`artifact.layers.NumericPreprocessing`.
+        bounded: whether answers stay within the range of the seen targets; a line may extrapolate.
         ntk: the heads' parametrisation, see :class:`artifact.layers.StackedDense`.
-        factor: of the learning rate, by a weight's path, ``layer/name``; None: 1.
-        defaults: settings that are the family's own, whatever the table.
-        sized: settings that depend on the table.
+        factor: factor of the learning rate by a weight's path, ``layer/name``; None: 1.
+        defaults: the family's own defaults of settings, for any table.
+        sized: function of the table's size: defaults that depend on it.
         effort: bounds on the work.
         settings: names of the settings that it reads and most others do not, see :func:`training.families.readers`.
-        shape: of its layers: settings of layers pass from a version to a start of another family of the same shape.
-            Defaults to a shape of its own.
+        shape: name for the shape of its layers. A start from a version of another family takes the version's settings
+            of layers where both have the same shape. Defaults to a shape of its own.
         line: what a sentence calls it in place of "network": ``ridge regression``; empty for a network.
         baseline: the simpler model that answers as it does, a name of :mod:`training.evaluation.baselines`, or empty.
-        like: scikit-learn's name of the same, in Markdown; empty where there is none.
-        chosen: what of it the folds choose, in Markdown; empty for nothing.
-        onnx: writers of layers of its own, by the layers' class names, see
-            :func:`training.export.onnx_graph.convert.write_onnx`: each is called with the graph, the layer and what
-            stands for its inputs.
+        like: the same model in scikit-learn, in Markdown; empty where there is none.
+        chosen: the settings that the folds choose, in Markdown; empty for none.
+        onnx: functions that write the family's own layers as ONNX, by the layers' class names, see
+            :func:`training.export.onnx_graph.convert.write_onnx`. Each is called with the graph, the layer and the ONNX
+            values of its inputs.
     """
 
     name: str
@@ -111,7 +111,7 @@ class Family:
         return self.alone and self.trains and not self.line
 
     def way(self, objective: str) -> Way | None:
-        """How it is fitted for an objective; None: it is not."""
+        """How it is fitted for an objective; None: it cannot be."""
         if self.grow is not None:
             return "grown"
         if objective in self.solves:
@@ -119,7 +119,7 @@ class Family:
         return "trained" if self.trains else None
 
     def is_solved(self, objective: str) -> bool:
-        """Whether its weights are solved for, so that epochs, starts and changed rows mean nothing to it."""
+        """Whether its weights are solved for: then it has no epochs, starts or augmentation."""
         return self.way(objective) == "solved"
 
     def can_stream(self, objective: str) -> bool:
@@ -131,11 +131,11 @@ class Family:
         return self.starts and self.way(objective) == "trained"
 
     def alike(self, other: Family) -> bool:
-        """Whether its layers are those of another family, but for how many there are."""
+        """Whether its layers are those of another family, but for their number."""
         return (self.shape or self.name) == (other.shape or other.name)
 
     def layers(self, inputs: Inputs, settings: Any) -> Any:
-        """What :attr:`build` gives.
+        """The last hidden layer, by :attr:`build`.
 
         Raises:
             TypeError: it is no network.
@@ -145,20 +145,20 @@ class Family:
         return self.build(inputs, settings)
 
     def grown(self, *rows: Any) -> Grown:
-        """What :attr:`grow` gives.
+        """Trees, by :attr:`grow`.
 
         Raises:
-            TypeError: it grows nothing.
+            TypeError: it is no family of trees.
         """
         if self.grow is None:
             raise TypeError(f"Expected a family that is grown. Received: {self.name}.")
         return self.grow(*rows)
 
     def solved(self, task: Task) -> list[Solved]:
-        """What :attr:`solver` gives.
+        """The solved networks, by :attr:`solver`.
 
         Raises:
-            TypeError: it has none.
+            TypeError: it has no solver.
         """
         if self.solver is None:
             raise TypeError(f"Expected a family with a solver. Received: {self.name}.")

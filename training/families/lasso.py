@@ -8,7 +8,7 @@ from training.families.solvers.task import Solved, Task
 
 
 def solve(task: Task) -> list[Solved]:
-    """As scikit-learn's Lasso, ``alpha`` chosen by the folds as LassoCV does where it is not set."""
+    """Solve as scikit-learn's Lasso; the folds choose ``alpha``, as in LassoCV, where it is not set."""
     return by_ratios(task, (1.0,))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.families.family import Family
-from training.families.given import Settings
+from training.families.settings import Settings
 from training.families.solvers.systems import Systems
 from training.families.solvers.task import Float64, Sentence, Solved, Solver, Task, choose
 
@@ -19,20 +19,20 @@ DEFAULTS: dict[str, Any] = {"hidden": (1,), "activation": "relu", "dropout": 0.0
 
 
 def line(name: str, summary: str, solver: Solver, **more: Any) -> Family:
-    """A family without a hidden layer, whose squared error is solved for."""
-    given: dict[str, Any] = {"build": build, "trains": False, "defaults": DEFAULTS, "shape": "line", **more}
-    return Family(name, summary, solver=solver, solves=("mse",), squeeze=False, bounded=False, **given)
+    """A family without a hidden layer; a solver minimises its squared error."""
+    fields: dict[str, Any] = {"build": build, "trains": False, "defaults": DEFAULTS, "shape": "line", **more}
+    return Family(name, summary, solver=solver, solves=("mse",), squeeze=False, bounded=False, **fields)
 
 
 def build(inputs: Inputs, config: Settings) -> Any:  # noqa: ARG001 - the families share a signature
-    """The scaled numbers, flags and categories straight into the heads."""
+    """Pass the scaled numbers, flags and categories straight to the heads."""
     from artifact.layers import JoinFeatures
 
     return JoinFeatures(inputs.networks, name="each_network")([inputs.joined()])
 
 
 def solve(task: Task) -> list[Solved]:
-    """As scikit-learn's LinearRegression; of collinear columns' weights, those of least norm."""
+    """Solve as scikit-learn's LinearRegression; collinear columns get the weights of least norm."""
 
     def path(systems: Systems) -> tuple[Float64, Sentence]:
         weights = np.stack([systems.least_squares(i) for i in range(len(systems))])
@@ -49,5 +49,5 @@ FAMILY = line(
     trains=True,
     line="linear model",
     baseline="glm",
-    like="`LinearRegression`; of collinear columns' weights those of least norm",
+    like="`LinearRegression`; collinear columns get the weights of least norm",
 )

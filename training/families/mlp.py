@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from training.families.family import Family
-from training.families.given import Settings, Size
+from training.families.settings import Settings, Size
 
 if TYPE_CHECKING:
     from training.networks.inputs import Inputs
 
-# Bins of all numbers together, and of each at least: the finer, the more a step costs, and the more of what only few
-# values share is learnt. So few numbers are all that a network has to tell rows apart: theirs are finer and wider.
+# Bins of all numbers together, and the fewest of each. With finer bins a step costs more, and the network learns more
+# of what only a few values share.
 _ALL_BINS, _LEAST_BINS = 640, 48
+# Where a table has at most this many numbers, they must tell all rows apart: their embeddings are finer and wider.
 _FEW_NUMBERS, _FEW_BINS, _FEW_DIM = 4, 256, 32
-# Dropout is of the repeats in turn: those that suit the table are served.
+# The repeats take the dropouts in turn, and the repeats that suit the table are served.
 DEFAULTS: dict[str, Any] = {
     "hidden": (128, 128),
     "activation": "silu",
@@ -25,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "row_weight": "spread",
     "dropout": (0.1, 0.0, 0.2),
 }
-# Few rows differ most in what suits them, and networks on them cost least: each repeat is another try.
+# Small tables differ most in the settings that suit them, and their networks cost least: each repeat tries others.
 _FEW: dict[str, Any] = {
     "embedding_activation": None,
     "embedding_bins": 32,
@@ -33,17 +34,17 @@ _FEW: dict[str, Any] = {
     "dropout": (0.1, 0.0, 0.1, 0.0),
     "learning_rate": (4e-3, 2e-2, 1e-2, 8e-3),
 }
-# Those rates suit up to so many numbers. A step moves what a unit adds up from all of them: beyond, rates fall as the
-# root of their number grows.
+# Those rates suit up to this many numbers. A unit adds up all numbers, so a step moves its sum more where there are
+# more: beyond, rates fall with the root of their count.
 _USUAL_NUMBERS = 32
-# What is fitted and answers soonest, up to many rows: the bins of small networks make one product with the first layer,
-# of all networks at once. Few numbers need more.
+# The settings that fit and answer fastest, up to many rows: bins and first layer are one product for all networks at
+# once, if these are small. Tables with few numbers need more.
 _QUICK: dict[str, Any] = {"hidden": (64, 32), "embedding_activation": None, "embedding_dim": 4, "embedding_bins": 40}
 SETTINGS = ("hidden", "activation", "initializer", "dropout", "embedding_bins", "embedding_dim", "embedding_activation")
 
 
 def build(inputs: Inputs, config: Settings) -> Any:
-    """Embed, then ``hidden`` dense layers with dropout; of several members, each on its own view of the features.
+    """Embed numbers, then apply ``hidden`` dense layers with dropout; several members scale the features differently.
 
     Returns:
         (n_networks, n_members * n_samples, width of the last layer).
@@ -73,7 +74,7 @@ def build(inputs: Inputs, config: Settings) -> Any:
 
 
 def by_size(size: Size) -> Mapping[str, Any]:
-    """Embeddings by the columns that share the work, and what few rows ask for."""
+    """Embeddings for the table's number of columns, and the settings for few rows."""
     return {**_embeddings(size.n_numeric), **(_of_few(size.n_numeric) if size.few else {})}
 
 
@@ -83,14 +84,14 @@ def _quick_or_by_size(size: Size) -> Mapping[str, Any]:
 
 
 def _embeddings(n_numeric: int) -> dict[str, int]:
-    """Bins and width of each number's embedding where ``n_numeric`` share the work; 0: not known."""
+    """Bins and width of each number's embedding, in a table of ``n_numeric`` numbers; 0: not known."""
     if 0 < n_numeric <= _FEW_NUMBERS:
         return {"embedding_bins": _FEW_BINS, "embedding_dim": _FEW_DIM}
     return {"embedding_bins": max(_LEAST_BINS, _ALL_BINS // n_numeric if n_numeric else 0)}
 
 
 def _of_few(n_numeric: int) -> dict[str, Any]:
-    """What few rows of ``n_numeric`` numbers ask for; 0: not known."""
+    """Settings for few rows of ``n_numeric`` numbers; 0: not known."""
     factor = math.sqrt(_USUAL_NUMBERS / max(_USUAL_NUMBERS, n_numeric))
     return {**_FEW, "learning_rate": tuple(float(f"{factor * rate:.2g}") for rate in _FEW["learning_rate"])}
 

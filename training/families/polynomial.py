@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from artifact.errors import DataError
 from training.families import linear, ridge
-from training.families.given import Settings
+from training.families.settings import Settings
 from training.families.solvers.task import Solved, Task
 
 if TYPE_CHECKING:
     from training.networks.inputs import Inputs
 
-# Beyond it the products of one table's rows alone take minutes.
+# With more columns, the products of a table's rows alone take minutes.
 MOST_COLUMNS = 1_000
 
 
 def build(inputs: Inputs, config: Settings) -> Any:
-    """All products of up to ``degree`` numbers, flags and categories, as many as there are.
+    """All products of up to ``degree`` numbers, flags and categories.
 
-    Where the categories would make too many, they stay as they are, and the numbers and flags are multiplied.
+    Where these are too many, only numbers and flags are multiplied, and the categories stay as they are.
 
     Raises:
         DataError: too many products of the numbers and flags alone.
@@ -40,7 +40,7 @@ def build(inputs: Inputs, config: Settings) -> Any:
 
 
 def solve(task: Task) -> list[Solved]:
-    """As scikit-learn's Ridge on PolynomialFeatures that are standardised once more."""
+    """Solve as scikit-learn's Ridge on PolynomialFeatures that are standardised once more."""
     return ridge.solve(task, standardised=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from training.families.family import Effort, Family
-from training.families.given import Settings
+from training.families.settings import Settings
 
 if TYPE_CHECKING:
     from training.networks.inputs import Inputs
@@ -20,7 +20,8 @@ _FACTORS = {
     "embedding_kernel": 0.1,
     "embedding_bias": 0.1,
 }
-# The paper has no spread. At its learning rate the logarithm would move by some units a step, and stay at its bound.
+# The paper has no spread. At its learning rate, the spread's logarithm would move by several units a step, and stay at
+# its bound.
 _SPREAD_FACTOR = 0.02
 
 
@@ -73,8 +74,8 @@ FAMILY = Family(
         "embedding_dim": 4,
         "clip_norm": 0.0,
     },
-    # Its own batch of few rows, and passes: beyond them it learns its rows by heart. One network of it is work enough
-    # for a fold.
+    # It has its own smallest batch and most passes: with more passes it learns its rows by heart. One network for each
+    # fold is work enough.
     effort=Effort(least_batch=128, most_passes=256, most_repeats=1),
     settings=("hidden", "activation", "dropout", "embedding_dim"),
 )

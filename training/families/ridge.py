@@ -8,15 +8,15 @@ from training.families.linear import line
 from training.families.solvers.systems import Systems
 from training.families.solvers.task import Float64, Sentence, Solved, Task, choose
 
-# From strong to weak, as the paths of lasso; of equal errors the stronger one is taken.
+# From strong to weak, as in the paths of lasso; of alphas with equal errors the strongest is taken.
 ALPHAS = np.logspace(5, -3, 33)
 
 
 def solve(task: Task, *, standardised: bool = False) -> list[Solved]:
-    """As scikit-learn's Ridge, ``alpha`` chosen by the folds where it is not set.
+    """Solve as scikit-learn's Ridge; the folds choose ``alpha`` where it is not set.
 
     Args:
-        task: to do.
+        task: the networks to solve for.
         standardised: see :func:`ridge_path`. Defaults to False.
     """
     alphas = ALPHAS if task.config.alpha is None else np.array([task.config.alpha])

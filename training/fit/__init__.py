@@ -1,1 +1,1 @@
-"""How any model is fitted: networks trained side by side, in steps and epochs; weights solved for; trees grown."""
+"""How a model is fitted: networks are trained side by side in epochs, weights are solved for, trees are grown."""

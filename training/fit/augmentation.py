@@ -15,9 +15,10 @@ from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from training.fit.population import Population
 from training.networks.inputs import Preprocessed
 
-# Equally likely shares that mixtures are drawn from, and draws behind each: a table works in XLA, a gamma does not.
+# Number of equally likely shares in a table, and of the Beta draws that each is the mean of. XLA can look up a table;
+# it cannot draw from a gamma distribution.
 _SHARES, _DRAWS_A_SHARE = 1024, 256
-# Near rows lie at most this share of a batch apart, in the order of their targets.
+# Near rows are at most this fraction (1 / 8) of a batch apart, in the order of their targets.
 _NEAR = 8
 
 
@@ -40,16 +41,17 @@ class Augmentation:
     """Changes the rows that train, and no others.
 
     **Mixup** (Zhang et al. 2018): a row becomes ``share`` of itself and ``1 - share`` of another row of its batch, in
-    its numbers, its targets and its weight, where ``share = max(s, 1 - s)``, ``s ~ Beta(alpha, alpha)``. Targets stay
-    within what each objective takes; the losses of rates and probabilities are linear in them, so that for these a
-    mixed target is exactly a mixture of two losses. What cannot be mixed comes from one of the two rows, from the other
-    with probability ``1 - share``: all codes and missing flags, and each number that one of the two lacks, for a row
-    with a flag and a value would be one that no request has. Weights count in the share: a row of weight 0 has none.
+    its numbers, its targets and its weight, where ``share = max(s, 1 - s)``, ``s ~ Beta(alpha, alpha)``. A mixed target
+    is one that the objective takes. The losses of rates and probabilities are linear in the target, so their mixed
+    target gives exactly the mixture of two losses. Some values cannot be mixed: codes, missing flags, and a number that
+    one of the two rows lacks, since no request has both a flag and a value. These come from one of the two rows, from
+    the other row with probability ``1 - share``. The share counts weights: a row of weight 0 has no part in a mixture.
 
-    With ``near`` the other row is one with a similar target (C-Mixup, Yao et al. 2022), by ranks in the batch rather
-    than by a kernel's width, which would need tuning; of several targets a random direction ranks. Without it any row.
+    With ``near`` the other row has a similar target (C-Mixup, Yao et al. 2022): one of a near rank in the batch, since
+    a kernel's width would need tuning. Several targets are ranked along a random direction. Without ``near`` the other
+    row is any row.
 
-    **Noise**: normal, added to the scaled numbers after mixing, but to no number that is missing.
+    **Noise**: normally distributed, added after mixing to each scaled number that is not missing.
 
     Args:
         noise: standard deviation for each network, 0 for none.
@@ -57,11 +59,11 @@ class Augmentation:
         near: mix rows with similar targets.
         n_numeric: scaled columns of the ``numeric`` input; the flags follow.
         flagged: the columns that have a flag, in the flags' order.
-        seed: of the draws, which are its own: a network without augmentation learns the same bits beside one with it,
-            where XLA compiles TensorFlow's steps the same but for rounding.
+        seed: seed of draws that nothing else uses. So a network without augmentation learns the same bits beside one
+            with it; where XLA compiles TensorFlow's steps, the same but for rounding.
 
     Attributes:
-        state: variables that the draws advance.
+        state: the variables that draws change.
     """
 
     def __init__(
@@ -82,13 +84,13 @@ class Augmentation:
         own, draws = np.random.SeedSequence([seed, *b"augment"]).generate_state(2)
         self._shares = np.concatenate([_shares(alpha, int(own)) for alpha in self._mixup])
         self._seed = keras.random.SeedGenerator(int(draws) % 2**31)
-        # The networks that are left of those that draws are made for; None: all.
-        self._n_drawn = len(self._mixup)
-        self._chosen: npt.NDArray[np.int32] | None = None
+        # Draws are made for as many networks as there were at first; these are the ones left. None: all.
+        self._n_at_first = len(self._mixup)
+        self._positions: npt.NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, population: Population, rows: Preprocessed) -> Self | None:
-        """What the networks of a population are given; None where nothing is asked for."""
+        """The augmentation of a population's networks; None where the settings name none."""
         config = population.config
         if not config.augment:
             return None
@@ -102,16 +104,16 @@ class Augmentation:
         )
 
     def some(self, networks: Sequence[int]) -> Self:
-        """The augmentation of some of the networks, with what would be drawn for them beside the others.
+        """The augmentation of some of the networks; their draws are the same as beside the others.
 
         Args:
-            networks: numbers of some of them.
+            networks: numbers of these networks.
         """
-        chosen = np.asarray(networks, np.int32)
+        numbers = np.asarray(networks, np.int32)
         part = copy.copy(self)
-        part._noise, part._mixup = self._noise[chosen], self._mixup[chosen]
-        part._shares = self._shares.reshape(-1, _SHARES)[chosen].ravel()
-        part._chosen = chosen if self._chosen is None else self._chosen[chosen]
+        part._noise, part._mixup = self._noise[numbers], self._mixup[numbers]
+        part._shares = self._shares.reshape(-1, _SHARES)[numbers].ravel()
+        part._positions = numbers if self._positions is None else self._positions[numbers]
         return part
 
     @property
@@ -119,7 +121,7 @@ class Augmentation:
         return [self._seed.state]
 
     def __call__(self, batch: Batch) -> Batch:
-        """The batch as the networks train on it; of networks without augmentation the same bits."""
+        """The batch that the networks train on; a network without augmentation gets the same bits."""
         if self._mixes:
             batch = self._mixed(batch)
         if self._adds:
@@ -128,7 +130,7 @@ class Augmentation:
 
     def _mixed(self, batch: Batch) -> Batch:
         shape = ops.shape(batch.y)[:2]
-        share = self._drawn_shares(shape)
+        share = self._draw_shares(shape)
         other = self._partner(batch.y) if self._near else None
         weight = batch.weight
         if weight is not None:
@@ -156,7 +158,7 @@ class Augmentation:
     def _noisy(self, batch: Batch) -> Batch:
         numeric, n = batch.features[NUMERIC_INPUT], self._n_numeric
         numbers = numeric[..., :n]
-        added = self._noise[:, None, None] * self._drawn(keras.random.normal, ops.shape(numbers))
+        added = self._noise[:, None, None] * self._draw(keras.random.normal, ops.shape(numbers))
         if len(self._column_of):
             added = ops.where(self._missing(numeric) > 0, 0.0, added)
         numbers = numbers + added
@@ -168,40 +170,40 @@ class Augmentation:
         """1 where a column is missing, (n_networks, n_samples, n_numeric)."""
         return ops.matmul(numeric[..., self._n_numeric :], self._column_of)
 
-    def _drawn(self, draw: Callable[..., Any], shape: Any) -> Any:
-        """Random numbers, (n_networks, ...): for all networks, of which those that there are take theirs."""
-        if self._chosen is None:
+    def _draw(self, draw: Callable[..., Any], shape: Any) -> Any:
+        """Random numbers, (n_networks, ...), drawn for all networks that there were; those left take theirs."""
+        if self._positions is None:
             return draw(shape, seed=self._seed)
-        return ops.take(draw((self._n_drawn, *shape[1:]), seed=self._seed), self._chosen, axis=0)
+        return ops.take(draw((self._n_at_first, *shape[1:]), seed=self._seed), self._positions, axis=0)
 
     def _uniform(self, shape: Any) -> Any:
-        return self._drawn(keras.random.uniform, shape)
+        return self._draw(keras.random.uniform, shape)
 
-    def _drawn_shares(self, shape: Any) -> Any:
+    def _draw_shares(self, shape: Any) -> Any:
         """The share of each row in its mixture, at least a half, (n_networks, n_samples)."""
         first = np.arange(len(self._mixup), dtype=np.int32)[:, None] * _SHARES
         at = ops.cast(self._uniform(shape) * _SHARES, "int32")
         return ops.take(ops.convert_to_tensor(self._shares), ops.minimum(at, _SHARES - 1) + first)
 
     def _partner(self, y: Any) -> Any:
-        """Which row each is mixed with, by number in the batch, int32 (n_networks, n_samples)."""
+        """The number in the batch of the row that each row is mixed with, int32 (n_networks, n_samples)."""
         networks, n = len(self._mixup), ops.shape(y)[1]
-        direction = self._drawn(keras.random.normal, (networks, 1, y.shape[-1]))
+        direction = self._draw(keras.random.normal, (networks, 1, y.shape[-1]))
         order = ops.cast(ops.argsort(ops.sum(y * direction, axis=-1), axis=1), "int32")
         rank = ops.cast(ops.argsort(order, axis=1), "int32")
         widest = ops.maximum(n // _NEAR, 1)
         draw = self._uniform(ops.shape(y)[:2]) * 2.0 - 1.0
         step = ops.cast(ops.ceil(ops.abs(draw) * ops.cast(widest, "float32")), "int32")
         step = ops.where(draw < 0, -step, step)
-        # Beyond an end of the order, the other way.
+        # A step beyond an end of the order goes the other way.
         step = ops.where((rank + step < 0) | (rank + step >= n), -step, step)
         return _of(order, ops.clip(rank + step, 0, n - 1))
 
 
 def _of(values: Any, rows: Any) -> Any:
-    """Other rows of each network's batch: those of the given numbers, or of None the next ones.
+    """Other rows of each network's batch: those numbered ``rows``; for None, the next row of each.
 
-    The order of the rows is drawn anew in each epoch, so that the next one is any.
+    The order of the rows is drawn anew in each epoch, so the next row is a random one.
     """
     if rows is None:
         return ops.roll(values, 1, axis=1)
@@ -215,6 +217,6 @@ def _shares(alpha: float, seed: int) -> npt.NDArray[np.float32]:
     """Equally likely shares of a row in its mixture, ascending, float32 (_SHARES,); all 1 for an ``alpha`` of 0."""
     if alpha == 0:
         return np.ones(_SHARES, np.float32)
-    drawn = np.random.default_rng(seed).beta(alpha, alpha, _SHARES * _DRAWS_A_SHARE)
-    larger = np.sort(np.maximum(drawn, 1.0 - drawn))
+    samples = np.random.default_rng(seed).beta(alpha, alpha, _SHARES * _DRAWS_A_SHARE)
+    larger = np.sort(np.maximum(samples, 1.0 - samples))
     return np.asarray(larger.reshape(_SHARES, _DRAWS_A_SHARE).mean(axis=1), np.float32)

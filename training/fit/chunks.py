@@ -21,18 +21,18 @@ Float64 = npt.NDArray[np.float64]
 
 
 class Chunks:
-    """Tables of one shape: the rows that choose the epoch, the same in each, then a chunk of those that train.
+    """Tables of one shape: each holds the rows that choose the epoch, then one chunk of the rows that train.
 
     Args:
         stream: all rows that train.
-        layer: what prepares numbers, or None without any.
+        layer: the layer that prepares numbers; None where the table has none.
         table: rows in memory, as the loop takes them.
-        validation: those that choose the epoch, indices into ``table``.
-        mean, std: of each target, float64 (n_targets,), offsets subtracted.
+        validation: the rows that choose the epoch, indices into ``table``.
+        mean, std: mean and deviation of each target, float64 (n_targets,), offsets subtracted.
 
     Attributes:
-        fold: rows of a table that train and that choose the epoch.
-        n_chunks: how many.
+        fold: the rows of a table that train, and those that choose the epoch.
+        n_chunks: number of chunks.
         first: the table of chunk 0.
     """
 
@@ -44,7 +44,7 @@ class Chunks:
         weight = None if table.weight is None else table.weight[validation]
         self._head = Table(features, table.y[validation], weight)
         self._sizes = stream.spool.sizes
-        # Of the smallest chunk: rows of the loop's table must be as many in each.
+        # Every chunk has at least the rows of the smallest one.
         head, fewest = len(validation), int(self._sizes.min())
         self.fold = Fold(np.arange(head, head + fewest, dtype=np.int64), np.arange(head, dtype=np.int64))
         self.n_chunks = stream.spool.n_chunks
@@ -61,7 +61,7 @@ class Chunks:
 
     @contextmanager
     def opened(self, orders: Iterator[int]) -> Iterator[Iterator[tuple[int, Table]]]:
-        """Tables in the order of chunks asked for, each read ahead by one; at most two are in memory with the loop's.
+        """Tables of the chunks in ``orders``. One is read ahead, so at most two are in memory beside the loop's own.
 
         Args:
             orders: numbers of chunks.
@@ -80,21 +80,21 @@ class Chunks:
             yield waiting[0], waiting[1].result()
 
     def _read(self, chunk: int) -> Table:
-        found = self._stream.spool.read(chunk)
+        part = self._stream.spool.read(chunk)
         features: dict[str, npt.NDArray[Any]] = {}
         if self._layer is not None:
             features[NUMERIC_INPUT] = self._whole(
-                self._head.features[NUMERIC_INPUT], scaled(self._layer, found.X.numeric)
+                self._head.features[NUMERIC_INPUT], scaled(self._layer, part.X.numeric)
             )
-        if found.X.categorical.shape[1]:
-            features[CATEGORICAL_INPUT] = self._whole(self._head.features[CATEGORICAL_INPUT], found.X.categorical)
-        y = ((found.y - self._stream.offsets - self._mean) / self._std).astype(np.float32)
+        if part.X.categorical.shape[1]:
+            features[CATEGORICAL_INPUT] = self._whole(self._head.features[CATEGORICAL_INPUT], part.X.categorical)
+        y = ((part.y - self._stream.offsets - self._mean) / self._std).astype(np.float32)
         weight = None
-        if found.weight is not None and self._head.weight is not None:
-            weight = self._whole(self._head.weight, (found.weight / self._stream.mean_weight).astype(np.float32))
+        if part.weight is not None and self._head.weight is not None:
+            weight = self._whole(self._head.weight, (part.weight / self._stream.mean_weight).astype(np.float32))
         return Table(features, self._whole(self._head.y, y), weight)
 
     def _whole(self, head: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The head and a chunk's rows, the last one again where the chunk is a row short."""
+        """The head, then a chunk's rows; the last row is repeated where the chunk is a row short."""
         short = self._stream.spool.chunk_rows - len(rows)
         return np.concatenate([head, rows, *([rows[-1:]] * short)])

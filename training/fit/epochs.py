@@ -1,4 +1,4 @@
-"""The epochs of one fit: which of them each network keeps is decided by rows that it has not seen."""
+"""The epochs of one fit: each network keeps the weights of its best epoch, which unseen rows choose."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from training.table.split import Indices
 
 Float32 = npt.NDArray[np.float32]
 Progress = Callable[[int, int, float], None]
-# Asked after each judged epoch but the last with its number and the error of each network on its own validation rows,
-# float64 (n_networks,), NaN where one was dropped before or has diverged. It says which go on, bool (n_networks,).
+# Called after each judged epoch but the last, with the epoch's number and each network's error on its own validation
+# rows, float64 (n_networks,), NaN where a network was dropped before or has diverged. Returns which networks go on,
+# bool (n_networks,).
 Review = Callable[[int, npt.NDArray[np.float64]], npt.NDArray[np.bool_]]
-# Row numbers of one compiled call; more of them save nothing measurable.
+# Row numbers in one compiled call; more of them save no measurable time.
 _INDICES_A_CALL = 2_000_000
 
 
 class DivergedError(TruelineError):
-    """Training whose loss was not a number.
+    """The loss of a training was not a number.
 
     Args:
-        epoch: the 1-based one in which it happened.
+        epoch: number of the epoch in which it happened, from 1.
     """
 
     def __init__(self, epoch: int) -> None:
@@ -44,9 +45,9 @@ class Limits(NamedTuple):
     """How long a run may be.
 
     Attributes:
-        epochs: at most.
+        epochs: the most epochs.
         patience: epochs without a better error before stopping.
-        steps: of each network.
+        steps: the steps of each network.
     """
 
     epochs: int
@@ -57,22 +58,23 @@ class Limits(NamedTuple):
 class Epochs:
     """Runs epochs and keeps the best weights of each network.
 
-    A review may drop networks after an epoch while the others go on. Those that are dropped take steps, whose results
-    nobody asks for, until half of the loop's networks are gone: then the others go on in a loop of their own. So a run
-    is compiled anew at most as often as its networks can be halved.
+    A review may drop networks after an epoch while the others go on. Dropped networks still take steps, whose results
+    are not used, until half of the loop's networks are dropped. Then the others go on in a loop of their own. So a run
+    is compiled again at most as often as its networks can be halved.
 
     Args:
         loop: takes the steps.
         judge: gives the errors by which an epoch is chosen.
         population: the networks of the loop.
         limits: how long the run may be.
-        has_start: whether the weights before the first epoch are some that may be kept, as epoch 0. Defaults to False.
+        has_start: whether the weights before the first epoch may be kept, as epoch 0. Defaults to False.
 
     Attributes:
-        best_epochs: int (n_networks,), the 1-based epoch whose weights each network has in the end.
-        networks: int64 (n_going,), numbers of those that go on, ascending.
-        history: ``train`` and ``validation`` error by epoch, means over the networks that go on as they are judged;
-            ``train_low``, ``train_high`` and so on: the least and the largest of a single network.
+        best_epochs: int64 (n_networks,), number, from 1, of the epoch whose weights each network has in the end.
+        networks: int64 (n_going,), numbers of the networks that go on, ascending.
+        history: errors by epoch. ``train`` is the mean over the networks that go on, ``validation`` the mean of the
+            errors that judge them; ``train_low``, ``train_high`` and so on are the least and the largest of a single
+            network.
     """
 
     def __init__(
@@ -88,16 +90,16 @@ class Epochs:
         self._best = np.full(n, np.inf)
         self._best_weights: list[npt.NDArray[Any]] = []
         self.history: dict[str, list[float]] = {"train": [], "validation": []}
-        # The loop may still hold some that do not go on.
+        # The loop may still hold networks that were dropped.
         self.networks = self._in_loop = np.arange(n)
 
     def to_the_end(self, progress: Progress | None, stop_at: int | None, review: Review | None = None) -> None:
-        """All epochs, or until none of the networks has become better for ``patience`` of them.
+        """Run all epochs, or stop when no network has become better for ``patience`` epochs.
 
         Args:
             progress: called after each epoch with epoch, epochs and the mean of the errors that judge it.
-            stop_at: keep the weights of this epoch, whatever the validation rows say; 0: those before the first.
-            review: see :data:`Review`; it is asked only where epochs are judged. Defaults to None.
+            stop_at: keep the weights of this epoch and ignore validation errors; 0: those before the first.
+            review: see :data:`Review`; it is called only where epochs are judged. Defaults to None.
 
         Raises:
             DivergedError: the loss or the validation error of a network that goes on was not a number.
@@ -132,7 +134,7 @@ class Epochs:
         return [values[self._places] for values in self._loop.weights()]
 
     def _one(self, epoch: int, review: Review | None, *, judged: bool) -> None:
-        """An epoch: its steps, then what became of the networks."""
+        """Run one epoch: take its steps, judge the networks, record their errors."""
         loss, error = self._epoch()[:, self._places]
         if review is None and not np.isfinite(loss).all():
             raise DivergedError(epoch)
@@ -142,17 +144,17 @@ class Epochs:
         with np.errstate(all="ignore" if review else None):
             errors = self._judge.errors(self.unseen())
         if review is not None and epoch < self._limits.epochs:
-            going = self._reviewed(review, epoch, errors.alone)
-            loss, error, errors = loss[going], error[going], Errors(errors.alone[going], errors.judged[going])
+            going = self._reviewed(review, epoch, errors.own)
+            loss, error, errors = loss[going], error[going], Errors(errors.own[going], errors.judged[going])
         if not (np.isfinite(loss).all() and np.isfinite(errors.judged).all()):
             raise DivergedError(epoch)
         self._record("train", error)
-        self._record("validation", errors.alone, float(errors.judged.mean()))
+        self._record("validation", errors.own, float(errors.judged.mean()))
         self._keep(epoch, errors.judged)
 
     @property
     def _places(self) -> npt.NDArray[np.int64]:
-        """Where the networks that go on stand in the loop."""
+        """Positions in the loop of the networks that go on."""
         return np.searchsorted(self._in_loop, self.networks)
 
     def _record(self, name: str, by_network: npt.NDArray[np.floating], mean: float | None = None) -> None:
@@ -164,18 +166,18 @@ class Epochs:
         """Take the steps of an epoch; mean loss and error of each network of the loop, (2, n_in_loop)."""
         steps = self._limits.steps
         rows = self._ordered([fold.train for fold in self._population.folds], steps.epoch)
-        return np.asarray(self._taken(rows) / steps.epoch, np.float32)
+        return np.asarray(self._take(rows) / steps.epoch, np.float32)
 
     def _ordered(self, rows: Sequence[Indices], steps: int) -> npt.NDArray[np.int32]:
         """Each network's rows in an order of its own, int32 (n_steps, n_in_loop, batch).
 
-        Orders are drawn for those too that are gone, so that the others' do not depend on them.
+        Dropped networks draw an order, too, so that the other networks' orders do not depend on them.
         """
         batch = self._limits.steps.batch
-        drawn = [self._rng.permutation(of_one)[: steps * batch].reshape(steps, batch) for of_one in rows]
-        return np.stack([drawn[i] for i in self._in_loop], axis=1).astype(np.int32)
+        orders = [self._rng.permutation(of_one)[: steps * batch].reshape(steps, batch) for of_one in rows]
+        return np.stack([orders[i] for i in self._in_loop], axis=1).astype(np.int32)
 
-    def _taken(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+    def _take(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
         """Take steps, (n_steps, n_in_loop, batch); the sums of loss and error over them, (2, n_in_loop)."""
         at_once = max(1, _INDICES_A_CALL // (rows.shape[1] * rows.shape[2]))
         parts = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
@@ -196,7 +198,7 @@ class Epochs:
             best[networks] = now[places]
 
     def _reviewed(self, review: Review, epoch: int, errors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Ask which networks go on, and go on with them; bool (n_going_before,), whether each still goes on."""
+        """Ask the review which networks go on, and drop the others; bool (n_going_before,), whether each goes on."""
         of_all = np.full(len(self._best), np.nan)
         of_all[self.networks] = errors
         answer = np.asarray(review(epoch, of_all), bool)
@@ -211,15 +213,15 @@ class Epochs:
         return going
 
     def _check(self, answer: npt.NDArray[np.bool_]) -> None:
-        """Refuse an answer of a review that nothing can go on with."""
+        """Raise a ValueError where a review drops all networks, or only some of those that answer together."""
         if not answer[self.networks].any():
             raise ValueError("Expected at least one network that goes on. Received: none.")
         goes_on: dict[tuple[int, int], bool] = {}
         for i in self.networks.tolist():
             network = self._population.networks[i]
-            cut = network.trial, network.repeat
-            if goes_on.setdefault(cut, bool(answer[i])) != answer[i]:
+            repeat = network.trial, network.repeat
+            if goes_on.setdefault(repeat, bool(answer[i])) != answer[i]:
                 raise ValueError(
                     "Expected the networks of one repeat to go on or to be dropped together, since their folds cover "
-                    f"the rows together. Received: some of repeat {cut[1]} of trial {cut[0]}."
+                    f"the rows together. Received: some of repeat {repeat[1]} of trial {repeat[0]}."
                 )

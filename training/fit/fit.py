@@ -1,4 +1,4 @@
-"""Fits networks side by side: the epoch of each chosen on rows it has not seen, its weights of that epoch kept."""
+"""Fits networks side by side. Rows that a network has not seen choose its best epoch; it keeps that epoch's weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from training.fit.population import Population
 from training.fit.repeats import choose_repeats
 from training.fit.streamed_epochs import StreamedEpochs
 from training.networks.model import Fitted, make_deterministic
-from training.objectives.kinds import told_in_unit
+from training.objectives.kinds import in_target_unit
 from training.prepare.in_memory import Prepared
 from training.settings.config import TrainConfig
 
@@ -42,23 +42,24 @@ def fit(
     """Fit the networks of a population, all in the same compiled steps.
 
     Args:
-        prepared: rows, their weights, a stream of more of them, and a version to start from.
+        prepared: rows and their weights, a stream of further rows, and a version to start from.
         population: the networks, with the settings that they share.
-        progress: called after each epoch with epoch, epochs and the validation error, as the objective shows it; of
-            one target in its unit, see :func:`training.objectives.kinds.told_in_unit`.
-        stop_at: take the weights of this epoch, whatever the validation rows say; 0: those of the start. Defaults to
+        progress: called after each epoch with the epoch, the number of epochs and the validation error that a person is
+            shown. With one target it has the target's unit, see :func:`training.objectives.kinds.in_target_unit`.
+        stop_at: take the weights of this epoch and ignore validation errors; 0: those of the start. Defaults to
             None.
         review: says after each epoch which networks go on, see :data:`training.fit.epochs.Review`. Defaults to None:
             all do.
 
     Returns:
-        The networks that went on to the end; of a single trial, those of the repeats that answer best together.
+        The networks that no review dropped. With a single trial, only those of the repeats whose joint answers are
+        best.
 
     Raises:
         DataError: the backend does not see the devices that the settings name.
         DivergedError: the loss was not a number.
-        DataError: nothing of the earlier version agrees.
-        ArtifactError: its network cannot be read.
+        DataError: nothing in the earlier version agrees with the new table.
+        ArtifactError: the earlier version's network cannot be read.
     """
     make_deterministic(population.config.seed)
     networks = Networks.of(prepared, np.unique(np.concatenate([fold.train for fold in population.folds])))
@@ -72,22 +73,22 @@ def fit(
     run.to_the_end(_as_shown(progress, networks), stop_at, review)
     going, outputs = run.networks.tolist(), run.unseen()
     survivors, unseen = population.some(going), [networks.in_units(answers) for answers in outputs]
-    # Places among the survivors; several trials do not answer together, and none of their networks is left out.
-    kept, effect = tuple(range(len(going))), None
+    # Positions among the survivors. The networks of several trials do not answer together: all of them are served.
+    served, effect = tuple(range(len(going))), None
     if stop_at is None and len(survivors.trials) == 1:
         repeats = choose_repeats(data.population.some(going), outputs, networks.objective, data.table)
-        kept = survivors.positions(repeats)
+        served = survivors.positions(repeats)
         effect = effect_of(survivors, unseen, prepared.y, repeats, prepared.weight)
-    if len(kept) < len(population):
-        core = _smaller(networks, survivors.some(kept), [values[list(kept)] for values in run.weights()])
+    if len(served) < len(population):
+        core = _smaller(networks, survivors.some(served), [values[list(served)] for values in run.weights()])
     return Fitted(
         model=networks.model(core),
         best_epochs=tuple(int(e) for e in run.best_epochs),
         epochs=len(run.history["train"]),
         history=run.history,
-        unseen=[unseen[i] for i in kept] if unseen else [],
+        unseen=[unseen[i] for i in served] if unseen else [],
         notes=(effect.sentence,) if effect else (),
-        networks=tuple(going[i] for i in kept) if len(kept) < len(population) else (),
+        networks=tuple(going[i] for i in served) if len(served) < len(population) else (),
         computed=problem.computed,
         init=init,
         augmentation=effect,
@@ -96,7 +97,7 @@ def fit(
 
 @dataclass(frozen=True, slots=True)
 class _Data:
-    """What a loop trains on: all rows at once, or chunk after chunk of them.
+    """The rows that a loop trains on: all at once, or one chunk after another.
 
     Attributes:
         table: all rows, or those of the first chunk.
@@ -118,7 +119,7 @@ class _Data:
         return cls(chunks.first, population.on(chunks.fold), chunks)
 
     def steps(self, stop_at: int | None) -> Steps:
-        """As many as the fold of the fewest rows has; each network takes as many."""
+        """Steps of each network: as many as the smallest fold has batches."""
         config = self.population.config
         fewest = min(len(fold.train) for fold in self.population.folds)
         batch = min(config.required("batch_size"), fewest)
@@ -126,7 +127,7 @@ class _Data:
         return Steps(batch, epoch, epoch * (stop_at or config.required("epochs")))
 
     def epochs(self, loop: Loop, judge: Judge, steps: Steps, *, has_start: bool) -> Epochs:
-        """The run of these rows."""
+        """The epochs of a run on these rows."""
         config = self.population.config
         limits = Limits(config.required("epochs"), config.required("patience"), steps)
         kind = Epochs if self.chunks is None else partial(StreamedEpochs, self.chunks)
@@ -134,7 +135,7 @@ class _Data:
 
 
 def _problem(networks: Networks, core: Any, data: _Data, steps: Steps) -> Problem:
-    """What the loop trains."""
+    """The problem that the loop trains."""
     config, objective, prepared = data.population.config, networks.objective, networks.prepared
     span = steps.epoch * config.required("epochs")
     factors = FAMILIES[config.required("model")].factor
@@ -153,7 +154,7 @@ def _problem(networks: Networks, core: Any, data: _Data, steps: Steps) -> Proble
 
 
 def _smaller(networks: Networks, population: Population, weights: list[npt.NDArray[Any]]) -> Any:
-    """A core of some of the networks, with their weights, each (n_networks, ...)."""
+    """A core of a part of the networks with these weights, each (n_networks, ...)."""
     core = networks.core(population)
     for variable, values in zip(core.trainable_variables, weights, strict=True):
         variable.assign(values)
@@ -161,22 +162,22 @@ def _smaller(networks: Networks, population: Population, weights: list[npt.NDArr
 
 
 def _as_shown(progress: Progress | None, networks: Networks) -> Progress | None:
-    """What is called after each epoch with the error that judges it, and tells it as a person is shown it."""
-    told = told_in_unit(progress, networks.prepared.objective, networks.std)
-    if told is None:
+    """A callback that takes the error that judges an epoch and passes on the error that a person is shown."""
+    in_unit = in_target_unit(progress, networks.prepared.objective, networks.std)
+    if in_unit is None:
         return None
-    shown = networks.objective.shown
-    return lambda epoch, epochs, error: told(epoch, epochs, shown(error))
+    convert = networks.objective.shown
+    return lambda epoch, epochs, error: in_unit(epoch, epochs, convert(error))
 
 
 def _penalty(config: TrainConfig, core: Any) -> Callable[[list[Any]], Any] | None:
-    """L1 and L2 norms of the kernels."""
+    """The penalty on the kernels' L1 and L2 norms, as a function of the trainable variables; None: no penalty."""
     if not (config.l1 or config.l2):
         return None
-    chosen = [i for i, v in enumerate(core.trainable_variables) if v.name == "kernel"]
+    positions = [i for i, v in enumerate(core.trainable_variables) if v.name == "kernel"]
 
     def penalty(variables: list[Any]) -> Any:
-        kernels = [variables[i] for i in chosen]
+        kernels = [variables[i] for i in positions]
         l1 = sum(keras.ops.sum(keras.ops.abs(k)) for k in kernels)
         l2 = sum(keras.ops.sum(keras.ops.square(k)) for k in kernels)
         return config.l1 * l1 + config.l2 * l2

@@ -1,4 +1,4 @@
-"""Fitter: what turns a prepared table into a fitted model. An ensemble is a model, so that it is fitted by one, too."""
+"""Fitter: turns a prepared table into a fitted model. An ensemble is a model as well, so it has a fitter, too."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Model:
     """A fitted model.
 
     Attributes:
-        prepared: what it was fitted on: the rows, the settings that were used and notes of how they came about.
+        prepared: the rows and settings that it was fitted on, and notes on how these came about.
         fitted: its networks or trees.
-        parts: what it is made of: of a mix its parts, of a student its teacher; empty for anything else.
-        shares: of each part of a mix, its weight, their sum 1; empty for anything else.
+        parts: the models that it is made of: the parts of a mix, the teacher of a student; empty for any other model.
+        shares: the weight of each part of a mix, with a sum of 1; empty for any other model.
     """
 
     prepared: Prepared
@@ -29,22 +29,22 @@ class Model:
 
     @property
     def family(self) -> str:
-        """Its name."""
+        """Name of the model's family."""
         return str(self.fitted.model.name)
 
 
 class Fitter(Protocol):
-    """Fits one kind of model: networks, a solved family, trees, a mix of such, or a student of any ensemble.
+    """Fits one kind of model: networks, a solved family, trees, a mix of these, or a student of any ensemble.
 
-    A fitter keeps nothing: all that a later step needs is in what :meth:`fit` returned.
+    A fitter has no state: a later step needs only what :meth:`fit` returned.
     """
 
     def fit(self, prepared: Prepared, observer: Observer) -> Model:
-        """Fit a model on the plan's rows, such that its plan can measure it.
+        """Fit a model on the rows that the plan lets train, so that the plan's other rows can measure it.
 
         Args:
             prepared: rows, plan and settings.
-            observer: hears of stages, epochs and what is worth a note.
+            observer: called with stages, epochs and notes.
 
         Raises:
             DataError: the table or the settings do not suit this kind of model.
@@ -55,15 +55,15 @@ class Fitter(Protocol):
         """Fit the same model once more, on all rows, after it was measured on held-out ones.
 
         Args:
-            model: what :meth:`fit` returned; what was chosen by rows that it had not seen stays chosen.
-            observer: hears of epochs and what is worth a note.
+            model: what :meth:`fit` returned; the number of epochs and the repeats that unseen rows chose stay.
+            observer: called with epochs and notes.
 
         Returns:
-            The new model with everything else as it was; the old model where the new one could not be fitted.
+            The model with new weights and all else unchanged; the old model where the new fit diverged.
         """
 
     def judging_answers(self, model: Model) -> Outputs:
-        """What it answers to the rows by which models are compared, see :func:`training.networks.unseen.judging_rows`.
+        """Answers to the rows by which models are compared, see :func:`training.networks.unseen.judging_rows`.
 
         Args:
             model: what :meth:`fit` returned.

@@ -22,11 +22,11 @@ from training.table.split import Indices
 
 
 def fitter_of(family: str, objective: str) -> Fitter:
-    """What fits a single family.
+    """The fitter of a single family.
 
     Args:
         family: its name.
-        objective: what is minimised; it says whether a family that can be solved for is.
+        objective: what is minimised; some families are solved for with one objective and trained with another.
     """
     way = FAMILIES[family].way(objective)
     if way == "grown":
@@ -40,8 +40,8 @@ class Solved:
     def fit(self, prepared: Prepared, observer: Observer) -> Model:
         """Solve for the weights of the plan's networks.
 
-        Repeats on held-out rows would be the same network again: one of them is enough. Their folds must not pass for
-        those of a cross-validation, whose networks are solved for on the others' validation rows.
+        With held-out rows each repeat would be the same network, so one is solved for. The solver would take the folds
+        of several repeats for those of a cross-validation.
         """
         plan = prepared.plan
         return Model(prepared, _solved(prepared, plan.folds if plan.parts is None else plan.first_cut, observer))
@@ -52,7 +52,7 @@ class Solved:
         return replace(model, fitted=replace(model.fitted, model=again.model))
 
     def judging_answers(self, model: Model) -> Outputs:
-        """Out of fold, or by the model to the validation rows."""
+        """Answers out of fold, or the model's answers to the validation rows."""
         return judging_answers(model.prepared, model.fitted)
 
 
@@ -67,20 +67,20 @@ class Grown:
     family: str
 
     def fit(self, prepared: Prepared, observer: Observer) -> Model:  # noqa: ARG002 - trees have no epochs
-        """Grow trees for the first cut of the plan; the model's are grown on all rows of the plan's networks."""
+        """Grow trees on each fold of the first repeat; the model's own grow on all rows, or on the part that trains."""
         plan, folds = prepared.plan, prepared.plan.first_cut
         trees = self._grow(prepared, folds, np.arange(len(prepared.y)) if plan.parts is None else folds[0].train)
         unseen = [Outputs(value) for value in trees.unseen]
         return Model(prepared, Fitted(trees.model, (), 0, {}, unseen, networks=tuple(range(len(folds)))))
 
     def refit(self, model: Model, observer: Observer) -> Model:  # noqa: ARG002 - trees have no epochs
-        """Grow as many trees once more, on all rows."""
+        """Grow the same number of trees again, on all rows."""
         prepared = model.prepared
         again = self._grow(prepared, prepared.plan.folds[:1], np.arange(len(prepared.y)))
         return replace(model, fitted=replace(model.fitted, model=again.model))
 
     def judging_answers(self, model: Model) -> Outputs:
-        """By the trees that did not see the rows; held-out rows are answered in the precision that trees grow in."""
+        """Answers by trees that did not see the rows; scikit-learn's trees, in its precision, answer held-out rows."""
         if model.prepared.plan.parts is not None:
             return model.fitted.unseen[0]
         return judging_answers(model.prepared, model.fitted)

@@ -1,4 +1,4 @@
-"""What each network's epoch is judged by: rows that it has not seen, but not those that measure it."""
+"""Judges the epochs of networks, by rows that a network has not seen and that do not measure it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Errors(NamedTuple):
     """Errors of one epoch.
 
     Attributes:
-        alone: float64 (n_networks,), each network's on its own validation rows.
-        judged: float64 (n_networks,), by which the epoch of each is chosen.
+        own: float64 (n_networks,), each network's error on its own validation rows.
+        judged: float64 (n_networks,), the errors that choose each network's epoch.
     """
 
-    alone: Float64
+    own: Float64
     judged: Float64
 
 
@@ -34,7 +34,7 @@ class Judge:
     """Judges the networks of a population, those of each trial together.
 
     Args:
-        population: the networks; of each trial all folds of some repeats.
+        population: the networks; each trial has all folds of some repeats.
         objective: gives the error.
         table: rows as the loss takes them.
     """
@@ -50,54 +50,54 @@ class Judge:
         return Judge(self._population.some(positions), self._objective, self._table)
 
     def errors(self, outputs: Sequence[Float32]) -> Errors:
-        """Errors of all networks; those that judge are those alone in a trial where one of these is not a number.
+        """Errors of all networks; in a trial with an error that is not a number, ``judged`` equals ``own``.
 
         Args:
-            outputs: of each network for its validation rows, (n_members, n_rows, n_outputs).
+            outputs: each network's outputs for its validation rows, (n_members, n_rows, n_outputs).
         """
-        alone, judged = np.zeros(len(outputs)), np.zeros(len(outputs))
+        own, judged = np.zeros(len(outputs)), np.zeros(len(outputs))
         for positions, trial in self._trials:
             of_trial = trial.errors([outputs[i] for i in positions])
-            alone[list(positions)], judged[list(positions)] = of_trial
-        return Errors(alone, judged)
+            own[list(positions)], judged[list(positions)] = of_trial
+        return Errors(own, judged)
 
 
 class _Trial:
     """Judges networks that will answer together.
 
-    What is served is the mean of all networks, so an epoch is judged by the error that their mean would have, which a
-    single network's error misses by far: networks that have learnt their rows by heart are bad alone and good together.
-    Where the folds are cut several times, every row has several answers of networks that did not see it. Their errors
-    alone and together give the part that averaging removes, and with it the error of as many networks as there are.
+    The mean of all networks is served, so the error of that mean judges an epoch. A single network's error is far from
+    it: networks that have learnt their rows by heart are bad alone and good together. Where the folds are cut several
+    times, several networks answer each row without having seen it. Their errors alone and together give the part of the
+    error that averaging removes, and so the error of the mean of all networks.
     """
 
     def __init__(self, population: Population, objective: Objective, table: Table) -> None:
         self._folds, self._repeats = population.folds, population.repeats
         self._objective, self._table = objective, table
-        # Without folds all networks have the same rows, and what is judged is what is served.
+        # Without folds all networks have the same validation rows: these judge the mean that is served.
         self._shared = all(fold.validation is self._folds[0].validation for fold in self._folds)
 
     def errors(self, outputs: Sequence[Float32]) -> Errors:
         """See :meth:`Judge.errors`."""
         pairs = zip(self._folds, outputs, strict=True)
-        alone: Float64 = np.array([self._score(fold.validation, answers) for fold, answers in pairs])
-        if len(alone) == 1 or not np.isfinite(alone).all():
-            return Errors(alone, alone)
-        return Errors(alone, self._judged(alone, outputs))
+        own: Float64 = np.array([self._score(fold.validation, answers) for fold, answers in pairs])
+        if len(own) == 1 or not np.isfinite(own).all():
+            return Errors(own, own)
+        return Errors(own, self._judged(own, outputs))
 
-    def _judged(self, alone: Float64, outputs: Sequence[Float32]) -> Float64:
-        """With several networks, rows that measure a network do not judge it: they would have chosen its weights."""
-        n = len(alone)
+    def _judged(self, own: Float64, outputs: Sequence[Float32]) -> Float64:
+        """Errors that judge several networks. A network's own validation rows measure it, so they do not judge it."""
+        n = len(own)
         if self._shared:
             return np.full(n, self._score(self._folds[0].validation, np.concatenate(outputs)), np.float64)
         sizes = np.array([len(fold.validation) for fold in self._folds], np.float64)
-        others: Float64 = (alone @ sizes - alone * sizes) / (sizes.sum() - sizes)
+        others: Float64 = (own @ sizes - own * sizes) / (sizes.sum() - sizes)
         if self._repeats < 2:
             return others
         together = self._together(outputs)
         if not self._objective.averages:
             return together
-        # The error of a mean of m networks is c + v / m; two of them tell c and v.
+        # The error of a mean of m networks is c + v / m; two such errors give c and v.
         removed = (others - together) / (1.0 - 1.0 / self._repeats)
         judged: Float64 = together - removed * (1.0 / self._repeats - 1.0 / n)
         return judged

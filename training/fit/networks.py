@@ -30,14 +30,14 @@ Float64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """What a population learns from, and what makes its networks.
+    """The rows that a population learns from, and the parts that its networks are built from.
 
     Attributes:
         prepared: rows and settings.
-        rows: prepared once, as the core takes them.
-        mean, std: of each target, float64 (n_targets,), offsets subtracted.
-        scaling: from the core's outputs to target units.
-        edges: bin edges of the numbers that keep those of an earlier version, by column.
+        rows: the rows, preprocessed once, as the core takes them.
+        mean, std: mean and deviation of each target, float64 (n_targets,), offsets subtracted.
+        scaling: the layer from the core's outputs to target units.
+        edges: bin edges that are kept from an earlier version, by column.
         start: the earlier version's network, or None.
     """
 
@@ -77,11 +77,11 @@ class Networks:
 
     @property
     def objective(self) -> Objective:
-        """What is minimised."""
+        """The objective that is minimised."""
         return objective_of(self.prepared.config)
 
     def core(self, population: Population) -> Any:
-        """A Keras model of the networks of a population, their weights as they are drawn."""
+        """A Keras model of a population's networks, with random weights."""
         config, n_targets = self.prepared.config, self.prepared.y.shape[1]
         family, networks = FAMILIES[config.required("model")], len(population)
         dropout = population.dropout
@@ -98,7 +98,7 @@ class Networks:
             What agreed and what starts anew; None without an earlier version.
 
         Raises:
-            DataError: nothing of the earlier version agrees.
+            DataError: nothing in the earlier version agrees with the new table.
         """
         if self.start is None:
             return None
@@ -116,14 +116,14 @@ class Networks:
         return in_units(self.scaling, outputs)
 
     def model(self, core: Any) -> Any:
-        """One Keras model from requests' rows to answers by all networks of a core."""
+        """One Keras model that takes a request's rows and answers by all networks of a core."""
         return whole(self.prepared.schema, self.rows, core, self.scaling)
 
 
 def _scaling(prepared: Prepared, y: Float64, mean: Float64, std: Float64) -> Any:
-    """From the networks' outputs to target units; a network's answers stay within ``y``, what it has seen."""
+    """The layer from outputs to target units; a network's answers stay within the range of the seen ``y``."""
     objective, family = objective_of(prepared.config), FAMILIES[prepared.config.required("model")]
-    # A line is asked to go on. An exponential that goes on is no line: rates stay within what was seen, too.
+    # A line may extrapolate. An exponential would grow too fast: rates stay within the seen range, too.
     bounded = family.bounded or objective.kind.link == "log"
     bounds = {"minimum": y.min(axis=0).tolist(), "maximum": y.max(axis=0).tolist()} if bounded else {}
     link: dict[str, Any] = {"link": objective.kind.link, "n_quantiles": objective.n_quantiles}

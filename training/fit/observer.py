@@ -1,4 +1,4 @@
-"""Who hears how a training goes."""
+"""Callbacks that hear how a training goes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from artifact.rows.schema import FeatureSchema
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Hears how the work goes: stages as they begin, what computes, each epoch, the schema when known, later notes."""
+    """Callbacks, each of which does nothing by default.
+
+    Attributes:
+        stage: called with a stage's name when it begins.
+        epoch: called after each epoch with the epoch, the number of epochs and the error.
+        schema: called once with the schema and the notes so far.
+        note: called with each later note.
+        devices: called with the devices that compute, in words.
+    """
 
     stage: Callable[[str], None] = lambda name: None  # noqa: ARG005
     epoch: Callable[[int, int, float], None] = lambda epoch, epochs, rmse: None  # noqa: ARG005

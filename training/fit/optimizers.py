@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules by the names of the field; a factor of the rate for each weight."""
+"""Optimisers and learning-rate schedules by their usual names; a factor of the rate for each weight."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def build_optimizer(
 
     Args:
         config: resolved.
-        n_steps: that the schedule spans.
-        factors: of the learning rate, by a weight's path, ``layer/name``. Defaults to 1 for every weight.
+        n_steps: steps that the schedule spans.
+        factors: factor of the learning rate by a weight's path, ``layer/name``. Defaults to 1 for every weight.
         rates: peak learning rate of each network. Defaults to the setting's for all.
         decays: weight decay of each network. Defaults to the setting's for all.
     """
@@ -48,7 +48,7 @@ def build_optimizer(
         "muon": (keras.optimizers.Muon, {"exclude_embeddings": False}),
     }
     kind, arguments = kinds[name]
-    # Adam's decay would be added to its gradient's scale; "adam" is AdamW without decay, as the field uses the names.
+    # As these names are commonly used, "adam" takes no weight decay and "adamw" does.
     each_decay = np.asarray([config.weight_decay or 0.0] if decays is None else decays, np.float32)
     decay = (config.weight_decay or 0.0) if decays is None else max(decays)
     if name != "adam" and decay:
@@ -67,15 +67,15 @@ def optimizer_of_some(optimizer: Any, networks: Sequence[int]) -> Any:
     """The same optimiser, not built yet, for some of the networks.
 
     Args:
-        optimizer: of all networks, Keras's or from :func:`build_optimizer`.
-        networks: numbers of some of them.
+        optimizer: that of all networks: one of Keras's, or from :func:`build_optimizer`.
+        networks: numbers of these networks.
     """
     part = type(optimizer).from_config(optimizer.get_config())
     if isinstance(optimizer, _Scaled):
-        chosen = list(networks)
+        numbers = list(networks)
         part.factors = optimizer.factors
-        part.shares = None if optimizer.shares is None else optimizer.shares[chosen]
-        part.decays = None if optimizer.decays is None else optimizer.decays[chosen]
+        part.shares = None if optimizer.shares is None else optimizer.shares[numbers]
+        part.decays = None if optimizer.decays is None else optimizer.decays[numbers]
         _spare_from_decay(part)
     return part
 
@@ -89,9 +89,9 @@ class _Scaled:
     """Mixed into a Keras optimiser: multiplies the learning rate by each weight's factor and each network's share.
 
     Attributes:
-        factors: of the learning rate, by a weight's path.
-        shares: of the learning rate, of each network, float32 (n_networks,); None: 1.
-        decays: of the weight decay, likewise.
+        factors: factor of the learning rate by a weight's path.
+        shares: each network's share of the learning rate, float32 (n_networks,); None: 1.
+        decays: each network's share of the weight decay, likewise.
     """
 
     factors: Callable[[str], float] | None = None
@@ -128,14 +128,14 @@ def _one(rate: float | tuple[float, ...]) -> float:
 
 @keras.saving.register_keras_serializable(package="trueline")
 class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate by the share ``t`` of the steps that is done, after a linear rise.
+    """Learning rate as a function of ``t``, the share of the steps that are done; it rises linearly at first.
 
     Args:
-        rate: the highest.
-        n_steps: that the schedule spans; later steps keep its end.
-        kind: ``constant``; ``linear`` to 0; ``cosine`` to 0; ``exponential`` to a hundredth; ``step``: a tenth of it
-            after half, another tenth after three quarters; ``coslog4``: ``(1 - cos(2 pi log2(1 + 15 t))) / 2``, four
-            cycles, each twice as long (RealMLP, Holzmueller et al. 2024).
+        rate: the highest learning rate.
+        n_steps: steps that the schedule spans; later steps keep its last rate.
+        kind: ``constant``; ``linear`` to 0; ``cosine`` to 0; ``exponential`` to a hundredth; ``step``: a tenth after
+            half of the steps, a hundredth after three quarters; ``coslog4``:
+            ``(1 - cos(2 pi log2(1 + 15 t))) / 2``, four cycles, each twice as long (RealMLP, Holzmueller et al. 2024).
         warmup: share of the steps over which the rate rises from 0.
     """
 
@@ -150,15 +150,15 @@ class RateSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         rising = max(1.0, self.warmup * self.n_steps)
-        done = ops.cast(step, "float32")
+        steps = ops.cast(step, "float32")
         t = (
-            ops.clip((done - rising) / max(1.0, self.n_steps - rising), 0.0, 1.0)
+            ops.clip((steps - rising) / max(1.0, self.n_steps - rising), 0.0, 1.0)
             if self.warmup
-            else done / self.n_steps
+            else steps / self.n_steps
         )
         factor = SCHEDULES[self.kind](ops.clip(t, 0.0, 1.0))
         if self.warmup:
-            factor = factor * ops.minimum(1.0, (done + 1.0) / rising)
+            factor = factor * ops.minimum(1.0, (steps + 1.0) / rising)
         return self.rate * factor
 
     def get_config(self) -> dict[str, Any]:

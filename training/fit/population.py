@@ -1,4 +1,4 @@
-"""The networks of one fit: what each of them is given, and what all of them share."""
+"""The networks of one fit: the settings of each, and the settings that all share."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from training.settings.augmentation import Kind, several
 from training.settings.config import TrainConfig
 from training.table.folds import Fold
 
-# What each network has for itself; amounts of augmentation are such settings, too, where they are asked for.
+# Settings that each network has for itself; the amounts of the augmentations that are set belong to them, too.
 _OF_EACH = ("learning_rate", "dropout", "weight_decay")
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSettings:
-    """What one network is given.
+    """The settings of one network.
 
     Attributes:
-        number: of the network in its trial; one that is trained once more keeps the number that it was measured under.
+        number: number of the network in its trial; a network that is trained once more keeps it.
         fold: rows that train it, and rows that choose its epoch.
-        repeat: which time of cutting the rows into folds its fold comes from.
-        learning_rate: peak.
+        repeat: number of the cut into folds that its fold comes from.
+        learning_rate: the highest.
         dropout: share of hidden units dropped in training.
-        weight_decay: decoupled.
-        noise: deviation of what is added to scaled numbers; 0: none.
+        weight_decay: decoupled weight decay.
+        noise: standard deviation of the noise on scaled numbers; 0: none.
         mixup: alpha of the mixtures' Beta distribution; 0: none.
-        trial: which settings of several that are tried it is one network of.
+        trial: number of its trial, where several settings are tried.
     """
 
     number: int
@@ -51,8 +51,7 @@ class Population:
     """Networks of one shape, which are trained side by side on a leading axis.
 
     Attributes:
-        networks: what each is given. Those of one trial stand together, in it those of one repeat, in the order of its
-            folds.
+        networks: the settings of each, ordered by trial, then by repeat, then by fold.
         config: resolved settings that all of them share: the shape, the optimiser, the epochs and the seed. One seed
             draws for all: weights, dropout and the order of rows are parts of draws for the whole population.
     """
@@ -62,7 +61,7 @@ class Population:
 
     @classmethod
     def of(cls, config: TrainConfig, folds: Sequence[Fold], repeats: int, trial: int = 0) -> Self:
-        """One network a fold; settings of several values are given to the repeats in turn, and nowhere else.
+        """One network a fold; if a setting has several values, the repeats take them in turn.
 
         Args:
             config: resolved settings, as a person writes them.
@@ -72,14 +71,14 @@ class Population:
         """
         per_cut = max(1, len(folds) // max(1, repeats))
 
-        def given(name: str, repeat: int) -> float:
+        def value_of(name: str, repeat: int) -> float:
             values = several(config.required(name))
             return float(values[repeat % len(values)])
 
         networks = []
         for i, fold in enumerate(folds):
             repeat = i // per_cut
-            settings = {name: given(name, repeat) for name in (*_OF_EACH, *config.augment)}
+            settings = {name: value_of(name, repeat) for name in (*_OF_EACH, *config.augment)}
             networks.append(NetworkSettings(i, fold, repeat, trial=trial, **settings))
         return cls(tuple(networks), config)
 
@@ -88,9 +87,9 @@ class Population:
         """The networks of several settings, those of one shape side by side.
 
         Args:
-            trials: resolved settings. They share a shape where they differ in nothing but what each network has for
+            trials: resolved settings. Trials have one shape if they differ only in settings that each network has for
                 itself: learning rate, dropout, weight decay, and amounts of the same augmentations.
-            folds, repeats: of each trial, see :meth:`of`.
+            folds, repeats: folds and repeats of each trial, see :meth:`of`.
 
         Returns:
             A population a shape, in the order in which the shapes first occur.
@@ -100,8 +99,10 @@ class Population:
             shape = config.model_dump_json(exclude={*_OF_EACH, *get_args(Kind)})
             shapes.setdefault(shape, []).append(cls.of(config, folds, repeats, trial))
         return [
-            replace(alike[0], networks=tuple(network for population in alike for network in population.networks))
-            for alike in shapes.values()
+            replace(
+                same_shape[0], networks=tuple(network for population in same_shape for network in population.networks)
+            )
+            for same_shape in shapes.values()
         ]
 
     def __len__(self) -> int:
@@ -119,7 +120,7 @@ class Population:
 
     @property
     def trials(self) -> list[tuple[int, ...]]:
-        """Where the networks of each trial stand."""
+        """Positions of each trial's networks."""
         numbers = dict.fromkeys(network.trial for network in self.networks)
         return [tuple(i for i, network in enumerate(self.networks) if network.trial == t) for t in numbers]
 
@@ -130,7 +131,7 @@ class Population:
 
     @property
     def learning_rates(self) -> list[float]:
-        """Peak of each network."""
+        """The highest learning rate of each network."""
         return [network.learning_rate for network in self.networks]
 
     @property
@@ -144,7 +145,7 @@ class Population:
         return tuple(network.number for network in self.networks)
 
     def positions(self, repeats: Sequence[int]) -> tuple[int, ...]:
-        """Where the networks of some repeats of a single trial stand, the repeats counted from 0."""
+        """Positions of the networks of some repeats, counted from 0, of a single trial."""
         per_cut = len(self) // self.repeats
         return tuple(i for cut in repeats for i in range(cut * per_cut, (cut + 1) * per_cut))
 
@@ -152,11 +153,11 @@ class Population:
         """Some of the networks.
 
         Args:
-            positions: of the networks here.
+            positions: their positions.
         """
         return replace(self, networks=tuple(self.networks[i] for i in positions))
 
     def on(self, fold: Fold) -> Self:
-        """The same networks on other rows, which are the same for all; each is a repeat of its own."""
+        """The same networks, all on the rows of one fold; each is a repeat of its own."""
         networks = (replace(network, fold=fold, repeat=i) for i, network in enumerate(self.networks))
         return replace(self, networks=tuple(networks))

@@ -13,18 +13,18 @@ from training.fit.population import Population
 from training.objectives.base import Objective
 from training.table.folds import Fold, left_out
 
-# More subsets than of so many repeats are searched one repeat at a time.
+# All subsets of up to this many repeats are compared; of more repeats, one at a time is dropped.
 _ALL_SUBSETS = 6
 
 
 def choose_repeats(
     population: Population, outputs: Sequence[npt.NDArray[np.float32]], objective: Objective, table: Table
 ) -> tuple[int, ...]:
-    """The repeats whose joint answers are best; repeats may differ in their settings, and some suit a table better.
+    """Choose the repeats whose joint answers are best: repeats may differ in settings, and some suit a table better.
 
     Args:
         population: the networks; its setting ``served_repeats`` is how many may be chosen.
-        outputs: of each network for its validation rows, (n_members, n_rows, n_outputs).
+        outputs: each network's outputs for its validation rows, (n_members, n_rows, n_outputs).
         objective: gives the error.
         table: rows as the loss takes them.
 
@@ -38,8 +38,8 @@ def choose_repeats(
     rows = left_out(folds, repeats)
     answers = joint(folds, repeats, outputs, len(y))
 
-    def error(chosen: tuple[int, ...]) -> float:
-        together = np.concatenate([answers[cut][:, rows] for cut in chosen])
+    def error(subset: tuple[int, ...]) -> float:
+        together = np.concatenate([answers[cut][:, rows] for cut in subset])
         return objective.score(y[rows], together, None if weight is None else weight[rows])
 
     if repeats <= _ALL_SUBSETS:
@@ -48,28 +48,28 @@ def choose_repeats(
             for size in range(min(repeats, most or repeats), 0, -1)
             for c in itertools.combinations(range(repeats), size)
         ]
-        # More networks come first: of equals they are taken.
+        # Larger subsets come first, so that of equal errors the larger one is taken.
         return min(subsets, key=error)
-    chosen = tuple(range(repeats))
-    while len(chosen) > 1:
-        fewer = [tuple(c for c in chosen if c != left) for left in chosen]
+    subset = tuple(range(repeats))
+    while len(subset) > 1:
+        fewer = [tuple(c for c in subset if c != dropped) for dropped in subset]
         best = min(fewer, key=error)
-        if error(best) >= error(chosen) and len(chosen) <= (most or repeats):
+        if error(best) >= error(subset) and len(subset) <= (most or repeats):
             break
-        chosen = best
-    return chosen
+        subset = best
+    return subset
 
 
 def joint(
     folds: Sequence[Fold], repeats: int, outputs: Sequence[npt.NDArray[np.float32]], n_rows: int
 ) -> npt.NDArray[np.float32]:
-    """What each repeat answers to the rows that its folds leave out; 0 for other rows.
+    """Each repeat's answers to the rows that its folds leave out; 0 for other rows.
 
     Args:
-        folds: of all networks, ``repeats`` times all folds.
-        repeats: how many.
-        outputs: of each network for its validation rows, (n_members, n_rows of its fold, n_outputs).
-        n_rows: of the table.
+        folds: the fold of each network, ``repeats`` times all folds.
+        repeats: number of repeats.
+        outputs: each network's outputs for its validation rows, (n_members, n_rows of its fold, n_outputs).
+        n_rows: rows of the table.
 
     Returns:
         float32 (repeats, n_members, n_rows, n_outputs).

@@ -17,10 +17,10 @@ from training.fit.population import Population
 
 
 class StreamedEpochs(Epochs):
-    """An epoch is all chunks, in another order each time, their rows in another order each time.
+    """Epochs over all chunks; each epoch takes the chunks, and the rows of each, in a new order.
 
     Args:
-        chunks: of the rows that train.
+        chunks: chunks of the rows that train.
         loop, judge, population, limits, has_start: as :class:`training.fit.epochs.Epochs` takes them.
     """
 
@@ -37,7 +37,7 @@ class StreamedEpochs(Epochs):
         super().__init__(loop, judge, population, limits, has_start=has_start)
         self._chunks = chunks
         self._tables: Iterator[tuple[int, Table]] = iter(())
-        # A generator of its own, for chunks are ordered ahead of the rows of the one that trains.
+        # A generator of its own: a chunk is chosen while the rows of the one before it are still being ordered.
         self._orders = np.random.default_rng([population.config.seed, 1])
         self._n_chunks = chunks.n_chunks
 
@@ -57,5 +57,5 @@ class StreamedEpochs(Epochs):
             self._loop.replace(table)
             rows = self._chunks.rows(chunk)
             steps = len(rows) // self._limits.steps.batch
-            total = total + self._taken(self._ordered([rows] * len(self._population), steps))
+            total = total + self._take(self._ordered([rows] * len(self._population), steps))
         return np.asarray(total / self._limits.steps.epoch, np.float32)

@@ -1,4 +1,4 @@
-"""The fitter of networks that are trained by epochs: once more at a lower learning rate where the loss is no number."""
+"""The fitter of networks that are trained by epochs; if the loss diverges, it retries at a lower learning rate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.networks.unseen import judging_answers, with_noise
 from training.prepare.in_memory import Prepared
 from training.settings.config import TrainConfig
 from training.table.folds import all_rows
-from training.transfer.told import sentence
+from training.transfer.sentence import sentence
 
 # The second try takes this share of the rate that diverged.
 FACTOR = 0.1
@@ -26,10 +26,10 @@ class Trained:
     """See :class:`training.fit.fitter.Fitter`."""
 
     def fit(self, prepared: Prepared, observer: Observer) -> Model:
-        """Fit the networks of the plan; where that diverges, once more at a tenth of the learning rate.
+        """Fit the networks of the plan; if the loss diverges, retry once at a tenth of the learning rate.
 
         Returns:
-            The networks; what they were fitted on has the learning rate that was used and a note of it.
+            The model; its settings have the learning rate that was used, and a note says why.
 
         Raises:
             TruelineError: it diverged both times.
@@ -43,22 +43,22 @@ class Trained:
         return model
 
     def refit(self, model: Model, observer: Observer) -> Model:
-        """Train once more on all rows for as many epochs; where that diverges, the network that was measured stays."""
+        """Train once more on all rows, for as many epochs; if that diverges, keep the networks that were measured."""
         prepared, fitted = model.prepared, model.fitted
         population = population_of(prepared)
         again = population.some(fitted.networks) if fitted.networks else population
         try:
             on_all = fit(prepared, again.on(all_rows(len(prepared.y))), observer.epoch, stop_at=fitted.best_epochs[0])
         except DivergedError as error:
-            kept = Retry(epoch=error.epoch, learning_rate=_rate(prepared.config), lower=None)
-            observer.note(kept.sentence)
-            return replace(model, prepared=prepared.noting(kept))
+            retry = Retry(epoch=error.epoch, learning_rate=_rate(prepared.config), lower=None)
+            observer.note(retry.sentence)
+            return replace(model, prepared=prepared.noting(retry))
         if fitted.noise is not None:
             fitted.noise.into(on_all.model.get_layer("target"))
         return replace(model, fitted=replace(fitted, model=on_all.model))
 
     def judging_answers(self, model: Model) -> Outputs:
-        """Out of fold, or by the model to the validation rows."""
+        """Answers out of fold, or the model's answers to the validation rows."""
         return judging_answers(model.prepared, model.fitted)
 
 
@@ -73,7 +73,7 @@ def _fit(prepared: Prepared, observer: Observer) -> Model:
 
 
 def _again(prepared: Prepared, observer: Observer, epoch: int) -> Model:
-    """Fit at a tenth of the learning rate that diverged in an epoch."""
+    """Fit at a tenth of the learning rate, after training diverged in ``epoch``."""
     rate = _rate(prepared.config)
     lower = FACTOR * rate
     retry = Retry(epoch=epoch, learning_rate=rate, lower=lower)

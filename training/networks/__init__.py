@@ -1,1 +1,1 @@
-"""What every network of Keras shares: its inputs, the fitted networks as one model, and what they answer."""
+"""The common parts of all Keras networks: their inputs, the fitted networks as one model, and their answers."""

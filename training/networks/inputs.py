@@ -1,4 +1,4 @@
-"""The networks' inputs, their preprocessing adapted to the rows of the table."""
+"""The networks' inputs, and preprocessing that is adapted to the rows of the table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK = 100_000
 
 
 def request_inputs(schema: FeatureSchema) -> dict[str, Any]:
-    """Keras inputs of a model that answers requests, by name: as :class:`Encoded` rows hold them, unscaled."""
+    """Keras inputs, by name, of a model that answers requests: unscaled values, as in :class:`Encoded`."""
     tensors: dict[str, Any] = {}
     if schema.numeric_columns:
         tensors[NUMERIC_INPUT] = keras.Input((len(schema.numeric_columns),), dtype="float32", name=NUMERIC_INPUT)
@@ -33,10 +33,10 @@ class Preprocessed:
     """Rows as the core of the networks takes them: prepared once, not at each step.
 
     Attributes:
-        layer: what prepared the numbers, part of the saved graph; None without numeric columns.
+        layer: the layer that prepared the numbers, a part of the saved graph; None without numeric columns.
         n_numeric: columns of numbers; the missing flags follow them.
         features: ``numeric`` float32 (n_samples, n_numeric + n_flags), scaled, and ``categorical`` int32
-            (n_samples, n_categorical), those that there are.
+            (n_samples, n_categorical); only the kinds of columns that the schema has.
     """
 
     layer: Any
@@ -59,10 +59,10 @@ class Preprocessed:
         Args:
             schema: gives the columns.
             X: encoded rows.
-            fitted_on: those from which medians, ranges and flags are taken.
+            fitted_on: int64, the rows that medians, ranges and flags are taken from.
             squeeze: see :class:`NumericPreprocessing`.
             standard: see :meth:`NumericPreprocessing.adapted`. Defaults to False.
-            keep: puts an earlier version's statistics in the adapted layer's place. Defaults to None.
+            keep: function from the adapted layer to one with an earlier version's statistics. Defaults to None.
         """
         features: dict[str, npt.NDArray[Any]] = {}
         layer = None
@@ -88,18 +88,18 @@ def scaled(layer: Any, numeric: npt.NDArray[np.float32]) -> npt.NDArray[np.float
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a family builds on; every tensor has the networks as its leading axis.
+    """The tensors that a family builds on; each has the networks as its leading axis.
 
     Attributes:
         tensors: the Keras inputs by name, only those that the schema has columns for.
         scaled: (n_networks or 1, n_samples, n_numeric) scaled numeric columns, or None.
         flags: (n_networks or 1, n_samples, n_flags) missing flags, or None.
         embedded: (n_networks, n_samples, width) embedded or one-hot categories, or None.
-        widths: of each categorical column's embedding.
+        widths: width of each categorical column's embedding.
         Z: the scaled numeric columns of the rows, for layers that adapt to them.
-        networks: how many side by side.
+        networks: number of networks side by side.
         dropout: share of hidden units that each network drops in training.
-        edges: bin edges of numeric columns that have them already, by column; the others' are fitted to ``Z``.
+        edges: bin edges that numeric columns keep from an earlier version, by column; the others' are fitted to ``Z``.
     """
 
     tensors: dict[str, Any]
@@ -128,11 +128,11 @@ class Inputs:
 
         Args:
             schema: gives the categories.
-            rows: prepared.
+            rows: the prepared rows.
             networks: how many side by side.
-            seed: of the layers' random draws.
-            dropout: of each network. Defaults to none.
-            one_hot: most one-hot columns of a category, see :class:`OneHot`; 0 embeds it instead. Defaults to 0.
+            seed: seed of the layers' random draws.
+            dropout: dropout of each network. Defaults to none.
+            one_hot: the most one-hot columns of a category, see :class:`OneHot`; 0: it is embedded. Defaults to 0.
             edges: see the class. Defaults to none.
         """
         tensors: dict[str, Any] = {}
@@ -169,7 +169,7 @@ class Inputs:
         return JoinFeatures(self.networks, name=name)(parts)
 
     def all_widths(self, numeric_dim: int = 1) -> list[int]:
-        """Columns of each feature in :meth:`joined`, where each number has ``numeric_dim``."""
+        """Number of columns of each feature in :meth:`joined`, where a number has ``numeric_dim`` columns."""
         flags = 0 if self.flags is None else int(self.flags.shape[-1])
         numbers = 0 if self.scaled is None else int(self.scaled.shape[-1])
         return [numeric_dim] * numbers + [1] * flags + list(self.widths)
@@ -178,7 +178,8 @@ class Inputs:
 def heads(hidden: Any, networks: int, members: int, n_values: int, n_spreads: int, *, ntk: bool = False) -> Any:
     """Values and log spreads, (n_networks * n_members, n_samples, n_values + n_spreads).
 
-    The spread's gradient stops at the hidden layer: it describes the values' errors and must not bend the values.
+    The spread's gradient stops at the hidden layer: the spread describes the values' errors and must not change the
+    values.
     """
     value = StackedHeads(networks, members, n_values, ntk=ntk, name="values")(hidden)
     if not n_spreads:

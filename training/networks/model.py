@@ -1,4 +1,4 @@
-"""What a fit gives: networks as one model, and how that is put together and asked."""
+"""The result of a fit: networks as one model, how it is put together, and how it answers."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class Fitted:
     """Fitted networks, trees or several of them together, as one model.
 
     Attributes:
-        model: Keras model, ``{"numeric", "categorical"}`` -> what :class:`TargetScaling` gives, in target units, by
-            all networks together.
-        best_epochs: of each network, the 1-based epoch whose weights it holds.
+        model: Keras model, ``{"numeric", "categorical"}`` -> outputs of :class:`TargetScaling`, the joint answers of
+            all networks in target units.
+        best_epochs: for each network the number, from 1, of the epoch whose weights it has.
         epochs: epochs that ran.
         history: training and validation error by epoch, in squared target deviations, means over the networks.
-        unseen: of each network, its answers to its validation rows, in target units, offsets subtracted.
-        notes: what was chosen or found, one sentence each, for the manifest.
-        facts: those of the notes that the manifest has as fields too.
+        unseen: each network's answers to its validation rows, in target units, offsets subtracted.
+        notes: sentences for the manifest, each on a choice or a finding.
+        facts: the notes that the manifest also has as fields.
         networks: numbers of the folds whose networks are in the model, and in ``unseen``; empty for all.
-        computed: what computed the weights; None: they were solved for.
+        computed: the backend and devices that computed the weights; None: they were solved for.
         init: what was taken from an earlier version, or None.
-        augmentation: what it was worth, or None where there was none to measure.
-        noise: how the variances of normal distributions were corrected, in the model and in what measures it; None:
-            they are as the networks give them.
+        augmentation: the measured effect of augmentation, or None where there was none.
+        noise: the correction of the variances of normal distributions, in the model and in the answers that measure it;
+            None: no correction.
     """
 
     model: Any
@@ -74,7 +74,7 @@ def make_deterministic(seed: int) -> None:
 
 
 def whole(schema: FeatureSchema, rows: Preprocessed, core: Any, scaling: TargetScaling) -> Any:
-    """From a request's rows to answers: preprocessing, the same rows to every network, their mean in target units."""
+    """One model from a request's rows to answers: preprocessing, every network, and their mean in target units."""
     tensors = request_inputs(schema)
     features = dict(tensors)
     if rows.layer is not None:
@@ -84,5 +84,5 @@ def whole(schema: FeatureSchema, rows: Preprocessed, core: Any, scaling: TargetS
 
 
 def in_units(scaling: TargetScaling, outputs: Float32) -> Outputs:
-    """What networks say, float32 (n_members, n_samples, n_outputs), as their joint answers in target units."""
+    """Outputs of networks, float32 (n_members, n_samples, n_outputs), as their joint answers in target units."""
     return Outputs(**{name: np.asarray(keras.ops.convert_to_numpy(t)) for name, t in scaling(outputs).items()})

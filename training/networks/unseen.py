@@ -1,4 +1,4 @@
-"""What fitted networks answer, above all to rows that they have not seen."""
+"""Answers of fitted networks, above all to rows that they have not seen."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from training.table.folds import Plan
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-# Rows that a model answers at once.
+# The most rows that a model answers at once.
 _CHUNK = 16_384
 
 
 class Rows(Protocol):
-    """Rows, their plan and what is minimised, as :class:`training.prepare.in_memory.Prepared` has them."""
+    """Rows, their plan and their objective, as :class:`training.prepare.in_memory.Prepared` has them."""
 
     @property
     def y(self) -> Float64:
@@ -37,7 +37,7 @@ class Rows(Protocol):
 
     @property
     def objective(self) -> str:
-        """Its name."""
+        """Name of the objective."""
 
     def weights(self, indices: Int64) -> Float64 | None:
         """The weights of some rows, float64 (n_rows,), or None where all are equal."""
@@ -64,7 +64,7 @@ def rows_of(outputs: Outputs, rows: Int64) -> Outputs:
 
 
 def judging_rows(prepared: Rows) -> Int64:
-    """The rows by which fitted models are compared before any row measures: all, out of fold, or the validation rows.
+    """The rows that compare fitted models before others measure: all rows, out of fold, or the validation rows.
 
     Returns:
         int64 (n_rows,), indices into the table.
@@ -74,7 +74,7 @@ def judging_rows(prepared: Rows) -> Int64:
 
 
 def judging_answers(prepared: Rows, fitted: Fitted) -> Outputs:
-    """What the networks answer to :func:`judging_rows`: each row is answered by those that did not train on it."""
+    """The networks' answers to :func:`judging_rows`; each row is answered by networks that did not train on it."""
     if prepared.plan.parts is None:
         return joint_unseen(prepared, fitted)
     X, _ = prepared.rows(judging_rows(prepared))
@@ -82,7 +82,7 @@ def judging_answers(prepared: Rows, fitted: Fitted) -> Outputs:
 
 
 def joint_unseen(prepared: Rows, fitted: Fitted) -> Outputs:
-    """Each row's answer by the networks that did not see it, one of each repeat, as the model joins its networks.
+    """Answers to each row by the networks that did not see it, one of each repeat, joined as in the model.
 
     Returns:
         float64 arrays (n_samples, ...), in target units, offsets subtracted.
@@ -109,7 +109,7 @@ def joint_unseen(prepared: Rows, fitted: Fitted) -> Outputs:
 
 
 def with_noise(prepared: Rows, fitted: Fitted) -> Fitted:
-    """The networks, variances of normal distributions corrected on rows that they have not seen."""
+    """The networks, with variances of normal distributions corrected on rows that they have not seen."""
     if KINDS[prepared.objective].link != "normal" or not fitted.unseen:
         return fitted
     rows = judging_rows(prepared)
@@ -121,7 +121,7 @@ def with_noise(prepared: Rows, fitted: Fitted) -> Fitted:
 
 
 def _corrected(prepared: Rows, error: Float64, variance: Float64) -> Float64:
-    """Each fold's variances as rows of the others correct them, (n_samples, n_targets)."""
+    """Variances, float64 (n_samples, n_targets), which are corrected for each fold on the rows of the others."""
     corrected, everything = np.zeros_like(variance), np.arange(len(variance))
     for fold in prepared.plan.first_cut:
         others = np.setdiff1d(everything, fold.validation)

@@ -1,4 +1,4 @@
-"""What is minimised, and what each objective asks of a target."""
+"""The objectives: what each minimises, and which targets it takes."""
 
 from __future__ import annotations
 

@@ -18,26 +18,26 @@ Loss = Callable[[Any, Any], Any]
 # The same in NumPy: targets (n_samples, n_targets) and outputs of one network (n_members, n_samples, n_outputs) ->
 # the error of each row by the members' joint answer, (n_samples,).
 Errors = Callable[[Array, Array], Array]
-# With the weights of the rows, or None, where what is served is corrected by all of them.
+# The same where answers are corrected on all rows before they are served; it also takes the rows' weights, or None.
 Corrected = Callable[[Array, Array, Array | None], Array]
 LOG_SPREAD = (-7.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What is minimised. Targets come less what :func:`training.objectives.kinds.scale_of` subtracts, and divided.
+    """An objective's functions. Targets come shifted and divided, see :func:`training.objectives.kinds.scale_of`.
 
     Attributes:
         kind: its record.
-        loss: of each answer, what is minimised.
-        error: of each answer, what a person is shown while it trains, in the unit of ``score``.
-        errors: of each row, by which the epoch is chosen.
-        outputs_a_target: values of each target. Defaults to 1.
+        loss: the loss of each answer, which is minimised.
+        error: the error of each answer that a person is shown in training, in the unit of ``score``.
+        errors: the error of each row, which chooses the epoch.
+        outputs_a_target: number of values of each target. Defaults to 1.
         has_spread: a log spread follows each value. Defaults to True.
-        n_quantiles: of each target. Defaults to 0.
+        n_quantiles: number of quantiles of each target. Defaults to 0.
         averages: whether the joint answer of m networks has an error of about c + v / m, as squared errors have. A
-            likelihood has not: that of a network which is sure of what is wrong has no bound. Defaults to True.
-        corrected: in place of ``errors``, those of answers as they will be served. Defaults to None.
+            likelihood has not: it has no bound where a network is sure of a wrong answer. Defaults to True.
+        corrected: used in place of ``errors`` where answers are corrected before they are served. Defaults to None.
     """
 
     kind: Kind
@@ -51,20 +51,20 @@ class Objective:
     corrected: Corrected | None = None
 
     def n_values(self, n_targets: int) -> int:
-        """Outputs that answer."""
+        """Number of outputs for the answers."""
         return n_targets * self.outputs_a_target
 
     def n_spreads(self, n_targets: int) -> int:
-        """Outputs for the answers' spreads."""
+        """Number of outputs for the answers' spreads."""
         return n_targets if self.has_spread else 0
 
     def score(self, y: Array, outputs: Array, weight: Array | None = None) -> float:
-        """Mean error of one network's rows, by which its epoch is chosen.
+        """Mean error of one network's rows, which chooses its epoch.
 
         Args:
             y: (n_samples, n_targets).
             outputs: (n_members, n_samples, n_outputs).
-            weight: (n_samples,), or None; weights of 0 throughout count as equal.
+            weight: (n_samples,), or None; if all are 0, they count as equal.
         """
         if weight is not None and not weight.any():
             weight = None
@@ -73,15 +73,15 @@ class Objective:
         return float(np.average(errors, weights=weight))
 
     def shown(self, score: float) -> float:
-        """A score as a person is shown it: of squared errors the root."""
+        """A score as a person is shown it: the root of squared errors."""
         return float(np.sqrt(max(score, 0.0))) if self.kind.shown == "RMSE" else score
 
 
 def laplace(residual: Any, log_spread: Any) -> Any:
-    """Likelihood of a spread ``s``: ``|y - value| / s + log s``, the value taken as given.
+    """Likelihood of a spread ``s``: ``|y - value| / s + log s``, where the value counts as a constant.
 
-    It is smallest where ``s`` is the mean absolute error as a function of the row, which is what conformal scores are
-    divided by (Lei et al. 2018).
+    It is smallest where ``s`` is the mean absolute error as a function of the row. Conformal scores are divided by that
+    error (Lei et al. 2018).
     """
     from keras import ops
 

@@ -1,4 +1,4 @@
-"""Amounts above 0, whose standard deviation grows as their mean."""
+"""Amounts above 0, whose standard deviation is in proportion to their mean."""
 
 from __future__ import annotations
 

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from artifact.manifest import Metrics
     from artifact.runtimes import Outputs
 
-# Of beta-NLL: 0 is the likelihood alone, 1 gives the mean the gradient of the squared error. Measured: decision 13.
+# The beta of beta-NLL: 0 is the likelihood alone, 1 gives the mean the gradient of the squared error. Measured:
+# decision 13.
 _BETA = 0.5
 
 
 def build(config: ObjectiveSettings) -> Objective:  # noqa: ARG001 - the objectives share a signature
-    """Negative log-likelihood, each row's times its own ``sigma ** (2 * beta)`` taken as given (Seitzer et al. 2022).
+    """Negative log-likelihood of each row, times its ``sigma ** (2 * beta)`` as a constant (Seitzer et al. 2022).
 
-    The likelihood alone lets a network give up on rows that are hard to predict: it widens their deviation, and with it
+    The likelihood alone lets a network give up on rows that are hard to predict: it widens their deviation, and then
     the gradient of their mean vanishes.
     """
     from keras import ops
@@ -46,13 +47,13 @@ def _nll(y: Any, outputs: Any) -> Any:
 
 
 def _mixture_nll(y: Array, outputs: Array) -> Array:
-    """Of the normal distribution with the mixture's mean and variance (Lakshminarayanan et al. 2017)."""
+    """Negative log-likelihood of a normal distribution with the mixture's moments (Lakshminarayanan et al. 2017)."""
     error, variance = _mixture(y, outputs)
     return _likelihood(error, variance)
 
 
 def _corrected_nll(y: Array, outputs: Array, weight: Array | None) -> Array:
-    """The same with the variance corrected, as what is served will be."""
+    """The same with corrected variances, as they will be served."""
     error, variance = _mixture(y, outputs)
     return _likelihood(error, Noise.fit(error, variance, weight).variance(variance))
 
@@ -67,7 +68,7 @@ def _likelihood(error: Array, variance: Array) -> Array:
 
 
 def judged(outputs: Outputs, y: Float64, settings: ObjectiveSettings) -> Float64 | None:  # noqa: ARG001
-    """Likelihood of each row, less its constant, the mean over the targets."""
+    """Negative log-likelihood of each row without its constant, the mean over the targets."""
     if outputs.spread is None:
         return None
     std = outputs.spread.astype(np.float64)
@@ -85,8 +86,8 @@ def of_outputs(y: Float64, outputs: Outputs, j: int, weight: Float64 | None, set
 
 KIND = Kind(
     name="gaussian",
-    answers="the mean, with a standard deviation for each row, by their likelihood; corrected by two numbers a target "
-    "on unseen rows ([decision 21](decisions/0021-corrected-variances.md))",
+    answers="the mean and a standard deviation for each row, fitted by their likelihood; two numbers a target correct "
+    "the deviations on unseen rows ([decision 21](decisions/0021-corrected-variances.md))",
     build=build,
     link="normal",
     metric="rmse",

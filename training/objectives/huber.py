@@ -12,7 +12,7 @@ from training.objectives.point import point
 
 
 class _Settings(Protocol):
-    """``huber_delta``: where the squares end and the line begins, in standard deviations of the target."""
+    """``huber_delta``: the largest error that is squared, in standard deviations of the target."""
 
     @property
     def huber_delta(self) -> float: ...
@@ -37,7 +37,7 @@ def build(config: _Settings) -> Objective:
 
 KIND = Kind(
     name="huber",
-    answers="between both: large errors count as they are, small ones squared",
+    answers="between mean and median: small errors count squared, large ones as they are",
     build=build,
     link="identity",
     metric="mae",

@@ -1,7 +1,7 @@
-"""What an objective is: one record, which everything that names, lists or asks about objectives reads.
+"""The record of an objective. All code that names or lists objectives, or asks about one, reads it.
 
-Neither this file nor those that declare objectives import Keras or scikit-learn before they are used: a wrong table or
-command is told at once.
+ This file and those that declare objectives import Keras and scikit-learn only when they are used, so that an error in
+a table or a command is reported at once.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Float64 = npt.NDArray[np.float64]
 
 
 class ObjectiveSettings(Protocol):
-    """What is read of :class:`training.settings.config.TrainConfig` whatever the objective.
+    """The settings that every objective reads from :class:`training.settings.config.TrainConfig`.
 
-    An objective that reads more says so in the settings that its own functions take.
+    An objective that reads more settings declares a protocol of its own for them.
 
     Attributes:
         objective: its name.
@@ -37,7 +37,7 @@ class Takes(NamedTuple):
     """Target values that an objective takes.
 
     Attributes:
-        words: for a sentence; empty for all.
+        words: the values in words, for a sentence; empty for all values.
         fits: which of the values it takes, float64 (n_samples,) -> bool (n_samples,).
     """
 
@@ -52,45 +52,45 @@ BINARY = Takes("0 or 1", lambda y: (y == 0) | (y == 1))
 
 
 def squared(y: Float64, value: Float64, settings: Any) -> Float64:  # noqa: ARG001 - the errors share a signature
-    """Error of each row whose mean's root is the RMSE."""
+    """Squared error of each row; the root of its mean is the RMSE."""
     return np.asarray(np.square(y - value))
 
 
 def absolute(y: Float64, value: Float64, settings: Any) -> Float64:  # noqa: ARG001
-    """Error of each row whose mean is the MAE."""
+    """Absolute error of each row; its mean is the MAE."""
     return np.asarray(np.abs(y - value))
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """An objective as the rest of training sees it.
+    """An objective, with all that the rest of training needs to know of it.
 
     Attributes:
         name: as ``--objective`` takes it.
         answers: what an answer is, in Markdown: ``the mean``.
-        build: from resolved settings to the :class:`training.objectives.base.Objective`; it may import Keras.
-        link: of :class:`artifact.layers.TargetScaling`.
+        build: function from resolved settings to the :class:`training.objectives.base.Objective`; it may import Keras.
+        link: the link of :class:`artifact.layers.TargetScaling`.
         metric: the error by which networks and baselines are compared, by its name among the metrics.
-        plain: the same in a sentence.
-        shown: what is shown of each epoch, in words; a square root where it ends in ``RMSE``.
+        plain: the same error in a sentence.
+        shown: the error that is shown after each epoch, in words; for ``RMSE`` the root is taken.
         rank: place in lists, low first. Defaults to 100.
-        takes: target values it takes. Defaults to all.
-        support: what values can be, or None for no end.
-        plain_scale: targets are only divided by a scale, their zero stays: rates and 0/1. The line among the baselines
-            is then :attr:`line`.
-        in_unit: what is shown of each epoch is in the target's unit once it is multiplied by the target's scale.
+        takes: the target values that it takes. Defaults to all.
+        support: the least and the largest possible answer; None: no bound.
+        plain_scale: whether targets are only divided by a scale, so that 0 stays 0: rates and 0/1. The line among the
+            baselines is then :attr:`line`.
+        in_unit: whether the shown error, times the target's scale, is in the target's unit.
         settings: names of the settings that say what an answer means, which a start from an earlier version keeps.
-        row_errors: from what came true, a model's values and the settings, to the error of each value, whose mean
-            is the metric, for ``rmse`` its square. Defaults to that of ``rmse`` or ``mae``.
+        row_errors: function of the true values, a model's values and the settings: the error of each value. Its mean is
+            the metric, or for ``rmse`` the metric's square. Defaults to that of ``rmse`` or ``mae``.
         boosting: the loss of scikit-learn's boosted trees that is nearest; ``log_loss`` is a classifier's. Defaults to
             that of the metric.
         line: makes scikit-learn's generalised linear model of the same objective from the settings.
-        of_values: metrics of any model that answers with a value, beside the one that compares: from what came true,
-            the values and weights (or None), float64 (n_samples,) each.
-        of_outputs: metrics of a network, which says more than values: from what came true less the offset, float64
-            (n_samples,), its outputs, the target's number, weights (or None) and settings.
-        judged: error of each row by all that a network says, (n_samples,): from outputs, what came true, float64
-            (n_samples, n_targets), and settings; None where the outputs lack it. Defaults to the metric's.
+        of_values: further metrics of any model that answers with a value: function of the true values, the answers and
+            weights (or None), float64 (n_samples,) each.
+        of_outputs: further metrics of a network, which has more outputs than values: function of the true values less
+            the offset, float64 (n_samples,), its outputs, the target's number, weights (or None) and settings.
+        judged: error of each row by all outputs of a network, (n_samples,): function of outputs, true values, float64
+            (n_samples, n_targets), and settings; None where the outputs lack what it needs. Defaults to the metric's.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The objectives by name, and what they ask of a target. No Keras here: a wrong table is told at once."""
+"""The objectives by name, and the targets that they take. Nothing imports Keras: wrong tables are reported at once."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def meaning() -> tuple[str, ...]:
     return ("objective", *dict.fromkeys(name for kind in KINDS.values() for name in kind.settings))
 
 
-def told_in_unit(
+def in_target_unit(
     progress: Callable[[int, int, float], None] | None, objective: str, scale: Float64
 ) -> Callable[[int, int, float], None] | None:
-    """What is called after each epoch, so that it is told the error of one target in the target's unit.
+    """A callback that converts the error of a single target to its unit, and passes it on to ``progress``.
 
     Args:
         progress: as :func:`training.fit.fit` takes it.
         objective: its name.
-        scale: float64 (n_targets,), what divided the targets before they were learnt.
+        scale: float64 (n_targets,), the divisors of the targets before they were learnt.
     """
     if progress is None or not KINDS[objective].in_unit or len(scale) != 1:
         return progress
-    told, factor = progress, float(scale[0])
-    return lambda epoch, epochs, error: told(epoch, epochs, error * factor)
+    report, factor = progress, float(scale[0])
+    return lambda epoch, epochs, error: report(epoch, epochs, error * factor)
 
 
 def check_target(objective: str, name: str, y: Float64) -> None:
@@ -41,7 +41,7 @@ def check_target(objective: str, name: str, y: Float64) -> None:
 
     Args:
         objective: its name.
-        name: of the target.
+        name: name of the target.
         y: float64 (n_samples,), its values.
 
     Raises:
@@ -60,7 +60,7 @@ def takes(objective: str, y: Float64) -> npt.NDArray[np.bool_]:
 
 
 def needs_more_than_zeros(objective: str) -> bool:
-    """Whether a target of zeros alone, each of which the objective takes, has no answer: a rate of 0."""
+    """Whether the objective takes a 0 but no target of zeros alone, whose rate would be 0."""
     return KINDS[objective].takes is NOT_NEGATIVE
 
 
@@ -70,7 +70,7 @@ def only_zeros(name: str, n_rows: int) -> DataError:
 
 
 def refused_target(objective: str, name: str, first: float, count: int, n_rows: int) -> DataError:
-    """The error about values that the objective does not take, of which ``first`` is one of ``count``."""
+    """The error about values that the objective does not take: ``count`` values, the first of which is ``first``."""
     return DataError(
         f"Expected '{name}' to be {KINDS[objective].takes.words} in each row for objective '{objective}'. "
         f"Received: {first:g}, in {count} of {n_rows} rows. "
@@ -79,9 +79,9 @@ def refused_target(objective: str, name: str, first: float, count: int, n_rows: 
 
 
 def scale_of(objective: str, y: Float64, weight: Float64 | None) -> tuple[Float64, Float64]:
-    """What is subtracted from and what divides each target before it is learnt, each float64 (n_targets,).
+    """Shift and divisor of each target before it is learnt, each float64 (n_targets,).
 
-    Mean and standard deviation; of rates 0 and the mean, of probabilities 0 and 1.
+    Mean and standard deviation; for rates 0 and the mean, for probabilities 0 and 1.
 
     Args:
         objective: its name.
@@ -93,7 +93,7 @@ def scale_of(objective: str, y: Float64, weight: Float64 | None) -> tuple[Float6
 
 
 def scaled_by(objective: str, mean: Float64, std: Float64) -> tuple[Float64, Float64]:
-    """As :func:`scale_of`, of the training rows' mean and standard deviation, each float64 (n_targets,)."""
+    """As :func:`scale_of`, from the training rows' mean and standard deviation, each float64 (n_targets,)."""
     kind, n_targets = KINDS[objective], len(mean)
     if kind.link == "logistic":
         return np.zeros(n_targets), np.ones(n_targets)

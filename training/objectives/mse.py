@@ -10,15 +10,15 @@ from training.objectives.base import LOG_SPREAD, Objective
 from training.objectives.kind import Kind
 from training.objectives.point import point
 
-# The most that a row weighs beside one of the mean spread; the least is its inverse. So a spread that is wrong does
+# The largest weight of a row, relative to a row of mean spread; the smallest is its inverse. So a wrong spread does
 # little harm.
 MOST_WEIGHT = 5.0
-# Mean spread, in target deviations, below which squared errors are held in size.
+# Below this mean spread, in target deviations, squared errors are scaled up.
 EXACT = 0.15
 
 
 class _Settings(Protocol):
-    """``row_weight``: ``spread`` where rows of small spread count more; all else: rows count the same."""
+    """``row_weight``: ``spread``: rows of small spread count more; any other value: rows count the same."""
 
     @property
     def row_weight(self) -> str | None: ...
@@ -27,11 +27,12 @@ class _Settings(Protocol):
 def build(config: _Settings) -> Objective:
     """Squared error; the answer is the mean.
 
-    Rows that are hard to predict have large errors whatever is learnt, and with equal weights most of a step goes into
-    their noise. ``row_weight=spread`` divides each squared error by the row's own spread, taken as given, beside the
-    mean spread of the step: weighted least squares with half of the exponent that is best where spreads are known, for
-    they are guesses (as beta-NLL does with 0.5, Seitzer et al. 2022). Where answers are nearly exact, the squared error
-    is held at the size that it has at :data:`EXACT`: beside the spread's likelihood nothing would be left of it.
+    Rows that are hard to predict have large errors whatever is learnt. With equal weights, most of a step would fit
+    their noise. ``row_weight=spread`` divides each squared error by the row's spread, relative to the mean spread of
+    the step; spreads count as constants. If spreads were known, their squares would be the best divisors. They are
+    guesses, so half of that exponent is used (as beta-NLL does with 0.5, Seitzer et al. 2022). Where answers are nearly
+    exact, squared errors are scaled up to the size that they have at :data:`EXACT`: otherwise the spread's likelihood
+    would outweigh them.
     """
     from keras import ops
 

@@ -1,4 +1,4 @@
-"""What objectives of one number an answer share: an error, and a spread beside the value."""
+"""The common part of objectives whose answer is one number: an error, and a spread beside the value."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def point(
     of_array: Callable[[Array], Array],
     weight: Callable[[Any], Any] | None = None,
 ) -> Objective:
-    """An objective of the error alone, with a spread beside the value, which may weigh the error where it is learnt.
+    """An objective of the error alone, with a spread beside the value; in training the spread may weigh the error.
 
     Args:
-        kind: of the objective.
-        of_tensor: from errors, targets less values, to what is minimised of each; Keras tensors.
+        kind: the objective's record.
+        of_tensor: function from errors, targets less values, to the loss of each; Keras tensors.
         of_array: the same for NumPy arrays.
-        weight: from log spreads (..., n_samples, n_targets) to how much each error counts. Defaults to None.
+        weight: function from log spreads (..., n_samples, n_targets) to the weight of each error. Defaults to None.
     """
     from keras import ops
 

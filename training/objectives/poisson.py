@@ -1,4 +1,4 @@
-"""Counts, whose variance grows as their mean."""
+"""Counts, whose variance is in proportion to their mean."""
 
 from __future__ import annotations
 

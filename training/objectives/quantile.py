@@ -22,7 +22,7 @@ class _Settings(Protocol):
 
 
 def build(config: _Settings) -> Objective:
-    """Pinball loss of each of ``quantiles`` (Koenker and Bassett 1978), their mean."""
+    """The mean pinball loss over ``quantiles`` (Koenker and Bassett 1978)."""
     from keras import ops
 
     from artifact.layers.target import ascending
@@ -36,8 +36,8 @@ def build(config: _Settings) -> Objective:
         return ops.mean(2 * ops.maximum(levels * error, (levels - 1) * error), axis=(-2, -1))
 
     def errors(y: Array, outputs: Array) -> Array:
-        found = np.asarray(ops.convert_to_numpy(ascending(ops.convert_to_tensor(outputs, "float32"), count)))
-        error = y[..., None] - found.mean(axis=0)
+        values = np.asarray(ops.convert_to_numpy(ascending(ops.convert_to_tensor(outputs, "float32"), count)))
+        error = y[..., None] - values.mean(axis=0)
         return np.asarray(2 * np.maximum(levels * error, (levels - 1) * error).mean(axis=(-2, -1)))
 
     return Objective(KIND, pinball, pinball, errors, outputs_a_target=count, has_spread=False, n_quantiles=count)

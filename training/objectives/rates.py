@@ -1,4 +1,4 @@
-"""What objectives of rates and amounts share, which are never negative: a log link, and their distribution's deviance.
+"""The common part of objectives of rates and amounts, which are never negative: a log link, and a deviance.
 
 Targets are divided by their mean, so an output of 0 answers with the mean.
 """
@@ -18,11 +18,11 @@ _TINY = 1e-12
 
 
 def rate(kind: Kind, power: float) -> Objective:
-    """Half the deviance, less what does not depend on the answer: for tensors, where only its gradient counts.
+    """An objective that minimises half the deviance, without the terms that do not depend on the answer.
 
     Args:
-        kind: of the objective.
-        power: of Tweedie's distribution: 1 of counts, 2 of amounts.
+        kind: the objective's record.
+        power: power of Tweedie's distribution: 1 for counts, 2 for amounts.
     """
     from keras import ops
 
@@ -63,7 +63,7 @@ def deviance(y: Float64, value: Float64, power: float) -> Float64:
 
 
 def _likelihood(power: float) -> Callable[..., Any]:
-    def found(y: Any, log_rate: Any, xp: Any) -> Any:
+    def likelihood(y: Any, log_rate: Any, xp: Any) -> Any:
         if power == 1:
             return xp.exp(log_rate) - y * log_rate
         if power == 2:
@@ -71,7 +71,7 @@ def _likelihood(power: float) -> Callable[..., Any]:
         first = y * xp.exp((1 - power) * log_rate) / (1 - power)
         return xp.exp((2 - power) * log_rate) / (2 - power) - first
 
-    return found
+    return likelihood
 
 
 def _saturated(y: Any, power: float, xp: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Records by name: what the files of a room declare, one each, and what a program registers beside them."""
+"""Records by name: each file of a room may declare one, and a program may register more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from artifact.errors import unknown_name
 
 
 class Record(Protocol):
-    """What can be looked up by its name.
+    """A record that can be looked up by its name.
 
     Attributes:
         name: as a user writes it.
@@ -36,8 +36,8 @@ class Records(Mapping[str, R], Generic[R]):
     """Records by name, in the order of their ranks.
 
     Args:
-        what: they are, in the singular: ``family``.
-        records: of the files.
+        what: the word for one record: ``family``.
+        records: the records of the files.
     """
 
     def __init__(self, what: str, records: Iterable[R]) -> None:
@@ -48,11 +48,11 @@ class Records(Mapping[str, R], Generic[R]):
 
     @classmethod
     def declared(cls, what: str, kind: type[R], package: str, folders: Iterable[str]) -> Records[R]:
-        """The record of each file and folder of a package that declares one, as a variable of the kind's name.
+        """Collect the record of each file and folder of a package, where it declares a variable of the kind's name.
 
         Args:
             what: see the class.
-            kind: of the records; ``Family`` is declared as ``FAMILY``.
+            kind: type of the records; a ``Family`` is declared as ``FAMILY``.
             package: name of the package.
             folders: where its files lie, its ``__path__``.
         """
@@ -62,10 +62,10 @@ class Records(Mapping[str, R], Generic[R]):
 
     @contextmanager
     def registered(self, record: R) -> Iterator[R]:
-        """Have one more record for as long as the context is open: settings, help and tables know it.
+        """Add a record for as long as the context is open: settings, help and tables list it.
 
         Raises:
-            ValueError: there is one of this name.
+            ValueError: there is a record of this name already.
         """
         self._add(record)
         try:
@@ -87,7 +87,7 @@ class Records(Mapping[str, R], Generic[R]):
 
     def _add(self, record: R) -> None:
         if record.name in self._records:
-            raise ValueError(f"Expected a {self.what} of a new name. Received: '{record.name}', which there is.")
+            raise ValueError(f"Expected a {self.what} of a new name. Received: '{record.name}', which exists.")
         every = sorted([*self._records.values(), record], key=lambda r: (r.rank, r.name))
         self._records = {r.name: r for r in every}
 
@@ -96,7 +96,7 @@ class OneOf:
     """Makes a text of a pydantic model one of several names: ``Annotated[str, OneOf(lambda: KINDS)]``.
 
     Args:
-        names: that there are, asked each time that a text is checked.
+        names: function that gives the names; it is called each time that a text is checked.
     """
 
     def __init__(self, names: Callable[[], Iterable[str]]) -> None:

@@ -1,4 +1,4 @@
-"""Which networks get augmentation: repeats in pairs, alike in all but it, so that it is measured and not assumed."""
+"""Pairs of repeats that differ in augmentation alone, so that its effect is measured and not assumed."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ ALIKE = 2
 def paired(kinds: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of the repeats, such that each one without augmentation has a neighbour with it.
 
-    The neighbours share dropout, learning rate and folds: what differs between them is the augmentation's doing. Those
-    without it are all that would train if it were not asked for, so that it is compared with what it replaces.
+    The neighbours share dropout, learning rate and folds, so that only augmentation makes them differ. The repeats
+    without it are those that would train without this setting, so augmentation is compared with its absence.
 
     Args:
-        kinds: of augmentation, at least one.
+        kinds: kinds of augmentation, at least one.
         settings: resolved ``repeats``, ``dropout``, ``learning_rate``, and an amount or several of each kind.
 
     Returns:
-        The settings to change: twice as many ``repeats``, and lists of one value a repeat. Amounts among which is a 0
-        already are such lists: nothing changes.
+        The settings to change: twice as many ``repeats``, and lists of one value a repeat. Nothing changes where
+        amounts contain a 0: they are such lists already.
     """
     if any(0 in several(settings[kind]) for kind in kinds):
         return {}
-    found: dict[str, Any] = {"repeats": ALIKE * settings["repeats"]}
+    changes: dict[str, Any] = {"repeats": ALIKE * settings["repeats"]}
     for name in ("dropout", "learning_rate"):
         values = several(settings[name])
         if len(values) > 1:
-            found[name] = tuple(value for value in values for _ in range(ALIKE))
+            changes[name] = tuple(value for value in values for _ in range(ALIKE))
     for kind in kinds:
-        found[kind] = tuple(amount for value in several(settings[kind]) for amount in (0.0, value))
-    return found
+        changes[kind] = tuple(amount for value in several(settings[kind]) for amount in (0.0, value))
+    return changes
 
 
 def names_of(text: str) -> tuple[str, ...]:
@@ -50,13 +50,13 @@ def check_augment(
     """Refuse settings that would change nothing.
 
     Args:
-        kinds: of augmentation.
-        settings: with an amount or several of each kind there is.
+        kinds: kinds of augmentation.
+        settings: settings with one or several amounts of each kind.
         solved: the model family, if it is solved for and not trained; else None.
-        fields: with the default of each amount.
+        fields: fields of the settings, with the default of each amount.
 
     Raises:
-        ValueError: augmentation of a family that is solved, of amount 0, or an amount without its augmentation.
+        ValueError: augmentation for a solved family or with an amount of 0, or an amount without its augmentation.
     """
     if kinds and solved:
         raise ValueError(
@@ -80,8 +80,8 @@ def several(setting: float | Sequence[float]) -> tuple[float, ...]:
 
 def amounts_in_words(kinds: Sequence[str], settings: Mapping[str, Any]) -> str:
     """``noise 0.1, mixup 0.2 and 0.4``: the amounts above 0, each once."""
-    shown = []
+    parts = []
     for kind in kinds:
         amounts = dict.fromkeys(f"{amount:g}" for amount in several(settings[kind]) if amount)
-        shown.append(f"{kind} {' and '.join(amounts)}")
-    return ", ".join(shown)
+        parts.append(f"{kind} {' and '.join(amounts)}")
+    return ", ".join(parts)

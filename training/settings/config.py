@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from artifact.errors import DataError, unknown_name
 from artifact.words.settings import setting_sentence
-from training.devices.devices import Asked
+from training.devices.devices import DeviceChoice
 from training.families import FAMILIES, models, readers
 from training.objectives.kinds import KINDS
 from training.objectives.records import OneOf, listed
@@ -48,18 +48,18 @@ def _read_by(setting: str) -> str:
 
 
 class TrainConfig(BaseModel):
-    """Settings of one training run; None is chosen by preset, family and rows, see :meth:`resolved`."""
+    """Settings of one training run; preset, family and rows choose those that are None, see :meth:`resolved`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Preset = Field(
-        default="balanced", description="How much work a model is worth; it decides what is left open."
+        default="balanced", description="How much work to spend on a model; it decides the settings that are left open."
     )
     model: Family | None = Field(default=None, description="Model family.")
     mix: tuple[Part, ...] | None = Field(
-        default=None, description="Families, trees among them, that are fitted and mixed; empty: the model alone."
+        default=None, description="Families that are fitted and mixed, which may include trees; empty: the model alone."
     )
-    objective: Objective = Field(default="mse", description="What is minimised, and so what an answer is.")
+    objective: Objective = Field(default="mse", description="What is minimised; it decides what an answer is.")
     quantiles: tuple[Level, ...] = Field(
         default=(0.05, 0.25, 0.5, 0.75, 0.95),
         min_length=3,
@@ -67,7 +67,7 @@ class TrainConfig(BaseModel):
         description="Levels of objective `quantile`: ascending, 0.5 in the middle.",
     )
     huber_delta: float = Field(
-        default=1.0, gt=0, le=100, description="Error, in target deviations, above which `huber` counts it as it is."
+        default=1.0, gt=0, le=100, description="`huber` squares errors up to this, in target deviations."
     )
     row_weight: RowWeight | None = Field(
         default=None,
@@ -85,10 +85,10 @@ class TrainConfig(BaseModel):
         description="Networks trained side by side, each on all rows but its fold. 1: one network and held-out rows.",
     )
     repeats: int | None = Field(
-        default=None, ge=1, le=20, description="Times that the rows are cut into folds, each time in another way."
+        default=None, ge=1, le=20, description="How often the rows are cut into folds, each time in another way."
     )
     served_repeats: int | None = Field(
-        default=None, ge=1, le=20, description="Repeats that are served at most; fewer answer sooner."
+        default=None, ge=1, le=20, description="The most repeats that are served; fewer answer faster."
     )
     refit: bool | None = Field(
         default=None, description="With held-out rows: train once more on all rows after measuring."
@@ -104,18 +104,19 @@ class TrainConfig(BaseModel):
     )
     activation: Activation | None = Field(default=None, description="Activation of the hidden layers.")
     initializer: Initializer = Field(
-        default="he_normal", description=f"Draw of the hidden layers' weights ({_read_by('initializer')})."
+        default="he_normal",
+        description=f"Random distribution of the hidden layers' first weights ({_read_by('initializer')}).",
     )
     dropout: Share | tuple[Share, ...] | None = Field(
         default=None,
         description="Share of hidden units dropped in training, in 256ths; several: one for each repeat in turn.",
     )
     augment: tuple[Augment, ...] = Field(
-        default=(), description="Changes of the rows that train half of the networks; the effect is measured."
+        default=(), description="Random changes of training rows, for half of the networks; their effect is measured."
     )
     noise: Noise | tuple[Noise, ...] = Field(
         default=0.03,
-        description="Deviation of the normal noise, of scaled numbers; several: one for each pair of repeats.",
+        description="Standard deviation of normal noise on scaled numbers; several: one for each pair of repeats.",
     )
     mixup: Alpha | tuple[Alpha, ...] = Field(
         default=0.2, description="Alpha of the mixtures' Beta distribution; several: one for each pair of repeats."
@@ -171,14 +172,14 @@ class TrainConfig(BaseModel):
     clip_norm: float | None = Field(
         default=None,
         ge=0,
-        description="Gradients are scaled down to this norm, each network's to its own; 0: they are left.",
+        description="Gradients are scaled down to this norm, for each network by itself; 0: no clipping.",
     )
     epochs: int | None = Field(default=None, ge=1, le=100_000, description="Passes over the training rows.")
     batch_size: int | None = Field(default=None, ge=1, le=1_000_000, description="Rows a step.")
     patience: int | None = Field(
         default=None,
         ge=1,
-        description="Epochs without a better validation error before stopping: half of the epochs, at least 8.",
+        description="Epochs without a better validation error before stopping; left open: half of them, at least 8.",
     )
     test_fraction: Fraction | None = Field(
         default=None,
@@ -192,14 +193,14 @@ class TrainConfig(BaseModel):
     )
     distil: Literal["auto"] | bool | None = Field(
         default=None,
-        description="Serve one small network taught by the ensemble; `auto`: where its error is at most 1% above.",
+        description="Serve one small network taught by the ensemble; `auto`: only if its error is at most 1% higher.",
     )
     int8: bool = Field(
-        default=False, description="Store a copy of the network in 8-bit integers too, where its answers stay near."
+        default=False, description="Also store a copy of the network in 8-bit integers, if its answers are near enough."
     )
     device: str = Field(
         default="auto",
-        description="What computes: a GPU where there is one, the CPU, or GPUs by number.",
+        description="Where training computes: a GPU where there is one, the CPU, or GPUs by number.",
         examples=["auto", "cpu", "gpu", "gpu:1", "gpu:0,1"],
     )
     precision: Precision = Field(default="auto", description="Precision of the products in a training step.")
@@ -207,7 +208,7 @@ class TrainConfig(BaseModel):
     @field_validator("device")
     @classmethod
     def _check_device(cls, device: str) -> str:
-        Asked.parse(device)
+        DeviceChoice.parse(device)
         return device
 
     @field_validator("augment", mode="before")
@@ -218,9 +219,9 @@ class TrainConfig(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         self._check_families()
-        held = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
-        if held > 0.8:
-            raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held:.3g}.")
+        held_out = sum(f or 0 for f in (self.test_fraction, self.calibration_fraction, self.validation_fraction))
+        if held_out > 0.8:
+            raise ValueError(f"Expected held-out fractions of at most 0.8 together. Received: {held_out:.3g}.")
         ascending = list(self.quantiles) == sorted(set(self.quantiles))
         if len(self.quantiles) % 2 == 0 or not ascending or self.quantiles[len(self.quantiles) // 2] != 0.5:
             raise ValueError(f"Expected ascending quantiles with 0.5 in the middle. Received: {self.quantiles}.")
@@ -272,14 +273,16 @@ class TrainConfig(BaseModel):
             raise DataError(setting_sentence(error)) from error
 
     def resolved(self, n_rows: int, n_numeric: int = 0) -> Self:
-        """Every None filled in for a table of so many rows and numeric columns, see :mod:`training.settings.presets`.
+        """Fill in every None, by the number of rows and of numeric columns, see :mod:`training.settings.presets`.
 
         Raises:
             DataError: settings that do not go together.
         """
-        chosen = resolved(self.preset, self.model, n_rows, mix=self.mix, objective=self.objective, n_numeric=n_numeric)
-        given = {name for name, value in self if value is not None}
-        filled = self.model_copy(update={name: value for name, value in chosen.items() if name not in given})
+        defaults = resolved(
+            self.preset, self.model, n_rows, mix=self.mix, objective=self.objective, n_numeric=n_numeric
+        )
+        names = {name for name, value in self if value is not None}
+        filled = self.model_copy(update={name: value for name, value in defaults.items() if name not in names})
         if filled.mix and filled.distil is True:
             raise DataError(
                 f"Expected one family for distil=true. Received: mix={', '.join(filled.mix)}. Name one: --model tabm."
@@ -290,7 +293,7 @@ class TrainConfig(BaseModel):
         """A setting that :meth:`resolved` fills in.
 
         Raises:
-            TypeError: it was not called.
+            TypeError: :meth:`resolved` was not called.
         """
         value = getattr(self, name)
         if value is None:

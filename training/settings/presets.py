@@ -1,4 +1,4 @@
-"""What the presets stand for: settings by preset, family and number of rows."""
+"""The presets: settings by preset, family and number of rows."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from training.families import FAMILIES, Size
-from training.families.given import FEW_ROWS, MANY_ROWS
+from training.families.settings import FEW_ROWS, MANY_ROWS
 
 __all__ = ["FEW_ROWS", "MANY_ROWS", "MOST_REPEATS", "resolved"]
 
-# For few rows, and for more.
+# The family for few rows, and for more.
 _FAMILY = {"fast": ("mlp", "mlp"), "balanced": ("mlp", "tabm"), "best": ("mlp", "tabm")}
-# What is mixed, for few rows, up to MANY_ROWS, and more; solved families for the squared error alone.
+# The families of a mix for few rows, up to MANY_ROWS, and more. Solved families are for the squared error alone.
 _MIX = {"best": (("mlp", "ridge", "trees"), ("tabm", "trees"), ("tabm", "trees"))}
-# What families that say nothing else take.
+# Settings for families that have no defaults of their own.
 _COMMON: dict[str, Any] = {
     "embedding_bins": 48,
     "embedding_dim": 8,
@@ -26,19 +26,19 @@ _COMMON: dict[str, Any] = {
     "clip_norm": 1.0,
     "row_weight": "equal",
 }
-# Folds and repeats by preset: for few rows, up to MANY_ROWS, and networks without folds for more.
+# By preset: folds and repeats for few rows and up to MANY_ROWS, then the number of networks without folds for more.
 _NETWORKS = {
     "fast": ((4, 2), (4, 1), 1),
     "balanced": ((5, 4), (4, 2), 2),
     "best": ((5, 4), (5, 2), 4),
 }
-# The setting's own bound: all that there are.
+# The setting's own bound, by which all repeats are served.
 MOST_REPEATS = 20
-# Repeats that are served at most, likewise; others only helped to choose.
+# The most repeats that are served, likewise; others only help to choose.
 _SERVED = {"best": (4, 1, 4)}
-# Steps of one network that are enough, for few rows and for more, and how often it may see its rows at most.
+# Enough steps of one network, for few rows and for more, and the most passes over its rows.
 _EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 4_400, 400), "best": (20_000, 6_000, 800)}
-# Passes that are the fewest: of many rows each has as many steps as small tables get in all.
+# The fewest passes, by rows: with many rows, one pass has as many steps as a small table gets in all.
 _FEWEST_PASSES = ((500_000, 8), (2_000_000, 2))
 
 
@@ -56,10 +56,10 @@ def resolved(
     Args:
         preset: ``fast``, ``balanced`` or ``best``.
         family: as the user named it, or None for the preset's.
-        n_rows: of the table.
+        n_rows: rows of the table.
         mix: families as the user named them, or None for the preset's where no family is named. Defaults to None.
-        n_numeric: columns of numbers, among which bins are shared out; 0: not known. Defaults to 0.
-        objective: of solved families only ``mse`` is asked. Defaults to ``mse``.
+        n_numeric: columns of numbers, which share the bins; 0: not known. Defaults to 0.
+        objective: what is minimised; a preset's mix leaves out families that cannot. Defaults to ``mse``.
     """
     size = Size(preset, n_rows, n_numeric)
     of_rows = 0 if size.few else 2 if size.many else 1

@@ -12,7 +12,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """``key=value`` of ``--set``; the value as TOML reads it, or else as text.
 
     Raises:
-        DataError: no ``=``.
+        DataError: the text has no ``=``.
     """
     key, separator, value = text.partition("=")
     if not separator or not key.strip():

@@ -1,4 +1,4 @@
-"""An earlier version to start from: what it was, whether it can be started from, and which tables it has seen."""
+"""An earlier version to start from: its files, whether a start is possible, and the tables that it has seen."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from training.families import FAMILIES
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A version whose files are whole.
+    """A stored version whose files have been checked.
 
     Attributes:
-        folder: of the version.
-        manifest: of the version.
-        schema: of its rows.
+        folder: folder of the version.
+        manifest: its manifest.
+        schema: schema of its rows.
     """
 
     folder: Path
@@ -34,23 +34,23 @@ class Earlier:
 
     @classmethod
     def find(cls, registry: Registry, reference: str) -> Self:
-        """The version meant by ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS``.
+        """The version that ``NAME``, ``NAME:VERSION`` or ``NAME:ALIAS`` refers to.
 
         Raises:
-            NotFoundError: no such model, version or alias; the message lists those there are.
-            ArtifactError: a file of it is missing, changed or unreadable.
-            DataError: a version of a family that is solved for.
+            NotFoundError: no such model, version or alias; the message lists those that exist.
+            ArtifactError: one of its files is missing, changed or unreadable.
+            DataError: the version's family is solved for, not trained.
         """
-        found = registry.resolve(reference)
-        manifest = Manifest.read(found.path)
-        manifest.check_files(found.path)
+        version = registry.resolve(reference)
+        manifest = Manifest.read(version.path)
+        manifest.check_files(version.path)
         try:
-            schema = FeatureSchema.model_validate_json((found.path / files.SCHEMA).read_bytes())
+            schema = FeatureSchema.model_validate_json((version.path / files.SCHEMA).read_bytes())
         except (OSError, ValidationError) as error:
             raise ArtifactError(
-                f"Expected a readable schema in {found.path}. Received: {unreadable(error)}. Use another version."
+                f"Expected a readable schema in {version.path}. Received: {unreadable(error)}. Use another version."
             ) from error
-        earlier = cls(found.path, manifest, schema)
+        earlier = cls(version.path, manifest, schema)
         family = FAMILIES.get(manifest.family)
         if family is None or not family.can_start(manifest.objective):
             raise DataError(
@@ -66,7 +66,7 @@ class Earlier:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Its settings, as JSON holds them."""
+        """Its settings, as they are stored in JSON."""
         return self.manifest.lineage.config
 
     @property
@@ -81,23 +81,23 @@ class Earlier:
         return (own, *(lineage.init.ancestors if lineage.init is not None else ()))
 
     def refuse_its_own(self, fingerprint: str) -> None:
-        """Refuse a table that trained the earlier version or one that it started from.
+        """Refuse a table that trained this version or one of its ancestors.
 
-        Its networks have seen all of the table's rows, so no network would be left to measure them, and the intervals
+        Its networks have seen all rows of such a table, so no rows would be left to measure with, and the intervals
         would be too narrow.
 
         Raises:
-            DataError: the fingerprint is that of such a table.
+            DataError: the table has the fingerprint of one that trained them.
         """
         for ancestor in self.ancestors:
             if ancestor.data_fingerprint == fingerprint:
                 raise DataError(
                     f"Expected rows that {self.reference} has not seen. Received: the table that trained "
-                    f"{ancestor.model_name}:{ancestor.model_version}, so that every figure and interval would flatter. "
+                    f"{ancestor.model_name}:{ancestor.model_version}; every figure and interval would be too good. "
                     "Give it the new rows alone, or train without --init."
                 )
 
 
 def can_start(objective: str) -> tuple[str, ...]:
-    """Names of the families that learn step by step; the others have one solution, wherever they start."""
+    """Names of the families that learn step by step; a solved family has one solution, wherever it starts."""
     return tuple(name for name, family in FAMILIES.items() if family.can_start(objective))

@@ -1,4 +1,4 @@
-"""Features of a new table in the terms of an earlier version: its categories, its offsets; which are alike."""
+"""Features of a new table with an earlier version's categories and offsets, where both have the same kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUMBERS = {"number", "integer"}
 
 
 def alike(one: Feature | None, other: Feature) -> bool:
-    """Whether two features of one name are of one kind; whole numbers are numbers."""
+    """Whether two features of one name have the same kind; whole numbers count as numbers."""
     return one is not None and (one.kind == other.kind or {one.kind, other.kind} == _NUMBERS)
 
 
@@ -21,15 +21,15 @@ def by_name(schema: FeatureSchema) -> dict[str, Feature]:
 
 
 def with_known(earlier: FeatureSchema, corrections: Corrections, columns: Sequence[str]) -> Corrections:
-    """Corrections by which the earlier version's columns stay what they were.
+    """Corrections that keep the earlier version's columns as they were.
 
-    None is left out for what few rows show of it, for the earlier version knows what it is worth; categories stay
-    categories, also where they look like numbers.
+    No such column is left out because few rows show little of it: the earlier version knows its worth. Categories stay
+    categories, even if they look like numbers.
 
     Args:
         earlier: schema of the earlier version.
-        corrections: what the user says.
-        columns: of the new table.
+        corrections: the user's corrections.
+        columns: columns of the new table.
     """
     categories = {f.name for f in earlier.categorical}
     known = {
@@ -42,27 +42,27 @@ def with_known(earlier: FeatureSchema, corrections: Corrections, columns: Sequen
 
 def text_columns(earlier: FeatureSchema, corrections: Corrections) -> list[str]:
     """Columns that stay text: those that the user calls categories, and those that were categories before."""
-    given = {name for name, correction in corrections.features.items() if correction.kind is not None}
-    return [*corrections.text_columns(), *(f.name for f in earlier.categorical if f.name not in given)]
+    corrected = {name for name, correction in corrections.features.items() if correction.kind is not None}
+    return [*corrections.text_columns(), *(f.name for f in earlier.categorical if f.name not in corrected)]
 
 
 def in_terms_of(earlier: FeatureSchema, features: Sequence[Feature], corrections: Corrections) -> list[Feature]:
-    """New features that keep what the earlier version knows.
+    """New features that keep the earlier version's categories and offsets.
 
     Categories: the earlier ones in their order, then new ones, so that a category which few new rows show stays known.
-    Offsets: the earlier one, unless so far away that float32 would not tell the new values apart.
+    Offsets: the earlier one, unless it is so far away that float32 would not tell the new values apart.
 
     Args:
-        earlier: its schema.
-        features: of the new table.
-        corrections: what the user says; categories that are listed stand.
+        earlier: schema of the earlier version.
+        features: features of the new table.
+        corrections: the user's corrections; categories that they list stay as listed.
     """
     known = by_name(earlier)
     listed = {name for name, correction in corrections.features.items() if correction.categories is not None}
-    return [_kept(known.get(f.name), f, listed=f.name in listed) for f in features]
+    return [_with_known_values(known.get(f.name), f, listed=f.name in listed) for f in features]
 
 
-def _kept(old: Feature | None, new: Feature, *, listed: bool) -> Feature:
+def _with_known_values(old: Feature | None, new: Feature, *, listed: bool) -> Feature:
     if old is None or not alike(old, new):
         return new
     if new.kind == "category":
@@ -72,6 +72,6 @@ def _kept(old: Feature | None, new: Feature, *, listed: bool) -> Feature:
         return new.model_copy(update={"categories": (*old.categories, *added)})
     if new.minimum is None or new.maximum is None or old.offset == new.offset:
         return new
-    away = abs((new.minimum + new.maximum) / 2 - old.offset)
-    near = away <= FEATURE_OFFSET_RATIO * (new.maximum - new.minimum)
+    distance = abs((new.minimum + new.maximum) / 2 - old.offset)
+    near = distance <= FEATURE_OFFSET_RATIO * (new.maximum - new.minimum)
     return new.model_copy(update={"offset": old.offset}) if near else new

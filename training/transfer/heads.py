@@ -1,4 +1,4 @@
-"""The heads in the units of other targets: what they answer stays, however the target is standardised."""
+"""Heads in another standardisation of their targets: the answers stay the same."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from artifact.rows.schema import FeatureSchema
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
-# Beyond so many times the earlier deviation, or so many deviations away, a target has other values or another unit.
+# A target whose deviation is this many times larger or smaller, or which is this many deviations away, has other values
+# or another unit.
 _WIDER, _AWAY = 50.0, 10.0
 
 
 class Rescaled(NamedTuple):
-    """A head's outputs of one target in another standardisation: ``raw * ratio + shift``, in deviations.
+    """How a head's outputs for one target are converted to another standardisation: ``raw * ratio + shift``.
 
     Attributes:
-        new, old: numbers of the target.
+        new, old: numbers of the target, in the new version and in the earlier one.
         ratio: earlier deviation over the new one.
         shift: earlier mean less the new one, in new deviations.
     """
@@ -31,15 +32,15 @@ class Rescaled(NamedTuple):
 
 
 def shared_targets(earlier: FeatureSchema, old: Any, schema: FeatureSchema, new: Any) -> list[Rescaled]:
-    """Targets of one name whose values are alike.
+    """Targets that both versions have under one name, with similar values.
 
     Args:
         earlier: schema of the earlier version.
         old: its :class:`artifact.layers.TargetScaling`.
-        schema: of the new one.
+        schema: schema of the new version.
         new: its scaling.
     """
-    found = []
+    targets = []
     for j, target in enumerate(schema.targets):
         if target.name not in earlier.target_names:
             continue
@@ -47,22 +48,22 @@ def shared_targets(earlier: FeatureSchema, old: Any, schema: FeatureSchema, new:
         ratio = old.std[i] / new.std[j]
         shift = (old.mean[i] + earlier.targets[i].offset - new.mean[j] - target.offset) / new.std[j]
         if 1 / _WIDER <= ratio <= _WIDER and abs(shift) <= _AWAY * max(1.0, ratio):
-            found.append(Rescaled(j, i, ratio, shift))
-    return found
+            targets.append(Rescaled(j, i, ratio, shift))
+    return targets
 
 
 def values(kernel: Float32, bias: Float32, link: str, n_quantiles: int, target: Rescaled) -> tuple[Float64, Float64]:
     """The head of one target's value, or of its quantiles, in the new standardisation.
 
-    Exact, but for the gaps between quantiles where the deviation changed: they are exponentials of a sort, and are
-    right where the hidden layer adds nothing to the bias.
+    The conversion is exact, except for the gaps between quantiles where the deviation has changed. Gaps are not linear
+    in the head's outputs, so they are exact only where the hidden layer adds 0 to the bias.
 
     Args:
         kernel: (..., width, outputs of the target).
         bias: (..., 1, outputs of the target).
-        link: of :class:`artifact.layers.TargetScaling`.
-        n_quantiles: of a target.
-        target: how it is rescaled.
+        link: link of :class:`artifact.layers.TargetScaling`.
+        n_quantiles: number of quantiles of a target.
+        target: how the target is rescaled.
     """
     weights, start = kernel.astype(np.float64), bias.astype(np.float64)
     if link == "logistic" or (target.ratio, target.shift) == (1.0, 0.0):
@@ -72,12 +73,12 @@ def values(kernel: Float32, bias: Float32, link: str, n_quantiles: int, target: 
     if link != "quantile":
         return weights * target.ratio, start * target.ratio + target.shift
     gaps = target.ratio * np.logaddexp(0.0, start)
-    moved = gaps + np.log(-np.expm1(-gaps))
-    slope = target.ratio * _sigmoid(start) / _sigmoid(moved)
+    raw_gaps = gaps + np.log(-np.expm1(-gaps))
+    slope = target.ratio * _sigmoid(start) / _sigmoid(raw_gaps)
     middle = np.arange(n_quantiles) == n_quantiles // 2
     return (
         weights * np.where(middle, target.ratio, slope),
-        np.where(middle, start * target.ratio + target.shift, moved),
+        np.where(middle, start * target.ratio + target.shift, raw_gaps),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which of the core's columns belong to which feature, in an earlier version and in a new one."""
+"""The columns of each feature in the core, in an earlier version and in a new one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from artifact.rows.schema import FeatureSchema, NumericColumn
 from artifact.rows.values import DAY
 from training.transfer.features import alike, by_name
 
-# A column whose middle half is so many times as wide as the earlier one's has another unit, or other values.
+# A column whose interquartile range is this many times the earlier one's has another unit, or other values.
 _WIDER = 50.0
-# Ranges beyond the earlier one in which the new median may lie.
+# The new median may lie this many ranges beyond the earlier range.
 _BEYOND = 1.0
 
 
@@ -35,7 +35,7 @@ class Layout:
 
     @classmethod
     def of(cls, schema: FeatureSchema, core: Any, preprocessing: Any) -> Self:
-        """Of a core and the layer that prepares its numbers (None without numbers)."""
+        """The layout of a core; ``preprocessing`` is the layer that prepares its numbers, or None without numbers."""
         layers = {layer.name: layer for layer in core.layers}
         columns = schema.numeric_columns
         dim = layers["embedding"].dim if "embedding" in layers else 1
@@ -54,18 +54,18 @@ class Layout:
     def width(self) -> int:
         return max((group.stop for group in self.groups.values()), default=0)
 
-    def shared(self, earlier: Layout, kept: frozenset[NumericColumn | str]) -> list[tuple[slice, slice]]:
-        """Pairs of columns here and in an earlier layout that mean the same.
+    def shared(self, earlier: Layout, features: frozenset[NumericColumn | str]) -> list[tuple[slice, slice]]:
+        """Pairs of columns that have the same meaning here and in an earlier layout.
 
         Args:
             earlier: the other layout.
-            kept: numeric columns and categorical features that agree. A number's embedding of another width does not;
-                of a category's, the columns that both have.
+            features: numeric columns and categorical features that agree. A number's embedding of another width does
+                not agree. A category's embeddings agree in the columns that both have.
         """
         pairs = []
         for key, here in self.groups.items():
             there = earlier.groups.get(key)
-            if there is None or key.column not in kept:
+            if there is None or key.column not in features:
                 continue
             size, old = here.stop - here.start, there.stop - there.start
             if key.part == "category":
@@ -81,14 +81,14 @@ def columns_of(schema: FeatureSchema) -> dict[NumericColumn, int]:
 
 
 def with_statistics_of(earlier: FeatureSchema, old: Any, schema: FeatureSchema, fresh: Any) -> Any:
-    """A preprocessing layer with an earlier one's centre and scale where a column is alike and lies near, else its own.
+    """A preprocessing layer; a column takes the earlier layer's centre and scale if it has the same kind and is near.
 
-    Columns that either saw missing have a flag.
+    A column has a missing flag where either layer has one.
 
     Args:
         earlier: schema of the earlier version.
         old: its preprocessing layer, or None.
-        schema: of the new rows.
+        schema: schema of the new rows.
         fresh: the layer that was adapted to them.
     """
     if old is None:
@@ -107,19 +107,19 @@ def with_statistics_of(earlier: FeatureSchema, old: Any, schema: FeatureSchema, 
     return type(fresh).from_config(config)
 
 
-def kept_columns(earlier: FeatureSchema, old: Any, schema: FeatureSchema, new: Any) -> dict[int, int]:
-    """Numeric columns that two versions prepare in the same way, the new one's number to the earlier one's."""
+def common_columns(earlier: FeatureSchema, old: Any, schema: FeatureSchema, new: Any) -> dict[int, int]:
+    """Numeric columns that two versions prepare in the same way, from the new number to the earlier one."""
     if old is None or new is None:
         return {}
     before, known, features = columns_of(earlier), by_name(earlier), by_name(schema)
-    kept = {}
+    columns = {}
     for j, column in enumerate(schema.numeric_columns):
         i = before.get(column)
         if i is None or not _same_numbers(known, features, column):
             continue
         if (old.center[i], old.scale[i]) == (new.center[j], new.scale[j]):
-            kept[j] = i
-    return kept
+            columns[j] = i
+    return columns
 
 
 def _same_numbers(known: Mapping[str, Any], features: Mapping[str, Any], column: NumericColumn) -> bool:
@@ -128,7 +128,7 @@ def _same_numbers(known: Mapping[str, Any], features: Mapping[str, Any], column:
 
 
 def _near(earlier: FeatureSchema, schema: FeatureSchema, column: NumericColumn, center: float, wider: float) -> bool:
-    """Whether a column's new values lie where the earlier preprocessing tells them apart.
+    """Whether a column's new values are near the earlier ones, so that the earlier preprocessing tells them apart.
 
     Args:
         center: median of the new values, less their offset.

@@ -1,4 +1,4 @@
-"""How many of the rows that will measure an earlier version has seen already, by the rows that it keeps."""
+"""Estimates how many measuring rows an earlier version has seen already, by the sample of rows that it stores."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from training.table.usual import usual_rows
 from training.transfer.earlier import Earlier
 from training.transfer.features import alike, by_name
 
-# Below it a row or two that happen to be equal would be told of.
+# Smaller shares are not reported: a row or two may be equal by chance.
 _TOLD = 0.01
 
 
 def share_seen(earlier: Earlier, frame: pl.DataFrame, schema: FeatureSchema, plan: Plan) -> float:
-    """Estimate which share of the rows that measure stand, equal in all features, among those that trained before.
+    """Estimate the share of the measuring rows that are equal in all features to rows which trained before.
 
-    A version keeps no training rows but its golden ones, a sample. The share of them that measure here, times the rows
-    that trained it, is how many were seen.
+    A version stores no training rows but its golden ones, a sample. The share of these among the measuring rows, times
+    the number of rows that trained it, estimates how many were seen.
 
     Args:
         earlier: the version.
         frame: usable rows of the new table.
-        schema: of the new table.
-        plan: which rows measure: all of them out of fold, or the test and calibration parts.
+        schema: schema of the new table.
+        plan: says which rows measure: all of them out of fold, or the test and calibration parts.
 
     Returns:
         In [0, 1]; 0 where no feature can be compared.
@@ -54,64 +54,66 @@ def share_seen(earlier: Earlier, frame: pl.DataFrame, schema: FeatureSchema, pla
         here = encode_frame(measuring.select(names), shared)
         there = Encoder(shared).encode_rows([{name: row.get(name) for name in names} for row in rows])
     except SchemaMismatchError:
-        # A number that is text here: no row can be equal.
+        # A number of the earlier version is text here: no row can be equal.
         return 0.0
     present = set(_bytes_of(here))
-    found = sum(row in present for row in _bytes_of(there)) / len(rows)
-    return min(1.0, found * earlier.manifest.lineage.rows / max(1, measuring.height))
+    matches = sum(row in present for row in _bytes_of(there)) / len(rows)
+    return min(1.0, matches * earlier.manifest.lineage.rows / max(1, measuring.height))
 
 
 def share_known(folder: Path, manifest: Manifest, schema: FeatureSchema, X: Encoded) -> float:
-    """Estimate which share of some rows stand, equal in all features, in the table that trained a version.
+    """Estimate the share of rows that are equal in all features to rows of the table that trained a version.
 
     Args:
-        folder: of the version, whose golden rows are the sample.
-        manifest, schema: of the version.
+        folder: folder of the version, whose golden rows are the sample.
+        manifest, schema: those of the version.
         X: the rows, encoded by its schema.
     """
     rows = usual_rows(read_golden(folder).rows)
     present = set(_bytes_of(X))
     there = Encoder(schema.lenient()).encode_rows(rows)
-    found = sum(row in present for row in _bytes_of(there)) / max(1, len(rows))
-    return min(1.0, found * manifest.lineage.rows / max(1, len(X)))
+    matches = sum(row in present for row in _bytes_of(there)) / max(1, len(rows))
+    return min(1.0, matches * manifest.lineage.rows / max(1, len(X)))
 
 
 def is_its_table(frame: pl.DataFrame, lineage: Lineage) -> bool:
-    """Whether a table, as it was read, is the one that trained a version: its texts are read as they were then."""
+    """Whether a table is the one that trained a version; its texts are read with the settings of that training."""
     if (frame.height, frame.width) != (lineage.rows, lineage.columns):
         return False
     config = lineage.config
     try:
-        said = Corrections.model_validate(config.get("schema", {}))
+        corrections = Corrections.model_validate(config.get("schema", {}))
         group = [config["group"]] if config.get("group") else []
-        texts = read_texts(frame, TableTextRules(said, config.get("targets", ()), group, said.text_columns()))
+        rules = TableTextRules(corrections, config.get("targets", ()), group, corrections.text_columns())
+        texts = read_texts(frame, rules)
     except (DataError, ValueError):
-        # It does not fit what was said then, or was said in an older way.
+        # The table does not fit the stored settings, or an older Trueline wrote them.
         return False
     return TableFacts.of(texts.frame).fingerprint == lineage.data_fingerprint
 
 
 def known_note(share: float, reference: str, *, same_table: bool) -> str | None:
-    """What a reader of figures on rows that trained a version must know; None where they did not."""
+    """A note that figures are on rows that trained the version; None where they are not."""
     if not same_table and share < _TOLD:
         return None
     which = (
         "this is the table"
         if same_table
-        else f"about {share:.0%} of these rows stand, equal in every feature, in the one"
+        else f"about {share:.0%} of these rows are equal, in every feature, to rows of the table"
     )
     return (
-        f"The figures flatter: {which} that trained {reference}. How good it is on rows that it had not seen: "
+        f"The figures are too good: {which} that trained {reference}. Figures on rows that it had not seen: "
         f"trueline show {reference}"
     )
 
 
 def seen_note(earlier: Earlier, share: float) -> str:
-    """What a reader of the figures must know."""
+    """A note on which rows the figures are valid for."""
     if share >= _TOLD:
         return (
-            f"The figures and intervals flatter: about {share:.0%} of the rows that measure stand, equal in every "
-            f"feature, among those that trained {earlier.reference}. Give the new rows alone, or train without --init."
+            f"The figures and intervals are too good: about {share:.0%} of the rows that measure are equal, in "
+            f"every feature, to rows that trained {earlier.reference}. "
+            "Give the new rows alone, or train without --init."
         )
     return (
         f"The figures hold for rows that {earlier.reference} has not seen; none of the training rows that it keeps as "

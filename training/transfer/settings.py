@@ -1,4 +1,4 @@
-"""Settings of a run that starts from an earlier version: the network's are the earlier's, its rate is lower."""
+"""Settings of a run that starts from an earlier version: the version's settings of layers, and a lower rate."""
 
 from __future__ import annotations
 
@@ -14,67 +14,69 @@ from training.objectives.kinds import meaning
 from training.settings.config import TrainConfig
 from training.transfer.earlier import Earlier, can_start
 
-# Of the learning rate that a start from nothing takes. Measured: decision 15.
+# The learning rate, as a share of the one of a start from random weights. Measured: decision 15.
 RATE_FACTOR = 0.3
 
 _EMBEDDED = ("hidden", "activation", "embedding_bins", "embedding_dim", "embedding_activation")
 
 
-def settings_from(earlier: Earlier, given: TrainConfig, n_rows: int) -> TrainConfig:
-    """Resolved settings: as given, else the earlier version's where they shape the network, else the preset's.
+def settings_from(earlier: Earlier, user_config: TrainConfig, n_rows: int) -> TrainConfig:
+    """Resolved settings: the user's, else the earlier version's where they shape the network, else the preset's.
 
     Args:
-        earlier: to start from.
-        given: what was asked for; only what was set counts.
-        n_rows: of the table.
+        earlier: the version to start from.
+        user_config: the user's settings; only those that were set count.
+        n_rows: rows of the table.
 
     Raises:
-        DataError: a family that is solved for, or settings that do not go together.
+        DataError: the family is solved for, or settings do not go together.
     """
-    if given.mix:
+    if user_config.mix:
         raise DataError(
-            f"Expected one family with --init. Received: mix={', '.join(given.mix)}. Leave 'mix' out, or --init."
+            f"Expected one family with --init. Received: mix={', '.join(user_config.mix)}. Leave 'mix' out, or --init."
         )
-    kept = kept_settings(earlier, given)
+    inherited = inherited_settings(earlier, user_config)
     try:
-        merged = TrainConfig.model_validate({**given.model_dump(exclude_unset=True), **kept})
+        merged = TrainConfig.model_validate({**user_config.model_dump(exclude_unset=True), **inherited})
     except ValidationError as error:
         raise DataError(setting_sentence(error)) from error
     if merged.model is not None and not FAMILIES[merged.model].can_start(merged.objective):
         raise DataError(
             f"Expected --model among {', '.join(can_start(merged.objective))} with --init. "
-            f"Received: {merged.model}, whose one solution does not depend on where it starts. "
+            f"Received: {merged.model}, which has one solution wherever it starts. "
             "Leave --init out, or --model."
         )
     resolved = merged.resolved(n_rows)
-    # None is a choice here: an earlier version without an activation of its embeddings has none.
-    update = {name: getattr(merged, name) for name in kept}
-    if given.learning_rate is None:
+    # None is a value here: the earlier version's embeddings may have no activation.
+    update = {name: getattr(merged, name) for name in inherited}
+    if user_config.learning_rate is None:
         update["learning_rate"] = _lower(resolved.required("learning_rate"))
     return resolved.model_copy(update=update)
 
 
-def kept_settings(earlier: Earlier, given: TrainConfig) -> dict[str, Any]:
-    """Settings of the earlier version that were left open: what an answer means, and the shape of the network."""
+def inherited_settings(earlier: Earlier, user_config: TrainConfig) -> dict[str, Any]:
+    """Settings that the user left open, from the earlier version: the meaning of answers, and the network's shape."""
     names = meaning()
-    if given.model is None or given.model == earlier.manifest.family:
+    if user_config.model is None or user_config.model == earlier.manifest.family:
         names = (*names, "model", "members", *_EMBEDDED)
-    elif FAMILIES[given.model].alike(FAMILIES[earlier.manifest.family]):
+    elif FAMILIES[user_config.model].alike(FAMILIES[earlier.manifest.family]):
         names = (*names, *_EMBEDDED)
-    given_names = {name for name in given.model_fields_set if name in meaning() or getattr(given, name) is not None}
-    return {name: earlier.config[name] for name in names if name not in given_names and name in earlier.config}
+    set_by_user = {
+        name for name in user_config.model_fields_set if name in meaning() or getattr(user_config, name) is not None
+    }
+    return {name: earlier.config[name] for name in names if name not in set_by_user and name in earlier.config}
 
 
-def objective_of_run(registry: Registry, init: str | None, given: TrainConfig) -> str:
-    """What a run minimises, before its table is read.
+def objective_of_run(registry: Registry, init: str | None, user_config: TrainConfig) -> str:
+    """The objective of a run, before its table is read.
 
     Raises:
-        NotFoundError: no such earlier version; the message lists those there are.
+        NotFoundError: no such earlier version; the message lists those that exist.
     """
-    if init is None or "objective" in given.model_fields_set:
-        return given.objective
-    found = registry.resolve(init)
-    return registry.manifest(found.name, found.version).objective
+    if init is None or "objective" in user_config.model_fields_set:
+        return user_config.objective
+    version = registry.resolve(init)
+    return registry.manifest(version.name, version.version).objective
 
 
 def _lower(rate: float | tuple[float, ...]) -> float | tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""An earlier version's network, opened to start another from it."""
+"""An earlier version's network, loaded so that another can start from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from training.transfer.carry import FIRST, HEADS, Match, carried
 from training.transfer.earlier import Earlier
 from training.transfer.features import by_name
 from training.transfer.heads import Rescaled, shared_targets
-from training.transfer.layout import Layout, kept_columns, with_statistics_of
+from training.transfer.layout import Layout, common_columns, with_statistics_of
 
 Float32 = npt.NDArray[np.float32]
 # Links whose values are means in standard deviations of the target.
@@ -29,12 +29,12 @@ _MEANS = {"identity", "normal"}
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a run that starts from an earlier version takes from its network.
+    """The earlier version's network, from which a run takes statistics, bounds and weights.
 
     Attributes:
         earlier: the version.
-        schema: of the new rows.
-        core: the earlier network, features to outputs.
+        schema: schema of the new rows.
+        core: the earlier network, from features to outputs.
         preprocessing: its layer that prepares numbers, or None.
         target: its layer that scales the target.
     """
@@ -50,7 +50,7 @@ class Start:
         """Load the network.
 
         Raises:
-            ArtifactError: its file is no such model.
+            ArtifactError: its file is not a model of Trueline's.
         """
         path = earlier.folder / KERAS_MODEL
         try:
@@ -67,26 +67,26 @@ class Start:
         return cls(earlier, schema, core, of(NumericPreprocessing), target)
 
     def statistics(self, fresh: Any) -> Any:
-        """The preprocessing of the new rows, with the earlier one's statistics where a column is alike."""
+        """The preprocessing of the new rows, with the earlier statistics for columns that agree."""
         return with_statistics_of(self.earlier.schema, self.preprocessing, self.schema, fresh)
 
     def edges(self, preprocessing: Any, config: TrainConfig) -> dict[int, list[float]]:
-        """Bin edges of the numbers that keep theirs, by column; none where another number of bins is asked for."""
+        """Bin edges that numbers keep, by column; none where the settings have another number of bins."""
         before = self._layer("embedding")
         if not hasattr(before, "edges") or self.earlier.config.get("embedding_bins") != config.embedding_bins:
             return {}
         return {j: before.edges[i] for j, i in self._columns(preprocessing).items()}
 
     def scaling(self, fresh: Any) -> Any:
-        """The scaling of the new targets, whose answers may be what either version has seen."""
+        """The scaling of the new targets, which allows answers in the range that either version has seen."""
         if fresh.minimum is None or self.target.minimum is None:
             return fresh
         config = fresh.get_config()
         for target in shared_targets(self.earlier.schema, self.target, self.schema, fresh):
             j, i = target.new, target.old
-            away = self.earlier.schema.targets[i].offset - self.schema.targets[j].offset
-            config["minimum"][j] = min(fresh.minimum[j], self.target.minimum[i] + away)
-            config["maximum"][j] = max(fresh.maximum[j], self.target.maximum[i] + away)
+            offset = self.earlier.schema.targets[i].offset - self.schema.targets[j].offset
+            config["minimum"][j] = min(fresh.minimum[j], self.target.minimum[i] + offset)
+            config["maximum"][j] = max(fresh.maximum[j], self.target.maximum[i] + offset)
         return type(fresh).from_config(config)
 
     def into(
@@ -100,53 +100,55 @@ class Start:
         """Give a new core the earlier weights.
 
         Args:
-            core: as it was drawn.
-            preprocessing: what prepares its numbers, from :meth:`statistics`; or None.
-            scaling: of its targets.
+            core: a core with random weights.
+            preprocessing: the layer that prepares its numbers, from :meth:`statistics`; or None.
+            scaling: the scaling of its targets.
             config: its settings, resolved.
-            networks: numbers of the networks of another core that these take the place of. Defaults to all in order.
+            networks: number of each network in its trial, which says whose weights it takes. Defaults to all in order.
 
         Returns:
-            What agreed and what starts anew.
+            The weights that agreed, and those that start anew.
 
         Raises:
-            DataError: nothing agrees.
+            DataError: no feature or no layer agrees.
         """
-        chosen = networks or tuple(range(int(core.trainable_weights[0].shape[0])))
-        match = self._match(core, preprocessing, scaling, config, chosen)
+        numbers = networks or tuple(range(int(core.trainable_weights[0].shape[0])))
+        match = self._match(core, preprocessing, scaling, config, numbers)
         before = {layer.name: layer for layer in self.core.layers}
         agreed: list[str] = []
         anew: list[str] = []
         for layer in core.layers:
             old = before.get(layer.name)
-            weights = {v.name: _taken(v, chosen) for v in old.trainable_weights} if old is not None else {}
+            weights = {v.name: _weights_of(v, numbers) for v in old.trainable_weights} if old is not None else {}
             for variable in layer.trainable_weights:
-                found = None
+                values = None
                 if variable.name in weights:
                     fresh = np.asarray(keras.ops.convert_to_numpy(variable))
-                    found = carried(match, layer, old, variable.name, fresh, weights)
-                if found is not None:
-                    variable.assign(found)
-                (anew if found is None else agreed).append(f"{layer.name}/{variable.name}")
+                    values = carried(match, layer, old, variable.name, fresh, weights)
+                if values is not None:
+                    variable.assign(values)
+                (anew if values is None else agreed).append(f"{layer.name}/{variable.name}")
         if not agreed or not (match.columns or match.categories):
             features = ", ".join(f"'{name}'" for name in self.earlier.schema.names[:20])
             raise DataError(
                 f"Expected a table and settings that agree with {self.earlier.reference}, whose features are "
-                f"{features}. Received: none of its features, of the same kind and with like values, or none of its "
+                f"{features}. Received: none of its features with the same kind and similar values, or none of its "
                 "layers. Train without --init."
             )
-        return self._told(match, agreed, anew)
+        return self._record(match, agreed, anew)
 
     def _match(
-        self, core: Any, preprocessing: Any, scaling: Any, config: TrainConfig, chosen: tuple[int, ...]
+        self, core: Any, preprocessing: Any, scaling: Any, config: TrainConfig, networks: tuple[int, ...]
     ) -> Match:
         columns = self._columns(preprocessing)
         names = [f.name for f in self.earlier.schema.categorical]
         categories = {j: names.index(f.name) for j, f in enumerate(self.schema.categorical) if f.name in names}
-        kept = {self.schema.numeric_columns[j] for j in columns} | {self.schema.categorical[j].name for j in categories}
+        features = {self.schema.numeric_columns[j] for j in columns} | {
+            self.schema.categorical[j].name for j in categories
+        }
         new = Layout.of(self.schema, core, preprocessing)
         old = Layout.of(self.earlier.schema, self.core, self.preprocessing)
-        shared = new.shared(old, frozenset(kept))
+        shared = new.shared(old, frozenset(features))
         values, spreads = self._targets(scaling, config)
         return Match(
             earlier=self.earlier.schema,
@@ -157,7 +159,7 @@ class Start:
             first_before=frozenset(_first(self.core)),
             shared=shared,
             widths=(new.width, old.width),
-            lost=self._lost([there for _, there in shared], old.width, chosen),
+            missing=self._sums_missing([there for _, there in shared], old.width, networks),
             values=values,
             spreads=spreads,
             link=scaling.link,
@@ -165,10 +167,10 @@ class Start:
         )
 
     def _columns(self, preprocessing: Any) -> dict[int, int]:
-        return kept_columns(self.earlier.schema, self.preprocessing, self.schema, preprocessing)
+        return common_columns(self.earlier.schema, self.preprocessing, self.schema, preprocessing)
 
     def _targets(self, scaling: Any, config: TrainConfig) -> tuple[list[Rescaled], list[Rescaled]]:
-        """Targets whose values, and whose spreads, mean the same."""
+        """Targets whose values have the same meaning, and targets whose spreads do."""
         old, new = self.target.link, scaling.link
         targets = shared_targets(self.earlier.schema, self.target, self.schema, scaling)
         if old != new:
@@ -178,11 +180,12 @@ class Start:
             return [], []
         return targets, targets
 
-    def _lost(self, shared: list[slice], width: int, chosen: tuple[int, ...]) -> dict[str, Float32]:
-        """What the earlier columns that are gone added on a usual row to the layers that take the features.
+    def _sums_missing(self, shared: list[slice], width: int, networks: tuple[int, ...]) -> dict[str, Float32]:
+        """Sums that the earlier columns without a match added, on a usual row, to layers that take the features.
 
-        Each number at its centre, none missing, each category its most frequent: a column that a new table lacks counts
-        as it would there. Members that differ in it and share the layer have their mean.
+        In a usual row each number is at its centre, none is missing, and each category is the most frequent one. So a
+        column that the new table lacks counts as in such a row. Members that scale it differently but share the layer
+        take their mean.
         """
         rows: dict[str, Any] = {}
         for tensor in self.core.inputs:
@@ -191,11 +194,11 @@ class Start:
         if CATEGORICAL_INPUT in rows:
             known = np.array(self.earlier.schema.cardinalities)
             rows[CATEGORICAL_INPUT] = np.minimum(rows[CATEGORICAL_INPUT], known - 1).astype(np.int32)
-        gone = np.ones(width, bool)
+        unmatched = np.ones(width, bool)
         for columns in shared:
-            gone[columns] = False
+            unmatched[columns] = False
         inputs = {tensor.name: tensor for tensor in self.core.inputs}
-        lost = {}
+        sums_by_layer = {}
         for name in _first(self.core):
             layer = self._layer(name)
             before = keras.Model(inputs, layer.input)
@@ -203,25 +206,25 @@ class Start:
             kernel = np.asarray(keras.ops.convert_to_numpy(layer.trainable_weights[0]))
             x = np.broadcast_to(x, (len(kernel), width))
             factor = width**-0.5 if layer.ntk else 1.0
-            found = np.einsum("nw,n...wu->n...u", x[:, gone], kernel[..., gone, :]) * factor
-            lost[name] = np.asarray(found.astype(np.float32)[np.array(chosen) % len(found)])
-        return lost
+            sums = np.einsum("nw,n...wu->n...u", x[:, unmatched], kernel[..., unmatched, :]) * factor
+            sums_by_layer[name] = np.asarray(sums.astype(np.float32)[np.array(networks) % len(sums)])
+        return sums_by_layer
 
     def _layer(self, name: str) -> Any:
         return next((layer for layer in self.core.layers if layer.name == name), None)
 
-    def _told(self, match: Match, agreed: list[str], anew: list[str]) -> Init:
+    def _record(self, match: Match, agreed: list[str], anew: list[str]) -> Init:
         numbers = {match.schema.numeric_columns[j].feature for j in match.columns}
         partly = {c.feature for j, c in enumerate(match.schema.numeric_columns) if j not in match.columns}
-        kept = (numbers - partly) | {match.schema.categorical[j].name for j in match.categories}
-        left = [f.name for f in self.earlier.schema.features if f.name not in by_name(self.schema)]
+        agreed_features = (numbers - partly) | {match.schema.categorical[j].name for j in match.categories}
+        missing = [f.name for f in self.earlier.schema.features if f.name not in by_name(self.schema)]
         return Init(
             model_name=self.earlier.manifest.model_name,
             model_version=self.earlier.manifest.model_version,
             agreed=tuple(agreed),
             anew=tuple(anew),
-            features_anew=tuple(f.name for f in self.schema.features if f.name not in kept),
-            features_left=tuple(left),
+            features_anew=tuple(f.name for f in self.schema.features if f.name not in agreed_features),
+            features_left=tuple(missing),
             ancestors=self.earlier.ancestors,
         )
 
@@ -232,7 +235,7 @@ def _first(core: Any) -> tuple[str, ...]:
     return (FIRST,) if FIRST in names else tuple(name for name in HEADS if name in names)
 
 
-def _taken(variable: Any, chosen: tuple[int, ...]) -> Float32:
-    """Weights of as many networks as are chosen, the earlier ones in turn."""
+def _weights_of(variable: Any, networks: tuple[int, ...]) -> Float32:
+    """Weights for the chosen networks; where there are fewer earlier networks, these are taken in turn."""
     values = np.asarray(keras.ops.convert_to_numpy(variable))
-    return np.asarray(values[np.array(chosen) % len(values)])
+    return np.asarray(values[np.array(networks) % len(values)])

@@ -1,4 +1,4 @@
-"""What the tests of starts share: versions in memory, and starts from them that take no step."""
+"""Helpers for the tests of starts: versions in memory, and starts from them without a step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from training.transfer.earlier import Earlier
 
 SMALL: dict[str, Any] = {"folds": 2, "repeats": 1, "hidden": (8, 8), "embedding_bins": 4}
 TABLE = mixed_table(150)
-# Other rows, with another mean and deviation of the target and other medians and quantiles of the features.
+# Other rows: the target's mean and deviation, and the features' medians and quantiles, differ.
 OTHER = mixed_table(300, seed=5).filter((pl.col("price") > 90_000) & (pl.col("price") < 190_000))
 
 
@@ -45,14 +45,14 @@ class Version(NamedTuple):
     earlier: Earlier
 
     def value(self, frame: pl.DataFrame) -> Outputs:
-        """What it answers to rows, in target units."""
+        """Its answers to rows, in target units."""
         return in_units(self.prepared, self.fitted, encode_frame(frame, self.prepared.schema.lenient()))
 
 
 def in_units(prepared: Prepared, fitted: Fitted, X: Encoded) -> Outputs:
-    found = answers(fitted.model, X)
+    outputs = answers(fitted.model, X)
     offsets = target_offsets(prepared.schema)
-    return found if offsets is None else found._replace(value=found.value + offsets)
+    return outputs if offsets is None else outputs._replace(value=outputs.value + offsets)
 
 
 class Still:
@@ -69,9 +69,9 @@ class Still:
             variable.assign(value)
 
 
-def version(folder: Path, frame: pl.DataFrame = TABLE, target: str = "price", **given: Any) -> Version:
-    """Networks whose weights are moved as if by training, and all that a start reads of them."""
-    prepared = prepare(frame, Request("-", (target,), "m", TrainConfig(**{**SMALL, **given})))
+def version(folder: Path, frame: pl.DataFrame = TABLE, target: str = "price", **settings: Any) -> Version:
+    """Networks whose weights are changed as if by training, and all files that a start reads."""
+    prepared = prepare(frame, Request("-", (target,), "m", TrainConfig(**{**SMALL, **settings})))
     fitted = fit_for(prepared, 2, 0)
     rng = np.random.default_rng(0)
     for variable in fitted.model.trainable_weights:
@@ -83,11 +83,11 @@ def version(folder: Path, frame: pl.DataFrame = TABLE, target: str = "price", **
     golden = Golden(rows=rows, value=nothing, lower=nothing, upper=nothing)
     (folder / files.GOLDEN).write_text(golden.model_dump_json())
     (folder / files.SCHEMA).write_text(prepared.schema.model_dump_json())
-    found, config = build_manifest(prepared.schema, "m", "1"), prepared.config
+    manifest, config = build_manifest(prepared.schema, "m", "1"), prepared.config
     lineage = {"config": config.model_dump(mode="json"), "rows": frame.height}
     update = {"family": config.model, "objective": config.objective}
-    update["lineage"] = found.lineage.model_copy(update=lineage)
-    found.model_copy(update=update).write(folder)
+    update["lineage"] = manifest.lineage.model_copy(update=lineage)
+    manifest.model_copy(update=update).write(folder)
     return Version(prepared, fitted, opened(folder))
 
 
@@ -96,29 +96,29 @@ def opened(folder: Path) -> Earlier:
     return Earlier(folder, Manifest.read(folder), schema)
 
 
-def started(earlier: Earlier, frame: pl.DataFrame, networks: int = 2, epochs: int = 0, **given: Any) -> Version:
-    """Start from a version; by default without a step, of as many networks, with the earlier settings."""
-    target = given.pop("target", "price")
-    corrections = given.pop("corrections", Corrections())
-    config = TrainConfig(**{"folds": 2, "repeats": 1, **given})
+def started(earlier: Earlier, frame: pl.DataFrame, networks: int = 2, epochs: int = 0, **settings: Any) -> Version:
+    """Start from a version; by default without a step, with as many networks and the earlier settings."""
+    target = settings.pop("target", "price")
+    corrections = settings.pop("corrections", Corrections())
+    config = TrainConfig(**{"folds": 2, "repeats": 1, **settings})
     prepared = prepare(frame, Request("-", (target,), "m", config, corrections), earlier)
     return Version(prepared, fit_for(prepared, networks, epochs), earlier)
 
 
 def fit_for(prepared: Prepared, networks: int, epochs: int) -> Fitted:
-    """On all rows, for some epochs."""
+    """Fit on all rows, for some epochs."""
     everything = (all_rows(len(prepared.y)),) * networks
     with pytest.MonkeyPatch.context() as patch:
         if not epochs:
-            # Where no step is taken, none need be compiled.
+            # Without steps, none must be compiled.
             patch.setattr("training.fit.fit.open_loop", Still)
         return fit_on(prepared, everything, repeats=networks, stop_at=epochs)
 
 
-def check_same(before: Version, after: Version, asked: pl.DataFrame, answered: pl.DataFrame | None = None) -> None:
-    """Both answer alike, within what float32 holds of a deviation."""
+def check_same(before: Version, after: Version, rows: pl.DataFrame, earlier_rows: pl.DataFrame | None = None) -> None:
+    """Check that both give the same answers, within float32's precision for a deviation."""
     std = before.prepared.schema.targets[0].std
-    old, new = before.value(answered if answered is not None else asked), after.value(asked)
+    old, new = before.value(earlier_rows if earlier_rows is not None else rows), after.value(rows)
     for name, ours in old._asdict().items():
         if ours is not None:
             np.testing.assert_allclose(getattr(new, name), ours, atol=2e-5 * std, rtol=2e-5)
@@ -131,12 +131,12 @@ def mlp(tmp_path_factory: pytest.TempPathFactory) -> Version:
 
 @pytest.fixture(scope="package")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Version:
-    """A line that is trained: of the squared error it would be solved for."""
+    """A line that is trained; with the squared error it would be solved for."""
     return version(tmp_path_factory.mktemp("line"), model="linear", objective="mae")
 
 
 @pytest.fixture(params=["mlp", "line"])
 def before(request: pytest.FixtureRequest) -> Version:
     """A version with a hidden layer, and one whose heads take the features."""
-    found: Version = request.getfixturevalue(request.param)
-    return found
+    version_of_family: Version = request.getfixturevalue(request.param)
+    return version_of_family

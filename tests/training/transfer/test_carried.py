@@ -1,4 +1,4 @@
-"""What an earlier version and a start agree on answers as it did; the rest starts anew."""
+"""Parts that an earlier version and a start have in common answer as before; the others start anew."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 
 from tests.training.transfer.conftest import OTHER, TABLE, check_same, started, version
 from training.table.corrections import Corrections
-from training.transfer.told import sentence
+from training.transfer.sentence import sentence
 
 
 @pytest.mark.parametrize(
-    "given",
+    "settings",
     [
         {"model": "mlp"},
         {"model": "tabm", "members": 3},
@@ -21,10 +21,10 @@ from training.transfer.told import sentence
         {"model": "mlp", "objective": "poisson"},
         {"model": "linear", "objective": "mae"},
     ],
-    ids=lambda given: "-".join(map(str, given.values())),
+    ids=lambda settings: "-".join(map(str, settings.values())),
 )
-def test_a_start_on_other_rows_answers_as_the_earlier_version_did(tmp_path, given):
-    before = version(tmp_path, **given)
+def test_a_start_on_other_rows_answers_as_the_earlier_version_did(tmp_path, settings):
+    before = version(tmp_path, **settings)
     after = started(before.earlier, OTHER)
     assert after.prepared.schema.targets[0].std < 0.7 * before.prepared.schema.targets[0].std
     assert np.ptp(before.value(OTHER).value) > 0
@@ -41,9 +41,9 @@ def test_quantiles_keep_their_middle_and_with_the_same_scale_all(tmp_path):
     std = before.prepared.schema.targets[0].std
     np.testing.assert_allclose(new.value, old.value, atol=2e-5 * std)
     assert old.quantiles is not None and new.quantiles is not None
-    widths, found = np.ptp(old.quantiles, axis=2), np.ptp(new.quantiles, axis=2)
-    np.testing.assert_allclose(found, widths, rtol=0.2)
-    # Other levels are other outputs.
+    widths, new_widths = np.ptp(old.quantiles, axis=2), np.ptp(new.quantiles, axis=2)
+    np.testing.assert_allclose(new_widths, widths, rtol=0.2)
+    # Outputs of other levels do not agree.
     init = started(before.earlier, TABLE, quantiles=(0.2, 0.5, 0.8)).fitted.init
     assert init.anew == ("values/kernel", "values/bias")
 
@@ -81,12 +81,12 @@ def test_columns_in_another_order_a_new_one_and_new_categories_change_nothing_ye
 
 
 def test_columns_that_are_gone_count_as_on_a_usual_row(before):
-    gone = ["area", "garden", "town"]
-    after = started(before.earlier, OTHER.drop(gone))
+    removed = ["area", "garden", "town"]
+    after = started(before.earlier, OTHER.drop(removed))
     top = before.prepared.schema.feature("town").categories[0]
     median = before.fitted.model.get_layer("preprocessing").center[0]
     usual = OTHER.with_columns(area=pl.lit(float(median)), garden=pl.lit(value=False), town=pl.lit(top))
-    check_same(before, after, OTHER.drop(gone), usual)
+    check_same(before, after, OTHER.drop(removed), usual)
     assert after.fitted.init.features_left == ("area", "town", "garden")
 
 
@@ -108,7 +108,7 @@ def test_rows_that_show_little_of_a_column_do_not_take_it_away(mlp):
     after = started(mlp.earlier, frame)
     assert after.prepared.schema.names == mlp.prepared.schema.names
     assert after.prepared.schema.feature("town").categories == mlp.prepared.schema.feature("town").categories
-    # A number in a column of categories is one of them, here an unseen one.
+    # A number in a column of categories is a category, here an unseen one.
     assert after.prepared.schema.feature("postcode").kind == "category"
     check_same(mlp, after, frame, frame.with_columns(postcode=pl.lit("1")))
 
@@ -137,9 +137,9 @@ def test_another_target_family_or_objective_keeps_what_agrees(mlp):
     assert init.anew == ("members/scale",)
     init = started(mlp.earlier, OTHER, hidden=(8, 4)).fitted.init
     assert init.anew == ("hidden_1/kernel", "hidden_1/bias", "values/kernel", "log_spreads/kernel")
-    told = sentence(init)
-    assert told.startswith("Started from m:1: ")
-    assert "weights agree; anew: hidden_1/kernel, hidden_1/bias, values/kernel, log_spreads/kernel." in told
+    note = sentence(init)
+    assert note.startswith("Started from m:1: ")
+    assert "weights agree; starting anew: hidden_1/kernel, hidden_1/bias, values/kernel, log_spreads/kernel." in note
     init = started(mlp.earlier, OTHER, model="linear", objective="mae").fitted.init
     assert set(init.agreed) == {"categories/table_0", "categories/table_1"}
     init = started(mlp.earlier, OTHER, embedding_dim=3).fitted.init

@@ -1,4 +1,4 @@
-"""What may be started from, which rows it has seen, and what training makes of a start."""
+"""The versions that allow a start, the rows that they have seen, and training from a start."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from training.settings.config import TrainConfig
 from training.train import Observer, train
 from training.transfer.earlier import Earlier
 from training.transfer.seen import share_seen
+from training.transfer.sentence import sentence
 from training.transfer.settings import RATE_FACTOR, settings_from
-from training.transfer.told import sentence
 
 
 def test_nothing_in_common_is_refused(mlp):
@@ -61,7 +61,7 @@ def test_a_line_that_is_trained_can_be_started_from_and_one_that_is_solved_for_c
 
 
 def test_the_start_may_be_the_best_there_is(trained):
-    """On rows of the kind that the earlier version knows, and at a rate that only harms, epoch 0 is kept."""
+    """On rows that the earlier version knows well, and at a rate that is far too high, epoch 0 is kept."""
     earlier = Earlier.find(trained.registry, "houses")
     config = TrainConfig(folds=2, repeats=1, learning_rate=3.0, epochs=2, clip_norm=0.0, warmup=0.0)
     prepared = prepare(OTHER, Request("-", ("price",), "m", config), earlier)
@@ -73,20 +73,20 @@ def test_the_start_may_be_the_best_there_is(trained):
 
 
 def test_rows_that_were_seen_are_estimated_by_the_golden_ones(mlp):
-    def share(frame: pl.DataFrame, **given: Any) -> float:
-        prepared = prepare(frame, Request("-", ("price",), "m", TrainConfig(**given), time="sold" if given else None))
+    def share(frame: pl.DataFrame, **fields: Any) -> float:
+        prepared = prepare(frame, Request("-", ("price",), "m", TrainConfig(**fields), time="sold" if fields else None))
         return share_seen(mlp.earlier, prepared.frame, prepared.schema, prepared.plan)
 
     assert share(OTHER) == 0
-    # All of its rows, and as many new ones: half of the table was seen.
+    # The table has all rows that trained it, and as many new ones: half of the table was seen.
     assert share(pl.concat([TABLE, mixed_table(150, seed=7)])) == pytest.approx(0.5)
-    # Seen rows that only train do not flatter.
+    # Seen rows that only train do not make figures too good.
     older = TABLE.with_columns(sold=pl.col("sold").dt.offset_by("-50y"))
     assert share(pl.concat([older, mixed_table(400, seed=7)]), folds=1) == 0
-    # A table that cannot be compared says nothing.
+    # A table that cannot be compared gives 0.
     assert share(OTHER.select("price", x=pl.int_range(OTHER.height) * 0.1)) == 0
     notes = prepare(TABLE, Request("-", ("price",), "m"), mlp.earlier).notes
-    assert "The figures and intervals flatter: about 100% of the rows that measure" in notes[-1]
+    assert "The figures and intervals are too good: about 100% of the rows that measure" in notes[-1]
     notes = prepare(OTHER, Request("-", ("price",), "m"), mlp.earlier).notes
     assert "hold for rows that m:1 has not seen" in notes[-1]
 
@@ -106,7 +106,7 @@ def test_a_table_that_trained_it_or_its_ancestors_is_refused(mlp):
         refused(init, "a" * 64)
 
 
-def test_versions_that_cannot_be_started_from_are_told(trained, tmp_path):
+def test_versions_that_cannot_be_started_from_are_refused(trained, tmp_path):
     with pytest.raises(NotFoundError, match=r"Unknown model 'hauses'\. There are: 'houses'"):
         Earlier.find(trained.registry, "hauses")
     with pytest.raises(NotFoundError, match=rf"Unknown version '1' of 'houses'\. There are: '{trained.folder.name}'"):
@@ -139,7 +139,7 @@ def test_a_version_from_a_version(trained, tmp_path, held_out):
     assert sentence(init) in manifest.notes
     assert manifest.lineage.config["init"] == "houses"
     assert manifest.lineage.config["hidden"] == [32]
-    # Two epochs from nothing do not come near it.
+    # Two epochs from random weights are far from it.
     assert manifest.metrics["price"]["r2"] > 0.5
     Predictor.load(trained.registry.resolve("started").path)
     again = Request(str(trained.data), ("price",), "started", config, init="started")
@@ -159,7 +159,7 @@ def test_jax_starts_from_a_version_of_tensorflow(mlp):
     folder = mlp.earlier.folder
     command = [sys.executable, "-c", code, str(folder)]
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-2000:]
     std = mlp.prepared.schema.targets[0].std
     np.testing.assert_allclose(np.load(folder / "jax.npy"), mlp.value(OTHER).value, atol=2e-5 * std)

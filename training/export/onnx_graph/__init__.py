@@ -1,8 +1,9 @@
-"""Writes a network's ONNX graph from its Keras layers: the same function in as few operations as it takes.
+"""Writes a network's ONNX graph from its Keras layers: the same function in as few operations as possible.
 
-A general converter keeps every operation of every layer: 74 for a network that is six matrix products. One row then
-costs mostly the calls of operations. What is known of the layers here removes them: constants are folded into weights,
-rows that are the same for every network stay one copy, linear layers that follow one another become one product.
+A general converter keeps every operation of every layer: 74 for a network that is six matrix products. The time for one
+row then goes mostly into calling operations. This writer knows the layers and leaves operations out: constants are
+folded into weights, rows that are the same for every network stay one copy, and linear layers that follow one another
+become one product.
 """
 
 from training.export.onnx_graph.convert import write_onnx

@@ -11,10 +11,10 @@ from training.export.onnx_graph.graph import Graph, UnsupportedError
 
 
 def activated(graph: Graph, name: str | None, x: str) -> str:
-    """A tensor through an activation; None leaves it.
+    """Apply an activation to a tensor; None leaves the tensor as it is.
 
     Raises:
-        UnsupportedError: a name that has no form here.
+        UnsupportedError: the activation is not known here.
     """
     if name is None or name == "linear":
         return x
@@ -24,29 +24,29 @@ def activated(graph: Graph, name: str | None, x: str) -> str:
 
 
 def mish(graph: Graph, x: str) -> str:
-    """``x tanh(softplus(x))``; an operation of its own only in later standards."""
-    found: str = graph.add("Mul", x, graph.add("Tanh", graph.add("Softplus", x)))
-    return found
+    """``x tanh(softplus(x))``; only later versions of the standard have an operation for it."""
+    output: str = graph.add("Mul", x, graph.add("Tanh", graph.add("Softplus", x)))
+    return output
 
 
 def _gelu(graph: Graph, x: str) -> str:
     erf = graph.add("Erf", graph.add("Mul", x, np.float32(0.5**0.5)))
-    found: str = graph.add("Mul", graph.add("Mul", x, np.float32(0.5)), graph.add("Add", erf, np.float32(1)))
-    return found
+    output: str = graph.add("Mul", graph.add("Mul", x, np.float32(0.5)), graph.add("Add", erf, np.float32(1)))
+    return output
 
 
 def _silu(graph: Graph, x: str) -> str:
-    # ONNX Runtime computes the two in one.
-    found: str = graph.add("Mul", x, graph.add("Sigmoid", x))
-    return found
+    # ONNX Runtime fuses the two operations.
+    output: str = graph.add("Mul", x, graph.add("Sigmoid", x))
+    return output
 
 
 def _one(operation: str, **attributes: Any) -> Callable[[Graph, str], str]:
-    def found(graph: Graph, x: str) -> str:
+    def activation(graph: Graph, x: str) -> str:
         name: str = graph.add(operation, x, **attributes)
         return name
 
-    return found
+    return activation
 
 
 _ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {

@@ -1,4 +1,4 @@
-"""The bins of piecewise-linear embeddings: as features side by side, or a product a column."""
+"""The bins of piecewise-linear embeddings: as features side by side, or in one product for each column."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from training.export.onnx_graph.activations import activated
 from training.export.onnx_graph.graph import Graph, UnsupportedError
 from training.export.onnx_graph.parts import NODE, Float64, Plain
 
-# What a product of a few rows costs beside its weights, in weights.
+# Cost of calling a product of a few rows, beside its weights; its unit is the cost of one weight.
 _CALL = 1_000
 _ENDLESS = 1e30
-# Weights of a product that only spreads columns out over their bins.
+# The most weights of a product that only copies columns to their bins.
 _SPREAD_OUT = 16_000
 
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """Bins of each column, and the matrix that embeds them.
+    """The bins of each column, and the matrix that embeds them.
 
-    Slope and bias are two bins more: one without bounds, one that is always 1.
+    Slope and bias are two further bins: one without bounds, and one that is always 1.
 
     Attributes:
         tensor: (n, columns), the same for every network.
-        low, inverse, floor, ceiling: of each column's bins, (columns, bins).
-        kernel: (networks, columns, bins, dim).
+        low, inverse, floor, ceiling: bounds and factors of each column's bins, float64 (columns, bins).
+        kernel: embedding of each bin, float64 (networks, columns, bins, dim).
     """
 
     tensor: str
@@ -67,11 +67,11 @@ class Bins:
     def ready(self, graph: Graph, networks: int, units: int) -> Plain:
         _, columns, bins, _ = self.kernel.shape
         composed = networks * columns * bins * units
-        apart = min(self._block(), self._by_column()) + networks * self.width * units + NODE
+        separate = min(self._block(), self._by_column()) + networks * self.width * units + NODE
         if networks > 1:
-            # Rows of several networks are stacked and cut, and each network's product and activation are its own.
-            apart += 4 * networks * NODE
-        if composed > apart:
+            # Rows of several networks are stacked and cut, and each network has a product and an activation of its own.
+            separate += 4 * networks * NODE
+        if composed > separate:
             return self.plain(graph)
         return self._flat(graph)
 
@@ -97,38 +97,39 @@ class Bins:
         if self._block() <= self._by_column():
             flat = self._flat(graph).plain(graph)
             return replace(flat, tensor=activated(graph, activation, flat.tensor))
-        # A product a column, of all networks together: (columns, n, bins) @ (columns, bins, networks * dim).
+        # One product for each column, for all networks together: (columns, n, bins) @ (columns, bins, networks * dim).
         x = graph.add("Unsqueeze", graph.add("Transpose", self.tensor, perm=[1, 0]), np.array([2], np.int64))
         filled = self._filled(graph, x, column_axis=0)
         weights = self.kernel.transpose(1, 2, 0, 3).reshape(columns, bins, networks * dim)
-        found = graph.add("MatMul", filled, graph.constant(weights, "embedding"))
-        found = activated(graph, activation, found)
+        embedded = graph.add("MatMul", filled, graph.constant(weights, "embedding"))
+        embedded = activated(graph, activation, embedded)
         if networks == 1:
-            found = graph.add("Transpose", found, perm=[1, 0, 2])
-            return Plain.of(graph.reshape(found, -1, columns * dim), 1, self.width)
-        found = graph.reshape(found, columns, -1, networks, dim)
-        found = graph.add("Transpose", found, perm=[2, 1, 0, 3])
-        return Plain.of(graph.reshape(found, networks, -1, columns * dim), networks, self.width)
+            embedded = graph.add("Transpose", embedded, perm=[1, 0, 2])
+            return Plain.of(graph.reshape(embedded, -1, columns * dim), 1, self.width)
+        embedded = graph.reshape(embedded, columns, -1, networks, dim)
+        embedded = graph.add("Transpose", embedded, perm=[2, 1, 0, 3])
+        return Plain.of(graph.reshape(embedded, networks, -1, columns * dim), networks, self.width)
 
     def _block(self) -> int:
-        """What one product of all columns costs, in weights."""
+        """The cost of one product of all columns, in weights."""
         networks, columns, bins, _ = self.kernel.shape
         return int(networks * columns * bins * self.width)
 
     def _by_column(self) -> int:
-        """What a product a column costs: two or three operations and a call of each column more."""
+        """The cost of one product for each column: two or three more operations, and a call for each column."""
         return int(self.kernel.size + self.kernel.shape[1] * _CALL + (3 if self.networks == 1 else 4) * NODE)
 
     def _flat(self, graph: Graph) -> Plain:
         """The bins side by side, (n, columns * bins), with the matrix that embeds them."""
         columns, bins = self.low.shape
         if not graph.exact and columns * self.low.size <= _SPREAD_OUT:
-            # One product gives each bin its column, scaled; it subtracts after the scaling, and so rounds more.
+            # One product gives each bin its scaled column. The subtraction then comes after the scaling, which rounds
+            # more.
             slopes = np.zeros((columns, columns, bins))
             slopes[np.arange(columns), np.arange(columns)] = self.inverse
-            moved = graph.matmul(self.tensor, slopes.reshape(columns, -1), "embedding")
-            moved = graph.add("Add", moved, -(self.low * self.inverse).reshape(-1))
-            bounded = graph.add("Max", moved, self.floor.reshape(-1))
+            offsets = graph.matmul(self.tensor, slopes.reshape(columns, -1), "embedding")
+            offsets = graph.add("Add", offsets, -(self.low * self.inverse).reshape(-1))
+            bounded = graph.add("Max", offsets, self.floor.reshape(-1))
             return Plain(graph.add("Min", bounded, self.ceiling.reshape(-1)), 1, self._matrix())
         x = graph.add("Unsqueeze", self.tensor, np.array([2], np.int64))
         filled = graph.reshape(self._filled(graph, x, column_axis=1), -1, columns * bins)
@@ -142,11 +143,11 @@ class Bins:
         return matrix
 
     def _filled(self, graph: Graph, x: str, column_axis: int) -> str:
-        """How far each value has come through each bin; x is (n, columns, 1) or (columns, n, 1)."""
+        """The share of each bin that lies below each value; x is (n, columns, 1) or (columns, n, 1)."""
         low, inverse, floor, ceiling = (
             values[:, None] if column_axis == 0 else values
             for values in (self.low, self.inverse, self.floor, self.ceiling)
         )
-        found = graph.add("Mul", graph.add("Sub", x, low), inverse)
-        bounded: str = graph.add("Min", graph.add("Max", found, floor), ceiling)
+        shares = graph.add("Mul", graph.add("Sub", x, low), inverse)
+        bounded: str = graph.add("Min", graph.add("Max", shares, floor), ceiling)
         return bounded

@@ -1,4 +1,4 @@
-"""Categorical codes: looked up in tables that the first layer is already multiplied into."""
+"""Categorical codes: they are looked up in tables that the first layer has been multiplied into."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from artifact.rows.schema import OTHER_CODE
 from training.export.onnx_graph.graph import Graph, UnsupportedError
 from training.export.onnx_graph.parts import Features, Float64, Part, Plain, wide
 
-# Numbers of a table that the first layer is multiplied into; a larger one would outweigh the network.
+# The most numbers in a table that the first layer is multiplied into; a larger one would be larger than the network.
 _MOST = 1_000_000
 
 
@@ -25,11 +25,11 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """Embeddings of codes, each network's own.
+    """Embeddings of codes, different for each network.
 
     Attributes:
-        codes: of every column.
-        tables: of each column, (networks, codes, width).
+        codes: codes of all columns.
+        tables: table of each column, (networks, codes, width).
     """
 
     codes: Codes
@@ -60,10 +60,10 @@ class Embedded:
         for table in self.tables:
             multiplied.append(wide(table @ W[:, start : start + table.shape[-1]]))
             start += table.shape[-1]
-        # Every row has one code of the first column: the bias goes with it.
+        # Every row has exactly one code in the first column, so the bias is added to that table.
         multiplied[0] = multiplied[0] + bias.reshape(-1)
         looked_up = self._looked_up(graph, np.concatenate(multiplied)[None])
-        # (n, columns, networks * units): the columns' shares add up.
+        # (n, columns, networks * units): summed over the columns.
         axis = np.array([1], np.int64)
         if len(self.tables) == 1:
             return graph.add("Squeeze", looked_up, axis), np.zeros_like(bias)
@@ -75,9 +75,9 @@ class Embedded:
         looked_up = self._looked_up(graph, np.concatenate(filled, axis=1))
         lead = (self.networks,) if self.networks > 1 else ()
         tensor = graph.reshape(looked_up, *lead, -1, columns * widest)
-        kept = [j * widest + k for j, table in enumerate(self.tables) for k in range(table.shape[-1])]
-        matrix = np.eye(columns * widest)[None, :, kept]
-        return Plain(tensor, self.networks, matrix, identity=len(kept) == columns * widest).plain(graph)
+        columns_used = [j * widest + k for j, table in enumerate(self.tables) for k in range(table.shape[-1])]
+        matrix = np.eye(columns * widest)[None, :, columns_used]
+        return Plain(tensor, self.networks, matrix, identity=len(columns_used) == columns * widest).plain(graph)
 
     def scaled(self, factor: Float64) -> Embedded:
         tables, start = [], 0
@@ -92,18 +92,18 @@ class Embedded:
         return self
 
     def _looked_up(self, graph: Graph, table: Float64) -> str:
-        """Rows of all columns' tables one after another, (networks, codes, width) -> (networks, n, columns, width)."""
+        """Look codes up in the tables of all columns, (networks, codes, width) -> (networks, n, columns, width)."""
         codes = self.codes.tensor
         if len(self.tables) > 1:
             first = np.cumsum([0, *(t.shape[1] for t in self.tables[:-1])]).astype(np.int32)
             codes = graph.add("Add", codes, first)
         axis = 1 if len(table) > 1 else 0
-        found: str = graph.add("Gather", graph.constant(table if axis else table[0], "table"), codes, axis=axis)
-        return found
+        rows: str = graph.add("Gather", graph.constant(table if axis else table[0], "table"), codes, axis=axis)
+        return rows
 
 
 def one_hot(graph: Graph, layer: Any, codes: Codes) -> Features:  # noqa: ARG001 - the layers share a signature
-    """:class:`OneHot`, as a table of it: rare codes and the bucket for others have one row."""
+    """:class:`OneHot` as a table; rare codes and the bucket for others have the same row."""
     tables = []
     for cardinality, width in zip(layer.cardinalities, layer.widths, strict=True):
         rows = np.arange(cardinality)

@@ -1,4 +1,4 @@
-"""Walks a Keras model of the artifact's layers, and writes each of them."""
+"""Walks through a Keras model of the artifact's layers, and writes each layer."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from training.families import FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
-class _Beside:
-    """Heads side by side, as one value: Keras takes a list for several."""
+class _HeadList:
+    """Heads side by side, as one value: Keras would take a list for several values."""
 
     heads: tuple[Heads, ...]
 
 
 def write_onnx(model: Any, path: Path, *, exact: bool = False) -> None:
-    """Write a model as :func:`training.networks.model.whole` makes them.
+    """Write a model that :func:`training.networks.model.whole` made.
 
     Args:
         model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value", "spread" or "quantiles"}``.
         path: file to write.
-        exact: see :class:`Graph`; some more operations. Defaults to False.
+        exact: see :class:`Graph`; it needs more operations. Defaults to False.
 
     Raises:
-        UnsupportedError: a layer, or a use of one, that is not known here; no file was written.
+        UnsupportedError: a layer, or the way it is used, is not known here; no file was written.
     """
     graph = Graph(exact)
-    given = [_input(graph, tensor) for tensor in model.inputs]
-    found = _walk(graph, model, given)
-    if not isinstance(found, dict):
+    inputs = [_input(graph, tensor) for tensor in model.inputs]
+    outputs = _walk(graph, model, inputs)
+    if not isinstance(outputs, dict):
         raise UnsupportedError("outputs without names")
     # Keras flattens a dictionary by its sorted keys.
-    for tensor, name in zip(model.outputs, sorted(found), strict=True):
-        graph.output(name, found[name], tuple(int(size) for size in tensor.shape[1:]))
+    for tensor, name in zip(model.outputs, sorted(outputs), strict=True):
+        graph.output(name, outputs[name], tuple(int(size) for size in tensor.shape[1:]))
     graph.write(path)
 
 
@@ -57,22 +57,22 @@ def _input(graph: Graph, tensor: Any) -> Any:
     return graph.input(tensor.name, width)
 
 
-def _walk(graph: Graph, model: Any, given: list[Any]) -> Any:
-    """The outputs of a model for what stands for its inputs."""
+def _walk(graph: Graph, model: Any, inputs: list[Any]) -> Any:
+    """The values of a model's outputs, from the values of its inputs."""
     if not hasattr(model, "_run_through_graph"):
         raise UnsupportedError(type(model).__name__)
-    return model._run_through_graph(given, operation_fn=lambda operation: partial(_written, graph, operation))
+    return model._run_through_graph(inputs, operation_fn=lambda operation: partial(_written, graph, operation))
 
 
 def _written(graph: Graph, operation: Any, *args: Any, **_: Any) -> Any:
-    """What stands for an operation's outputs."""
+    """The value of an operation's output: a tensor's name, or features or heads that are not computed yet."""
     name = type(operation).__name__
     if name in _PASSED:
         return args[0]
     if name == "Functional":
         (values,) = args
-        given = [values[t.name] if isinstance(values, dict) else values for t in operation.inputs]
-        return _walk(graph, operation, given)
+        inputs = [values[t.name] if isinstance(values, dict) else values for t in operation.inputs]
+        return _walk(graph, operation, inputs)
     writer = _WRITERS.get(name) or next((f.onnx[name] for f in FAMILIES.values() if name in f.onnx), None)
     if writer is None:
         raise UnsupportedError(f"layer {name}")
@@ -104,17 +104,17 @@ def _heads(graph: Graph, operation: Any, features: Features) -> Heads:  # noqa: 
     return Heads.of(operation, features)
 
 
-def _beside(graph: Graph, operation: Any, heads: list[Heads]) -> _Beside:  # noqa: ARG001
+def _head_list(graph: Graph, operation: Any, heads: list[Heads]) -> _HeadList:  # noqa: ARG001
     if not all(isinstance(head, Heads) for head in heads):
         raise UnsupportedError("features joined by Concatenate")
-    return _Beside(tuple(heads))
+    return _HeadList(tuple(heads))
 
 
 def _answers(graph: Graph, operation: Any, heads: Any) -> dict[str, str]:
-    return target.answers(graph, operation, heads.heads if isinstance(heads, _Beside) else [heads])
+    return target.answers(graph, operation, heads.heads if isinstance(heads, _HeadList) else [heads])
 
 
-# While answering they do nothing; a tensor that is the same for every network stays one.
+# Layers that do nothing in an answer; a tensor that is the same for every network stays one tensor.
 _PASSED = ("ExpandDims", "StackedDropout", "StopGradient")
 _WRITERS: dict[str, Callable[..., Any]] = {
     "NumericPreprocessing": numbers.preprocessing,
@@ -130,7 +130,7 @@ _WRITERS: dict[str, Callable[..., Any]] = {
     "StackedDense": hidden.dense,
     "MemberScale": hidden.members,
     "StackedHeads": _heads,
-    "Concatenate": _beside,
+    "Concatenate": _head_list,
     "TargetScaling": _answers,
     "BoostedTrees": mixture.trees,
     "Mixture": mixture.mixture,

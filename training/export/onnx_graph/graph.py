@@ -10,22 +10,22 @@ import numpy.typing as npt
 import onnx
 
 Array = npt.NDArray[Any]
-# Old enough for every runtime of the last years, new enough for all operations used here.
+# Old enough for the runtimes of recent years, new enough for all operations used here.
 OPSET = 17
-# Of trees, which the standard has an operation of.
+# The standard's domain with an operation for trees.
 ML_DOMAIN, ML_OPSET = "ai.onnx.ml", 3
 IR_VERSION = 8
 
 
 class UnsupportedError(Exception):
-    """A layer, or a use of one, that this writer has no form of; the general converter may have one."""
+    """This writer cannot write a layer, or the way it is used; the general converter may be able to."""
 
 
 class Graph:
-    """Nodes in the order of computation. Tensors are float32 unless told otherwise.
+    """Nodes in the order of computation. Tensors are float32 where nothing else is said.
 
     Args:
-        exact: round as the layers do where fewer operations would round otherwise. Defaults to True.
+        exact: whether to round as the layers do, where fewer operations would round differently. Defaults to True.
 
     Example:
         >>> graph = Graph()
@@ -48,13 +48,13 @@ class Graph:
         return name
 
     def output(self, name: str, tensor: str, shape: tuple[int, ...]) -> None:
-        """Give a tensor (n_samples, *shape) out under a name."""
+        """Declare a tensor (n_samples, *shape) as an output with this name."""
         self._nodes.append(onnx.helper.make_node("Identity", [tensor], [name]))
         info = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n_samples", *shape])
         self._outputs.append(info)
 
     def constant(self, value: Any, name: str = "constant") -> str:
-        """A constant's tensor: floats as float32, integers and truth values as they are; equal ones are one."""
+        """A constant's tensor: floats as float32, integers and booleans as they are; equal constants share a tensor."""
         array = np.asarray(value)
         if array.dtype.kind == "f":
             array = array.astype(np.float32)
@@ -68,10 +68,10 @@ class Graph:
         """Add a node.
 
         Args:
-            operation: of the standard operators.
-            inputs: names of tensors; what is no text becomes a constant.
-            n_outputs: how many. Defaults to 1.
-            attributes: of the node.
+            operation: name of a standard operator.
+            inputs: names of tensors; an input that is not text becomes a constant.
+            n_outputs: number of outputs. Defaults to 1.
+            attributes: attributes of the node.
 
         Returns:
             The output's name, or a list of several.
@@ -82,14 +82,14 @@ class Graph:
         return outputs[0] if n_outputs == 1 else outputs
 
     def reshape(self, tensor: str, *shape: int) -> str:
-        """A tensor in another shape; -1 is worked out, 0 stays as it is."""
-        found: str = self.add("Reshape", tensor, np.array(shape, np.int64))
-        return found
+        """A tensor in another shape; -1 stands for the size that fits, 0 for the present size."""
+        output: str = self.add("Reshape", tensor, np.array(shape, np.int64))
+        return output
 
     def matmul(self, tensor: str, weights: Array, name: str = "weight") -> str:
-        """A tensor times constant weights (..., columns, units); ``name`` says in the graph what they are."""
-        found: str = self.add("MatMul", tensor, self.constant(weights, name))
-        return found
+        """A tensor times constant weights (..., columns, units); ``name`` names the weights in the graph."""
+        output: str = self.add("MatMul", tensor, self.constant(weights, name))
+        return output
 
     def write(self, path: Path) -> None:
         """Write the model file.
@@ -111,15 +111,15 @@ class Graph:
 
 
 def _without_identities(graph: Any) -> None:
-    """Let the nodes that make the outputs bear the outputs' names."""
-    made_by = {name: node for node in graph.node for name in node.output}
+    """Give the nodes that compute the outputs the outputs' names, and remove the identities."""
+    producers = {name: node for node in graph.node for name in node.output}
     for node in [n for n in graph.node if n.op_type == "Identity"]:
         source, name = node.input[0], node.output[0]
-        if source not in made_by or source in {o.name for o in graph.output}:
+        if source not in producers or source in {o.name for o in graph.output}:
             continue
         for other in graph.node:
             for names in (other.input, other.output):
-                for i, given in enumerate(names):
-                    if given == source:
+                for i, tensor in enumerate(names):
+                    if tensor == source:
                         names[i] = name
         graph.node.remove(node)

@@ -1,8 +1,8 @@
 """Hidden layers and members.
 
-Hidden layers of several networks are computed apart: ONNX Runtime lays out a weight of two axes for its kernels when a
-model is loaded, one of three axes at every call. Small ones are computed together, by one product with a matrix of
-blocks: its zeros cost less than the operations that it saves.
+Hidden layers of several networks are computed separately: ONNX Runtime arranges a weight of two axes in memory when a
+model is loaded, and one of three axes at every call. Small layers are computed together, by one product with a matrix
+of blocks: its zeros cost less time than the operations that it saves.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from training.export.onnx_graph.parts import NODE, Features, Float64, Part, Plai
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class PerNetwork:
     """Features of each network in a tensor of its own.
 
     Attributes:
-        tensors: of each network, (n * members, width), the members of one row one after another.
-        width: of the features.
-        members: of each network.
+        tensors: one tensor a network, (n * members, width); the members of one row follow one another.
+        width: number of features.
+        members: number of members of each network.
     """
 
     tensors: tuple[str, ...]
@@ -34,79 +34,79 @@ class Apart:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class SideBySide:
     """Features of all networks side by side in one tensor.
 
     Attributes:
         tensor: (n, networks * width).
-        networks: how many.
-        width: of the features of one.
+        networks: number of networks.
+        width: number of features of one network.
     """
 
     tensor: str
     networks: int
     width: int
 
-    def apart(self, graph: Graph) -> Apart:
-        return Apart(_split(graph, self.tensor, self.networks, axis=1), self.width)
+    def split(self, graph: Graph) -> PerNetwork:
+        return PerNetwork(_split(graph, self.tensor, self.networks, axis=1), self.width)
 
 
-Layer = Features | Apart | Together
+Layer = Features | PerNetwork | SideBySide
 
 
-def dense(graph: Graph, layer: Any, features: Layer) -> Apart | Together:
+def dense(graph: Graph, layer: Any, features: Layer) -> PerNetwork | SideBySide:
     """:class:`StackedDense`."""
     kernel, bias, *mix = (np.asarray(w, np.float64) for w in layer.get_weights())
     if layer._scale is not None:
         kernel = kernel * layer._scale
     networks, units = len(kernel), layer.units
     share = mix[0].reshape(networks, units) if mix else None
-    count = features.members if isinstance(features, Apart) else 1
+    count = features.members if isinstance(features, PerNetwork) else 1
     together = None
     if isinstance(features, Features):
         features = _ready(graph, features, networks, units)
         if all(part.is_shared for part in features.parts):
-            # All networks see the same: one product, one activation.
+            # All networks have the same inputs: one product and one activation.
             together = _of_all(graph, features, kernel, bias[:, 0])
-    elif isinstance(features, Together) and blocks_pay(kernel, 2 * networks):
-        # Saved are a product and an activation of each network.
+    elif isinstance(features, SideBySide) and blocks_pay(kernel, 2 * networks):
+        # This saves a product and an activation for each network.
         together = graph.add("Add", graph.matmul(features.tensor, blocks(kernel)), bias.reshape(-1))
     if together is not None:
-        found = _through(graph, layer.activation, together, None if share is None else share.reshape(-1))
-        return Together(found, networks, units)
-    if isinstance(features, Together):
-        features = features.apart(graph)
+        activations = _through(graph, layer.activation, together, None if share is None else share.reshape(-1))
+        return SideBySide(activations, networks, units)
+    if isinstance(features, SideBySide):
+        features = features.split(graph)
     through = [
         _through(graph, layer.activation, tensor, None if share is None else share[k])
         for k, tensor in enumerate(products(graph, features, kernel, bias[:, 0]))
     ]
-    return Apart(tuple(through), units, count)
+    return PerNetwork(tuple(through), units, count)
 
 
 def blocks_pay(kernel: Float64, saved: int) -> bool:
-    """Whether so many operations cost more than the zeros of :func:`blocks`."""
+    """Whether ``saved`` operations cost more time than the zeros of :func:`blocks`."""
     return (len(kernel) - 1) * kernel.size <= saved * NODE
 
 
 def blocks(kernel: Float64) -> Float64:
     """Networks' weights (networks, width, units) as blocks of one matrix (networks * width, networks * units)."""
     networks, width, units = kernel.shape
-    found = np.zeros((networks, width, networks, units))
-    found[np.arange(networks), :, np.arange(networks)] = kernel
-    return found.reshape(networks * width, networks * units)
+    matrix = np.zeros((networks, width, networks, units))
+    matrix[np.arange(networks), :, np.arange(networks)] = kernel
+    return matrix.reshape(networks * width, networks * units)
 
 
-def products(graph: Graph, features: Features | Apart, W: Float64, bias: Float64) -> tuple[str, ...]:
-    """Of each network ``features @ W + bias``, (n * members, units).
+def products(graph: Graph, features: Features | PerNetwork, W: Float64, bias: Float64) -> tuple[str, ...]:
+    """``features @ W + bias`` for each network, (n * members, units).
 
     Args:
-        graph: gets the nodes.
-        features: what the networks see.
+        graph: the graph to add nodes to.
+        features: inputs of the networks.
         W: (networks, width, units).
         bias: (networks, units).
     """
     networks = len(W)
-    if isinstance(features, Apart):
+    if isinstance(features, PerNetwork):
         pairs = zip(features.tensors, W, bias, strict=True)
         return tuple(graph.add("Add", graph.matmul(tensor, w), b) for tensor, w, b in pairs)
     shared: list[tuple[Part, Float64]] = []
@@ -133,7 +133,7 @@ def products(graph: Graph, features: Features | Apart, W: Float64, bias: Float64
 
 
 def _of_all(graph: Graph, features: Features, W: Float64, bias: Float64) -> str:
-    """What all networks make of features that are the same for all, (n, networks * units)."""
+    """The products of all networks with features that are the same for all, (n, networks * units)."""
     tensors: list[str] = []
     weights: list[Float64] = []
     total, start = None, 0
@@ -141,12 +141,12 @@ def _of_all(graph: Graph, features: Features, W: Float64, bias: Float64) -> str:
         of_part = W[:, start : start + part.width]
         start += part.width
         if isinstance(part, Plain):
-            # One product of all of them, below.
+            # They are multiplied in one product, below.
             tensors.append(part.tensor)
             weights.append(wide(of_part if part.identity else part.matrix @ of_part))
         else:
-            found, bias = part.product(graph, of_part, bias)
-            total = found if total is None else graph.add("Add", total, found)
+            product, bias = part.product(graph, of_part, bias)
+            total = product if total is None else graph.add("Add", total, product)
     if not tensors:
         if total is None:
             raise UnsupportedError("a layer of no features")
@@ -177,16 +177,16 @@ def side_by_side(graph: Graph, tensors: Sequence[str]) -> str:
 
 
 def _through(graph: Graph, activation: str | None, x: str, share: Float64 | None) -> str:
-    """An activation; of ``parametric_mish`` so much of each unit, (units,)."""
+    """An activation; for ``parametric_mish``, ``share`` of mish in each unit, float64 (units,)."""
     if share is None:
         return activated(graph, activation, x)
     change = graph.add("Mul", graph.add("Sub", mish(graph, x), x), share)
-    found: str = graph.add("Add", x, change)
-    return found
+    output: str = graph.add("Add", x, change)
+    return output
 
 
-def members(graph: Graph, layer: Any, features: Features) -> Apart:
-    """:class:`MemberScale`: each row once a member, times its scale."""
+def members(graph: Graph, layer: Any, features: Features) -> PerNetwork:
+    """:class:`MemberScale`: each row is repeated for each member, times the member's scale."""
     scale = np.asarray(layer.get_weights()[0], np.float64)[:, :, 0]
     networks, count, _ = scale.shape
     parts, start = [], 0
@@ -199,4 +199,4 @@ def members(graph: Graph, layer: Any, features: Features) -> Apart:
         start += plain.width
     tensor = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=-1)
     rows = graph.reshape(tensor, -1, features.width)
-    return Apart(_split(graph, rows, networks, axis=0), features.width, count)
+    return PerNetwork(_split(graph, rows, networks, axis=0), features.width, count)

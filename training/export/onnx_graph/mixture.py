@@ -17,7 +17,7 @@ Answers = dict[str, str]
 
 
 def trees(graph: Graph, layer: Any, inputs: Sequence[Any]) -> str:
-    """:class:`BoostedTrees` as the one operation that runtimes have for it; the target's unit is in the leaves."""
+    """:class:`BoostedTrees` as the standard's operation for trees; leaves are in the target's unit."""
     parts = [graph.add("Cast", part.tensor, to=1) if isinstance(part, Codes) else part for part in inputs]
     columns = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=1)
     nodes, roots = layer.nodes(), np.asarray(layer.roots)
@@ -27,25 +27,25 @@ def trees(graph: Graph, layer: Any, inputs: Sequence[Any]) -> str:
     leaf = nodes.left == number
     target = np.asarray(layer.target_of)[of_tree]
     weight = nodes.value.astype(np.float64) * std[target]
-    # What boosting starts from is a tree of one leaf: a part of the sum that needs no walk.
-    alone = leaf & (number == roots[of_tree])
-    np.add.at(base, target[alone], weight[alone])
-    kept, within = ~alone, number - roots[of_tree]
-    leaves = leaf & kept
+    # Boosting's starting value is a tree of one leaf: it is added to the sum without a tree.
+    single = leaf & (number == roots[of_tree])
+    np.add.at(base, target[single], weight[single])
+    in_trees, within = ~single, number - roots[of_tree]
+    leaves = leaf & in_trees
 
     def numbers(values: npt.NDArray[Any]) -> list[Any]:
-        return list(np.where(leaf, 0, values)[kept].tolist())
+        return list(np.where(leaf, 0, values)[in_trees].tolist())
 
-    found = graph.add(
+    total = graph.add(
         "TreeEnsembleRegressor",
         columns,
         domain=ML_DOMAIN,
         n_targets=len(std),
         base_values=base.astype(np.float32).tolist(),
-        nodes_treeids=of_tree[kept].tolist(),
-        nodes_nodeids=within[kept].tolist(),
+        nodes_treeids=of_tree[in_trees].tolist(),
+        nodes_nodeids=within[in_trees].tolist(),
         nodes_featureids=numbers(nodes.feature),
-        nodes_modes=["LEAF" if is_leaf else "BRANCH_LEQ" for is_leaf in leaf[kept]],
+        nodes_modes=["LEAF" if is_leaf else "BRANCH_LEQ" for is_leaf in leaf[in_trees]],
         nodes_values=numbers(nodes.threshold),
         nodes_truenodeids=numbers(nodes.left - roots[of_tree]),
         nodes_falsenodeids=numbers(nodes.right - roots[of_tree]),
@@ -56,7 +56,7 @@ def trees(graph: Graph, layer: Any, inputs: Sequence[Any]) -> str:
         target_weights=weight[leaves].astype(np.float32).tolist(),
     )
     low, high = np.asarray(layer.minimum, np.float32), np.asarray(layer.maximum, np.float32)
-    bounded: str = graph.add("Min", graph.add("Max", found, low), high)
+    bounded: str = graph.add("Min", graph.add("Max", total, low), high)
     return bounded
 
 
@@ -65,7 +65,7 @@ def mixture(graph: Graph, layer: Any, answers: Sequence[Answers]) -> Answers:
     weights = np.asarray(layer.weights_of)
     # Values and spreads are (n, n_targets); quantiles have an axis more.
     width = int(min(keras.tree.flatten(layer.output), key=lambda tensor: len(tensor.shape)).shape[-1])
-    found = {"value": _mean(graph, [a["value"] for a in answers], weights, width)}
+    outputs = {"value": _mean(graph, [a["value"] for a in answers], weights, width)}
     for name in ANSWERS[1:]:
         having = [i for i, a in enumerate(answers) if name in a]
         if not having:
@@ -74,25 +74,25 @@ def mixture(graph: Graph, layer: Any, answers: Sequence[Answers]) -> Answers:
         parts = [answers[i][name] for i in having]
         if name == "spread" and layer.normal:
             variance = _mean(graph, [graph.add("Mul", part, part) for part in parts], shares, width)
-            off = [graph.add("Sub", a["value"], found["value"]) for a in answers]
-            apart = _mean(graph, [graph.add("Mul", part, part) for part in off], weights, width)
-            found[name] = graph.add("Sqrt", graph.add("Add", variance, apart))
+            off = [graph.add("Sub", a["value"], outputs["value"]) for a in answers]
+            disagreement = _mean(graph, [graph.add("Mul", part, part) for part in off], weights, width)
+            outputs[name] = graph.add("Sqrt", graph.add("Add", variance, disagreement))
         elif name == "spread":
-            found[name] = _mean(graph, parts, shares, width)
+            outputs[name] = _mean(graph, parts, shares, width)
         else:
-            found[name] = _weighted(graph, parts, shares)
-    return found
+            outputs[name] = _weighted(graph, parts, shares)
+    return outputs
 
 
 def _mean(graph: Graph, parts: Sequence[str], weights: npt.NDArray[np.float64], width: int) -> str:
-    """Of tensors (n, width)."""
-    beside = graph.add("Concat", *parts, axis=1)
-    return graph.matmul(beside, np.kron(weights[:, None], np.eye(width)), "mixture")
+    """The weighted mean of tensors (n, width)."""
+    joined = graph.add("Concat", *parts, axis=1)
+    return graph.matmul(joined, np.kron(weights[:, None], np.eye(width)), "mixture")
 
 
 def _weighted(graph: Graph, parts: Sequence[str], weights: npt.NDArray[np.float64]) -> str:
-    """Of tensors of any one shape."""
-    found: str = graph.add("Mul", parts[0], np.float32(weights[0]))
+    """The weighted sum of tensors of one shape."""
+    total: str = graph.add("Mul", parts[0], np.float32(weights[0]))
     for part, weight in zip(parts[1:], weights[1:], strict=True):
-        found = graph.add("Add", found, graph.add("Mul", part, np.float32(weight)))
-    return found
+        total = graph.add("Add", total, graph.add("Mul", part, np.float32(weight)))
+    return total

@@ -1,4 +1,4 @@
-"""Numeric columns: imputed and scaled, by piecewise-linear or periodic embeddings, by products, softly bounded."""
+"""Numeric columns: imputed, scaled, softly bounded, embedded (piecewise linear or periodic), or multiplied."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.export.onnx_graph.bins import Bins
 from training.export.onnx_graph.graph import Graph, UnsupportedError
 from training.export.onnx_graph.parts import Features, Float64, Plain
 
-# As artifact.layers.numeric has it.
+# The same limit as in artifact.layers.numeric.
 _LIMIT = 1e6
 
 
@@ -20,7 +20,8 @@ def preprocessing(graph: Graph, layer: Any, tensor: str) -> Features:
     center, inverse = np.asarray(layer.center), 1.0 / np.asarray(layer.scale, np.float64)
     missing = graph.add("IsNaN", tensor)
     filled = graph.add("Where", missing, center.astype(np.float32), tensor)
-    # The squeeze divides by 3 and multiplies by it: the one goes into the scale, the other into the next product.
+    # The squeeze divides by 3 and later multiplies by 3. The first goes into the scale, the second into the next
+    # product.
     factor = 3.0 if layer.squeeze else 1.0
     z = graph.add("Mul", graph.add("Sub", filled, center), inverse / factor)
     z = graph.add("Clip", z, np.float32(-_LIMIT / factor), np.float32(_LIMIT / factor))
@@ -30,7 +31,7 @@ def preprocessing(graph: Graph, layer: Any, tensor: str) -> Features:
     numbers = Plain.of(z, 1, width)
     parts = [numbers.scaled(np.full((1, width), factor)) if layer.squeeze else numbers]
     if layer.flagged:
-        # Of all columns: those without a flag get weights of 0, which costs less than choosing.
+        # Flags of all columns: columns without a flag get weights of 0, which costs less than picking columns.
         flags = graph.add("Cast", missing, to=1)
         parts.append(Plain(flags, 1, np.eye(width)[None, :, layer.flagged]))
     return Features(tuple(parts))
@@ -74,21 +75,21 @@ def periodic(graph: Graph, layer: Any, features: Features) -> Features:
         learned[:, j * count : (j + 1) * count, j * dim + 1 : (j + 1) * dim] = kernel[:, j]
         offset[:, j * dim + 1 : (j + 1) * dim] = bias[:, j, 0]
         itself[0, j, j * dim] = factor[j]
-    found = graph.matmul(waves, learned if networks > 1 else learned[0], "embedding")
-    found = graph.add("Add", found, offset[:, None, :] if networks > 1 else offset[0])
-    found = graph.add("Add", found, graph.matmul(tensor, itself[0], "embedding"))
-    return Features((Plain.of(found, networks, columns * dim),))
+    embedded = graph.matmul(waves, learned if networks > 1 else learned[0], "embedding")
+    embedded = graph.add("Add", embedded, offset[:, None, :] if networks > 1 else offset[0])
+    embedded = graph.add("Add", embedded, graph.matmul(tensor, itself[0], "embedding"))
+    return Features((Plain.of(embedded, networks, columns * dim),))
 
 
 def products(graph: Graph, layer: Any, features: Features) -> Features:
     """:class:`PolynomialFeatures`."""
     first = features.cut(0, layer.columns).joined(graph)
     x = first.tensor
-    found, parts, width = x, [x], layer.columns
+    last, parts, width = x, [x], layer.columns
     for of_products, of_columns in layer._steps:
-        left = graph.add("Gather", found, of_products.astype(np.int64), axis=-1)
-        found = graph.add("Mul", left, graph.add("Gather", x, of_columns.astype(np.int64), axis=-1))
-        parts.append(found)
+        previous = graph.add("Gather", last, of_products.astype(np.int64), axis=-1)
+        last = graph.add("Mul", previous, graph.add("Gather", x, of_columns.astype(np.int64), axis=-1))
+        parts.append(last)
         width += len(of_products)
     tensor = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=-1)
     multiplied = Plain.of(tensor, first.networks, width)
@@ -98,25 +99,25 @@ def products(graph: Graph, layer: Any, features: Features) -> Features:
 def _squeezed(graph: Graph, u: str) -> str:
     """``u / sqrt(1 + u^2)``."""
     root = graph.add("Sqrt", graph.add("Add", graph.add("Mul", u, u), np.float32(1)))
-    found: str = graph.add("Div", u, root)
-    return found
+    output: str = graph.add("Div", u, root)
+    return output
 
 
 def _columns(graph: Graph, features: Features) -> tuple[str, Float64]:
     """The tensor (n, width) and the factor of each feature, (width,).
 
     Raises:
-        UnsupportedError: features that differ between networks.
+        UnsupportedError: features differ between networks.
     """
     (only,) = features.parts if len(features.parts) == 1 else (None,)
     plain = only if isinstance(only, Plain) else features.joined(graph)
     if plain.networks > 1:
         raise UnsupportedError("an embedding of features that differ between networks")
-    found = plain.columns_scaled()
-    if found is None:
+    columns = plain.columns_scaled()
+    if columns is None:
         plain = plain.plain(graph)
         return plain.tensor, np.ones(plain.width)
-    index, factor = found
+    index, factor = columns
     if not np.array_equal(index, np.arange(plain.matrix.shape[1])):
         return graph.add("Gather", plain.tensor, index.astype(np.int64), axis=1), factor
     return plain.tensor, factor

@@ -1,4 +1,4 @@
-"""Features as the graph holds them: parts side by side, with a linear map that the next product can swallow."""
+"""Features in the graph: parts side by side, with a linear map that the next product can include."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from training.export.onnx_graph.graph import Graph, UnsupportedError
 
 Float64 = npt.NDArray[np.float64]
-# What one more operation costs, in weights that a product multiplies by: some 0.7 microseconds.
+# The cost of one more operation, about 0.7 microseconds, in weights that a product could multiply by in that time.
 NODE = 4_000
 
 
@@ -20,7 +20,7 @@ class Part(Protocol):
 
     @property
     def networks(self) -> int:
-        """How many see different values; 1 where all see the same."""
+        """Number of networks with values of their own; 1 where all have the same values."""
         ...
 
     @property
@@ -30,23 +30,23 @@ class Part(Protocol):
 
     @property
     def width(self) -> int:
-        """Of the features."""
+        """Number of features."""
         ...
 
     def ready(self, graph: Graph, networks: int, units: int) -> Part:
-        """The part in the form that a layer of so many networks and units is best computed from."""
+        """The part in the form from which a layer of these networks and units is computed fastest."""
         ...
 
     def product(self, graph: Graph, W: Float64, bias: Float64) -> tuple[str, Float64]:
-        """The features times ``W``, of a part that is shared.
+        """The features times ``W``, for a part that all networks share.
 
         Args:
-            graph: gets the nodes.
+            graph: the graph to add nodes to.
             W: (networks, width, units).
             bias: (networks, units).
 
         Returns:
-            A tensor (n, networks * units), and what is still to be added of ``bias``.
+            A tensor (n, networks * units), and the part of ``bias`` that must still be added.
         """
         ...
 
@@ -65,13 +65,13 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A tensor, its columns mapped to features by a matrix.
+    """A tensor whose columns a matrix maps to features.
 
     Attributes:
-        tensor: (n, columns) of 1 network, (networks, n, columns) of several.
+        tensor: (n, columns) for 1 network, (networks, n, columns) for several.
         networks: see :class:`Part`.
         matrix: (networks or 1, columns, width), features = columns @ matrix.
-        identity: whether the matrix is one.
+        identity: whether the matrix is the identity.
     """
 
     tensor: str
@@ -95,9 +95,9 @@ class Plain:
         columns, width = self.matrix.shape[-2:]
         several = max(self.networks, len(self.matrix))
         composed = networks * columns * units
-        apart = several * columns * width + networks * width * units + NODE
-        # Of several networks each row block is multiplied alone, and the maps are not.
-        return self.plain(graph) if several > 1 or composed > apart else self
+        separate = several * columns * width + networks * width * units + NODE
+        # With several networks, rows are multiplied network by network, which must not include the map.
+        return self.plain(graph) if several > 1 or composed > separate else self
 
     def product(self, graph: Graph, W: Float64, bias: Float64) -> tuple[str, Float64]:
         return graph.matmul(self.tensor, wide(W if self.identity else self.matrix @ W)), bias
@@ -106,8 +106,8 @@ class Plain:
         if self.identity:
             return self
         matrix = self.matrix[0] if len(self.matrix) == 1 else self.matrix
-        found = graph.matmul(self.tensor, matrix, "embedding")
-        return Plain.of(found, max(self.networks, len(self.matrix)), self.width)
+        features = graph.matmul(self.tensor, matrix, "embedding")
+        return Plain.of(features, max(self.networks, len(self.matrix)), self.width)
 
     def scaled(self, factor: Float64) -> Plain:
         return replace(self, matrix=self.matrix * factor[:, None, :], identity=False)
@@ -118,7 +118,7 @@ class Plain:
         return replace(self, matrix=self.matrix[:, :, start:stop], identity=False)
 
     def columns_scaled(self) -> tuple[npt.NDArray[np.int64], Float64] | None:
-        """Column and factor of each feature, (width,) each, where each is one column times a factor; else None."""
+        """Column and factor of each feature, (width,) each; None unless every feature is one column times a factor."""
         if len(self.matrix) > 1 or (np.count_nonzero(self.matrix[0], axis=0) != 1).any():
             return None
         index = np.abs(self.matrix[0]).argmax(axis=0)
@@ -144,7 +144,7 @@ class Features:
         return Features(tuple(parts))
 
     def cut(self, start: int, stop: int) -> Features:
-        """Some of the features; parts of which none is left vanish."""
+        """Some of the features; a part without any of them is left out."""
         parts, at = [], 0
         for part in self.parts:
             low, high = max(start - at, 0), min(stop - at, part.width)
@@ -154,10 +154,10 @@ class Features:
         return Features(tuple(parts))
 
     def joined(self, graph: Graph) -> Plain:
-        """All of them as one tensor.
+        """All parts as one tensor.
 
         Raises:
-            UnsupportedError: of several networks beside features that are the same for all.
+            UnsupportedError: some features differ between networks and others do not.
         """
         plain = [part.plain(graph) for part in self.parts]
         if len(plain) == 1:

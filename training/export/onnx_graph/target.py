@@ -19,11 +19,11 @@ Averages = Callable[[Float64], Float64]
 def answers(graph: Graph, layer: Any, heads: Sequence[Heads]) -> dict[str, str]:
     """:class:`TargetScaling`: the outputs' tensors by name, (n, n_targets) and (n, n_targets, n_quantiles).
 
-    Means over networks and members are products with constants, which hold the target's unit too. The heads of values
-    and of log spreads are one product where they see the same; then each link takes its columns of the result.
+    Means over networks and members are products with constants, which also convert to the target's unit. The heads of
+    values and of log spreads are one product if they have the same inputs; each then takes its columns of the result.
     """
     if layer.link == "quantile":
-        (only,) = _so_many(heads, 1)
+        (only,) = _exactly(heads, 1)
         return _quantiles(graph, layer, only)
     mean, std = np.asarray(layer.mean), np.asarray(layer.std)
     if layer.link == "logistic":
@@ -32,14 +32,14 @@ def answers(graph: Graph, layer: Any, heads: Sequence[Heads]) -> dict[str, str]:
         value = graph.add("Clip", value, *_float32(keras_target.PROBABILITY))
         spread = graph.add("Mul", graph.add("Mul", value, np.float32(2)), graph.add("Sub", np.float32(1), value))
         return {"value": value, "spread": spread}
-    values, log_spreads = _so_many(heads, 2)
+    values, log_spreads = _exactly(heads, 2)
     if layer.link == "identity" and values.count == len(std) == 1:
-        return _alone(graph, layer, values, log_spreads)
+        return _single(graph, layer, values, log_spreads)
     if layer.link == "identity":
-        # What the link does not bend is in the target's unit from the start.
+        # Without a link, heads can answer in the target's unit.
         values = values.scaled(std, mean)
     if values.source is log_spreads.source:
-        both = values.beside(log_spreads)
+        both = values.joined_with(log_spreads)
         of_values = of_spreads = both.computed(graph)
         by_value, by_spread = partial(_mean_of, both, 0), partial(_mean_of, both, len(std))
     else:
@@ -63,8 +63,8 @@ def answers(graph: Graph, layer: Any, heads: Sequence[Heads]) -> dict[str, str]:
     return {"value": _bounded(graph, layer, value), "spread": spread}
 
 
-def _alone(graph: Graph, layer: Any, values: Heads, log_spreads: Heads) -> dict[str, str]:
-    """One network's answers for one target: nothing to average, the unit is in the heads."""
+def _single(graph: Graph, layer: Any, values: Heads, log_spreads: Heads) -> dict[str, str]:
+    """One network's answers for one target: there is no mean, and heads answer in the target's unit."""
     mean, std = np.asarray(layer.mean), np.asarray(layer.std)
     unit = float(np.log(std[0]))
     low, high = (bound + unit for bound in keras_target._LOG_SPREAD)
@@ -75,7 +75,7 @@ def _alone(graph: Graph, layer: Any, values: Heads, log_spreads: Heads) -> dict[
 
 
 def _mean_of(heads: Heads, first: int, factor: Float64) -> Float64:
-    """Means over all answers of the units from ``first`` on, times ``factor``: (count * units, len(factor))."""
+    """A matrix (count * units, len(factor)): means over all answers of units from ``first`` on, times ``factor``."""
     one = np.zeros((heads.units, len(factor)))
     one[first : first + len(factor)] = np.diag(factor)
     return np.tile(one, (heads.count, 1)) / heads.count
@@ -90,14 +90,14 @@ def _mixture(
     scale: Float64,
     floor: Float64,
 ) -> tuple[str, str]:
-    """Mean, in deviations, and standard deviation of the normal distributions of all answers together.
+    """Mean, in deviations, and standard deviation of the mixture of all answers' normal distributions.
 
     Args:
-        graph: to add to.
-        of_values, of_spreads: the heads.
-        by_value, by_spread: means over all answers of the heads' columns.
-        scale: of each target's variance, (n_targets,).
-        floor: added to it then.
+        graph: the graph to add nodes to.
+        of_values, of_spreads: outputs of the heads.
+        by_value, by_spread: give the matrix of means over all answers of the heads' columns.
+        scale: factor of each target's variance, float64 (n_targets,).
+        floor: number that is added to the scaled variance, likewise.
     """
     to_mean = by_value(np.ones(len(scale)))
     value = graph.matmul(of_values, to_mean, "head")
@@ -114,7 +114,7 @@ def _mixture(
 
 
 def _quantiles(graph: Graph, layer: Any, heads: Heads) -> dict[str, str]:
-    """As :func:`artifact.layers.target.ascending` makes them, means taken before the sums over gaps."""
+    """Quantiles as in :func:`artifact.layers.target.ascending`; means are taken before gaps are added up."""
     mean, std, count = np.asarray(layer.mean), np.asarray(layer.std), layer.n_quantiles
     middle, n_targets = count // 2, len(layer.mean)
     outwards = np.zeros((count, count))
@@ -128,14 +128,14 @@ def _quantiles(graph: Graph, layer: Any, heads: Heads) -> dict[str, str]:
     mean_of_all = np.tile(np.eye(heads.units), (heads.count, 1)) / heads.count
     to_middle, to_gaps = (np.kron(np.diag(std), part) for part in (of_middle, outwards))
     constant = np.repeat(mean, count) + keras_target._LEAST_GAP * to_gaps.sum(axis=0)
-    found = graph.add("Add", graph.matmul(raw, mean_of_all @ to_middle, "head"), constant)
-    found = graph.add("Add", found, graph.matmul(gaps, mean_of_all @ to_gaps, "head"))
-    medians = graph.add("Gather", found, np.arange(n_targets) * count + middle, axis=1)
+    values = graph.add("Add", graph.matmul(raw, mean_of_all @ to_middle, "head"), constant)
+    values = graph.add("Add", values, graph.matmul(gaps, mean_of_all @ to_gaps, "head"))
+    medians = graph.add("Gather", values, np.arange(n_targets) * count + middle, axis=1)
     value = _bounded(graph, layer, medians)
-    quantiles = graph.reshape(found, -1, n_targets, count)
+    quantiles = graph.reshape(values, -1, n_targets, count)
     if value != medians:
-        moved = graph.add("Unsqueeze", graph.add("Sub", value, medians), np.array([2], np.int64))
-        quantiles = graph.add("Add", quantiles, moved)
+        shift = graph.add("Unsqueeze", graph.add("Sub", value, medians), np.array([2], np.int64))
+        quantiles = graph.add("Add", quantiles, shift)
     return {"value": value, "quantiles": quantiles}
 
 
@@ -144,14 +144,14 @@ def _bounded(graph: Graph, layer: Any, value: str) -> str:
         return value
     low, high = np.asarray(layer.minimum), np.asarray(layer.maximum)
     if len(low) == 1:
-        found: str = graph.add("Clip", value, *_float32((low[0], high[0])))
-        return found
-    # Clip takes one bound for all.
+        clipped: str = graph.add("Clip", value, *_float32((low[0], high[0])))
+        return clipped
+    # Clip takes a single bound, not one for each target.
     bounded: str = graph.add("Min", graph.add("Max", value, low), high)
     return bounded
 
 
-def _so_many(heads: Sequence[Heads], count: int) -> Sequence[Heads]:
+def _exactly(heads: Sequence[Heads], count: int) -> Sequence[Heads]:
     if len(heads) != count:
         raise UnsupportedError(f"{len(heads)} kinds of heads for {count}")
     return heads

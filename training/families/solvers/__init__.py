@@ -1,1 +1,1 @@
-"""Exact solutions of the families without a hidden layer: what they minimise is convex."""
+"""Exact solutions of the families without a hidden layer: their losses are convex."""

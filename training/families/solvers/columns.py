@@ -1,4 +1,4 @@
-"""Which feature each column of the heads belongs to, and their weights in the table's own units."""
+"""The feature of each column that the heads see, and the columns' weights in the table's own units."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from training.families.solvers.task import Solved
 from training.networks.inputs import Preprocessed
 
 Float64 = npt.NDArray[np.float64]
-# Columns of all categories together, and of one of them; rarer categories count as other.
+# The most columns for the categories of all features together, and of one feature; rarer categories count as other.
 _ALL_CODES, _CODES = 2_000, 200
-# Weights that a note names.
+# The most weights that a note names.
 _SHOWN = 30
 
 
@@ -24,9 +24,9 @@ class Columns:
     """Columns in the order of :meth:`Inputs.joined`.
 
     Attributes:
-        features: names.
-        of: of each column the number of its feature, (n_columns,).
-        names: of the columns.
+        features: names of the features.
+        of: number of each column's feature, int64 (n_columns,).
+        names: names of the columns.
         n_numeric: columns of numbers, the first ones.
     """
 
@@ -38,16 +38,16 @@ class Columns:
     def sentences(
         self, schema: FeatureSchema, layer: Any, solved: Solved, mean: Float64, std: Float64, scale: Float64
     ) -> list[str]:
-        """Of each target, its formula in the table's units, the columns of the largest effect first.
+        """Each target's formula in the table's units, the columns of the largest effect first.
 
         Args:
-            schema: of the rows.
-            layer: that scaled the numbers, or None.
+            schema: schema of the rows.
+            layer: the layer that scaled the numbers, or None.
             solved: weights of scaled columns.
-            mean, std: of the targets, offsets subtracted, (n_targets,).
-            scale: what divided the columns, (n_columns,).
+            mean, std: mean and deviation of each target, offsets subtracted, float64 (n_targets,).
+            scale: divisors of the columns, float64 (n_columns,).
         """
-        found = []
+        sentences = []
         for j, target in enumerate(schema.targets):
             weights = solved.weights[:, j] * std[j]
             intercept = solved.intercept[j] * std[j] + mean[j] + target.offset
@@ -59,9 +59,9 @@ class Columns:
             order = [int(i) for i in np.argsort(-np.abs(weights), kind="stable") if weights[i] != 0]
             terms = ", ".join(f"{self.names[i]} {raw[i]:.6g}" for i in order[:_SHOWN])
             more = f", and {len(order) - _SHOWN} more" if len(order) > _SHOWN else ""
-            shown = f", {terms}{more}" if terms else ""
-            found.append(f"Coefficients of '{target.name}': intercept {intercept:.6g}{shown}.")
-        return found
+            listed = f", {terms}{more}" if terms else ""
+            sentences.append(f"Coefficients of '{target.name}': intercept {intercept:.6g}{listed}.")
+        return sentences
 
 
 def columns_of(schema: FeatureSchema, rows: Preprocessed, widths: tuple[int, ...]) -> Columns:
@@ -69,7 +69,7 @@ def columns_of(schema: FeatureSchema, rows: Preprocessed, widths: tuple[int, ...
 
     Args:
         schema: gives the names.
-        rows: prepared.
+        rows: the prepared rows.
         widths: columns of each categorical feature.
     """
     features = schema.names
@@ -82,18 +82,18 @@ def columns_of(schema: FeatureSchema, rows: Preprocessed, widths: tuple[int, ...
         names.append(f"{numeric[i].name} missing")
     for feature, width in zip(schema.categorical, widths, strict=True):
         of += [number[feature.name]] * width
-        kept = (feature.categories or ())[: width - FIRST_CATEGORY_CODE]
-        names += [f"{feature.name} missing", f"{feature.name} other", *(f"{feature.name}={c}" for c in kept)]
+        categories = (feature.categories or ())[: width - FIRST_CATEGORY_CODE]
+        names += [f"{feature.name} missing", f"{feature.name} other", *(f"{feature.name}={c}" for c in categories)]
     return Columns(tuple(features), np.array(of, np.int64), tuple(names), len(numeric))
 
 
 def most_codes(schema: FeatureSchema) -> int:
-    """Codes of one categorical column that get columns of their own."""
+    """The most codes of one categorical column that get a column each."""
     n = max(1, len(schema.categorical))
     return max(FIRST_CATEGORY_CODE, min(_CODES, _ALL_CODES // n))
 
 
 def _offsets(schema: FeatureSchema) -> Float64:
-    """What the encoding subtracts from each numeric column; the parts of a datetime are named as it leaves them."""
+    """The offset that the encoding subtracts from each numeric column; 0 for the parts of a datetime."""
     offset = {f.name: f.offset for f in schema.numeric}
     return np.array([offset[c.feature] if c.part is None else 0.0 for c in schema.numeric_columns])

@@ -10,10 +10,10 @@ import numpy.typing as npt
 from training.families.solvers.systems import Systems
 
 Float64 = npt.NDArray[np.float64]
-# Of a step of a standardised weight, in target deviations.
+# Sweeps stop at steps of standardised weights below this, in target deviations.
 _TOLERANCE = 1e-9
 _SWEEPS, _ROUNDS = 8, 200
-# Multiplications beyond which sweeps are faster than solving.
+# With more multiplications than this, sweeps are faster than solving.
 _MOST_WORK = 4e9
 
 
@@ -21,8 +21,8 @@ class Grid(NamedTuple):
     """Penalties to try: every ratio with every alpha, the alphas from strong to weak.
 
     Attributes:
-        l1: of the L1 norm, float64 (n_ratios, n_alphas, n_targets).
-        l2: of half the square, of the same shape.
+        l1: penalty on the L1 norm, float64 (n_ratios, n_alphas, n_targets).
+        l2: penalty on half the squared norm, of the same shape.
     """
 
     l1: Float64
@@ -30,7 +30,7 @@ class Grid(NamedTuple):
 
 
 def alpha_grid(systems: Systems, i: int, ratios: Float64, n_alphas: int, eps: float) -> Grid:
-    """From the alpha of system ``i`` at which every weight is 0 down to ``eps`` of it, as scikit-learn's LassoCV."""
+    """Alphas from the one at which every weight of system ``i`` is 0 down to ``eps`` times it, as in LassoCV."""
     most = np.abs(systems.moment[i]).max(axis=0, initial=0.0) / systems.n[i, 0, 0]
     top = np.maximum(most, np.finfo(float).tiny) / ratios[:, None]
     alphas = top[:, None, :] * np.logspace(0.0, np.log10(eps), n_alphas)[None, :, None]
@@ -46,11 +46,11 @@ def elastic_net_path(systems: Systems, grid: Grid) -> Float64:
     P, t, p = len(systems), systems.n_targets, systems.n_columns
     L, A, _ = grid.l1.shape
     descent = _Descent(systems, L)
-    found = np.zeros((P, L, A, p, t))
+    weights = np.zeros((P, L, A, p, t))
     for a in range(A):
         descent.to(*(np.broadcast_to(penalty[None, :, a], (P, L, t)).reshape(-1) for penalty in grid))
-        found[:, :, a] = descent.weights.reshape(P, L, t, p).transpose(0, 1, 3, 2)
-    return found.reshape(P, -1, p, t)
+        weights[:, :, a] = descent.weights.reshape(P, L, t, p).transpose(0, 1, 3, 2)
+    return weights.reshape(P, -1, p, t)
 
 
 class _Descent:
@@ -67,7 +67,7 @@ class _Descent:
         self._gradient = self._c.copy()
 
     def to(self, l1: Float64, l2: Float64) -> None:
-        """Move to the minimum at penalties (n_problems,), from where the weights are."""
+        """Move to the minimum at penalties (n_problems,), starting from the present weights."""
         for _ in range(_ROUNDS):
             columns = self._moving(l1)
             for _ in range(_SWEEPS):
@@ -98,7 +98,7 @@ class _Descent:
         return float((np.abs(step) * np.sqrt(curvature)).max())
 
     def _solve(self, l1: Float64, l2: Float64) -> bool:
-        """Solve for the weights that are not 0 with the signs they have; keep what is a minimum, say if all are."""
+        """Solve for the weights that are not 0, with their signs; take those that are a minimum; whether all are."""
         columns = np.flatnonzero((self.weights != 0).any(axis=0))
         if not columns.size:
             return True
@@ -111,9 +111,9 @@ class _Descent:
         H[:, np.arange(len(columns)), np.arange(len(columns))] += diagonal
         signs = np.sign(self.weights[:, columns])
         right = np.where(active, self._c[:, columns] - l1[:, None] * signs, 0.0)
-        found = np.linalg.solve(H, right[:, :, None])[:, :, 0]
+        solution = np.linalg.solve(H, right[:, :, None])[:, :, 0]
         weights = np.zeros_like(self.weights)
-        weights[:, columns] = np.where(active, found, 0.0)
+        weights[:, columns] = np.where(active, solution, 0.0)
         products = np.matmul(weights.reshape(len(self._H), -1, weights.shape[1]), self._H)
         gradient = self._c - products.reshape(weights.shape)
         stays = (np.sign(weights[:, columns]) == signs).all(axis=1)

@@ -1,4 +1,4 @@
-"""Fits a family without a hidden layer: rows reduced once, weights solved for, one network as the answer."""
+"""Fits a family without a hidden layer: rows are reduced once, then the weights of all networks are solved for."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import NUMERIC_INPUT, Outputs
 from training.families import FAMILIES
-from training.families.given import Settings
+from training.families.settings import Settings
 from training.families.solvers.columns import columns_of, most_codes
 from training.families.solvers.spread import LOG_SPREAD, log_spread
 from training.families.solvers.systems import triangle
 from training.families.solvers.task import Layout, Network, Solved, Task
 from training.networks.inputs import Inputs, Preprocessed
 from training.networks.model import Fitted, make_deterministic, whole
-from training.objectives.kinds import told_in_unit
+from training.objectives.kinds import in_target_unit
 from training.table.folds import Fold
 from training.table.split import Indices
 
 Float64 = npt.NDArray[np.float64]
 # A system of more columns takes gigabytes.
 MOST_COLUMNS = 4_000
-# Numbers of one part of the rows, and rows that are enough for the spread.
+# The most numbers in one part of the rows, and the most rows that fit the spread.
 _PART, _SPREAD_ROWS = 8_000_000, 20_000
 
 
@@ -44,15 +44,15 @@ def solve(
     *,
     weight: Float64 | None = None,
 ) -> Fitted:
-    """Solve for the network of all rows, and for those that measure it on the rows of their folds.
+    """Solve for the network of all rows, and for the networks that measure it, one for each fold.
 
     Args:
-        schema: of the rows.
+        schema: schema of the rows.
         X: encoded rows.
         y: float64 (n_samples, n_targets), offsets subtracted.
         folds: see :meth:`Layout.of`.
         config: resolved settings.
-        progress: called once, with 1, 1 and the error of the final network's choice, as ``fit`` tells it.
+        progress: called once, with 1, 1 and the error of the final network's choice, as ``fit`` reports it.
         weight: float64 (n_samples,) of each row in the squared error; None for equal ones. Defaults to None.
 
     Returns:
@@ -69,13 +69,13 @@ def solve(
     rows = _Rows(net, (y - mean) / std, weight)
     layout = Layout.of(folds, net.n_columns, config.seed)
     columns = columns_of(schema, net.rows, net.widths)
-    # The products of a polynomial are no columns of the table.
-    named = columns.of if len(columns.of) == net.n_columns else np.zeros(net.n_columns, np.int64)
+    # The products of a polynomial belong to no single feature of the table.
+    groups = columns.of if len(columns.of) == net.n_columns else np.zeros(net.n_columns, np.int64)
     task = Task(
         triangles=np.stack([triangle(rows.parts(block)) for block in layout.blocks]),
         networks=[layout.final, *layout.measured],
         deviations=std,
-        groups=named,
+        groups=groups,
         names=list(columns.features),
         config=config,
     )
@@ -86,7 +86,7 @@ def solve(
     net.take(final)
     scaling = TargetScaling(mean.tolist(), std.tolist(), name="target")
     train, validation = final.solved.errors
-    progress = told_in_unit(progress, config.objective, std)
+    progress = in_target_unit(progress, config.objective, std)
     if progress is not None:
         progress(1, 1, float(np.sqrt(max(0.0, validation[final.solved.step - 1]))))
     notes = [final.solved.note] if final.solved.note else []
@@ -113,11 +113,12 @@ class _Answering:
 
 @dataclass(frozen=True, slots=True)
 class _Net:
-    """The network to fill in: what its heads see, and the heads.
+    """The network that takes the solved weights, and the inputs of its heads.
 
     Attributes:
-        scale: what divides the columns before they are solved for, (n_columns,): the missing flags are standardised
-            as the numbers are, which a penalty sees.
+        seen: Keras model of the heads' inputs.
+        scale: divisors of the columns that are solved for, float64 (n_columns,). They standardise the missing flags as
+            the numbers are, so that a penalty treats both alike.
     """
 
     rows: Preprocessed
@@ -156,23 +157,23 @@ class _Net:
         return len(self.scale)
 
     def features(self, rows: Indices) -> tuple[Float64, Float64]:
-        """What the heads of the values and of the spreads see, float64 (n_rows, n_columns) and (n_rows, n_bounded)."""
-        found = self.seen({name: values[rows][None] for name, values in self.rows.features.items()})
-        hidden, bounded = (np.asarray(keras.ops.convert_to_numpy(found[k])[0]) for k in ("hidden", "bounded"))
+        """The inputs of the values' and the spreads' heads, float64 (n_rows, n_columns) and (n_rows, n_bounded)."""
+        inputs = self.seen({name: values[rows][None] for name, values in self.rows.features.items()})
+        hidden, bounded = (np.asarray(keras.ops.convert_to_numpy(inputs[k])[0]) for k in ("hidden", "bounded"))
         return hidden / self.scale, bounded.astype(np.float64)
 
-    def take(self, found: _Answering) -> None:
+    def take(self, network: _Answering) -> None:
         """Give the heads their weights."""
         for name, weights, intercepts in (
-            ("values", found.solved.weights / self.scale[:, None], found.solved.intercept),
-            ("log_spreads", found.spread_weights, found.spread_intercepts),
+            ("values", network.solved.weights / self.scale[:, None], network.solved.intercept),
+            ("log_spreads", network.spread_weights, network.spread_intercepts),
         ):
             self.core.get_layer(name).set_weights([weights[None, None], intercepts[None, None, None]])
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The rows as the heads see them, and the targets of deviation 1."""
+    """The rows as the heads see them, and the targets scaled to deviation 1."""
 
     net: _Net
     y: Float64
@@ -182,11 +183,11 @@ class _Rows:
         """The columns 1, features, targets of rows, times the roots of their weights, a part at a time."""
         for part in self._cut(rows):
             features, _ = self.net.features(part)
-            found = np.hstack([np.ones((len(part), 1)), features, self.y[part]])
-            yield found if self.weight is None else found * np.sqrt(self.weight[part])[:, None]
+            columns = np.hstack([np.ones((len(part), 1)), features, self.y[part]])
+            yield columns if self.weight is None else columns * np.sqrt(self.weight[part])[:, None]
 
     def spread(self, rows: Indices, solved: Solved, seed: int) -> tuple[Float64, Float64]:
-        """Weights and intercepts of the logarithm of the errors' size on rows, or a draw of them."""
+        """Fit the logarithm of the errors' size on the rows, or on a sample: weights and intercepts."""
         if len(rows) > _SPREAD_ROWS:
             rows = np.random.default_rng(seed).choice(rows, _SPREAD_ROWS, replace=False)
         bounded, residuals = [], []
@@ -196,13 +197,13 @@ class _Rows:
             residuals.append(self.y[part] - features @ solved.weights - solved.intercept)
         return log_spread(np.concatenate(bounded), np.concatenate(residuals))
 
-    def answers(self, rows: Indices, found: _Answering, mean: Float64, std: Float64) -> Outputs:
+    def answers(self, rows: Indices, network: _Answering, mean: Float64, std: Float64) -> Outputs:
         """A network's answers in target units, (n_rows, n_targets) each."""
         values, spreads = [], []
         for part in self._cut(rows):
             features, seen = self.net.features(part)
-            values.append(features @ found.solved.weights + found.solved.intercept)
-            spreads.append(np.clip(seen @ found.spread_weights + found.spread_intercepts, *LOG_SPREAD))
+            values.append(features @ network.solved.weights + network.solved.intercept)
+            spreads.append(np.clip(seen @ network.spread_weights + network.spread_intercepts, *LOG_SPREAD))
         value, spread = np.concatenate(values) * std + mean, np.exp(np.concatenate(spreads)) * std
         return Outputs(value.astype(np.float32), spread.astype(np.float32))
 

@@ -1,4 +1,4 @@
-"""How far off an answer is likely to be, as a function of the row: a generalised linear model of the residuals."""
+"""The expected size of an answer's error, as a function of the row: a generalised linear model of the residuals."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
-# The weights are held as if this many rows of deviation 1 had shown no difference.
+# The weights are pulled to 0 as if by this many rows of deviation 1 without any difference in spread.
 _PRIOR_ROWS = 30.0
 _STEPS = 50
-# As TargetScaling keeps it.
+# The bounds that TargetScaling has.
 LOG_SPREAD = (-7.0, 4.0)
 
 
 def log_spread(F: Float64, residuals: Float64) -> tuple[Float64, Float64]:
     """Minimise ``|r| exp(-s) + s``, Laplace's likelihood, over ``s = F v + c`` by Fisher scoring.
 
-    The same function that the other families' spread heads minimise; here it is convex.
+    The other families' spread heads minimise the same function; here it is convex.
 
     Args:
         F: float64 (n_samples, n_columns).
@@ -26,15 +26,15 @@ def log_spread(F: Float64, residuals: Float64) -> tuple[Float64, Float64]:
         Weights float64 (n_columns, n_targets) and intercepts float64 (n_targets,).
     """
     size = np.abs(residuals)
-    # A row that is met exactly must not pull the spread to nothing.
+    # A row that is answered exactly must not pull the spread to 0.
     size = np.maximum(size, 1e-3 * size.mean(axis=0) + 1e-9)
     mean = F.mean(axis=0)
     design = np.hstack([np.ones((len(F), 1)), F - mean])
     prior = np.full(design.shape[1], _PRIOR_ROWS)
     prior[0] = 0.0
     information = np.linalg.inv(design.T @ design + np.diag(prior))
-    found = np.stack([_scored(design, column, prior, information) for column in size.T], axis=1)
-    return found[1:], found[0] - mean @ found[1:]
+    solutions = np.stack([_scored(design, column, prior, information) for column in size.T], axis=1)
+    return solutions[1:], solutions[0] - mean @ solutions[1:]
 
 
 def _scored(design: Float64, size: Float64, prior: Float64, information: Float64) -> Float64:

@@ -1,4 +1,4 @@
-"""What a solver is asked, and what it answers."""
+"""The task of a solver, and its result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from training.families.given import Settings
+from training.families.settings import Settings
 from training.families.solvers.systems import Systems
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Float64 = npt.NDArray[np.float64]
 _PARTS = 5
-# Splits that choose the penalty of a network that is only measured.
+# The most splits that choose the penalty of a network that only measures, and the most numbers in their systems.
 _MOST_SPLITS, _MOST_NUMBERS = 8, 2e7
 
 
@@ -30,7 +30,7 @@ class Split(NamedTuple):
 
 
 class Network(NamedTuple):
-    """One network to solve for: the blocks whose rows it has, and the splits of them by which it chooses."""
+    """One network to solve for: the blocks whose rows it has, and the splits by which it chooses its penalty."""
 
     blocks: tuple[int, ...]
     splits: tuple[Split, ...]
@@ -42,7 +42,7 @@ class Layout:
 
     Attributes:
         blocks: rows of each.
-        measured: networks that do not have the validation rows of their fold.
+        measured: networks without the validation rows of their fold.
         final: the network that is stored, on all rows.
     """
 
@@ -52,17 +52,18 @@ class Layout:
 
     @classmethod
     def of(cls, folds: Sequence[Fold], n_columns: int, seed: int) -> Layout:
-        """From the plan's folds.
+        """The layout for a plan's folds.
 
-        In cross-validation a fold is a block: each network is fit on the other ones and chooses its penalty by leaving
-        out one of these in turn, so that the rows by which it is measured have had no part in it (but in where the path
-        of lasso begins). The stored network does so with all of them, as scikit-learn's LassoCV does. With held-out
-        rows the validation rows choose, then all are fit; without any, five random parts take their place.
+        In cross-validation each fold is a block. A network is fitted on the other blocks and chooses its penalty by
+        leaving out one of these in turn. So the rows that measure it have no part in it (but in where the path of lasso
+        begins). The stored network does the same with all blocks, as scikit-learn's LassoCV does. With held-out rows
+        the validation rows choose the penalty, and then the network is fitted on all rows. Without validation rows,
+        five random parts take their place.
 
         Args:
-            folds: of the plan.
-            n_columns: of the features; with many columns fewer splits choose.
-            seed: of the random parts.
+            folds: the plan's folds.
+            n_columns: columns of the features; with many columns fewer splits choose.
+            seed: seed of the random parts.
         """
         first = folds[0]
         if len(folds) > 1:
@@ -86,8 +87,8 @@ class Layout:
         most = int(max(1, min(_MOST_SPLITS, _MOST_NUMBERS / (len(folds) * n_columns**2))))
         measured = []
         for repeat in repeats:
-            for at in range(len(repeat)):
-                others = repeat[at + 1 :] + repeat[:at]
+            for place in range(len(repeat)):
+                others = repeat[place + 1 :] + repeat[:place]
                 measured.append(_whole(others, [others], most))
         return cls([f.validation for f in folds], measured, _whole(repeats[0], repeats))
 
@@ -97,11 +98,11 @@ class Task:
     """Networks to solve for.
 
     Attributes:
-        triangles: of the blocks' columns 1, features, targets; float64 (n_blocks, width, width).
+        triangles: triangle of each block's columns 1, features, targets; float64 (n_blocks, width, width).
         networks: the final one first.
-        deviations: of the targets, float64 (n_targets,): the triangles hold targets of deviation 1.
-        groups: of each column the number of its feature.
-        names: of the features.
+        deviations: deviation of each target, float64 (n_targets,): the triangles have targets of deviation 1.
+        groups: number of each column's feature.
+        names: names of the features.
         config: resolved settings.
     """
 
@@ -117,19 +118,19 @@ class Task:
         return len(self.deviations)
 
     def of(self, n_steps: int) -> str:
-        """What a choice was made from, for a sentence; nothing where there was none."""
+        """Words on a choice among ``n_steps``, for a sentence; empty where there was no choice."""
         return f" of {n_steps} by the folds" if n_steps > 1 else ""
 
 
 class Solved(NamedTuple):
-    """One network.
+    """One solved network.
 
     Attributes:
         weights: float64 (n_columns, n_targets).
         intercept: float64 (n_targets,).
-        step: 1-based, of the path that it chose from.
-        errors: by step of the path, training and judging rows' squared error; (n_steps,) each.
-        note: what was chosen, one sentence, or None.
+        step: number of the step that it chose on the path, from 1.
+        errors: squared error of training rows and of judging rows, by step of the path; float64 (n_steps,) each.
+        note: a sentence on what was chosen, or None.
     """
 
     weights: Float64
@@ -148,21 +149,21 @@ def choose(task: Task, path: Path, n_steps: int) -> list[Solved]:
     """Solve for every step of a path, on all rows that networks and their splits have, and take each network's best.
 
     Args:
-        task: to do.
+        task: the networks to solve for.
         path: from systems, the final network's first, to weights (n_systems, n_steps, n_columns, n_targets) and a
             sentence on a step.
-        n_steps: of the path; where there is one, only the final network's is judged, for the report.
+        n_steps: number of steps of the path; if it is 1, only the final network is judged, for the report.
     """
     networks = task.networks if n_steps > 1 else task.networks[:1]
-    wanted = [n.blocks for n in task.networks] + [s.train for n in networks for s in n.splits]
-    chosen = list(dict.fromkeys(wanted))
-    systems = Systems(task.triangles, chosen, task.n_targets)
+    block_sets = [n.blocks for n in task.networks] + [s.train for n in networks for s in n.splits]
+    distinct = list(dict.fromkeys(block_sets))
+    systems = Systems(task.triangles, distinct, task.n_targets)
     weights, sentence = path(systems)
-    # A column that never varies has no weight at all, not what rounding leaves of one.
+    # A column that never varies gets a weight of exactly 0, not one made of rounding.
     varies = np.diagonal(systems.gram, axis1=1, axis2=2) > 0
     weights = np.where(varies[:, None, :, None], weights, 0.0)
     intercepts = systems.intercepts(weights)
-    number = {blocks: i for i, blocks in enumerate(chosen)}
+    number = {blocks: i for i, blocks in enumerate(distinct)}
 
     def error(block: int, i: int) -> Float64:
         return systems.error(block, weights[i], intercepts[i])
@@ -180,8 +181,8 @@ def choose(task: Task, path: Path, n_steps: int) -> list[Solved]:
 
 
 def _whole(blocks: Sequence[int], repeats: Sequence[Sequence[int]], most: int = 1_000) -> Network:
-    """A network on blocks; each block of each repeat judges in turn, ``most`` of them."""
+    """A network on blocks; each block of each repeat judges in turn, at most ``most`` of them."""
     splits = [Split(tuple(sorted(b for b in repeat if b != k)), k) for repeat in repeats for k in repeat]
-    # Of two folds one is left, and none to judge it: it judges itself.
+    # With two folds one block is left, and no other one can judge it: it judges itself.
     splits = [s if s.train else Split((s.judge,), s.judge) for s in splits]
     return Network(tuple(sorted(blocks)), tuple(splits[:most]))

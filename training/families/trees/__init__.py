@@ -1,4 +1,4 @@
-"""Boosted trees, which have a part in a mix: what a few values share, and steps, they find where networks smooth."""
+"""Boosted trees, as part of a mix: they find steps, and effects of a few values, which networks smooth away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def grow(*rows: Any) -> Grown:
 
 
 def mixes(objective: str) -> bool:
-    """Trees answer as networks do by a mean or a median, without a link."""
+    """Whether trees can be part of a mix: they answer with a mean or a median, without a link."""
     return KINDS[objective].link in ("identity", "normal")
 
 

@@ -15,14 +15,15 @@ from artifact.layers.trees import BoostedTrees, Nodes
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 from training.devices.threads import few_threads
-from training.families.given import FEW_ROWS, Settings
+from training.families.settings import FEW_ROWS, Settings
 from training.networks.inputs import request_inputs
 from training.objectives.kinds import scale_of
 from training.table.encode import matrix
 from training.table.folds import Fold
 
 Float64 = npt.NDArray[np.float64]
-# More trees than the usual hundred, each a smaller step on half of the features: better on all tables of the benchmark.
+# More trees than the usual hundred, each a smaller step on half of the features. It is better on all tables of the
+# benchmark.
 _SETTINGS: dict[str, Any] = {
     "learning_rate": 0.05,
     "max_features": 0.5,
@@ -31,7 +32,7 @@ _SETTINGS: dict[str, Any] = {
     "early_stopping": False,
 }
 _MOST_TREES, _STEP = 800, 50
-# Fewer trees are taken where they cost at most this share of the error: a row walks through each of them.
+# Fewer trees are taken where the error grows by at most this share: a row takes time in each tree.
 _WORTH = 0.002
 
 
@@ -40,10 +41,10 @@ class Grown:
     """Trees that were measured.
 
     Attributes:
-        model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value"}``, which all rows have grown.
-        unseen: of each fold, answers to its validation rows by trees that did not see them, float32
+        model: Keras model, ``{"numeric", "categorical"}`` -> ``{"value"}``, of trees that all rows have grown.
+        unseen: answers to each fold's validation rows by trees that did not see them, float32
             (n_rows, n_targets), offsets subtracted.
-        iterations: trees of a target.
+        iterations: number of trees of each target.
     """
 
     model: Any
@@ -60,16 +61,16 @@ def grow(
     config: Settings,
     weight: Float64 | None = None,
 ) -> Grown:
-    """Grow trees without each fold, and choose how many of them by its rows.
+    """Grow trees on the training rows of each fold, and choose their number by its validation rows.
 
-    The mean of all folds' trees is the model of few rows; for more, as many trees are grown once more on all rows.
+    With few rows, the mean of all folds' trees is the model. With more rows, as many trees are grown again on all rows.
 
     Args:
-        schema: of the rows.
+        schema: schema of the rows.
         X: encoded rows.
         y: float64 (n_samples, n_targets), offsets subtracted.
-        folds: of one cut of the rows, or one of held-out rows.
-        all_rows: that the final trees may be grown on.
+        folds: the folds of one repeat, or one fold of held-out rows.
+        all_rows: rows that the final trees may be grown on.
         config: gives the objective and the seed.
         weight: float64 (n_samples,) of each row, or None. Defaults to None.
     """
@@ -102,7 +103,7 @@ def grow(
     bounds = seen.min(axis=0), seen.max(axis=0)
     return Grown(
         model=_model(schema, forests, iterations, mean, std, bounds),
-        unseen=[np.clip(found[at] * std + mean, *bounds).astype(np.float32) for found in stages],
+        unseen=[np.clip(stage[at] * std + mean, *bounds).astype(np.float32) for stage in stages],
         iterations=iterations,
     )
 
@@ -114,16 +115,16 @@ def _regressor(config: Settings, iterations: int) -> HistGradientBoostingRegress
 
 def _staged(model: HistGradientBoostingRegressor, X: Float64, counts: Sequence[int]) -> Float64:
     """Answers by the first trees, float64 (len(counts), n_rows)."""
-    wanted = set(counts)
+    stops = set(counts)
     with few_threads(len(X)):
-        return np.stack([found for i, found in enumerate(model.staged_predict(X), 1) if i in wanted])
+        return np.stack([answers for i, answers in enumerate(model.staged_predict(X), 1) if i in stops])
 
 
 def _enough(stages: Sequence[Float64], y: Sequence[Float64], counts: Sequence[int], config: Settings) -> int:
     """The fewest trees whose error is nearly the least."""
     power = 1 if config.objective == "mae" else 2
-    apart = [np.abs(found - true) ** power for found, true in zip(stages, y, strict=True)]
-    errors = np.concatenate(apart, axis=1).mean(axis=(1, 2)) ** (1 / power)
+    of_folds = [np.abs(stage - true) ** power for stage, true in zip(stages, y, strict=True)]
+    errors = np.concatenate(of_folds, axis=1).mean(axis=(1, 2)) ** (1 / power)
     return counts[int(np.flatnonzero(errors <= errors.min() * (1 + _WORTH))[0])]
 
 
@@ -145,11 +146,11 @@ def _model(
     ]
     sizes = [len(nodes.value) for _, nodes in parts]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    moved = [
+    shifted = [
         nodes._replace(left=nodes.left + start, right=nodes.right + start)
         for (_, nodes), start in zip(parts, starts, strict=True)
     ]
-    together = Nodes(*(np.concatenate(columns) for columns in zip(*moved, strict=True)))
+    together = Nodes(*(np.concatenate(columns) for columns in zip(*shifted, strict=True)))
     layer = BoostedTrees(
         roots=starts.tolist(),
         target_of=[j for j, _ in parts],
@@ -167,18 +168,18 @@ def _model(
 
 
 def _trees_of(model: HistGradientBoostingRegressor, iterations: int) -> list[Nodes]:
-    """The first trees, as scikit-learn keeps them; what boosting starts from is a tree of one leaf."""
+    """The first trees of a scikit-learn model; the value that boosting starts from becomes a tree of one leaf."""
     start = np.zeros(1, np.int32)
     baseline = np.asarray(model._baseline_prediction, np.float32).reshape(1)
-    found = [Nodes(start, np.zeros(1, np.float32), start, start, start, baseline)]
+    trees = [Nodes(start, np.zeros(1, np.float32), start, start, start, baseline)]
     for (tree,) in model._predictors[:iterations]:
         nodes = tree.nodes
         leaf = nodes["is_leaf"].astype(bool)
         itself = np.arange(len(nodes), dtype=np.int32)
-        # The largest float32 that is not above the threshold parts the float32 values as it does.
+        # The largest float32 that is not above the threshold splits float32 values in the same way.
         threshold = nodes["num_threshold"].astype(np.float32)
         threshold = np.where(threshold > nodes["num_threshold"], np.nextafter(threshold, -np.inf), threshold)
-        found.append(
+        trees.append(
             Nodes(
                 feature=np.where(leaf, 0, nodes["feature_idx"]).astype(np.int32),
                 threshold=np.where(leaf, 0.0, threshold).astype(np.float32),
@@ -188,7 +189,7 @@ def _trees_of(model: HistGradientBoostingRegressor, iterations: int) -> list[Nod
                 value=np.where(leaf, nodes["value"], 0.0).astype(np.float32),
             )
         )
-    return found
+    return trees
 
 
 def _depth(nodes: Nodes) -> int:

@@ -1,4 +1,4 @@
-"""Compiled training loops: data on the device once, many steps a call, no Python between them. One for each backend."""
+"""Compiled training loops, one for each backend: data goes to the device once, and one call takes many steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Loop(Protocol):
     """Trains the networks of a :class:`Problem`.
 
     Attributes:
-        problem: what it trains.
+        problem: the networks that it trains, and how.
     """
 
     problem: Problem
@@ -39,7 +39,7 @@ class Loop(Protocol):
         """
 
     def outputs(self, rows: Int32) -> Float32:
-        """What each network answers to its own rows.
+        """Each network's outputs for its own rows.
 
         Args:
             rows: int32 (n_networks, n_samples).
@@ -49,17 +49,17 @@ class Loop(Protocol):
         """
 
     def replace(self, table: Table) -> None:
-        """Go on with other rows in place of those of a problem that is streamed, without compiling anew.
+        """Replace the rows of a streamed problem, without compiling again.
 
         Args:
-            table: of the same shapes; it is the loop's from now on and must not be written to.
+            table: rows of the same shapes; the caller must not write to them afterwards.
         """
 
     def state(self) -> State:
         """Copies of all that steps change."""
 
     def set_state(self, state: State) -> None:
-        """Go on from a state of another loop of the same networks."""
+        """Go on from the state of another loop of the same networks."""
 
     def weights(self) -> list[npt.NDArray[Any]]:
         """Copies of the trainable weights, each (n_networks, ...)."""
@@ -72,7 +72,7 @@ def open_loop(problem: Problem) -> Loop:
     """The loop of the backend that Keras runs on.
 
     Raises:
-        TruelineError: a backend that Trueline does not train on.
+        TruelineError: Trueline does not train on that backend.
     """
     import keras
 
@@ -93,12 +93,12 @@ def open_loop(problem: Problem) -> Loop:
 def reopened(loop: Loop, networks: Sequence[int]) -> Loop:
     """A loop that goes on with some of the networks, compiled anew for as many.
 
-    Each learns what it would learn beside all others, but for rounding: sums of another shape may be added up in
-    another order. Random draws are those that each would have.
+    Each network learns the same as beside all others, but for rounding: sums of another shape may be added in another
+    order. Its random draws are the same.
 
     Args:
-        loop: of all networks; it is not to be used any more.
-        networks: numbers of some of them, ascending.
+        loop: the loop of all networks; it must not be used afterwards.
+        networks: numbers of these networks, ascending.
     """
     from training.fit.loops.some import some_of
 

@@ -1,4 +1,4 @@
-"""Networks dealt to the processor's cores: each share is a loop of its own, run by a thread of its own.
+"""Deals networks to the processor's cores: each share has a loop of its own, run by a thread of its own.
 
 A step of small networks is too little work to be cut up operation by operation: on two cores it takes as long as on
 one. Networks share no weight, so shares of them need not wait for each other before the steps of a call are done.
@@ -19,14 +19,14 @@ from training.fit.loops.problem import Problem, Table
 from training.fit.loops.some import State, some_of
 from training.fit.loops.tensorflow import TensorFlowLoop, on_device
 
-# Each share is traced, one after another, and compiled: more of them than this cost more than they save.
+# Shares are traced and compiled one after another: more of them than this cost more time than they save.
 _MOST_SHARES = 8
 
 
 def n_shares(problem: Problem) -> int:
     """How many shares the networks of a problem are dealt to; 1: they stay together.
 
-    Short runs, GPUs and augmentation, whose draws are of all networks, are not dealt.
+    They stay together in short runs, on GPUs, and with augmentation, which draws for all networks at once.
     """
     on_gpu = any(device.is_gpu for device in problem.hardware.devices)
     if on_gpu or problem.augment is not None or not problem.pays_compiling:
@@ -35,11 +35,11 @@ def n_shares(problem: Problem) -> int:
 
 
 class DealtLoop:
-    """See :class:`training.fit.loops.Loop`. Each network learns what it would beside the others, but for rounding.
+    """See :class:`training.fit.loops.Loop`. Each network learns the same as in one loop, but for rounding.
 
     Args:
         problem: what to train. Its core gets weights by :meth:`set_weights` only; its optimizer is not used.
-        shares: how many, at most the networks.
+        shares: number of shares, at most the number of networks.
     """
 
     def __init__(self, problem: Problem, shares: int) -> None:
@@ -61,7 +61,7 @@ class DealtLoop:
         return np.concatenate(self._of_each(lambda loop, share: loop.outputs(rows[share])))
 
     def replace(self, table: Table) -> None:
-        # All of them hold the same tensors.
+        # All loops have the same tensors.
         self._loops[0].replace(table)
 
     def weights(self) -> list[npt.NDArray[Any]]:

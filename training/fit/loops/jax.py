@@ -1,7 +1,7 @@
 """The loop on JAX: a ``lax.scan`` over steps inside one compiled function, shared among devices if there are several.
 
-Only the tensors that come in are laid out; XLA cuts every operation between them accordingly, and adds up what has to
-be added up.
+Only the function's arguments are laid out on the devices; XLA cuts every operation to match, and adds up across devices
+where it must.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class JaxLoop:
         optimizer.build(core.trainable_variables)
         self.replace(problem.table)
         self._drawing = [] if problem.augment is None else problem.augment.state
-        # Copies: the first call donates them, and Keras's variables must keep theirs.
+        # Copies, since the first call reuses the memory of its arguments, and Keras's variables need theirs.
         self._state: Any = tuple(
             [self._put(jnp.array(v.value, copy=True), *self._cut(v.shape)) for v in group]
             for group in (core.trainable_variables, core.non_trainable_variables, optimizer.variables, self._drawing)
@@ -53,14 +53,15 @@ class JaxLoop:
 
     def outputs(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         size = chunks(rows.shape[1], self.problem.networks, self.problem.members)
-        # A part must be as many rows for each device.
+        # Each device must get the same number of rows.
         size = -(-size // self._distribution.n_devices) * self._distribution.n_devices
         return evaluated(
             lambda part: self._answer(self._state, self._put(part, NETWORKS, BATCH), self._table), rows, size
         )
 
     def replace(self, table: Table) -> None:
-        # An argument of what is compiled, and no constant of it: another table of its shapes can take its place.
+        # The compiled function takes the table as an argument, not as a constant, so another of its shapes can replace
+        # it.
         self._table = jax.tree.map(self._put, table)
 
     def weights(self) -> list[npt.NDArray[Any]]:
@@ -78,12 +79,12 @@ class JaxLoop:
         self._state = tuple([self._put(value, *self._cut(value.shape)) for value in group] for group in state)
 
     def _put(self, values: Any, *axes: str | None) -> Any:
-        """On the device, or cut along the axes that the distribution cuts by; a copy on each without axes."""
+        """Put values on the device. Several devices share them, cut along the axes; without axes each has a copy."""
         layout = self._distribution.layout(*axes)
         return jnp.asarray(values) if layout is None else jax.device_put(values, layout)
 
     def _cut(self, shape: tuple[int, ...]) -> tuple[str, ...]:
-        """Weights and what the optimiser keeps of each have the networks as their leading axis."""
+        """The axes to cut by: the networks are the leading axis of each weight and of the optimiser's slots for it."""
         return (NETWORKS,) if shape and shape[0] == self.problem.networks and len(shape) > 1 else ()
 
     def _steps(self, state: Any, rows: Any, table: Table) -> Any:
@@ -91,21 +92,21 @@ class JaxLoop:
         return state, losses.mean(axis=0)
 
     def _step(self, state: Any, rows: Table) -> Any:
-        trainable, others, slots, drawn = state
-        batch, drawn = self._batch(drawn, rows)
+        trainable, others, slots, draws = state
+        batch, draws = self._batch(draws, rows)
         gradient = jax.value_and_grad(self._loss, has_aux=True)
         (_, (losses, others)), gradients = gradient(trainable, others, batch)
         trainable, slots = self.problem.update.optimizer.stateless_apply(
             slots, self.problem.clipped(gradients), trainable
         )
-        return (trainable, others, slots, drawn), losses
+        return (trainable, others, slots, draws), losses
 
-    def _batch(self, drawn: Any, rows: Table) -> tuple[Batch, Any]:
+    def _batch(self, draws: Any, rows: Table) -> tuple[Batch, Any]:
         batch = Batch(*rows)
         if self.problem.augment is None:
-            return batch, drawn
-        with keras.StatelessScope(state_mapping=list(zip(self._drawing, drawn, strict=True))) as scope:
-            # Apart: XLA then computes the rest as it does without it, to the bit.
+            return batch, draws
+        with keras.StatelessScope(state_mapping=list(zip(self._drawing, draws, strict=True))) as scope:
+            # The barrier makes XLA compute the rest as it does without augmentation, to the bit.
             batch = jax.lax.optimization_barrier(self.problem.augment(batch))
         return batch, [scope.get_current_value(variable) for variable in self._drawing]
 
@@ -126,5 +127,5 @@ class JaxLoop:
 
 
 def _gathered(rows: Any, table: Table) -> Table:
-    found: Table = jax.tree.map(lambda values: values[rows], table)
-    return found
+    batch: Table = jax.tree.map(lambda values: values[rows], table)
+    return batch

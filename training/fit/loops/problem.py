@@ -1,4 +1,4 @@
-"""What a loop trains: networks side by side, their data, loss and optimiser."""
+"""The problem that a loop trains: networks side by side, their data, loss and optimiser."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from training.fit.augmentation import Augmentation
 Loss = Callable[[Any, Any], Any]
 
 
-# XLA's 2 to 3 s of compiling come back in this many steps of any size, which save a millisecond each, and, where steps
-# are large, in this many products of weights and rows.
+# XLA takes 2 to 3 s to compile. That pays after this many steps of any size, since each saves about a millisecond.
+# Where steps are large, it pays after this many products of weights and rows.
 _MANY_STEPS = 2_500
 _MANY_PRODUCTS = 100_000_000_000
 
@@ -44,11 +44,11 @@ class Table(NamedTuple):
 
 
 class Minimised(NamedTuple):
-    """Losses of each answer, of the same shapes.
+    """Two losses of each answer, both with the shapes of :data:`Loss`.
 
     Attributes:
-        loss: what is minimised.
-        error: what a person is shown.
+        loss: the loss that is minimised.
+        error: the error that a person is shown.
     """
 
     loss: Loss
@@ -59,9 +59,9 @@ class Update(NamedTuple):
     """How gradients change weights.
 
     Attributes:
-        optimizer: Keras's, not built yet.
-        clip_norm: the gradient of each network is scaled down to this norm; None: it is left.
-        penalty: what is added to the loss, from the trainable variables; None: nothing.
+        optimizer: an optimiser of Keras, not built yet.
+        clip_norm: the gradient of each network is scaled down to this norm; None: it is not.
+        penalty: function of the trainable variables whose value is added to the loss; None: nothing.
     """
 
     optimizer: Any
@@ -84,10 +84,10 @@ class Steps(NamedTuple):
 
 
 class Hardware(NamedTuple):
-    """What computes, and how.
+    """The devices that compute, and how they do.
 
     Attributes:
-        devices: that compute; none for the CPU.
+        devices: the devices that compute; none for the CPU.
         precision: the setting ``precision``.
         compiled: whether TensorFlow's steps are compiled by XLA; None: where it pays.
     """
@@ -104,13 +104,13 @@ class Problem:
     Attributes:
         core: Keras model, features (n_networks, n_samples, width) by input name ->
             (n_networks * n_members, n_samples, n_outputs). Every weight has the networks as its leading axis.
-        members: of each network.
-        rows: as the loss takes them.
+        members: number of members of each network.
+        rows: the rows, as the loss takes them.
         minimised: loss and error.
         update: optimiser, clipping and penalty.
-        steps: how many, of how many rows.
-        hardware: what computes.
-        augment: what changes the rows of a step before the networks see them; None: nothing.
+        steps: number of steps, and of rows in each.
+        hardware: the devices that compute.
+        augment: changes the rows of a step before the networks see them; None: they stay.
         streamed: whether :meth:`training.fit.loops.Loop.replace` will be called.
     """
 
@@ -126,7 +126,7 @@ class Problem:
 
     @property
     def networks(self) -> int:
-        """How many."""
+        """Number of networks."""
         return int(self.core.trainable_variables[0].shape[0])
 
     @property
@@ -138,8 +138,9 @@ class Problem:
     def pays_compiling(self) -> bool:
         """Whether the run is so long that compiling its steps to machine code pays.
 
-        What compiling joins is all but the products: on a CPU passes over memory, on a GPU the launching of operations.
-        By the sizes alone, not by a clock: the same run is computed in the same way each time.
+        Compiling joins all operations but the products: it saves passes over memory on a CPU, and launches of
+        operations on a GPU. Sizes alone decide, not a clock, so that the same run is computed in the same way each
+        time.
         """
         if self.hardware.compiled is not None:
             return self.hardware.compiled
@@ -168,7 +169,7 @@ class Problem:
     def losses(self, y: Any, weight: Any, outputs: Any) -> Any:
         """Mean loss, then mean error, of each network, (2, n_networks).
 
-        The mean of its members' losses, never the loss of their mean.
+        A network's loss is the mean of its members' losses, never the loss of their mean.
         """
         outputs, y = self.by_member(outputs), ops.expand_dims(y, 1)
         both = ops.stack([self.minimised.loss(y, outputs), self.minimised.error(y, outputs)])
@@ -193,7 +194,7 @@ class Problem:
 
     @property
     def table(self) -> Table:
-        """The rows, of the features that the core takes."""
+        """The rows, with the features that the core takes."""
         return self.rows._replace(features={name: self.rows.features[name] for name in self.inputs})
 
     @property
@@ -202,17 +203,17 @@ class Problem:
 
 
 def chunks(n_rows: int, networks: int, members: int) -> int:
-    """Rows of one call of :meth:`Loop.outputs` that keep its tensors within some 100 MB."""
+    """Rows in one call of :meth:`Loop.outputs`, so that its tensors stay within some 100 MB."""
     return max(64, min(n_rows, 400_000 // max(1, networks * members)))
 
 
 def evaluated(loop_outputs: Callable[[Any], Any], rows: npt.NDArray[np.int32], size: int) -> npt.NDArray[np.float32]:
-    """Call for chunks of rows, int32 (n_networks, n_samples), the last one filled up so that all have one shape."""
+    """Outputs for rows, int32 (n_networks, n_samples), in chunks; the last is filled up, so that all have one shape."""
     n = rows.shape[1]
     parts = []
     for start in range(0, n, size):
         part = rows[:, start : start + size]
         filled = np.pad(part, ((0, 0), (0, size - part.shape[1])), mode="edge") if part.shape[1] < size else part
-        found = np.asarray(keras.ops.convert_to_numpy(loop_outputs(filled)))
-        parts.append(found[:, :, : part.shape[1]])
+        outputs = np.asarray(keras.ops.convert_to_numpy(loop_outputs(filled)))
+        parts.append(outputs[:, :, : part.shape[1]])
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)

@@ -1,4 +1,4 @@
-"""Some of a loop's networks: their problem, and all that training has changed of them."""
+"""Some of a loop's networks: their problem, and the state that training has brought them to."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Arrays = list[npt.NDArray[Any]]
 
 
 class State(NamedTuple):
-    """What steps change; by these alone a loop can be gone on with in another one.
+    """All that steps change; another loop can go on from it.
 
     Attributes:
-        weights: trainable ones, each (n_networks, ...).
-        others: variables of the core that are not trained: where its random draws stand.
-        slots: variables of the optimiser: numbers of all networks, or (n_networks, ...).
-        draws: where the draws of augmentation stand.
+        weights: the trainable weights, each (n_networks, ...).
+        others: variables of the core that are not trained: the states of its random draws.
+        slots: variables of the optimiser: one number for all networks, or (n_networks, ...).
+        draws: the states of augmentation's random draws.
     """
 
     weights: Arrays
@@ -33,10 +33,10 @@ class State(NamedTuple):
 
     def some(self, networks: Sequence[int] | slice) -> Self:
         """The state of some of the networks."""
-        n, chosen = len(self.weights[0]), networks if isinstance(networks, slice) else list(networks)
+        n, numbers = len(self.weights[0]), networks if isinstance(networks, slice) else list(networks)
 
         def of(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            return values[chosen] if values.ndim > 1 and len(values) == n else values
+            return values[numbers] if values.ndim > 1 and len(values) == n else values
 
         return type(self)(*([of(values) for values in group] for group in self))
 
@@ -58,30 +58,30 @@ def some_of(problem: Problem, networks: Sequence[int]) -> Problem:
     """The problem of some of the networks: their weights copied, their draws the same, compiled if the whole is.
 
     Args:
-        problem: of all networks.
-        networks: numbers of some of them, ascending.
+        problem: the problem of all networks.
+        networks: numbers of these networks, ascending.
     """
-    chosen = list(networks)
+    numbers = list(networks)
 
     def cut(layer: Any) -> Any:
         config = layer.get_config()
         if "networks" in config:
-            config["networks"] = len(chosen)
+            config["networks"] = len(numbers)
         if "rates" in config:
-            config["rates"] = [config["rates"][i] for i in chosen]
+            config["rates"] = [config["rates"][i] for i in numbers]
         if "first" in config:
-            # What is drawn for a network depends on its number among all that there were.
-            config["numbers"] = [layer.numbers[i] for i in chosen]
+            # The draws for a network depend on its number among all networks that there were.
+            config["numbers"] = [layer.numbers[i] for i in numbers]
         return type(layer).from_config(config)
 
     core = keras.models.clone_model(problem.core, clone_function=cut)
     for mine, of_all in zip(core.trainable_variables, problem.core.trainable_variables, strict=True):
-        mine.assign(keras.ops.convert_to_numpy(of_all)[chosen])
-    optimizer = optimizer_of_some(problem.update.optimizer, chosen)
+        mine.assign(keras.ops.convert_to_numpy(of_all)[numbers])
+    optimizer = optimizer_of_some(problem.update.optimizer, numbers)
     return replace(
         problem,
         core=core,
         update=problem.update._replace(optimizer=optimizer),
         hardware=problem.hardware._replace(compiled=problem.pays_compiling),
-        augment=None if problem.augment is None else problem.augment.some(chosen),
+        augment=None if problem.augment is None else problem.augment.some(numbers),
     )

@@ -14,7 +14,7 @@ from training.fit.loops.problem import Problem, Table, chunks, evaluated
 from training.fit.loops.some import State
 
 
-class Held(NamedTuple):
+class DeviceTable(NamedTuple):
     """A :class:`Table` on the device: tensors, or variables where the rows will be replaced."""
 
     features: dict[str, Any]
@@ -30,21 +30,21 @@ class TensorFlowLoop:
         table: its rows, from :func:`on_device`, where several loops share them. Defaults to its own.
     """
 
-    def __init__(self, problem: Problem, table: Held | None = None) -> None:
+    def __init__(self, problem: Problem, table: DeviceTable | None = None) -> None:
         self.problem = problem
         self._precision = problem.precision
         self._variables = problem.core.trainable_variables
         problem.update.optimizer.build(self._variables)
         self._features, self._y, self._weight = on_device(problem) if table is None else table
-        # Not inlined: the graph's optimiser then computes the rest as it does without it, to the bit.
+        # Not inlined, so that the graph's optimiser computes the rest as it does without augmentation, to the bit.
         self._augmented = (
             tf.function(problem.augment, autograph=False, experimental_attributes={"_noinline": True})
             if problem.augment is not None
             else None
         )
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
-        # Traced here, once: a tf.function that is called would count the loops of one process as retracing, and warn.
-        # AutoGraph would take half a second to rewrite the source of a loop that is written for the graph here.
+        # Traced here, once: TensorFlow would take calls of the tf.functions of several loops for retracing, and warn.
+        # AutoGraph would take half a second to rewrite the source, and this loop is written for a graph already.
         steps = tf.function(self._steps, input_signature=[rows], autograph=False, jit_compile=problem.pays_compiling)
         self._run = steps.get_concrete_function()
         self._answer: Any = None
@@ -124,12 +124,12 @@ class TensorFlowLoop:
         return {name: tf.gather(values, rows) for name, values in self._features.items()}
 
 
-def on_device(problem: Problem) -> Held:
-    """The problem's rows, for a loop or several."""
-    held = _replaceable if problem.streamed else tf.constant
+def on_device(problem: Problem) -> DeviceTable:
+    """The problem's rows on the device, for one loop or several."""
+    place = _replaceable if problem.streamed else tf.constant
     features, y, weight = problem.table
-    held_features = {name: held(values) for name, values in features.items()}
-    return Held(held_features, held(y), None if weight is None else held(weight))
+    device_features = {name: place(values) for name, values in features.items()}
+    return DeviceTable(device_features, place(y), None if weight is None else place(weight))
 
 
 def _replaceable(values: npt.NDArray[Any]) -> Any:

@@ -1,19 +1,19 @@
-"""What a family is given: the settings that it reads, and the size of the table by which it chooses its defaults."""
+"""The settings that a family reads, and the size of the table by which it chooses its defaults."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-# Below so many rows a batch is small and the rows are seen often; from so many on, held-out parts cost little and folds
-# cost much.
+# With fewer rows than the first number, batches are small and training passes over the rows often. From the second
+# number on, held-out parts cost little and folds cost much.
 FEW_ROWS, MANY_ROWS = 3_000, 50_000
 
 
 class Settings(Protocol):
-    """What families read of a resolved :class:`training.settings.config.TrainConfig`.
+    """The settings that families read from a resolved :class:`training.settings.config.TrainConfig`.
 
-    A family with a setting of its own adds it to the settings and asks :meth:`required` for it.
+    A family with a setting of its own adds it to that class and reads it by :meth:`required`.
     """
 
     @property
@@ -57,11 +57,11 @@ class Settings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a family's defaults may depend on.
+    """The facts that a family's defaults may depend on.
 
     Attributes:
         preset: ``fast``, ``balanced`` or ``best``.
-        n_rows: of the table.
+        n_rows: rows of the table.
         n_numeric: columns of numbers; 0: not known.
     """
 

@@ -1,4 +1,4 @@
-"""What a run took from an earlier version, in one sentence."""
+"""A sentence on what a run took from an earlier version."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _SHOWN = 8
 
 
 def sentence(init: Init) -> str:
-    """``Started from houses:1: 14 of 16 weights agree; anew: values/kernel, values/bias.``"""
+    """``Started from houses:1: 14 of 16 weights agree; starting anew: values/kernel, values/bias.``"""
     parts = [f"{len(init.agreed)} of {len(init.agreed) + len(init.anew)} weights agree"]
     for what, names in (
-        ("anew", init.anew),
-        ("new to it, or other than it knew them", _quoted(init.features_anew)),
-        ("not in this table", _quoted(init.features_left)),
+        ("starting anew", init.anew),
+        ("new or changed features", _quoted(init.features_anew)),
+        ("features that this table lacks", _quoted(init.features_left)),
     ):
         if names:
             parts.append(f"{what}: {_listed(names)}")
