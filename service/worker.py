@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from artifact.registry.base import Registry
 from artifact.registry.choose import open_registry
 from service.live.choice import CHOICE, Choice
+from service.live.leasing import Leasing
 from service.live.live import Live
 from service.live.model import LiveModel
 from service.live.source import Source
@@ -94,8 +95,10 @@ class Worker:
             device=settings.device,
             tap=self.tap,
             on_live=partial(self.fleet.show, "ready"),
+            on_change=self._renew_lease,
         )
         self.deployment = self.live.deployment
+        self._leasing = Leasing(registry, lambda: self.live.source.followed, self.deployment)
         self.batcher = Batcher(
             metrics,
             max_batch_rows=settings.max_batch_rows,
@@ -159,6 +162,7 @@ class Worker:
             watch.start()
         self.fleet.join()
         await self.live.start()
+        self._leasing.start()
         self._flush()
         # Modules and model stay until the end: the garbage collector need not walk them again and again.
         gc.collect()
@@ -198,6 +202,7 @@ class Worker:
             await watch.stop()
         self.fleet.leave()
         await self.live.stop()
+        await self._leasing.stop()
         await asyncio.to_thread(self.batcher.close)
         await asyncio.to_thread(self.bulk.close)
         await asyncio.to_thread(self.tap.close)
@@ -281,6 +286,9 @@ class Worker:
         self.metrics.queue(self.batcher.queued_rows)
         self.metrics.process()
         self.metrics.flush()
+
+    def _renew_lease(self) -> None:
+        self._leasing.renew()
 
     def _begin_drain(self) -> bool:
         was_ready = self.fleet.state == "ready"

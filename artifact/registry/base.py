@@ -12,6 +12,7 @@ from artifact.errors import DataError
 from artifact.manifest import Manifest
 from artifact.registry.aliases import ALIASES, CHALLENGER, CHAMPION, Alias
 from artifact.registry.entry import NOTHING_SAID, Change, Entry, Statement
+from artifact.registry.leases import Lease
 
 __all__ = ["ALIASES", "CHALLENGER", "CHAMPION", "Alias", "Reference", "Registry", "check_name", "is_name"]
 
@@ -119,6 +120,26 @@ class Registry(Protocol):
             TakenError: another entry came first.
             ArtifactError: the log cannot be continued.
             OSError: nothing could be written.
+        """
+        ...
+
+    def leases(self, name: str) -> list[Lease]:
+        """What the workers that follow a model have live, as far as they said so within the last seconds."""
+        ...
+
+    def write_lease(self, name: str, lease: Lease) -> None:
+        """Say what a worker has live.
+
+        Raises:
+            OSError: the store cannot be written.
+        """
+        ...
+
+    def remove_lease(self, name: str, worker: str) -> None:
+        """Take back what a worker said.
+
+        Raises:
+            OSError: the store cannot be written.
         """
         ...
 

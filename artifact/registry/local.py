@@ -18,6 +18,7 @@ from artifact.manifest import MANIFEST, STORE_RECORD, Manifest
 from artifact.registry.base import Reference, check_name, is_name
 from artifact.registry.deployments import Deployments
 from artifact.registry.entry import Change, Entry
+from artifact.registry.leases import Lease, Leases
 from artifact.registry.logged import LoggedRegistry
 from artifact.registry.revision import stamps_of
 
@@ -117,6 +118,18 @@ class LocalRegistry(LoggedRegistry):
 
     def deploy(self, name: str, change: Change, *, after: int) -> Entry:
         return self._deployments.append(name, change, after=after)
+
+    def leases(self, name: str) -> list[Lease]:
+        return self._leases(name).read() if is_name(name) else []
+
+    def write_lease(self, name: str, lease: Lease) -> None:
+        self._leases(name).write(lease)
+
+    def remove_lease(self, name: str, worker: str) -> None:
+        self._leases(name).remove(worker)
+
+    def _leases(self, name: str) -> Leases:
+        return Leases(self.home / "trueline" / "leases" / name)
 
     def champions(self) -> list[str]:
         entries = {name: self.deployment(name) for name in self._deployments.names()}

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,11 @@ class DeploymentLog:
         self.name = name
         self.problem = ""
         self._clock = clock
+        # Threads of one process share a log.
+        self._lock = threading.Lock()
         self._last: Entry | None = None
+        # Entries that were read, by number: they never change.
+        self._entries: dict[int, Entry] = {}
         self._listed_at: float | None = None
 
     def path(self, number: int) -> Path:
@@ -82,20 +87,25 @@ class DeploymentLog:
         Raises:
             OSError: the folder cannot be looked at.
         """
-        if self._listed_at is None or self._clock() - self._listed_at >= LIST_SECONDS:
-            self._list()
-        elif not self.problem:
-            self._follow()
-        return self._last
+        with self._lock:
+            if self._listed_at is None or self._clock() - self._listed_at >= LIST_SECONDS:
+                self._list()
+            elif not self.problem:
+                self._follow()
+            return self._last
 
     def entries(self) -> list[Entry]:
         """All entries that count, the oldest first; without older ones that were damaged since they held."""
-        self._list()
-        entries = []
-        for number in range(1, self._next()):
-            with contextlib.suppress(ArtifactError):
-                entries.append(self._read(number))
-        return entries
+        with self._lock:
+            self._list()
+            entries = []
+            for number in range(1, self._next()):
+                if number not in self._entries:
+                    with contextlib.suppress(ArtifactError):
+                        self._entries[number] = self._read(number)
+                if number in self._entries:
+                    entries.append(self._entries[number])
+            return entries
 
     def append(self, change: Change, *, after: int) -> Entry:
         """Write the next entry.
@@ -113,17 +123,18 @@ class DeploymentLog:
             ArtifactError: the log has a gap or an entry that cannot be read, or the disk has no hard links.
             OSError: it could not be written, and nothing was.
         """
-        self._list()
-        if self.problem:
-            raise ArtifactError(self.problem)
-        last = self._last
-        if last is not None and last.number > after:
-            raise TakenError(self.name, self._read(after + 1))
-        entry = Entry(format=FORMAT, number=after + 1, nonce=secrets.token_hex(16), **dict(change))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._create(entry)
-        self._last = entry
-        return entry
+        with self._lock:
+            self._list()
+            if self.problem:
+                raise ArtifactError(self.problem)
+            last = self._last
+            if last is not None and last.number > after:
+                raise TakenError(self.name, self._read(after + 1))
+            entry = Entry(format=FORMAT, number=after + 1, nonce=secrets.token_hex(16), **dict(change))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._create(entry)
+            self._last = entry
+            return entry
 
     def _create(self, entry: Entry) -> None:
         final = self.path(entry.number)
@@ -169,6 +180,7 @@ class DeploymentLog:
         known = self._last.number if self._last is not None and self._last.number in numbers else 0
         if not known:
             self._last = None
+            self._entries.clear()
         highest = max(numbers, default=0)
         gap = next((number for number in range(1, highest) if number not in numbers), None)
         # Entries never change: where the last one is known, only newer ones are read.

@@ -12,10 +12,14 @@ class Deployment:
     Attributes:
         champion: the version that answers, or None where none is live.
         problem: why the version that should be live is not; empty where it is.
+        number: number of the deployment log's entry that is in force here; 0 where none is.
+        refused: number of the last entry that could not be followed; 0 where there was none.
     """
 
     def __init__(self) -> None:
         self.champion: LiveModel | None = None
+        self.number = 0
+        self.refused = 0
         self.problem = "No model is live yet: the service is starting."
 
     def route(self, _key: str | None = None) -> LiveModel:

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Unpack
 
-from artifact.errors import NotFoundError, TruelineError
+from artifact.errors import TruelineError
 from artifact.registry.base import Reference
 from service.live.deployment import Deployment
 from service.live.model import LiveModel, Loading
 from service.live.periodic import Periodic
-from service.live.source import MissingVersionError, Source
+from service.live.source import Source
 from service.metrics.metrics import Metrics
 
 logger = logging.getLogger("bentoml.trueline")
@@ -37,6 +37,7 @@ class Live:
         metrics: counts loads and refusals.
         watch_seconds: how often the source is asked.
         on_live: called when a version goes live.
+        on_change: called when the deployment has changed: another version, entry or problem.
         clock: seconds of any clock that never goes back; times the next try of a failed load.
         how: see :class:`Loading`.
 
@@ -52,6 +53,7 @@ class Live:
         *,
         watch_seconds: float,
         on_live: Callable[[], None] | None = None,
+        on_change: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         **how: Unpack[Loading],
     ) -> None:
@@ -61,6 +63,7 @@ class Live:
         self._former: LiveModel | None = None
         self._metrics = metrics
         self._on_live = on_live
+        self._on_change = on_change
         self._clock = clock
         self._watch = Periodic(self._look, watch_seconds)
         self._revision: Hashable = None
@@ -82,32 +85,36 @@ class Live:
         await self._watch.stop()
 
     async def refresh(self) -> None:
-        """Make the version live that the source names; on failure keep the present one."""
-        # Read before the log itself, so that the next look sees any later change.
-        self._revision = self.source.revision()
-        self._retry_at = None
-        self._report_log()
-        try:
-            reference = self.source.reference()
-            model = self._in_memory(reference)
-            if model is None:
-                model = await asyncio.to_thread(LiveModel.load, reference, **self.how)
-        except NotFoundError as error:
-            # When the whole store disappears, its log disappears too. The live version counts as missing then.
-            champion = self.deployment.champion
-            is_gone = champion is not None and not self.source.holds(champion.name, champion.version)
-            self._metrics.version_missing(is_gone or isinstance(error, MissingVersionError))
-            self._refuse(str(error))
-        except TruelineError as error:
-            self._refuse(str(error), is_fault=True)
-        except Exception as error:  # noqa: BLE001 - no memory left, a fault in a library: the live version goes on
-            self._refuse(f"The version could not be loaded: {error!r}.", is_fault=True)
-        else:
-            self._swap(model)
+        """Make the version live that the source names; on failure keep the present one.
 
-    def _report_log(self) -> None:
+        Raises:
+            OSError: the store cannot be read.
+        """
+        self._retry_at = None
+        champion = self.deployment.champion
+        live = None if champion is None else (champion.name, champion.version)
+        # In a thread: a store on a network that hangs must not hold up the requests.
+        wanted = await asyncio.to_thread(self.source.ask, live)
+        self._revision = wanted.revision
+        self._report_log(wanted.log_problem)
+        if wanted.reference is None:
+            if not wanted.is_fault:
+                self._metrics.version_missing(wanted.is_missing)
+            self._refuse(wanted.problem, wanted.number, is_fault=wanted.is_fault)
+            return
+        try:
+            model = self._in_memory(wanted.reference)
+            if model is None:
+                model = await asyncio.to_thread(LiveModel.load, wanted.reference, **self.how)
+        except TruelineError as error:
+            self._refuse(str(error), wanted.number, is_fault=True)
+        except Exception as error:  # noqa: BLE001 - no memory left, a fault in a library: the live version goes on
+            self._refuse(f"The version could not be loaded: {error!r}.", wanted.number, is_fault=True)
+        else:
+            self._swap(model, wanted.number)
+
+    def _report_log(self, problem: str) -> None:
         """Report once that entries of the deployment log do not count: what they made live is not live here."""
-        problem = self.source.log_problem()
         self._metrics.log_stopped(bool(problem))
         if problem and problem != self._log_problem:
             logger.error("%s", problem)
@@ -119,20 +126,25 @@ class Live:
                 return model
         return None
 
-    def _swap(self, model: LiveModel) -> None:
+    def _swap(self, model: LiveModel, number: int) -> None:
         self.deployment.problem = ""
+        self.deployment.number = number
         self._metrics.version_missing(False)
         self._retry_seconds = _FIRST_RETRY_SECONDS
         if model is self.deployment.champion:
+            self._changed()
             return
         self._former, self.deployment.champion = self.deployment.champion, model
         self._metrics.went_live(model.name, model.version, model.predictor.schema.targets)
         if self._on_live is not None:
             self._on_live()
+        self._changed()
         runtime = model.predictor.runtime
         logger.info("%s is live by %s on %s", model, runtime.name, runtime.device)
 
-    def _refuse(self, problem: str, *, is_fault: bool = False) -> None:
+    def _refuse(self, problem: str, number: int | None = None, *, is_fault: bool = False) -> None:
+        if number is not None:
+            self.deployment.refused = number
         if problem != self.deployment.problem:
             self._retry_seconds = _FIRST_RETRY_SECONDS
         self._retry_at = self._clock() + self._retry_seconds
@@ -140,6 +152,7 @@ class Live:
         if problem == self.deployment.problem:
             return
         self.deployment.problem = problem
+        self._changed()
         if is_fault:
             self._metrics.load_failed()
         if self.deployment.champion is None:
@@ -147,10 +160,14 @@ class Live:
         else:
             logger.error("%s keeps serving. %s", self.deployment.champion, problem)
 
+    def _changed(self) -> None:
+        if self._on_change is not None:
+            self._on_change()
+
     async def _look(self) -> None:
         try:
             is_due = self._retry_at is not None and self._clock() >= self._retry_at
-            if is_due or self.source.revision() != self._revision:
+            if is_due or await asyncio.to_thread(self.source.revision) != self._revision:
                 await self.refresh()
         except OSError as error:
             # A store that is unreadable for some time must not end the watch.

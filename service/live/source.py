@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from artifact.errors import NotFoundError, unknown_name
+from artifact.errors import NotFoundError, TruelineError, unknown_name
 from artifact.manifest import MANIFEST
 from artifact.registry.base import CHAMPION, Reference, Registry
 from service.live.choice import Choice
@@ -17,6 +18,28 @@ class SeveralModelsError(NotFoundError):
 
 class MissingVersionError(NotFoundError):
     """The version that should be live is not in the store, or no longer."""
+
+
+class Wanted(NamedTuple):
+    """What a source says should be live, by one look at the store.
+
+    Attributes:
+        revision: see :meth:`Source.revision`; read first, so that a later look sees any change since then.
+        number: number of the entry of the deployment log that holds; 0 where none does, or where a version is pinned.
+        log_problem: why some entries of that log do not count; empty where all of them do.
+        reference: the version; None where there is none.
+        problem: why there is none, and what to do.
+        is_missing: whether a version should be live and is not in the store.
+        is_fault: whether something is damaged, in contrast to nothing being there.
+    """
+
+    revision: Hashable
+    number: int
+    log_problem: str
+    reference: Reference | None
+    problem: str = ""
+    is_missing: bool = False
+    is_fault: bool = False
 
 
 class Source:
@@ -114,10 +137,39 @@ class Source:
             return self.registry.version_revision(self._name, self._version)
         return self.registry.revision(self._name or self._choice.current())
 
-    def log_problem(self) -> str:
-        """Why some entries of the deployment log do not count; empty where all of them do."""
-        name = self._name or self._choice.current()
-        return "" if name is None or self._version else self.registry.deployment_problem(name)
+    def ask(self, live: tuple[str, str] | None) -> Wanted:
+        """Look at the store once; it may be slow, for it may be on a network.
+
+        Args:
+            live: name and version of what is live now; None without one.
+
+        Raises:
+            OSError: the store cannot be read.
+        """
+        revision = self.revision()
+        number, problem, is_missing, is_fault = 0, "", False, False
+        reference: Reference | None = None
+        try:
+            if not self._version:
+                # Before the version: an entry that comes in between is seen by the next look.
+                entry = self.registry.deployment(self.choose())
+                number = 0 if entry is None else entry.number
+            reference = self.reference()
+        except NotFoundError as error:
+            problem = str(error)
+            # When the whole store disappears, its log disappears too. The live version counts as missing then.
+            is_gone = live is not None and not self.holds(*live)
+            is_missing = is_gone or isinstance(error, MissingVersionError)
+        except TruelineError as error:
+            problem, is_fault = str(error), True
+        name = self.followed
+        log_problem = "" if name is None else self.registry.deployment_problem(name)
+        return Wanted(revision, number, log_problem, reference, problem, is_missing, is_fault)
+
+    @property
+    def followed(self) -> str | None:
+        """The model whose deployment log says what is live here; None where a version is pinned, or none is chosen."""
+        return None if self._version else self._name or self._choice.current()
 
     def holds(self, name: str, version: str) -> bool:
         """Whether a version could be loaded now, from the store or from the Bento."""

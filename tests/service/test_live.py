@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import shutil
 
 import pytest
@@ -231,6 +232,47 @@ async def test_entries_of_the_log_that_do_not_count_are_told_and_change_nothing(
     registry.promote(f"houses:{second}")
     await until(lambda: live.deployment.champion.version == second)
     assert metrics.registry.get_sample_value("trueline_deployment_log_stopped") == 0
+    await live.stop()
+
+
+async def test_a_store_that_hangs_holds_nothing_up(registry, log, monkeypatch):
+    """A FIFO in the place of the next entry: whoever reads it waits until somebody writes."""
+    first, second = registry.versions("houses")
+    monkeypatch.setattr(module, "LIST_SECONDS", 0.02)
+    live = live_of(registry)
+    await live.start()
+    path = registry.home / "trueline" / "deployments" / "houses" / "00000002.json"
+    os.mkfifo(path)
+    for _ in range(20):
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(0.005)
+        assert live.deployment.route().version == first
+        assert asyncio.get_running_loop().time() - began < 1
+    # The store comes back: who waits reads an empty entry, and then it is gone.
+    writer = os.open(path, os.O_RDWR)
+    path.unlink()
+    os.close(writer)
+    registry.promote(f"houses:{second}")
+    await until(lambda: live.deployment.champion.version == second)
+    await live.stop()
+
+
+async def test_the_entry_in_force_and_the_refused_one_are_known(registry):
+    first, second = registry.versions("houses")
+    changes = []
+    live = live_of(registry, on_change=lambda: changes.append(live.deployment.number))
+    await live.start()
+    assert (live.deployment.number, live.deployment.refused) == (1, 0)
+    path = registry.models / "houses" / second / "model.onnx"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    registry.promote(f"houses:{second}")
+    await until(lambda: live.deployment.refused == 2)
+    assert (live.deployment.number, live.deployment.champion.version) == (1, first)
+    registry.rollback("houses")
+    await until(lambda: live.deployment.number == 3)
+    assert (live.deployment.champion.version, live.deployment.problem) == (first, "")
+    assert changes == [1, 1, 3]
     await live.stop()
 
 

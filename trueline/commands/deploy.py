@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import click
 from rich.table import Table
 from rich.text import Text
 
-from artifact.errors import NotFoundError, unknown_name
-from artifact.registry.base import CHAMPION
+from artifact.errors import NotFoundError, RefusedError, unknown_name
+from artifact.registry.base import CHAMPION, Reference, Registry
 from artifact.registry.entry import Entry, Statement
+from artifact.registry.waiting import Reached, wait_until_live
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
 from trueline.terminal.consoles import stdout
@@ -16,12 +21,37 @@ from trueline.terminal.consoles import stdout
 why_option = click.option("--why", metavar="TEXT", default="", help="The reason, for `trueline history`.")
 
 
+def waiting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--wait`` and ``--timeout``; the command takes them as ``seconds``, which is None without ``--wait``."""
+
+    @functools.wraps(command)
+    def with_seconds(*args: Any, wait: bool, timeout: float, **options: Any) -> Any:
+        return command(*args, seconds=timeout if wait else None, **options)
+
+    for option in (
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0),
+            default=30.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="The longest --wait.",
+        ),
+        click.option(
+            "--wait", is_flag=True, help="Return when every worker of every service has it live, or say why not."
+        ),
+    ):
+        with_seconds = option(with_seconds)
+    return with_seconds
+
+
 @click.command("promote")
 @click.argument("model")
 @click.option("--force", is_flag=True, help="Promote even a model that does not beat predicting the mean.")
 @why_option
+@waiting_options
 @json_option
-def promote_command(model: str, force: bool, why: str, as_json: bool) -> None:
+def promote_command(model: str, force: bool, why: str, seconds: float | None, as_json: bool) -> None:
     """Make a version the champion; running services start to serve it. MODEL is NAME:VERSION, or NAME for the newest.
 
     \b
@@ -45,22 +75,24 @@ def promote_command(model: str, force: bool, why: str, as_json: bool) -> None:
         statement=Statement(why, "trueline promote"),
         after=0 if entry is None else entry.number,
     )
-    _report(version.name, version.version, "Promoted", as_json)
+    _report(store, version, "Promoted", seconds, as_json)
 
 
 @click.command("rollback")
 @click.argument("name")
 @why_option
+@waiting_options
 @json_option
-def rollback_command(name: str, why: str, as_json: bool) -> None:
+def rollback_command(name: str, why: str, seconds: float | None, as_json: bool) -> None:
     """Make the former champion the champion again.
 
     \b
     Example:
       trueline rollback houses --why "too high for flats"
     """
-    version = registry().rollback(name, statement=Statement(why, "trueline rollback"))
-    _report(version.name, version.version, "Rolled back to", as_json)
+    store = registry()
+    version = store.rollback(name, statement=Statement(why, "trueline rollback"))
+    _report(store, version, "Rolled back to", seconds, as_json)
 
 
 @click.command("history")
@@ -122,8 +154,52 @@ def _line(entry: Entry) -> dict[str, str]:
     }
 
 
-def _report(name: str, version: str, deed: str, as_json: bool) -> None:
+def _report(store: Registry, version: Reference, deed: str, seconds: float | None, as_json: bool) -> None:
+    """Say what is live now; with ``seconds`` wait for the workers.
+
+    Raises:
+        RefusedError: some worker does not have it.
+    """
+    name = version.name
+    report: dict[str, Any] = {"model_name": name, "model_version": version.version, "alias": CHAMPION}
+    if not as_json:
+        stdout().print(f"{deed} {name}:{version.version}: it is the champion of '{name}'.")
+    state = None
+    if seconds is not None:
+        entry = store.deployment(name)
+        state = wait_until_live(store, name, 0 if entry is None else entry.number, seconds=seconds)
+        report["workers"] = {
+            "live": [lease.worker for lease in state.live],
+            "refused": {lease.worker: lease.problem for lease in state.refused},
+            "late": [lease.worker for lease in state.late],
+        }
+        report["seconds"] = round(state.seconds, 3)
     if as_json:
-        print_json({"model_name": name, "model_version": version, "alias": CHAMPION})
-    else:
-        stdout().print(f"{deed} {name}:{version}: it is the champion of '{name}'.")
+        print_json(report)
+    elif state is not None and state.is_everywhere:
+        stdout().print(_everywhere(state, name))
+    if state is not None and not state.is_everywhere:
+        raise RefusedError(_not_everywhere(state, version))
+
+
+def _everywhere(state: Reached, name: str) -> str:
+    if not state.live:
+        return f"No running service follows '{name}' on this store."
+    workers, services = len(state.live), len({lease.service for lease in state.live})
+    return f"Live in {_several(workers, 'worker')} of {_several(services, 'service')} after {state.seconds:.1f} s."
+
+
+def _several(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _not_everywhere(state: Reached, version: Reference) -> str:
+    everyone = len(state.live) + len(state.refused) + len(state.late)
+    problems = [f"{lease.worker}: {lease.problem}" for lease in state.refused]
+    problems += [f"{lease.worker} still has {lease.version or 'no version'} live" for lease in state.late]
+    shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+    return (
+        f"Expected every worker to take {version.name}:{version.version} live. "
+        f"Received: {len(state.live)} of {everyone} after {state.seconds:.1f} s. {shown.rstrip('.')}. "
+        f"Take it back: `trueline rollback {version.name}`."
+    )

@@ -1,0 +1,78 @@
+"""Waits until all workers that follow a model have taken an entry of its deployment log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from artifact.registry.base import Registry
+from artifact.registry.leases import Lease
+
+_POLL_SECONDS = 0.05
+
+
+class Reached(NamedTuple):
+    """How far an entry has come.
+
+    Attributes:
+        live: leases of workers that have it in force, or one that came after it.
+        refused: leases of workers that could not follow it and go on with what they have.
+        late: leases of workers that have said neither yet.
+        seconds: how long it was waited.
+    """
+
+    live: list[Lease]
+    refused: list[Lease]
+    late: list[Lease]
+    seconds: float
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether every worker has it, also where there is no worker."""
+        return not self.refused and not self.late
+
+
+def reached(registry: Registry, name: str, number: int) -> Reached:
+    """How far an entry has come by now.
+
+    Args:
+        registry: the store.
+        name: of the model.
+        number: of the entry.
+    """
+    leases = registry.leases(name)
+    behind = [lease for lease in leases if lease.number < number]
+    return Reached(
+        live=[lease for lease in leases if lease.number >= number],
+        refused=[lease for lease in behind if lease.refused >= number],
+        late=[lease for lease in behind if lease.refused < number],
+        seconds=0.0,
+    )
+
+
+def wait_until_live(
+    registry: Registry,
+    name: str,
+    number: int,
+    *,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Reached:
+    """Wait until every worker has an entry in force or has refused it, for at most so many seconds.
+
+    Args:
+        registry: the store.
+        name: of the model.
+        number: of the entry.
+        seconds: the longest wait.
+        clock: seconds of any clock that never goes back.
+        sleep: waits for so many seconds.
+    """
+    began = clock()
+    while True:
+        state = reached(registry, name, number)._replace(seconds=clock() - began)
+        if not state.late or state.seconds >= seconds:
+            return state
+        sleep(_POLL_SECONDS)
