@@ -22,8 +22,9 @@ import pytest
 
 from artifact.predictor import Predictor
 from artifact.registry.local import LocalRegistry
+from artifact.registry.waiting import reached
 from tests.builders import build_version, sample_rows
-from tests.processes import call, clean_environment, free_port, running, wait_until_ready
+from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready
 
 COMMAND = [sys.executable, "-m", "bentoml", "serve", "service:RegressionService", "--host", "127.0.0.1"]
 
@@ -252,6 +253,42 @@ def test_promotion_and_rollback_reach_every_worker_within_2_s_without_a_failed_r
     wait_for(lambda: sum_of(server, counted) - before == sum(load.outcomes.values()))
 
 
+def trueline(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "trueline", *words]
+    environ = clean_environment(server.registry.home)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+
+
+def test_who_promotes_knows_when_every_worker_has_it_live(server: Server) -> None:
+    first, second = server.registry.versions("houses")
+    done = trueline(server, "promote", f"houses:{second}", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Live in 2 workers of 1 service after [0-2]\.\d s\.", done.stdout)
+    assert server.live_versions() == {second: 2}
+    done = trueline(server, "rollback", "houses", "--wait", "--json")
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert (len(report["workers"]["live"]), report["workers"]["late"], report["workers"]["refused"]) == (2, [], {})
+    assert report["seconds"] < 2
+    assert server.live_versions() == {first: 2}
+
+
+def test_who_promotes_is_told_which_worker_has_not_taken_it(server: Server) -> None:
+    first, second = server.registry.versions("houses")
+    stopped = server.workers()[0]
+    stopped.suspend()
+    try:
+        done = trueline(server, "promote", f"houses:{second}", "--wait", "--timeout", "2")
+    finally:
+        stopped.resume()
+    assert done.returncode == 1
+    assert f"Promoted houses:{second}" in done.stdout
+    assert f"Expected every worker to take houses:{second} live. Received: 1 of 2 after 2." in done.stderr
+    assert f"-{stopped.pid}-" in done.stderr
+    assert f"still has {first} live. Take it back: `trueline rollback houses`." in done.stderr
+    wait_for(lambda: server.live_versions() == {second: 2})
+    assert trueline(server, "rollback", "houses", "--wait").returncode == 0
+
+
 def sum_of(server: Server, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in server.metrics().splitlines() if line.startswith(name))
 
@@ -264,7 +301,10 @@ def test_a_damaged_version_is_refused_by_every_worker(server: Server) -> None:
     server.registry.promote(f"houses:{bad.version}")
     wait_for(lambda: sum_of(server, 'trueline_model_loads_total{result="failed"}') == 2)
     assert server.get("/readyz")["model_version"] == first
-    server.registry.rollback("houses")
+    entry = server.registry.deployment("houses")
+    wait_for(lambda: len(reached(server.registry, "houses", entry.number).refused) == 2)
+    done = trueline(server, "rollback", "houses", "--wait")
+    assert done.returncode == 0, done.stderr
     assert server.live_versions() == {first: 2}
     assert server.log.read_text().count("keeps serving") == 2
     # The service says so as an error of the artifact, which the fixture's look at the log must not take for a fault.
