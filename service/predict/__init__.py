@@ -1,1 +1,1 @@
-"""From a checked body to answers: rows, batches, large requests, and faults in words."""
+"""From the body of a request to its answers: validation, batches, large requests, and messages for every fault."""

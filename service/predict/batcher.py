@@ -1,8 +1,8 @@
-"""The micro-batcher: idle, it runs at once; busy, it gathers.
+"""The micro-batcher: it runs a request at once when it is idle, and gathers requests when it is busy.
 
-Requests that the event loop reads in one turn run as one batch, at once where the last of them is known to have come.
-While a batch runs in the thread others queue, and its end starts the next: by event, never by a clock. Only where the
-operator sets ``batch_wait`` does an idle one wait.
+Requests that the event loop reads in one turn run as one batch, without a further turn where the last of them is known.
+While a batch runs in the thread, other requests queue, and the end of the batch starts the next one. No clock is
+involved, unless the operator sets ``batch_wait``: then an idle batcher waits for more rows.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Batcher:
     Args:
         metrics: counts batches, rows, waits and shed requests.
         max_batch_rows: most rows of several requests in a batch; one larger request runs alone.
-        max_queue_rows: rows that may wait; one larger request is taken when nothing waits.
+        max_queue_rows: most rows that may wait; one larger request is accepted when none waits.
         inline_seconds: a batch that takes longer runs in a thread.
-        deadline_seconds: a request that waited longer is not run.
+        deadline_seconds: a request that has waited longer is not run.
         batch_wait: seconds that an idle batcher waits for a full batch. Defaults to 0: it runs at once.
-        clock: the time that it goes by. Defaults to the machine's.
+        clock: time and timers. Defaults to the machine's clock.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Batcher:
         self._soon: asyncio.Handle | None = None
         self._jobs: deque[Job] = deque()
         self._queued_rows = 0
-        # True from the moment that a batch is due until the queue is empty again.
+        # True from the time when a batch is scheduled until the queue is empty again.
         self._running = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="trueline-batch")
 
@@ -70,20 +70,20 @@ class Batcher:
         self,
         model: BatchModel,
         request: PredictRequest,
-        gone: Callable[[], bool] | None = None,
+        has_left: Callable[[], bool] | None = None,
         *,
         seconds: float | None = None,
         last: bool = False,
     ) -> asyncio.Future[Answer]:
-        """Queue a request; the future gets its answer or an :class:`ApiError`. Cancel it to drop the request.
+        """Queue a request; the future gets its answer or an :class:`ApiError`. Cancel the future to drop the request.
 
         Args:
             model: the version that answers.
-            request: what is asked.
-            gone: says whether the caller has left; asked before the request costs, and only if it had to wait.
+            request: the rows, and the level of their intervals.
+            has_left: says whether the caller has left; called before the rows are computed, if the request had to wait.
             seconds: deadline of this request. Defaults to the batcher's.
-            last: no other request has been read that is still on its way here: an idle batcher need not wait for the
-                loop's next turn. Defaults to False.
+            last: whether every request that the server has read is queued now. An idle batcher then need not wait for
+                the loop's next turn. Defaults to False.
 
         Raises:
             OverloadedError: the queue is full.
@@ -97,8 +97,8 @@ class Batcher:
             )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-        due = self._deadline_seconds if seconds is None else seconds
-        self._jobs.append(Job(model, request, future, self._now(), due, gone))
+        deadline = self._deadline_seconds if seconds is None else seconds
+        self._jobs.append(Job(model, request, future, self._now(), deadline, has_left))
         self._queued_rows += n_rows
         if not self._running:
             self._running = True
@@ -107,7 +107,7 @@ class Batcher:
             elif last:
                 self._next(loop)
             else:
-                # After the requests that the loop has already read: they come into the same batch.
+                # Runs after the requests that the loop has already read, so that they join the same batch.
                 self._soon = loop.call_soon(self._next, loop)
         elif last and self._soon is not None:
             self._soon.cancel()
@@ -118,7 +118,7 @@ class Batcher:
         return future
 
     def close(self) -> None:
-        """Wait for the batch that runs; call it when no request is open."""
+        """Wait for the running batch. Call this when no request is open."""
         self._thread.shutdown()
 
     def _end_wait(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -146,14 +146,14 @@ class Batcher:
                 self._running = False
             return
 
-        def done(task: asyncio.Future[list[Outcome]]) -> None:
+        def deliver(task: asyncio.Future[list[Outcome]]) -> None:
             self._deliver(jobs, n_rows, task.result(), self._now() - started)
             self._next(loop)
 
-        loop.run_in_executor(self._thread, guarded, model, requests).add_done_callback(done)
+        loop.run_in_executor(self._thread, guarded, model, requests).add_done_callback(deliver)
 
     def _take(self, now: float) -> tuple[list[Job], int]:
-        """The next batch: requests of one model, in order, without cancelled and late ones."""
+        """Take the next batch from the queue: requests to one model, in order, without cancelled and late ones."""
         jobs, n_rows = list(self._jobs), self._queued_rows
         if n_rows > self._max_batch_rows or not usual(jobs, now):
             return self._sort_out(now)
@@ -167,17 +167,15 @@ class Batcher:
         while self._jobs:
             job = self._jobs[0]
             size = job.request.n_rows
-            waited = now - job.at
+            wait = now - job.at
             if job.future.cancelled():
                 pass
-            elif waited > DOUBT_SECONDS and job.gone is not None and job.gone():
+            elif wait > DOUBT_SECONDS and job.has_left is not None and job.has_left():
                 job.future.set_exception(ClientGoneError())
-            elif waited > job.seconds:
+            elif wait > job.seconds:
                 self._metrics.deadline()
                 job.future.set_exception(
-                    DeadlineError(
-                        f"Expected an answer within {job.seconds:g} s. Received: {waited:.1f} s in the queue."
-                    )
+                    DeadlineError(f"Expected an answer within {job.seconds:g} s. Received: {wait:.1f} s in the queue.")
                 )
             elif jobs and (n_rows + size > self._max_batch_rows or job.model is not jobs[0].model):
                 break
@@ -189,11 +187,11 @@ class Batcher:
         return jobs, n_rows
 
     def _put_back(self, jobs: list[Job], n_rows: int) -> int:
-        """Put the last few back into the queue where a row costs less without them; the rows that are left."""
-        kept, rows = cheapest(jobs, n_rows)
-        self._jobs.extendleft(reversed(jobs[kept:]))
+        """Put the last few requests back into the queue if a row costs less without them; return the rows left."""
+        n_jobs, rows = cheapest(jobs, n_rows)
+        self._jobs.extendleft(reversed(jobs[n_jobs:]))
         self._queued_rows += n_rows - rows
-        del jobs[kept:]
+        del jobs[n_jobs:]
         return rows
 
     def _deliver(self, jobs: list[Job], n_rows: int, outcomes: list[Outcome], seconds: float) -> None:

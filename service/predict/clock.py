@@ -1,4 +1,4 @@
-"""The time that the batcher goes by."""
+"""Time and timers for the batcher, which tests replace by their own."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any, Protocol
 
 
 class Timer(Protocol):
-    """A call that is to be made later."""
+    """A call that is scheduled."""
 
     def cancel(self) -> None:
-        """Do not make it."""
+        """Cancel the call."""
         ...
 
 
 class Clock(Protocol):
-    """What time it is, and calls at a later one."""
+    """Tells the time, and schedules calls."""
 
     def now(self) -> float:
-        """Seconds; only differences mean anything, and it never goes back."""
+        """Seconds of a clock that never goes back; only differences have a meaning."""
         ...
 
     def call_later(self, seconds: float, call: Callable[..., None], *arguments: Any) -> Timer:
-        """Have a call made on the event loop after so long."""
+        """Schedule a call on the event loop after ``seconds``."""
         ...
 
 
 class LoopClock:
-    """The machine's own time, and timers of the event loop that runs."""
+    """The machine's clock, and timers of the running event loop."""
 
     now = staticmethod(time.perf_counter)
 

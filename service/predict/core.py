@@ -1,4 +1,4 @@
-"""One run of a version, for small requests and large ones alike: network, intervals, and what is said of a failure."""
+"""One run of a version, for small and large requests alike: network, intervals, and the message about a failure."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Bound = npt.NDArray[np.float64]
 Ends = npt.NDArray[np.floating]
 Rows = npt.NDArray[np.bool_]
 
-# What is said of a row without a finite answer.
+# Message for a row without a finite answer.
 NO_ANSWER = "Expected values for which the model has a finite answer."
 
 
 class Core:
-    """Takes encoded rows through one version.
+    """Computes one version's answers to encoded rows.
 
     Args:
         predictor: the version.
-        policy: what becomes of unusual values. Defaults to a warning.
-        tap: is shown what was answered. Defaults to one that nobody watches.
+        policy: how unusual values are answered. Defaults to a warning.
+        tap: gets the answers. Defaults to a tap without watchers.
 
     Attributes:
-        encoder: makes the rows that :meth:`run` takes.
-        usual_bound: :meth:`bound` where no level was asked for.
+        encoder: makes the encoded rows that :meth:`run` takes.
+        usual_bound: :meth:`bound` at the model's default level.
     """
 
     def __init__(self, predictor: Predictor, *, policy: Policy = "warn", tap: Tap | None = None) -> None:
@@ -52,7 +52,7 @@ class Core:
         """The score at an interval level, see :meth:`Predictor.bound`.
 
         Raises:
-            InvalidRequestError: a level that the calibration cannot promise.
+            InvalidRequestError: the level is above that of the calibration.
         """
         try:
             return self.predictor.bound(level)
@@ -65,11 +65,11 @@ class Core:
 
         Args:
             X: the rows.
-            bounds: from :meth:`bound`; one for all rows, or one for each request.
-            sizes: rows of each request.
+            bounds: results of :meth:`bound`: one for all rows, or one for each request.
+            sizes: number of rows of each request.
 
         Raises:
-            ModelError: the network failed, or answered another number of rows; its cause says how.
+            ModelError: the network failed, or answered another number of rows; the error's cause says how it failed.
         """
         predictor = self.predictor
         try:
@@ -77,7 +77,7 @@ class Core:
             if len(outputs.value) != len(X):
                 raise ModelError(f"Expected {len(X)} answers. Received: {len(outputs.value)}.")
             bound = predictor.row_bounds(bounds, sizes, X)
-            # Infinite outputs are the rows without an answer, and no warning in the log.
+            # Rows with infinite outputs have no answer; NumPy need not warn of them in the log.
             with np.errstate(over="ignore", invalid="ignore"):
                 return predictor.ends(outputs, bound)
         except ModelError:
@@ -98,7 +98,7 @@ def log_failure(model: object, error: Exception) -> None:
     """Log why a model failed on a request.
 
     Args:
-        model: whose name the line begins with.
-        error: of :meth:`Core.run`, or any other.
+        model: the model; the line begins with its name.
+        error: error of :meth:`Core.run`, or any other.
     """
     logger.error("%s failed on a request", model, exc_info=error.__cause__ or error)

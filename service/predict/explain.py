@@ -1,4 +1,4 @@
-"""Says everything that is wrong with a body that was refused. Only refused bodies come here: it may be slow."""
+"""Lists every fault of a refused body. Only refused bodies come here, so this code may be slow."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ KEYS = ("rows", "columns", "interval", "on_error")
 ON_ERROR = ("request", "row")
 _NAME_LENGTH = 100
 _RECORDS = "'rows' is what pandas' to_json(orient='records') writes"
-# Ranking all features by likeness costs: after this many wrong names the reader is sent to the schema instead.
+# Ranking all features by similarity is slow. After this many wrong names, messages point to the schema instead.
 _RANKED_NAMES = 10
 
 
 def labels(schema: FeatureSchema) -> frozenset[str]:
-    """The fields that metrics name: features, and the keys of a request. Any other name shares one label."""
+    """The fields that metrics name: features, and the keys of a request. All other names share one label."""
     return frozenset((*schema.names, *KEYS))
 
 
@@ -35,37 +35,37 @@ def explain(
     error: ValidationError | None,
     missing_columns: MissingColumns = "refuse",
 ) -> ApiError:
-    """The error to answer a refused body with.
+    """The error that answers a refused body.
 
     Args:
         body: the bytes of the request.
-        encoder: of the live model.
+        encoder: encoder of the live model.
         max_rows: most rows in a request.
-        error: what the validator said first; it stands where nothing else is found.
-        missing_columns: as the request was read.
+        error: the validator's error, used where no other fault is found.
+        missing_columns: the value with which the request was read.
     """
     try:
-        found = from_json(body)
+        document = from_json(body)
     except ValueError as problem:
         return NotJSONError(f"Expected a JSON body. Received: {looks_like(body, str(problem))}.")
-    return explain_document(found, encoder, max_rows, error, missing_columns)
+    return explain_document(document, encoder, max_rows, error, missing_columns)
 
 
 def explain_document(
-    found: Any,
+    document: Any,
     encoder: Encoder,
     max_rows: int,
     error: ValidationError | None = None,
     missing_columns: MissingColumns = "refuse",
 ) -> ApiError:
-    """The same of a body that was read already, NaN and all."""
-    if not isinstance(found, dict):
+    """As :func:`explain`, for a body that is parsed already and may hold NaN and infinities."""
+    if not isinstance(document, dict):
         message = "Expected an object with 'rows' or 'columns'."
-        if isinstance(found, list):
+        if isinstance(document, list):
             message += ' Rows alone go as {"rows": [...]}.'
-        return InvalidRequestError([Fault(None, None, message, found, "type")])
+        return InvalidRequestError([Fault(None, None, message, document, "type")])
     collector = _Collector(encoder, missing_columns)
-    too_large = collector.request(found, max_rows)
+    too_large = collector.request(document, max_rows)
     if too_large is not None:
         return too_large
     if not collector.faults:
@@ -76,38 +76,38 @@ def explain_document(
 
 
 class _Collector:
-    """Gathers faults, one a value: the first found stands."""
+    """Collects faults: of each value the first one."""
 
     def __init__(self, encoder: Encoder, missing_columns: MissingColumns) -> None:
         self.encoder = encoder
         self.missing_columns = missing_columns
         self.schema = encoder.schema
-        self.known = frozenset(self.schema.names)
+        self.names = frozenset(self.schema.names)
         self.faults: list[Fault] = []
-        self._seen: set[tuple[int | None, str | None]] = set()
+        self._places: set[tuple[int | None, str | None]] = set()
         self._sentences: dict[tuple[str, bool], str] = {}
 
     def add(self, row: int | None, field: str | None, message: str, received: Any, reason: str) -> None:
-        if (row, field) not in self._seen:
-            self._seen.add((row, field))
+        if (row, field) not in self._places:
+            self._places.add((row, field))
             self.faults.append(Fault(row, field, message, received, reason))
 
-    def request(self, found: dict[str, Any], max_rows: int) -> TooLargeError | None:
-        if found and (not found.keys() & {"rows", "columns"} or found.keys() >= {"columns", "data"}):
-            other_shape = _other_shape(found, self.known)
+    def request(self, document: dict[str, Any], max_rows: int) -> TooLargeError | None:
+        if document and (not document.keys() & {"rows", "columns"} or document.keys() >= {"columns", "data"}):
+            other_shape = _other_shape(document, self.names)
             if other_shape is not None:
                 self.add(*other_shape)
                 return None
-        for key in [k for k in found if k not in KEYS][:DETAILS_LIMIT]:
+        for key in [k for k in document if k not in KEYS][:DETAILS_LIMIT]:
             name = key[:_NAME_LENGTH]
-            self.add(None, name, unknown_name("field", name, KEYS), found[key], "unknown")
-        self._interval(found.get("interval"))
-        if found.get("on_error") not in (None, *ON_ERROR):
-            self.add(None, "on_error", "Expected 'request' or 'row'.", found["on_error"], "type")
-        rows, columns = found.get("rows"), found.get("columns")
+            self.add(None, name, unknown_name("field", name, KEYS), document[key], "unknown")
+        self._interval(document.get("interval"))
+        if document.get("on_error") not in (None, *ON_ERROR):
+            self.add(None, "on_error", "Expected 'request' or 'row'.", document["on_error"], "type")
+        rows, columns = document.get("rows"), document.get("columns")
         if (rows is None) == (columns is None):
-            given = "both" if rows is not None else "neither"
-            self.add(None, None, "Expected either 'rows' or 'columns'.", Described(given), "type")
+            choice = "both" if rows is not None else "neither"
+            self.add(None, None, "Expected either 'rows' or 'columns'.", Described(choice), "type")
         elif rows is not None:
             if isinstance(rows, list) and len(rows) > max_rows:
                 return TooLargeError.rows(max_rows, len(rows))
@@ -130,14 +130,14 @@ class _Collector:
                 message += ' One row goes as {"rows": [{...}]}.'
             self.add(None, "rows", message, rows, "type")
             return
-        kept: list[dict[str, Any]] = []
+        clean: list[dict[str, Any]] = []
         at: list[int] = []
         for i, row in enumerate(rows):
             if not isinstance(row, dict):
                 self.add(i, None, "Expected an object, feature name to value.", row, "type")
                 continue
-            whole = not row.keys() <= self.known and is_whole(self.schema, row)
-            kept.append(
+            whole = not row.keys() <= self.names and is_whole(self.schema, row)
+            clean.append(
                 {
                     name: self._number(i, name, value)
                     for name, value in row.items()
@@ -148,19 +148,19 @@ class _Collector:
             if len(self.faults) >= DETAILS_LIMIT:
                 break
         try:
-            self.encoder.encode_rows(kept)
+            self.encoder.encode_rows(clean)
         except SchemaMismatchError as error:
             for fault in error.faults:
                 row = None if fault.row is None else at[fault.row]
                 self.add(row, fault.field, fault.message, fault.received, fault.reason)
 
-    def _columns(self, columns: Any, looked_at: int) -> int:
-        """Look at the first rows, so many and one more, for a hostile body has many; returns the longest's length."""
+    def _columns(self, columns: Any, limit: int) -> int:
+        """Check the first ``limit`` rows and one more, for a hostile body has many; return the longest length."""
         if not isinstance(columns, dict) or not columns:
             self.add(None, "columns", "Expected an object, feature name to a list of values.", columns, "type")
             return 0
         longest = 0
-        kept: dict[str, list[Any]] = {}
+        clean: dict[str, list[Any]] = {}
         whole = is_whole(self.schema, columns)
         for name, values in columns.items():
             if not self._is_known(None, name, whole=whole):
@@ -169,22 +169,22 @@ class _Collector:
                 self.add(None, name, "Expected a list of at least one value.", values, "type")
                 continue
             longest = max(longest, len(values))
-            kept[name] = [self._number(i, name, value) for i, value in enumerate(values[: looked_at + 1])]
+            clean[name] = [self._number(i, name, value) for i, value in enumerate(values[: limit + 1])]
             if len(self.faults) >= DETAILS_LIMIT:
                 break
         for fault in absent_faults(self.schema, list(columns), self.missing_columns):
             self.add(*fault)
         try:
-            self.encoder.encode_columns(kept, missing_columns="impute")
+            self.encoder.encode_columns(clean, missing_columns="impute")
         except SchemaMismatchError as error:
-            refused = {fault.field for fault in self.faults if fault.row is None}
+            fields = {fault.field for fault in self.faults if fault.row is None}
             for fault in error.faults:
-                if fault.field not in refused:
+                if fault.field not in fields:
                     self.add(*fault)
         return longest
 
     def _number(self, row: int, name: str, value: Any) -> Any:
-        """The value, but None for NaN and infinities: the encoding takes NaN for missing, JSON has no such number."""
+        """The value; None, and a fault, for NaN and infinities, which are no JSON and would be encoded as missing."""
         if is_not_finite(value):
             if len(self.faults) < DETAILS_LIMIT:
                 self.add(*not_finite(row, self.schema.feature(name), value))
@@ -192,7 +192,7 @@ class _Collector:
         return value
 
     def _is_known(self, row: int | None, name: str, *, whole: bool) -> bool:
-        if name in self.known:
+        if name in self.names:
             return True
         if len(self.faults) < DETAILS_LIMIT:
             short = name[:_NAME_LENGTH]
@@ -205,26 +205,26 @@ class _Collector:
         return False
 
 
-def _is_of_pandas(found: dict[str, Any]) -> bool:
-    """Whether this is ``to_json`` of another orient than records, or MLflow's name for one."""
-    by_index = all(key.isdecimal() and isinstance(row, dict) for key, row in found.items())
-    mlflow = any(key.startswith("dataframe_") for key in found)
-    return by_index or mlflow or found.keys() >= {"columns", "data"} or found.keys() >= {"schema", "data"}
+def _is_of_pandas(document: dict[str, Any]) -> bool:
+    """Whether this is the output of pandas' ``to_json`` in an orient other than records, or MLflow's form of it."""
+    by_index = all(key.isdecimal() and isinstance(row, dict) for key, row in document.items())
+    mlflow = any(key.startswith("dataframe_") for key in document)
+    return by_index or mlflow or document.keys() >= {"columns", "data"} or document.keys() >= {"schema", "data"}
 
 
-def _other_shape(found: dict[str, Any], features: frozenset[str]) -> Fault | None:
-    """What to send in place of a body that has another shape, if it is one that is known."""
-    named = found.keys() & features
-    if named and any(isinstance(found[name], dict) for name in named):
+def _other_shape(document: dict[str, Any], features: frozenset[str]) -> Fault | None:
+    """The fault that says what to send in place of a body of another, well-known shape; None for any other body."""
+    matches = document.keys() & features
+    if matches and any(isinstance(document[name], dict) for name in matches):
         way, received = _RECORDS, "columns as pandas writes them"
-    elif named and all(isinstance(found[name], list) for name in named):
+    elif matches and all(isinstance(document[name], list) for name in matches):
         way, received = 'send {"columns": {...}}, with the lists inside', "columns by themselves"
-    elif named:
+    elif matches:
         way, received = 'send {"rows": [{...}]}, with the row inside', "a row by itself"
-    elif found.keys() & {"instances", "inputs"}:
+    elif document.keys() & {"instances", "inputs"}:
         way = "'instances' go to POST /v1/models/NAME:predict, tensors to POST /v2/models/NAME/infer"
         received = "the body of another protocol"
-    elif _is_of_pandas(found):
+    elif _is_of_pandas(document):
         way, received = _RECORDS, "another shape of pandas'"
     else:
         return None

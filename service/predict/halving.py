@@ -1,4 +1,4 @@
-"""Which of several items make a run of all of them fail."""
+"""Finds the items that make a run of several items fail."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ Result = TypeVar("Result")
 def by_halves(
     items: Items, error: Exception, run: Callable[[Items], Result], alone: Callable[[Items, Exception], Result]
 ) -> list[Result]:
-    """After a run of all items failed: run each half, and each half of one that fails, until those that fail are alone.
+    """Run halves of the items, and halves of those that fail, until each failing item is alone.
 
-    One of n that fails costs at most 2 ceil(log2(n)) runs, and k of them at most k times that.
+    Call this after a run of all items has failed. One failing item of n costs at most 2 ceil(log2(n)) runs, and k of
+    them cost at most k times that.
 
     Args:
-        items: a list, a range, or another sequence whose slices are of its kind.
-        error: what the run of all items raised.
-        run: what may raise; it is given a slice of the items.
-        alone: called with a slice of one item on which ``run`` raised, and the error.
+        items: a list, a range, or another sequence whose slices have its own type.
+        error: the error of the run of all items.
+        run: gets a slice of the items; it may raise.
+        alone: gets a slice of one item on which ``run`` raised, and the error.
 
     Returns:
-        What ``run`` and ``alone`` returned, in the order of the items.
+        The results of ``run`` and ``alone``, in the order of the items.
 
     Example:
         >>> by_halves([1, 2, 0, 4], ZeroDivisionError(), lambda some: [8 // n for n in some], lambda one, error: [None])
@@ -38,8 +39,8 @@ def by_halves(
         try:
             results.append(run(part))
             continue
-        except Exception as problem:  # noqa: BLE001 - whatever it is, the other items shall not pay for it
+        except Exception as problem:  # noqa: BLE001 - no error of one item may stop the others
             error = problem
-        # Outside of the handler, or each error would carry those before it along.
+        # Outside of the handler: inside it, each error would keep the earlier ones as its context.
         results.extend(by_halves(part, error, run, alone))
     return results

@@ -1,4 +1,4 @@
-"""What helps whoever sent a name that is no feature, or a number that JSON has not: sentences with the way out."""
+"""Messages with a remedy, for names that are no feature and for numbers that JSON does not have."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from service.wire.errors import Described, number_name
 
 IGNORE = "POST /predict?extra=ignore passes over what is no feature."
 _NAME_LENGTH = 100
-# As pandas writes an index: in Parquet and Arrow, and what it calls the column without a name of its own CSV.
+# Names that pandas gives to an index: in Parquet and Arrow, and for the column without a name in a CSV that it wrote.
 _INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+(\.\d+|_level_\d+)?|index|level_\d+")
 
 
 def no_feature(schema: FeatureSchema, name: str, *, whole: bool = False, listed: bool = True) -> str:
-    """Why a name is no feature's, and what to do about it.
+    """The message about a name that is no feature: the likely reason, and what to do.
 
     Args:
-        whole: whether every feature is there as well, so that this one is too many rather than misspelt.
-        listed: list the features, those most like the name first. It costs: only the first wrong names are worth it.
+        whole: whether every feature is present too, so that this name is superfluous rather than misspelt.
+        listed: whether to list the features, the most similar first. It is slow, so only the first wrong names get it.
     """
-    shown = name[:_NAME_LENGTH]
+    short = name[:_NAME_LENGTH]
     special = special_name(schema, name)
     if special is not None:
-        return f"Unknown feature '{shown}'. {special} Or keep it: {IGNORE}"
+        return f"Unknown feature '{short}'. {special} Or keep it: {IGNORE}"
     if listed:
-        said = unknown_name("feature", shown, schema.names)
+        message = unknown_name("feature", short, schema.names)
     else:
-        said = f"Unknown feature '{shown}'. GET /schema lists those there are."
-    return f"{said} {IGNORE}" if whole else said
+        message = f"Unknown feature '{short}'. GET /schema lists those there are."
+    return f"{message} {IGNORE}" if whole else message
 
 
 def special_name(schema: FeatureSchema, name: str) -> str | None:
-    """What a name that is no feature's is, where it is known."""
+    """The reason for a name that is no feature, with a remedy; None where no reason is known."""
     if name in schema.target_names:
         return "It is the target, which the model predicts: leave it out."
     if not name:
@@ -50,21 +50,23 @@ def special_name(schema: FeatureSchema, name: str) -> str | None:
 
 
 def is_whole(schema: FeatureSchema, names: Collection[str]) -> bool:
-    """Whether each feature has its name among these: with one that is absent, another name may be meant for it."""
+    """Whether every feature is among these names. If one is absent, a wrong name may be a misspelling of it."""
     return all(name in names for name in schema.names)
 
 
 def is_not_finite(value: Any) -> bool:
-    """Whether this is NaN or an infinity."""
+    """Whether a value is NaN or an infinity."""
     return type(value) is float and not math.isfinite(value)
 
 
 def not_finite(row: int | None, feature: Feature | None, value: float, field: str | None = None) -> Fault:
-    """The fault of a NaN or an infinity in JSON, which Python writes there and JSON does not have.
+    """The fault of a NaN or an infinity in JSON. Python writes them, although JSON does not have them.
 
     Args:
-        feature: whose value it is, or None.
-        field: what to call the place where it is no feature's.
+        row: the value's row, or None.
+        feature: the value's feature, or None.
+        value: NaN or an infinity.
+        field: name of the place, where the value belongs to no feature.
     """
     name = number_name(value)
     if feature is not None and feature.missing == "refuse":
@@ -77,7 +79,7 @@ def not_finite(row: int | None, feature: Feature | None, value: float, field: st
 
 
 def take_out(schema: FeatureSchema, rows: Sequence[Any]) -> list[Fault]:
-    """Put None for each NaN and infinity of some rows, and say where they stood; rows that are no objects stay."""
+    """Replace each NaN and infinity in some rows by None; return a fault for each. Skip rows that are no objects."""
     faults: list[Fault] = []
     features = {feature.name: feature for feature in schema.features}
     for i, row in enumerate(rows):
@@ -90,7 +92,7 @@ def take_out(schema: FeatureSchema, rows: Sequence[Any]) -> list[Fault]:
 
 
 def take_out_of_columns(schema: FeatureSchema, columns: Mapping[str, Any]) -> list[Fault]:
-    """The same of columns; lists only."""
+    """As :func:`take_out`, for columns; only lists are searched."""
     faults: list[Fault] = []
     for feature in schema.features:
         values = columns.get(feature.name)

@@ -1,4 +1,4 @@
-"""One batch: the rows of several requests through one run of the network, and back to each its own answer."""
+"""One batch: the rows of several requests go through one run of the network, and each request gets its own answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from artifact.errors import Fault, SchemaMismatchError
 from artifact.rows.encoding import Encoded, RowWarning
 from service.predict.core import NO_ANSWER, Bound, Core, without_answer
-from service.predict.policy import refused
+from service.predict.policy import as_faults
 from service.predict.requests import PredictRequest
 from service.wire.errors import ApiError, InvalidRequestError, ModelError
 
@@ -24,8 +24,8 @@ class Answer(NamedTuple):
     """The answer to one request.
 
     Attributes:
-        value, lower, upper: for each row one number a target.
-        warnings: with row numbers of this request.
+        value, lower, upper: one number a target for each row.
+        warnings: warnings whose rows are counted from this request's first.
     """
 
     value: list[Row]
@@ -38,12 +38,12 @@ Outcome = Answer | ApiError
 
 
 def answer(core: Core, requests: Sequence[PredictRequest]) -> list[Outcome]:
-    """Answer requests together; each gets the same numbers as if it had come alone.
+    """Answer requests together; each gets the same numbers as if it were alone.
 
-    A request that cannot be answered gets its error and does not hurt the others.
+    A request that cannot be answered gets its error, and the others their answers.
 
     Raises:
-        ModelError: the network failed; on which of the requests is not known.
+        ModelError: the network failed; it is unknown which of the requests is the cause.
     """
     rows: list[dict[str, Any]] = []
     for request in requests:
@@ -56,7 +56,7 @@ def answer(core: Core, requests: Sequence[PredictRequest]) -> list[Outcome]:
             X = core.encoder.encode_rows(rows, checked=True)
             return _run(core, requests, X, [core.usual_bound])
         except SchemaMismatchError:
-            pass  # Some request's fault: sort out whose.
+            pass  # One of the requests has a fault: the code below finds which.
     outcomes: list[Outcome | None] = [None] * len(requests)
     bound_of: dict[int, Bound] = {}
     for i, request in enumerate(requests):
@@ -67,7 +67,7 @@ def answer(core: Core, requests: Sequence[PredictRequest]) -> list[Outcome]:
     groups = _encode(core, requests, list(bound_of), outcomes)
     if groups:
         order = [i for group, _ in groups for i in group]
-        X = _joined([encoded for _, encoded in groups])
+        X = _concatenate([encoded for _, encoded in groups])
         answers = _run(core, [requests[i] for i in order], X, [bound_of[i] for i in order])
         for i, outcome in zip(order, answers, strict=True):
             outcomes[i] = outcome
@@ -75,19 +75,19 @@ def answer(core: Core, requests: Sequence[PredictRequest]) -> list[Outcome]:
 
 
 def _encode(
-    core: Core, requests: Sequence[PredictRequest], taken: list[int], outcomes: list[Outcome | None]
+    core: Core, requests: Sequence[PredictRequest], valid: list[int], outcomes: list[Outcome | None]
 ) -> list[tuple[list[int], Encoded]]:
-    """Requests of rows encoded together, requests of columns one by one; refused ones get their outcome here."""
-    by_row = [i for i in taken if requests[i].rows is not None]
+    """Encode requests of rows together and requests of columns one by one; a refused request gets its outcome here."""
+    by_row = [i for i in valid if requests[i].rows is not None]
     if len(by_row) > 1:
         rows = [row for i in by_row for row in requests[i].rows or ()]
         try:
             joint = [(by_row, core.encoder.encode_rows(rows, checked=True))]
-            alone = [i for i in taken if requests[i].rows is None]
+            alone = [i for i in valid if requests[i].rows is None]
         except SchemaMismatchError:
-            joint, alone = [], taken
+            joint, alone = [], valid
     else:
-        joint, alone = [], taken
+        joint, alone = [], valid
     for i in alone:
         try:
             joint.append(([i], requests[i].encode(core.encoder)))
@@ -97,12 +97,12 @@ def _encode(
 
 
 def _run(core: Core, requests: Sequence[PredictRequest], X: Encoded, bounds: list[Bound]) -> list[Outcome]:
-    """Run the encoded rows of ``requests``, in their order; one bound for all, or one a request."""
+    """Run the encoded rows of ``requests``, in their order, with one bound for all or one a request."""
     sizes = [request.n_rows for request in requests]
     ends = core.run(X, bounds, sizes)
-    broken = without_answer(ends)
+    unanswered = without_answer(ends)
     lowers, values, uppers = ends.tolist()
-    if broken is None and len(X) == len(requests) and not X.warnings:
+    if unanswered is None and len(X) == len(requests) and not X.warnings:
         # The usual batch: single rows.
         core.tap.add(core.predictor, X, ends)
         return [Answer([v], [lo], [up], []) for lo, v, up in zip(lowers, values, uppers, strict=True)]
@@ -113,10 +113,10 @@ def _run(core: Core, requests: Sequence[PredictRequest], X: Encoded, bounds: lis
     for k, (size, stop) in enumerate(zip(sizes, stops, strict=True)):
         start = stop - size
         own = warnings[k] if warnings and core.policy != "ignore" else []
-        if broken is not None and broken[start:stop].any():
-            faults = [Fault(int(r), None, NO_ANSWER, None, "no_answer") for r in np.flatnonzero(broken[start:stop])]
+        if unanswered is not None and unanswered[start:stop].any():
+            faults = [Fault(int(r), None, NO_ANSWER, None, "no_answer") for r in np.flatnonzero(unanswered[start:stop])]
         else:
-            faults = refused(own) if core.policy == "refuse" else []
+            faults = as_faults(own) if core.policy == "refuse" else []
         if faults:
             outcomes.append(InvalidRequestError(faults))
             is_answered[start:stop] = False
@@ -126,7 +126,7 @@ def _run(core: Core, requests: Sequence[PredictRequest], X: Encoded, bounds: lis
     return outcomes
 
 
-def _joined(parts: list[Encoded]) -> Encoded:
+def _concatenate(parts: list[Encoded]) -> Encoded:
     if len(parts) == 1:
         return parts[0]
     warnings: list[RowWarning] = []
@@ -139,7 +139,7 @@ def _joined(parts: list[Encoded]) -> Encoded:
 
 
 def _share(warnings: list[RowWarning], ends: list[int]) -> list[list[RowWarning]]:
-    """Warnings by request, row numbers counted from each request's first row."""
+    """The warnings of each request, with rows counted from the request's first."""
     shares: list[list[RowWarning]] = [[] for _ in ends]
     for warning in warnings:
         k = bisect_right(ends, warning.row)

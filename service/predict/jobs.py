@@ -1,4 +1,4 @@
-"""What the batcher gathers: the requests that wait, which of them make a batch, and the run of one that may fail."""
+"""The batcher's jobs: requests that wait, the choice of a batch among them, and the run of a batch that may fail."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from service.predict.inference import Answer, Outcome
 from service.predict.requests import PredictRequest
 from service.wire.errors import ModelError
 
-# A client that has waited this long may have given up: before its rows cost anything it is asked for.
+# A client that has waited this long may have left: this is checked before its rows are computed.
 DOUBT_SECONDS = 0.1
 _MOST_PUT_BACK = 3
-# A row must cost so much of what it did: estimates are no better than that.
+# A row must get at least this much cheaper, as estimates are no more exact.
 _CHEAPER = 0.99
 
 
 class BatchModel(Protocol):
-    """What the batcher needs of a model; its text is its name in the log."""
+    """The part of a model that the batcher needs; ``str()`` of it is its name in the log."""
 
     def seconds(self, n_rows: int) -> float:
-        """How long a batch of that many rows takes, as measured at warm-up."""
+        """Seconds that a batch of ``n_rows`` takes, as measured at warm-up."""
         ...
 
     def answer(self, requests: Sequence[PredictRequest]) -> list[Outcome]:
-        """One outcome a request, in their order; where it raises, halves of the requests are tried."""
+        """One outcome a request, in their order. If this raises, the batcher tries halves of the requests."""
         ...
 
 
 class Job:
-    """A request that waits for its batch; ``at`` is when it came."""
+    """A request that waits for its batch; ``at`` is the time at which it was queued."""
 
-    __slots__ = ("at", "future", "gone", "look_at", "model", "request", "seconds")
+    __slots__ = ("at", "future", "has_left", "look_at", "model", "request", "seconds")
 
     def __init__(
         self,
@@ -44,46 +44,46 @@ class Job:
         future: asyncio.Future[Answer],
         at: float,
         seconds: float,
-        gone: Callable[[], bool] | None,
+        has_left: Callable[[], bool] | None,
     ) -> None:
         self.model = model
         self.request = request
         self.future = future
         self.at = at
         self.seconds = seconds
-        self.gone = gone
-        # From then on it may be late, or its caller gone.
+        self.has_left = has_left
+        # From this time on the job may be late, or its caller may have left.
         self.look_at = at + (seconds if seconds < DOUBT_SECONDS else DOUBT_SECONDS)
 
 
 def usual(jobs: list[Job], now: float) -> bool:
-    """Whether all are one model's, and none is cancelled or waited long."""
+    """Whether all jobs have one model, and none is cancelled or has waited long."""
     return not [1 for job in jobs if job.model is not jobs[0].model or now > job.look_at or job.future.cancelled()]
 
 
 def cheapest(jobs: list[Job], n_rows: int) -> tuple[int, int]:
-    """How many of the jobs to run, and their rows: without the last few where a row then costs less.
+    """The number of jobs to run, and their rows. The last few jobs are left out if a row costs less without them.
 
-    A runtime computes whole multiples: of 13 rows ONNX Runtime makes 16. Where a row takes long, 12 come out sooner,
-    and the 13th goes with those that come meanwhile.
+    A runtime computes multiples of some number of rows: ONNX Runtime fills 13 rows up to 16. Where a row takes long, it
+    is faster to run 12 of them now, and the 13th with the requests that arrive meanwhile.
     """
-    model, rows, found = jobs[0].model, n_rows, (len(jobs), n_rows)
+    model, rows, best = jobs[0].model, n_rows, (len(jobs), n_rows)
     least = model.seconds(n_rows) / n_rows
     for k in range(len(jobs) - 1, max(len(jobs) - 1 - _MOST_PUT_BACK, 0), -1):
         rows -= jobs[k].request.n_rows
         a_row = model.seconds(rows) / rows
         if a_row < _CHEAPER * least:
-            least, found = a_row, (k, rows)
-    return found
+            least, best = a_row, (k, rows)
+    return best
 
 
 def guarded(model: BatchModel, requests: list[PredictRequest]) -> list[Outcome]:
-    """One outcome a request, whatever happens: a batch that raises must not leave its callers waiting."""
+    """One outcome a request, even if the batch raises: its callers must not wait for ever."""
     try:
         return _run(model, requests)
-    except Exception as problem:  # noqa: BLE001 - logged with the request that it is due to
+    except Exception as problem:  # noqa: BLE001 - logged with the request that causes it
         error = problem
-    parts = by_halves(requests, error, partial(_run, model), partial(_failed, model))
+    parts = by_halves(requests, error, partial(_run, model), partial(_log_failure, model))
     return [outcome for part in parts for outcome in part]
 
 
@@ -94,6 +94,6 @@ def _run(model: BatchModel, requests: list[PredictRequest]) -> list[Outcome]:
     return outcomes
 
 
-def _failed(model: BatchModel, _request: list[PredictRequest], error: Exception) -> list[Outcome]:
+def _log_failure(model: BatchModel, _request: list[PredictRequest], error: Exception) -> list[Outcome]:
     log_failure(model, error)
     return [error if isinstance(error, ModelError) else ModelError("The model failed on these rows.")]

@@ -23,10 +23,10 @@ Work = Generator[None, None, T]
 
 
 class BulkLane:
-    """The thread that large requests share, a slice of time each.
+    """The thread that large requests share in slices of time.
 
     Args:
-        max_requests: large requests that may be open at once; each holds its body in memory.
+        max_requests: most large requests that may be open at once; each holds its body in memory.
     """
 
     def __init__(self, max_requests: int) -> None:
@@ -36,10 +36,10 @@ class BulkLane:
 
     @contextlib.contextmanager
     def place(self, metrics: Metrics) -> Iterator[None]:
-        """A place among the open requests.
+        """Hold a place among the open requests for as long as the block runs.
 
         Raises:
-            OverloadedError: there is none.
+            OverloadedError: no place is free.
         """
         if self._open >= self._max_requests:
             metrics.shed()
@@ -54,26 +54,26 @@ class BulkLane:
             self._open -= 1
 
     async def run(self, work: Work[T]) -> T:
-        """What ``work`` returns; it runs from one ``yield`` to the next in the thread."""
+        """Run ``work`` in the thread, from one ``yield`` to the next, and return its result."""
         loop = asyncio.get_running_loop()
-        found: list[T] = []
-        while not found:
-            await loop.run_in_executor(self._thread, _slice, work, found)
-        return found[0]
+        results: list[T] = []
+        while not results:
+            await loop.run_in_executor(self._thread, _slice, work, results)
+        return results[0]
 
     async def call(self, function: Callable[..., T], *args: Any) -> T:
-        """One short call in the thread."""
+        """Make one short call in the thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
 
     def close(self) -> None:
-        """Wait for what runs; call it when no request is open."""
+        """Wait for the running call. Call this when no request is open."""
         self._thread.shutdown()
 
 
-def _slice(work: Work[T], found: list[T]) -> None:
+def _slice(work: Work[T], results: list[T]) -> None:
     end = time.perf_counter() + _SLICE_SECONDS
     try:
         while time.perf_counter() < end:
             next(work)
-    except StopIteration as done:
-        found.append(done.value)
+    except StopIteration as stop:
+        results.append(stop.value)

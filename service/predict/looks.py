@@ -1,4 +1,4 @@
-"""What a body that cannot be read looks like, by its first bytes: most are sound, and sent as something else."""
+"""Recognises an unreadable body by its first bytes: most such bodies are intact, and sent as another format."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _SIGNS = (
 
 
 def looks_like(body: bytes, otherwise: str, *, own: bytes = b"\n") -> str:
-    """What was received, with the way out where it is known.
+    """A description of the received body, with a remedy where one is known.
 
     Args:
-        otherwise: what is said of any other body, without a full stop.
-        own: how a body begins that is what it was sent as, and damaged. Defaults to what none does.
+        body: the body.
+        otherwise: the description of any other body, without a full stop.
+        own: the first bytes of the format that the body was sent as; such a body is damaged. Defaults to no format.
 
     Example:
         >>> looks_like(b"", "an unexpected end"), looks_like(b"\\x1f\\x8b\\x08", "an unexpected byte")

@@ -1,4 +1,4 @@
-"""Parts of a large request: some rows as columns, whatever wire format they came in."""
+"""Parts of a large request: some rows as columns, the same for every wire format."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from service.predict.hints import no_feature
 from service.wire.errors import DETAILS_LIMIT, Described, InvalidRequestError
 
 PART_ROWS = 512
-# How a caller has a feature without a column answered as missing.
+# How a caller asks that a feature without a column is taken as missing.
 WAY_OUT = "ask with ?missing_columns=impute"
-# Names that are compared with others by likeness, which costs.
+# Most names that are compared with others by similarity, which is slow.
 RANKED = 10
-# Of columns that are arrays already, where a part costs nothing but its number.
+# Rows of a part of columns that are arrays already: they may be more, for such a part needs no decoding.
 _SLICE_ROWS = 2048
 
 Numbers = npt.NDArray[np.floating]
 
 
 class Options(NamedTuple):
-    """What a caller asks for beside the rows.
+    """A caller's options beside the rows.
 
     Attributes:
         interval: level of the interval, or None for the model's default.
-        by_row: answer the good rows and report the bad in their places, instead of refusing the request.
-        ignore_extra: leave out columns that are no feature, instead of refusing them.
-        missing_columns: ``impute`` answers a feature that has no column as missing, where training saw it missing.
+        by_row: whether to answer good rows and report bad ones in their places, instead of refusing the request.
+        ignore_extra: whether to ignore columns that are no feature, instead of refusing them.
+        missing_columns: ``impute`` takes a feature without a column as missing, where training saw it missing.
     """
 
     interval: float | None = None
@@ -50,7 +50,7 @@ class Part(NamedTuple):
     Attributes:
         columns: feature name to ``n_rows`` values, as :meth:`Encoder.encode_columns` takes them.
         n_rows: number of rows.
-        faults: what the decoder found wrong; rows counted from the part's first.
+        faults: the decoder's faults, with rows counted from the part's first.
     """
 
     columns: Mapping[str, Any]
@@ -58,14 +58,14 @@ class Part(NamedTuple):
     faults: Sequence[Fault] = ()
 
 
-class Answered(NamedTuple):
+class PartAnswer(NamedTuple):
     """The answers to a part.
 
     Attributes:
-        start: the request's row that is the part's first.
-        value, lower, upper: (n_rows, n_targets), NaN in rows that have an error.
-        warnings: rows counted from the request's first.
-        errors: for each row that is not answered, by its place in the part, what is wrong with it.
+        start: number of the part's first row in the request.
+        value, lower, upper: float (n_rows, n_targets), NaN in rows that have an error.
+        warnings: warnings, with rows counted from the request's first.
+        errors: the faults of each row without an answer, by the row's place in the part.
     """
 
     start: int
@@ -88,15 +88,17 @@ def absent_faults(
     what: str = "column",
     way_out: str = WAY_OUT,
 ) -> list[Fault]:
-    """A fault for each feature that has to have a column and has none.
+    """A fault for each feature that needs a column and has none.
 
     Args:
-        names: of the columns that came.
-        what: a column in the protocol's word.
-        way_out: how the protocol asks to have it answered as missing.
+        schema: schema of the model that answers.
+        names: names of the table's columns.
+        missing_columns: see :class:`Options`.
+        what: the protocol's word for a column.
+        way_out: how a caller of the protocol asks that such a feature is taken as missing.
     """
     absent = absent_features(schema, names, missing_columns)
-    # Ranking names by likeness costs: only the first absent ones get it.
+    # Ranking names by similarity is slow: only the first absent features get it.
     nearest = [nearest_column(schema, f.name, names) for f in absent[:RANKED]]
     nearest += [None] * (len(absent) - len(nearest))
     return [
@@ -105,38 +107,38 @@ def absent_faults(
     ]
 
 
-def chosen_columns(schema: FeatureSchema, names: Sequence[str], options: Options) -> list[int]:
-    """Which of a table's columns are features, by position.
+def feature_columns(schema: FeatureSchema, names: Sequence[str], options: Options) -> list[int]:
+    """The positions of those of a table's columns that are features.
 
     Raises:
-        InvalidRequestError: a column that comes twice, that is no feature, or that is needed and not there.
+        InvalidRequestError: a column is there twice, is no feature, or is required and absent.
     """
-    known, ignore_extra = frozenset(schema.names), options.ignore_extra
+    features, ignore_extra = frozenset(schema.names), options.ignore_extra
     faults = [
         Fault(None, name, "Expected each column once.", Described(f"{times} times"), "type")
         for name, times in Counter(names).items()
-        if times > 1 and (name in known or not ignore_extra)
+        if times > 1 and (name in features or not ignore_extra)
     ]
     absent = absent_faults(schema, names, options.missing_columns)
     if not ignore_extra:
-        extra = [name for name in dict.fromkeys(names) if name not in known][:DETAILS_LIMIT]
-        # Ranking the features by likeness costs: only the first wrong names get it.
+        extra = [name for name in dict.fromkeys(names) if name not in features][:DETAILS_LIMIT]
+        # Ranking the features by similarity is slow: only the first wrong names get it.
         faults += [
             Fault(None, name, no_feature(schema, name, whole=not absent, listed=i < RANKED), name, "unknown")
             for i, name in enumerate(extra)
         ]
     faults += absent
-    if not faults and not known & set(names):
+    if not faults and not features & set(names):
         faults.append(
             Fault(None, None, "Expected at least one feature's column.", Described(f"{len(names)} columns"), "missing")
         )
     if faults:
         raise InvalidRequestError(faults)
-    return [i for i, name in enumerate(names) if name in known]
+    return [i for i, name in enumerate(names) if name in features]
 
 
 def sliced(columns: Mapping[str, Any], n_rows: int) -> Iterator[Part]:
-    """Columns as parts."""
+    """Cut columns into parts."""
     for start in range(0, n_rows, _SLICE_ROWS):
         end = min(start + _SLICE_ROWS, n_rows)
         yield Part({name: _between(values, start, end) for name, values in columns.items()}, end - start)
@@ -148,21 +150,21 @@ def _between(values: Any, start: int, end: int) -> Any:
     return values[start:end]
 
 
-def taken(columns: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[str, Any]:
-    """Some rows of columns, by position."""
-    found: dict[str, Any] = {}
+def take_rows(columns: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[str, Any]:
+    """The rows at some positions, of each column."""
+    subset: dict[str, Any] = {}
     for name, values in columns.items():
         if isinstance(values, DictionaryColumn):
-            found[name] = values.take(rows)
+            subset[name] = values.take(rows)
         elif isinstance(values, np.ndarray):
-            found[name] = values[rows]
+            subset[name] = values[rows]
         else:
-            found[name] = [values[i] for i in rows.tolist()]
-    return found
+            subset[name] = [values[i] for i in rows.tolist()]
+    return subset
 
 
 def spread(answers: Numbers, rows: npt.NDArray[np.intp], n_rows: int) -> Numbers:
-    """Answers (n_answered, n_targets) in their places among ``n_rows``; NaN in the others."""
+    """Put answers (n_answered, n_targets) at their ``rows`` of a new array (n_rows, n_targets); the others are NaN."""
     out = np.full((n_rows, answers.shape[1]), np.nan, dtype=answers.dtype)
     out[rows] = answers
     return out

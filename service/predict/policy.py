@@ -1,4 +1,4 @@
-"""What becomes of values that are answered but unusual: said, not said, or refused."""
+"""How unusual values are answered: with a warning, without one, or as faults."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from artifact.rows.encoding import RowWarning
 Policy = Literal["warn", "ignore", "refuse"]
 
 
-def refused(warnings: Iterable[RowWarning]) -> list[Fault]:
-    """Unusual values as faults, where the policy refuses them."""
+def as_faults(warnings: Iterable[RowWarning]) -> list[Fault]:
+    """The warnings as faults, for the policy that refuses unusual values."""
     return [Fault(w.row, w.field, w.message, None, w.kind) for w in warnings]

@@ -1,11 +1,11 @@
-"""The body of ``POST /predict`` to validated rows or columns.
+"""Reads the body of ``POST /predict`` into validated rows or columns.
 
-``{"rows": [{feature: value, ...}, ...]}`` or ``{"columns": {feature: [value, ...], ...}}``, and optionally
-``"interval": 0.9`` and ``"on_error": "row"`` (:mod:`service.predict.bulk` answers that one).
-A key with the value ``null`` counts as left out; of a key that comes twice the last one counts.
-The validator is generated from the model's schema and reads the bytes themselves: names, types and missing values are
-checked here and once, ranges and categories by the encoding. A body that it refuses is read again, slowly, by
-:mod:`service.predict.explain` to say everything that is wrong with it.
+A body is ``{"rows": [{feature: value, ...}, ...]}`` or ``{"columns": {feature: [value, ...], ...}}``, and may have
+``"interval": 0.9`` and ``"on_error": "row"`` (which :mod:`service.predict.bulk` answers).
+A key whose value is ``null`` counts as absent; if a key is there twice, the last one counts.
+The validator is generated from the model's schema and reads the bytes themselves. It checks names, types and missing
+values, which are checked nowhere else; the encoding checks ranges and categories. A body that the validator refuses is
+read again by :mod:`service.predict.explain`, which is slower and lists every fault.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from service.wire.errors import ApiError, TooLargeError
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """What a caller asks for; either ``rows`` or ``columns`` is set.
+    """A validated request; either ``rows`` or ``columns`` is set.
 
     Attributes:
         rows: one mapping a row, feature name to value.
-        columns: feature name to a list or array of ``n_rows`` values, a category's a list of strings and None.
+        columns: feature name to a list or array of ``n_rows`` values; a category has a list of strings and None.
         n_rows: number of rows.
         interval: level of the interval, or None for the model's default.
     """
@@ -41,14 +41,14 @@ class PredictRequest:
     interval: float | None
 
     def encode(self, encoder: Encoder) -> Encoded:
-        """Encode by the schema that the request was validated by.
+        """Encode the values with the encoder of the schema that validated the request.
 
         Raises:
-            SchemaMismatchError: values that the schema refuses.
+            SchemaMismatchError: the schema refuses some values.
         """
         if self.rows is not None:
             return encoder.encode_rows(self.rows, checked=True)
-        # What has no column may have none: the reader let it pass.
+        # The reader has let absent columns pass, so each of them may be absent.
         return encoder.encode_columns(self.columns or {}, checked=True, missing_columns="impute")
 
 
@@ -73,39 +73,40 @@ class RequestReader:
         """Validate a body.
 
         Args:
-            missing_columns: ``impute`` takes columns without a feature that training saw missing. Defaults to
+            body: JSON.
+            missing_columns: ``impute`` allows columns to lack a feature that training saw missing. Defaults to
                 ``refuse``.
 
         Raises:
-            NotJSONError: not JSON, or nested too deeply.
-            TooLargeError: more rows than a request may hold.
-            InvalidRequestError: anything that breaks the schema, every fault up to 100.
+            NotJSONError: the body is not JSON, or is nested too deeply.
+            TooLargeError: the request has too many rows.
+            InvalidRequestError: the body breaks the schema; the error lists every fault, up to 100.
         """
         try:
-            found = self._validate(body) if missing_columns == "refuse" else self._validate_imputing(body)
+            document = self._validate(body) if missing_columns == "refuse" else self._validate_imputing(body)
         except ValidationError as error:
             raise explain(body, self._encoder, self._max_rows, error, missing_columns) from None
-        rows, columns = found.get("rows"), found.get("columns")
-        counted = rows if rows is not None else next(iter((columns or {}).values()), ())
-        n_rows = len(counted)
+        rows, columns = document.get("rows"), document.get("columns")
+        values = rows if rows is not None else next(iter((columns or {}).values()), ())
+        n_rows = len(values)
         if (rows is None) == (columns is None) or n_rows == 0:
             raise explain(body, self._encoder, self._max_rows, None, missing_columns)
         if n_rows > self._max_rows:
             raise TooLargeError.rows(self._max_rows, n_rows)
-        return PredictRequest(rows, columns, n_rows, found.get("interval"))
+        return PredictRequest(rows, columns, n_rows, document.get("interval"))
 
-    def refusal(self, found: dict[str, Any], missing_columns: MissingColumns = "refuse") -> ApiError:
-        """The error of a body that was read already and holds what JSON has not: NaN, an infinity."""
-        return explain_document(found, self._encoder, self._max_rows, None, missing_columns)
+    def refusal(self, document: dict[str, Any], missing_columns: MissingColumns = "refuse") -> ApiError:
+        """The error for a body that is parsed already and holds NaN or an infinity, which JSON does not have."""
+        return explain_document(document, self._encoder, self._max_rows, None, missing_columns)
 
 
 def validator(
     schema: FeatureSchema, max_rows: int, missing_columns: MissingColumns = "refuse"
 ) -> Callable[[bytes], dict[str, Any]]:
-    """What reads a body for one schema; it raises pydantic's ValidationError with the first fault of each kind.
+    """A function that reads a body for one schema, and raises pydantic's ValidationError.
 
     Args:
-        schema: of the model that answers.
+        schema: schema of the model that answers.
         max_rows: most rows in a request.
         missing_columns: as in :meth:`RequestReader.read`.
     """
@@ -113,14 +114,14 @@ def validator(
 
 
 def _request_schema(schema: FeatureSchema, max_rows: int, missing_columns: MissingColumns) -> core_schema.CoreSchema:
-    # fail_fast: a hostile body costs one fault here, not one object for each of its million faults.
+    # fail_fast: a hostile body then makes one fault here, not one object for each of its million faults.
     values = {f.name: _value_schema(f) for f in schema.features}
     required = {f.name: f.missing == "refuse" for f in schema.features}
     row = _object({name: (value, required[name]) for name, value in values.items()})
-    # A row may leave out what training saw missing; a column that none of the rows has is refused.
-    needed = {name: required[name] or missing_columns == "refuse" for name in values}
+    # A row may leave out a feature that training saw missing. A table may not lack its column.
+    is_required = {name: required[name] or missing_columns == "refuse" for name in values}
     columns = _object(
-        {name: (core_schema.list_schema(value, fail_fast=True), needed[name]) for name, value in values.items()}
+        {name: (core_schema.list_schema(value, fail_fast=True), is_required[name]) for name, value in values.items()}
     )
     rows = core_schema.list_schema(row, max_length=max_rows, fail_fast=True)
     interval = core_schema.float_schema(strict=True, gt=0, lt=1, allow_inf_nan=False)
@@ -144,6 +145,6 @@ def _value_schema(feature: Feature) -> core_schema.CoreSchema:
     elif feature.kind in ("category", "datetime"):
         value = core_schema.str_schema(strict=True)
     else:
-        # An integer too: 5.0 is one in JSON, and the encoding refuses 5.5.
+        # Integers are read as floats too: in JSON 5.0 is an integer, and the encoding refuses 5.5.
         value = core_schema.float_schema(strict=True, allow_inf_nan=False)
     return core_schema.nullable_schema(value) if feature.missing == "impute" else value

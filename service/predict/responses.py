@@ -1,17 +1,17 @@
-"""Answers to bodies.
+"""Writes the answers to ``POST /predict`` in JSON.
 
-Rows in, rows out; several targets answer with one object a target::
+Rows are answered with rows; several targets with one object a target::
 
     {"model_name", "model_version", "predictions": [{"value", "lower", "upper", "warnings"}]}
     {"model_name", "model_version", "predictions": [{"targets": {name: {"value", "lower", "upper"}}, "warnings"}]}
 
-Columns in, columns out::
+Columns are answered with columns::
 
     {"model_name", "model_version", "columns": {"value": [...], "lower": [...], "upper": [...]}, "warnings"}
     {"model_name", "model_version", "columns": {name: {"value", "lower", "upper"}}, "warnings"}
 
-``warnings`` is a list of ``{"field", "kind", "message"}``, beside columns with the ``row`` too. A float32 number is
-written with all the digits of its double, so that whoever reads it has the Predictor's number to the last bit.
+``warnings`` is a list of ``{"field", "kind", "message"}``; beside columns each also has its ``row``. A float32 number
+is written with all the digits of its double, so that a reader gets the Predictor's number to the last bit.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ResponseWriter:
     """Writes the answers of one model version.
 
     Args:
-        predictor: whose answers they are.
+        predictor: the version that answers.
     """
 
     def __init__(self, predictor: Predictor) -> None:

@@ -18,7 +18,7 @@ from artifact.rows.moments import unwritable
 from artifact.rows.schema import FeatureSchema, Kind
 from artifact.rows.values import DictionaryColumn
 from service.predict.looks import looks_like
-from service.predict.parts import Answered, Options, Part, chosen_columns, sliced
+from service.predict.parts import Options, Part, PartAnswer, feature_columns, sliced
 from service.protocols.csv_format import answer_names, texts_of
 from service.wire.errors import BodyFormatError, TooLargeError
 
@@ -46,7 +46,7 @@ def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int)
         for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
             check_unpacked(message, limit)
         with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
-            chosen = chosen_columns(schema, reader.schema.names, options)
+            chosen = feature_columns(schema, reader.schema.names, options)
             for batch in reader:
                 batch.validate(full=True)
                 yield from parts_of(batch, chosen, schema)
@@ -213,9 +213,9 @@ class TableWriter:
         self.schema = pa.schema(fields, metadata=metadata)
         self._number = number.to_pandas_dtype()
         self._with_errors = with_errors
-        self._parts: list[tuple[Answered, list[str | None], list[str | None]]] = []
+        self._parts: list[tuple[PartAnswer, list[str | None], list[str | None]]] = []
 
-    def add(self, answered: Answered) -> bytes:
+    def add(self, answered: PartAnswer) -> bytes:
         warnings, errors = texts_of(answered) if answered.warnings or answered.errors else ([], [])
         self._parts.append((answered, warnings, errors))
         return b""

@@ -26,7 +26,7 @@ from artifact.rows.schema import Feature, FeatureSchema, Kind
 from artifact.rows.texts.plain import SPACES
 from artifact.rows.texts.read import read_texts
 from service.predict.looks import BOM, looks_like
-from service.predict.parts import PART_ROWS, Answered, Options, Part, chosen_columns
+from service.predict.parts import PART_ROWS, Options, Part, PartAnswer, feature_columns
 from service.protocols.json_bulk import row_error
 from service.wire.errors import BodyFormatError
 
@@ -55,7 +55,7 @@ def read_csv(body: bytes, schema: FeatureSchema, options: Options) -> Iterator[P
         if not header:
             raise BodyFormatError("Expected a header line with the features' names. Received: none.")
         names = [name.strip() for name in header]
-        chosen = chosen_columns(schema, names, options)
+        chosen = feature_columns(schema, names, options)
         kept = [(i, schema.feature(names[i])) for i in chosen]
         while rows := list(islice(lines, PART_ROWS)):
             yield _part([row for row in rows if row], kept, len(names))
@@ -133,7 +133,7 @@ def answer_names(predictor: Predictor) -> list[str]:
     return list(ends) if len(targets) == 1 else [f"{target}_{end}" for target in targets for end in ends]
 
 
-def texts_of(answered: Answered) -> tuple[list[str | None], list[str | None]]:
+def texts_of(answered: PartAnswer) -> tuple[list[str | None], list[str | None]]:
     """For each row its warnings in one text, and its error; None where there is none."""
     warnings: list[str | None] = [None] * answered.n_rows
     errors: list[str | None] = [None] * answered.n_rows
@@ -155,7 +155,7 @@ class CsvWriter:
         names = [*answer_names(predictor), "warnings"]
         self._head = self._line([*names, "error"] if with_errors else names)
 
-    def add(self, answered: Answered) -> bytes:
+    def add(self, answered: PartAnswer) -> bytes:
         columns: list[Any] = []
         for j in range(answered.value.shape[1]):
             columns += [end[:, j].tolist() for end in (answered.value, answered.lower, answered.upper)]

@@ -8,14 +8,14 @@ import orjson
 
 from artifact.predictor import Predictor
 from artifact.rows.encoding import RowWarning
-from service.predict.parts import Answered
+from service.predict.parts import PartAnswer
 from service.protocols.json_bulk import numbers, row_error
 
 
 class Writer(Protocol):
     """Writes an answer: the bytes of each part, then those of the end."""
 
-    def add(self, answered: Answered) -> bytes: ...
+    def add(self, answered: PartAnswer) -> bytes: ...
 
     def close(self) -> bytes: ...
 
@@ -27,7 +27,7 @@ class _Rows:
         self._predictor = predictor
         self._targets = predictor.schema.target_names
 
-    def objects(self, answered: Answered) -> list[dict[str, Any]]:
+    def objects(self, answered: PartAnswer) -> list[dict[str, Any]]:
         ends = [answered.value.tolist(), answered.lower.tolist(), answered.upper.tolist()]
         found: list[dict[str, Any]]
         if len(self._targets) == 1:
@@ -57,7 +57,7 @@ class _Rows:
 class JsonRowsWriter(_Rows):
     """``{"model_name", "model_version", "predictions": [...]}``."""
 
-    def add(self, answered: Answered) -> bytes:
+    def add(self, answered: PartAnswer) -> bytes:
         rows = orjson.dumps(self.objects(answered))[1:-1]
         if answered.start:
             return b"," + rows
@@ -71,7 +71,7 @@ class JsonRowsWriter(_Rows):
 class NdjsonWriter(_Rows):
     """One object a line."""
 
-    def add(self, answered: Answered) -> bytes:
+    def add(self, answered: PartAnswer) -> bytes:
         return b"\n".join(map(orjson.dumps, self.objects(answered))) + b"\n"
 
     def close(self) -> bytes:
@@ -88,7 +88,7 @@ class JsonColumnsWriter:
         self._warnings: list[bytes] = []
         self._errors: list[bytes] = []
 
-    def add(self, answered: Answered) -> bytes:
+    def add(self, answered: PartAnswer) -> bytes:
         for j, columns in enumerate(self._parts):
             for parts, end in zip(columns, (answered.value, answered.lower, answered.upper), strict=True):
                 parts.append(numbers(end[:, j])[1:-1])
@@ -126,6 +126,6 @@ def _object(warning: RowWarning) -> dict[str, Any]:
     return {"field": warning.field, "kind": warning.kind, "message": warning.message}
 
 
-def _error(answered: Answered, row: int) -> dict[str, Any]:
+def _error(answered: PartAnswer, row: int) -> dict[str, Any]:
     found: dict[str, Any] = orjson.loads(row_error(answered, row).body())
     return found

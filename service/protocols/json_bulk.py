@@ -21,7 +21,7 @@ from artifact.rows.schema import FeatureSchema
 from service.predict.explain import KEYS, explain
 from service.predict.hints import is_whole, no_feature, take_out, take_out_of_columns
 from service.predict.misspelt import Misspelt
-from service.predict.parts import PART_ROWS, Answered, Options, Part, chosen_columns, sliced
+from service.predict.parts import PART_ROWS, Options, Part, PartAnswer, feature_columns, sliced
 from service.protocols.json_strict import Read, read_json
 from service.wire.errors import DETAILS_LIMIT, InvalidRequestError
 
@@ -119,7 +119,7 @@ class JsonBulkReader:
             raise self._wrong(body, options)
         schema = self._encoder.schema
         names = list(columns)
-        kept = {names[i]: columns[names[i]] for i in chosen_columns(schema, names, options)}
+        kept = {names[i]: columns[names[i]] for i in feature_columns(schema, names, options)}
         lengths = {name: len(values) for name, values in kept.items()}
         n_rows = next(iter(lengths.values()), 0)
         wrong = next((name for name, length in lengths.items() if length != n_rows), None)
@@ -268,7 +268,7 @@ def numbers(column: Any) -> bytes:
     return orjson.dumps(np.ascontiguousarray(column, dtype=np.float64), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def row_error(answered: Answered, row: int) -> InvalidRequestError:
+def row_error(answered: PartAnswer, row: int) -> InvalidRequestError:
     """The error of a row of a part, numbered as in the request."""
     place = answered.start + row
     return InvalidRequestError([fault._replace(row=place) for fault in answered.errors[row]])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from artifact.rows.schema import FeatureSchema
 from service.predict.looks import looks_like
-from service.predict.parts import Options, Part, chosen_columns
+from service.predict.parts import Options, Part, feature_columns
 from service.protocols.arrow import TableWriter, parts_of
 from service.wire.errors import BodyFormatError, TooLargeError
 
@@ -37,7 +37,7 @@ def read_parquet(body: bytes, schema: FeatureSchema, options: Options, limit: in
             if size > limit:
                 raise TooLargeError(f"Expected a body of at most {limit} bytes when unpacked. Received: {size} bytes.")
             names = file.schema_arrow.names
-            chosen = chosen_columns(schema, names, options)
+            chosen = feature_columns(schema, names, options)
             for batch in file.iter_batches(_BATCH_ROWS, columns=[names[i] for i in chosen], use_threads=False):
                 at = {name: i for i, name in enumerate(batch.schema.names)}
                 yield from parts_of(batch, [at[names[i]] for i in chosen], schema)

@@ -325,15 +325,15 @@ async def test_who_left_while_waiting_costs_nothing(metrics, clock):
     model.gate.clear()
     running = batcher.submit(model, request())
     await until(lambda: model.begun)
-    left = batcher.submit(model, request(3), gone=lambda: True)
-    stayed = batcher.submit(model, request(mark=7), gone=lambda: bool(asked.append(1)))
+    left = batcher.submit(model, request(3), has_left=lambda: True)
+    stayed = batcher.submit(model, request(mark=7), has_left=lambda: bool(asked.append(1)))
     clock.advance(0.15)
     model.gate.set()
     await running
     assert (await stayed).value == [[7]]
     assert isinstance(left.exception(), ClientGoneError)
     assert asked == [1]
-    await batcher.submit(model, request(), gone=lambda: 1 / 0)  # no wait, no question
+    await batcher.submit(model, request(), has_left=lambda: 1 / 0)  # no wait, no question
     assert model.batches == [[1], [1], [1]]
     batcher.close()
 
