@@ -11,7 +11,7 @@ from artifact.errors import Fault, unknown_name
 from artifact.rows.schema import Feature, FeatureSchema
 from service.wire.errors import Described, number_name
 
-IGNORE = "POST /predict?extra=ignore passes over what is no feature."
+IGNORE = "POST /predict?extra=ignore ignores names that are no feature."
 _NAME_LENGTH = 100
 # Names that pandas gives to an index: in Parquet and Arrow, and for the column without a name in a CSV that it wrote.
 _INDEX = re.compile(r"__index_level_\d+__|Unnamed: \d+(\.\d+|_level_\d+)?|index|level_\d+")

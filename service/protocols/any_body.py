@@ -1,4 +1,4 @@
-"""Bodies whose content type says nothing: clients of these protocols send one of their own, or none."""
+"""Bodies whose content type is ignored: clients of these protocols send various content types, or none."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from service.wire.compression import Unpacker
 from service.wire.http import Receive, Scope, read_body
 from service.worker import Worker
 
-# A larger body is read beside the event loop: at once it would hold up other requests for a millisecond and more.
+# A larger body is read in a thread: on the event loop it would delay other requests by a millisecond or more.
 LARGE = 65_536
 
 
 async def read_any_body(worker: Worker, scope: Scope, receive: Receive) -> bytes:
-    """The whole body, unpacked.
+    """Read the whole body, and unpack it.
 
     Raises:
-        MediaTypeError: an unknown Content-Encoding.
-        TooLargeError: more bytes than a body may have, packed or unpacked.
-        BodyFormatError: not what the encoding says.
-        BodyTimeoutError: not complete in time.
+        MediaTypeError: the Content-Encoding is unknown.
+        TooLargeError: the body has too many bytes, packed or unpacked.
+        BodyFormatError: the body is not what its encoding says.
+        BodyTimeoutError: the body was not complete in time.
         ClientGoneError: the client closed the connection.
     """
     settings = worker.settings
@@ -36,12 +36,12 @@ async def read_any_body(worker: Worker, scope: Scope, receive: Receive) -> bytes
     return unpacked
 
 
-async def begun(read: Callable[[], PredictRequest], size: int) -> Callable[[], PredictRequest]:
-    """``read``, or for a large body its outcome: what it returned or raised in a thread, to be had by a call."""
+async def read_early(read: Callable[[], PredictRequest], size: int) -> Callable[[], PredictRequest]:
+    """Return ``read``; for a large body run it in a thread first, and return a call that gives the result or raises."""
     if size <= LARGE:
         return read
     outcome = asyncio.get_running_loop().run_in_executor(None, read)
-    # Looked at here, so that nothing is said of it where the client leaves meanwhile.
-    outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
+    # The exception is retrieved here, so that asyncio logs no warning if the client leaves meanwhile.
+    outcome.add_done_callback(lambda future: future.cancelled() or future.exception())
     await asyncio.wait([outcome])
     return outcome.result

@@ -1,8 +1,8 @@
-"""``application/vnd.apache.arrow.stream``, and what Parquet shares with it: Arrow columns to the encoding's and back.
+"""``application/vnd.apache.arrow.stream``, and the code that Parquet shares: Arrow columns to the encoding's and back.
 
-Numbers, booleans and timestamps become arrays without an object a value, strings a dictionary. A column of another type
-than its feature's goes on as Python objects, for the encoding to say which rows are wrong. pyarrow is imported with the
-first request that needs it: a service that gets none holds 40 MB less.
+Numbers, booleans and timestamps become arrays without one object a value; strings become a dictionary. A column whose
+type does not fit its feature becomes Python objects, and the encoding says which rows are wrong. pyarrow is imported
+with the first request that needs it: without such a request a service needs 40 MB less.
 """
 
 from __future__ import annotations
@@ -33,12 +33,15 @@ def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int)
     """The rows of an Arrow stream.
 
     Args:
-        limit: most bytes that the compressed buffers of one batch may claim to hold.
+        body: the whole body.
+        schema: schema of the model that answers.
+        options: the caller's options.
+        limit: most bytes that the compressed buffers of one batch may unpack to, by their own word.
 
     Raises:
-        BodyFormatError: not an Arrow stream, or a part of one.
-        InvalidRequestError: columns that do not fit the schema.
-        TooLargeError: a batch that unpacks to more than ``limit``.
+        BodyFormatError: the body is not an Arrow stream, or is incomplete.
+        InvalidRequestError: the columns do not fit the schema.
+        TooLargeError: a batch unpacks to more than ``limit`` bytes.
     """
     import pyarrow as pa
 
@@ -46,33 +49,37 @@ def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int)
         for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
             check_unpacked(message, limit)
         with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
-            chosen = feature_columns(schema, reader.schema.names, options)
+            positions = feature_columns(schema, reader.schema.names, options)
             for batch in reader:
                 batch.validate(full=True)
-                yield from parts_of(batch, chosen, schema)
+                yield from parts_of(batch, positions, schema)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        found = looks_like(body, _reason(error), own=_STREAM)
-        raise BodyFormatError(f"Expected an Arrow stream. Received: {found}.") from None
+        received = looks_like(body, _reason(error), own=_STREAM)
+        raise BodyFormatError(f"Expected an Arrow stream. Received: {received}.") from None
 
 
-def parts_of(batch: pa.RecordBatch, chosen: list[int], schema: FeatureSchema) -> Iterator[Part]:
-    """A batch's rows.
+def parts_of(batch: pa.RecordBatch, positions: list[int], schema: FeatureSchema) -> Iterator[Part]:
+    """The rows of a batch.
 
     Args:
-        chosen: positions of the columns that are features.
+        batch: the batch.
+        positions: positions of the columns that are features.
+        schema: schema of the model that answers.
     """
     columns: dict[str, Any] = {}
-    for i in chosen:
+    for i in positions:
         feature = schema.feature(batch.schema.names[i])
         columns[feature.name] = _READERS[feature.kind](batch.column(i))
     yield from sliced(columns, batch.num_rows)
 
 
 def check_unpacked(message: pa.Message, limit: int) -> None:
-    """Refuse a batch whose compressed buffers claim more than ``limit`` bytes: Arrow would ask for the memory at once.
+    """Refuse a batch whose compressed buffers say that they unpack to more than ``limit`` bytes.
+
+    Arrow would allocate that memory at once.
 
     Raises:
-        TooLargeError: it does.
+        TooLargeError: the batch would unpack to more.
         ValueError: the message's metadata cannot be read.
     """
     if message.type != "record batch":
@@ -86,7 +93,7 @@ def check_unpacked(message: pa.Message, limit: int) -> None:
 
 
 def _unpacked_lengths(metadata: bytes, body: memoryview) -> list[int]:
-    """What each buffer of a compressed record batch says it unpacks to; empty where none is compressed."""
+    """The unpacked length that each buffer of a compressed record batch states; empty where none is compressed."""
     # Metadata is a flatbuffer: Message {version, header_type, header, ...}, RecordBatch {length, nodes, buffers,
     # compression}; a buffer is a pair of int64, offset and length, and begins with its unpacked length.
     message = struct.unpack_from("<I", metadata, 0)[0]
@@ -107,7 +114,7 @@ def _unpacked_lengths(metadata: bytes, body: memoryview) -> list[int]:
 
 
 def _field(metadata: bytes, table: int, index: int) -> int | None:
-    """Where a field of a flatbuffer's table lies."""
+    """The position of a field in a flatbuffer's table, or None where the table lacks the field."""
     vtable = table - struct.unpack_from("<i", metadata, table)[0]
     if vtable < 0 or 4 + 2 * index >= struct.unpack_from("<H", metadata, vtable)[0]:
         return None
@@ -158,13 +165,14 @@ def _datetimes(column: pa.Array) -> Any:
 
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         moments = column.to_numpy(zero_copy_only=False)
-        # The ends say it at a tenth of the cost; fmin and fmax pass over what is missing.
+        # Checking the first and the last moment costs a tenth of checking all; fmin and fmax ignore missing ones.
         if len(moments) and unwritable(np.array([np.fmin.reduce(moments), np.fmax.reduce(moments)])).any():
             beyond = unwritable(moments)
-            # Seconds of the year 40000, or milliseconds called seconds: as microseconds they would be another moment.
-            told = zip(moments, np.isnat(moments).tolist(), beyond.tolist(), strict=True)
-            return [None if absent else str(moment) if far else moment for moment, absent, far in told]
-        # Floor, as NumPy does, where nanoseconds do not fit.
+            # Such moments are seconds in the year 40000, or milliseconds labelled as seconds. Cast to microseconds they
+            # would overflow to another moment.
+            marked = zip(moments, np.isnat(moments).tolist(), beyond.tolist(), strict=True)
+            return [None if absent else str(moment) if far else moment for moment, absent, far in marked]
+        # Nanoseconds are rounded down, as NumPy does.
         zone = getattr(column.type, "tz", None)
         return column.cast(pa.timestamp("us", zone), safe=False).to_numpy(zero_copy_only=False)
     return _objects(column)
@@ -180,13 +188,13 @@ _READERS: dict[Kind, Callable[[Any], Any]] = {
 
 
 def _objects(column: pa.Array) -> list[Any]:
-    """Values of a type that does not fit the feature, for the encoding to refuse with their rows."""
+    """Values of a type that does not fit the feature, as Python objects: the encoding refuses them with their rows."""
     try:
-        found: list[Any] = column.to_pylist()
+        objects: list[Any] = column.to_pylist()
     except (ArithmeticError, LookupError, NotImplementedError, ValueError):
-        # What Arrow holds and Python does not: a moment in the year 300,000, a time zone that there is not.
-        found = [column.type if value.is_valid else None for value in column]
-    return found
+        # Python cannot hold some values of Arrow: a moment in the year 300,000, a time zone that does not exist.
+        objects = [column.type if value.is_valid else None for value in column]
+    return objects
 
 
 def _reason(error: BaseException) -> str:
@@ -195,11 +203,11 @@ def _reason(error: BaseException) -> str:
 
 
 class TableWriter:
-    """Gathers answers as an Arrow table: the columns of a CSV answer, the version in the schema's metadata.
+    """Collects answers as an Arrow table with the columns of a CSV answer; the schema's metadata name the version.
 
     Args:
-        predictor: whose answers they are.
-        with_errors: whether there is a column ``error``.
+        predictor: the version that answers.
+        with_errors: whether the table has a column ``error``.
     """
 
     def __init__(self, predictor: Predictor, *, with_errors: bool) -> None:
@@ -215,27 +223,27 @@ class TableWriter:
         self._with_errors = with_errors
         self._parts: list[tuple[PartAnswer, list[str | None], list[str | None]]] = []
 
-    def add(self, answered: PartAnswer) -> bytes:
-        warnings, errors = texts_of(answered) if answered.warnings or answered.errors else ([], [])
-        self._parts.append((answered, warnings, errors))
+    def add(self, answer: PartAnswer) -> bytes:
+        warnings, errors = texts_of(answer) if answer.warnings or answer.errors else ([], [])
+        self._parts.append((answer, warnings, errors))
         return b""
 
     def batch(self) -> pa.RecordBatch:
-        """All rows that were added."""
+        """All rows that have been added."""
         import pyarrow as pa
 
         columns: list[Any] = []
         for j in range(len(self.schema.names[: -2 if self._with_errors else -1]) // 3):
             for end in ("value", "lower", "upper"):
-                column = np.concatenate([getattr(answered, end)[:, j] for answered, _, _ in self._parts])
-                missing = np.isnan(column) if self._with_errors else None
-                columns.append(pa.array(column.astype(self._number, copy=False), mask=missing))
-        sizes = [answered.n_rows for answered, _, _ in self._parts]
-        for found in zip(*(part[1:] for part in self._parts), strict=True):
-            if not any(found):
+                column = np.concatenate([getattr(answer, end)[:, j] for answer, _, _ in self._parts])
+                mask = np.isnan(column) if self._with_errors else None
+                columns.append(pa.array(column.astype(self._number, copy=False), mask=mask))
+        sizes = [answer.n_rows for answer, _, _ in self._parts]
+        for column_parts in zip(*(part[1:] for part in self._parts), strict=True):
+            if not any(column_parts):
                 columns.append(pa.nulls(sum(sizes), pa.string()))
                 continue
-            texts = [text for part, n in zip(found, sizes, strict=True) for text in part or [None] * n]
+            texts = [text for part, n in zip(column_parts, sizes, strict=True) for text in part or [None] * n]
             columns.append(pa.array(texts, pa.string()))
         if not self._with_errors:
             columns.pop()

@@ -1,7 +1,7 @@
-"""Datatypes of the Open Inference Protocol: the elements of one tensor, from bytes and from JSON, and to bytes.
+"""Datatypes of the Open Inference Protocol: reads a tensor's elements from bytes and from JSON, and writes bytes.
 
-Numbers become float64, the only form in which the encoding takes them; missing is NaN, or ``null`` in JSON. BYTES
-become strings; an element of no bytes, or ``null`` in JSON, is missing.
+Numbers become float64, the only type that the encoding takes; a missing one is NaN, or ``null`` in JSON. BYTES become
+strings; an element without bytes, or ``null`` in JSON, is missing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Values = Floats | Strings
 FLOATS = ("FP64", "FP32", "FP16")
 INTEGERS = ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
 BYTES = "BYTES"
-# A BOOL is read as a byte: what is neither 0 nor 1 is then refused like any other value of a boolean.
+# A BOOL is read as a byte, so that a value other than 0 and 1 is refused like any wrong value of a boolean feature.
 _NUMPY = {f"FP{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)} | {"BOOL": "<u1"}
 _NUMPY |= {f"{sign}INT{bits}": f"<{sign.lower() or 'i'}{bits // 8}" for sign in ("", "U") for bits in (8, 16, 32, 64)}
 _LENGTH_BYTES = 4
 
-# Which datatypes fit a feature; the first is what metadata says.
+# The datatypes that fit a feature of a kind; metadata name the first.
 FITTING: dict[Kind, tuple[str, ...]] = {
     "number": (*FLOATS, *INTEGERS),
     "integer": (*INTEGERS, *FLOATS),
@@ -40,22 +40,26 @@ ALL = ("BOOL", *INTEGERS, *FLOATS, BYTES)
 
 
 def fault(field: str | None, message: str, received: Any, *, row: int | None = None) -> InvalidRequestError:
-    """The refusal of one tensor or parameter."""
+    """The error about one tensor or parameter."""
     return InvalidRequestError([Fault(row, field, message, received, "type")])
 
 
 def check_datatype(name: str, datatype: Any) -> str:
-    """The datatype, if there is one of that name."""
+    """Return the datatype if it exists.
+
+    Raises:
+        InvalidRequestError: it does not.
+    """
     if isinstance(datatype, str) and datatype in ALL:
         return datatype
     raise fault(name, f"Expected a datatype of {', '.join(ALL)}.", datatype)
 
 
 def from_bytes(name: str, datatype: str, size: int, data: bytes | memoryview) -> Values:
-    """``size`` elements from the bytes of a tensor, little-endian, BYTES each after its length in 4 bytes.
+    """Read ``size`` little-endian elements from a tensor's bytes; each element of BYTES follows its length in 4 bytes.
 
     Raises:
-        InvalidRequestError: other bytes than ``size`` elements have.
+        InvalidRequestError: the number of bytes does not fit ``size`` elements.
     """
     if datatype == BYTES:
         return _strings_from_bytes(name, size, data)
@@ -65,7 +69,7 @@ def from_bytes(name: str, datatype: str, size: int, data: bytes | memoryview) ->
         raise fault(
             name, f"Expected {expected} bytes, for {size} elements of {datatype}.", Described(f"{len(data)} bytes")
         )
-    # A signalling NaN is one too.
+    # A signalling NaN is a NaN too, and NumPy need not warn of it.
     with np.errstate(all="ignore"):
         return np.frombuffer(data, dtype=dtype).astype(np.float64)
 
@@ -75,7 +79,7 @@ def _strings_from_bytes(name: str, size: int, data: bytes | memoryview) -> Strin
     if size * _LENGTH_BYTES > len(view):
         message = f"Expected {size} elements, each after its length in {_LENGTH_BYTES} bytes."
         raise fault(name, message, Described(f"{len(view)} bytes"))
-    found: Strings = []
+    strings: Strings = []
     at = 0
     for row in range(size):
         start = at + _LENGTH_BYTES
@@ -84,10 +88,10 @@ def _strings_from_bytes(name: str, size: int, data: bytes | memoryview) -> Strin
         if start > len(view) or at > len(view):
             left = max(len(view) - start, 0)
             raise fault(name, f"Expected an element of {length} bytes.", Described(f"{left} bytes"), row=row)
-        found.append(text(name, bytes(view[start:at]), row))
+        strings.append(text(name, bytes(view[start:at]), row))
     if at != len(view):
         raise fault(name, f"Expected {at} bytes, for {size} elements.", Described(f"{len(view)} bytes"))
-    return found
+    return strings
 
 
 def text(name: str, element: bytes, row: int) -> str | None:
@@ -99,10 +103,10 @@ def text(name: str, element: bytes, row: int) -> str | None:
 
 
 def from_json(name: str, datatype: str, values: list[Any]) -> Values:
-    """Elements from JSON; numbers are taken as they are written, FP32 no narrower than FP64.
+    """Read elements from JSON; numbers keep all their digits, those of FP32 too.
 
     Raises:
-        InvalidRequestError: a value that is not of the datatype.
+        InvalidRequestError: a value is not of the datatype.
     """
     if datatype == BYTES:
         _check_types(name, values, (str,), "Expected a string or null.")
@@ -121,13 +125,13 @@ def from_json(name: str, datatype: str, values: list[Any]) -> Values:
 
 
 def _check_types(name: str, values: Sequence[Any], types: tuple[type, ...], rule: str) -> None:
-    known = {*types, type(None)}
-    if set(map(type, values)) <= known:
+    allowed_types = {*types, type(None)}
+    if set(map(type, values)) <= allowed_types:
         return
-    row, value = next((i, v) for i, v in enumerate(values) if type(v) not in known)
+    row, value = next((i, v) for i, v in enumerate(values) if type(v) not in allowed_types)
     raise fault(name, rule, value, row=row)
 
 
 def to_bytes(values: Sequence[float]) -> bytes:
-    """An FP64 tensor."""
+    """The bytes of an FP64 tensor."""
     return np.array(values, dtype="<f8").tobytes()

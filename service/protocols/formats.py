@@ -1,4 +1,4 @@
-"""Which format a request comes in and which its answer goes out in: media types, Accept, the query string."""
+"""The formats of a request and of its answer, by media types, Accept and the query string."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _NOT_HERE = (
 _PREDICTS = "Expected no such parameter in the query of this path. POST /predict has it."
 
 
-class Wanted(NamedTuple):
-    """What the headers and the query string of a request say.
+class Terms(NamedTuple):
+    """The formats and options that the headers and the query string of a request name.
 
     Attributes:
         takes: media type of the body.
         gives: media type of the answer.
         encoding: Content-Encoding of the body, ``identity`` where there is none.
         packing: ``gzip`` or ``zstd`` where a large answer may be compressed, else None.
-        length: bytes that the body was announced with, or None.
-        options: of the query string; a JSON body's own keys come before them.
+        length: bytes of the body that the client announced, or None.
+        options: options of the query string; the keys of a JSON body override them.
     """
 
     takes: str
@@ -50,46 +50,47 @@ class Wanted(NamedTuple):
     options: Options
 
 
-def wanted(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Wanted:
-    """Read headers and query string.
+def read_terms(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Terms:
+    """Read the headers and the query string.
 
     Raises:
-        MediaTypeError: a body in a format that there is not.
-        NotAcceptableError: an answer in a format that there is not.
-        InvalidRequestError: a parameter or a value of one that there is not.
+        MediaTypeError: the service does not read the body's format.
+        NotAcceptableError: the service writes none of the formats in Accept.
+        InvalidRequestError: a parameter, or the value of one, does not exist.
     """
-    found: dict[bytes, str] = {}
+    lines: dict[bytes, str] = {}
     for name, value in headers:
         text = value.decode("latin-1")
-        # Accept may come in several lines; of the others the last one counts.
-        found[name] = f"{found[name]},{text}" if name == b"accept" and name in found else text
-    takes = _content_type(found.get(b"content-type", JSON))
-    digits = found.get(b"content-length", "")
-    return Wanted(
+        # Accept may come in several lines; of any other header the last line counts.
+        lines[name] = f"{lines[name]},{text}" if name == b"accept" and name in lines else text
+    takes = _content_type(lines.get(b"content-type", JSON))
+    digits = lines.get(b"content-length", "")
+    return Terms(
         takes,
-        _accepted(found.get(b"accept", "").strip() or "*/*", takes),
-        found.get(b"content-encoding", "").strip().lower() or "identity",
-        packing(found.get(b"accept-encoding", "")),
+        _accepted(lines.get(b"accept", "").strip() or "*/*", takes),
+        lines.get(b"content-encoding", "").strip().lower() or "identity",
+        packing(lines.get(b"accept-encoding", "")),
         int(digits[:20]) if digits.isascii() and digits.isdigit() else None,
-        # A stream is answered line by line: the good lines before a bad one are sent already.
+        # A stream is answered line by line: when a bad line comes, the answers to the good ones before it are sent.
         parameters(query, "row" if takes == NDJSON else "request"),
     )
 
 
 def packing(accept_encoding: str) -> str | None:
     """The compression that an Accept-Encoding asks for, zstd before gzip."""
-    asked = dict(_weighted(accept_encoding))
-    return next((name for name in ("zstd", "gzip") if asked.get(name, 0.0) > 0), None)
+    weights = dict(_weighted(accept_encoding))
+    return next((name for name in ("zstd", "gzip") if weights.get(name, 0.0) > 0), None)
 
 
 def parameters(query: bytes, on_error: str = "request") -> Options:
     """The options of a query string.
 
     Args:
-        on_error: what stands where the query does not say.
+        query: the query string.
+        on_error: value of ``on_error`` where the query does not name it.
 
     Raises:
-        InvalidRequestError: every parameter that is wrong.
+        InvalidRequestError: some parameters are wrong; the error lists each of them.
     """
     faults: list[Fault] = []
     interval: float | None = None
@@ -121,12 +122,12 @@ def parameters(query: bytes, on_error: str = "request") -> Options:
 
 
 def missing_columns_of(query: bytes) -> MissingColumns:
-    """The parameter ``missing_columns`` of a protocol that has no other in its query, and passes those of proxies over.
+    """Read ``missing_columns``, the only parameter in the query of other protocols. Parameters of proxies are ignored.
 
-    What ``/predict`` takes there is not passed over: an ``interval`` would be asked for and not be what was answered.
+    Parameters of ``/predict`` are refused: if an ``interval`` were ignored, the caller would get another one unnoticed.
 
     Raises:
-        InvalidRequestError: another value than it has, or a parameter that is ``/predict``'s.
+        InvalidRequestError: the value is neither ``refuse`` nor ``impute``, or a parameter is one of ``/predict``.
     """
     if not query:
         return "refuse"
@@ -142,10 +143,10 @@ def missing_columns_of(query: bytes) -> MissingColumns:
 
 
 def read_missing_columns(value: Any) -> MissingColumns:
-    """What becomes of a feature without a column; None is ``refuse``.
+    """Check a value of ``missing_columns``; None stands for ``refuse``.
 
     Raises:
-        InvalidRequestError: neither ``refuse`` nor ``impute``.
+        InvalidRequestError: the value is neither ``refuse`` nor ``impute``.
     """
     for choice in MISSING_COLUMNS:
         if value == choice:
@@ -177,7 +178,7 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
 def _content_type(text: str) -> str:
     media_type = _plain(text)
     if media_type not in MEDIA_TYPES:
-        listed = ", ".join(f"'{known}'" for known in MEDIA_TYPES)
+        listed = ", ".join(f"'{name}'" for name in MEDIA_TYPES)
         raise MediaTypeError(f"Expected a Content-Type of {listed}. Received: '{text[:_SHOWN]}'.")
     return media_type
 
@@ -199,13 +200,13 @@ def _accepted(accept: str, takes: str) -> str:
             return takes
         if media_type in ("application/*", "text/*"):
             return JSON if media_type == "application/*" else CSV
-    listed = ", ".join(f"'{known}'" for known in MEDIA_TYPES)
+    listed = ", ".join(f"'{name}'" for name in MEDIA_TYPES)
     raise NotAcceptableError(f"Expected an Accept of {listed}. Received: '{accept[:_SHOWN]}'.")
 
 
 def _weighted(text: str) -> list[tuple[str, float]]:
     """The entries of an Accept header with their weights."""
-    found = []
+    entries = []
     for entry in text.split(",")[:50]:
         name, _, rest = entry.partition(";")
         weight = 1.0
@@ -217,5 +218,5 @@ def _weighted(text: str) -> list[tuple[str, float]]:
                 except ValueError:
                     weight = 0.0
         if name.strip():
-            found.append((_plain(name), weight))
-    return found
+            entries.append((_plain(name), weight))
+    return entries

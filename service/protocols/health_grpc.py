@@ -1,6 +1,7 @@
-"""``grpc.health.v1.Health``: what a probe of Kubernetes or a gRPC client with health checks asks on the gRPC port.
+"""``grpc.health.v1.Health``, for probes of Kubernetes and gRPC clients with health checks on the gRPC port.
 
-The two messages have one field each, a text and a number, and look on the wire as protobuf's own wrappers of the two.
+Its two messages have one field each, a text and a number. On the wire they are equal to protobuf's own wrappers of a
+text and a number, which are used here.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _LOOK_SECONDS = 0.5
 
 
 class Health:
-    """Answers for the server as a whole, whose name is empty, and for each of its services.
+    """Answers for the whole server, whose name is empty, and for each of its services.
 
     Args:
         services: full names of the services.
@@ -29,7 +30,7 @@ class Health:
 
     def __init__(self, *services: str) -> None:
         self._services = ("", *services)
-        self._ended = asyncio.Event()
+        self._end = asyncio.Event()
 
     async def check(self, worker: Worker, request: StringValue) -> UInt32Value:
         """Whether the service is ready, as ``GET /readyz`` says.
@@ -42,25 +43,25 @@ class Health:
         return UInt32Value(value=self._status(worker, request.value))
 
     async def watch(self, worker: Worker, request: StringValue) -> AsyncIterator[UInt32Value]:
-        """The status, and again whenever it changes; the last one where the server ends is that it does not serve."""
-        told = None
-        while not self._ended.is_set():
+        """Yield the status, and again whenever it changes; when the server ends, the last status is NOT_SERVING."""
+        last = None
+        while not self._end.is_set():
             status = self._status(worker, request.value)
-            if status != told:
-                told = status
+            if status != last:
+                last = status
                 yield UInt32Value(value=status)
             try:
-                await asyncio.wait_for(self._ended.wait(), _LOOK_SECONDS)
+                await asyncio.wait_for(self._end.wait(), _LOOK_SECONDS)
             except TimeoutError:
                 continue
-        if told == SERVING:
+        if last == SERVING:
             yield UInt32Value(value=NOT_SERVING)
 
     def end(self) -> None:
-        """Have those who watch come to an end."""
-        self._ended.set()
+        """End all watches."""
+        self._end.set()
 
     def _status(self, worker: Worker, service: str) -> int:
         if service not in self._services:
             return SERVICE_UNKNOWN
-        return SERVING if not self._ended.is_set() and worker.is_ready() else NOT_SERVING
+        return SERVING if not self._end.is_set() and worker.is_ready() else NOT_SERVING

@@ -1,4 +1,4 @@
-"""Answers to large requests as JSON rows, JSON columns and NDJSON, a part at a time."""
+"""Writes answers to large requests as JSON rows, JSON columns and NDJSON, a part at a time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from service.protocols.json_bulk import numbers, row_error
 
 
 class Writer(Protocol):
-    """Writes an answer: the bytes of each part, then those of the end."""
+    """Writes an answer: ``add`` returns the bytes of a part, ``close`` those of the end."""
 
-    def add(self, answered: PartAnswer) -> bytes: ...
+    def add(self, answer: PartAnswer) -> bytes: ...
 
     def close(self) -> bytes: ...
 
@@ -27,16 +27,16 @@ class _Rows:
         self._predictor = predictor
         self._targets = predictor.schema.target_names
 
-    def objects(self, answered: PartAnswer) -> list[dict[str, Any]]:
-        ends = [answered.value.tolist(), answered.lower.tolist(), answered.upper.tolist()]
-        found: list[dict[str, Any]]
+    def objects(self, answer: PartAnswer) -> list[dict[str, Any]]:
+        ends = [answer.value.tolist(), answer.lower.tolist(), answer.upper.tolist()]
+        rows: list[dict[str, Any]]
         if len(self._targets) == 1:
-            found = [
+            rows = [
                 {"value": value, "lower": lower, "upper": upper, "warnings": ()}
                 for (value,), (lower,), (upper,) in zip(*ends, strict=True)
             ]
         else:
-            found = [
+            rows = [
                 {
                     "targets": {
                         name: {"value": value[j], "lower": lower[j], "upper": upper[j]}
@@ -46,20 +46,20 @@ class _Rows:
                 }
                 for value, lower, upper in zip(*ends, strict=True)
             ]
-        for warning in answered.warnings:
-            row = found[warning.row - answered.start]
+        for warning in answer.warnings:
+            row = rows[warning.row - answer.start]
             row["warnings"] = [*row["warnings"], _object(warning)]
-        for row_number in answered.errors:
-            found[row_number] = _error(answered, row_number)
-        return found
+        for row_number in answer.errors:
+            rows[row_number] = _error(answer, row_number)
+        return rows
 
 
 class JsonRowsWriter(_Rows):
     """``{"model_name", "model_version", "predictions": [...]}``."""
 
-    def add(self, answered: PartAnswer) -> bytes:
-        rows = orjson.dumps(self.objects(answered))[1:-1]
-        if answered.start:
+    def add(self, answer: PartAnswer) -> bytes:
+        rows = orjson.dumps(self.objects(answer))[1:-1]
+        if answer.start:
             return b"," + rows
         head = {"model_name": self._predictor.model_name, "model_version": self._predictor.model_version}
         return orjson.dumps(head)[:-1] + b',"predictions":[' + rows
@@ -71,15 +71,15 @@ class JsonRowsWriter(_Rows):
 class NdjsonWriter(_Rows):
     """One object a line."""
 
-    def add(self, answered: PartAnswer) -> bytes:
-        return b"\n".join(map(orjson.dumps, self.objects(answered))) + b"\n"
+    def add(self, answer: PartAnswer) -> bytes:
+        return b"\n".join(map(orjson.dumps, self.objects(answer))) + b"\n"
 
     def close(self) -> bytes:
         return b""
 
 
 class JsonColumnsWriter:
-    """``{"model_name", "model_version", "columns": {...}, "warnings": [...]}``, and by row ``errors``."""
+    """``{"model_name", "model_version", "columns": {...}, "warnings": [...]}``; by row also ``errors``."""
 
     def __init__(self, predictor: Predictor, *, with_errors: bool) -> None:
         self._predictor = predictor
@@ -88,13 +88,13 @@ class JsonColumnsWriter:
         self._warnings: list[bytes] = []
         self._errors: list[bytes] = []
 
-    def add(self, answered: PartAnswer) -> bytes:
+    def add(self, answer: PartAnswer) -> bytes:
         for j, columns in enumerate(self._parts):
-            for parts, end in zip(columns, (answered.value, answered.lower, answered.upper), strict=True):
+            for parts, end in zip(columns, (answer.value, answer.lower, answer.upper), strict=True):
                 parts.append(numbers(end[:, j])[1:-1])
-        self._warnings.extend(orjson.dumps({"row": w.row, **_object(w)}) for w in answered.warnings)
-        for row in sorted(answered.errors):
-            self._errors.append(orjson.dumps({"row": answered.start + row, **_error(answered, row)}))
+        self._warnings.extend(orjson.dumps({"row": w.row, **_object(w)}) for w in answer.warnings)
+        for row in sorted(answer.errors):
+            self._errors.append(orjson.dumps({"row": answer.start + row, **_error(answer, row)}))
         return b""
 
     def close(self) -> bytes:
@@ -110,7 +110,7 @@ class JsonColumnsWriter:
             columns = targets[0]
         else:
             columns = b",".join(
-                b"%b:{%b}" % (orjson.dumps(name), found) for name, found in zip(names, targets, strict=True)
+                b"%b:{%b}" % (orjson.dumps(name), column) for name, column in zip(names, targets, strict=True)
             )
         head = {"model_name": self._predictor.model_name, "model_version": self._predictor.model_version}
         errors = b',"errors":[%b]' % b",".join(self._errors) if self._with_errors else b""
@@ -126,6 +126,6 @@ def _object(warning: RowWarning) -> dict[str, Any]:
     return {"field": warning.field, "kind": warning.kind, "message": warning.message}
 
 
-def _error(answered: PartAnswer, row: int) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(row_error(answered, row).body())
-    return found
+def _error(answer: PartAnswer, row: int) -> dict[str, Any]:
+    error: dict[str, Any] = orjson.loads(row_error(answer, row).body())
+    return error

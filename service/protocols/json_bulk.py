@@ -1,8 +1,8 @@
 """Large JSON bodies, read in pieces: one call that reads ten thousand rows would hold the interpreter for all of them.
 
-A body is cut between its rows, or between its columns, without being read: where a cut lies outside every string and
-each piece is JSON of its own, the pieces are what the whole would have been. A body that cannot be cut so is read
-whole. Shapes as in :mod:`service.predict.requests` and :mod:`service.predict.responses`.
+A body is cut between its rows, or between its columns, before it is parsed. If each cut lies outside of every string
+and each piece is valid JSON, the pieces together are equal to the whole body. A body that cannot be cut in this way is
+read whole. The shapes are those of :mod:`service.predict.requests` and :mod:`service.predict.responses`.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _BOOLEANS = frozenset({bool, type(None)})
 
 
 class NotCutError(Exception):
-    """A piece is not JSON of its own: the body has to be read whole."""
+    """A piece is not valid JSON: the body has to be read whole."""
 
 
 class JsonRequest(NamedTuple):
-    """A body, its rows still to be read.
+    """A body whose rows are still to be read.
 
     Attributes:
-        parts: reads them; may raise :class:`NotCutError` where ``cut``.
-        options: the body's own.
-        by_column: whether it holds columns.
+        parts: reads the rows; may raise :class:`NotCutError` if the body is read in pieces.
+        options: the options, with those in the body.
+        by_column: whether the body holds columns.
     """
 
     parts: Iterator[Part]
@@ -56,7 +56,7 @@ class JsonBulkReader:
     """Reads large bodies for one model version.
 
     Args:
-        encoder: of the same version.
+        encoder: encoder of that version.
         max_rows: most rows in a request.
     """
 
@@ -64,23 +64,28 @@ class JsonBulkReader:
         self._encoder = encoder
         self._max_rows = max_rows
 
-    def read(self, body: bytes, options: Options, *, cut: bool) -> JsonRequest:
+    def read(self, body: bytes, options: Options, *, in_pieces: bool) -> JsonRequest:
         """Begin to read a body.
 
+        Args:
+            body: JSON.
+            options: options of the query string.
+            in_pieces: whether to cut the body and read it in pieces.
+
         Raises:
-            NotCutError: ``cut``, and it cannot be.
-            ApiError: not JSON, or not a request.
+            NotCutError: ``in_pieces`` is set, and the body cannot be cut.
+            ApiError: the body is not JSON, or not a request.
         """
         schema = self._encoder.schema
-        if cut:
+        if in_pieces:
             rest, pieces, by_column = _cut(body)
             options = self._options(rest, body, options)
             if by_column:
                 return JsonRequest(self._columns(_read_columns(pieces, schema), body, options), options, True)
             return JsonRequest(self._cut_rows(pieces, schema, options), options, False)
-        found, is_json = self._whole(body, options)
-        options = self._options(found, body, options)
-        rows, columns = found.get("rows"), found.get("columns")
+        document, is_json = self._whole(body, options)
+        options = self._options(document, body, options)
+        rows, columns = document.get("rows"), document.get("columns")
         if (rows is None) == (columns is None):
             raise self._wrong(body, options)
         if rows is not None:
@@ -95,19 +100,19 @@ class JsonBulkReader:
         return JsonRequest(parts, options, True)
 
     def _whole(self, body: bytes, options: Options) -> Read:
-        read = read_json(body)
-        found = read.document
-        if not isinstance(found, dict) or not found.keys() <= set(KEYS):
+        result = read_json(body)
+        document = result.document
+        if not isinstance(document, dict) or not document.keys() <= set(KEYS):
             raise self._wrong(body, options)
-        if not read.is_json and not (options.by_row or found.get("on_error") == "row"):
+        if not result.is_json and not (options.by_row or document.get("on_error") == "row"):
             raise self._wrong(body, options)
-        return read
+        return result
 
     def _wrong(self, body: bytes, options: Options) -> Exception:
         return explain(body, self._encoder, self._max_rows, None, options.missing_columns)
 
-    def _options(self, found: Mapping[str, Any], body: bytes, options: Options) -> Options:
-        level, on_error = found.get("interval"), found.get("on_error")
+    def _options(self, document: Mapping[str, Any], body: bytes, options: Options) -> Options:
+        level, on_error = document.get("interval"), document.get("on_error")
         number = isinstance(level, (int, float)) and not isinstance(level, bool) and 0 < level < 1
         if (level is not None and not number) or on_error not in (None, "request", "row"):
             raise self._wrong(body, options)
@@ -119,17 +124,17 @@ class JsonBulkReader:
             raise self._wrong(body, options)
         schema = self._encoder.schema
         names = list(columns)
-        kept = {names[i]: columns[names[i]] for i in feature_columns(schema, names, options)}
-        lengths = {name: len(values) for name, values in kept.items()}
+        table = {names[i]: columns[names[i]] for i in feature_columns(schema, names, options)}
+        lengths = {name: len(values) for name, values in table.items()}
         n_rows = next(iter(lengths.values()), 0)
         wrong = next((name for name, length in lengths.items() if length != n_rows), None)
         if wrong is not None:
             message = f"Expected columns of equal length, {n_rows} as '{next(iter(lengths))}' has."
             raise InvalidRequestError([Fault(None, wrong, message, f"{lengths[wrong]} values", "length")])
-        for name, values in kept.items():
+        for name, values in table.items():
             if isinstance(values, list):
-                kept[name] = typed(schema, name, values)
-        yield from sliced(kept, n_rows)
+                table[name] = typed(schema, name, values)
+        yield from sliced(table, n_rows)
 
     def _cut_rows(self, pieces: Iterator[bytes], schema: FeatureSchema, options: Options) -> Iterator[Part]:
         for piece in pieces:
@@ -141,7 +146,7 @@ class JsonBulkReader:
 
 
 def columns_of(rows: Sequence[Any], schema: FeatureSchema, options: Options) -> Part:
-    """Rows as columns; what is no object, and names that are no feature's, are faults of their rows."""
+    """Turn rows into columns. Rows that are no object, and names that are no feature, become faults."""
     names = schema.names
     if rows and len(names) > 1:
         try:
@@ -151,25 +156,25 @@ def columns_of(rows: Sequence[Any], schema: FeatureSchema, options: Options) -> 
         else:
             if sum(map(len, rows)) == len(names) * len(rows):
                 return Part(dict(zip(names, map(list, zip(*values, strict=True)), strict=True)), len(rows))
-    known = frozenset(names)
-    # With missing_columns=impute the caller has said that a feature may have no key, whatever the others are called.
-    misspelt = Misspelt(schema) if options.ignore_extra and options.missing_columns == "refuse" else None
+    features = frozenset(names)
+    # With missing_columns=impute the caller allows a feature to have no key, even if another key has a similar name.
+    misspellings = Misspelt(schema) if options.ignore_extra and options.missing_columns == "refuse" else None
     faults: list[Fault] = []
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             faults.append(Fault(i, None, "Expected an object, feature name to value.", row, "type"))
-        elif row.keys() <= known:
+        elif row.keys() <= features:
             continue
         elif not options.ignore_extra:
-            faults.extend(_unknown(i, row, schema, known))
-        elif misspelt is not None:
-            faults.extend(misspelt.faults(i, row))
+            faults.extend(_unknown(i, row, schema, features))
+        elif misspellings is not None:
+            faults.extend(misspellings.faults(i, row))
     objects = [row if isinstance(row, dict) else {} for row in rows]
     return Part({name: [row.get(name) for row in objects] for name in names}, len(rows), faults)
 
 
 def typed(schema: FeatureSchema, name: str, values: list[Any]) -> Any:
-    """A list as an array where its types are its feature's; else the list, for the encoding to say what is wrong."""
+    """A list as an array if its types fit the feature; otherwise the list, and the encoding says what is wrong."""
     kind = schema.feature(name).kind
     if kind in ("category", "datetime") or not set(map(type, values)) <= (_BOOLEANS if kind == "boolean" else _NUMBERS):
         return values
@@ -179,14 +184,14 @@ def typed(schema: FeatureSchema, name: str, values: list[Any]) -> Any:
         return values
 
 
-def _unknown(i: int, row: dict[str, Any], schema: FeatureSchema, known: frozenset[str]) -> Iterator[Fault]:
-    """The faults of a row's names that are no feature's; the nearest names are sought for the first ten."""
+def _unknown(i: int, row: dict[str, Any], schema: FeatureSchema, features: frozenset[str]) -> Iterator[Fault]:
+    """The faults of a row's names that are no feature; only the first ten get suggestions."""
     whole = is_whole(schema, row)
-    if isinstance(row.get("rows"), list) and "rows" not in known:
+    if isinstance(row.get("rows"), list) and "rows" not in features:
         message = "Expected a row by itself, feature name to value, without 'rows' around it."
         yield Fault(i, None, message, row["rows"], "unknown")
         return
-    for k, name in enumerate([n for n in row if n not in known][:DETAILS_LIMIT]):
+    for k, name in enumerate([n for n in row if n not in features][:DETAILS_LIMIT]):
         yield Fault(i, name[:100], no_feature(schema, name, whole=whole, listed=k < 10), name, "unknown")
 
 
@@ -199,7 +204,7 @@ def _row_parts(rows: list[Any], schema: FeatureSchema, options: Options, *, is_j
 
 
 def _with_faults(parts: Iterator[Part], faults: Sequence[Fault]) -> Iterator[Part]:
-    """Parts with the faults of their rows, given with the request's row numbers."""
+    """Add faults, with rows counted from the request's first, to the parts that hold their rows."""
     by_row: dict[int, list[Fault]] = {}
     for fault in faults:
         by_row.setdefault(fault.row or 0, []).append(fault)
@@ -211,64 +216,64 @@ def _with_faults(parts: Iterator[Part], faults: Sequence[Fault]) -> Iterator[Par
 
 
 def _cut(body: bytes) -> tuple[dict[str, Any], Iterator[bytes], bool]:
-    """The body without its rows, the pieces that they are cut into, and whether they are columns."""
+    """The body without its rows, the pieces into which these are cut, and whether they are columns."""
     if b'\\"' in body or b"\\\\" in body:
-        # With these a quotation mark may be inside a string.
+        # With a backslash a quotation mark may be inside a string.
         raise NotCutError
     for pattern, by_column in ((_ROWS, False), (_COLUMNS, True)):
-        found = pattern.search(body, 0, 1024)
+        match = pattern.search(body, 0, 1024)
         last = body.rfind(b"]")
-        if found is None or last < found.end():
+        if match is None or last < match.end():
             continue
         end = last + 1 if by_column else last
         try:
-            rest = orjson.loads(body[: found.end()] + body[end:])
+            rest = orjson.loads(body[: match.end()] + body[end:])
         except orjson.JSONDecodeError:
             continue
         if isinstance(rest, dict) and rest.keys() <= set(KEYS) and not rest.get("columns" if by_column else "rows"):
             other = rest.pop("rows" if by_column else "columns", None)
             if other is None:
                 between = _BETWEEN_COLUMNS if by_column else _BETWEEN_ROWS
-                return rest, _pieces(body, found.end(), end, between, 0 if by_column else _PIECE), by_column
+                return rest, _pieces(body, match.end(), end, between, 0 if by_column else _PIECE), by_column
     raise NotCutError
 
 
 def _pieces(body: bytes, start: int, end: int, between: re.Pattern[bytes], size: int) -> Iterator[bytes]:
-    """Pieces of at least ``size`` bytes, cut where no string is open."""
+    """Cut pieces of at least ``size`` bytes, where no string is open."""
     at = start + size
     while at < end:
-        found = between.search(body, at, end)
-        if found is None:
+        match = between.search(body, at, end)
+        if match is None:
             break
-        if body.count(b'"', start, found.start()) % 2:
-            at = found.end()
+        if body.count(b'"', start, match.start()) % 2:
+            at = match.end()
             continue
-        yield body[start : found.start() + 1]
-        start = found.end()
+        yield body[start : match.start() + 1]
+        start = match.end()
         at = start + size
     yield body[start:end]
 
 
 def _read_columns(pieces: Iterator[bytes], schema: FeatureSchema) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    known = frozenset(schema.names)
+    features = frozenset(schema.names)
     for piece in pieces:
         try:
-            found = orjson.loads(b"{" + piece + b"}")
+            entries = orjson.loads(b"{" + piece + b"}")
         except orjson.JSONDecodeError:
             raise NotCutError from None
-        for name, values in found.items():
-            is_column = name in known and isinstance(values, list) and values
+        for name, values in entries.items():
+            is_column = name in features and isinstance(values, list) and values
             columns[name] = typed(schema, name, values) if is_column else values
     return columns
 
 
 def numbers(column: Any) -> bytes:
-    """A column as JSON: every digit of each number's double; null where there is none."""
+    """A column as JSON, with all digits of each double; NaN becomes null."""
     return orjson.dumps(np.ascontiguousarray(column, dtype=np.float64), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def row_error(answered: PartAnswer, row: int) -> InvalidRequestError:
-    """The error of a row of a part, numbered as in the request."""
-    place = answered.start + row
-    return InvalidRequestError([fault._replace(row=place) for fault in answered.errors[row]])
+def row_error(answer: PartAnswer, row: int) -> InvalidRequestError:
+    """The error of one row of a part, with the row counted from the request's first."""
+    place = answer.start + row
+    return InvalidRequestError([fault._replace(row=place) for fault in answer.errors[row]])

@@ -1,4 +1,4 @@
-"""JSON as orjson reads it; where it refuses a body for its NaN, the body all the same, to say where they are."""
+"""Reads JSON by orjson. A body that orjson refuses because of NaN or infinities is read too, to say where they are."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from service.wire.errors import NotJSONError
 
 
 class Read(NamedTuple):
-    """A body.
+    """A parsed body.
 
     Attributes:
-        document: what it holds.
-        is_json: False where it holds NaN or infinities, which have to be refused by name.
+        document: content of the body.
+        is_json: False where it holds NaN or infinities; each of them has to be refused with its place.
     """
 
     document: Any
@@ -24,10 +24,10 @@ class Read(NamedTuple):
 
 
 def loads(body: bytes) -> Read:
-    """Read a body.
+    """Parse a text.
 
     Raises:
-        orjson.JSONDecodeError: neither JSON nor what would be JSON but for NaN and infinities.
+        orjson.JSONDecodeError: the text is not JSON, even with NaN and infinities allowed.
     """
     try:
         return Read(orjson.loads(body), True)
@@ -39,10 +39,10 @@ def loads(body: bytes) -> Read:
 
 
 def read_json(body: bytes) -> Read:
-    """The same, for the body of a request.
+    """Parse the body of a request.
 
     Raises:
-        NotJSONError: see :func:`loads`.
+        NotJSONError: the body is not JSON, even with NaN and infinities allowed.
     """
     try:
         return loads(body)

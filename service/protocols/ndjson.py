@@ -1,8 +1,8 @@
-"""``application/x-ndjson``: one row a line in, one answer a line out, in order, while the body still comes.
+"""``application/x-ndjson``: one row a line in, one answer a line out, in order, while the body still arrives.
 
-Nothing is kept but the lines that are being answered: a stream of any length passes in the memory of a few hundred.
-Where the client does not take its answers, no more of its body is read. A bad line is answered by ``{"error": ...}``
-in its place; with ``on_error=request`` it ends the stream. Empty lines are passed over.
+Only the lines that are being answered are in memory, so a stream of any length needs the memory of a few hundred lines.
+While the client does not read its answers, no more of its body is read. A bad line is answered with ``{"error": ...}``
+in its place; with ``on_error=request`` it ends the stream. Empty lines are ignored.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _GATHERED = 131_072
 
 
 class LineReader:
-    """Lines of a body that comes in pieces, as parts.
+    """Turns a body that comes in pieces into parts of whole lines.
 
     Args:
-        schema: of the model that answers.
-        options: what the caller asked for.
+        schema: schema of the model that answers.
+        options: the caller's options.
         max_line: most bytes of a line.
     """
 
@@ -48,17 +48,17 @@ class LineReader:
         self._options = options
         self._max_line = max_line
         self._rest = b""
-        self._begun = False
+        self._bom_checked = False
 
     def feed(self, data: bytes, *, last: bool = False) -> Iterator[Part]:
-        """The parts of all lines that are complete; with the last piece, of what is left too.
+        """Yield the parts of all lines that are complete; with the last piece also the unfinished line.
 
         Raises:
-            TooLargeError: a line of too many bytes.
+            TooLargeError: a line has too many bytes.
         """
         text = self._rest + data if self._rest else data
-        if not self._begun and len(text) >= len(BOM):
-            self._begun = True
+        if not self._bom_checked and len(text) >= len(BOM):
+            self._bom_checked = True
             text = text.removeprefix(BOM)
         end = len(text) if last else text.rfind(b"\n") + 1
         text, self._rest = text[:end], text[end:]
@@ -86,8 +86,8 @@ class LineReader:
                     rows.append(loads(line).document)
                 except orjson.JSONDecodeError as error:
                     message = f"Expected a JSON object, one a line: {error}."
-                    shown = line[:100].decode("utf-8", "replace")
-                    faults.append(Fault(len(rows), None, message, shown, "type"))
+                    excerpt = line[:100].decode("utf-8", "replace")
+                    faults.append(Fault(len(rows), None, message, excerpt, "type"))
                     rows.append({})
             faults += take_out(self._schema, rows)
         part = columns_of(rows, self._schema, self._options)
@@ -100,14 +100,14 @@ def read_ndjson(body: bytes, schema: FeatureSchema, options: Options, max_line: 
 
 
 class NdjsonStream:
-    """One request's body in, its answers out.
+    """Answers one request while its body arrives.
 
     Args:
-        run: takes the rows through the model.
+        run: answers the rows.
         encoding: the body's Content-Encoding.
         max_line: most bytes of a line.
-        lane: where the work is done.
-        metrics: what counts it.
+        lane: thread that does the work.
+        metrics: counts the answers.
         seconds: longest wait for the next piece of the body.
     """
 
@@ -123,7 +123,7 @@ class NdjsonStream:
         self._seconds = seconds
 
     async def answers(self, receive: Receive) -> AsyncIterator[bytes]:
-        """Pieces of the answer.
+        """Yield pieces of the answer.
 
         Raises:
             ApiError: the stream cannot go on.
@@ -141,10 +141,10 @@ class NdjsonStream:
                 raise ClientGoneError
             last = not message.get("more_body")
             work = self._work(message.get("body", b""), last=last)
-            done = False
-            while not done:
+            is_last = False
+            while not is_last:
                 try:
-                    piece, done = await self._lane.call(_gathered, work)
+                    piece, is_last = await self._lane.call(_gathered, work)
                 finally:
                     self._run.count(self._metrics)
                 if piece:
@@ -152,24 +152,24 @@ class NdjsonStream:
 
     def _work(self, data: bytes, *, last: bool) -> Iterator[bytes]:
         for piece in self._unpacker.feed(data):
-            yield from self._answered(self._reader.feed(piece))
+            yield from self._write(self._reader.feed(piece))
         if last:
             self._unpacker.finish()
-            yield from self._answered(self._reader.feed(b"", last=True))
+            yield from self._write(self._reader.feed(b"", last=True))
             self._run.finish()
 
-    def _answered(self, parts: Iterator[Part]) -> Iterator[bytes]:
+    def _write(self, parts: Iterator[Part]) -> Iterator[bytes]:
         for part in parts:
-            answered = self._run.answer(part)
-            if answered is None:
-                # on_error=request: the first bad part ends the stream.
+            answer = self._run.answer(part)
+            if answer is None:
+                # With on_error=request the first bad part ends the stream.
                 self._run.finish()
             else:
-                yield self._writer.add(answered)
+                yield self._writer.add(answer)
 
 
 async def with_last_error(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A stream whose status is already sent: what ends it becomes its last line."""
+    """Continue a stream whose status has been sent: an error that ends it becomes its last line."""
     yield first
     try:
         async for piece in rest:
@@ -184,7 +184,7 @@ async def with_last_error(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIter
 
 
 def _gathered(work: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Pieces up to a size worth sending, and whether they were the last."""
+    """Pieces up to a size worth sending, and whether they are the last."""
     pieces: list[bytes] = []
     size = 0
     for piece in work:

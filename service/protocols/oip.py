@@ -1,4 +1,4 @@
-"""What the Open Inference Protocol says over HTTP and gRPC alike: which model is meant, and what it is."""
+"""The part of the Open Inference Protocol that HTTP and gRPC share: finding a request's model, and metadata."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ EXTENSIONS = ["binary_tensor_data"]
 _WARNINGS_SHOWN = 100
 
 
-def served(worker: Worker, name: str, version: str | None) -> LiveModel:
-    """The live model, if it is the one asked for; only the live version is served.
+def live_model(worker: Worker, name: str, version: str | None) -> LiveModel:
+    """The live model, if the request names it; only the live version is served.
 
     Raises:
         NotReadyError: no model is live.
-        UnknownModelError: another model or version; the message says which there is.
+        UnknownModelError: the request names another model or version; the message names the live one.
     """
     model = worker.deployment.route()
     if name != model.name:
@@ -35,23 +35,23 @@ def served(worker: Worker, name: str, version: str | None) -> LiveModel:
     return model
 
 
-def served_at(worker: Worker, scope: Scope) -> LiveModel:
-    """The same for the model, and perhaps the version, in the path of a request."""
+def live_model_at(worker: Worker, scope: Scope) -> LiveModel:
+    """As :func:`live_model`, for the model, and perhaps the version, in the path of a request."""
     parameters = scope["path_params"]
-    return served(worker, parameters["model"], parameters.get("version"))
+    return live_model(worker, parameters["model"], parameters.get("version"))
 
 
 def server_metadata() -> dict[str, Any]:
     """Name, version and extensions of the server."""
     try:
         version = importlib.metadata.version("trueline")
-    except importlib.metadata.PackageNotFoundError:  # run from its source, as a Bento is
+    except importlib.metadata.PackageNotFoundError:  # the code runs from its source, as in a Bento
         version = "source"
     return {"name": "trueline", "version": version, "extensions": EXTENSIONS}
 
 
 def model_metadata(model: LiveModel) -> dict[str, Any]:
-    """Inputs and outputs of the live model; -1 is the number of rows."""
+    """Inputs and outputs of the live model; -1 in a shape stands for the number of rows."""
     schema = model.predictor.schema
     inputs = [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in described_inputs(schema)]
     outputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in output_names(schema)]
@@ -65,5 +65,5 @@ def model_metadata(model: LiveModel) -> dict[str, Any]:
 
 
 def warnings_text(warnings: list[RowWarning]) -> str:
-    """The first 100 warnings as JSON, for a parameter, which holds no list."""
+    """The first 100 warnings as JSON text, because a parameter of the protocol cannot be a list."""
     return orjson.dumps([w._asdict() for w in warnings[:_WARNINGS_SHOWN]]).decode()

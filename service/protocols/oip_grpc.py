@@ -1,7 +1,7 @@
 """The Open Inference Protocol v2 over gRPC, on a port of its own; imported only where that port is set.
 
-Messages are read in the handlers, not by gRPC: one that cannot be read is then the client's fault, and is not logged.
-Counted like HTTP requests, the method's name as route and the status that HTTP has for the same.
+The handlers parse the messages, and gRPC does not: then an unreadable message is the client's fault and is not logged.
+Calls are counted like HTTP requests, with the method's name as route and the equivalent status of HTTP.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from artifact.errors import DataError
 from service.protocols import oip
 from service.protocols import open_inference_pb2 as pb
-from service.protocols.any_body import begun
+from service.protocols.any_body import read_early
 from service.protocols.datatypes import fault
 from service.protocols.health_grpc import HEALTH, HEALTH_REQUEST, Health
 from service.protocols.oip_grpc_front import Handler, Reply, build
@@ -31,7 +31,7 @@ from service.worker import Worker
 logger = logging.getLogger("bentoml.trueline")
 
 SERVICE = "inference.GRPCInferenceService"
-# Longer details than this do not fit the header that carries them.
+# Most characters of an error's details: the header that carries them holds no more.
 _DETAILS = 1500
 _CODES = {
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -46,14 +46,15 @@ _READY = "/v2/health/ready"
 
 
 class GrpcMethod(NamedTuple):
-    """One method and all that is known of it.
+    """The record of one method.
 
     Attributes:
-        service: its service's full name.
-        name: its own.
-        request: the message that it takes.
-        handler: answers.
-        open_with: the path of HTTP beside which it needs no key, where that path needs none. None: it needs one.
+        service: full name of its service.
+        name: name of the method.
+        request: type of the message that it takes.
+        handler: answers the call.
+        open_with: path of HTTP with the same purpose; the method needs no key if that path needs none. None: the method
+            needs a key.
     """
 
     service: str
@@ -64,7 +65,7 @@ class GrpcMethod(NamedTuple):
 
     @property
     def route(self) -> str:
-        """Its whole name, as it stands on the wire and in the metrics."""
+        """Its full name on the wire and in the metrics."""
         return f"/{self.service}/{self.name}"
 
 
@@ -82,21 +83,21 @@ async def server_metadata(_worker: Worker, _request: pb.ServerMetadataRequest) -
 
 async def model_ready(worker: Worker, request: pb.ModelReadyRequest) -> Message:
     try:
-        oip.served(worker, request.name, request.version)
+        oip.live_model(worker, request.name, request.version)
     except NotReadyError:
         return pb.ModelReadyResponse(ready=False)
     return pb.ModelReadyResponse(ready=worker.is_ready())
 
 
 async def model_metadata(worker: Worker, request: pb.ModelMetadataRequest) -> Message:
-    return pb.ModelMetadataResponse(**oip.model_metadata(oip.served(worker, request.name, request.version)))
+    return pb.ModelMetadataResponse(**oip.model_metadata(oip.live_model(worker, request.name, request.version)))
 
 
 async def model_infer(worker: Worker, request: pb.ModelInferRequest) -> Message:
-    model = oip.served(worker, request.model_name, request.model_version)
+    model = oip.live_model(worker, request.model_name, request.model_version)
     inference = Inference(model, request, max_rows=worker.settings.max_rows)
-    asked, answer = await worker.answer(model, await begun(inference.read, request.ByteSize()))
-    return inference.write(asked, answer)
+    read, answer = await worker.answer(model, await read_early(inference.read, request.ByteSize()))
+    return inference.write(read, answer)
 
 
 METHODS = {
@@ -116,11 +117,11 @@ class GrpcServer:
     """The gRPC side of one worker.
 
     Args:
-        worker: what answers.
+        worker: answers the calls.
         host: address to listen on.
-        port: shared by all workers; the kernel gives each connection to one of them.
-        open_paths: of HTTP, which need no key; methods that say the same need none either.
-        tracer_provider: OpenTelemetry's; used where ``tracing`` is set. Defaults to the process's own.
+        port: port that all workers share; the kernel gives each connection to one of them.
+        open_paths: paths of HTTP that need no key; methods with the same purpose need none either.
+        tracer_provider: OpenTelemetry's tracer provider; used where ``tracing`` is set. Defaults to the process's own.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class GrpcServer:
         self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=settings.max_requests)
         self._health = Health(SERVICE)
         check = GrpcMethod(HEALTH, "Check", StringValue, self._health.check, open_with=_READY)
-        # Neither serializer nor deserializer: handlers take and give bytes.
+        # Without serializer and deserializer, handlers take and return bytes.
         handlers = {}
         for method in (*METHODS.values(), check):
             answer = build(partial(self._answer, method, method.open_with in open_paths), settings, tracer_provider)
@@ -148,10 +149,10 @@ class GrpcServer:
         self._server.add_generic_rpc_handlers((_Methods(handlers),))
 
     async def start(self) -> None:
-        """Listen.
+        """Listen on the port.
 
         Raises:
-            DataError: the port cannot be had.
+            DataError: the port cannot be used.
         """
         try:
             self._server.add_insecure_port(self._address)
@@ -161,7 +162,7 @@ class GrpcServer:
         logger.info("gRPC on %s", self._address)
 
     async def stop(self) -> None:
-        """Take no more requests, and wait for those that are open."""
+        """Accept no more calls, and wait for those that are open."""
         self._health.end()
         await self._server.stop(self._worker.settings.deadline_seconds)
 
@@ -176,8 +177,8 @@ class GrpcServer:
         try:
             self._check_key(is_open, context)
             request = _read(StringValue, data)
-        except ApiError as refused:
-            await context.abort(_CODES.get(refused.status, grpc.StatusCode.INVALID_ARGUMENT), refused.message)  # raises
+        except ApiError as error:
+            await context.abort(_CODES.get(error.status, grpc.StatusCode.INVALID_ARGUMENT), error.message)  # raises
         async for status in self._health.watch(self._worker, request):
             yield status.SerializeToString()
 
@@ -186,14 +187,14 @@ class GrpcServer:
             raise UnauthorizedError
 
     async def _answer(self, method: GrpcMethod, is_open: bool, route: str, data: bytes, context: Any) -> Reply:
-        started, status = time.perf_counter(), 499  # where the client leaves first
+        started, status = time.perf_counter(), 499  # the status if the client leaves first
         try:
             self._check_key(is_open, context)
             reply = await method.handler(self._worker, _read(method.request, data))
             answer = Reply(200, reply.SerializeToString())
             status = 200
-        except ApiError as refused:
-            error = refused.plain()
+        except ApiError as refusal:
+            error = refusal.plain()
             answer, status = Reply(error.status, details=error.message), error.status
         except Exception:
             logger.exception("A request to %s failed", route)
@@ -204,7 +205,7 @@ class GrpcServer:
 
 
 class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Handlers by the whole name of their method."""
+    """Finds a handler by the full name of its method."""
 
     def __init__(self, handlers: dict[str, Any]) -> None:
         self._handlers = handlers

@@ -1,6 +1,6 @@
-"""What stands before the gRPC methods, put together once from the settings: ids, spans, the access log, as for HTTP.
+"""The layers before the gRPC methods, built once from the settings: ids, spans, the access log, as for HTTP.
 
-Nothing that is off is there, and costs nothing.
+A layer that is off does not exist, and costs nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from service.wire.observe import Tracer, log_request
 
 
 class Reply(NamedTuple):
-    """What a method gives.
+    """The answer of a method.
 
     Attributes:
-        status: that HTTP has for the same.
-        data: the message where the status is 200.
-        details: what is wrong where it is another.
+        status: the equivalent status of HTTP.
+        data: the message, if the status is 200.
+        details: the fault, if the status is another.
     """
 
     status: int
@@ -28,61 +28,61 @@ class Reply(NamedTuple):
     details: str = ""
 
 
-# The route, the request's bytes, gRPC's context.
+# Its arguments are the route, the request's bytes and gRPC's context.
 Handler = Callable[[str, bytes, Any], Awaitable[Reply]]
 
 
 def build(handler: Handler, settings: Settings, tracer_provider: Any = None) -> Handler:
-    """A method behind what the settings ask for.
+    """Put the layers that the settings ask for before a method.
 
     Args:
-        handler: answers.
-        settings: which of them are on.
-        tracer_provider: OpenTelemetry's; used where ``tracing`` is set.
+        handler: the method.
+        settings: say which layers are on.
+        tracer_provider: OpenTelemetry's tracer provider; used where ``tracing`` is set.
     """
     if settings.access_log:
         handler = Logged(handler)
     if settings.tracing:
         handler = Traced(handler, Tracer(tracer_provider))
     if settings.request_ids:
-        told = settings.access_log or settings.tracing or settings.log_format == "json"
-        handler = Identified(handler, told=told)
+        with_context = settings.access_log or settings.tracing or settings.log_format == "json"
+        handler = Identified(handler, with_context=with_context)
     return handler
 
 
 class Identified:
-    """Answers with the ``x-request-id`` of the request's metadata, or with a new one, in the trailing metadata.
+    """Puts the ``x-request-id`` of the request's metadata, or a new one, into the answer's trailing metadata.
 
     Args:
-        handler: what is behind.
-        told: whether a log or a span asks for the request's context.
+        handler: the handler behind this layer.
+        with_context: whether a log or a span needs the request's context.
     """
 
-    def __init__(self, handler: Handler, *, told: bool) -> None:
+    def __init__(self, handler: Handler, *, with_context: bool) -> None:
         self._handler = handler
         self._ids = RequestIds()
-        self._told = told
+        self._with_context = with_context
 
     async def __call__(self, route: str, data: bytes, context: Any) -> Reply:
-        found = _named(context, ("x-request-id", "traceparent"))
-        request_id = found.get("x-request-id", b"")
+        metadata = _metadata(context, ("x-request-id", "traceparent"))
+        request_id = metadata.get("x-request-id", b"")
         if not legal_id(request_id):
             request_id = self._ids.next()
-        if self._told:
-            CURRENT.set(RequestContext(request_id, found.get("traceparent")))
+        if self._with_context:
+            CURRENT.set(RequestContext(request_id, metadata.get("traceparent")))
         context.set_trailing_metadata((("x-request-id", request_id.decode()),))
         return await self._handler(route, data, context)
 
 
 class Traced:
-    """One span a call, child of the W3C trace context in the request's metadata."""
+    """Makes one span a call; its parent is the W3C trace context in the request's metadata."""
 
     def __init__(self, handler: Handler, tracer: Tracer) -> None:
         self._handler = handler
         self._tracer = tracer
 
     async def __call__(self, route: str, data: bytes, context: Any) -> Reply:
-        carrier = {n: v.decode("latin-1") for n, v in _named(context, ("traceparent", "tracestate")).items()}
+        carrier = {n: v.decode("latin-1") for n, v in _metadata(context, ("traceparent", "tracestate")).items()}
         service, _, method = route[1:].partition("/")
         attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
         current, status = CURRENT.get(), 499
@@ -98,7 +98,7 @@ class Traced:
 
 
 class Logged:
-    """One line of the access log a call; 499 where the client left before the answer."""
+    """Writes one line of the access log a call; the status is 499 where the client left before the answer."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -113,7 +113,7 @@ class Logged:
         return reply
 
 
-def _named(context: Any, names: Iterable[str]) -> dict[str, bytes]:
-    """Metadata of some names; of one that comes twice the last."""
+def _metadata(context: Any, names: Iterable[str]) -> dict[str, bytes]:
+    """The metadata with some names; the last entry of each name counts."""
     pairs = context.invocation_metadata() or ()
     return {name: value if isinstance(value, bytes) else value.encode() for name, value in pairs if name in names}

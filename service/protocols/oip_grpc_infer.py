@@ -1,6 +1,7 @@
-"""``ModelInfer``: messages to a request, an answer to a message.
+"""``ModelInfer``: turns a message into a request, and an answer into a message.
 
-Tensors come as typed contents or all as raw bytes, and the outputs go back the same way. FP16 has raw bytes only.
+Tensors come either as typed contents or all as raw bytes, and the outputs go back in the same form. FP16 can only be
+raw bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from service.protocols.tensors import (
     outputs_of,
     read_head,
     read_interval,
-    wanted_outputs,
+    select_outputs,
 )
 from service.wire.errors import Described
 
@@ -43,8 +44,8 @@ class Inference:
     """One request and its answer.
 
     Args:
-        model: that answers.
-        message: the request.
+        model: the version that answers.
+        message: message of the request.
         max_rows: most rows in a request.
     """
 
@@ -56,17 +57,17 @@ class Inference:
         self._is_raw = len(message.raw_input_contents) > 0
 
     def read(self) -> PredictRequest:
-        """The rows that the message holds.
+        """Read the rows of the message.
 
         Raises:
-            InvalidRequestError: anything that breaks the protocol or the schema.
-            TooLargeError: more rows than a request may hold.
+            InvalidRequestError: the message breaks the protocol or the schema.
+            TooLargeError: the request has too many rows.
         """
         inputs = self._message.inputs
         heads = [read_head(tensor.name, tensor.datatype, tuple(tensor.shape)) for tensor in inputs]
         parameters = _parameters(self._message.parameters)
         n_rows = self._inputs.check(heads, read_missing_columns(parameters.get(MISSING)), _WAY_OUT)
-        wanted_outputs(self._schema, self._asked())
+        select_outputs(self._schema, self._output_names())
         raw = self._message.raw_input_contents
         if self._is_raw and len(raw) != len(inputs):
             raise fault("raw_input_contents", f"Expected {len(inputs)} of them, one a tensor, or none.", len(raw))
@@ -78,12 +79,12 @@ class Inference:
         return self._inputs.request(tensors, n_rows, interval)
 
     def write(self, request: PredictRequest, answer: Answer) -> pb.ModelInferResponse:
-        """The answer, as raw bytes where the request came so."""
+        """The answer's message; its outputs are raw bytes if the inputs are."""
         response = pb.ModelInferResponse(
             model_name=self._model.name, model_version=self._model.version, id=self._message.id
         )
         columns = outputs_of(self._schema, answer)
-        for name in wanted_outputs(self._schema, self._asked()):
+        for name in select_outputs(self._schema, self._output_names()):
             output = response.outputs.add(name=name, datatype="FP64", shape=[request.n_rows])
             if self._is_raw:
                 response.raw_output_contents.append(to_bytes(columns[name]))
@@ -93,7 +94,7 @@ class Inference:
             response.parameters["warnings"].string_param = oip.warnings_text(answer.warnings)
         return response
 
-    def _asked(self) -> list[str]:
+    def _output_names(self) -> list[str]:
         return [output.name for output in self._message.outputs]
 
 
@@ -107,7 +108,7 @@ def _typed(head: Head, contents: Any) -> Values:
     field = _CONTENTS.get(head.datatype)
     if field is None:
         raise fault(head.name, f"Expected {head.datatype} as 'raw_input_contents'.", Described("none"))
-    others = [found.name for found, _ in contents.ListFields() if found.name != field]
+    others = [descriptor.name for descriptor, _ in contents.ListFields() if descriptor.name != field]
     if others:
         raise fault(head.name, f"Expected '{field}' for {head.datatype}.", Described(others[0]))
     values = list(getattr(contents, field))
@@ -118,9 +119,9 @@ def _typed(head: Head, contents: Any) -> Values:
     return from_json(head.name, head.datatype, values)
 
 
-def _parameters(found: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(entries: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
-    for name, parameter in found.items():
+    for name, parameter in entries.items():
         choice = parameter.WhichOneof("parameter_choice")
         values[name] = None if choice is None else getattr(parameter, choice)
     return values

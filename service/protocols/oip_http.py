@@ -1,7 +1,7 @@
 """The Open Inference Protocol v2 over HTTP, with the binary tensor extension.
 
-A body is JSON, or JSON of ``Inference-Header-Content-Length`` bytes and then the bytes of the tensors that have a
-``binary_data_size``, in their order. Errors are ``{"error": "sentences"}``, see :meth:`ApiError.plain`.
+A body is JSON. With ``Inference-Header-Content-Length`` only so many bytes are JSON; then the bytes of the tensors that
+have a ``binary_data_size`` follow in order. Errors are ``{"error": "sentences"}``, see :meth:`ApiError.plain`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from service.predict.inference import Answer
 from service.predict.parts import WAY_OUT
 from service.predict.requests import PredictRequest
 from service.protocols import oip
-from service.protocols.any_body import begun, read_any_body
+from service.protocols.any_body import read_any_body, read_early
 from service.protocols.datatypes import Values, fault, from_bytes, from_json, to_bytes
 from service.protocols.formats import MISSING, missing_columns_of, read_missing_columns
 from service.protocols.json_strict import read_json
@@ -31,7 +31,7 @@ from service.protocols.tensors import (
     outputs_of,
     read_head,
     read_interval,
-    wanted_outputs,
+    select_outputs,
 )
 from service.wire.errors import DETAILS_LIMIT, Described, InvalidRequestError, NotJSONError
 from service.wire.http import JSON, Receive, Reply, Scope
@@ -47,7 +47,7 @@ async def live(_worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
 
 
 async def ready(worker: Worker, _scope: Scope, _receive: Receive) -> Reply:
-    """``GET /v2/health/ready``: 503 while a worker has no model, or the service stops."""
+    """``GET /v2/health/ready``: 503 while a worker has no model, or while the service stops."""
     worker.check_ready()
     return Reply(b'{"ready":true}')
 
@@ -59,12 +59,12 @@ async def server_metadata(_worker: Worker, _scope: Scope, _receive: Receive) -> 
 
 async def model_metadata(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     """``GET /v2/models/{model}``."""
-    return Reply(orjson.dumps(oip.model_metadata(oip.served_at(worker, scope))))
+    return Reply(orjson.dumps(oip.model_metadata(oip.live_model_at(worker, scope))))
 
 
 async def model_ready(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     """``GET /v2/models/{model}/ready``."""
-    model = oip.served_at(worker, scope)
+    model = oip.live_model_at(worker, scope)
     worker.check_ready()
     return Reply(orjson.dumps({"name": model.name, "ready": True}))
 
@@ -72,11 +72,11 @@ async def model_ready(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
 async def infer(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     """``POST /v2/models/{model}/infer``."""
     settings = worker.settings
-    model = oip.served_at(worker, scope)
+    model = oip.live_model_at(worker, scope)
     body = await read_any_body(worker, scope, receive)
     usual = missing_columns_of(scope.get("query_string", b""))
     inference = Inference(model, max_rows=settings.max_rows, missing_columns=usual)
-    read = await begun(lambda: inference.read(body, header_length(scope["headers"])), len(body))
+    read = await read_early(lambda: inference.read(body, header_length(scope["headers"])), len(body))
     request, answer = await worker.answer(model, read, receive)
     return inference.write(request, answer)
 
@@ -85,9 +85,9 @@ class Inference:
     """One request and its answer.
 
     Args:
-        model: that answers.
+        model: the version that answers.
         max_rows: most rows in a request.
-        missing_columns: what stands where the body does not say. Defaults to ``refuse``.
+        missing_columns: value where the body does not name one. Defaults to ``refuse``.
     """
 
     def __init__(self, model: LiveModel, *, max_rows: int, missing_columns: MissingColumns = "refuse") -> None:
@@ -96,16 +96,16 @@ class Inference:
         self._inputs = Inputs(self._schema, max_rows=max_rows)
         self._missing_columns = missing_columns
         self._id: str | None = None
-        # Name of each output that was asked for, and whether as bytes.
+        # The name of each output to answer with, and whether it is sent as bytes.
         self._outputs: dict[str, bool] = {}
 
     def read(self, body: bytes, json_length: int | None) -> PredictRequest:
-        """Read a body of which the first ``json_length`` bytes are JSON, or all where it is None.
+        """Read a body whose first ``json_length`` bytes are JSON; None means all of it.
 
         Raises:
-            NotJSONError: the JSON is none.
-            InvalidRequestError: anything that breaks the protocol or the schema.
-            TooLargeError: more rows than a request may hold.
+            NotJSONError: these bytes are not JSON.
+            InvalidRequestError: the body breaks the protocol or the schema.
+            TooLargeError: the request has too many rows.
         """
         if json_length is not None and json_length > len(body):
             message = f"Expected a header of at most {len(body)} bytes, as the body has."
@@ -117,8 +117,8 @@ class Inference:
         _refuse_misplaced(document)
         inputs = _objects(document, "inputs")
         heads = [read_head(i.get("name"), i.get("datatype"), i.get("shape")) for i in inputs]
-        asked = parameters.get(MISSING)
-        missing_columns = self._missing_columns if asked is None else read_missing_columns(asked)
+        value = parameters.get(MISSING)
+        missing_columns = self._missing_columns if value is None else read_missing_columns(value)
         n_rows = self._inputs.check(heads, missing_columns, WAY_OUT)
         if not is_json:
             self._refuse_not_finite(heads, inputs)
@@ -129,7 +129,7 @@ class Inference:
         return self._inputs.request(tensors, n_rows, read_interval(parameters.get("interval")))
 
     def write(self, request: PredictRequest, answer: Answer) -> Reply:
-        """The reply: all JSON, or JSON and then the outputs that were asked for as bytes."""
+        """The reply: JSON, followed by the outputs that the request wants as bytes."""
         columns = outputs_of(self._schema, answer)
         outputs: list[dict[str, Any]] = []
         parts: list[bytes] = []
@@ -152,49 +152,49 @@ class Inference:
         return Reply(b"".join([head, *parts]), 200, BINARY, ((HEADER_LENGTH, b"%d" % len(head)),))
 
     def _refuse_not_finite(self, heads: list[Head], inputs: list[dict[str, Any]]) -> None:
-        """Say where the NaN and infinities stand for which this is no JSON.
+        """Raise the error for a body that holds NaN or infinities, which JSON does not have.
 
         Raises:
-            InvalidRequestError: in the data of a tensor.
-            NotJSONError: elsewhere.
+            InvalidRequestError: they are in the data of a tensor; the error lists their places.
+            NotJSONError: they are elsewhere.
         """
         faults: list[Fault] = []
         for head, described in zip(heads, inputs, strict=True):
             names = self._inputs.columns_of(head)
-            found = (p for p in enumerate(_flat(head, described.get("data") or [])) if is_not_finite(p[1]))
-            for at, value in islice(found, DETAILS_LIMIT):
+            infinite = (p for p in enumerate(_flat(head, described.get("data") or [])) if is_not_finite(p[1]))
+            for at, value in islice(infinite, DETAILS_LIMIT):
                 row, column = divmod(at, len(names))
                 faults.append(not_finite(row, self._schema.feature(names[column]), value))
         if faults:
             raise InvalidRequestError(sorted(faults, key=lambda fault: fault.row or 0))
         raise NotJSONError("Expected a JSON body. Received: NaN or Infinity, which JSON does not have.")
 
-    def _read_id(self, found: Any) -> None:
-        if found is not None and not isinstance(found, str):
-            raise fault("id", "Expected a string.", found)
-        self._id = found
+    def _read_id(self, value: Any) -> None:
+        if value is not None and not isinstance(value, str):
+            raise fault("id", "Expected a string.", value)
+        self._id = value
 
-    def _read_outputs(self, asked: list[dict[str, Any]], parameters: dict[str, Any]) -> None:
+    def _read_outputs(self, outputs: list[dict[str, Any]], parameters: dict[str, Any]) -> None:
         usual = _flag(parameters, "binary_data_output")
         how: dict[str, bool] = {}
-        names = [output.get("name") for output in asked]
-        for name, output in zip(names, asked, strict=True):
+        names = [output.get("name") for output in outputs]
+        for name, output in zip(names, outputs, strict=True):
             if not isinstance(name, str):
                 raise fault("outputs", "Expected an output with a 'name'.", name)
             how[name] = _flag(_parameters(output), "binary_data", usual=usual)
-        wanted = wanted_outputs(self._schema, [name for name in names if isinstance(name, str)])
-        self._outputs = {name: how.get(name, usual) for name in wanted}
+        selection = select_outputs(self._schema, [name for name in names if isinstance(name, str)])
+        self._outputs = {name: how.get(name, usual) for name in selection}
 
 
 class _Parts:
-    """The bytes behind the JSON, taken tensor by tensor."""
+    """The bytes behind the JSON, read tensor by tensor."""
 
     def __init__(self, binary: memoryview) -> None:
         self._binary = binary
         self._at = 0
 
     def values(self, head: Head, described: dict[str, Any]) -> Values:
-        """The elements of a tensor, from the JSON itself or from the next bytes."""
+        """Read the elements of a tensor, from the JSON itself or from the next bytes."""
         size = _parameters(described).get("binary_data_size")
         data = described.get("data")
         if (size is None) == (data is None):
@@ -215,10 +215,10 @@ class _Parts:
 
 
 def header_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
-    """The bytes of JSON in a body, or None where all of it is.
+    """The number of bytes of JSON in a body, or None if the whole body is JSON.
 
     Raises:
-        InvalidRequestError: not a number.
+        InvalidRequestError: the header is not a number.
     """
     for name, value in headers:
         if name == HEADER_LENGTH:
@@ -231,7 +231,7 @@ def header_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
 
 
 def _json_object(body: bytes) -> tuple[dict[str, Any], bool]:
-    """The body, and whether it is JSON; if not, it holds NaN or infinities."""
+    """The parsed body, and whether it is JSON; if it is not, it holds NaN or infinities."""
     document, is_json = read_json(body)
     if not isinstance(document, dict):
         raise fault(None, "Expected a JSON object with 'inputs'.", document)
@@ -239,41 +239,41 @@ def _json_object(body: bytes) -> tuple[dict[str, Any], bool]:
 
 
 def _objects(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    found = document.get(name)
-    if found is None:
+    entries = document.get(name)
+    if entries is None:
         return []
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise fault(name, "Expected a list of objects.", found)
-    return found
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise fault(name, "Expected a list of objects.", entries)
+    return entries
 
 
 def _parameters(document: dict[str, Any]) -> dict[str, Any]:
-    found = document.get("parameters")
-    if found is None:
+    entries = document.get("parameters")
+    if entries is None:
         return {}
-    if not isinstance(found, dict):
-        raise fault("parameters", "Expected an object.", found)
-    return found
+    if not isinstance(entries, dict):
+        raise fault("parameters", "Expected an object.", entries)
+    return entries
 
 
 def _refuse_misplaced(document: dict[str, Any]) -> None:
-    """Refuse a parameter that stands beside 'inputs', where it would be passed over, and be taken for granted."""
+    """Refuse a parameter beside 'inputs': it would have no effect there, and the caller would not notice."""
     for name in ("interval", MISSING):
         if name in document:
             raise fault(name, f'Expected it among the parameters: "parameters": {{"{name}": ...}}.', document[name])
 
 
 def _flag(parameters: dict[str, Any], name: str, *, usual: bool = False) -> bool:
-    found = parameters.get(name)
-    if found is None:
+    value = parameters.get(name)
+    if value is None:
         return usual
-    if not isinstance(found, bool):
-        raise fault(name, "Expected true or false.", found)
-    return found
+    if not isinstance(value, bool):
+        raise fault(name, "Expected true or false.", value)
+    return value
 
 
 def _flat(head: Head, data: Any) -> list[Any]:
-    """The elements of JSON data, nested as the shape says or flat already, row by row."""
+    """The elements of JSON data, row by row; the data may be flat, or nested as the shape says."""
     if isinstance(data, list) and len(data) == head.size and not any(isinstance(entry, list) for entry in data):
         return data
     shape = list(head.shape)

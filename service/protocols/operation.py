@@ -1,6 +1,6 @@
 """Operation: the one record of a path. Routing, OpenAPI, metrics, keys and the tables of the docs are made from it.
 
-The records themselves stand in :mod:`service.app.operations`.
+The records themselves are in :mod:`service.app.operations`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Handler = Callable[[Worker, Scope, Receive], Awaitable[Reply | StreamReply]]
 
 READ = ("GET", "HEAD")
 WRITE = ("POST",)
-# What the metrics call every path that has no operation.
+# The metrics' label for every path that has no operation.
 OTHER = "other"
-# Any operation may answer with these: another method, and a fault of the service.
+# Any operation may answer with these errors: for a wrong method, and for a fault of the service.
 EVERYWHERE: tuple[type[ApiError], ...] = (MethodError, ApiError)
 _NAMES = re.compile(r"\{(\w+)\}")
 
@@ -31,9 +31,9 @@ class Group(NamedTuple):
     """Operations that belong together: a tag of the OpenAPI document.
 
     Attributes:
-        name: of the tag.
-        description: for whom they are.
-        prefix: what the paths of another protocol begin with; empty for Trueline's own.
+        name: name of the tag.
+        description: description of the tag.
+        prefix: beginning of another protocol's paths; empty for Trueline's own.
     """
 
     name: str
@@ -47,14 +47,14 @@ class Group(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What an operation takes and gives, in the words of OpenAPI.
+    """The request and the answer of an operation, as OpenAPI describes them.
 
     Attributes:
-        answers: the schema of the 200 answer by media type; None where it has none.
-        headers: of the 200 answer.
-        description: in Markdown.
-        parameters: of the query and the head.
-        request: what the body may hold, by media type.
+        answers: schema of the 200 answer by media type; None where a type has no schema.
+        headers: headers of the 200 answer.
+        description: description of the operation, in Markdown.
+        parameters: parameters in the query and in headers.
+        request: content of the body by media type; None where the operation takes no body.
     """
 
     answers: Mapping[str, Any]
@@ -66,18 +66,18 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One path and all that is known of it.
+    """The record of one path.
 
     Attributes:
-        path: with the names of its parameters in braces; metrics call it so too.
-        handler: answers. Where the path has parameters, they are in the scope's ``path_params``.
-        methods: that it has; ``Allow`` names them.
-        group: where it belongs.
-        summary: what it answers, in a few words.
-        shape: what it takes and gives; the live model is handed in. None for a page, which no OpenAPI document has.
-        errors: that it may answer with, besides :data:`EVERYWHERE` and those of keys.
-        is_open: whether it needs no key, where the operator does not say otherwise.
-        listed: what the docs' table of routes says, where the summary does not fit there.
+        path: the path, with the names of its parameters in braces; also its label in the metrics.
+        handler: answers requests. The values of the path's parameters are in the scope's ``path_params``.
+        group: group of operations to which it belongs.
+        summary: its answer, in a few words.
+        methods: methods that it takes; the header ``Allow`` names them. Defaults to GET and HEAD.
+        shape: makes its request and answer for the live model. None for a page, which OpenAPI does not describe.
+        errors: errors that it may answer with, besides :data:`EVERYWHERE` and those of keys.
+        is_open: whether it needs no key, unless the operator's setting says otherwise.
+        listed: text for the docs' table of routes, where the summary does not fit there.
     """
 
     path: str
@@ -98,27 +98,27 @@ class Operation:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The names in the path."""
+        """The names of the path's parameters."""
         return tuple(_NAMES.findall(self.path))
 
     @property
     def pattern(self) -> str:
-        """A regular expression for the path with a group for each of its parameters."""
+        """A regular expression for the path, with a group for each parameter."""
         return r"([^/:]+)".join(re.escape(part) for part in _NAMES.split(self.path)[::2])
 
     @property
     def all_errors(self) -> tuple[type[ApiError], ...]:
-        """The errors that it may answer with, but those of keys."""
+        """All errors that it may answer with, except those of keys."""
         return (*self.errors, *EVERYWHERE)
 
     def statuses(self) -> set[int]:
-        """Their statuses, as its protocol has them."""
+        """The statuses of these errors in its protocol."""
         is_plain = self.group.has_plain_errors
         return {plain_status(kind.status) if is_plain else kind.status for kind in self.all_errors}
 
 
 def open_paths(operations: Iterable[Operation], settings: Settings) -> frozenset[str]:
-    """The paths that need no key: those that the operator names, else those whose records say so."""
+    """The paths that need no key: those in the operator's setting, else those that their records mark as open."""
     if settings.open_paths is None:
         return frozenset(operation.path for operation in operations if operation.is_open)
     return frozenset(Settings.listed(settings.open_paths))

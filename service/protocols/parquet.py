@@ -1,4 +1,4 @@
-"""``application/vnd.apache.parquet``: a whole file in, a whole file out. Columns as :mod:`service.protocols.arrow`."""
+"""``application/vnd.apache.parquet``: a file in, a file out, with the columns of :mod:`service.protocols.arrow`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ def read_parquet(body: bytes, schema: FeatureSchema, options: Options, limit: in
     """The rows of a Parquet file, read a few thousand at a time.
 
     Args:
-        limit: most bytes that the file's metadata may say it unpacks to.
-        max_rows: most rows that it may say it has.
+        body: the whole file.
+        schema: schema of the model that answers.
+        options: the caller's options.
+        limit: most unpacked bytes that the file's metadata may state.
+        max_rows: most rows that the metadata may state.
 
     Raises:
-        BodyFormatError: not a Parquet file, or a part of one.
-        InvalidRequestError: columns that do not fit the schema.
-        TooLargeError: more rows or bytes than that.
+        BodyFormatError: the body is not a Parquet file, or is incomplete.
+        InvalidRequestError: the columns do not fit the schema.
+        TooLargeError: the metadata state more rows or bytes.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -37,14 +40,14 @@ def read_parquet(body: bytes, schema: FeatureSchema, options: Options, limit: in
             if size > limit:
                 raise TooLargeError(f"Expected a body of at most {limit} bytes when unpacked. Received: {size} bytes.")
             names = file.schema_arrow.names
-            chosen = feature_columns(schema, names, options)
-            for batch in file.iter_batches(_BATCH_ROWS, columns=[names[i] for i in chosen], use_threads=False):
+            positions = feature_columns(schema, names, options)
+            for batch in file.iter_batches(_BATCH_ROWS, columns=[names[i] for i in positions], use_threads=False):
                 at = {name: i for i, name in enumerate(batch.schema.names)}
-                yield from parts_of(batch, [at[names[i]] for i in chosen], schema)
+                yield from parts_of(batch, [at[names[i]] for i in positions], schema)
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
-        found = looks_like(body, lines[0][:200].rstrip("."), own=_PARQUET)
-        raise BodyFormatError(f"Expected a Parquet file. Received: {found}.") from None
+        received = looks_like(body, lines[0][:200].rstrip("."), own=_PARQUET)
+        raise BodyFormatError(f"Expected a Parquet file. Received: {received}.") from None
 
 
 class ParquetWriter(TableWriter):

@@ -1,7 +1,7 @@
 """``POST /predict``: rows in, predictions out, in the formats of :mod:`service.protocols.formats`.
 
-A small JSON request goes through the batcher, with as little as can be before it. Any other is read, predicted and
-written in parts by :mod:`service.predict.bulk`.
+A small JSON request goes to the batcher, with as few steps before it as possible. Any other request is read, predicted
+and written in parts by :mod:`service.predict.bulk`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from service.predict.parts import Options, Part
 from service.protocols import formats
 from service.protocols.any_body import LARGE
 from service.protocols.csv_format import CsvWriter, read_csv
-from service.protocols.formats import Wanted, wanted
+from service.protocols.formats import Terms, read_terms
 from service.protocols.json_answers import JsonColumnsWriter, JsonRowsWriter, NdjsonWriter, Writer
 from service.protocols.json_bulk import JsonBulkReader, NotCutError
 from service.protocols.ndjson import NdjsonStream, read_ndjson, with_last_error
@@ -33,27 +33,27 @@ _ON_ERROR = b'"on_error"'
 
 
 async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply | StreamReply:
-    """Answer one request: by the batcher where it is small and plain, else by the bulk lane or as a stream."""
+    """Answer one request: by the batcher if it is small and plain, else in the bulk lane or as a stream."""
     settings = worker.settings
     if is_plain(scope, settings.max_body_bytes):
         body = await read_announced_body(scope, receive, limit=settings.max_body_bytes, seconds=settings.body_seconds)
         if len(body) <= LARGE and _ON_ERROR not in body:
             return Reply(await worker.predict(body, receive))
-        return await _bulk(worker, worker.deployment.route(), wanted(scope["headers"], b""), body)
-    asked = wanted(scope["headers"], scope.get("query_string", b""))
+        return await _bulk(worker, worker.deployment.route(), read_terms(scope["headers"], b""), body)
+    terms = read_terms(scope["headers"], scope.get("query_string", b""))
     model = worker.deployment.route()
-    Unpacker(asked.encoding, None)
-    if asked.takes == asked.gives == formats.NDJSON:
-        return await _stream(worker, model, asked, receive)
-    limit = settings.max_body_bytes if asked.takes == formats.JSON else settings.max_bulk_bytes
+    Unpacker(terms.encoding, None)
+    if terms.takes == terms.gives == formats.NDJSON:
+        return await _stream(worker, model, terms, receive)
+    limit = settings.max_body_bytes if terms.takes == formats.JSON else settings.max_bulk_bytes
     body = await read_body(scope, receive, limit=limit, seconds=settings.body_seconds)
-    return await _bulk(worker, model, asked, body)
+    return await _bulk(worker, model, terms, body)
 
 
 def is_plain(scope: Scope, limit: int) -> bool:
-    """Whether a request is JSON of at most ``limit`` bytes, wants JSON and has no query; nearly every one is.
+    """Whether a request is JSON of at most ``limit`` bytes, wants JSON and has no query, as nearly every one.
 
-    Its headers then need no closer look, and its body lies ready in most cases.
+    The headers of a plain request need no further reading, and its body has mostly arrived.
     """
     if scope.get("query_string"):
         return False
@@ -68,23 +68,23 @@ def is_plain(scope: Scope, limit: int) -> bool:
     return True
 
 
-async def _bulk(worker: Worker, model: LiveModel, asked: Wanted, body: bytes) -> Reply:
+async def _bulk(worker: Worker, model: LiveModel, terms: Terms, body: bytes) -> Reply:
     runs: list[BulkRun] = []
     with worker.bulk.place(worker.metrics):
         try:
-            return await worker.bulk.run(_work(model, asked, body, worker.settings, runs))
+            return await worker.bulk.run(_work(model, terms, body, worker.settings, runs))
         finally:
             for run in runs:
                 run.count(worker.metrics)
 
 
-async def _stream(worker: Worker, model: LiveModel, asked: Wanted, receive: Receive) -> StreamReply:
+async def _stream(worker: Worker, model: LiveModel, terms: Terms, receive: Receive) -> StreamReply:
     settings = worker.settings
-    run = BulkRun(model.core, asked.options, None)
+    run = BulkRun(model.core, terms.options, None)
     place = worker.bulk.place(worker.metrics)
     stream = NdjsonStream(
         run,
-        encoding=asked.encoding,
+        encoding=terms.encoding,
         max_line=settings.max_line_bytes,
         lane=worker.bulk,
         metrics=worker.metrics,
@@ -97,73 +97,73 @@ async def _stream(worker: Worker, model: LiveModel, asked: Wanted, receive: Rece
                 yield piece
 
     rest = pieces()
-    # The status is sent with the first answers: what is wrong before them is an error like any other.
+    # The status is sent with the first answers, so a fault before them is answered like any other error.
     first = await anext(rest)
     headers = ((b"content-type", formats.NDJSON.encode()), *_version_headers(model))
     return StreamReply(with_last_error(first, rest), headers)
 
 
-def _work(model: LiveModel, asked: Wanted, body: bytes, settings: Settings, runs: list[BulkRun]) -> Work[Reply]:
-    """The whole way of a request, to be run in the bulk lane's thread."""
-    if asked.encoding != "identity":
-        unpacker = Unpacker(asked.encoding, settings.max_unpacked_bytes)
+def _work(model: LiveModel, terms: Terms, body: bytes, settings: Settings, runs: list[BulkRun]) -> Work[Reply]:
+    """The whole work for a request, as steps for the bulk lane's thread."""
+    if terms.encoding != "identity":
+        unpacker = Unpacker(terms.encoding, settings.max_unpacked_bytes)
         pieces = []
         for piece in unpacker.feed(body):
             pieces.append(piece)
             yield
         unpacker.finish()
         body = b"".join(pieces)
-    if asked.takes == formats.JSON:
+    if terms.takes == formats.JSON:
         try:
-            found = yield from _json(model, asked, body, settings, runs, cut=True)
+            content = yield from _json(model, terms, body, settings, runs, in_pieces=True)
         except NotCutError:
             runs.clear()
-            found = yield from _json(model, asked, body, settings, runs, cut=False)
+            content = yield from _json(model, terms, body, settings, runs, in_pieces=False)
     else:
-        run = BulkRun(model.core, asked.options, settings.max_bulk_rows)
+        run = BulkRun(model.core, terms.options, settings.max_bulk_rows)
         runs.append(run)
-        writer = _writer(asked.gives, model.predictor, asked.options, by_column=True)
-        found = yield from _answered(run, _parts(asked, body, model.predictor, settings), writer)
-    headers = () if asked.gives == formats.JSON else _version_headers(model)
-    if asked.packing is not None:
+        writer = _writer(terms.gives, model.predictor, terms.options, by_column=True)
+        content = yield from _answer(run, _parts(terms, body, model.predictor, settings), writer)
+    headers = () if terms.gives == formats.JSON else _version_headers(model)
+    if terms.packing is not None:
         headers = (*headers, (b"vary", b"accept-encoding"))
-        if len(found) >= settings.compress_bytes:
-            headers = (*headers, (b"content-encoding", asked.packing.encode()))
-            found = packed(found, asked.packing)
-    return Reply(found, content_type=asked.gives.encode(), headers=headers)
+        if len(content) >= settings.compress_bytes:
+            headers = (*headers, (b"content-encoding", terms.packing.encode()))
+            content = packed(content, terms.packing)
+    return Reply(content, content_type=terms.gives.encode(), headers=headers)
 
 
 def _json(
-    model: LiveModel, asked: Wanted, body: bytes, settings: Settings, runs: list[BulkRun], *, cut: bool
+    model: LiveModel, terms: Terms, body: bytes, settings: Settings, runs: list[BulkRun], *, in_pieces: bool
 ) -> Work[bytes]:
     reader = JsonBulkReader(model.predictor.encoder, settings.max_rows)
-    request = reader.read(body, asked.options, cut=cut)
+    request = reader.read(body, terms.options, in_pieces=in_pieces)
     run = BulkRun(model.core, request.options, settings.max_rows)
     runs.append(run)
-    writer = _writer(asked.gives, model.predictor, request.options, by_column=request.by_column)
-    return (yield from _answered(run, request.parts, writer))
+    writer = _writer(terms.gives, model.predictor, request.options, by_column=request.by_column)
+    return (yield from _answer(run, request.parts, writer))
 
 
-def _answered(run: BulkRun, parts: Iterator[Part], writer: Writer) -> Work[bytes]:
+def _answer(run: BulkRun, parts: Iterator[Part], writer: Writer) -> Work[bytes]:
     pieces = []
     for part in parts:
         if part.n_rows:
-            answered = run.answer(part)
-            if answered is not None:
-                pieces.append(writer.add(answered))
+            answer = run.answer(part)
+            if answer is not None:
+                pieces.append(writer.add(answer))
         yield
     run.finish()
     pieces.append(writer.close())
     return b"".join(pieces)
 
 
-def _parts(asked: Wanted, body: bytes, predictor: Predictor, settings: Settings) -> Iterator[Part]:
-    schema, options, limit = predictor.schema, asked.options, settings.max_unpacked_bytes
-    if asked.takes == formats.CSV:
+def _parts(terms: Terms, body: bytes, predictor: Predictor, settings: Settings) -> Iterator[Part]:
+    schema, options, limit = predictor.schema, terms.options, settings.max_unpacked_bytes
+    if terms.takes == formats.CSV:
         return read_csv(body, schema, options)
-    if asked.takes == formats.NDJSON:
+    if terms.takes == formats.NDJSON:
         return read_ndjson(body, schema, options, settings.max_line_bytes)
-    if asked.takes == formats.ARROW:
+    if terms.takes == formats.ARROW:
         from service.protocols.arrow import read_arrow
 
         return read_arrow(body, schema, options, limit)

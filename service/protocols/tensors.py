@@ -1,7 +1,7 @@
-"""Tensors of the Open Inference Protocol to a request, by the schema of the live model; answers to tensors.
+"""Turns tensors of the Open Inference Protocol into a request, by the live model's schema, and answers into tensors.
 
-One tensor a feature, by its name, of shape [n] or [n, 1]; or, where all features are numbers, one FP tensor of shape
-[n, n_features] in schema order, by any other name (``input`` is usual).
+A request has one tensor a feature, with the feature's name and shape [n] or [n, 1]. Where all features are numbers, it
+may have one FP tensor of shape [n, n_features] in schema order instead, with any other name (``input`` is usual).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MATRIX_KINDS = ("number", "integer", "boolean")
 
 
 class Head(NamedTuple):
-    """What a tensor says of itself; checked by :func:`read_head`."""
+    """A tensor without its elements; :func:`read_head` checks it."""
 
     name: str
     datatype: str
@@ -47,10 +47,10 @@ class Tensor(NamedTuple):
 
 
 class Inputs:
-    """Says of one schema which tensors it takes.
+    """Checks whether tensors fit one schema.
 
     Args:
-        schema: of the live model.
+        schema: schema of the live model.
         max_rows: most rows in a request.
     """
 
@@ -61,49 +61,50 @@ class Inputs:
         self._max_rows = max_rows
 
     def check(self, heads: Sequence[Head], missing_columns: MissingColumns, way_out: str) -> int:
-        """How many rows the tensors have, before an element of them is read.
+        """Check the tensors before their elements are read, and return their number of rows.
 
         Args:
-            missing_columns: ``impute`` takes features without a tensor, where training saw them missing.
-            way_out: how the protocol asks for that.
+            heads: the tensors.
+            missing_columns: ``impute`` allows features without a tensor, where training saw them missing.
+            way_out: how a caller of the protocol asks for ``impute``.
 
         Raises:
-            InvalidRequestError: unknown, repeated or missing names, a datatype or shape that does not fit.
-            TooLargeError: more rows than a request may hold.
+            InvalidRequestError: a name is unknown, repeated or absent, or a datatype or shape does not fit.
+            TooLargeError: the request has too many rows.
         """
         if not heads:
             raise fault("inputs", f"Expected a tensor a feature: {self._names()}.", Described("no tensors"))
         if self._is_matrix(heads):
             (head,) = heads
             if len(head.shape) != 2 or head.shape[1] != len(self._features):
-                if head.name != MATRIX:  # a misspelt feature, more likely
+                if head.name != MATRIX:  # more likely the misspelt name of a feature
                     raise InvalidRequestError([self._unknown(head.name)])
-                raise fault(head.name, f"Expected shape [n, {len(self._features)}].", _shown(head.shape))
+                raise fault(head.name, f"Expected shape [n, {len(self._features)}].", _describe(head.shape))
             return self._rows(head.name, head.shape[0])
-        seen: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for head in heads:
             feature = self._features.get(head.name)
             if feature is None:
                 raise InvalidRequestError([self._unknown(head.name)])
-            if head.name in seen:
+            if head.name in sizes:
                 raise fault(head.name, "Expected each input once.", Described("twice"))
-            seen[head.name] = self._feature_rows(feature, head)
-        absent = absent_faults(self._schema, list(seen), missing_columns, what="input", way_out=way_out)
+            sizes[head.name] = self._feature_rows(feature, head)
+        absent = absent_faults(self._schema, list(sizes), missing_columns, what="input", way_out=way_out)
         if absent:
             raise InvalidRequestError(absent)
-        first, n_rows = next(iter(seen.items()))
-        for name, found in seen.items():
-            if found != n_rows:
+        first, n_rows = next(iter(sizes.items()))
+        for name, size in sizes.items():
+            if size != n_rows:
                 message = f"Expected {n_rows} rows, as '{first}' has."
-                raise InvalidRequestError([Fault(None, name, message, found, "length")])
+                raise InvalidRequestError([Fault(None, name, message, size, "length")])
         return n_rows
 
     def columns_of(self, head: Head) -> list[str]:
-        """The features that a checked tensor holds, a column each."""
+        """The features in a checked tensor, one for each of its columns."""
         return list(self._features) if self._is_matrix([head]) else [head.name]
 
     def request(self, tensors: Sequence[Tensor], n_rows: int, interval: float | None) -> PredictRequest:
-        """The request that checked tensors make."""
+        """Make a request of checked tensors."""
         if self._is_matrix([tensor.head for tensor in tensors]) and not isinstance(tensors[0].values, list):
             matrix: Floats = tensors[0].values.reshape(n_rows, len(self._features))
             return PredictRequest(None, dict(zip(self._features, matrix.T, strict=True)), n_rows, interval)
@@ -120,7 +121,7 @@ class Inputs:
                 feature.name, f"Expected {' or '.join(fitting)} for {_KINDS[feature.kind]}.", Described(head.datatype)
             )
         if len(head.shape) not in (1, 2) or head.shape[1:] not in ((), (1,)):
-            raise fault(feature.name, "Expected shape [n] or [n, 1].", _shown(head.shape))
+            raise fault(feature.name, "Expected shape [n] or [n, 1].", _describe(head.shape))
         return self._rows(feature.name, head.shape[0])
 
     def _rows(self, name: str, n_rows: int) -> int:
@@ -144,24 +145,24 @@ class Inputs:
 
 
 def read_head(name: Any, datatype: Any, shape: Any) -> Head:
-    """Check what a tensor says of itself, without a look at the model.
+    """Check the name, datatype and shape of a tensor, without the model.
 
     Raises:
-        InvalidRequestError: a name, datatype or shape that no tensor has.
+        InvalidRequestError: no tensor can have such a name, datatype or shape.
     """
     if not isinstance(name, str):
         raise fault("inputs", "Expected a tensor with a 'name'.", name)
     sizes = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, (str, dict)) else None
     if sizes is None or not all(type(size) is int and size >= 0 for size in sizes):
-        raise fault(name, "Expected a 'shape' of sizes from 0 on.", shape if sizes is None else _shown(sizes))
+        raise fault(name, "Expected a 'shape' of sizes from 0 on.", shape if sizes is None else _describe(sizes))
     return Head(name, check_datatype(name, datatype), sizes)
 
 
 def read_interval(value: Any) -> float | None:
-    """The parameter ``interval``: a number in (0, 1), or its digits.
+    """Read the parameter ``interval``: a number in (0, 1), or text with its digits.
 
     Raises:
-        InvalidRequestError: anything else.
+        InvalidRequestError: the value is neither.
     """
     if value is None:
         return None
@@ -181,21 +182,21 @@ def output_names(schema: FeatureSchema) -> list[str]:
     return [f"{target}_{end}" for target in schema.target_names for end in ENDS]
 
 
-def wanted_outputs(schema: FeatureSchema, asked: Sequence[str]) -> list[str]:
-    """The outputs to answer with, those asked for or all.
+def select_outputs(schema: FeatureSchema, names: Sequence[str]) -> list[str]:
+    """The outputs to answer with: those in ``names``, or all where it is empty.
 
     Raises:
-        InvalidRequestError: an output that does not exist, or one twice.
+        InvalidRequestError: an output does not exist, or is named twice.
     """
-    known = output_names(schema)
-    seen = set()
-    for name in asked:
-        if name not in known:
-            raise InvalidRequestError([Fault(None, name, unknown_name("output", name, known), name, "unknown")])
-        if name in seen:
+    available = output_names(schema)
+    earlier = set()
+    for name in names:
+        if name not in available:
+            raise InvalidRequestError([Fault(None, name, unknown_name("output", name, available), name, "unknown")])
+        if name in earlier:
             raise fault(name, "Expected each output once.", Described("twice"))
-        seen.add(name)
-    return list(asked) or known
+        earlier.add(name)
+    return list(names) or available
 
 
 def outputs_of(schema: FeatureSchema, answer: Answer) -> dict[str, list[float]]:
@@ -209,13 +210,13 @@ def outputs_of(schema: FeatureSchema, answer: Answer) -> dict[str, list[float]]:
 
 
 def described_inputs(schema: FeatureSchema) -> list[tuple[str, str]]:
-    """Name and datatype of each input; FP64 for a whole number that may be missing, for only that has NaN."""
+    """Name and datatype of each input. An integer that may be missing has FP64, for only floats can be NaN."""
     return [
         (f.name, "FP64" if f.missing == "impute" and FITTING[f.kind][0] != BYTES else FITTING[f.kind][0])
         for f in schema.features
     ]
 
 
-def _shown(shape: Sequence[Any]) -> Described:
+def _describe(shape: Sequence[Any]) -> Described:
     sizes = ", ".join(as_text(size)[:20] for size in shape[:8])
     return Described(f"[{sizes}{', ...' if len(shape) > 8 else ''}]")

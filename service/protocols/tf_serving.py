@@ -1,8 +1,8 @@
-"""TensorFlow Serving's REST API, for those who move: predict, status and metadata of the live model.
+"""TensorFlow Serving's REST API, for users who move from it: predict, status and metadata of the live model.
 
 ``{"instances": [{feature: value} or [value, ...], ...]}`` is answered with ``{"predictions": [...]}``,
 ``{"inputs": {feature: [...]}}`` with ``{"outputs": {...}}``. ``null`` is a missing value.
-Unusual values are told in the headers ``X-Trueline-Warnings`` and ``X-Trueline-Warning-Count``.
+Warnings of unusual values are in the headers ``X-Trueline-Warnings`` and ``X-Trueline-Warning-Count``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from artifact.rows.encoding import RowWarning
 from artifact.rows.schema import FeatureSchema, Kind
 from service.live.model import LiveModel
 from service.predict.requests import PredictRequest
-from service.protocols.any_body import begun, read_any_body
+from service.protocols.any_body import read_any_body, read_early
 from service.protocols.datatypes import fault
 from service.protocols.formats import missing_columns_of
 from service.protocols.json_strict import read_json
-from service.protocols.oip import served_at
+from service.protocols.oip import live_model_at
 from service.protocols.tensors import output_names, outputs_of, read_interval
 from service.wire.errors import Described, Headers, NotJSONError
 from service.wire.http import Receive, Reply, Scope
@@ -32,7 +32,7 @@ from service.worker import Worker
 SIGNATURE = "serving_default"
 WARNINGS = b"x-trueline-warnings"
 WARNING_COUNT = b"x-trueline-warning-count"
-# Bytes of one header, and of one message in it: proxies have 4 KiB for all headers of an answer.
+# Most bytes of one header, and of one message in it: some proxies allow 4 KiB for all headers of an answer.
 _HEADER_BYTES = 2048
 _MESSAGE = 200
 _KEYS = ("instances", "inputs", "signature_name", "interval")
@@ -47,10 +47,12 @@ _DTYPES: dict[Kind, str] = {
 
 async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     """``POST /v1/models/{model}:predict``."""
-    model = served_at(worker, scope)
+    model = live_model_at(worker, scope)
     body = await read_any_body(worker, scope, receive)
     missing_columns = missing_columns_of(scope.get("query_string", b""))
-    request, answer = await worker.answer(model, await begun(lambda: read(model, body, missing_columns), len(body)))
+    request, answer = await worker.answer(
+        model, await read_early(lambda: read(model, body, missing_columns), len(body))
+    )
     columns = outputs_of(model.predictor.schema, answer)
     headers = warning_headers(answer.warnings) if answer.warnings else ()
     if request.rows is None:
@@ -61,14 +63,14 @@ async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply:
 
 async def status(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     """``GET /v1/models/{model}``."""
-    model = served_at(worker, scope)
+    model = live_model_at(worker, scope)
     state = {"version": model.version, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
     return Reply(orjson.dumps({"model_version_status": [state]}))
 
 
 async def metadata(worker: Worker, scope: Scope, _receive: Receive) -> Reply:
     """``GET /v1/models/{model}/metadata``."""
-    model = served_at(worker, scope)
+    model = live_model_at(worker, scope)
     schema = model.predictor.schema
     signature = {
         "inputs": {f.name: _tensor(f.name, _DTYPES[f.kind]) for f in schema.features},
@@ -86,12 +88,14 @@ def read(model: LiveModel, body: bytes, missing_columns: MissingColumns = "refus
     """Read a body into the rows or columns of ``POST /predict``, whose reader checks their values.
 
     Args:
-        missing_columns: ``impute`` takes columns without a feature that training saw missing. Defaults to ``refuse``.
+        model: the version that answers.
+        body: JSON.
+        missing_columns: ``impute`` allows columns to lack a feature that training saw missing. Defaults to ``refuse``.
 
     Raises:
-        NotJSONError: not JSON.
-        InvalidRequestError: anything that breaks the protocol or the schema.
-        TooLargeError: more rows than a request may hold.
+        NotJSONError: the body is not JSON.
+        InvalidRequestError: the body breaks the protocol or the schema.
+        TooLargeError: the request has too many rows.
     """
     document, is_json = read_json(body)
     if not isinstance(document, dict):
@@ -108,31 +112,31 @@ def read(model: LiveModel, body: bytes, missing_columns: MissingColumns = "refus
     if isinstance(inputs, dict):
         rows: dict[str, Any] = {"columns": {name: _column(values) for name, values in inputs.items()}}
     else:
-        name, found = ("inputs", inputs) if instances is None else ("instances", instances)
-        if not isinstance(found, list) or not found:
-            raise fault(name, "Expected a list of rows, at least one.", found)
-        # With one bracket there is the list of rows and no list in them; so the usual body is looked at no further.
+        name, entries = ("inputs", inputs) if instances is None else ("instances", instances)
+        if not isinstance(entries, list) or not entries:
+            raise fault(name, "Expected a list of rows, at least one.", entries)
+        # A body with one bracket has the list of rows and no list inside it, so its values need no further check.
         nested = body.count(b"[") > 1
-        rows = {"rows": [_row(schema, i, row, nested=nested) for i, row in enumerate(found)]}
+        rows = {"rows": [_row(schema, i, row, nested=nested) for i, row in enumerate(entries)]}
     interval = read_interval(document.get("interval"))
     if not is_json:
         raise model.reader.refusal({**rows, "interval": interval}, missing_columns)
     try:
         whole = orjson.dumps({**rows, "interval": interval})
-    except orjson.JSONEncodeError as error:  # what can be read at a depth need not be written at it
+    except orjson.JSONEncodeError as error:  # orjson reads deeper nesting than it writes
         raise NotJSONError(f"Expected a JSON body. Received: one nested too deeply ({error}).") from None
     request = model.reader.read(whole, missing_columns)
     if inputs is not None and request.rows is not None:
-        # Rows without names in, columns out: `inputs` is always answered with `outputs`.
+        # `inputs` is always answered with `outputs`, so rows under it become columns.
         columns = {name: [row.get(name) for row in request.rows] for name in schema.names}
         return PredictRequest(None, columns, request.n_rows, request.interval)
     return request
 
 
 def warning_headers(warnings: Sequence[RowWarning]) -> Headers:
-    """How many values are unusual, and what is with the first of them, as ASCII JSON that any proxy lets through.
+    """The number of unusual values, and the first warnings as ASCII JSON, which any proxy lets through.
 
-    The body stays what TensorFlow Serving's is: some clients refuse a key that they do not know.
+    The body stays as in TensorFlow Serving, for some clients refuse a key that they do not know.
     """
     entries: list[str] = []
     size = 2
@@ -147,8 +151,8 @@ def warning_headers(warnings: Sequence[RowWarning]) -> Headers:
 
 def _row(schema: FeatureSchema, index: int, row: Any, *, nested: bool) -> Any:
     if isinstance(row, dict):
-        wrapped = nested and list in map(type, row.values())
-        return {name: _bare(value) for name, value in row.items()} if wrapped else row
+        has_lists = nested and list in map(type, row.values())
+        return {name: _bare(value) for name, value in row.items()} if has_lists else row
     values = row if isinstance(row, list) else [row]
     if list in map(type, values):
         values = list(map(_bare, values))
@@ -159,12 +163,12 @@ def _row(schema: FeatureSchema, index: int, row: Any, *, nested: bool) -> Any:
 
 
 def _bare(value: Any) -> Any:
-    """A value that comes in a list of its own, as clients with tensors of shape [n, 1] send it, without the list."""
+    """A value without the list around it: clients with tensors of shape [n, 1] send each value as a list of one."""
     return value[0] if type(value) is list and len(value) == 1 else value
 
 
 def _column(values: Any) -> Any:
-    """Values of a column, each perhaps in a list of its own: shape [n] or [n, 1]."""
+    """The values of a column of shape [n] or [n, 1]: in the second form each value is a list of one."""
     if isinstance(values, list) and values and all(isinstance(v, list) and len(v) == 1 for v in values):
         return [value[0] for value in values]
     return values

@@ -280,7 +280,7 @@ async def test_a_name_too_many_gets_the_way_out_and_a_misspelt_one_the_right_nam
     for media_type, body in tables([{**ROW, "id": 7}]):
         message = one_message(await send(client, "/predict?on_error=request", body, media_type))
         assert message.startswith("Unknown feature 'id'. There are: ")
-        assert message.endswith("POST /predict?extra=ignore passes over what is no feature.")
+        assert message.endswith("POST /predict?extra=ignore ignores names that are no feature.")
     misspelt = {("agee" if name == "age" else name): value for name, value in ROW.items()}
     for media_type, body in tables([misspelt]):
         details = details_of(await send(client, "/predict?on_error=request", body, media_type))
