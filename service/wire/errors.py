@@ -95,7 +95,7 @@ class BodyFormatError(ApiError):
 
 
 class NotAcceptableError(ApiError):
-    """``Accept`` names no format that the service can write."""
+    """Accept names no format that the service can write."""
 
     status, code = 406, "not_acceptable"
     description = "Accept names no format that the service can write."

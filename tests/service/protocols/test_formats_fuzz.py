@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from artifact.predictor import Predictor
 from service.live.model import LiveModel
-from service.protocols.formats import wanted
+from service.protocols.formats import read_terms
 from service.protocols.ndjson import LineReader
 from service.protocols.predict import _work
 from service.settings.settings import Settings
@@ -50,7 +50,7 @@ def served(model: LiveModel, takes: str, body: bytes, query: bytes = b"", **head
     """The reply, or None where the request is refused as it should be."""
     sent = [(b"content-type", takes.encode()), *((k.encode(), v.encode()) for k, v in headers.items())]
     with contextlib.suppress(ApiError):
-        work = _work(model, wanted(sent, query), body, LIMITS, [])
+        work = _work(model, read_terms(sent, query), body, LIMITS, [])
         while True:
             try:
                 next(work)
@@ -99,14 +99,14 @@ def test_damaged_compression(
 @FUZZ
 def test_any_query_and_accept(query: bytes, accept: str) -> None:
     with contextlib.suppress(ApiError):
-        wanted([(b"accept", accept.encode("latin-1")), (b"content-length", query)], query)
+        read_terms([(b"accept", accept.encode("latin-1")), (b"content-length", query)], query)
 
 
 @given(cuts=st.lists(st.integers(0, 2000), max_size=8))
 @FUZZ
 def test_lines_are_the_same_however_they_are_cut(model: LiveModel, cuts: list[int]) -> None:
     body = BODIES["ndjson"][1](ROWS) + b"\n{oops\n  \r\n" + BODIES["ndjson"][1](ROWS)[:-1]
-    asked = wanted([(b"content-type", NDJSON.encode())], b"")
+    asked = read_terms([(b"content-type", NDJSON.encode())], b"")
     ends = [0, *sorted(min(c, len(body)) for c in cuts), len(body)]
     reader = LineReader(SCHEMA, asked.options, 2000)
     parts = [p for a, b in itertools.pairwise(ends) for p in reader.feed(body[a:b])]
