@@ -96,8 +96,8 @@ async def model_metadata(worker: Worker, request: pb.ModelMetadataRequest) -> Me
 async def model_infer(worker: Worker, request: pb.ModelInferRequest) -> Message:
     model = oip.live_model(worker, request.model_name, request.model_version)
     inference = Inference(model, request, max_rows=worker.settings.max_rows)
-    read, answer = await worker.answer(model, await read_early(inference.read, request.ByteSize()))
-    return inference.write(read, answer)
+    predict_request, answer = await worker.answer(model, await read_early(inference.read, request.ByteSize()))
+    return inference.write(predict_request, answer)
 
 
 METHODS = {

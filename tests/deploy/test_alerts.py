@@ -39,19 +39,23 @@ needs_prometheus = pytest.mark.skipif(
 
 
 def selectors() -> set[str]:
-    return {found for rule in RULES for found in SELECTOR.findall(rule["expr"])}
+    return {selector for rule in RULES for selector in SELECTOR.findall(rule["expr"])}
 
 
 @needs_prometheus
 @pytest.mark.parametrize("command", [("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")])
 def test_promtool_takes_the_rules_and_their_tests(command: tuple[str, ...]) -> None:
-    done = subprocess.run(["promtool", *command], cwd=FOLDER, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = subprocess.run(
+        ["promtool", *command], cwd=FOLDER, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_each_alert_is_tested_on_series_that_set_it_off_and_on_series_that_do_not() -> None:
-    asked = [(one["alertname"], bool(one.get("exp_alerts"))) for case in CASES for one in case["alert_rule_test"]]
-    assert set(asked) == {(name, fires) for name in NAMES for fires in (True, False)}
+    expectations = [
+        (one["alertname"], bool(one.get("exp_alerts"))) for case in CASES for one in case["alert_rule_test"]
+    ]
+    assert set(expectations) == {(name, fires) for name in NAMES for fires in (True, False)}
 
 
 def test_the_metrics_and_labels_that_it_names_are_ones_that_the_service_has() -> None:
@@ -60,8 +64,8 @@ def test_the_metrics_and_labels_that_it_names_are_ones_that_the_service_has() ->
     labels = {metric.name: set(getattr(c, "_labelnames", ())) for c in collectors for metric in c.describe()}
     for selector in selectors() - {"up"}:
         name, _, matchers = selector.partition("{")
-        known = labels[re.sub(r"_(total|bucket|count)$", "", name)]
-        assert set(re.findall(r"(\w+)(?:=|!)", matchers)) <= known, selector
+        names = labels[re.sub(r"_(total|bucket|count)$", "", name)]
+        assert set(re.findall(r"(\w+)(?:=|!)", matchers)) <= names, selector
 
 
 class Prometheus:
@@ -76,20 +80,20 @@ class Prometheus:
         return json.loads(body)["data"]
 
     def query(self, expression: str) -> list[Any]:
-        found: list[Any] = self.ask(f"query?query={quote(expression)}")["result"]
-        return found
+        results: list[Any] = self.ask(f"query?query={quote(expression)}")["result"]
+        return results
 
     def alerts(self, *states: str) -> set[tuple[str, str]]:
         """Name and job of each alert in one of these states."""
-        found = self.ask("alerts")["alerts"]
-        return {(a["labels"]["alertname"], a["labels"]["job"]) for a in found if a["state"] in states}
+        active = self.ask("alerts")["alerts"]
+        return {(a["labels"]["alertname"], a["labels"]["job"]) for a in active if a["state"] in states}
 
 
 def faster(text: str) -> str:
     """The rules with a twentieth of each duration."""
 
-    def shortened(found: re.Match[str]) -> str:
-        return f"{found[1]}{int(found[2]) * UNITS[found[3]] // FASTER}s"
+    def shortened(match: re.Match[str]) -> str:
+        return f"{match[1]}{int(match[2]) * UNITS[match[3]] // FASTER}s"
 
     return re.sub(r"(\[|offset |for: )(\d+)([mhd])", shortened, text)
 
@@ -179,15 +183,17 @@ def test_a_real_prometheus_is_quiet_on_a_good_day_and_calls_on_a_bad_one(tmp_pat
         # Bad days, one after the other.
         wait_for(lambda: ("TruelineNotReady", "empty") in watching.alerts("firing"), 60)
         holds(raised("TruelineFaults", "empty"), lambda: call(empty, "/predict", usual))
-        refused = refuse_a_version(server)
+        refusal = refuse_a_version(server)
         wait_for(raised("TruelineVersionRefused", "houses"), 60)
         # V25: the champion is deleted.
-        shutil.rmtree(refused)
+        shutil.rmtree(refusal)
         wait_for(raised("TruelineVersionMissing", "houses"), 60)
         wrong = json.dumps({"rows": [{**row, "rooms": "five"} for row in rows[:40]]})
         holds(raised("TruelineCallerBroke", "houses"), lambda: server.post(wrong))
-        (broken,) = [a for a in watching.ask("alerts")["alerts"] if a["labels"]["alertname"] == "TruelineCallerBroke"]
-        assert (broken["labels"]["field"], broken["labels"]["reason"]) == ("rooms", "type")
+        (caller_alert,) = [
+            a for a in watching.ask("alerts")["alerts"] if a["labels"]["alertname"] == "TruelineCallerBroke"
+        ]
+        assert (caller_alert["labels"]["field"], caller_alert["labels"]["reason"]) == ("rooms", "type")
         old = json.dumps({"rows": [{**row, "age": 140} for row in rows]})
         holds(raised("TruelineDataMoved", "houses"), lambda: server.post(old))
         server.process.terminate()

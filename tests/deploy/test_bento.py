@@ -19,11 +19,11 @@ from tests.processes import ROOT, call, clean_environment, free_port, running, w
 
 
 def run(command: list[str | Path], home: Path, **more: str) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, env=clean_environment(home, **more), capture_output=True, text=True, timeout=240, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +66,11 @@ def names(archive: Path) -> list[str]:
 def test_the_bento_holds_the_code_and_the_champion_and_nothing_of_the_workplace(
     bento: Path, version: Reference
 ) -> None:
-    found = names(bento)
-    assert "src/service/bento/service.py" in found
-    assert "src/artifact/predictor.py" in found
-    assert any(name.endswith(f"{version.name}/{version.version}/model.onnx") for name in found)
-    tops = {name.split("/")[1] for name in found if name.startswith("src/")}
+    files = names(bento)
+    assert "src/service/bento/service.py" in files
+    assert "src/artifact/predictor.py" in files
+    assert any(name.endswith(f"{version.name}/{version.version}/model.onnx") for name in files)
+    tops = {name.split("/")[1] for name in files if name.startswith("src/")}
     assert tops & {"tests", "benchmarks", "training", ".venv", ".git", ".demo"} == set()
 
 
@@ -95,10 +95,10 @@ def test_the_bento_serves_in_a_fresh_environment(
         status, answer = call(port, "/predict", json.dumps({"rows": [row]}))
         assert status == 200, answer
         assert call(port, "/metrics")[0] == 200
-    found = json.loads(answer)
+    document = json.loads(answer)
     expected = predictor.predict_rows([row])
-    assert (found["model_name"], found["model_version"]) == (version.name, version.version)
-    (prediction,) = found["predictions"]
+    assert (document["model_name"], document["model_version"]) == (version.name, version.version)
+    (prediction,) = document["predictions"]
     assert [prediction[name] for name in ("value", "lower", "upper")] == pytest.approx(
         [float(expected.value[0, 0]), float(expected.lower[0, 0]), float(expected.upper[0, 0])], rel=1e-6
     )
@@ -131,11 +131,11 @@ def test_a_build_that_could_mean_several_models_is_refused(tmp_path: Path) -> No
     home = tmp_path / "home"
     for name in ("flats", "boats"):
         build_version(LocalRegistry(home), name=name, promote=True)
-    for more, said in (
+    for more, message in (
         ({}, "Expected one model with a champion. Received: 2, 'boats', 'flats'."),
         ({"TRUELINE_MODEL": "boat"}, "Unknown model 'boat'. There are: 'boats', 'flats'."),
     ):
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "bentoml", "build"],
             cwd=ROOT,
             env=clean_environment(home, **more),
@@ -144,6 +144,6 @@ def test_a_build_that_could_mean_several_models_is_refused(tmp_path: Path) -> No
             timeout=120,
             check=False,
         )
-        assert done.returncode == 1
-        assert said in done.stderr
-        assert "Traceback" not in done.stderr
+        assert result.returncode == 1
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr

@@ -21,15 +21,15 @@ Instruction = tuple[str, str]
 def stages() -> list[list[Instruction]]:
     """The Dockerfile's instructions, a list a stage; what stands before the first FROM is stage 0."""
     text = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
-    found: list[list[Instruction]] = [[]]
+    parts: list[list[Instruction]] = [[]]
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         name, _, rest = line.partition(" ")
         if name == "FROM":
-            found.append([])
-        found[-1].append((name, rest.strip()))
-    return found
+            parts.append([])
+        parts[-1].append((name, rest.strip()))
+    return parts
 
 
 def of(stage: list[Instruction], name: str) -> list[str]:
@@ -123,15 +123,15 @@ def test_the_service_lock_has_no_training_framework(python: str) -> None:
 
 
 def test_the_build_lock_is_the_build_system_of_the_project_and_what_installs_it() -> None:
-    asked = project()["build-system"]["requires"]
+    requirements = project()["build-system"]["requires"]
     lines = [line for line in (ROOT / "requirements" / "build.in").read_text().split("\n") if line[:1].isalpha()]
-    assert set(asked) < set(lines)
-    assert {Requirement(line).name for line in set(lines) - set(asked)} == {"pip", "uv"}
+    assert set(requirements) < set(lines)
+    assert {Requirement(line).name for line in set(lines) - set(requirements)} == {"pip", "uv"}
 
 
 def test_the_pythons_are_those_that_the_project_admits() -> None:
-    admitted = SpecifierSet(project()["project"]["requires-python"])
-    assert [python for python in (f"3.{minor}" for minor in range(8, 20)) if f"{python}.0" in admitted] == PYTHONS
+    specifiers = SpecifierSet(project()["project"]["requires-python"])
+    assert [python for python in (f"3.{minor}" for minor in range(8, 20)) if f"{python}.0" in specifiers] == PYTHONS
 
 
 def test_the_service_starts_by_exec_on_its_port() -> None:
@@ -154,13 +154,13 @@ def test_the_health_check_asks_readiness_without_curl() -> None:
 
 def test_the_store_is_a_volume_and_usage_is_not_sent() -> None:
     last = stages()[-1]
-    found = environment(last)
-    assert found["BENTOML_HOME"] == "/var/lib/trueline"
-    assert of(last, "VOLUME") == [found["BENTOML_HOME"]]
-    assert found["BENTOML_DO_NOT_TRACK"] == "true"
-    assert found["ORT_DISABLE_TELEMETRY"] == "1"
+    variables = environment(last)
+    assert variables["BENTOML_HOME"] == "/var/lib/trueline"
+    assert of(last, "VOLUME") == [variables["BENTOML_HOME"]]
+    assert variables["BENTOML_DO_NOT_TRACK"] == "true"
+    assert variables["ORT_DISABLE_TELEMETRY"] == "1"
     # With it a worker that died would never be started again.
-    assert "BENTOML_CONTAINERIZED" not in found
+    assert "BENTOML_CONTAINERIZED" not in variables
 
 
 def test_the_image_is_labelled() -> None:
@@ -170,7 +170,7 @@ def test_the_image_is_labelled() -> None:
 
 
 def test_what_the_dockerfile_copies_reaches_the_builder() -> None:
-    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    exceptions = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = [
         source
         for stage in stages()
@@ -179,5 +179,5 @@ def test_what_the_dockerfile_copies_reaches_the_builder() -> None:
         for source in line.split()[:-1]
     ]
     for source in copied:
-        assert source in kept, source
+        assert source in exceptions, source
         assert (ROOT / source).exists(), source

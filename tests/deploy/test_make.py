@@ -40,7 +40,7 @@ def make(tools: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     venv = tools.parent / "venv"
     command = ["make", "--no-print-directory", f"VENV={venv}", *arguments, f"{venv}/bin/python"]
     environment = {name: text for name, text in os.environ.items() if name not in ("PYTHON", "MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(
+    result = subprocess.run(
         command,
         cwd=ROOT,
         env={**environment, "PATH": str(tools)},
@@ -50,7 +50,7 @@ def make(tools: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
     )
     assert not venv.exists()
-    return done
+    return result
 
 
 def test_takes_the_newest_python_that_runs_and_trains_on_tensorflow_and_says_which(tools: Path) -> None:
@@ -58,8 +58,8 @@ def test_takes_the_newest_python_that_runs_and_trains_on_tensorflow_and_says_whi
     add_python(tools, "python3.13", "", fits=False)
     add_python(tools, "python3.12", "Python 3.12.9 (/p/python3.12)", fits=True)
     add_python(tools, "python3.11", "Python 3.11.9 (/p/python3.11)", fits=True)
-    done = make(tools)
-    assert done.stdout.startswith("Found Python 3.12.9 (/p/python3.12): making a virtual environment in ")
+    result = make(tools)
+    assert result.stdout.startswith("Found Python 3.12.9 (/p/python3.12): making a virtual environment in ")
 
 
 def test_takes_python_3_14_where_there_is_no_other(tools: Path) -> None:
@@ -77,9 +77,9 @@ def test_takes_the_python_that_is_asked_for(tools: Path) -> None:
 def test_says_what_there_is_and_what_to_install_where_none_fits(tools: Path) -> None:
     add_python(tools, "python3", "Python 3.10.2 (/p/python3)", fits=False)
     add_python(tools, "python3.13", "", fits=False)
-    done = make(tools)
-    assert done.returncode == 2
-    assert done.stderr.startswith(
+    result = make(tools)
+    assert result.returncode == 2
+    assert result.stderr.startswith(
         "Expected Python 3.11, 3.12, 3.13 or 3.14 with its venv module. Received: Python 3.10.2 (/p/python3). "
         "Install one (Debian: apt-get install python3-venv), or say make PYTHON=/path/to/python3.13.\n"
     )
@@ -92,9 +92,9 @@ def test_says_that_there_is_none(tools: Path) -> None:
 
 def test_says_what_to_install_where_nothing_can_install(tools: Path) -> None:
     add_python(tools, "python3", "Python 3.13.5 (/p/python3)", fits=True)
-    done = make(tools)
-    assert done.returncode == 2
-    assert done.stderr.startswith(
+    result = make(tools)
+    assert result.returncode == 2
+    assert result.stderr.startswith(
         "Expected pip or ensurepip in Python 3.13.5 (/p/python3). Received: neither. "
         "Install one of them (Debian: apt-get install python3-venv) and run make again.\n"
     )

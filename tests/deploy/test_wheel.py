@@ -26,11 +26,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(command: list[str], folder: Path, **more: str) -> str:
     environment = clean_environment(folder / "home", **more)
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 def metadata(wheel: Path) -> dict[str, list[str]]:
@@ -55,8 +55,8 @@ def test_the_wheel_says_its_pythons_and_extras_and_carries_the_readme(wheel: Pat
     page = (ROOT / "docs" / "cli.md").read_text()
     assert [extra for extra in about["Provides-Extra"] if f".[{extra}]" not in page and extra != "dev"] == []
     assert about["text"] == [(ROOT / "README.md").read_text()]
-    wanted = [Requirement(line) for line in about["Requires-Dist"]]
-    always = {one.name for one in wanted if one.marker is None}
+    requirements = [Requirement(line) for line in about["Requires-Dist"]]
+    always = {one.name for one in requirements if one.marker is None}
     assert {"bentoml", "onnxruntime", "click"} <= always
     assert always & {"keras", "tensorflow", "jax", "polars", "scikit-learn"} == set()
 

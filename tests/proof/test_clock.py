@@ -35,8 +35,8 @@ def wall_clock(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_no_file_of_the_service_asks_the_wall_clock(file: str) -> None:
-    found = list(wall_clock(Path(ROOT / file).read_text(encoding="utf-8")))
-    assert bool(found) == (file in MOMENTS), found
+    calls = list(wall_clock(Path(ROOT / file).read_text(encoding="utf-8")))
+    assert bool(calls) == (file in MOMENTS), calls
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,12 @@ def test_a_worker_killed_with_a_request_open_takes_down_only_that(tmp_path: Path
             return next((s for s in sockets if s.getsockname()[1] in peers), None)
 
         wait_for(held_by_the_victim)
-        held = held_by_the_victim()
-        assert held is not None
+        victim_sockets = held_by_the_victim()
+        assert victim_sockets is not None
         victim.kill()
         # The client sees its connection end, at once and without half an answer.
         with contextlib.suppress(ConnectionResetError):
-            assert held.recv(1000) == b""
+            assert victim_sockets.recv(1000) == b""
         # The next request is answered, by the other, which keeps its own open requests.
         assert server.post(body)[0] == 200
         assert other.is_running()
@@ -67,21 +67,21 @@ def test_a_body_of_a_byte_a_moment_is_ended_in_time(tmp_path: Path) -> None:
         body = body_of(server)
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as slow:
             slow.sendall(HALF)
-            done = threading.Event()
+            end = threading.Event()
 
             def drip() -> None:
                 with contextlib.suppress(OSError):
-                    while not done.wait(0.05):
+                    while not end.wait(0.05):
                         slow.sendall(b" ")
 
             thread = threading.Thread(target=drip)
             thread.start()
-            while not done.is_set():
+            while not end.is_set():
                 assert server.post(body)[0] == 200  # beside it
                 slow.settimeout(0.1)
                 with contextlib.suppress(TimeoutError):
                     assert slow.recv(1000).startswith(b"HTTP/1.1 408")
-                    done.set()
+                    end.set()
             thread.join()
 
 
@@ -106,8 +106,8 @@ def test_a_clock_that_jumps_changes_nothing_but_timestamps(tmp_path: Path) -> No
         with Load(server, clients=2) as load:
             for version, offset in ((second, "+30d"), (first, "-30d"), (second, "-3650d"), (first, "+0")):
                 jump(offset)
-                seen = load.outcomes.total()
-                wait_for(lambda seen=seen: load.outcomes.total() > seen + 50, 60)
+                n_answers = load.outcomes.total()
+                wait_for(lambda n_answers=n_answers: load.outcomes.total() > n_answers + 50, 60)
                 with socket.create_connection(("127.0.0.1", server.port), timeout=5) as half:
                     half.sendall(HALF)  # an open request is not cut because a day went by
                     half.settimeout(0.5)
@@ -134,8 +134,8 @@ def test_the_clock_of_that_test_really_jumps(tmp_path: Path) -> None:
         "FAKETIME_FORCE_MONOTONIC_FIX": "0",
     }
     with served(tmp_path, **faked) as server:
-        loaded = server.get("/model")["loaded_at"]
-    assert loaded > time.strftime("%Y-%m-%d", time.gmtime(time.time() + 20 * 86_400))
+        loaded_at = server.get("/model")["loaded_at"]
+    assert loaded_at > time.strftime("%Y-%m-%d", time.gmtime(time.time() + 20 * 86_400))
 
 
 def test_metrics_that_cannot_be_written_stop_nothing(tmp_path: Path) -> None:
@@ -177,9 +177,9 @@ def test_a_version_whose_files_are_gone_before_it_goes_live_is_not_served(tmp_pa
     with served(tmp_path) as server:
         body = body_of(server)
         first = server.get("/readyz")["model_version"]
-        for gone in ("model.onnx", None):
+        for missing_file in ("model.onnx", None):
             version = build_version(server.registry, seed=1)
-            (version.path / gone).unlink() if gone else shutil.rmtree(version.path)
+            (version.path / missing_file).unlink() if missing_file else shutil.rmtree(version.path)
             entry = server.registry.deployment("houses")
             change = Change.model_validate({**dict(entry), "champion": version.version})
             server.registry.deploy("houses", change, after=entry.number)

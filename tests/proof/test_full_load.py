@@ -45,9 +45,9 @@ def test_every_row_under_full_load_is_the_predictors(tmp_path: Path) -> None:
                         outcomes[429] += 1
                         continue
                     assert response.status == 200, body[:300]
-                    for end, found in answers(media_type, body).items():
+                    for end, answer in answers(media_type, body).items():
                         right = getattr(expected[i], end)[start : start + n, 0].tolist()
-                        outcomes["right" if found == right else f"wrong {name} {end}"] += n
+                        outcomes["right" if answer == right else f"wrong {name} {end}"] += n
 
         failures: list[BaseException] = []
 

@@ -17,13 +17,13 @@ INPUTS = 250
 
 @pytest.mark.parametrize("parser", CORPORA)
 def test_damaged_requests_are_answered_or_refused(parser: str, tmp_path: Path) -> None:
-    found = fuzz.fuzz(parser, tmp_path, seconds=60, inputs=INPUTS, seed=1)
-    assert found.findings == []
-    assert found.inputs == INPUTS
-    assert set(found.counts) <= {"200", "400", "404", "406", "413", "415", "422"}
+    report = fuzz.fuzz(parser, tmp_path, seconds=60, inputs=INPUTS, seed=1)
+    assert report.findings == []
+    assert report.inputs == INPUTS
+    assert set(report.counts) <= {"200", "400", "404", "406", "413", "415", "422"}
     # Most are refused, and some are still good: what is damaged is not all damaged at the door.
-    assert found.counts["200"] > 0
-    assert found.counts["400"] + found.counts["422"] > INPUTS / 6
+    assert report.counts["200"] > 0
+    assert report.counts["400"] + report.counts["422"] > INPUTS / 6
 
 
 def test_what_it_starts_from_is_good() -> None:
@@ -55,11 +55,11 @@ def test_a_fault_is_found_made_small_and_kept(
         await fuzz_child.fuzz(target, "tf-serving", seconds=60, inputs=20, seed=1, folder=tmp_path)
 
     asyncio.run(fuzz_child.with_target(use))
-    (told, end) = map(json.loads, capsys.readouterr().out.splitlines())
-    assert told["kind"] == "status 500"
-    assert "KeyError: 'found'" in told["more"]
-    kept = Case.read_from((tmp_path / told["file"]).read_bytes())
-    assert kept.body == b"true"
+    (report, end) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert report["kind"] == "status 500"
+    assert "KeyError: 'found'" in report["more"]
+    case = Case.read_from((tmp_path / report["file"]).read_bytes())
+    assert case.body == b"true"
     assert end["counts"]["wrong"] > 0
 
 
@@ -72,8 +72,8 @@ def test_a_process_that_ends_or_hangs_is_seen_with_its_input(tmp_path: Path, las
         f"current.keep(Case('/', (), b'before' * 100))\ncurrent.keep({case!r})\n{last}\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    (told,), how = fuzz.watched(command, tmp_path, seconds=3 if "sleep" in last else 60)
+    (report,), how = fuzz.watched(command, tmp_path, seconds=3 if "sleep" in last else 60)
     assert how is not None and how.startswith(expected)
-    assert told["kind"] == "crash"
-    assert Case.read_from((tmp_path / told["file"]).read_bytes()) == case
+    assert report["kind"] == "crash"
+    assert Case.read_from((tmp_path / report["file"]).read_bytes()) == case
     assert Current.last(tmp_path / "current") == case.pack()

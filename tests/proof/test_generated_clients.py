@@ -45,17 +45,17 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> LocalRegistry:
-    found = LocalRegistry(tmp_path_factory.mktemp("home"))
-    build_version(found, promote=True)
-    return found
+    store = LocalRegistry(tmp_path_factory.mktemp("home"))
+    build_version(store, promote=True)
+    return store
 
 
 @pytest.fixture
 async def worker(registry: LocalRegistry) -> AsyncIterator[Worker]:
-    found = Worker(Settings(), registry, Metrics(CollectorRegistry()))
-    await found.start()
-    yield found
-    await found.stop()
+    service_worker = Worker(Settings(), registry, Metrics(CollectorRegistry()))
+    await service_worker.start()
+    yield service_worker
+    await service_worker.stop()
 
 
 @pytest.fixture
@@ -87,23 +87,23 @@ def imported(folder: Path, name: str) -> Iterator[ModuleType]:
 
 
 def generate(folder: Path, *command: str) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    assert result.returncode == 0, result.stderr
+    return result.stdout + result.stderr
 
 
 @pytest.fixture(scope="module")
 def client_module(generated: Path) -> Iterator[ModuleType]:
-    said = generate(
+    output = generate(
         generated, "openapi_python_client", "generate", "--path", "docs.json", "--output-path", "houses_client",
         "--meta", "none",
     )  # fmt: skip
-    left_out = [line for line in said.splitlines() if line.startswith("WARNING")]
+    omissions = [line for line in output.splitlines() if line.startswith("WARNING")]
     # Only JSON has a shape that such a client could know: it says so of the other formats of one operation.
-    assert set(left_out) <= {"WARNING parsing POST /predict within prediction."}, said
-    assert said.count("Unsupported content type") == len(left_out) == 4, said
+    assert set(omissions) <= {"WARNING parsing POST /predict within prediction."}, output
+    assert output.count("Unsupported content type") == len(omissions) == 4, output
     yield from imported(generated, "houses_client")
 
 
@@ -132,8 +132,8 @@ def part(module: ModuleType, path: str) -> Any:
 
 def test_case_v21_no_operation_is_left_out(client_module: ModuleType) -> None:
     folder = Path(str(client_module.__file__)).parent / "api"
-    made = [file for file in folder.glob("*/*.py") if file.name != "__init__.py"]
-    assert len(made) == len([operation for operation in OPERATIONS if operation.shape is not None])
+    files = [file for file in folder.glob("*/*.py") if file.name != "__init__.py"]
+    assert len(files) == len([operation for operation in OPERATIONS if operation.shape is not None])
 
 
 async def test_case_v21_rows_columns_and_null_are_answered(
@@ -210,8 +210,8 @@ async def test_case_v21_pydantic_models_take_every_date_that_the_service_takes(
         assert models.Answer.model_validate_json(response.content).root.columns.value
         content = json.dumps({"rows": [{**row, "rooms": 99}]})
         response = await client.post("/predict", content=content, headers={"content-type": "application/json"})
-        refused = models.Error.model_validate_json(response.content)
-        assert refused.error.details[0].field == "rooms"
+        error = models.Error.model_validate_json(response.content)
+        assert error.error.details[0].field == "rooms"
 
 
 def test_case_v21_names_that_are_no_names_in_python_come_back_as_they_were(tmp_path: Path) -> None:
@@ -224,15 +224,15 @@ def test_case_v21_names_that_are_no_names_in_python_come_back_as_they_were(tmp_p
     (tmp_path / "docs.json").write_bytes(openapi_document(OPERATIONS, model, Settings()))
     # Categories that differ in case alone are one name of an enum: the generator itself asks for this.
     (tmp_path / "config.yaml").write_text("literal_enums: true\n")
-    said = generate(
+    output = generate(
         tmp_path, "openapi_python_client", "generate", "--path", "docs.json", "--output-path", "awkward_client",
         "--meta", "none", "--config", "config.yaml",
     )  # fmt: skip
-    assert said.count("WARNING") == said.count("Unsupported content type") == 4, said
+    assert output.count("WARNING") == output.count("Unsupported content type") == 4, output
     row = model.predictor.schema.example_row()
     for client in imported(tmp_path, "awkward_client"):
-        found = part(client, "models").RowsRequest(rows=[part(client, "models").Row.from_dict(row)])
-        assert found.to_dict() == {"rows": [row]}
+        rows_request = part(client, "models").RowsRequest(rows=[part(client, "models").Row.from_dict(row)])
+        assert rows_request.to_dict() == {"rows": [row]}
     generate(
         tmp_path, "datamodel_code_generator", "--input", "docs.json", "--input-file-type", "openapi",
         "--output-model-type", "pydantic_v2.BaseModel", "--output", "awkward_models.py", "--formatters", "builtin",

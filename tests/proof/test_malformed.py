@@ -16,8 +16,8 @@ MOST_BYTES = 96 * 2**20
 def test_two_thousand_malformed_requests_hurt_nobody(tmp_path: Path) -> None:
     # Bombs end early here, so that a short run says something of memory.
     limits = {"TRUELINE_MAX_UNPACKED_BYTES": str(2**20)}
-    found = malformed.run(REQUESTS, tmp_path, seed=1, warm_up=1000, **limits)
-    outcomes = found.outcomes
+    report = malformed.run(REQUESTS, tmp_path, seed=1, warm_up=1000, **limits)
+    outcomes = report.outcomes
     assert outcomes.by_status(5) == 0
     assert outcomes.sent == REQUESTS
     assert (outcomes.good, outcomes.wrong, outcomes.late) == (REQUESTS // 20, [], [])
@@ -25,12 +25,12 @@ def test_two_thousand_malformed_requests_hurt_nobody(tmp_path: Path) -> None:
         *("body", "request line", "headers", "content length", "chunks", "early close", "other protocol")
     }
     assert outcomes.by_status(4) > REQUESTS / 2
-    assert set(found.before) == set(found.after)
-    assert max(found.after.values()) - max(found.before.values()) < MOST_BYTES
+    assert set(report.before) == set(report.after)
+    assert max(report.after.values()) - max(report.before.values()) < MOST_BYTES
     # A minute has passed at most twice for each message of the HTTP server.
-    assert len(found.lines) <= 8, found.lines[:20]
-    assert "Traceback" not in "".join(found.lines)
-    assert "| answers of 5xx | 0 | 0 |" in malformed.report(found, REQUESTS)
+    assert len(report.lines) <= 8, report.lines[:20]
+    assert "Traceback" not in "".join(report.lines)
+    assert "| answers of 5xx | 0 | 0 |" in malformed.report(report, REQUESTS)
 
 
 def test_it_would_tell() -> None:
@@ -47,4 +47,4 @@ def test_it_would_tell() -> None:
 def test_a_seed_says_all_of_it() -> None:
     first, second = (list(itertools.islice(iter(Wire(3).next, None), 300)) for _ in range(2))
     assert first == second
-    assert len({sent.kind for sent in first}) == 7
+    assert len({request.kind for request in first}) == 7

@@ -61,8 +61,8 @@ def test_its_own_examples_fit_its_shapes(model: LiveModel | None) -> None:
     checked = 0
     for operation in operations(document).values():
         for media in operation.get("requestBody", {}).get("content", {}).values():
-            shown = [entry["value"] for entry in media.get("examples", {}).values()]
-            for example in [*shown, *([media["example"]] if "example" in media else [])]:
+            examples = [entry["value"] for entry in media.get("examples", {}).values()]
+            for example in [*examples, *([media["example"]] if "example" in media else [])]:
                 jsonschema.validate(example, {**media["schema"], "components": document["components"]})
                 checked += 1
     assert checked == (0 if model is None else 7)
@@ -70,18 +70,18 @@ def test_its_own_examples_fit_its_shapes(model: LiveModel | None) -> None:
 
 def test_every_format_and_status_is_in_it(model: LiveModel | None) -> None:
     document = document_of(model)
-    found = operations(document)
-    predict = found["POST", "/predict"]
+    by_route = operations(document)
+    predict = by_route["POST", "/predict"]
     assert set(predict["requestBody"]["content"]) == set(MEDIA_TYPES)
     assert set(predict["responses"]["200"]["content"]) == set(MEDIA_TYPES)
     kinds = {kind.status for kind in [errors.ApiError, *errors.ApiError.__subclasses__()]}
     assert set(document["components"]["responses"]) == {
         f"{name}{status}" for status in kinds for name in ("Error", "PlainError")
     }
-    statuses = {int(status) for operation in found.values() for status in operation["responses"]}
+    statuses = {int(status) for operation in by_route.values() for status in operation["responses"]}
     assert statuses == {200, *kinds} - {401}
-    named = [operation for operation in OPERATIONS if operation.shape and not operation.group.prefix]
-    assert len({o["operationId"] for o in found.values() if "operationId" in o}) == len(named)
+    own = [operation for operation in OPERATIONS if operation.shape and not operation.group.prefix]
+    assert len({o["operationId"] for o in by_route.values() if "operationId" in o}) == len(own)
 
 
 def test_answers_have_the_headers_that_are_sent() -> None:
@@ -105,7 +105,7 @@ def test_a_key_is_asked_for_where_it_is() -> None:
         == {"bearer", "key"}
         == {n for s in document["security"] for n in s}
     )
-    found = operations(document)
-    opened = {path for (_, path), operation in found.items() if operation.get("security") == []}
-    assert opened == {"/livez", "/metrics"}
-    assert {path for (_, path), operation in found.items() if "401" not in operation["responses"]} == opened
+    by_route = operations(document)
+    keyless = {path for (_, path), operation in by_route.items() if operation.get("security") == []}
+    assert keyless == {"/livez", "/metrics"}
+    assert {path for (_, path), operation in by_route.items() if "401" not in operation["responses"]} == keyless

@@ -39,8 +39,8 @@ def test_it_is_prometheus_clients_where_there_is_room(tmp_path: Path, log) -> No
     file = str(tmp_path / "counter_1.db")
     numbers = ReservedDict(file)
     written(numbers, 3000)  # beyond the first 64 KiB, twice
-    found = Path(file).stat()
-    assert found.st_blocks * 512 >= found.st_size > 128 * 1024
+    status = Path(file).stat()
+    assert status.st_blocks * 512 >= status.st_size > 128 * 1024
     numbers.close()
     assert read_file(file) == {str(i): float(i) for i in range(3000)}
     again = ReservedDict(file)

@@ -27,7 +27,7 @@ def test_the_service_does_what_its_document_says(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{server.port}"
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.proof.schemathesis_hooks"}
         report = tmp_path / "report.json"
-        found = subprocess.run(
+        result = subprocess.run(
             [sys.executable, *COMMAND, "--report-json-path", str(report), f"{url}/docs.json", "--url", url],
             env=environ,
             cwd=tmp_path,
@@ -35,36 +35,36 @@ def test_the_service_does_what_its_document_says(tmp_path: Path) -> None:
             text=True,
             timeout=240,
         )
-        assert found.returncode == 0, found.stdout[-8000:] + found.stderr[-2000:]
+        assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
         text = server.log.read_text()
-    told = json.loads(report.read_text())
-    assert told["operations"]["tested"] == 22  # all but the document itself, which it knows
-    assert told["test_cases"]["generated"] > 1000
-    assert told["test_cases"]["without_checks"] == 0
+    events = json.loads(report.read_text())
+    assert events["operations"]["tested"] == 22  # all but the document itself, which it knows
+    assert events["test_cases"]["generated"] > 1000
+    assert events["test_cases"]["without_checks"] == 0
     # Its bodies reach the models, and are not all refused at the door.
     for path in ("/predict", "/v1/models/{model}:predict"):
-        assert told["valid_rates"][f"POST {path}"]["fuzzing"]["accepted"] > 5, path
+        assert events["valid_rates"][f"POST {path}"]["fuzzing"]["accepted"] > 5, path
     assert "Traceback" not in text
     assert " [ERROR] " not in text
 
 
 def test_without_a_key_no_operation_answers_but_those_that_are_open(tmp_path: Path) -> None:
     with served(tmp_path, TRUELINE_API_KEY="open-sesame") as server:
-        status, body = asked(server.port, "GET", "/docs.json", {"X-API-Key": "open-sesame"})
+        status, body = ask(server.port, "GET", "/docs.json", {"X-API-Key": "open-sesame"})
         assert status == 200
         document = json.loads(body)
-        refused = 0
+        n_refusals = 0
         for path, item in document["paths"].items():
             for method in set(item) & {"get", "post"}:
                 is_open = item[method].get("security") == []
                 for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer wrong"}, {"Authorization": ""}):
-                    status, _ = asked(server.port, method.upper(), path.format(model="houses", version="x"), headers)
+                    status, _ = ask(server.port, method.upper(), path.format(model="houses", version="x"), headers)
                     assert (status == 401) != is_open, (method, path, headers, status)
-                    refused += not is_open
-        assert refused == 4 * 17
+                    n_refusals += not is_open
+        assert n_refusals == 4 * 17
 
 
-def asked(port: int, method: str, path: str, headers: dict[str, str]) -> tuple[int, Any]:
+def ask(port: int, method: str, path: str, headers: dict[str, str]) -> tuple[int, Any]:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.request(method, path, b"{}" if method == "POST" else None, headers)
         response = connection.getresponse()

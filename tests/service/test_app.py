@@ -52,8 +52,8 @@ async def test_columns_get_the_same_numbers(client, predictor):
 async def test_concurrent_requests_get_each_their_own(client, predictor):
     rows = sample_rows(predictor.schema, 60)
     bodies = await asyncio.gather(*(client.post("/predict", json={"rows": [row]}) for row in rows))
-    found = [b.json()["predictions"][0]["value"] for b in bodies]
-    assert found == predictor.predict_rows(rows).value[:, 0].tolist()
+    values = [b.json()["predictions"][0]["value"] for b in bodies]
+    assert values == predictor.predict_rows(rows).value[:, 0].tolist()
 
 
 async def test_out_of_range_and_unseen_are_answered_with_warnings(client, worker):
@@ -256,17 +256,17 @@ async def test_a_worker_made_from_the_environment(registry):
 
 async def test_a_client_that_goes_is_counted_and_nobody_is_answered(worker):
     await worker.start()
-    sent = []
+    messages = []
 
-    async def gone():
+    async def leave():
         return {"type": "http.disconnect"}
 
     async def send(message):
-        sent.append(message)
+        messages.append(message)
 
     scope = {"type": "http", "path": "/predict", "method": "POST", "headers": []}
-    await App(worker, no_inner_app)(scope, gone, send)
-    assert sent == []
+    await App(worker, no_inner_app)(scope, leave, send)
+    assert messages == []
     assert 'trueline_requests_total{route="/predict",status="499"} 1.0' in (await worker.metrics_text()).decode()
     await worker.stop()
 
@@ -278,24 +278,24 @@ async def test_without_a_readable_log_the_model_document_has_no_aliases(client, 
 
 
 async def test_life_cycle_starts_and_stops_the_worker_inside_the_inner_apps(worker):
-    app, sent = App(worker, no_inner_app), []
+    app, replies = App(worker, no_inner_app), []
     messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     async def receive():
         return messages.pop(0)
 
     async def send(message):
-        sent.append((message["type"], worker.deployment.champion is not None, worker.live.is_watching))
+        replies.append((message["type"], worker.deployment.champion is not None, worker.live.is_watching))
 
     await app({"type": "lifespan"}, receive, send)
-    assert sent == [("lifespan.startup.complete", True, True), ("lifespan.shutdown.complete", True, False)]
+    assert replies == [("lifespan.startup.complete", True, True), ("lifespan.shutdown.complete", True, False)]
 
 
 async def test_other_protocols_go_to_the_inner_app(worker):
-    seen = []
+    scopes = []
 
     async def inner(scope, receive, send):
-        seen.append(scope["type"])
+        scopes.append(scope["type"])
 
     await App(worker, inner)({"type": "websocket", "path": "/predict"}, None, None)
-    assert seen == ["websocket"]
+    assert scopes == ["websocket"]

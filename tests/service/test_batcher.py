@@ -50,11 +50,11 @@ class FakeTimer:
 
 
 class FakeModel:
-    """Answers with each row's mark; ``gate`` holds batches back, ``begun`` counts those that came to it."""
+    """Answers with each row's mark; ``gate`` holds batches back, ``n_calls`` counts the batches."""
 
     def __init__(self, cost=0.0):
         self.cost = cost
-        self.begun = 0
+        self.n_calls = 0
         self.batches = []
         self.threads = []
         self.gate = threading.Event()
@@ -64,7 +64,7 @@ class FakeModel:
         return self.cost
 
     def answer(self, requests):
-        self.begun += 1
+        self.n_calls += 1
         self.gate.wait(5)
         self.batches.append([r.n_rows for r in requests])
         self.threads.append(threading.current_thread().name)
@@ -139,7 +139,7 @@ async def test_the_last_request_waits_for_a_batch_that_runs_in_the_thread(metric
     model.gate.clear()
     running = batcher.submit(model, request(), last=True)
     others = [batcher.submit(model, request(), last=True) for _ in range(3)]
-    await until(lambda: model.begun)
+    await until(lambda: model.n_calls)
     assert batcher.queued_rows == 3
     model.gate.set()
     await asyncio.gather(running, *others)
@@ -165,7 +165,7 @@ async def test_a_slow_model_runs_in_a_thread_and_what_comes_meanwhile_is_the_nex
     model, batcher = FakeModel(cost=1.0), Batcher(metrics)
     model.gate.clear()
     first = batcher.submit(model, request())
-    await until(lambda: model.begun)  # the loop is free while the batch runs
+    await until(lambda: model.n_calls)  # the loop is free while the batch runs
     rest = [batcher.submit(model, request()) for _ in range(3)]
     assert batcher.queued_rows == 3
     model.gate.set()
@@ -207,9 +207,9 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(metrics):
     running = batcher.submit(model, request())
     await until(lambda: batcher.queued_rows == 0)
     large = batcher.submit(model, request(50))  # nothing waits: one large request is taken
-    with pytest.raises(OverloadedError, match=r"at most 10 rows in the queue. Received: 1 rows more") as caught:
+    with pytest.raises(OverloadedError, match=r"at most 10 rows in the queue. Received: 1 rows more") as excinfo:
         batcher.submit(model, request())
-    assert dict(caught.value.headers)[b"retry-after"] == b"1"
+    assert dict(excinfo.value.headers)[b"retry-after"] == b"1"
     model.gate.set()
     await asyncio.gather(running, large)
     await batcher.submit(model, request())
@@ -219,9 +219,9 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(metrics):
 
 async def test_a_cancelled_request_is_dropped(metrics):
     model, batcher = FakeModel(), Batcher(metrics)
-    gone, kept = batcher.submit(model, request(3)), batcher.submit(model, request())
-    gone.cancel()
-    await kept
+    first, second = batcher.submit(model, request(3)), batcher.submit(model, request())
+    first.cancel()
+    await second
     assert model.batches == [[1]]
     assert batcher.queued_rows == 0
     batcher.close()
@@ -230,11 +230,11 @@ async def test_a_cancelled_request_is_dropped(metrics):
 async def test_a_request_cancelled_while_its_batch_runs_does_no_harm(metrics):
     model, batcher = FakeModel(cost=1.0), Batcher(metrics)
     model.gate.clear()
-    gone, kept = batcher.submit(model, request()), batcher.submit(model, request(mark=2))
-    await until(lambda: model.begun)
-    gone.cancel()
+    first, second = batcher.submit(model, request()), batcher.submit(model, request(mark=2))
+    await until(lambda: model.n_calls)
+    first.cancel()
     model.gate.set()
-    assert (await kept).value == [[2]]
+    assert (await second).value == [[2]]
     batcher.close()
 
 
@@ -242,7 +242,7 @@ async def test_a_request_that_waited_too_long_is_not_run(metrics, clock):
     model, batcher = FakeModel(cost=1.0), Batcher(metrics, deadline_seconds=10.0, clock=clock)
     model.gate.clear()
     running = batcher.submit(model, request())
-    await until(lambda: model.begun)
+    await until(lambda: model.n_calls)
     late = batcher.submit(model, request())
     clock.advance(1.0)
     in_time = batcher.submit(model, request(mark=2))
@@ -321,18 +321,18 @@ async def test_batch_wait_ends(metrics, clock):
 
 
 async def test_who_left_while_waiting_costs_nothing(metrics, clock):
-    model, batcher, asked = FakeModel(cost=1.0), Batcher(metrics, clock=clock), []
+    model, batcher, questions = FakeModel(cost=1.0), Batcher(metrics, clock=clock), []
     model.gate.clear()
     running = batcher.submit(model, request())
-    await until(lambda: model.begun)
-    left = batcher.submit(model, request(3), has_left=lambda: True)
-    stayed = batcher.submit(model, request(mark=7), has_left=lambda: bool(asked.append(1)))
+    await until(lambda: model.n_calls)
+    leaver = batcher.submit(model, request(3), has_left=lambda: True)
+    other = batcher.submit(model, request(mark=7), has_left=lambda: bool(questions.append(1)))
     clock.advance(0.15)
     model.gate.set()
     await running
-    assert (await stayed).value == [[7]]
-    assert isinstance(left.exception(), ClientGoneError)
-    assert asked == [1]
+    assert (await other).value == [[7]]
+    assert isinstance(leaver.exception(), ClientGoneError)
+    assert questions == [1]
     await batcher.submit(model, request(), has_left=lambda: 1 / 0)  # no wait, no question
     assert model.batches == [[1], [1], [1]]
     batcher.close()
@@ -342,7 +342,7 @@ async def test_a_request_may_have_its_own_deadline(metrics, clock):
     model, batcher = FakeModel(cost=1.0), Batcher(metrics, clock=clock)
     model.gate.clear()
     running = batcher.submit(model, request())
-    await until(lambda: model.begun)
+    await until(lambda: model.n_calls)
     late = batcher.submit(model, request(), seconds=0.01)
     clock.advance(0.03)
     model.gate.set()

@@ -18,11 +18,11 @@ HEAVY = ("onnxruntime", "tensorflow", "keras", "jax", "sklearn", "polars", "trai
 
 def run(code: str, home, **environ) -> str:
     command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, env=clean_environment(home, **environ), capture_output=True, text=True, timeout=60
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def test_importing_the_service_imports_nothing_heavy_and_touches_no_file(tmp_path):
@@ -102,10 +102,10 @@ def test_the_number_of_workers_comes_from_the_environment(service, monkeypatch):
 def test_wrong_settings_end_the_command_with_a_sentence(registry):
     command = [sys.executable, "-W", "ignore", "-m", "bentoml", "serve", "service:RegressionService"]
     environ = clean_environment(registry.home, TRUELINE_MAX_ROWS="many")
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
-    assert done.returncode != 0
-    assert "TRUELINE_MAX_ROWS: Expected a valid integer" in done.stderr
-    assert "Traceback" not in done.stderr
+    result = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+    assert result.returncode != 0
+    assert "TRUELINE_MAX_ROWS: Expected a valid integer" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.anyio
@@ -137,11 +137,11 @@ def test_a_bentos_models_are_looked_for_beside_it_and_in_the_store(service, regi
     empty = tmp_path / "empty"
     monkeypatch.setenv("BENTOML_HOME", str(empty))
     shutil.copytree(registry.models / "houses" / second, empty / "models" / "houses" / second)
-    stored = empty / "models" / "houses" / second
-    assert service._source(settings, choice).reference().path == stored
-    carried = tmp_path / "models" / "houses" / second
-    carried.mkdir(parents=True)
-    (carried / "manifest.json").touch()
-    assert service._source(settings, choice).reference().path == carried
+    in_store = empty / "models" / "houses" / second
+    assert service._source(settings, choice).reference().path == in_store
+    beside = tmp_path / "models" / "houses" / second
+    beside.mkdir(parents=True)
+    (beside / "manifest.json").touch()
+    assert service._source(settings, choice).reference().path == beside
     # Nothing is packed by a Bento that runs.
     assert service.models == []

@@ -28,13 +28,13 @@ def failing(predictor, monkeypatch, bad):
     run, runs = predictor.run, []
     marked = {tuple(bad_row) for bad_row in bad}
 
-    def broken(numeric, categorical):
+    def fail(numeric, categorical):
         runs.append(len(numeric))
         if marked & {tuple(row) for row in np.nan_to_num(numeric, nan=-1.0).tolist()}:
             raise RuntimeError("cannot")
         return run(numeric, categorical)
 
-    monkeypatch.setattr(predictor, "run", broken)
+    monkeypatch.setattr(predictor, "run", fail)
     return runs
 
 
@@ -49,14 +49,14 @@ def test_by_row_only_the_rows_that_the_network_fails_on_are_reported(predictor, 
     runs = failing(predictor, monkeypatch, keys(predictor, columns, places))
     run = BulkRun(Core(predictor), Options(by_row=True), None)
     run.rows = 1000
-    answered = run.answer(Part(columns, N))
-    assert set(answered.errors) == places
-    assert all(f.reason == "no_answer" and "failed on this row" in f.message for f in answered.errors[min(places)])
-    kept = [i for i in range(N) if i not in places]
+    answer = run.answer(Part(columns, N))
+    assert set(answer.errors) == places
+    assert all(f.reason == "no_answer" and "failed on this row" in f.message for f in answer.errors[min(places)])
+    good = [i for i in range(N) if i not in places]
     for ends in ("value", "lower", "upper"):
-        np.testing.assert_array_equal(getattr(answered, ends)[kept], getattr(expected, ends)[kept])
-        assert np.isnan(getattr(answered, ends)[sorted(places)]).all()
-    assert [w.row - 1000 for w in answered.warnings] == [w.row for w in expected.warnings if w.row not in places]
+        np.testing.assert_array_equal(getattr(answer, ends)[good], getattr(expected, ends)[good])
+        assert np.isnan(getattr(answer, ends)[sorted(places)]).all()
+    assert [w.row - 1000 for w in answer.warnings] == [w.row for w in expected.warnings if w.row not in places]
     assert len(runs) <= 1 + 2 * len(places) * int(np.ceil(np.log2(N)))
     assert log.text.count("Traceback") == 1
 
@@ -65,9 +65,9 @@ def test_rows_that_the_schema_refuses_and_rows_that_fail_keep_their_places(predi
     places = keys(predictor, columns, {40})
     columns["rooms"][3] = "many"
     failing(predictor, monkeypatch, places)
-    answered = BulkRun(Core(predictor), Options(by_row=True), None).answer(Part(columns, N))
-    assert {row: errors[0].reason for row, errors in answered.errors.items()} == {3: "type", 40: "no_answer"}
-    assert np.isfinite(answered.value).all(axis=1).sum() == N - 2
+    answer = BulkRun(Core(predictor), Options(by_row=True), None).answer(Part(columns, N))
+    assert {row: errors[0].reason for row, errors in answer.errors.items()} == {3: "type", 40: "no_answer"}
+    assert np.isfinite(answer.value).all(axis=1).sum() == N - 2
 
 
 def test_a_request_as_a_whole_fails_as_a_whole_without_more_runs(predictor, monkeypatch, columns):
@@ -81,9 +81,9 @@ def test_a_network_that_loses_answers_loses_no_rows(predictor, monkeypatch, colu
     run = predictor.run
     monkeypatch.setattr(predictor, "run", lambda *X: run(*(x[: len(x) - (len(x) > 10)] for x in X)))
     expected = predictor.encoder.encode_columns(columns)
-    answered = BulkRun(Core(predictor), Options(by_row=True), None).answer(Part(columns, N))
-    assert not answered.errors
-    np.testing.assert_array_equal(answered.value[:10], predictor.finish(
+    answer = BulkRun(Core(predictor), Options(by_row=True), None).answer(Part(columns, N))
+    assert not answer.errors
+    np.testing.assert_array_equal(answer.value[:10], predictor.finish(
         run(expected.numeric[:10], expected.categorical[:10]), predictor.bound(), []
     ).value)  # fmt: skip
 
@@ -91,10 +91,10 @@ def test_a_network_that_loses_answers_loses_no_rows(predictor, monkeypatch, colu
 def test_faults_of_the_requests_own_keys_have_labels_of_their_own(predictor, columns):
     metrics = Metrics(CollectorRegistry())
     run = BulkRun(Core(predictor), Options(by_row=True), None)
-    with pytest.raises(InvalidRequestError) as caught:
+    with pytest.raises(InvalidRequestError) as excinfo:
         BulkRun(Core(predictor), Options(interval=0.99999), None)
     faults = [
-        fault._replace(row=0) for fault in (*caught.value.faults, caught.value.faults[0]._replace(field="made-up"))
+        fault._replace(row=0) for fault in (*excinfo.value.faults, excinfo.value.faults[0]._replace(field="made-up"))
     ]
     run.answer(Part({}, 1, faults))
     run.count(metrics)

@@ -15,12 +15,12 @@ def opening(monkeypatch):
     fault = [0]
     real = os.open
 
-    def opened(path, *arguments, **more):
+    def open_file(path, *arguments, **more):
         if path == os.devnull and fault[0]:
             raise OSError(fault[0], os.strerror(fault[0]))
         return real(path, *arguments, **more)
 
-    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "open", open_file)
     return fault
 
 

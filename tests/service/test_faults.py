@@ -42,11 +42,11 @@ def body_of(server: Server) -> str:
 
 def test_a_killed_worker_comes_back_in_a_container_too_and_readiness_tells(tmp_path: Path) -> None:
     with served(tmp_path, TRUELINE_WORKERS="2", BENTOML_CONTAINERIZED="true") as server:
-        counted = 'trueline_requests_total{route="/predict",status="200"}'
+        series = 'trueline_requests_total{route="/predict",status="200"}'
         body = body_of(server)
         for _ in range(10):
             assert server.post(body)[0] == 200
-        wait_for(lambda: sum_of(server, counted) == 10)
+        wait_for(lambda: sum_of(server, series) == 10)
         victim, other = server.workers()
         victim.kill()
         wait_for(lambda: call(server.port, "/readyz")[0] == 503)
@@ -56,7 +56,7 @@ def test_a_killed_worker_comes_back_in_a_container_too_and_readiness_tells(tmp_p
         assert other.pid in {w.pid for w in server.workers()}
         for _ in range(10):
             assert server.post(body)[0] == 200
-        wait_for(lambda: sum_of(server, counted) == 21)  # the dead worker's counts still count
+        wait_for(lambda: sum_of(server, series) == 21)  # the dead worker's counts still count
         memory = re.findall(r'trueline_process_resident_memory_bytes\{pid="(\d+)"\}', server.metrics())
         assert set(map(int, memory)) == {w.pid for w in server.workers()}
 
@@ -112,7 +112,7 @@ def test_a_half_sent_request_is_finished_while_it_drains(tmp_path: Path) -> None
             connection.sendall(head.encode() + body[:10])
             time.sleep(0.1)
             server.process.send_signal(signal.SIGTERM)
-            wait_for(lambda: refused(server.port))  # the listener is closed by now
+            wait_for(lambda: refuses(server.port))  # the listener is closed by now
             connection.sendall(body[10:])
             answer = connection.recv(65536)
         assert answer.startswith(b"HTTP/1.1 200")
@@ -120,7 +120,7 @@ def test_a_half_sent_request_is_finished_while_it_drains(tmp_path: Path) -> None
         assert server.process.wait(30) == 0
 
 
-def refused(port: int) -> bool:
+def refuses(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=0.5) as connection:
             connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -134,12 +134,12 @@ def test_clients_that_stand_still_are_let_go_and_the_others_are_answered(tmp_pat
     with served(tmp_path, **limits) as server:
         body = body_of(server)
         silent, slow, stuck = (socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(3))
-        done = threading.Event()
+        end = threading.Event()
 
         def drip() -> None:
             """One byte at a time of a head that never ends."""
             with contextlib.suppress(OSError):
-                while not done.wait(0.1):
+                while not end.wait(0.1):
                     slow.sendall(b"x")
 
         stuck.sendall(
@@ -154,7 +154,7 @@ def test_clients_that_stand_still_are_let_go_and_the_others_are_answered(tmp_pat
                     assert connection.recv(100) == b""
                 assert server.post(body)[0] == 200
             assert stuck.recv(1000).startswith(b"HTTP/1.1 408")
-        done.set()
+        end.set()
         thread.join()
         worker = server.workers()[0]
         wait_for(lambda: len([c for c in worker.net_connections() if c.status == psutil.CONN_ESTABLISHED]) == 0)
@@ -168,11 +168,11 @@ def test_overload_is_shed_with_429_and_memory_stays_flat(tmp_path: Path) -> None
         worker = server.workers()[0]
         statuses: Counter[int] = Counter()
         waits: set[str | None] = set()
-        done = threading.Event()
+        end = threading.Event()
 
         def client() -> None:
             with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
-                while not done.is_set():
+                while not end.is_set():
                     connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
                     response = connection.getresponse()
                     response.read()
@@ -188,7 +188,7 @@ def test_overload_is_shed_with_429_and_memory_stays_flat(tmp_path: Path) -> None
         wait_for(lambda: statuses[429] + statuses[200] > 1500, 60)
         after = worker.memory_info().rss
         assert call(server.port, "/readyz")[0] == 200
-        done.set()
+        end.set()
         for thread in clients:
             thread.join()
         assert set(statuses) == {200, 429}
@@ -198,7 +198,7 @@ def test_overload_is_shed_with_429_and_memory_stays_flat(tmp_path: Path) -> None
 
 
 def test_two_services_of_one_store_keep_their_metrics_apart(tmp_path: Path) -> None:
-    counted = 'trueline_requests_total{route="/predict",status="200"}'
+    series = 'trueline_requests_total{route="/predict",status="200"}'
     with served(tmp_path) as first:
         body = body_of(first)
         for _ in range(5):
@@ -206,10 +206,10 @@ def test_two_services_of_one_store_keep_their_metrics_apart(tmp_path: Path) -> N
         with served(tmp_path, "two") as second:
             for _ in range(3):
                 second.post(body)
-            wait_for(lambda: sum_of(second, counted) == 3)
-            wait_for(lambda: sum_of(first, counted) == 5)
+            wait_for(lambda: sum_of(second, series) == 3)
+            wait_for(lambda: sum_of(first, series) == 5)
         first.post(body)
-        wait_for(lambda: sum_of(first, counted) == 6)
+        wait_for(lambda: sum_of(first, series) == 6)
 
 
 def test_the_models_files_may_go_while_it_serves(tmp_path: Path) -> None:

@@ -123,21 +123,21 @@ def talk(app: Any, *segments: bytes, turns: int = 1) -> Transport:
 
 def judged(data: bytes) -> list[Seen]:
     """The requests in ``data`` as h11 reads them, up to what it refuses or where it closes."""
-    found: list[Seen] = []
+    messages: list[Seen] = []
     open_, rest = True, data
     while open_:
         # Empty lines before a request are passed over (RFC 9112, 2.2); h11 refuses them.
-        seen, open_, rest = _judged_one(rest.lstrip(b"\r\n"))
-        if seen is not None:
-            found.append(seen)
-    return found
+        request, open_, rest = _judged_one(rest.lstrip(b"\r\n"))
+        if request is not None:
+            messages.append(request)
+    return messages
 
 
 def _judged_one(data: bytes) -> tuple[Seen | None, bool, bytes]:
     """The first request; whether the connection stays open behind it; what is behind it."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1_000_000)
     connection.receive_data(data)
-    seen: Seen | None = None
+    message: Seen | None = None
     body = b""
     try:
         while True:
@@ -145,19 +145,19 @@ def _judged_one(data: bytes) -> tuple[Seen | None, bool, bytes]:
             if isinstance(event, h11.Request):
                 request = event
                 if request.target.startswith(b"/early"):
-                    seen = Seen(request.method, request.target, None)
+                    message = Seen(request.method, request.target, None)
             elif isinstance(event, h11.Data):
                 body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
-                seen = seen or Seen(request.method, request.target, body)
+                message = message or Seen(request.method, request.target, body)
                 rest = connection.trailing_data[0]
                 connection.send(h11.Response(status_code=405, headers=[("content-length", "0")]))
                 connection.send(h11.EndOfMessage())
-                return seen, connection.our_state is not h11.MUST_CLOSE, rest
+                return message, connection.our_state is not h11.MUST_CLOSE, rest
             else:
-                return seen, False, b""
+                return message, False, b""
     except h11.RemoteProtocolError:
-        return seen, False, b""
+        return message, False, b""
 
 
 def chunked(parts: Sequence[bytes], extension: bytes = b"", trailer: bytes = b"") -> bytes:
@@ -200,20 +200,20 @@ def requests(draw: st.DrawFn) -> tuple[bytes, Seen]:
     framing = draw(st.sampled_from(["length", "chunks", "none"]))
     if framing == "length":
         lines.append(b"Content-Length: %d\r\n" % len(body))
-        sent = body
+        content = body
     elif framing == "chunks":
         lines.append(b"Transfer-Encoding: chunked\r\n")
-        cut = draw(st.integers(0, len(body)))
+        place = draw(st.integers(0, len(body)))
         extension = draw(st.sampled_from([b"", b";a=b", b';a="b"']))
-        sent = chunked([body[:cut], body[cut:]], extension, draw(st.sampled_from(TRAILERS)))
+        content = chunked([body[:place], body[place:]], extension, draw(st.sampled_from(TRAILERS)))
     else:
-        sent = body = b""
+        content = body = b""
     head = b"%b %b HTTP/1.1\r\nHost: x\r\n%b\r\n" % (method, target, b"".join(draw(st.permutations(lines))))
-    return head + sent, Seen(method, target, None if target.startswith(b"/early") else body)
+    return head + content, Seen(method, target, None if target.startswith(b"/early") else body)
 
 
 def in_segments(data: bytes, cuts: Sequence[int]) -> list[bytes]:
-    places = sorted({cut % (len(data) + 1) for cut in cuts})
+    places = sorted({place % (len(data) + 1) for place in cuts})
     return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True) if b > a]
 
 
@@ -228,7 +228,7 @@ POST_H2C = b"POST /predict HTTP/1.1\r\nHost: x\r\n" + H2C + b"Content-Length: %d
 def test_every_request_is_read_whole_whatever_it_asks_to_be_upgraded_to(sent, cuts, turns):
     """Cases V04 and V05 as a kind."""
     data = b"".join(raw for raw, _ in sent)
-    expected = [seen for _, seen in sent]
+    expected = [request for _, request in sent]
     assert judged(data) == expected
     app = App()
     transport = talk(app, *in_segments(data, cuts), turns=turns)
@@ -299,7 +299,7 @@ def test_no_request_is_seen_that_h11_does_not_see(sent, nasty, lost, cuts, turns
     more = app.seen[len(expected) :]
     assert app.seen[: len(expected)] == expected[: len(app.seen)]
     # Some of what h11 refuses by its head is refused here by the first byte of its body.
-    assert [seen.body for seen in more] in ([], [None])
+    assert [request.body for request in more] in ([], [None])
     assert transport.closed or app.seen == expected
 
 
@@ -384,15 +384,15 @@ def test_requests_before_a_fault_are_answered_first_and_their_answers_are_not_cu
 
 
 def test_a_broken_body_behind_others_is_not_answered_and_the_others_are():
-    broken = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    damaged = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
     app = App()
-    transport = talk(app, INNER + INNER + broken + INNER, turns=0)
+    transport = talk(app, INNER + INNER + damaged + INNER, turns=0)
     assert app.seen == [Seen(b"GET", b"/inner", b"")] * 2
     assert transport.written.count(b"HTTP/1.1") == 2
     assert transport.closed
-    alone = talk(App(), broken)
+    alone = talk(App(), damaged)
     assert alone.written.startswith(b"HTTP/1.1 400 ")
-    early = talk(App(), broken.replace(b"/a", b"/early").removesuffix(b"zz\r\n"), b"zz\r\n", turns=5)
+    early = talk(App(), damaged.replace(b"/a", b"/early").removesuffix(b"zz\r\n"), b"zz\r\n", turns=5)
     assert early.written.count(b"HTTP/1.1") == 1  # its own answer; a second would be taken for the next request's
     assert early.closed
 
@@ -425,17 +425,17 @@ def test_a_thousand_upgrades_in_one_segment_take_no_time():
 
 
 def test_a_client_that_leaves_is_noticed_by_the_request_that_is_answered_whatever_came_after_it(caplog):
-    ended = []
+    ends = []
 
     async def waits(scope, receive, send):
         more = True
         while more:
             message = await receive()
             more = message.get("more_body", False)
-        ended.append((await receive())["type"])
+        ends.append((await receive())["type"])
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
     talk(waits, INNER + INNER)
-    assert ended == ["http.disconnect"]
+    assert ends == ["http.disconnect"]
     assert "Exception" not in caplog.text

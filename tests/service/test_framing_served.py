@@ -87,8 +87,8 @@ def _answer(connection: socket.socket, client: h11.Connection) -> tuple[int, byt
 
 def post(path: str, body: str, more: str = "", *, method: str = "POST", chunks: bool = False) -> str:
     length = "Transfer-Encoding: chunked" if chunks else f"Content-Length: {len(body)}"
-    sent = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n" if chunks else body
-    return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{length}\r\n{more}\r\n{sent}"
+    content = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n" if chunks else body
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{length}\r\n{more}\r\n{content}"
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES)
@@ -104,9 +104,9 @@ def test_case_v04_an_upgrade_is_ignored_and_the_body_is_read(server: Server, upg
 @pytest.mark.parametrize("upgrade", UPGRADES)
 def test_case_v05_no_body_is_read_as_a_request_on_any_route(server: Server, upgrade: str) -> None:
     for path, method, chunks in itertools.product(ROUTES, ("POST", "GET", "PUT", "OPTIONS"), (False, True)):
-        sent = post(path, INNER, upgrade, method=method, chunks=chunks)
-        asking = exchange(server.port, sent + LAST, [method, "GET"])
-        plain = exchange(server.port, sent.replace(upgrade, "") + LAST, [method, "GET"])
+        request = post(path, INNER, upgrade, method=method, chunks=chunks)
+        asking = exchange(server.port, request + LAST, [method, "GET"])
+        plain = exchange(server.port, request.replace(upgrade, "") + LAST, [method, "GET"])
         statuses = [status for status, _ in asking]
         assert statuses == [status for status, _ in plain], (path, method, chunks)
         assert b"model_version" not in b"".join(body for _, body in asking[1:]), (path, method, chunks)
@@ -202,8 +202,8 @@ def test_case_v04_behind_nginx_with_the_usual_lines_for_websockets(
             assert exchange(port, LAST, ["GET"]) == [(200, b'{"live":true}')]
         # nginx as it comes speaks HTTP/1.0 to the service.
         row = json.dumps(json.loads(body)["rows"][0]) + "\n"
-        sent = post("/old/predict", 50 * row, upgrade).replace("application/json", "application/x-ndjson")
-        ((status, lines),) = exchange(port, sent, ["POST"])
+        request = post("/old/predict", 50 * row, upgrade).replace("application/json", "application/x-ndjson")
+        ((status, lines),) = exchange(port, request, ["POST"])
         assert (status, len({line for line in lines.splitlines() if json.loads(line)["value"]})) == (200, 1)
         assert lines.count(b"\n") == 50
 
@@ -239,5 +239,5 @@ def _listens(port: int) -> bool:
 
 
 def _printed(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return result.stdout

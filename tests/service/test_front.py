@@ -46,10 +46,10 @@ class Service:
 
 async def test_request_ids_are_passed_through_or_made(registry):
     async with Service(registry) as client:
-        sent = await client.post("/predict", json=BODY, headers={"X-Request-ID": "order-17"})
-        assert sent.headers.get_list("x-request-id") == ["order-17"]
-        made = [(await client.get(path)).headers["x-request-id"] for path in ("/livez", "/schema", "/nowhere")]
-        assert len(set(made)) == 3
+        response = await client.post("/predict", json=BODY, headers={"X-Request-ID": "order-17"})
+        assert response.headers.get_list("x-request-id") == ["order-17"]
+        ids = [(await client.get(path)).headers["x-request-id"] for path in ("/livez", "/schema", "/nowhere")]
+        assert len(set(ids)) == 3
         for bad in ("x" * 129, "a b", "\x7f"):
             assert (await client.get("/livez", headers={"X-Request-ID": bad})).headers["x-request-id"] != bad
     async with Service(registry, request_ids=False) as client:
@@ -141,10 +141,10 @@ async def test_the_access_log_is_off_unless_asked_for(registry, log):
 
 
 async def test_log_records_of_a_request_carry_its_ids(registry, monkeypatch):
-    written = []
+    records = []
 
     class Stream:
-        write = staticmethod(written.append)
+        write = staticmethod(records.append)
         flush = staticmethod(lambda: None)
 
     logger = logging.getLogger("bentoml.trueline")
@@ -166,7 +166,7 @@ async def test_log_records_of_a_request_carry_its_ids(registry, monkeypatch):
     finally:
         CURRENT.reset(token)
     logger.error("Nobody's")
-    first, second = (json.loads(line) for line in "".join(written).splitlines())
+    first, second = (json.loads(line) for line in "".join(records).splitlines())
     assert first["request_id"] == "order-17"
     assert (first["trace_id"], first["span_id"]) == (TRACE, SPAN)
     assert (first["level"], first["message"], first["status"]) == ("error", "A request failed", 500)
@@ -188,8 +188,8 @@ async def test_log_records_of_a_request_carry_its_ids(registry, monkeypatch):
     ],
 )
 def test_w3c_trace_context(header, good):
-    found = RequestContext(b"1", header.encode()).trace()
-    assert found == ((TRACE, SPAN) if good else None)
+    trace = RequestContext(b"1", header.encode()).trace()
+    assert trace == ((TRACE, SPAN) if good else None)
 
 
 async def test_spans_are_children_of_the_callers(registry):
@@ -243,8 +243,8 @@ async def test_what_becomes_of_unusual_values(registry, policy, status):
         assert [a.status_code for a in answers] == [200, status, 200]
         body = answers[1].json()
         if policy == "refuse":
-            found = [(d["row"], d["field"]) for d in body["error"]["details"]]
-            assert found == [(0, "age"), (0, "town")]
+            faults = [(d["row"], d["field"]) for d in body["error"]["details"]]
+            assert faults == [(0, "age"), (0, "town")]
             metrics = (await client.get("/metrics")).text
             assert 'trueline_validation_failures_total{field="town",reason="unseen"} 1.0' in metrics
         else:
@@ -312,10 +312,10 @@ async def test_a_fault_of_ours_is_a_500_with_an_id_and_without_its_traceback(reg
 
 
 async def test_a_request_is_the_last_when_all_that_the_server_has_read_are_being_answered(registry, monkeypatch):
-    service, seen = Service(registry), []
+    service, flags = Service(registry), []
     submit = service.worker.batcher.submit
     monkeypatch.setattr(
-        service.worker.batcher, "submit", lambda *a, last, **k: seen.append(last) or submit(*a, last=last, **k)
+        service.worker.batcher, "submit", lambda *a, last, **k: flags.append(last) or submit(*a, last=last, **k)
     )
     async with service as client:
         await client.post("/predict", json=BODY)
@@ -323,4 +323,4 @@ async def test_a_request_is_the_last_when_all_that_the_server_has_read_are_being
             service.worker.read_requests = range(others)
             await client.post("/predict", json=BODY)
         assert service.worker.open_requests == 0
-    assert seen == [False, True, False]
+    assert flags == [False, True, False]

@@ -74,55 +74,55 @@ async def test_a_client_that_goes_is_not_answered():
 
 
 async def test_a_cancelled_read_closes_the_call_that_it_waits_in():
-    closed = []
+    ends = []
 
     async def receive():
         try:
             await asyncio.sleep(60)
         finally:
-            closed.append(1)
+            ends.append(1)
 
     task = asyncio.create_task(read(receive))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert closed == [1]
+    assert ends == [1]
 
 
-async def refused(receive, *headers, seconds=5.0):
-    sent = []
+async def refusal(receive, *headers, seconds=5.0):
+    messages = []
 
     async def send(message):
-        sent.append((message["type"], message.get("more_body", False), len(receive.calls)))
+        messages.append((message["type"], message.get("more_body", False), len(receive.calls)))
         if message["type"] == "http.response.start":
-            sent.append(dict(message["headers"]))
+            messages.append(dict(message["headers"]))
 
     error = MediaTypeError("Expected JSON.")
     await refuse({"headers": list(headers)}, receive, send, error, limit=100, seconds=seconds)
-    return sent
+    return messages
 
 
 async def test_the_rest_of_a_large_body_is_thrown_away_after_the_answer():
     receive = parts(*[b"x" * 50] * 20, (b"", False))
-    sent = await refused(receive, (b"content-length", b"1000"))
-    assert sent[0][0] == "http.response.start"
-    assert sent[1][b"connection"] == b"close"
-    assert sent[2] == ("http.response.body", True, 0)  # the whole answer, before anything is read
-    assert sent[3] == ("http.response.body", False, 21)
-    assert (await refused(parts(b"x"), (b"transfer-encoding", b"chunked")))[-1][1:] == (False, 2)
+    messages = await refusal(receive, (b"content-length", b"1000"))
+    assert messages[0][0] == "http.response.start"
+    assert messages[1][b"connection"] == b"close"
+    assert messages[2] == ("http.response.body", True, 0)  # the whole answer, before anything is read
+    assert messages[3] == ("http.response.body", False, 21)
+    assert (await refusal(parts(b"x"), (b"transfer-encoding", b"chunked")))[-1][1:] == (False, 2)
 
 
 async def test_a_client_that_never_ends_is_left_after_a_while():
     async with asyncio.timeout(1):
-        sent = await refused(parts(end=None), (b"transfer-encoding", b"chunked"), seconds=0.02)
-    assert sent[-1][:2] == ("http.response.body", False)
+        messages = await refusal(parts(end=None), (b"transfer-encoding", b"chunked"), seconds=0.02)
+    assert messages[-1][:2] == ("http.response.body", False)
 
 
 async def test_a_small_body_keeps_the_connection():
     receive = parts((b"x", False))
-    sent = await refused(receive, (b"content-length", b"1"))
-    assert b"connection" not in sent[1]
+    messages = await refusal(receive, (b"content-length", b"1"))
+    assert b"connection" not in messages[1]
     assert receive.calls == []
 
 

@@ -26,11 +26,11 @@ def by_columns(rows, interval=None):
     return PredictRequest(None, {name: [r[name] for r in rows] for name in rows[0]}, len(rows), interval)
 
 
-def same(found: Answer, predictor: Predictor, rows, level=None):
+def same(given: Answer, predictor: Predictor, rows, level=None):
     expected = predictor.predict_rows(rows, level)
     for name in ("value", "lower", "upper"):
-        assert getattr(found, name) == getattr(expected, name).tolist()
-    assert sorted(found.warnings) == sorted(expected.warnings)
+        assert getattr(given, name) == getattr(expected, name).tolist()
+    assert sorted(given.warnings) == sorted(expected.warnings)
 
 
 def with_network(predictor: Predictor, run) -> Predictor:
@@ -55,8 +55,8 @@ def constant(numeric, categorical):
 @pytest.mark.parametrize("sizes", [[1], [1, 1], [3, 1, 2], [7, 8, 32, 1], [1] * 33])
 def test_each_request_gets_the_predictors_answer_to_the_last_bit(predictor, sizes):
     parts = [sample_rows(predictor.schema, n, seed=n + i) for i, n in enumerate(sizes)]
-    for rows, found in zip(parts, answer(predictor, [by_rows(rows) for rows in parts]), strict=True):
-        same(found, predictor, rows)
+    for rows, outcome in zip(parts, answer(predictor, [by_rows(rows) for rows in parts]), strict=True):
+        same(outcome, predictor, rows)
 
 
 def test_rows_columns_and_intervals_mix_in_a_batch(predictor):
@@ -66,8 +66,8 @@ def test_rows_columns_and_intervals_mix_in_a_batch(predictor):
     parts[2][1]["age"] = 140  # a warning in the middle
     parts[3][0]["town"] = "Bath"
     requests = [shape(rows, level) for shape, rows, level in zip(shapes, parts, levels, strict=True)]
-    for rows, level, found in zip(parts, levels, answer(predictor, requests), strict=True):
-        same(found, predictor, rows, level)
+    for rows, level, outcome in zip(parts, levels, answer(predictor, requests), strict=True):
+        same(outcome, predictor, rows, level)
 
 
 def test_a_refused_request_does_not_hurt_the_others(predictor):
@@ -87,9 +87,9 @@ def test_a_refused_request_does_not_hurt_the_others(predictor):
 def test_legal_extremes_have_a_finite_answer(predictor):
     reader = RequestReader(predictor.schema, max_rows=10)
     row = {**predictor.schema.example_row(), "age": 1e308, "income": -1e308}
-    (found,) = answer(predictor, [reader.read(json.dumps({"rows": [row]}).encode())])
-    assert np.isfinite(found.value).all()
-    assert [w.kind for w in found.warnings] == ["out_of_range", "out_of_range"]
+    (outcome,) = answer(predictor, [reader.read(json.dumps({"rows": [row]}).encode())])
+    assert np.isfinite(outcome.value).all()
+    assert [w.kind for w in outcome.warnings] == ["out_of_range", "out_of_range"]
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])

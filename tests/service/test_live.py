@@ -48,17 +48,17 @@ async def test_the_old_version_serves_while_the_new_one_loads(registry, monkeypa
     first, second = registry.versions("houses")
     live = live_of(registry)
     await live.start()
-    seen = []
+    versions = []
     load = LiveModel.load
 
     def watched(reference, **options):
-        seen.append(live.deployment.route().version)
+        versions.append(live.deployment.route().version)
         return load(reference, **options)
 
     monkeypatch.setattr(LiveModel, "load", watched)
     registry.promote(f"houses:{second}")
     await until(lambda: live.deployment.champion.version == second)
-    assert seen == [first]
+    assert versions == [first]
     await live.stop()
 
 
@@ -129,9 +129,9 @@ async def test_no_champion_says_what_to_do_and_the_first_one_goes_live(tmp_path,
     with pytest.raises(NotReadyError, match="the service is starting"):
         live.deployment.route()
     await live.start()
-    with pytest.raises(NotReadyError, match="trueline train DATA") as caught:
+    with pytest.raises(NotReadyError, match="trueline train DATA") as excinfo:
         live.deployment.route()
-    assert caught.value.status == 503
+    assert excinfo.value.status == 503
     version = build_version(registry, promote=True).version
     await until(lambda: live.deployment.champion is not None)
     assert live.deployment.route().version == version

@@ -47,8 +47,8 @@ class Server:
 
     def live_versions(self) -> Counter[str]:
         """How many workers serve each version."""
-        found = re.findall(r'trueline_model_info\{.*model_version="(.*?)".*\} 1\.0', self.metrics())
-        return Counter(found)
+        versions = re.findall(r'trueline_model_info\{.*model_version="(.*?)".*\} 1\.0', self.metrics())
+        return Counter(versions)
 
     def workers(self) -> list[psutil.Process]:
         return [c for c in psutil.Process(self.process.pid).children(recursive=True) if _is_worker(c)]
@@ -153,10 +153,10 @@ def test_no_training_library_is_in_a_worker(server: Server) -> None:
 
 def test_a_gigabyte_is_refused_with_flat_memory_and_the_client_reads_the_answer(server: Server) -> None:
     before = max(w.memory_info().rss for w in server.workers())
-    peak, done = [before], threading.Event()
+    peak, end = [before], threading.Event()
 
     def watch() -> None:
-        while not done.wait(0.02):
+        while not end.wait(0.02):
             peak.append(max(w.memory_info().rss for w in server.workers()))
 
     watcher = threading.Thread(target=watch)
@@ -177,7 +177,7 @@ def test_a_gigabyte_is_refused_with_flat_memory_and_the_client_reads_the_answer(
                 assert response.status == 413
                 assert json.loads(response.read())["error"]["code"] == "too_large"
     finally:
-        done.set()
+        end.set()
         watcher.join()
     assert max(peak) - before < 40 * 2**20
     assert len(server.workers()) == 2
@@ -209,7 +209,7 @@ class Load:
     def __init__(self, server: Server, clients: int = 4) -> None:
         self.server = server
         self.outcomes: Counter[tuple[int | str, str]] = Counter()
-        self._done = threading.Event()
+        self._end = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
     def __enter__(self) -> Self:
@@ -218,14 +218,14 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
+        self._end.set()
         for thread in self._threads:
             thread.join()
 
     def _ask(self) -> None:
         row = Predictor.load(self.server.registry.resolve("houses").path).schema.example_row()
         body = json.dumps({"rows": [row]})
-        while not self._done.is_set():
+        while not self._end.is_set():
             # A few requests a connection, so that both workers are asked.
             with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)) as client:
                 for _ in range(20):
@@ -249,8 +249,8 @@ def test_promotion_and_rollback_reach_every_worker_within_2_s_without_a_failed_r
             assert wait_for(lambda: server.live_versions() == {first: 2}, 2.0) < 2.0
     assert set(load.outcomes) == {(200, first), (200, second)}
     assert min(load.outcomes.values()) > 10
-    counted = 'trueline_requests_total{route="/predict",status="200"}'
-    wait_for(lambda: sum_of(server, counted) - before == sum(load.outcomes.values()))
+    series = 'trueline_requests_total{route="/predict",status="200"}'
+    wait_for(lambda: sum_of(server, series) - before == sum(load.outcomes.values()))
 
 
 def trueline(server: Server, *words: str) -> subprocess.CompletedProcess[str]:

@@ -59,13 +59,13 @@ def test_failures_are_labelled_by_features_and_nothing_a_client_makes_up(metrics
     faults = [Fault(0, f"made-up-{i}", "m", 1, "unknown") for i in range(50)]
     faults += [Fault(0, "age", "m", "x", "type"), Fault(None, None, "m", 1, "type")]
     metrics.faults(faults, frozenset(["age"]))
-    found = {
+    counts = {
         (s.labels["reason"], s.labels["field"]): s.value
         for metric in metrics.registry.collect()
         for s in metric.samples
         if s.name == "trueline_validation_failures_total"
     }
-    assert found == {("unknown", "unknown"): 50, ("type", "age"): 1, ("type", ""): 1}
+    assert counts == {("unknown", "unknown"): 50, ("type", "age"): 1, ("type", ""): 1}
 
 
 def test_the_live_version_is_the_one_with_1(metrics):

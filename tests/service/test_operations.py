@@ -59,28 +59,28 @@ class Served:
 
 @every_operation
 async def test_it_answers_its_methods_refuses_others_and_is_counted_by_its_path(registry, operation):
-    async with Served(registry) as served:
+    async with Served(registry) as service:
         for method in METHODS:
-            response = await served.ask(operation, method)
+            response = await service.ask(operation, method)
             if method in operation.methods:
                 assert response.status_code == 200, method
                 # Only a page is not described.
                 described = ["text/html; charset=utf-8"] if operation.shape is None else operation.shape(None).answers
                 assert response.headers["content-type"] in described
                 continue
-            allowed = ", ".join(operation.methods)
-            assert (response.status_code, response.headers["allow"]) == (405, allowed), method
+            methods = ", ".join(operation.methods)
+            assert (response.status_code, response.headers["allow"]) == (405, methods), method
             if method == "HEAD":
                 continue
             error = response.json()["error"]
-            message = f"Expected {allowed} for {operation.path}. Received: {method}."
+            message = f"Expected {methods} for {operation.path}. Received: {method}."
             assert (error if operation.group.has_plain_errors else error["message"]) == message
-        text = (await served.worker.metrics_text()).decode()
+        text = (await service.worker.metrics_text()).decode()
     counts = dict(
         re.findall(rf'^trueline_requests_total{{route="{re.escape(operation.path)}",status="(.*)"}} (.*)$', text, re.M)
     )
-    answered = len(operation.methods)
-    assert counts == {"200": f"{answered}.0", "405": f"{len(METHODS) - answered}.0"}
+    n_answers = len(operation.methods)
+    assert counts == {"200": f"{n_answers}.0", "405": f"{len(METHODS) - n_answers}.0"}
     assert text.count("trueline_requests_total{") == 2
 
 
@@ -89,10 +89,10 @@ async def test_its_record_has_what_it_answers_while_the_workers_files_cannot_be_
     def no_descriptor(*_):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    async with Served(registry) as served:
+    async with Served(registry) as service:
         monkeypatch.setattr("service.worker.render", no_descriptor)
         monkeypatch.setattr(Fleet, "ready_workers", no_descriptor)
-        response = await served.ask(operation, operation.methods[0])
+        response = await service.ask(operation, operation.methods[0])
     asks_them = operation.path == "/metrics" or "ready" in operation.path
     assert response.status_code == (503 if asks_them else 200)
     assert response.status_code in {200, *operation.statuses()}
@@ -103,15 +103,15 @@ async def test_its_record_has_what_it_answers_while_the_workers_files_cannot_be_
 
 @every_operation
 async def test_it_needs_a_key_unless_it_is_open(registry, operation):
-    async with Served(registry, api_key="alpha") as served:
-        without = await served.ask(operation, operation.methods[0])
+    async with Served(registry, api_key="alpha") as service:
+        without = await service.ask(operation, operation.methods[0])
         assert without.status_code == (200 if operation.is_open else 401)
         if not operation.is_open:
             assert isinstance(without.json()["error"], str if operation.group.has_plain_errors else dict)
-        assert (await served.ask(operation, operation.methods[0], **{"x-api-key": "alpha"})).status_code == 200
+        assert (await service.ask(operation, operation.methods[0], **{"x-api-key": "alpha"})).status_code == 200
     if operation.is_open:  # and the operator does not say otherwise
-        async with Served(registry, api_key="alpha", open_paths="") as served:
-            assert (await served.ask(operation, operation.methods[0])).status_code == 401
+        async with Served(registry, api_key="alpha", open_paths="") as service:
+            assert (await service.ask(operation, operation.methods[0])).status_code == 401
 
 
 @every_operation
@@ -138,11 +138,11 @@ def test_the_document_has_it_with_its_errors_and_its_key(operation):
 
 
 def test_every_error_is_one_that_some_operation_names():
-    named = {kind for operation in OPERATIONS for kind in (*operation.errors, *EVERYWHERE)}
+    in_records = {kind for operation in OPERATIONS for kind in (*operation.errors, *EVERYWHERE)}
     # A key is asked for before there is an operation, and a path that there is not has none.
     elsewhere = {errors.UnauthorizedError, errors.NoRouteError}
     kinds = {errors.ApiError, *errors.ApiError.__subclasses__(), *errors.NoRouteError.__subclasses__()}
-    assert named | elsewhere == kinds
+    assert in_records | elsewhere == kinds
 
 
 def test_no_two_operations_have_one_path_and_every_path_finds_its_own():

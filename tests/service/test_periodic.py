@@ -25,10 +25,10 @@ async def test_it_is_called_at_once_and_again_until_it_is_stopped():
     await periodic.stop()
     await periodic.stop()
     assert not periodic.is_running
-    seen = len(calls)
+    n_calls = len(calls)
     for _ in range(5):
         await asyncio.sleep(0)
-    assert len(calls) == seen
+    assert len(calls) == n_calls
 
 
 async def test_the_pause_stands_between_two_calls():
@@ -42,20 +42,20 @@ async def test_the_pause_stands_between_two_calls():
 
 
 async def test_a_coroutine_is_waited_for_and_cancelled_by_the_stop():
-    begun, ended = [], []
+    starts, ends = [], []
 
     async def look():
-        begun.append(1)
+        starts.append(1)
         try:
             await asyncio.sleep(3600)
         finally:
-            ended.append(1)
+            ends.append(1)
 
     periodic = Periodic(look, 0.0)
     periodic.start()
-    await until(lambda: begun)
+    await until(lambda: starts)
     await periodic.stop()
-    assert (begun, ended) == ([1], [1])
+    assert (starts, ends) == ([1], [1])
 
 
 async def test_a_look_that_fails_does_not_end_the_others_and_is_logged_once_until_one_succeeds(log):

@@ -42,8 +42,8 @@ def test_case_v02_a_port_that_is_held_is_shared_by_its_own_workers_alone() -> No
                 socket.create_connection(("127.0.0.1", port), timeout=5).close()
             one.setblocking(False)
             two.setblocking(False)
-            taken = sum(drained(listener) for listener in (one, two))
-            assert taken == 20  # the one that is held got none
+            n_connections = sum(drained(listener) for listener in (one, two))
+            assert n_connections == 20  # the one that is held got none
     ports.check("X", "127.0.0.1", port)
 
 
@@ -69,23 +69,24 @@ def test_a_port_that_another_program_listens_on_is_refused(shared: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("host", "said"), [("192.0.2.1", "where it cannot listen"), ("no.such.host.invalid", "no address of this machine")]
+    ("host", "message"),
+    [("192.0.2.1", "where it cannot listen"), ("no.such.host.invalid", "no address of this machine")],
 )
-def test_an_address_that_is_not_this_machines_is_refused(host: str, said: str) -> None:
-    with pytest.raises(StartError, match=said):
+def test_an_address_that_is_not_this_machines_is_refused(host: str, message: str) -> None:
+    with pytest.raises(StartError, match=message):
         ports.check("HTTP", host, 9)
 
 
 def test_a_runtime_folder_is_one_services_alone_and_goes_with_it_where_it_is_temporary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    named = tmp_path / "run"
-    first = RuntimeFolder.take(named)
-    with pytest.raises(StartError, match=f"TRUELINE_RUNTIME_FOLDER: .*Received: {named}, which another service uses"):
-        RuntimeFolder.take(named)
+    own = tmp_path / "run"
+    first = RuntimeFolder.take(own)
+    with pytest.raises(StartError, match=f"TRUELINE_RUNTIME_FOLDER: .*Received: {own}, which another service uses"):
+        RuntimeFolder.take(own)
     first.close()
-    RuntimeFolder.take(named).close()
-    assert named.is_dir()
+    RuntimeFolder.take(own).close()
+    assert own.is_dir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     lives, abandoned, foreign = RuntimeFolder.take(None), tmp_path / "trueline-dead", tmp_path / "trueline-notes"
     for folder in (abandoned, foreign):
@@ -100,12 +101,12 @@ def test_a_runtime_folder_is_one_services_alone_and_goes_with_it_where_it_is_tem
 def test_a_runtime_folder_that_cannot_be_written_is_told_before_another_is_taken(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for named in (tmp_path / "file", tmp_path / "file" / "below"):
+    for own in (tmp_path / "file", tmp_path / "file" / "below"):
         (tmp_path / "file").touch()
         caplog.clear()
-        RuntimeFolder.take(named).close()
-        told = f"TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: {named} ("
-        assert [record.getMessage().startswith(told) for record in caplog.records] == [True]
+        RuntimeFolder.take(own).close()
+        message = f"TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: {own} ("
+        assert [record.getMessage().startswith(message) for record in caplog.records] == [True]
 
 
 def test_case_v07_v08_paths_are_absolute_whatever_way_they_are_written(
@@ -114,7 +115,7 @@ def test_case_v07_v08_paths_are_absolute_whatever_way_they_are_written(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/one")
     monkeypatch.setenv("PLACE", "/srv")
-    found = places.resolved(
+    paths = places.resolved(
         {
             "BENTOML_HOME": "rel/store",
             "BENTOML_CONFIG": "../b.yaml",
@@ -124,7 +125,7 @@ def test_case_v07_v08_paths_are_absolute_whatever_way_they_are_written(
             "TRUELINE_MODEL": "houses",
         }
     )
-    assert found == {
+    assert paths == {
         "BENTOML_HOME": f"{tmp_path}/rel/store",
         "BENTOML_CONFIG": f"{tmp_path}/../b.yaml",
         "TRUELINE_API_KEY_FILE": "/home/one/keys",
@@ -152,8 +153,8 @@ def test_case_v11_what_has_no_effect_is_named_with_what_has() -> None:
         "endpoints": {"livez": "/x"},
     }
     assert list(passed_by.of_configuration("trueline", {**default, "trueline": default}, default)) == []
-    found = list(passed_by.of_configuration("trueline", {**default, "trueline": changed}, default))
-    names = [sentence.split()[2] for sentence in found]
+    sentences = list(passed_by.of_configuration("trueline", {**default, "trueline": changed}, default))
+    names = [sentence.split()[2] for sentence in sentences]
     assert names == [
         f"services.trueline.{name}"
         for name in (
@@ -164,7 +165,7 @@ def test_case_v11_what_has_no_effect_is_named_with_what_has() -> None:
             "endpoints.livez",
         )
     ]
-    assert found[2].endswith("has no effect here. Set TRUELINE_MAX_REQUESTS.")
+    assert sentences[2].endswith("has no effect here. Set TRUELINE_MAX_REQUESTS.")
     (wrong,) = passed_by.of_configuration("trueline", {**default, "Trueline": {"backlog": 100}}, default)
     assert wrong == (
         "Unknown service 'Trueline' in BentoML's configuration; this one is 'trueline'. BentoML's setting "
@@ -174,21 +175,21 @@ def test_case_v11_what_has_no_effect_is_named_with_what_has() -> None:
 
 @pytest.mark.anyio
 async def test_case_v06_a_worker_without_its_parent_ends_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[object] = []
-    monkeypatch.setattr(os, "kill", lambda pid, number: done.append((pid, number)))
+    calls: list[object] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: calls.append((pid, number)))
     monkeypatch.setattr(os, "getppid", lambda: parents[0])
     parents = [77]
-    watch = ParentWatch(77, lambda: done.append("at once"), end_seconds=1000)
+    watch = ParentWatch(77, lambda: calls.append("at once"), end_seconds=1000)
     watch.look()
-    assert done == []
+    assert calls == []
     parents[0] = 1
     for _ in range(3):
         watch.look()
-    assert done == ["at once", (os.getpid(), signal.SIGTERM)]
-    watch = ParentWatch(77, lambda: done.append("again"), end_seconds=1000)
+    assert calls == ["at once", (os.getpid(), signal.SIGTERM)]
+    watch = ParentWatch(77, lambda: calls.append("again"), end_seconds=1000)
     watch.looks.start()
     await asyncio.sleep(0)
-    assert done[2:] == ["again", (os.getpid(), signal.SIGTERM)]
+    assert calls[2:] == ["again", (os.getpid(), signal.SIGTERM)]
     await watch.looks.stop()
 
 

@@ -41,14 +41,14 @@ def predicts(server: Server) -> bool:
 
 def watch(server: Server, seconds: float) -> list[bool]:
     """Ask for a while; whether it was ready, each time."""
-    said = []
+    answers = []
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         ready, gauge = ready_by(server)
         assert ready == gauge
-        said.append(ready)
+        answers.append(ready)
         time.sleep(0.02)
-    return said
+    return answers
 
 
 def test_case_v03_a_worker_dies_and_readiness_is_one(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ def test_case_v03_a_worker_dies_and_readiness_is_one(tmp_path: Path) -> None:
         for worker in (server.workers()[0], server.workers()[1]):
             worker.kill()
             wait_for(lambda: ready_by(server) == (False, False), 5)
-            said = watch(server, 1.0)
-            assert False in said
+            answers = watch(server, 1.0)
+            assert False in answers
             wait_for(lambda: ready_by(server) == (True, True), 30)
 
 
@@ -107,7 +107,7 @@ def with_few_descriptors(folder: Path, count: int, **environ: str) -> Iterator[S
         yield Server(process, port, registry, log)
 
 
-def asked(connection: http.client.HTTPConnection, path: str, body: str | None = None) -> tuple[int, str]:
+def ask(connection: http.client.HTTPConnection, path: str, body: str | None = None) -> tuple[int, str]:
     connection.request("GET" if body is None else "POST", path, body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     return response.status, response.read().decode()
@@ -121,16 +121,18 @@ def answers(server: Server) -> bool:
 
 def test_case_v24_descriptors_that_run_out_are_logged_once_and_the_service_recovers(tmp_path: Path) -> None:
     with with_few_descriptors(tmp_path, 120, TRUELINE_HEADER_SECONDS="60") as server, contextlib.ExitStack() as idle:
-        kept = idle.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)))
-        assert asked(kept, "/readyz")[0] == 200
+        connection = idle.enter_context(
+            contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20))
+        )
+        assert ask(connection, "/readyz")[0] == 200
         for _ in range(150):
             idle.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
         wait_for(lambda: "Expected a free file descriptor" in server.log.read_text())
         assert not answers(server)
         # A connection that was open before is answered.
-        assert asked(kept, "/predict", body_of(server))[0] == 200
+        assert ask(connection, "/predict", body_of(server))[0] == 200
         for path in ("/readyz", "/metrics"):
-            status, answer = asked(kept, path)
+            status, answer = ask(connection, path)
             assert (status, "Received: Too many open files." in answer) == (503, True)
         time.sleep(2.5)  # two looks more
         (line,) = [line for line in server.log.read_text().splitlines() if "file descriptor" in line]

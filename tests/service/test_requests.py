@@ -18,14 +18,14 @@ READER = RequestReader(SCHEMA, max_rows=50)
 ROW = SCHEMA.example_row()
 
 
-def refused(body, reader=READER) -> ApiError:
-    with pytest.raises(ApiError) as caught:
+def refusal(body, reader=READER) -> ApiError:
+    with pytest.raises(ApiError) as excinfo:
         reader.read(body if isinstance(body, bytes) else json.dumps(body).encode())
-    return caught.value
+    return excinfo.value
 
 
 def faults(body):
-    error = refused(body)
+    error = refusal(body)
     assert isinstance(error, InvalidRequestError)
     json.dumps(json.loads(error.body()), allow_nan=False)
     return [(f.row, f.field, f.reason) for f in error.faults]
@@ -45,9 +45,9 @@ def test_rows_and_columns_read_as_they_were_sent():
     assert (by_column.n_rows, by_column.interval, by_column.rows) == (5, None, None)
     encoder = Encoder(SCHEMA)
     expected = encoder.encode_rows(rows)
-    for found in (request.encode(encoder), by_column.encode(encoder)):
-        assert found.numeric.tobytes() == expected.numeric.tobytes()
-        assert found.categorical.tobytes() == expected.categorical.tobytes()
+    for X in (request.encode(encoder), by_column.encode(encoder)):
+        assert X.numeric.tobytes() == expected.numeric.tobytes()
+        assert X.categorical.tobytes() == expected.categorical.tobytes()
 
 
 def test_an_imputed_feature_may_be_null_or_left_out():
@@ -77,7 +77,7 @@ def test_the_last_of_a_key_that_comes_twice_counts():
     ],
 )
 def test_not_json(body):
-    error = refused(body)
+    error = refusal(body)
     assert isinstance(error, NotJSONError)
     assert error.message.startswith("Expected a JSON body. Received: ")
 
@@ -94,7 +94,7 @@ def test_rows_and_columns_exclude_each_other():
 
 
 def test_a_misspelt_key_lists_the_right_ones():
-    error = refused({"row": [ROW]})
+    error = refusal({"row": [ROW]})
     assert error.faults[0].message == "Unknown field 'row'. There are: 'rows', 'columns', 'interval', 'on_error'."
 
 
@@ -141,13 +141,13 @@ def test_a_wrong_type_or_an_infinite_number(name, text):
     try:
         request = READER.read(body)
     except InvalidRequestError as error:
-        found = [(f.row, f.field, f.reason) for f in error.faults]
+        faults = [(f.row, f.field, f.reason) for f in error.faults]
     else:
         # What is not a matter of type is the encoding's to refuse.
-        with pytest.raises(SchemaMismatchError) as caught:
+        with pytest.raises(SchemaMismatchError) as excinfo:
             request.encode(Encoder(SCHEMA))
-        found = [(f.row, f.field, f.reason) for f in caught.value.faults]
-    assert found == [(0, name, "type")]
+        faults = [(f.row, f.field, f.reason) for f in excinfo.value.faults]
+    assert faults == [(0, name, "type")]
 
 
 def test_legal_extremes_pass():
@@ -165,7 +165,7 @@ def test_a_missing_value_where_training_saw_none(value):
 
 def test_a_misspelt_feature_lists_the_nearest_first():
     row = {**ROW, "incme": 5}
-    error = refused({"rows": [row]})
+    error = refusal({"rows": [row]})
     assert error.faults[0].message.startswith("Unknown feature 'incme'. There are: 'income'")
     assert [(f.row, f.field, f.reason) for f in error.faults] == [(0, "incme", "unknown")]
 
@@ -203,18 +203,18 @@ def test_columns_say_which_column_and_row():
 def test_columns_that_are_too_long_are_told_so_where_the_fault_lies_beyond_what_is_looked_at():
     columns = {name: [value] * 2_000 for name, value in ROW.items()}
     columns["age"][1_500] = "x"
-    error = refused({"columns": columns})
+    error = refusal({"columns": columns})
     assert isinstance(error, TooLargeError)
     assert "Received: 2000." in str(error)
     columns["age"][5] = "x"
-    (fault,) = refused({"columns": columns}).faults
+    (fault,) = refusal({"columns": columns}).faults
     assert (fault.row, fault.field) == (5, "age")
 
 
 def test_too_many_rows():
-    assert isinstance(refused({"rows": [ROW] * 51}), TooLargeError)
-    assert isinstance(refused({"rows": [{"age": "x"}] * 51}), TooLargeError)
-    assert isinstance(refused({"columns": {k: [v] * 51 for k, v in ROW.items()}}), TooLargeError)
+    assert isinstance(refusal({"rows": [ROW] * 51}), TooLargeError)
+    assert isinstance(refusal({"rows": [{"age": "x"}] * 51}), TooLargeError)
+    assert isinstance(refusal({"columns": {k: [v] * 51 for k, v in ROW.items()}}), TooLargeError)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_too_many_rows():
 def test_a_hostile_body_is_refused_in_no_time(body):
     # Of the processor: other work on the machine does not count.
     started = time.process_time()
-    error = refused(body)
+    error = refusal(body)
     assert time.process_time() - started < 2
     assert len(error.faults) == 100
     assert len(error.body()) < 60_000
@@ -240,9 +240,9 @@ def test_a_hostile_body_is_refused_in_no_time(body):
 
 @pytest.mark.parametrize("body", [{"rows": [{"age": "x"}] * 50}, {"columns": {"age": ["x"] * 50}}])
 def test_the_validator_stops_at_the_first_fault_and_leaves_the_rest_to_the_explanation(body):
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValidationError) as excinfo:
         validator(SCHEMA, 100)(json.dumps(body).encode())
-    assert len({error["loc"][:3] for error in caught.value.errors() if error["type"] != "missing"}) == 1
+    assert len({error["loc"][:3] for error in excinfo.value.errors() if error["type"] != "missing"}) == 1
     assert len(faults(body)) >= 50
 
 
@@ -276,6 +276,6 @@ def test_a_fault_that_only_the_validator_sees_is_still_an_answer():
     body = json.dumps({"rows": [ROW]}).encode()
     error = explain(body, Encoder(SCHEMA), 10, None)
     assert error.faults[0].message == "Expected rows that fit the schema."
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValidationError) as excinfo:
         validator(SCHEMA, 100)(b'{"rows": 1}')
-    assert explain(body, Encoder(SCHEMA), 10, caught.value).faults[0].message == "Input should be a valid array."
+    assert explain(body, Encoder(SCHEMA), 10, excinfo.value).faults[0].message == "Input should be a valid array."

@@ -19,7 +19,7 @@ class FakePredictor:
         self.manifest = build_manifest(self.schema, "houses", "1")
 
 
-def written(request, *targets):
+def write(request, *targets):
     values = [[10.0 * i + j for j in range(len(targets))] for i in range(2)]
     lower, upper = ([[v + d for v in row] for row in values] for d in (-1, 1))
     body = json.loads(ResponseWriter(FakePredictor(*targets)).write(request, Answer(values, lower, upper, [WARNING])))
@@ -29,7 +29,7 @@ def written(request, *targets):
 
 def test_rows_in_rows_out():
     warning = {"field": "age", "kind": "out_of_range", "message": "'age' = 200 is outside."}
-    assert written(ROWS, "price") == {
+    assert write(ROWS, "price") == {
         "predictions": [
             {"value": 0, "lower": -1, "upper": 1, "warnings": []},
             {"value": 10, "lower": 9, "upper": 11, "warnings": [warning]},
@@ -38,7 +38,7 @@ def test_rows_in_rows_out():
 
 
 def test_several_targets_are_one_object_each():
-    predictions = written(ROWS, "price", "rent")["predictions"]
+    predictions = write(ROWS, "price", "rent")["predictions"]
     assert predictions[0]["targets"] == {
         "price": {"value": 0, "lower": -1, "upper": 1},
         "rent": {"value": 1, "lower": 0, "upper": 2},
@@ -48,11 +48,11 @@ def test_several_targets_are_one_object_each():
 
 def test_columns_in_columns_out():
     warning = {"row": 1, "field": "age", "kind": "out_of_range", "message": "'age' = 200 is outside."}
-    assert written(COLUMNS, "price") == {
+    assert write(COLUMNS, "price") == {
         "columns": {"value": [0, 10], "lower": [-1, 9], "upper": [1, 11]},
         "warnings": [warning],
     }
-    assert written(COLUMNS, "price", "rent")["columns"]["rent"] == {
+    assert write(COLUMNS, "price", "rent")["columns"]["rent"] == {
         "value": [1, 11],
         "lower": [0, 10],
         "upper": [2, 12],

@@ -132,7 +132,7 @@ def test_a_server_by_keras_answers_as_the_predictor_and_swaps(by_keras: LocalReg
         assert "tensorflow" in Path(f"/proc/{worker.pid}/maps").read_text()
         for version in (first, second, first):
             by_keras.promote(f"houses:{version}", force=True)
-            wait_for(lambda wanted=version: server.live_versions() == {wanted: 1}, seconds=120)
+            wait_for(lambda live=version: server.live_versions() == {live: 1}, seconds=120)
             document = server.get("/model")
             assert (document["model_version"], document["runtime"]) == (version, "keras")
             expected = Predictor.load(by_keras.resolve(f"houses:{version}").path).predict_rows(rows).value[:, 0]

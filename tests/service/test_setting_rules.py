@@ -28,11 +28,11 @@ def test_examples(module):
 )
 def test_an_origin_that_no_browser_sends_is_refused(origin):
     for value in (origin, f"https://good.example, {origin}"):
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(DataError) as excinfo:
             Settings.from_environment({"TRUELINE_CORS_ORIGINS": value})
-        told = str(caught.value)
-        assert told.startswith("TRUELINE_CORS_ORIGINS: Expected origins as browsers send them, such as https://")
-        assert told.endswith(f"Received: {origin!r}.")
+        message = str(excinfo.value)
+        assert message.startswith("TRUELINE_CORS_ORIGINS: Expected origins as browsers send them, such as https://")
+        assert message.endswith(f"Received: {origin!r}.")
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_an_open_path_begins_with_a_slash():
 def test_a_comment_behind_a_key_is_refused_without_the_key(line, tmp_path):
     file = tmp_path / "keys"
     file.write_text(f"# keys\nfirst\n{line}\n")
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as excinfo:
         Settings.from_environment({"TRUELINE_API_KEY_FILE": str(file)})
-    told = "Expected comments on lines of their own. Received: one behind the key of line 3."
-    assert str(caught.value) == f"TRUELINE_API_KEY and TRUELINE_API_KEY_FILE: {told}"
+    message = "Expected comments on lines of their own. Received: one behind the key of line 3."
+    assert str(excinfo.value) == f"TRUELINE_API_KEY and TRUELINE_API_KEY_FILE: {message}"
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_a_key_file_that_cannot_be_read_says_why(content, reason, tmp_path):
     file = tmp_path / "keys"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as excinfo:
         Settings.from_environment({"TRUELINE_API_KEY_FILE": str(file)})
-    assert str(caught.value).endswith(f"Expected a readable file of keys. Received: {file} ({reason}).")
+    assert str(excinfo.value).endswith(f"Expected a readable file of keys. Received: {file} ({reason}).")
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("MAX_ROWS", "many", "Expected a valid integer. Received: 'many'."),
         ("WORKERS", "0", "Expected a value greater than or equal to 1. Received: '0'."),
@@ -80,7 +80,7 @@ def test_a_key_file_that_cannot_be_read_says_why(content, reason, tmp_path):
         ("MODEL", "houses:", "Expected NAME or NAME:VERSION. Received: 'houses:'."),
     ],
 )
-def test_a_wrong_value_is_told_as_a_rule_and_what_was_received(name, value, told):
-    with pytest.raises(DataError) as caught:
+def test_a_wrong_value_is_told_as_a_rule_and_what_was_received(name, value, message):
+    with pytest.raises(DataError) as excinfo:
         Settings.from_environment({f"TRUELINE_{name}": value})
-    assert str(caught.value) == f"TRUELINE_{name}: {told}".replace(", unable to interpret input", "")
+    assert str(excinfo.value) == f"TRUELINE_{name}: {message}".replace(", unable to interpret input", "")

@@ -58,10 +58,10 @@ def test_case_v12_comments_in_a_key_file_are_no_keys(mark, tmp_path):
 
 @pytest.mark.parametrize("value", [" ", ",", "schl\u00fcssel", "good,se\x00cret"])
 def test_a_key_that_cannot_be_sent_does_not_open_the_service_and_is_not_shown(value):
-    with pytest.raises(DataError, match="TRUELINE_API_KEY") as caught:
+    with pytest.raises(DataError, match="TRUELINE_API_KEY") as excinfo:
         Settings.from_environment({"TRUELINE_API_KEY": value})
-    assert "secret" not in str(caught.value)
-    assert caught.value.__cause__ is None
+    assert "secret" not in str(excinfo.value)
+    assert excinfo.value.__cause__ is None
 
 
 def test_a_key_file_that_cannot_be_read_does_not_open_the_service(tmp_path):

@@ -9,14 +9,14 @@ from service.live.source import MissingVersionError, SeveralModelsError, Source,
 from tests.builders import build_version
 
 
-def wanted(source):
+def reference(source):
     version = source.reference()
     return f"{version.name}:{version.version}"
 
 
 def test_unset_is_the_only_model_with_a_champion(registry):
     build_version(registry, name="unpromoted")
-    assert wanted(Source(registry)) == f"houses:{registry.alias('houses').version}"
+    assert reference(Source(registry)) == f"houses:{registry.alias('houses').version}"
 
 
 def test_no_champion_says_how_to_promote_one(tmp_path):
@@ -25,23 +25,23 @@ def test_no_champion_says_how_to_promote_one(tmp_path):
         Source(registry).reference()
     version = build_version(registry).version
     for model, sentence in ((None, "No model is live yet."), ("houses", "Model 'houses' has no champion yet.")):
-        with pytest.raises(NotFoundError) as caught:
+        with pytest.raises(NotFoundError) as excinfo:
             Source(registry, model).reference()
-        assert str(caught.value) == f"{sentence} Promote a version: `trueline promote houses:{version}`."
+        assert str(excinfo.value) == f"{sentence} Promote a version: `trueline promote houses:{version}`."
 
 
 def test_several_champions_are_listed_and_one_can_be_named(registry):
     other = build_version(registry, name="flats", promote=True)
     with pytest.raises(NotFoundError, match=r"Received: 2, 'flats', 'houses'.*TRUELINE_MODEL=NAME"):
         Source(registry).reference()
-    assert wanted(Source(registry, "flats")) == f"flats:{other.version}"
+    assert reference(Source(registry, "flats")) == f"flats:{other.version}"
 
 
 def test_a_model_that_is_live_stays_so_when_another_gets_a_champion(registry):
     source = Source(registry)
     source.reference()
     build_version(registry, name="flats", promote=True)
-    assert wanted(source).startswith("houses:")
+    assert reference(source).startswith("houses:")
 
 
 def test_the_choice_of_model_is_the_services_not_each_workers(registry, tmp_path):
@@ -50,7 +50,7 @@ def test_the_choice_of_model_is_the_services_not_each_workers(registry, tmp_path
     assert first.choose() == "houses"
     build_version(registry, name="flats", promote=True)
     # A worker that starts now, after a death, does not ask the store again.
-    assert wanted(Source(registry, choice=Choice(file))) == wanted(first)
+    assert reference(Source(registry, choice=Choice(file))) == reference(first)
     with pytest.raises(SeveralModelsError):
         Source(registry, choice=Choice(tmp_path / "other")).reference()
     # Two that choose at once: the first to write it wins, for both.
@@ -70,18 +70,18 @@ def test_case_v25_a_deleted_champion_is_found_out_and_told(registry, pinned):
     before = source.revision()
     folder = registry.models / "houses" / first
     shutil.move(folder, registry.home / "away")
-    gone = source.revision()
-    assert gone != before
-    with pytest.raises(MissingVersionError) as caught:
+    revision = source.revision()
+    assert revision != before
+    with pytest.raises(MissingVersionError) as excinfo:
         source.reference()
     if not pinned:
-        assert str(caught.value) == (
+        assert str(excinfo.value) == (
             f"Expected the champion of 'houses', houses:{first}, in the store. Received: a store without it. "
             f"Put that version back, or promote another one: `trueline promote houses:{second}`."
         )
     shutil.move(registry.home / "away", folder)
-    assert source.revision() != gone
-    assert wanted(source) == f"houses:{first}"
+    assert source.revision() != revision
+    assert reference(source) == f"houses:{first}"
 
 
 def test_a_bento_has_its_own_copy_of_a_deleted_champion(registry):
@@ -89,9 +89,9 @@ def test_a_bento_has_its_own_copy_of_a_deleted_champion(registry):
     bundled = bundled_models([registry.models], [("houses", first)])
     source = Source(registry, None, bundled)
     shutil.rmtree(registry.models / "houses" / first)
-    assert wanted(source) == f"houses:{first}"
+    assert reference(source) == f"houses:{first}"
     registry.promote(f"houses:{second}")
-    assert wanted(source) == f"houses:{second}"
+    assert reference(source) == f"houses:{second}"
 
 
 def test_case_v01_a_bento_serves_the_model_that_it_was_built_for(registry, tmp_path):
@@ -103,9 +103,9 @@ def test_case_v01_a_bento_serves_the_model_that_it_was_built_for(registry, tmp_p
     assert Source(elsewhere, None, bundled).reference() == bundled["houses"]
     build_version(elsewhere, name="boats", promote=True)
     assert Source(elsewhere, None, bundled).reference() == bundled["houses"]
-    assert wanted(Source(registry, None, bundled)) == f"houses:{first}"
+    assert reference(Source(registry, None, bundled)) == f"houses:{first}"
     # The operator's word goes first.
-    assert wanted(Source(elsewhere, "flats", bundled)).startswith("flats:")
+    assert reference(Source(elsewhere, "flats", bundled)).startswith("flats:")
     # A Bento that came without its model's files serves no other model in its stead.
     with pytest.raises(NotFoundError, match=r"Unknown model 'houses'. There are: 'boats', 'flats'"):
         Source(elsewhere, None, {}, built_for=["houses"]).reference()
@@ -114,7 +114,7 @@ def test_case_v01_a_bento_serves_the_model_that_it_was_built_for(registry, tmp_p
 def test_a_pinned_version_follows_nothing(registry):
     first, second = registry.versions("houses")
     source = Source(registry, f"houses:{second}")
-    assert wanted(source) == f"houses:{second}"
+    assert reference(source) == f"houses:{second}"
     stamp = source.revision()
     registry.promote(f"houses:{second}")
     registry.promote(f"houses:{first}")
@@ -153,7 +153,7 @@ def test_a_bundled_model_serves_where_no_champion_says_otherwise(registry, tmp_p
     empty = LocalRegistry(tmp_path / "empty")
     for model in (None, "houses", f"houses:{second}"):
         assert Source(empty, model, bundled).reference() == bundled["houses"]
-    assert wanted(Source(registry, None, bundled)) == f"houses:{first}"
+    assert reference(Source(registry, None, bundled)) == f"houses:{first}"
     two = {**bundled, "flats": bundled["houses"]}
     with pytest.raises(NotFoundError, match=r"one model in the Bento. Received: 'flats', 'houses'"):
         Source(empty, None, two).reference()

@@ -44,9 +44,9 @@ def environment(home: Path | str, tmp_path: Path, **more: str) -> dict[str, str]
     return clean_environment(Path(home), TMPDIR=str(temporary), PYTHONPATH=str(ROOT), **more)
 
 
-def refused(command: list[str], environ: dict[str, str], cwd: Path, *arguments: str) -> str:
+def refusal(command: list[str], environ: dict[str, str], cwd: Path, *arguments: str) -> str:
     """What a service says that does not start: one sentence on stderr, and status 1."""
-    done = subprocess.run(
+    result = subprocess.run(
         [*command, "--host", "127.0.0.1", *arguments],
         cwd=cwd,
         env=environ,
@@ -55,9 +55,9 @@ def refused(command: list[str], environ: dict[str, str], cwd: Path, *arguments: 
         timeout=60,
         check=False,
     )
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     return line
 
 
@@ -95,8 +95,10 @@ def test_case_v07_v08_every_path_may_be_relative(command: list[str], store: Path
             assert call(port, "/schema", headers={"X-API-Key": comment})[0] == 401
         assert (tmp_path / "run" / "metrics").is_dir()
         # Another service that was given the same folder would empty the metrics of this one.
-        said = refused(command, environ, tmp_path, "--port", str(free_port()))
-        assert f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {tmp_path / 'run'}" in said
+        message = refusal(command, environ, tmp_path, "--port", str(free_port()))
+        assert (
+            f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {tmp_path / 'run'}" in message
+        )
     assert "Traceback" not in log.read_text()
     assert sorted(p.name for p in ROOT.iterdir() if p.name in ("store", "run", "keys.txt")) == []
 
@@ -109,18 +111,18 @@ def test_case_v02_v19_a_port_is_one_services_alone(store: Path, tmp_path: Path) 
         # Refused from the first moment on, long before a worker listens.
         wait_for(lambda: "Starting production" in log.read_text())
         other = str(free_port())
-        said = refused(TRUELINE, environ, ROOT, "--port", other, "--grpc-port", str(grpc), "--grpc-host", "0.0.0.0")
-        assert f"TRUELINE_GRPC_PORT: Expected a port to listen on. Received: 0.0.0.0:{grpc}, which another" in said
+        message = refusal(TRUELINE, environ, ROOT, "--port", other, "--grpc-port", str(grpc), "--grpc-host", "0.0.0.0")
+        assert f"TRUELINE_GRPC_PORT: Expected a port to listen on. Received: 0.0.0.0:{grpc}, which another" in message
         wait_until_ready(process, port, log)
         wait_for(lambda: log.read_text().count("gRPC on") == 2)
-        assert f"Received: 127.0.0.1:{grpc}, which another process uses." in refused(
+        assert f"Received: 127.0.0.1:{grpc}, which another process uses." in refusal(
             BENTOML, {**environ, "TRUELINE_GRPC_PORT": str(grpc)}, ROOT, "--port", other
         )
         assert (
             f"HTTP: Expected a port to listen on. Received: 127.0.0.1:{port}, which another process uses."
-            in refused(TRUELINE, environ, ROOT, "--port", str(port))
+            in refusal(TRUELINE, environ, ROOT, "--port", str(port))
         )
-        assert "Expected another port than the one of HTTP" in refused(
+        assert "Expected another port than the one of HTTP" in refusal(
             TRUELINE, environ, ROOT, "--port", other, "--grpc-port", other
         )
         assert process.poll() is None
@@ -152,9 +154,9 @@ def test_what_cannot_mend_itself_ends_the_service_with_a_sentence(
     (tmp_path / "odd" / "trueline").mkdir(parents=True)
     (tmp_path / "odd" / "trueline" / "deployments").touch()
     environ = {**environment(store, tmp_path), **more}
-    said = refused(TRUELINE, environ, tmp_path, "--port", str(free_port()))
-    assert re.search(sentence, said), said
-    assert "# secret" not in said
+    message = refusal(TRUELINE, environ, tmp_path, "--port", str(free_port()))
+    assert re.search(sentence, message), message
+    assert "# secret" not in message
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a user who may not write is made by root")
@@ -163,9 +165,9 @@ def test_case_v23_a_store_that_cannot_be_written_is_told(tmp_path: Path) -> None
     home.mkdir(mode=0o555)
     unprivileged = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override"]
     environ = environment(home, tmp_path)
-    said = refused([*unprivileged, *TRUELINE], environ, ROOT, "--port", str(free_port()))
-    assert "BENTOML_HOME: Expected a folder that has 'bentos', 'models', 'envs', 'tmp', or in which" in said
-    assert str(home / "bentos") in said
+    message = refusal([*unprivileged, *TRUELINE], environ, ROOT, "--port", str(free_port()))
+    assert "BENTOML_HOME: Expected a folder that has 'bentos', 'models', 'envs', 'tmp', or in which" in message
+    assert str(home / "bentos") in message
 
 
 def test_case_v06_workers_end_with_their_parent_and_leave_the_port(store: Path, tmp_path: Path) -> None:
@@ -174,21 +176,21 @@ def test_case_v06_workers_end_with_their_parent_and_leave_the_port(store: Path, 
     command = [*TRUELINE, "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(grpc)]
     with running(command, log, environ) as process:
         wait_until_ready(process, port, log)
-        found = workers(process)
-        assert len(found) == 2
-        (left,) = (tmp_path / "tmp").glob(f"trueline-*/{LOCK}")
+        pids = workers(process)
+        assert len(pids) == 2
+        (lock,) = (tmp_path / "tmp").glob(f"trueline-*/{LOCK}")
         try:
             process.send_signal(signal.SIGKILL)
             process.wait()
-            assert psutil.wait_procs(found, timeout=5)[1] == []
+            assert psutil.wait_procs(pids, timeout=5)[1] == []
         finally:
-            for worker in found:
+            for worker in pids:
                 if worker.is_running():
                     worker.kill()
     assert "The service's parent process is gone. This worker ends." in log.read_text()
     with running(command, log, {**environ, "TRUELINE_DRAIN_SECONDS": "0"}) as process:
         wait_until_ready(process, port, log)
-        assert not left.exists()  # The next start removes the folder that was left behind.
+        assert not lock.exists()  # The next start removes the folder that was left behind.
         assert len(list((tmp_path / "tmp").glob(f"trueline-*/{LOCK}"))) == 1
     assert list((tmp_path / "tmp").iterdir()) == []
 
@@ -249,11 +251,11 @@ def test_a_certificate_may_be_relative_and_is_checked_before_a_worker_starts(sto
         text = " ".join(f"services.trueline.ssl.{name}={value}" for name, value in ssl_options.items())
         return environment(store, tmp_path, BENTOML_CONFIG_OPTIONS=text)
 
-    for certificate, key, said in (
+    for certificate, key, message in (
         ("one.pem", "other.key", "Expected a certificate and its key in PEM"),
         ("one.pem", "none.key", f"ssl.keyfile: Expected a file that can be read. Received: {tmp_path / 'none.key'}"),
     ):
-        assert said in refused(TRUELINE, options(certificate, key), tmp_path, "--port", str(port))
+        assert message in refusal(TRUELINE, options(certificate, key), tmp_path, "--port", str(port))
     command = [*TRUELINE, "--host", "127.0.0.1", "--port", str(port)]
     with running(command, log, options("one.pem", "one.key"), cwd=tmp_path):
         context = ssl.create_default_context(cafile=str(tmp_path / "one.pem"))
@@ -274,14 +276,14 @@ def tls_status(context: ssl.SSLContext, port: int) -> str:
     ("named", "said"),
     [([], "Not ready. No model is live yet."), (["houses"], "Not ready. Unknown model 'houses'. There are none yet.")],
 )
-def test_a_store_that_comes_late_is_waited_for(named: list[str], said: str, tmp_path: Path) -> None:
+def test_a_store_that_comes_late_is_waited_for(arguments: list[str], message: str, tmp_path: Path) -> None:
     environ = environment(tmp_path / "home", tmp_path)
     port, log = free_port(), tmp_path / "log"
-    with running([*TRUELINE, *named, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
-        wait_for(lambda: said in log.read_text())
+    with running([*TRUELINE, *arguments, "--host", "127.0.0.1", "--port", str(port)], log, environ) as process:
+        wait_for(lambda: message in log.read_text())
         assert (call(port, "/livez")[0], call(port, "/readyz")[0]) == (200, 503)
         version = build_version(LocalRegistry(tmp_path / "home"))
-        if named:
+        if arguments:
             promote = (
                 f"Model 'houses' has no champion yet. Promote a version: `trueline promote houses:{version.version}`."
             )
@@ -340,5 +342,5 @@ def test_a_hang_up_is_nothing_to_a_service_that_was_started_by_nohup(store: Path
 
 def test_a_port_that_is_no_port_of_this_machine(store: Path, tmp_path: Path) -> None:
     environ = environment(store, tmp_path)
-    said = refused(BENTOML, {**environ, "TRUELINE_GRPC_PORT": "9", "TRUELINE_GRPC_HOST": "192.0.2.1"}, ROOT)
-    assert "TRUELINE_GRPC_PORT: Expected a port to listen on. Received: 192.0.2.1:9, where it cannot listen" in said
+    message = refusal(BENTOML, {**environ, "TRUELINE_GRPC_PORT": "9", "TRUELINE_GRPC_HOST": "192.0.2.1"}, ROOT)
+    assert "TRUELINE_GRPC_PORT: Expected a port to listen on. Received: 192.0.2.1:9, where it cannot listen" in message

@@ -28,96 +28,96 @@ def ends(values):
 
 
 async def test_each_batch_is_shown_once_in_order_and_in_a_thread_of_its_own():
-    seen, threads = [], set()
+    watched, threads = [], set()
 
     def watcher(batches):
         threads.add(threading.current_thread().name)
-        seen.extend(batches)
+        watched.extend(batches)
 
     tap = Tap([watcher])
     X = [rows(n) for n in (1, 2, 3)]
     for x in X:
         tap.add("version", x, ends([[0.0]] * len(x)))
-    assert seen == []
+    assert watched == []
     await tap.flush()
-    assert all(isinstance(batch, Batch) for batch in seen)
-    assert [batch.X for batch in seen] == X
-    assert {batch.predictor for batch in seen} == {"version"}
+    assert all(isinstance(batch, Batch) for batch in watched)
+    assert [batch.X for batch in watched] == X
+    assert {batch.predictor for batch in watched} == {"version"}
     await tap.flush()
-    assert len(seen) == 3
+    assert len(watched) == 3
     (name,) = threads
     assert name.startswith("trueline-tap")
     tap.close()
 
 
 async def test_rows_that_are_not_answered_are_not_shown():
-    seen = []
-    tap = Tap([seen.extend])
+    batches = []
+    tap = Tap([batches.extend])
     tap.add("version", rows(3), ends([[0.0], [1.0], [2.0]]), np.array([True, False, True]))
     tap.add("version", rows(2), ends([[0.0], [1.0]]), np.array([False, False]))
     await tap.flush()
-    (batch,) = seen
+    (batch,) = batches
     assert batch.X.numeric.tolist() == [[0], [2]]
     assert batch.ends.tolist() == [[[-1], [1]], [[0], [2]], [[1], [3]]]
     tap.close()
 
 
 async def test_a_watcher_that_fails_is_logged_and_the_others_go_on(log):
-    seen = []
-    tap = Tap([lambda batches: 1 / 0, seen.extend])
+    watched = []
+    tap = Tap([lambda batches: 1 / 0, watched.extend])
     for _ in range(2):
         tap.add("version", rows(1), ends([[0.0]]))
         await tap.flush()
-    assert len(seen) == 2
+    assert len(watched) == 2
     assert log.text.count("A watcher failed on some answers") == 2
     tap.close()
 
 
 async def test_what_waits_is_bounded_and_what_is_passed_over_is_told_once(log):
-    gate, begun, seen = threading.Event(), threading.Event(), []
+    gate, start, watched = threading.Event(), threading.Event(), []
 
     def slow(batches):
-        begun.set()
+        start.set()
         gate.wait(5)
-        seen.extend(batches)
+        watched.extend(batches)
 
     tap = Tap([slow], max_bytes=100_000)
     tap.add("version", rows(1), ends([[0.0]]))
     tap.show_soon()
-    assert begun.wait(5)
+    assert start.wait(5)
     for _ in range(1000):
         tap.add("version", rows(100), ends([[0.0]] * 100))
     gate.set()
     await tap.flush()
-    shown_rows = sum(len(batch.X) for batch in seen) - 1
+    shown_rows = sum(len(batch.X) for batch in watched) - 1
     a_batch = 400 + 1200
-    assert 100_000 / (a_batch + 1000) < len(seen) - 1 < 100_000 / a_batch + 1
+    assert 100_000 / (a_batch + 1000) < len(watched) - 1 < 100_000 / a_batch + 1
     assert log.text.count("Expected to show each answer to those who watch") == 1
     assert f"Received: {100_000 - shown_rows} rows more than there was time for" in log.text
     tap.add("version", rows(7), ends([[0.0]] * 7))
     await tap.flush()
-    assert len(seen[-1].X) == 7  # there is room again
+    assert len(watched[-1].X) == 7  # there is room again
     tap.close()
 
 
 def test_much_that_waits_is_shown_before_anyone_asks_and_the_rest_at_the_end():
-    seen, shown = [], threading.Event()
+    watched, event = [], threading.Event()
 
     def watcher(batches):
-        seen.extend(batches)
-        shown.set()
+        watched.extend(batches)
+        event.set()
 
     tap = Tap([watcher], max_bytes=100_000)
     for _ in range(50):
         tap.add("version", rows(100), ends([[0.0]] * 100))
-    assert shown.wait(5)
+    assert event.wait(5)
     tap.close()
-    assert len(seen) == 50
+    assert len(watched) == 50
 
 
 def test_batches_of_many_threads_are_all_shown():
-    seen = []
-    tap = Tap([seen.extend])
+    batches = []
+    tap = Tap([batches.extend])
 
     def lane():
         for _ in range(2000):
@@ -130,16 +130,16 @@ def test_batches_of_many_threads_are_all_shown():
     for thread in threads:
         thread.join()
     tap.close()
-    assert len(seen) == 8000
+    assert len(batches) == 8000
 
 
 def test_nothing_is_kept_where_nobody_watches_until_somebody_does():
-    tap, seen = Tap(()), []
+    tap, batches = Tap(()), []
     tap.add("version", rows(1), ends([[0.0]]))
-    tap.watch(seen.extend)
+    tap.watch(batches.extend)
     tap.add("version", rows(2), ends([[0.0]] * 2))
     tap.close()
-    assert [len(batch.X) for batch in seen] == [2]
+    assert [len(batch.X) for batch in batches] == [2]
 
 
 def test_predictions_are_counted_by_their_place_in_the_targets_range():

@@ -32,8 +32,8 @@ def csv_table(rows: Rows) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(rows[0])
-    shown = {None: "", True: "true", False: "false"}
-    writer.writerows([shown[v] if v is None or isinstance(v, bool) else v for v in row.values()] for row in rows)
+    texts = {None: "", True: "true", False: "false"}
+    writer.writerows([texts[v] if v is None or isinstance(v, bool) else v for v in row.values()] for row in rows)
     return text.getvalue().encode()
 
 
@@ -70,10 +70,10 @@ def answers(media_type: str, body: bytes) -> dict[str, list[float | None]]:
     """``value``, ``lower`` and ``upper`` of an answer, None in rows that were not answered."""
     ends = ("value", "lower", "upper")
     if media_type == JSON:
-        found = json.loads(body)
-        if "columns" in found:
-            return {end: found["columns"][end] for end in ends}
-        return {end: [row.get(end) for row in found["predictions"]] for end in ends}
+        document = json.loads(body)
+        if "columns" in document:
+            return {end: document["columns"][end] for end in ends}
+        return {end: [row.get(end) for row in document["predictions"]] for end in ends}
     if media_type == NDJSON:
         lines = [json.loads(line) for line in body.splitlines()]
         return {end: [line.get(end) for line in lines] for end in ends}

@@ -64,8 +64,8 @@ def without(rows, *names, rename=None):
 
 
 def imputed(model, *names):
-    found = model.predict_rows(without(ROWS, *names))
-    return {end: getattr(found, end)[:, 0].tolist() for end in ("value", "lower", "upper")}
+    answer = model.predict_rows(without(ROWS, *names))
+    return {end: getattr(answer, end)[:, 0].tolist() for end in ("value", "lower", "upper")}
 
 
 def details(response):
@@ -81,10 +81,10 @@ async def post(client, name, rows, query=""):
 @pytest.mark.parametrize("name", TABLES)
 async def test_case_06_a_renamed_column_is_refused_with_the_nearest_name(client, name):
     rows = without(ROWS, rename={"area": "Area"})
-    found = details(await post(client, name, rows))
+    faults = details(await post(client, name, rows))
     nearest = "The nearest is 'Area': rename it, or ask with ?missing_columns=impute."
-    assert found["area"] == f"Expected this column. {nearest}"
-    assert found["Area"].startswith("Unknown feature 'Area'. There are: 'area'")
+    assert faults["area"] == f"Expected this column. {nearest}"
+    assert faults["Area"].startswith("Unknown feature 'Area'. There are: 'area'")
     ignoring = details(await post(client, name, rows, "?extra=ignore"))
     assert ignoring == {"area": f"Expected this column. {nearest}"}
 
@@ -93,8 +93,8 @@ async def test_case_06_a_renamed_column_is_refused_with_the_nearest_name(client,
 @pytest.mark.parametrize("feature", ["town", "area", "built", "new"])
 async def test_case_06_06b_a_column_of_any_kind_that_is_not_there_is_refused_or_imputed(client, model, name, feature):
     rows = without(ROWS, feature)
-    found = details(await post(client, name, rows))
-    assert found == {feature: "Expected this column. Send it, or ask with ?missing_columns=impute."}
+    faults = details(await post(client, name, rows))
+    assert faults == {feature: "Expected this column. Send it, or ask with ?missing_columns=impute."}
     for query in ("", "&on_error=row"):
         response = await post(client, name, rows, f"?missing_columns=impute{query}")
         assert response.status_code == 200, response.text
@@ -142,8 +142,8 @@ async def test_a_row_may_leave_out_what_training_saw_missing(client, model, name
     assert response.status_code == 200, response.text
     assert answers(BODIES[name][0], response.content) == imputed(model, "area", "town")
     assert b"missing_column" not in response.content
-    refused = await post(client, name, without(ROWS, rename={"area": "Area"}))
-    assert b"Unknown feature 'Area'. There are: 'area'" in refused.content
+    refusal = await post(client, name, without(ROWS, rename={"area": "Area"}))
+    assert b"Unknown feature 'Area'. There are: 'area'" in refusal.content
 
 
 async def test_a_column_that_is_there_without_a_value_is_no_absent_one(client, model):
@@ -198,21 +198,21 @@ async def test_case_06_tensors_over_http(client, model, binary):
         if not binary:
             return {"content": json.dumps({"inputs": inputs, "parameters": parameters})}
         described, parts = binary_inputs(SCHEMA, ROWS)
-        kept = [(d, p) for d, p in zip(described, parts, strict=True) if d["name"] != "area"]
-        document = {"inputs": [d for d, _ in kept], "parameters": parameters}
-        body, headers = binary_body(document, [p for _, p in kept])
+        pairs = [(d, p) for d, p in zip(described, parts, strict=True) if d["name"] != "area"]
+        document = {"inputs": [d for d, _ in pairs], "parameters": parameters}
+        body, headers = binary_body(document, [p for _, p in pairs])
         return {"content": body, "headers": headers}
 
-    refused = await client.post(INFER, **request())
-    assert refused.status_code == 400
-    assert refused.json()["error"] == ("'area': Expected this input. Send it, or ask with ?missing_columns=impute.")
+    refusal = await client.post(INFER, **request())
+    assert refusal.status_code == 400
+    assert refusal.json()["error"] == ("'area': Expected this input. Send it, or ask with ?missing_columns=impute.")
     by_query = await client.post(f"{INFER}?missing_columns=impute", **request())
     by_parameter = await client.post(INFER, **request(missing_columns="impute"))
     for response in (by_query, by_parameter):
         assert response.status_code == 200, response.text
-        found = response.json()
-        assert found["outputs"][0]["data"] == imputed(model, "area")["value"]
-        warnings = json.loads(found["parameters"]["warnings"])
+        answer = response.json()
+        assert answer["outputs"][0]["data"] == imputed(model, "area")["value"]
+        warnings = json.loads(answer["parameters"]["warnings"])
         assert [(w["row"], w["field"], w["kind"]) for w in warnings] == [(i, "area", "missing_column") for i in (0, 1)]
     # The body's own word goes first.
     both = await client.post(f"{INFER}?missing_columns=impute", **request(missing_columns="refuse"))
@@ -226,9 +226,9 @@ async def test_case_06_tensors_over_grpc(worker, model):
     fields = {"FP64": "fp64_contents", "BYTES": "bytes_contents", "BOOL": "bool_contents", "INT64": "int64_contents"}
     request = pb.ModelInferRequest(model_name="houses")
     for tensor in tensors(without(ROWS, "area")):
-        found = request.inputs.add(name=tensor["name"], datatype=tensor["datatype"], shape=tensor["shape"])
+        entry = request.inputs.add(name=tensor["name"], datatype=tensor["datatype"], shape=tensor["shape"])
         data = [v.encode() if isinstance(v, str) else v for v in tensor["data"]]
-        getattr(found.contents, fields[tensor["datatype"]]).extend(data)
+        getattr(entry.contents, fields[tensor["datatype"]]).extend(data)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = Client(channel)
         code, sentence = await call.refused("ModelInfer", request)
@@ -237,9 +237,9 @@ async def test_case_06_tensors_over_grpc(worker, model):
             "'area': Expected this input. Send it, or say 'missing_columns' = 'impute' among the parameters."
         )
         request.parameters["missing_columns"].string_param = "impute"
-        found = await call("ModelInfer", request)
-        assert list(found.outputs[0].contents.fp64_contents) == imputed(model, "area")["value"]
-        assert "missing_column" in found.parameters["warnings"].string_param
+        entry = await call("ModelInfer", request)
+        assert list(entry.outputs[0].contents.fp64_contents) == imputed(model, "area")["value"]
+        assert "missing_column" in entry.parameters["warnings"].string_param
         request.parameters["missing_columns"].int64_param = 1
         assert "Expected 'refuse' or 'impute'. Received: 1." in (await call.refused("ModelInfer", request))[1]
     await server.stop()
@@ -251,8 +251,8 @@ async def test_case_06_tensors_over_grpc(worker, model):
 
 async def test_case_06_inputs_of_tensorflow_serving(client, model):
     columns = {name: [row[name] for row in ROWS] for name in SCHEMA.names if name != "area"}
-    refused = await client.post(PREDICT, json={"inputs": columns})
-    assert (refused.status_code, refused.json()["error"]) == (
+    refusal = await client.post(PREDICT, json={"inputs": columns})
+    assert (refusal.status_code, refusal.json()["error"]) == (
         400,
         "'area': Expected this column. Send it, or ask with ?missing_columns=impute.",
     )
@@ -267,8 +267,8 @@ async def test_case_06_inputs_of_tensorflow_serving(client, model):
 async def test_hostile_names_cost_little(client):
     rows = [{**ROWS[0], **{f"Area{'x' * i}": 1 for i in range(300)}}]
     del rows[0]["area"]
-    found = details(await post(client, "csv", rows, "?extra=ignore"))
-    assert "The nearest is 'Area'" in found["area"]
+    faults = details(await post(client, "csv", rows, "?extra=ignore"))
+    assert "The nearest is 'Area'" in faults["area"]
     long = csv_table([{**without(ROWS, "area")[0], "area" + "x" * 50_000: 1}])
     response = await client.post("/predict?extra=ignore", content=long, headers={"content-type": CSV})
     assert details(response)["area"].startswith("Expected this column. Send it")

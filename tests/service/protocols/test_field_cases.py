@@ -67,9 +67,9 @@ async def test_case_v13_tensorflow_servings_answers_tell_what_is_unusual_in_head
     assert response.status_code == 200
     assert list(response.json()) == ["predictions" if by_row else "outputs"]
     assert response.headers["x-trueline-warning-count"] == "2"
-    found = json.loads(response.headers["x-trueline-warnings"])
-    assert [(w["row"], w["field"], w["kind"]) for w in found] == [(1, "age", "out_of_range"), (1, "town", "unseen")]
-    assert "'Łódź' was not seen" in found[1]["message"]
+    warnings = json.loads(response.headers["x-trueline-warnings"])
+    assert [(w["row"], w["field"], w["kind"]) for w in warnings] == [(1, "age", "out_of_range"), (1, "town", "unseen")]
+    assert "'Łódź' was not seen" in warnings[1]["message"]
     usual = await send(client, PREDICT, {"instances": [ROW]})
     assert not [name for name in usual.headers if name.startswith("x-trueline")]
 
@@ -81,9 +81,9 @@ async def test_case_v13_many_or_long_warnings_stay_within_what_a_proxy_lets_thro
     assert response.status_code == 200
     assert response.headers["x-trueline-warning-count"] == "500"
     assert len(response.headers["x-trueline-warnings"]) <= 2048
-    found = json.loads(response.headers["x-trueline-warnings"])
-    assert [w["row"] for w in found] == list(range(len(found)))
-    assert len(found) > 5
+    warnings = json.loads(response.headers["x-trueline-warnings"])
+    assert [w["row"] for w in warnings] == list(range(len(warnings)))
+    assert len(warnings) > 5
     assert "x-evil" not in response.headers
 
 
@@ -102,8 +102,8 @@ async def test_case_v13_every_other_answer_has_its_own_place_for_them(client) ->
     response = await send(client, INFER, outputs)
     head = response.content[: int(response.headers["inference-header-content-length"])]
     assert "warnings" in json.loads(head)["parameters"]
-    found = (await send(client, "/predict", {"rows": [row]})).json()["predictions"][0]
-    assert [w["field"] for w in found["warnings"]] == ["age"]
+    prediction = (await send(client, "/predict", {"rows": [row]})).json()["predictions"][0]
+    assert [w["field"] for w in prediction["warnings"]] == ["age"]
     line = (await send(client, "/predict", json.dumps(row), NDJSON)).json()
     assert [w["field"] for w in line["warnings"]] == ["age"]
 
@@ -184,14 +184,14 @@ async def test_case_v14_a_line_of_a_stream_is_answered_in_its_place(client) -> N
     lines = [ROW, {**ROW, "income": NAN}, ROW, {**ROW, "age": -INF, "rooms": 99}]
     body = "".join(json.dumps(line) + "\n" for line in lines)
     response = await send(client, "/predict", body, NDJSON)
-    found = [json.loads(line) for line in response.text.splitlines()]
-    assert ["value" in row for row in found] == [True, False, True, False]
-    (detail,) = found[1]["error"]["details"]
+    answers = [json.loads(line) for line in response.text.splitlines()]
+    assert ["value" in row for row in answers] == [True, False, True, False]
+    (detail,) = answers[1]["error"]["details"]
     assert (detail["row"], detail["field"], detail["received"]) == (1, "income", "NaN")
     assert "Send null" in detail["message"]
-    assert [d["field"] for d in found[3]["error"]["details"]] == ["age", "rooms"]
-    refused = await send(client, "/predict?on_error=request", body, NDJSON)
-    assert [(d["row"], d["field"]) for d in details_of(refused)] == [(1, "income"), (3, "age"), (3, "rooms")]
+    assert [d["field"] for d in answers[3]["error"]["details"]] == ["age", "rooms"]
+    refusal = await send(client, "/predict?on_error=request", body, NDJSON)
+    assert [(d["row"], d["field"]) for d in details_of(refusal)] == [(1, "income"), (3, "age"), (3, "rooms")]
 
 
 @pytest.mark.parametrize("by_row", [True, False])
@@ -203,8 +203,8 @@ async def test_case_v14_by_row_the_good_rows_are_answered(client, predictor, by_
     values = [r.get("value") for r in answer["predictions"]] if by_row else answer["columns"]["value"]
     assert values == [None] + [expected] * 401 + [None]
     errors = [r["error"] for r in answer["predictions"] if "error" in r] if by_row else answer["errors"]
-    found = [d for e in errors for d in (e if by_row else e["error"])["details"]]
-    assert sorted((d["row"], d["field"]) for d in found) == [(0, "age"), (0, "income"), (402, "income")]
+    details = [d for e in errors for d in (e if by_row else e["error"])["details"]]
+    assert sorted((d["row"], d["field"]) for d in details) == [(0, "age"), (0, "income"), (402, "income")]
 
 
 @pytest.mark.parametrize("text", ["1e400", "-1e400"])
@@ -252,8 +252,8 @@ async def test_case_v16_an_index_column_is_recognised_and_both_ways_out_are_name
         message = one_message(await send(client, "/predict?on_error=request", body, media_type))
         assert message.startswith(f"Unknown feature '{name}'. ") and "the index of a pandas table" in message
         assert "index=False" in message and "?extra=ignore" in message
-        passed = await send(client, "/predict?extra=ignore", body, media_type)
-        assert passed.status_code == 200, passed.text
+        lenient = await send(client, "/predict?extra=ignore", body, media_type)
+        assert lenient.status_code == 200, lenient.text
     body = tensors([ROW])
     body["inputs"].append({"name": name, "datatype": "INT64", "shape": [1], "data": [7]})
     assert "the index of a pandas table" in plain_error(await send(client, INFER, body))
@@ -281,8 +281,8 @@ async def test_a_name_too_many_gets_the_way_out_and_a_misspelt_one_the_right_nam
         message = one_message(await send(client, "/predict?on_error=request", body, media_type))
         assert message.startswith("Unknown feature 'id'. There are: ")
         assert message.endswith("POST /predict?extra=ignore ignores names that are no feature.")
-    misspelt = {("agee" if name == "age" else name): value for name, value in ROW.items()}
-    for media_type, body in tables([misspelt]):
+    row = {("agee" if name == "age" else name): value for name, value in ROW.items()}
+    for media_type, body in tables([row]):
         details = details_of(await send(client, "/predict?on_error=request", body, media_type))
         (message,) = [d["message"] for d in details if d["field"] == "agee"]
         assert message.startswith("Unknown feature 'agee'. There are: 'age'")
@@ -329,10 +329,10 @@ async def test_case_v18_what_is_described_in_words_is_not(client) -> None:
 async def test_case_v26_values_of_a_row_may_be_in_lists_of_one(client, predictor) -> None:
     rows = sample_rows(SCHEMA, 20)
     expected = predictor.predict_rows(rows).value[:, 0].tolist()
-    wrapped = [{name: [value] for name, value in row.items()} for row in rows]
+    nested = [{name: [value] for name, value in row.items()} for row in rows]
     some = [{name: [value] if name == "age" else value for name, value in row.items()} for row in rows]
-    lists = [list(row.values()) for row in wrapped]
-    for instances in (wrapped, some, lists):
+    lists = [list(row.values()) for row in nested]
+    for instances in (nested, some, lists):
         response = await send(client, PREDICT, {"instances": instances})
         assert response.status_code == 200, response.text
         assert [row["value"] for row in response.json()["predictions"]] == expected
@@ -404,22 +404,22 @@ async def test_an_arrow_file_is_told_from_a_stream(client) -> None:
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|", ","])
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("with_line", [True, False])
 async def test_case_v17_what_separates_the_values_of_csv_is_told_from_its_header(
-    client, predictor, separator: str, told: bool
+    client, predictor, separator: str, with_line: bool
 ) -> None:
     rows = [{**ROW, "town": "a,b;c|d\te"}, {**ROW, "income": None}]
     text = io.StringIO()
     writer = csv.writer(text, delimiter=separator)
     writer.writerow(ROW)
-    shown = {None: "", True: "true", False: "false"}
-    writer.writerows([shown[v] if v is None or isinstance(v, bool) else v for v in row.values()] for row in rows)
-    body = (f"sep={separator}\r\n" if told else "") + text.getvalue()
+    texts = {None: "", True: "true", False: "false"}
+    writer.writerows([texts[v] if v is None or isinstance(v, bool) else v for v in row.values()] for row in rows)
+    body = (f"sep={separator}\r\n" if with_line else "") + text.getvalue()
     media_type = "text/tab-separated-values" if separator == "\t" else CSV
     response = await send(client, "/predict", body, media_type)
     assert response.status_code == 200, response.text
-    found = [float(line["value"]) for line in csv.DictReader(io.StringIO(response.text))]
-    assert found == predictor.predict_rows(rows).value[:, 0].tolist()
+    values = [float(line["value"]) for line in csv.DictReader(io.StringIO(response.text))]
+    assert values == predictor.predict_rows(rows).value[:, 0].tolist()
 
 
 async def test_case_v17_a_feature_may_have_a_separator_in_its_name(tmp_path) -> None:
@@ -458,9 +458,9 @@ async def test_on_error_row_reports_every_fault_of_a_row_in_every_format(client)
         response = await send(client, "/predict?on_error=row", body, media_type)
         assert response.status_code == 200, response.text
         for row, fields in ((0, set(BAD)), (1, set(BAD) - {"age"})):
-            said = await _faults_of(response, media_type, row)
+            messages = await _faults_of(response, media_type, row)
             for field in fields - ({"age"} if media_type in (ARROW, PARQUET) and row else set()):
-                assert f"'{field}'" in said, (media_type, row, field, said)
+                assert f"'{field}'" in messages, (media_type, row, field, messages)
 
 
 async def _faults_of(response: httpx.Response, media_type: str, row: int) -> str:
@@ -487,17 +487,17 @@ async def test_on_error_row_reports_what_the_decoder_found_and_what_the_schema_s
         error = (answer["predictions"][0] if media_type == JSON else answer)["error"]
         fields = sorted(d["field"] for d in error["details"])
         assert fields == ["age", "agee", "heating", "income", "rooms"]
-    refused = details_of(await send(client, "/predict?on_error=request", json.dumps(row), NDJSON))
-    assert sorted(d["field"] for d in refused) == ["age", "agee", "heating", "income", "rooms"]
+    refusal = details_of(await send(client, "/predict?on_error=request", json.dumps(row), NDJSON))
+    assert sorted(d["field"] for d in refusal) == ["age", "agee", "heating", "income", "rooms"]
 
 
 async def test_on_error_row_reports_unusual_values_beside_faults_where_they_are_refused(tmp_path) -> None:
     async with calling(worker_of(tmp_path, Settings(warnings="refuse"))) as client:
         rows = [{**ROW, "age": 140, "heating": "coal"}, ROW, {**ROW, "town": "Bath"}]
-        found = (await send(client, "/predict", {"rows": rows, "on_error": "row"})).json()["predictions"]
-        assert sorted(d["field"] for d in found[0]["error"]["details"]) == ["age", "heating"]
-        assert "value" in found[1]
-        assert [d["field"] for d in found[2]["error"]["details"]] == ["town"]
+        predictions = (await send(client, "/predict", {"rows": rows, "on_error": "row"})).json()["predictions"]
+        assert sorted(d["field"] for d in predictions[0]["error"]["details"]) == ["age", "heating"]
+        assert "value" in predictions[1]
+        assert [d["field"] for d in predictions[2]["error"]["details"]] == ["town"]
 
 
 async def test_on_error_row_leaves_out_no_fault_of_many_bad_rows(tmp_path) -> None:
@@ -506,8 +506,8 @@ async def test_on_error_row_leaves_out_no_fault_of_many_bad_rows(tmp_path) -> No
         rows = [dict.fromkeys((f.name for f in features), "x") for _ in range(200)]
         rows[150] |= {"f3": None, "f4": 1.0}
         response = await send(client, "/predict?on_error=row", {"rows": rows})
-        found = [len(row["error"]["details"]) for row in response.json()["predictions"]]
-        assert found == [30] * 150 + [29] + [30] * 49
+        counts = [len(row["error"]["details"]) for row in response.json()["predictions"]]
+        assert counts == [30] * 150 + [29] + [30] * 49
 
 
 async def test_a_row_of_another_length_has_that_fault_alone(client) -> None:

@@ -46,16 +46,16 @@ def damaged(draw: st.DrawFn, body: bytes) -> bytes:
     return body
 
 
-def served(model: LiveModel, takes: str, body: bytes, query: bytes = b"", **headers: str) -> Reply | None:
+def serve(model: LiveModel, takes: str, body: bytes, query: bytes = b"", **headers: str) -> Reply | None:
     """The reply, or None where the request is refused as it should be."""
-    sent = [(b"content-type", takes.encode()), *((k.encode(), v.encode()) for k, v in headers.items())]
+    pairs = [(b"content-type", takes.encode()), *((k.encode(), v.encode()) for k, v in headers.items())]
     with contextlib.suppress(ApiError):
-        work = _work(model, read_terms(sent, query), body, LIMITS, [])
+        work = _work(model, read_terms(pairs, query), body, LIMITS, [])
         while True:
             try:
                 next(work)
-            except StopIteration as done:
-                reply: Reply = done.value
+            except StopIteration as stop:
+                reply: Reply = stop.value
                 return reply
     return None
 
@@ -72,7 +72,7 @@ def test_damaged_bodies(model: LiveModel, name: str, data: st.DataObject) -> Non
         )
     )
     gives = data.draw(st.sampled_from([JSON, CSV, NDJSON, ARROW, PARQUET]))
-    reply = served(model, takes, body, query, accept=gives)
+    reply = serve(model, takes, body, query, accept=gives)
     if reply is not None:
         assert b"NaN" not in reply.body or gives in (ARROW, PARQUET)
         assert reply.content_type == gives.encode()
@@ -82,7 +82,7 @@ def test_damaged_bodies(model: LiveModel, name: str, data: st.DataObject) -> Non
 @given(body=st.binary(max_size=300))
 @FUZZ
 def test_any_bytes(model: LiveModel, takes: str, body: bytes) -> None:
-    served(model, takes, body, b"on_error=row")
+    serve(model, takes, body, b"on_error=row")
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("zstd", zstandard.compress)])
@@ -92,7 +92,7 @@ def test_damaged_compression(
     model: LiveModel, encoding: str, pack: Callable[[bytes], bytes], data: st.DataObject
 ) -> None:
     body = data.draw(damaged(pack(BODIES["csv"][1](ROWS))))
-    served(model, CSV, body, **{"content-encoding": encoding})
+    serve(model, CSV, body, **{"content-encoding": encoding})
 
 
 @given(query=st.binary(max_size=60), accept=st.text(st.characters(max_codepoint=255), max_size=60))
@@ -106,9 +106,9 @@ def test_any_query_and_accept(query: bytes, accept: str) -> None:
 @FUZZ
 def test_lines_are_the_same_however_they_are_cut(model: LiveModel, cuts: list[int]) -> None:
     body = BODIES["ndjson"][1](ROWS) + b"\n{oops\n  \r\n" + BODIES["ndjson"][1](ROWS)[:-1]
-    asked = read_terms([(b"content-type", NDJSON.encode())], b"")
+    terms = read_terms([(b"content-type", NDJSON.encode())], b"")
     ends = [0, *sorted(min(c, len(body)) for c in cuts), len(body)]
-    reader = LineReader(SCHEMA, asked.options, 2000)
+    reader = LineReader(SCHEMA, terms.options, 2000)
     parts = [p for a, b in itertools.pairwise(ends) for p in reader.feed(body[a:b])]
     parts += reader.feed(b"", last=True)
     assert sum(part.n_rows for part in parts) == 9
@@ -124,6 +124,6 @@ def test_cut_json_is_what_whole_json_is(
     monkeypatch.setattr("service.protocols.json_bulk._PIECE", size)
     table = [{**row, "town": text} for row in sample_rows(SCHEMA, rows)]
     for name in ("rows", "columns"):
-        reply = served(model, JSON, BODIES[name][1](table))
+        reply = serve(model, JSON, BODIES[name][1](table))
         assert reply is not None
         assert answers(JSON, reply.body)["value"] == model.predictor.predict_rows(table).value[:, 0].tolist()

@@ -50,11 +50,11 @@ def outcome(model: LiveModel, read: Any) -> None:
         return
     assert isinstance(request, PredictRequest)
     assert 1 <= request.n_rows <= 500
-    (found,) = model.answer([request])
-    if isinstance(found, ApiError):
-        assert found.status == 422
+    (answer,) = model.answer([request])
+    if isinstance(answer, ApiError):
+        assert answer.status == 422
     else:
-        assert len(found.value) == request.n_rows
+        assert len(answer.value) == request.n_rows
 
 
 def infer(model: LiveModel, body: bytes, length: int | None) -> None:
@@ -151,5 +151,5 @@ def test_any_header_and_any_path(value: bytes, path: str) -> None:
     with contextlib.suppress(ApiError):
         assert header_length([(b"inference-header-content-length", value)]) is not None
     for prefix in ("", "/v2", "/v2/", "/v2/models/", "/v1/models/"):
-        found = ROUTES.find(prefix + path)
-        assert found is None or found[0].path.format(**found[1]) == prefix + path
+        match = ROUTES.find(prefix + path)
+        assert match is None or match[0].path.format(**match[1]) == prefix + path

@@ -20,7 +20,7 @@ CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 SERVING, NOT_SERVING, UNKNOWN = b"\x08\x01", b"\x08\x02", b"\x08\x03"
 
 
-def named(service):
+def request_for(service):
     """HealthCheckRequest{service}."""
     return b"\x0a" + bytes([len(service)]) + service.encode() if service else b""
 
@@ -40,17 +40,17 @@ async def test_case_v22_a_probe_is_answered(server, worker):
     assert await check(b"", timeout=5) == NOT_SERVING
     await worker.start()
     for service in ("", "inference.GRPCInferenceService"):
-        assert await check(named(service), timeout=5) == SERVING
+        assert await check(request_for(service), timeout=5) == SERVING
     # An explicit empty name is what some clients send for the whole server.
     assert await check(b"\x0a\x00", timeout=5) == SERVING
     for body, code, text in (
-        (named("inference.GRPC"), grpc.StatusCode.NOT_FOUND, "There are: 'inference.GRPCInferenceService'."),
+        (request_for("inference.GRPC"), grpc.StatusCode.NOT_FOUND, "There are: 'inference.GRPCInferenceService'."),
         (b"\x0a\x09x", grpc.StatusCode.INVALID_ARGUMENT, "Expected a HealthCheckRequest. Received: 3 bytes"),
     ):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
+        with pytest.raises(grpc.aio.AioRpcError) as excinfo:
             await check(body, timeout=5)
-        assert caught.value.code() == code
-        assert text in caught.value.details()
+        assert excinfo.value.code() == code
+        assert text in excinfo.value.details()
     worker.fleet.show("draining")
     worker.fleet.expected = 2
     assert await check(b"", timeout=5) == NOT_SERVING
@@ -64,7 +64,7 @@ async def test_who_watches_is_told_of_each_change_and_let_go_at_the_end(server, 
     assert await watch.read() == NOT_SERVING
     await worker.start()
     assert await watch.read() == SERVING
-    unknown = channel.unary_stream(WATCH)(named("other"), timeout=20)
+    unknown = channel.unary_stream(WATCH)(request_for("other"), timeout=20)
     assert await unknown.read() == UNKNOWN
     started = asyncio.get_running_loop().time()
     await grpc_server.stop()
@@ -87,9 +87,9 @@ async def test_a_probe_needs_a_key_where_readiness_does(registry, opened):
             assert await channel.unary_stream(WATCH)(b"", timeout=5).read() == NOT_SERVING
         else:
             for call in (channel.unary_unary(CHECK)(b"", timeout=5), channel.unary_stream(WATCH)(b"", timeout=5)):
-                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                with pytest.raises(grpc.aio.AioRpcError) as excinfo:
                     await (call.read() if hasattr(call, "read") else call)
-                assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+                assert excinfo.value.code() == grpc.StatusCode.UNAUTHENTICATED
             key = (("x-api-key", "secret"),)
             assert await channel.unary_unary(CHECK)(b"", timeout=5, metadata=key) == NOT_SERVING
     await server.stop()

@@ -95,17 +95,17 @@ async def test_row_by_row_the_good_rows_are_answered(client):
 
 
 def test_many_sets_of_keys_cost_little_and_another_spelling_is_found_in_each():
-    misspelt = Misspelt(SCHEMA)
+    misspellings = Misspelt(SCHEMA)
     started = time.process_time()
     for i in range(500):
         row = {f"{i} {k} and a long name that is like nothing": 1 for k in range(500)}
-        assert misspelt.faults(i, {"Area_M2": 80, **row})[0].message.startswith("Expected this key.")
+        assert misspellings.faults(i, {"Area_M2": 80, **row})[0].message.startswith("Expected this key.")
     assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("query", [b"interval=0.5&interval=0.9", b"extra=ignore&extra=refuse", b"on_error=row&" * 2])
 def test_a_parameter_that_comes_twice_is_refused(query):
-    with pytest.raises(Exception, match="1 fault") as caught:
+    with pytest.raises(Exception, match="1 fault") as excinfo:
         parameters(query)
-    (fault,) = caught.value.faults
+    (fault,) = excinfo.value.faults
     assert (fault.message, str(fault.received)) == ("Expected each parameter once.", "2 times")

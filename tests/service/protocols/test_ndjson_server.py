@@ -81,29 +81,29 @@ def test_two_million_rows_pass_in_flat_memory(server: Server) -> None:
     expected = server.predictor.predict_rows(rows).value[:, 0].tolist()
     block = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
     connection = server.connect()
-    sent = 0
+    n_blocks = 0
 
     def send() -> None:
-        nonlocal sent
+        nonlocal n_blocks
         end = time.monotonic() + MAX_SECONDS
         connection.sendall(HEAD)
-        while sent < 1000 and time.monotonic() < end:
+        while n_blocks < 1000 and time.monotonic() < end:
             connection.sendall(chunk(block))
-            sent += 1
+            n_blocks += 1
         connection.sendall(b"0\r\n\r\n")
 
     sender = threading.Thread(target=send)
     sender.start()
-    lines, seen, memory = lines_of(connection), 0, []
+    lines, n_lines, memory = lines_of(connection), 0, []
     while batch := list(islice(lines, 2000)):
-        if seen % 20_000 == 0:
+        if n_lines % 20_000 == 0:
             assert [json.loads(line)["value"] for line in batch] == expected
             memory.append(server.memory())
-        seen += len(batch)
+        n_lines += len(batch)
     sender.join()
     connection.close()
-    assert seen == 2000 * sent
-    assert seen > 100_000
+    assert n_lines == 2000 * n_blocks
+    assert n_lines > 100_000
     assert max(memory) - memory[1] < 4 * 2**20
     assert max(memory) < 200 * 2**20
 
@@ -130,12 +130,12 @@ def test_a_client_that_does_not_read_is_not_read_from(server: Server) -> None:
     connection = server.connect()
     connection.settimeout(1)
     connection.sendall(HEAD)
-    taken = 0
+    n_bytes = 0
     with contextlib.suppress(TimeoutError):
         for _ in range(300):
             connection.sendall(chunk(block))
-            taken += len(block)
-    assert taken < 100 * len(block)
+            n_bytes += len(block)
+    assert n_bytes < 100 * len(block)
     assert server.memory() - before < 30 * 2**20
     connection.close()
 
@@ -144,9 +144,9 @@ def test_a_client_that_stops_and_a_line_without_an_end(server: Server) -> None:
     row = json.dumps(server.predictor.schema.example_row()).encode()
     connection = server.connect()
     connection.sendall(HEAD + chunk(row + b"\n"))
-    found = [json.loads(line) for line in lines_of(connection)]
-    assert "value" in found[0]
-    assert found[1]["error"]["code"] == "body_timeout"
+    answers = [json.loads(line) for line in lines_of(connection)]
+    assert "value" in answers[0]
+    assert answers[1]["error"]["code"] == "body_timeout"
     connection.close()
     status, answer = server.post(NDJSON, (b"x" * 65_536 for _ in range(200)))
     assert (status, json.loads(answer)["error"]["code"]) == (413, "too_large")

@@ -41,11 +41,11 @@ class Client:
         call = self.channel.unary_unary(f"/{SERVICE}/{method}", None, response.FromString)
         return await call(request, timeout=10, **options)
 
-    async def refused(self, method, request, **options):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
+    async def refusal(self, method, request, **options):
+        with pytest.raises(grpc.aio.AioRpcError) as excinfo:
             await self(method, request, **options)
-        assert "Traceback" not in caught.value.details()
-        return caught.value.code(), caught.value.details()
+        assert "Traceback" not in excinfo.value.details()
+        return excinfo.value.code(), excinfo.value.details()
 
 
 @pytest.fixture
@@ -69,12 +69,12 @@ def typed(rows, **options):
     """A request of typed contents."""
     request = pb.ModelInferRequest(model_name="houses", **options)
     for tensor in json_inputs(SCHEMA, rows):
-        found = request.inputs.add(name=tensor["name"], datatype=tensor["datatype"], shape=tensor["shape"])
+        entry = request.inputs.add(name=tensor["name"], datatype=tensor["datatype"], shape=tensor["shape"])
         data = [v.encode() if isinstance(v, str) else v for v in tensor["data"]]
         if None in data:
-            found.datatype = "BYTES" if tensor["datatype"] == "BYTES" else "FP64"
-            data = [(b"" if found.datatype == "BYTES" else np.nan) if v is None else v for v in data]
-        getattr(found.contents, FIELDS[found.datatype]).extend(data)
+            entry.datatype = "BYTES" if tensor["datatype"] == "BYTES" else "FP64"
+            data = [(b"" if entry.datatype == "BYTES" else np.nan) if v is None else v for v in data]
+        getattr(entry.contents, FIELDS[entry.datatype]).extend(data)
     return request
 
 
@@ -110,14 +110,14 @@ async def test_typed_and_raw_tensors_get_the_predictors_numbers(call, predictor,
         request = make(rows, id="q1")
         if level is not None:
             request.parameters["interval"].double_param = level
-        found = await call("ModelInfer", request)
-        assert (found.id, found.model_name, found.model_version) == ("q1", "houses", predictor.model_version)
-        assert [(o.name, o.datatype, list(o.shape)) for o in found.outputs] == [(e, "FP64", [30]) for e in ENDS]
-        for i, output in enumerate(found.outputs):
+        answer = await call("ModelInfer", request)
+        assert (answer.id, answer.model_name, answer.model_version) == ("q1", "houses", predictor.model_version)
+        assert [(o.name, o.datatype, list(o.shape)) for o in answer.outputs] == [(e, "FP64", [30]) for e in ENDS]
+        for i, output in enumerate(answer.outputs):
             if make is typed:
                 values = list(output.contents.fp64_contents)
             else:
-                values = np.frombuffer(found.raw_output_contents[i]).tolist()
+                values = np.frombuffer(answer.raw_output_contents[i]).tolist()
             assert values == getattr(expected, output.name)[:, 0].tolist()
 
 
@@ -127,8 +127,8 @@ async def test_outputs_asked_for_version_and_other_datatypes(call, predictor):
         request = changed("age", **changes)
         request.model_version = predictor.model_version
         request.outputs.add(name="upper")
-        found = await call("ModelInfer", request)
-        assert [(o.name, list(o.contents.fp64_contents)) for o in found.outputs] == [("upper", [expected])]
+        answer = await call("ModelInfer", request)
+        assert [(o.name, list(o.contents.fp64_contents)) for o in answer.outputs] == [("upper", [expected])]
 
 
 async def test_health_and_metadata(call, predictor):
@@ -136,12 +136,12 @@ async def test_health_and_metadata(call, predictor):
     assert (await call("ServerReady", pb.ServerReadyRequest())).ready
     assert (await call("ServerMetadata", pb.ServerMetadataRequest())).name == "trueline"
     assert (await call("ModelReady", pb.ModelReadyRequest(name="houses"))).ready
-    found = await call("ModelMetadata", pb.ModelMetadataRequest(name="houses", version=predictor.model_version))
-    assert list(found.versions) == [predictor.model_version]
-    assert [(i.name, i.datatype, list(i.shape)) for i in found.inputs][:3] == [
+    metadata = await call("ModelMetadata", pb.ModelMetadataRequest(name="houses", version=predictor.model_version))
+    assert list(metadata.versions) == [predictor.model_version]
+    assert [(i.name, i.datatype, list(i.shape)) for i in metadata.inputs][:3] == [
         ("age", "FP64", [-1]), ("income", "FP64", [-1]), ("rooms", "INT64", [-1])
     ]  # fmt: skip
-    assert [o.name for o in found.outputs] == list(ENDS)
+    assert [o.name for o in metadata.outputs] == list(ENDS)
 
 
 async def test_without_a_model_it_is_live_and_not_ready(worker):
@@ -153,19 +153,19 @@ async def test_without_a_model_it_is_live_and_not_ready(worker):
         assert (await call("ServerLive", pb.ServerLiveRequest())).live
         assert not (await call("ServerReady", pb.ServerReadyRequest())).ready
         assert not (await call("ModelReady", pb.ModelReadyRequest(name="houses"))).ready
-        code, details = await call.refused("ModelInfer", typed([FULL]))
+        code, details = await call.refusal("ModelInfer", typed([FULL]))
         assert code == grpc.StatusCode.UNAVAILABLE
         assert "No model is live yet" in details
     await server.stop()
 
 
 async def test_unknown_models_and_versions_list_what_there_is(call, predictor):
-    code, details = await call.refused("ModelInfer", pb.ModelInferRequest(model_name="house"))
+    code, details = await call.refusal("ModelInfer", pb.ModelInferRequest(model_name="house"))
     assert (code, details) == (grpc.StatusCode.NOT_FOUND, "Unknown model 'house'. There are: 'houses'.")
-    code, details = await call.refused("ModelReady", pb.ModelReadyRequest(name="houses", version="1"))
+    code, details = await call.refusal("ModelReady", pb.ModelReadyRequest(name="houses", version="1"))
     assert code == grpc.StatusCode.NOT_FOUND
     assert details == f"Unknown version '1' of 'houses'. There are: '{predictor.model_version}'."
-    assert (await call.refused("ModelMetadata", pb.ModelMetadataRequest()))[0] == grpc.StatusCode.NOT_FOUND
+    assert (await call.refusal("ModelMetadata", pb.ModelMetadataRequest()))[0] == grpc.StatusCode.NOT_FOUND
 
 
 def too_many_raw():
@@ -188,8 +188,8 @@ def twice():
 
 def interval(**value):
     request = typed([FULL])
-    for kind, found in value.items():
-        setattr(request.parameters["interval"], kind, found)
+    for kind, number in value.items():
+        setattr(request.parameters["interval"], kind, number)
     return request
 
 
@@ -231,17 +231,17 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 async def test_bad_requests_are_the_clients_fault_and_never_logged(call, name, log):
     request, expected = BAD[name]
-    code, details = await call.refused("ModelInfer", request)
+    code, details = await call.refusal("ModelInfer", request)
     assert code == grpc.StatusCode.INVALID_ARGUMENT
     assert expected in details
     assert log.text == ""
 
 
 async def test_requests_are_counted_by_method_and_warnings_are_a_parameter(call, worker):
-    found = await call("ModelInfer", changed("age", fp64_contents=[140]))
-    (warning,) = json.loads(found.parameters["warnings"].string_param)
+    answer = await call("ModelInfer", changed("age", fp64_contents=[140]))
+    (warning,) = json.loads(answer.parameters["warnings"].string_param)
     assert (warning["field"], warning["kind"]) == ("age", "out_of_range")
-    await call.refused("ModelInfer", changed("rooms", int64_contents=[99]))
+    await call.refusal("ModelInfer", changed("rooms", int64_contents=[99]))
     text = (await worker.metrics_text()).decode()
     route = "/inference.GRPCInferenceService/ModelInfer"
     assert f'trueline_requests_total{{route="{route}",status="200"}} 1.0' in text
@@ -250,13 +250,13 @@ async def test_requests_are_counted_by_method_and_warnings_are_a_parameter(call,
 
 
 async def test_larger_messages_than_a_body_may_be_are_refused(call):
-    code, _ = await call.refused("ModelInfer", pb.ModelInferRequest(raw_input_contents=[bytes(100_001)]))
+    code, _ = await call.refusal("ModelInfer", pb.ModelInferRequest(raw_input_contents=[bytes(100_001)]))
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_fault_of_ours_is_logged_and_not_shown(call, worker, monkeypatch, log):
     monkeypatch.setattr(worker.batcher, "submit", lambda *_, **__: 1 / 0)
-    code, details = await call.refused("ModelInfer", typed([FULL]))
+    code, details = await call.refusal("ModelInfer", typed([FULL]))
     assert (code, details) == (grpc.StatusCode.INTERNAL, "The service failed on this request; its log says why.")
     assert "ZeroDivisionError" in log.text
 
@@ -276,9 +276,9 @@ async def test_stop_waits_for_what_is_open_and_a_client_that_goes_is_counted(wor
     monkeypatch.setattr(worker, "answer", slow)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = Client(channel)
-        gone = asyncio.ensure_future(call("ModelInfer", typed([FULL])))
+        leaver = asyncio.ensure_future(call("ModelInfer", typed([FULL])))
         await arrived.wait()
-        gone.cancel()
+        leaver.cancel()
         arrived.clear()
         open_request = asyncio.ensure_future(call("ModelInfer", typed([FULL])))
         await arrived.wait()
@@ -298,7 +298,7 @@ async def test_a_key_is_asked_for_where_one_is_set_but_for_health(registry):
     async with grpc.aio.insecure_channel(f"localhost:{port}") as channel:
         call = Client(channel)
         for metadata in ((), (("x-api-key", "wrong"),), (("x-api-key-bin", b"secret"),)):
-            code, details = await call.refused("ModelInfer", typed([FULL]), metadata=metadata)
+            code, details = await call.refusal("ModelInfer", typed([FULL]), metadata=metadata)
             assert code == grpc.StatusCode.UNAUTHENTICATED
             assert details.startswith("Expected a key")
         for metadata in ((("authorization", "Bearer secret"),), (("x-api-key", "secret"),)):
@@ -315,7 +315,7 @@ async def test_a_key_is_asked_for_where_one_is_set_but_for_health(registry):
 async def test_the_app_starts_and_stops_it_where_a_port_is_set(registry):
     port = free_port()
     worker = Worker(Settings(grpc_port=port), registry, Metrics(CollectorRegistry()))
-    messages, seen = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
+    messages, replies = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], []
 
     async def receive():
         return messages.pop(0)
@@ -323,12 +323,12 @@ async def test_the_app_starts_and_stops_it_where_a_port_is_set(registry):
     async def send(message):
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             try:
-                seen.append((await Client(channel)("ServerReady", pb.ServerReadyRequest())).ready)
+                replies.append((await Client(channel)("ServerReady", pb.ServerReadyRequest())).ready)
             except grpc.aio.AioRpcError as error:
-                seen.append(error.code())
+                replies.append(error.code())
 
     await App(worker, no_inner_app)({"type": "lifespan"}, receive, send)
-    assert seen == [True, grpc.StatusCode.UNAVAILABLE]
+    assert replies == [True, grpc.StatusCode.UNAVAILABLE]
 
 
 def test_without_a_port_grpc_is_not_imported():

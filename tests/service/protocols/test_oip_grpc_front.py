@@ -70,10 +70,10 @@ async def test_a_call_is_answered_with_its_id_or_a_new_one_a_refused_one_too(reg
         wrong = pb.ModelReadyRequest(name="house")
         assert await ask(address, READY, wrong, key + own) == (grpc.StatusCode.NOT_FOUND, "order-17")
         assert await ask(address, READY, HOUSES, own) == (grpc.StatusCode.UNAUTHENTICATED, "order-17")
-        made = [(await ask(address, READY, HOUSES, key))[1] for _ in range(2)]
-        made.append((await ask(address, READY, HOUSES, (*key, ("x-request-id", "a b"))))[1])
-        assert len(set(made)) == 3
-        assert all(re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]+", found) for found in made)
+        ids = [(await ask(address, READY, HOUSES, key))[1] for _ in range(2)]
+        ids.append((await ask(address, READY, HOUSES, (*key, ("x-request-id", "a b"))))[1])
+        assert len(set(ids)) == 3
+        assert all(re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]+", request_id) for request_id in ids)
 
 
 async def test_nothing_that_is_off_stands_before_a_method(registry):

@@ -51,11 +51,15 @@ async def test_json_tensors_get_the_predictors_numbers(client, predictor, level)
     body = {"id": "q1", "inputs": json_inputs(predictor.schema, rows), "parameters": {"interval": level}}
     response = await client.post(INFER, json=body)
     assert response.status_code == 200
-    found = response.json()
-    assert (found["id"], found["model_name"], found["model_version"]) == ("q1", "houses", predictor.model_version)
+    document = response.json()
+    assert (document["id"], document["model_name"], document["model_version"]) == (
+        "q1",
+        "houses",
+        predictor.model_version,
+    )
     expected = predictor.predict_rows(rows, level)
-    assert [(o["name"], o["datatype"], o["shape"]) for o in found["outputs"]] == [(e, "FP64", [30]) for e in ENDS]
-    for output in found["outputs"]:
+    assert [(o["name"], o["datatype"], o["shape"]) for o in document["outputs"]] == [(e, "FP64", [30]) for e in ENDS]
+    for output in document["outputs"]:
         assert output["data"] == getattr(expected, output["name"])[:, 0].tolist()
 
 
@@ -72,19 +76,19 @@ async def test_binary_tensors_get_the_predictors_numbers(client, predictor):
     expected = predictor.predict_rows(rows)
     assert [o["parameters"]["binary_data_size"] for o in head["outputs"]] == [240] * 3
     for i, name in enumerate(ENDS):
-        found = np.frombuffer(rest[i * 240 : (i + 1) * 240])
-        assert found.tolist() == getattr(expected, name)[:, 0].tolist()
+        values = np.frombuffer(rest[i * 240 : (i + 1) * 240])
+        assert values.tolist() == getattr(expected, name)[:, 0].tolist()
 
 
 async def test_outputs_are_those_asked_for_in_that_order_and_form(client):
-    asked = [{"name": "upper"}, {"name": "value", "parameters": {"binary_data": True}}]
-    response = await client.post(INFER, json={"inputs": one(), "outputs": asked})
+    outputs = [{"name": "upper"}, {"name": "value", "parameters": {"binary_data": True}}]
+    response = await client.post(INFER, json={"inputs": one(), "outputs": outputs})
     length = int(response.headers["inference-header-content-length"])
     upper, value = json.loads(response.content[:length])["outputs"]
     assert (upper["name"], value["name"], value["parameters"]) == ("upper", "value", {"binary_data_size": 8})
     assert np.frombuffer(response.content[length:])[0] < upper["data"][0]
-    asked = [{"name": "lower", "parameters": {"binary_data": False}}]
-    body = {"inputs": one(), "outputs": asked, "parameters": {"binary_data_output": True}}
+    outputs = [{"name": "lower", "parameters": {"binary_data": False}}]
+    body = {"inputs": one(), "outputs": outputs, "parameters": {"binary_data_output": True}}
     response = await client.post(INFER, json=body)
     assert [o["name"] for o in response.json()["outputs"]] == ["lower"]
 
@@ -144,11 +148,11 @@ async def test_one_matrix_where_all_features_are_numbers(tmp_path, datatype):
 
 async def test_several_targets(tmp_path):
     async with serving(tmp_path, schema=build_schema(targets=("price", "rent"))) as (client, predictor):
-        found = (await client.post(INFER, json={"inputs": one()})).json()["outputs"]
+        outputs = (await client.post(INFER, json={"inputs": one()})).json()["outputs"]
         expected = predictor.predict_rows([ROW])
         names = [f"{target}_{end}" for target in ("price", "rent") for end in ENDS]
-        assert [output["name"] for output in found] == names
-        assert found[4]["data"] == [float(expected.lower[0, 1])]
+        assert [output["name"] for output in outputs] == names
+        assert outputs[4]["data"] == [float(expected.lower[0, 1])]
         assert [o["name"] for o in (await client.get("/v2/models/houses")).json()["outputs"]] == names
 
 
@@ -159,13 +163,13 @@ async def test_metadata_health_and_versions(client, predictor):
     assert (server["name"], server["extensions"]) == ("trueline", ["binary_tensor_data"])
     version = predictor.model_version
     for path in ("/v2/models/houses", f"/v2/models/houses/versions/{version}"):
-        found = (await client.get(path)).json()
-        assert (found["name"], found["versions"]) == ("houses", [version])
-        assert {i["name"]: i["datatype"] for i in found["inputs"]} == {
+        document = (await client.get(path)).json()
+        assert (document["name"], document["versions"]) == ("houses", [version])
+        assert {i["name"]: i["datatype"] for i in document["inputs"]} == {
             "age": "FP64", "income": "FP64", "rooms": "INT64", "garden": "FP64",
             "town": "BYTES", "heating": "BYTES", "sold": "BYTES",
         }  # fmt: skip
-        assert {tuple(t["shape"]) for t in found["inputs"] + found["outputs"]} == {(-1,)}
+        assert {tuple(t["shape"]) for t in document["inputs"] + document["outputs"]} == {(-1,)}
         assert (await client.get(f"{path}/ready")).json() == {"name": "houses", "ready": True}
         assert (await client.post(f"{path}/infer", json={"inputs": one()})).status_code == 200
 

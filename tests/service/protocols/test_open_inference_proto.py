@@ -44,13 +44,13 @@ def test_the_generated_module_holds_exactly_what_the_proto_says() -> None:
     assert len(nested) == 4
     fields_in_proto = re.findall(r"^ +(?:repeated )?([\w<>, .]+?) (\w+) = (\d+);", TEXT, re.MULTILINE)
     messages, methods = described("service.protocols.open_inference_pb2")
-    fields = sorted((name, str(number)) for found in messages.values() for name, (number, *_) in found.items())
+    fields = sorted((name, str(number)) for message in messages.values() for name, (number, *_) in message.items())
     assert fields == sorted((name, number) for _, name, number in fields_in_proto)
     assert sorted(name.rpartition(".")[2] for name in messages) == sorted(
         [name for _, name, _ in blocks] + [name for name, _ in nested]
     )
     calls = re.findall(r"rpc (\w+)\((\w+)\) returns \((\w+)\)", TEXT)
-    assert methods == {name: [f"inference.{given}", f"inference.{taken}"] for name, given, taken in calls}
+    assert methods == {name: [f"inference.{request}", f"inference.{response}"] for name, request, response in calls}
     repeated = set(re.findall(r"repeated \S+ (\w+) =", TEXT))
     for fields_of in messages.values():
         for name, (_, _, is_repeated) in fields_of.items():

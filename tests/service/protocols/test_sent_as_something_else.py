@@ -39,11 +39,11 @@ async def test_what_the_first_bytes_tell_is_said(client):
         assert packed == "gzip. Say so by Content-Encoding: gzip."
     parquet, arrow = parquet_file(ROWS), arrow_stream(ROWS)
     for media_type in (JSON, ARROW):
-        told = "a Parquet file. Say so by Content-Type: application/vnd.apache.parquet."
-        assert await received(client, media_type, parquet) == told
+        message = "a Parquet file. Say so by Content-Type: application/vnd.apache.parquet."
+        assert await received(client, media_type, parquet) == message
     for media_type in (CSV, PARQUET):
-        told = "an Arrow stream. Say so by Content-Type: application/vnd.apache.arrow.stream."
-        assert await received(client, media_type, arrow) == told
+        message = "an Arrow stream. Say so by Content-Type: application/vnd.apache.arrow.stream."
+        assert await received(client, media_type, arrow) == message
     assert await received(client, PARQUET, b"PK\x03\x04") == "a ZIP file, as .xlsx is. Send its table as CSV."
     for media_type in (JSON, ARROW, PARQUET):
         assert await received(client, media_type, b"") == "nothing."
@@ -72,9 +72,9 @@ async def test_ndjson_may_begin_with_a_byte_order_mark(client):
     ("far", "unit"), [(2**60, "s"), (5 * 10**13, "s"), (-(2**55), "s"), (2**62, "ms"), (2**62, "us"), (-(2**61), "us")]
 )
 async def test_a_moment_outside_the_years_that_can_be_written_is_refused_and_never_another_one(client, far, unit):
-    built = pa.array([0, far], pa.int64()).cast(pa.timestamp(unit))
+    column = pa.array([0, far], pa.int64()).cast(pa.timestamp(unit))
     table = pa.Table.from_pylist(ROWS)
-    table = table.set_column(table.column_names.index("built"), "built", built)
+    table = table.set_column(table.column_names.index("built"), "built", column)
     body = arrow_stream(table)
     response = await client.post("/predict", content=body, headers={"content-type": ARROW})
     assert response.status_code == 422, response.text
@@ -95,9 +95,9 @@ async def test_what_predict_takes_in_its_query_is_not_passed_over_elsewhere(clie
             assert response.status_code == 400
             assert "Expected no such parameter in the query of this path." in response.json()["error"]
         usual = await client.post(path, json=body)
-        passed = await client.post(f"{path}?api-version=2&missing_columns=impute", json=body)
-        assert passed.status_code == 200
-        assert passed.content == usual.content
+        other = await client.post(f"{path}?api-version=2&missing_columns=impute", json=body)
+        assert other.status_code == 200
+        assert other.content == usual.content
 
 
 @pytest.mark.parametrize("name", ["interval", "missing_columns"])

@@ -32,15 +32,15 @@ async def test_instances_and_inputs_get_the_predictors_numbers(client, predictor
         assert response.json() == {"predictions": as_rows}
     inputs = {name: [row[name] for row in rows] for name in names}
     nested = {name: [[value] for value in values] for name, values in inputs.items()}
-    for found in (inputs, nested, as_lists):
-        body = {"signature_name": "serving_default", "inputs": found, "interval": level}
+    for reply in (inputs, nested, as_lists):
+        body = {"signature_name": "serving_default", "inputs": reply, "interval": level}
         response = await client.post(PREDICT, json=body, headers={"content-type": "text/plain"})
         assert response.json() == {"outputs": columns}
 
 
 async def test_rows_as_inputs_may_leave_out_what_is_imputed(client, predictor):
     row = {name: ROW[name] for name in SCHEMA.names if SCHEMA.feature(name).missing == "refuse"}
-    expected = {name: found[:1] for name, found in expected_of(predictor, [row]).items()}
+    expected = {name: values[:1] for name, values in expected_of(predictor, [row]).items()}
     response = await client.post(PREDICT, json={"inputs": [row]})
     assert (response.status_code, response.json()) == (200, {"outputs": expected})
 
@@ -55,8 +55,8 @@ async def test_what_is_nested_too_deeply_is_refused(client):
 async def test_one_feature_needs_no_list(tmp_path):
     async with serving(tmp_path, schema=build_schema(plain_features(1), targets=("price", "rent"))) as (client, model):
         expected = model.predict_rows([{"f0": 1.5}, {"f0": -1}])
-        found = (await client.post(PREDICT, json={"instances": [1.5, -1]})).json()["predictions"]
-        assert [row["rent_upper"] for row in found] == expected.upper[:, 1].tolist()
+        predictions = (await client.post(PREDICT, json={"instances": [1.5, -1]})).json()["predictions"]
+        assert [row["rent_upper"] for row in predictions] == expected.upper[:, 1].tolist()
         assert (await client.post(PREDICT, json={"inputs": [[1.5], [-1]]})).json()["outputs"]["price_value"] == (
             expected.value[:, 0].tolist()
         )
@@ -67,9 +67,9 @@ async def test_status_and_metadata(client, predictor):
     for path in ("/v1/models/houses", f"/v1/models/houses/versions/{version}"):
         (state,) = (await client.get(path)).json()["model_version_status"]
         assert state == {"version": version, "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
-        found = (await client.get(f"{path}/metadata")).json()
-        assert found["model_spec"] == {"name": "houses", "signature_name": "", "version": version}
-        signature = found["metadata"]["signature_def"]["signature_def"]["serving_default"]
+        metadata = (await client.get(f"{path}/metadata")).json()
+        assert metadata["model_spec"] == {"name": "houses", "signature_name": "", "version": version}
+        signature = metadata["metadata"]["signature_def"]["signature_def"]["serving_default"]
         assert {name: t["dtype"] for name, t in signature["inputs"].items()} == {
             "age": "DT_DOUBLE", "income": "DT_DOUBLE", "rooms": "DT_INT64", "garden": "DT_BOOL",
             "town": "DT_STRING", "heating": "DT_STRING", "sold": "DT_STRING",

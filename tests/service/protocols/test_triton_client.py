@@ -60,7 +60,7 @@ def ask(server: Server, protocol: str, rows: list[dict[str, Any]], interval: flo
         columns[feature.name] = [datatype, values]
     port = server.port if protocol == "http" else server.grpc_port
     command = [sys.executable, "-W", "ignore", "-m", "tests.service.protocols.triton_client", protocol]
-    done = subprocess.run(
+    result = subprocess.run(
         [*command, f"127.0.0.1:{port}", "houses"],
         input=json.dumps({"columns": columns, "interval": interval}),
         cwd=ROOT,
@@ -69,9 +69,9 @@ def ask(server: Server, protocol: str, rows: list[dict[str, Any]], interval: flo
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    assert result.returncode == 0, result.stderr
+    answers: dict[str, Any] = json.loads(result.stdout)
+    return answers
 
 
 def numbers(server: Server, rows: list[dict[str, Any]], interval: float | None = None) -> dict[str, list[float]]:
@@ -82,28 +82,33 @@ def numbers(server: Server, rows: list[dict[str, Any]], interval: float | None =
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_the_public_client_gets_the_predictors_numbers_and_readable_errors(server: Server, protocol: str) -> None:
     rows = sample_rows(server.predictor.schema, 25)
-    found = ask(server, protocol, rows, 0.8)
-    assert (found["live"], found["ready"], found["model_ready"], found["server"]) == (True, True, True, "trueline")
-    assert found["metadata"]["name"] == "houses"
-    assert [output["name"] for output in found["metadata"]["outputs"]] == list(ENDS)
-    assert found["id"] == "7"
-    assert found["binary"] == numbers(server, rows, 0.8)
-    assert found["one"] == {"value": numbers(server, rows)["value"]}
+    answers = ask(server, protocol, rows, 0.8)
+    assert (answers["live"], answers["ready"], answers["model_ready"], answers["server"]) == (
+        True,
+        True,
+        True,
+        "trueline",
+    )
+    assert answers["metadata"]["name"] == "houses"
+    assert [output["name"] for output in answers["metadata"]["outputs"]] == list(ENDS)
+    assert answers["id"] == "7"
+    assert answers["binary"] == numbers(server, rows, 0.8)
+    assert answers["one"] == {"value": numbers(server, rows)["value"]}
     if protocol == "http":
-        left_out = {f.name for f in server.predictor.schema.features if any(row[f.name] is None for row in rows)}
-        complete = [{name: value for name, value in row.items() if name not in left_out} for row in rows]
-        assert found["json"] == numbers(server, complete)
-        assert found["packed"] == numbers(server, rows)
+        absent = {f.name for f in server.predictor.schema.features if any(row[f.name] is None for row in rows)}
+        complete = [{name: value for name, value in row.items() if name not in absent} for row in rows]
+        assert answers["json"] == numbers(server, complete)
+        assert answers["packed"] == numbers(server, rows)
     version = server.predictor.model_version
     codes = {"http": ("404", "404", "400")}.get(protocol) or (
         "StatusCode.NOT_FOUND", "StatusCode.NOT_FOUND", "StatusCode.INVALID_ARGUMENT"
     )  # fmt: skip
-    assert found["errors"] == {
+    assert answers["errors"] == {
         "model": [codes[0], "Unknown model 'house'. There are: 'houses'."],
         "version": [codes[1], f"Unknown version '1' of 'houses'. There are: '{version}'."],
-        "input": [codes[2], found["errors"]["input"][1]],
+        "input": [codes[2], answers["errors"]["input"][1]],
     }
-    assert "Unknown input 'agee'. There are: 'age'" in found["errors"]["input"][1]
+    assert "Unknown input 'agee'. There are: 'age'" in answers["errors"]["input"][1]
 
 
 def test_workers_with_grpc_count_into_the_same_metrics_and_stay_small(server: Server) -> None:

@@ -29,14 +29,14 @@ COUNTED = (BUCKET, "trueline_prediction_position_count", "trueline_rows_total", 
 
 
 @pytest.fixture
-def seen():
+def batches():
     return []
 
 
 @pytest.fixture
-async def worker(registry, seen):
+async def worker(registry, batches):
     worker = Worker(Settings(max_rows=5000), registry, Metrics(CollectorRegistry()))
-    worker.tap.watch(seen.extend)
+    worker.tap.watch(batches.extend)
     return worker
 
 
@@ -72,10 +72,10 @@ def posts(path, content_type, body, **headers):
     """How to ask over HTTP."""
 
     async def ask(worker, client, rows):
-        made = body(rows)
-        content, more = made if isinstance(made, tuple) else (made, {})
-        named = {"content-type": content_type, **headers, **more}
-        answer = await client.post(path, content=content, headers=named)
+        whole = body(rows)
+        content, more = whole if isinstance(whole, tuple) else (whole, {})
+        http_headers = {"content-type": content_type, **headers, **more}
+        answer = await client.post(path, content=content, headers=http_headers)
         assert answer.status_code == 200, answer.text[:500]
 
     return ask
@@ -120,7 +120,7 @@ WAYS = {
 }
 
 
-async def counted(worker):
+async def counts(worker):
     text = (await worker.metrics_text()).decode()
     lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith(COUNTED))
     return {name: float(value) for name, _, value in lines}
@@ -128,18 +128,18 @@ async def counted(worker):
 
 @pytest.mark.parametrize("n_rows", [1, 40, 700])
 @pytest.mark.parametrize("way", WAYS)
-async def test_every_way_shows_the_same_rows_and_answers_to_the_tap(worker, client, predictor, seen, way, n_rows):
+async def test_every_way_shows_the_same_rows_and_answers_to_the_tap(worker, client, predictor, batches, way, n_rows):
     rows = ROWS[:n_rows]
-    before = await counted(worker)
-    assert seen == []  # no golden row of the warm-up
+    before = await counts(worker)
+    assert batches == []  # no golden row of the warm-up
     await WAYS[way](worker, client, rows)
-    after = await counted(worker)
+    after = await counts(worker)
     X, expected = predictor.encoder.encode_rows(rows), predictor.predict_rows(rows)
-    np.testing.assert_array_equal(np.concatenate([batch.X.numeric for batch in seen]), X.numeric)
-    np.testing.assert_array_equal(np.concatenate([batch.X.categorical for batch in seen]), X.categorical)
-    ends = np.concatenate([batch.ends for batch in seen], axis=1)
+    np.testing.assert_array_equal(np.concatenate([batch.X.numeric for batch in batches]), X.numeric)
+    np.testing.assert_array_equal(np.concatenate([batch.X.categorical for batch in batches]), X.categorical)
+    ends = np.concatenate([batch.ends for batch in batches], axis=1)
     np.testing.assert_array_equal(ends, np.stack([expected.lower, expected.value, expected.upper]))
-    assert {batch.predictor for batch in seen} == {worker.deployment.route().predictor}
+    assert {batch.predictor for batch in batches} == {worker.deployment.route().predictor}
     target = SCHEMA.targets[0]
     places = (expected.value[:, 0].astype(np.float64) - target.minimum) / (target.maximum - target.minimum)
     rises = {name: value - before[name] for name, value in after.items()}
@@ -152,28 +152,28 @@ async def test_every_way_shows_the_same_rows_and_answers_to_the_tap(worker, clie
 
 
 @pytest.mark.parametrize("way", ["JSON rows, errors by row", "CSV", "JSON rows", "JSON columns"])
-async def test_unusual_values_are_counted_alike_and_rows_that_are_refused_are_not_shown(worker, client, seen, way):
+async def test_unusual_values_are_counted_alike_and_rows_that_are_refused_are_not_shown(worker, client, batches, way):
     rows = [dict(row) for row in ROWS[:30]]
     rows[3]["age"] = 140.0
-    before = await counted(worker)
+    before = await counts(worker)
     await WAYS[way](worker, client, rows)
-    after = await counted(worker)
+    after = await counts(worker)
     name = 'trueline_warnings_total{kind="out_of_range"}'
     assert after[name] - before[name] == 1
-    seen.clear()
+    batches.clear()
     rows[5]["heating"] = "coal"
     content = bodies.json_rows(rows)
     by_row = await client.post("/predict?on_error=row", content=content, headers={"content-type": bodies.JSON})
     whole = await client.post("/predict", content=content, headers={"content-type": bodies.JSON})
     await worker.tap.flush()
     assert (by_row.status_code, whole.status_code) == (200, 422)
-    assert sum(len(batch.X) for batch in seen) == 29
+    assert sum(len(batch.X) for batch in batches) == 29
 
 
 @pytest.mark.parametrize("policy", ["ignore", "refuse"])
-async def test_a_policy_decides_what_is_answered_and_so_what_is_shown(registry, seen, policy):
+async def test_a_policy_decides_what_is_answered_and_so_what_is_shown(registry, batches, policy):
     worker = Worker(Settings(warnings=policy), registry, Metrics(CollectorRegistry()))
-    worker.tap.watch(seen.extend)
+    worker.tap.watch(batches.extend)
     usual, unusual = ROWS[0], {**ROWS[0], "age": 140.0}
     async with calling(worker) as client:
         for rows in ([usual], [usual, unusual]):
@@ -181,24 +181,24 @@ async def test_a_policy_decides_what_is_answered_and_so_what_is_shown(registry, 
         content = bodies.csv_table([usual, unusual])
         await client.post("/predict?on_error=row", content=content, headers={"content-type": bodies.CSV})
         await worker.tap.flush()
-    assert sum(len(batch.X) for batch in seen) == (5 if policy == "ignore" else 2)
+    assert sum(len(batch.X) for batch in batches) == (5 if policy == "ignore" else 2)
 
 
-async def test_rows_without_a_finite_answer_are_not_shown(worker, client, seen, monkeypatch):
+async def test_rows_without_a_finite_answer_are_not_shown(worker, client, batches, monkeypatch):
     model = worker.deployment.route()
     run = model.predictor.run
 
-    def broken(numeric, categorical):
+    def answer_nan(numeric, categorical):
         outputs = run(numeric, categorical)
         outputs.value[1] = np.inf
         return outputs
 
-    monkeypatch.setattr(model.predictor, "run", broken)
+    monkeypatch.setattr(model.predictor, "run", answer_nan)
     headers = {"content-type": bodies.JSON}
     whole = await client.post("/predict", content=bodies.json_rows(ROWS[:3]), headers=headers)
     by_row = await client.post("/predict?on_error=row", content=bodies.json_rows(ROWS[:3]), headers=headers)
     await worker.tap.flush()
     assert (whole.status_code, by_row.status_code) == (422, 200)
-    (batch,) = seen
+    (batch,) = batches
     np.testing.assert_array_equal(batch.X.numeric, model.predictor.encoder.encode_rows(ROWS[:3]).numeric[[0, 2]])
     assert np.isfinite(batch.ends).all()

@@ -29,10 +29,10 @@ def array(datatype: str, values: list[Any]) -> Any:
 def inputs_of(module: Any, columns: dict[str, Any], **how: Any) -> list[Any]:
     inputs = []
     for name, (datatype, values) in columns.items():
-        found = array(datatype, values)
-        assert np_to_triton_dtype(found.dtype) == datatype
+        elements = array(datatype, values)
+        assert np_to_triton_dtype(elements.dtype) == datatype
         tensor = module.InferInput(name, [len(values)], datatype)
-        tensor.set_data_from_numpy(found, **how)
+        tensor.set_data_from_numpy(elements, **how)
         inputs.append(tensor)
     return inputs
 
@@ -51,45 +51,45 @@ def error_of(call: Any) -> tuple[str, str]:
 
 def main() -> None:
     protocol, address, model = sys.argv[1:]
-    asked = json.load(sys.stdin)
-    columns, interval = asked["columns"], asked["interval"]
+    request = json.load(sys.stdin)
+    columns, interval = request["columns"], request["interval"]
     module = importlib.import_module(f"tritonclient.{protocol}")
     client = module.InferenceServerClient(address)
-    found: dict[str, Any] = {
+    report: dict[str, Any] = {
         "live": client.is_server_live(),
         "ready": client.is_server_ready(),
         "model_ready": client.is_model_ready(model),
     }
     metadata = client.get_model_metadata(model, **({"as_json": True} if protocol == "grpc" else {}))
-    found["metadata"] = metadata
-    found["server"] = client.get_server_metadata(**({"as_json": True} if protocol == "grpc" else {}))["name"]
+    report["metadata"] = metadata
+    report["server"] = client.get_server_metadata(**({"as_json": True} if protocol == "grpc" else {}))["name"]
     names = [output["name"] for output in metadata["outputs"]]
     binary = inputs_of(module, columns)
     result = client.infer(model, binary, request_id="7", parameters={"interval": interval})
-    found["binary"] = answers(result, names)
+    report["binary"] = answers(result, names)
     response = result.get_response(**({"as_json": True} if protocol == "grpc" else {}))
-    found["id"] = response["id"]
+    report["id"] = response["id"]
     version = metadata["versions"][0]
     one = [module.InferRequestedOutput(names[0])]
-    found["one"] = answers(client.infer(model, binary, model_version=version, outputs=one), names[:1])
+    report["one"] = answers(client.infer(model, binary, model_version=version, outputs=one), names[:1])
     if protocol == "http":
         # JSON has no NaN: what may be missing is left out of this one, which has to be asked for.
         complete = {name: column for name, column in columns.items() if None not in column[1]}
         tensors = inputs_of(module, complete, binary_data=False)
         imputing = {"missing_columns": "impute"}
         outputs = [module.InferRequestedOutput(name, binary_data=False) for name in names]
-        found["json"] = answers(client.infer(model, tensors, outputs=outputs, parameters=imputing), names)
+        report["json"] = answers(client.infer(model, tensors, outputs=outputs, parameters=imputing), names)
         packed = client.infer(model, binary, response_compression_algorithm="gzip")
-        found["packed"] = answers(packed, names)
+        report["packed"] = answers(packed, names)
     wrong = module.InferInput("agee", [1], "FP64")
     wrong.set_data_from_numpy(np.zeros(1))
-    found["errors"] = {
+    report["errors"] = {
         "model": error_of(lambda: client.get_model_metadata("house")),
         "version": error_of(lambda: client.infer(model, binary, model_version="1")),
         "input": error_of(lambda: client.infer(model, [wrong])),
     }
     client.close()
-    sys.stdout.write(json.dumps(found))
+    sys.stdout.write(json.dumps(report))
 
 
 if __name__ == "__main__":

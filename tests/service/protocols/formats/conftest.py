@@ -33,8 +33,8 @@ def worker(registry):
 
 
 async def post(client, media_type, body, path="/predict", **headers):
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await client.post(path, content=body, headers={"content-type": media_type, **named})
+    http_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post(path, content=body, headers={"content-type": media_type, **http_headers})
 
 
 def error_of(response, status, code):
@@ -47,5 +47,5 @@ def error_of(response, status, code):
 
 
 def expected(predictor, rows=ROWS, level=None):
-    found = predictor.predict_rows(rows, level)
-    return {end: getattr(found, end)[:, 0].tolist() for end in ("value", "lower", "upper")}
+    predictions = predictor.predict_rows(rows, level)
+    return {end: getattr(predictions, end)[:, 0].tolist() for end in ("value", "lower", "upper")}

@@ -57,27 +57,27 @@ async def test_bad_rows_are_reported_in_their_places(client, predictor, name):
     body = body_of(table if name in ("arrow", "parquet") else rows)
     for gives in FORMATS:
         response = await post(client, takes, body, "/predict?on_error=row", accept=gives)
-        found = answers(gives, response.content)
-        for end, values in found.items():
+        entries = answers(gives, response.content)
+        for end, values in entries.items():
             assert [i for i, value in enumerate(values) if value is None] == sorted(bad)
             assert [value for value in values if value is not None] == whole[end]
-    refused = await post(client, takes, body, "/predict?on_error=request", accept=JSON)
-    details = error_of(refused, 422, "invalid_request")["details"]
+    refusal = await post(client, takes, body, "/predict?on_error=request", accept=JSON)
+    details = error_of(refusal, 422, "invalid_request")["details"]
     assert sorted({d["row"] for d in details}) == sorted(bad)
 
 
 async def test_on_error_in_json(client):
     rows = [ROW, {**ROW, "rooms": 99}, 5, {**ROW, "agee": 1}, {**ROW, "age": "old"}]
     body = json.dumps({"rows": rows, "on_error": "row"})
-    found = (await post(client, JSON, body)).json()["predictions"]
-    assert "value" in found[0]
-    assert [row["error"]["details"][0]["field"] for row in found[1:]] == ["rooms", None, "agee", "age"]
-    assert [row["error"]["details"][0]["row"] for row in found[1:]] == [1, 2, 3, 4]
+    answer = (await post(client, JSON, body)).json()["predictions"]
+    assert "value" in answer[0]
+    assert [row["error"]["details"][0]["field"] for row in answer[1:]] == ["rooms", None, "agee", "age"]
+    assert [row["error"]["details"][0]["row"] for row in answer[1:]] == [1, 2, 3, 4]
     columns = {name: [value, value] for name, value in ROW.items()} | {"age": [1, "x"]}
-    found = (await post(client, JSON, json.dumps({"columns": columns, "on_error": "row"}))).json()
-    assert found["columns"]["value"][1] is None
-    assert found["columns"]["value"][0] is not None
-    assert [(e["row"], e["error"]["details"][0]["field"]) for e in found["errors"]] == [(1, "age")]
+    answer = (await post(client, JSON, json.dumps({"columns": columns, "on_error": "row"}))).json()
+    assert answer["columns"]["value"][1] is None
+    assert answer["columns"]["value"][0] is not None
+    assert [(e["row"], e["error"]["details"][0]["field"]) for e in answer["errors"]] == [(1, "age")]
     wrong = await post(client, JSON, json.dumps({"rows": [ROW], "on_error": "ignore"}))
     assert error_of(wrong, 422, "invalid_request")["details"][0]["message"] == "Expected 'request' or 'row'."
 
@@ -100,8 +100,8 @@ async def test_large_json_says_what_small_json_says(client):
     spaced = json.dumps({"interval": 0.5, "rows": ROWS}, indent=1).encode()
     assert len((await post(client, JSON, spaced)).json()["predictions"]) == 1500
     for text in (b"NaN", b"1e400", b'"x"'):
-        broken = json_rows(ROWS).replace(b'"rooms": ', b'"rooms": %s, "x": ' % text, 1)
-        assert (await post(client, JSON, broken)).status_code == 422
+        damaged = json_rows(ROWS).replace(b'"rooms": ', b'"rooms": %s, "x": ' % text, 1)
+        assert (await post(client, JSON, damaged)).status_code == 422
     assert error_of(await post(client, JSON, json_rows(ROWS)[:-5]), 400, "not_json")
 
 
@@ -144,15 +144,15 @@ async def test_several_targets_have_columns_each(tmp_path):
         assert sorted(json.loads(response.text.splitlines()[0])["targets"]) == ["price", "rent"]
         table = pa.ipc.open_stream((await post(client, ARROW, arrow_stream(ROWS[:3]))).content).read_all()
         assert table.column_names == head.split(",")
-        found = (await post(client, JSON, json_columns(ROWS * 2))).json()["columns"]
-        assert found["rent"]["upper"][0] == table["rent_upper"][0].as_py()
+        columns = (await post(client, JSON, json_columns(ROWS * 2))).json()["columns"]
+        assert columns["rent"]["upper"][0] == table["rent_upper"][0].as_py()
 
 
 async def test_extra_columns(client, predictor):
     rows = [{**row, "price": 5, "note": "x"} for row in ROWS[:600]]
     for takes, body_of in BODIES.values():
-        refused = await post(client, takes, body_of(rows), "/predict?on_error=request")
-        assert "Unknown feature 'price'" in error_of(refused, 422, "invalid_request")["details"][0]["message"]
+        refusal = await post(client, takes, body_of(rows), "/predict?on_error=request")
+        assert "Unknown feature 'price'" in error_of(refusal, 422, "invalid_request")["details"][0]["message"]
         response = await post(client, takes, body_of(rows), "/predict?extra=ignore")
         assert answers(takes, response.content) == expected(predictor, rows=ROWS[:600])
     only = await post(client, CSV, b"a\n1\n", "/predict?extra=ignore")

@@ -92,10 +92,10 @@ async def test_damaged_arrow_and_parquet(client, log):
     table = pa.Table.from_pylist(ROWS)
     for takes, body in ((ARROW, arrow_stream(table)), (PARQUET, parquet_file(table))):
         error_of(await post(client, takes, b""), 400, "not_readable")
-        for cut in (1, 8, 100, len(body) // 2, len(body) - 9):
-            response = await post(client, takes, body[:cut])
+        for size in (1, 8, 100, len(body) // 2, len(body) - 9):
+            response = await post(client, takes, body[:size])
             # An Arrow stream may end after any batch; then its rows are answered.
-            assert response.status_code in (400, 422), (takes, cut)
+            assert response.status_code in (400, 422), (takes, size)
         error_of(await post(client, takes, csv_table(ROWS)), 400, "not_readable")
         empty = arrow_stream(table.slice(0, 0)) if takes == ARROW else parquet_file(table.slice(0, 0))
         error_of(await post(client, takes, empty), 422, "invalid_request")

@@ -100,6 +100,6 @@ async def test_large_requests_are_bounded_in_number(registry):
     worker = Worker(Settings(max_bulk_requests=1), registry, Metrics(CollectorRegistry()))
     async with calling(worker) as client:
         bodies = [post(client, CSV, csv_table(ROWS)) for _ in range(4)]
-        found = sorted(r.status_code for r in await asyncio.gather(*bodies))
-    assert found[0] == 200
-    assert found[-1] == 429
+        statuses = sorted(r.status_code for r in await asyncio.gather(*bodies))
+    assert statuses[0] == 200
+    assert statuses[-1] == 429
