@@ -1,4 +1,4 @@
-"""The alerts of deploy/prometheus: sound by promtool, and right by a real Prometheus that scrapes real services."""
+"""The alerts of deploy/prometheus, checked by promtool and by a real Prometheus that scrapes real services."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_metrics_and_labels_that_it_names_are_ones_that_the_service_has() ->
 
 
 class Prometheus:
-    """A running one."""
+    """A running Prometheus."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -162,7 +162,7 @@ def test_a_real_prometheus_is_quiet_on_a_good_day_and_calls_on_a_bad_one(tmp_pat
 
         rules = watching.ask("rules")["groups"][0]["rules"]
         assert [rule["name"] for rule in rules] == NAMES
-        # A good day: rows that training saw, and probes.
+        # On a good day there are probes, and rows as in training.
         wait_for(lambda: len(watching.query("count_over_time(trueline_ready[1m]) > 3")) == 2, 60)
         for _ in range(20):
             assert server.post(usual)[0] == 200
@@ -176,11 +176,11 @@ def test_a_real_prometheus_is_quiet_on_a_good_day_and_calls_on_a_bad_one(tmp_pat
         assert {a for a in watching.alerts("pending", "firing") if a[0] != "TruelineDown"} <= {
             ("TruelineNotReady", "empty")
         }
-        # What a rule asks for is there, but for what has never happened.
+        # Each series that a rule asks for exists, except those of events that have never happened.
         never = [s for s in selectors() if "5" in s or "validation_failures" in s]
         for selector in selectors() - set(never):
             assert watching.query(selector), selector
-        # Bad days, one after the other.
+        # Then bad days follow, one after the other.
         wait_for(lambda: ("TruelineNotReady", "empty") in watching.alerts("firing"), 60)
         holds(raised("TruelineFaults", "empty"), lambda: call(empty, "/predict", usual))
         refusal = refuse_a_version(server)
@@ -203,7 +203,7 @@ def test_a_real_prometheus_is_quiet_on_a_good_day_and_calls_on_a_bad_one(tmp_pat
 
 
 def refuse_a_version(server: Server) -> Path:
-    """Promote one whose network is damaged; its folder comes back."""
+    """Promote a version whose network is damaged, and return its folder."""
     damaged = build_version(server.registry, seed=3)
     (Path(damaged.path) / "model.onnx").write_bytes(b"damaged")
     server.registry.promote(f"houses:{damaged.version}", force=True)

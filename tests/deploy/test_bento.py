@@ -1,4 +1,4 @@
-"""``bentoml build``, and the Bento's service in an environment that holds the service's lock and nothing else."""
+"""``bentoml build``, and the Bento's service in an environment with the packages of the service's lock alone."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_case_v01_a_bento_serves_its_own_model_beside_champions_of_others(
         wait_until_ready(server, port, log)
         ready = json.loads(call(port, "/readyz")[1])
         assert (ready["model_name"], ready["model_version"]) == (version.name, version.version)
-        # Another model's promotion is nothing to it, one of its own goes first.
+        # The Bento ignores a promotion of another model; a promotion of its own model goes first.
         build_version(LocalRegistry(home), name="boats", promote=True)
         newer = build_version(LocalRegistry(home), name=version.name, promote=True, seed=3)
         deadline = time.monotonic() + 20

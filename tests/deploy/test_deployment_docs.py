@@ -1,4 +1,4 @@
-"""docs/deployment.md names what there is."""
+"""docs/deployment.md names things that exist."""
 
 from __future__ import annotations
 

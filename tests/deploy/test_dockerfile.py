@@ -1,4 +1,4 @@
-"""What can be known of the image without building it."""
+"""Facts about the image that can be checked without building it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Instruction = tuple[str, str]
 
 
 def stages() -> list[list[Instruction]]:
-    """The Dockerfile's instructions, a list a stage; what stands before the first FROM is stage 0."""
+    """The Dockerfile's instructions, one list a stage; stage 0 holds those before the first FROM."""
     text = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
     parts: list[list[Instruction]] = [[]]
     for line in text.splitlines():
@@ -45,7 +45,7 @@ def project() -> dict[str, Any]:
 
 
 def locked(name: str, python: str = "3.11") -> dict[str, str]:
-    """Package to version of a lock, as it is installed on a Python on Linux."""
+    """The packages of a lock and their versions, as installed on one Python on Linux."""
     where = {"python_version": python, "python_full_version": f"{python}.1", "sys_platform": "linux"}
     text = (ROOT / "requirements" / name).read_text()
     lines = re.findall(r"^([\w.-]+)==(\S+)(?: ; (.*?))? \\$", text, re.MULTILINE)
@@ -159,7 +159,7 @@ def test_the_store_is_a_volume_and_usage_is_not_sent() -> None:
     assert of(last, "VOLUME") == [variables["BENTOML_HOME"]]
     assert variables["BENTOML_DO_NOT_TRACK"] == "true"
     assert variables["ORT_DISABLE_TELEMETRY"] == "1"
-    # With it a worker that died would never be started again.
+    # With this variable a dead worker would never be replaced.
     assert "BENTOML_CONTAINERIZED" not in variables
 
 

@@ -1,4 +1,4 @@
-"""Which Python ``make`` takes, and what it says where none fits. Nothing is installed: the Pythons are scripts."""
+"""The Python that ``make`` chooses, and its message where none fits. Nothing is installed: the Pythons are scripts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOOLS = ("make", "sh", "cat", "cksum", "tr", "rm", "env")
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Path:
-    """A folder to be the whole PATH: what make needs, and no Python."""
+    """A folder for the whole PATH, with the tools that make needs and no Python."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in TOOLS:
@@ -26,7 +26,7 @@ def tools(tmp_path: Path) -> Path:
 
 
 def add_python(folder: Path, name: str, about: str, *, fits: bool) -> None:
-    """A script that says what it is as a Python does that has neither pip nor ensurepip."""
+    """A script that answers like a Python without pip and ensurepip."""
     (folder / name).write_text(
         f"#!/bin/sh\n"
         f'case "$1$2" in -c*ensurepip*|-m*) exit 1 ;; esac\n'

@@ -1,4 +1,4 @@
-"""The wheel: what is in it, and the command line from it alone. Built without network, as build-system says."""
+"""The wheel's content, and the command line from the wheel alone. It is built without network, as build-system says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures that the service's own tests have."""
+"""Fixtures of the service's own tests."""
 
 from tests.service.conftest import log
 

@@ -1,4 +1,4 @@
-"""What schemathesis is told of the service: bodies of its formats, how to read them, what JSON Schema cannot say.
+"""Hooks for schemathesis: bodies of the service's formats, how to read them, and rules that JSON Schema cannot express.
 
 Schemathesis imports this module in its own process, by SCHEMATHESIS_HOOKS.
 """
@@ -57,10 +57,10 @@ def read_table(_context: Any, response: Any) -> list[dict[str, Any]]:
 
 
 def _says_more_than_a_schema_can(case: Any) -> bool:
-    """Whether a body that fits its JSON Schema may be refused all the same.
+    """Whether a body that fits its JSON Schema may still be refused.
 
-    All columns have one length, and the data of a tensor are as many as its shape says and as its datatype has them:
-    JSON Schema has no words for either. Nor has it for the bytes of a tensor.
+    JSON Schema cannot express three rules: all columns have one length; the number and the type of a tensor's data fit
+    its shape and its datatype; and the bytes of a tensor are well-formed.
     """
     if case.operation.path.endswith("/infer"):
         return True
@@ -69,7 +69,7 @@ def _says_more_than_a_schema_can(case: Any) -> bool:
 
 
 def _asks_for_an_answer(case: Any) -> bool:
-    """Whether what breaks the schema is asked to be answered: a row by an error in its place, an absent column."""
+    """Whether the request asks that a fault is answered: a bad row with an error in its place, or an absent column."""
     body = case.body if isinstance(case.body, dict) else {}
     query = case.query if isinstance(case.query, dict) else {}
     return "row" in (body.get("on_error"), query.get("on_error")) or query.get("missing_columns") == "impute"
@@ -77,11 +77,11 @@ def _asks_for_an_answer(case: Any) -> bool:
 
 @schemathesis.check
 def what_does_not_fit_is_refused(context: Any, response: Any, case: Any) -> bool | None:
-    """Stands in place of ``negative_data_rejection``."""
+    """Replaces the check ``negative_data_rejection``."""
     return None if _asks_for_an_answer(case) else negative_data_rejection(context, response, case)
 
 
 @schemathesis.check
 def what_fits_is_answered(context: Any, response: Any, case: Any) -> bool | None:
-    """Stands in place of ``positive_data_acceptance``."""
+    """Replaces the check ``positive_data_acceptance``."""
     return None if _says_more_than_a_schema_can(case) else positive_data_acceptance(context, response, case)

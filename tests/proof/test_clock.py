@@ -11,7 +11,7 @@ import pytest
 from tests.processes import ROOT
 
 WALL = {"time.time", "time.time_ns", "time.gmtime", "time.localtime", "datetime.now", "datetime.utcnow", "date.today"}
-# Where a moment is written down for people to read, and compared with nothing.
+# These write a time for people to read, and compare it with nothing.
 MOMENTS = {"service/live/model.py": "loaded_at of GET /model"}
 FILES = [path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("service/**/*.py"))]
 

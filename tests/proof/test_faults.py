@@ -24,7 +24,7 @@ HALF = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n
 
 
 def workers_of(server: Server) -> list[psutil.Process]:
-    """The workers, also while one of them is just ending."""
+    """The workers, even while one of them is ending."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return server.workers()
     return []
@@ -52,7 +52,7 @@ def test_a_worker_killed_with_a_request_open_takes_down_only_that(tmp_path: Path
         # The client sees its connection end, at once and without half an answer.
         with contextlib.suppress(ConnectionResetError):
             assert victim_sockets.recv(1000) == b""
-        # The next request is answered, by the other, which keeps its own open requests.
+        # The other worker answers the next request, and keeps its own open requests.
         assert server.post(body)[0] == 200
         assert other.is_running()
         wait_for(lambda: call(server.port, "/readyz")[0] == 200, 30)
@@ -95,9 +95,9 @@ def test_a_clock_that_jumps_changes_nothing_but_timestamps(tmp_path: Path) -> No
         new.rename(clock)
 
     jump("+0")
-    # Only the wall clock jumps, as it does where somebody sets it.
+    # Only the wall clock jumps, as when somebody sets it.
     faked = {"LD_PRELOAD": str(LIBFAKETIME), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
-    # What libfaketime does for C libraries that hang ends each timed wait for Python's lock at once: workers spin.
+    # libfaketime's help for C libraries that hang would end each timed wait for Python's lock at once: workers spin.
     faked |= {"DONT_FAKE_MONOTONIC": "1", "FAKETIME_FORCE_MONOTONIC_FIX": "0", "FAKETIME_DONT_RESET": "1"}
     with served(tmp_path, **faked, TRUELINE_DEADLINE_SECONDS="60") as server:
         first = server.get("/readyz")["model_version"]
@@ -109,11 +109,11 @@ def test_a_clock_that_jumps_changes_nothing_but_timestamps(tmp_path: Path) -> No
                 n_answers = load.outcomes.total()
                 wait_for(lambda n_answers=n_answers: load.outcomes.total() > n_answers + 50, 60)
                 with socket.create_connection(("127.0.0.1", server.port), timeout=5) as half:
-                    half.sendall(HALF)  # an open request is not cut because a day went by
+                    half.sendall(HALF)  # an open request does not end because the clock moved by a day
                     half.settimeout(0.5)
                     with pytest.raises(TimeoutError):
                         half.recv(100)
-                # A promotion is found by what the file is, not by how new it is.
+                # A promotion is noticed by the file's identity, not by its age.
                 server.registry.promote(f"houses:{version}")
                 wait_for(lambda version=version: server.get("/readyz")["model_version"] == version, 60)
                 wait_for(lambda version=version: server.live_versions() == {version: 1}, 60)
@@ -139,7 +139,7 @@ def test_the_clock_of_that_test_really_jumps(tmp_path: Path) -> None:
 
 
 def test_metrics_that_cannot_be_written_stop_nothing(tmp_path: Path) -> None:
-    # A limit on the size of files refuses the metrics' as a full disk does; the log stays below it.
+    # A limit on the size of files refuses those of the metrics, as a full disk does; the log stays below the limit.
     registry, port, log = LocalRegistry(tmp_path / "home"), free_port(), tmp_path / "log"
     build_version(registry, promote=True)
     limited = ["sh", "-c", 'ulimit -f 100; exec "$@"', "sh", *COMMAND, "--port", str(port)]

@@ -21,7 +21,7 @@ REQUESTS = 60
 def test_every_row_under_full_load_is_the_predictors(tmp_path: Path) -> None:
     with served(tmp_path, TRUELINE_WORKERS="2", TRUELINE_DEADLINE_SECONDS="60") as server:
         predictor = Predictor.load(server.registry.resolve("houses").path)
-        # Each client has rows of its own: one that were given another's answers would see it.
+        # Each client has rows of its own, so it would notice the answers of another.
         rows = [sample_rows(predictor.schema, 400, seed=i) for i in range(CLIENTS)]
         expected = [predictor.predict_rows(table) for table in rows]
         outcomes: Counter[object] = Counter()

@@ -65,7 +65,7 @@ def transport(worker: Worker) -> httpx.ASGITransport:
 
 @pytest.fixture(scope="module")
 def generated(registry: LocalRegistry, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the document, and for what is generated from it."""
+    """A folder with the document; the generated code goes there too."""
     folder = tmp_path_factory.mktemp("generated")
 
     async def document() -> bytes:
@@ -101,7 +101,7 @@ def client_module(generated: Path) -> Iterator[ModuleType]:
         "--meta", "none",
     )  # fmt: skip
     omissions = [line for line in output.splitlines() if line.startswith("WARNING")]
-    # Only JSON has a shape that such a client could know: it says so of the other formats of one operation.
+    # Such a client can only know JSON: the generator warns of the other formats of one operation.
     assert set(omissions) <= {"WARNING parsing POST /predict within prediction."}, output
     assert output.count("Unsupported content type") == len(omissions) == 4, output
     yield from imported(generated, "houses_client")
@@ -222,7 +222,7 @@ def test_case_v21_names_that_are_no_names_in_python_come_back_as_they_were(tmp_p
     reference = build_version(LocalRegistry(tmp_path / "home"), schema=build_schema(features, ("price", "rent")))
     model = LiveModel(Predictor.load(reference.path), max_rows=500)
     (tmp_path / "docs.json").write_bytes(openapi_document(OPERATIONS, model, Settings()))
-    # Categories that differ in case alone are one name of an enum: the generator itself asks for this.
+    # Categories that differ in case alone would be one name of an enum: the generator itself asks for this setting.
     (tmp_path / "config.yaml").write_text("literal_enums: true\n")
     output = generate(
         tmp_path, "openapi_python_client", "generate", "--path", "docs.json", "--output-path", "awkward_client",

@@ -1,4 +1,4 @@
-"""The run of ``python -m benchmarks.malformed`` in short: what is sent, and what comes of it."""
+"""A short run of ``python -m benchmarks.malformed``: the requests, and their outcome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_BYTES = 96 * 2**20
 
 
 def test_two_thousand_malformed_requests_hurt_nobody(tmp_path: Path) -> None:
-    # Bombs end early here, so that a short run says something of memory.
+    # Bombs end early here, so that a short run shows the use of memory.
     limits = {"TRUELINE_MAX_UNPACKED_BYTES": str(2**20)}
     report = malformed.run(REQUESTS, tmp_path, seed=1, warm_up=1000, **limits)
     outcomes = report.outcomes
@@ -27,7 +27,7 @@ def test_two_thousand_malformed_requests_hurt_nobody(tmp_path: Path) -> None:
     assert outcomes.by_status(4) > REQUESTS / 2
     assert set(report.before) == set(report.after)
     assert max(report.after.values()) - max(report.before.values()) < MOST_BYTES
-    # A minute has passed at most twice for each message of the HTTP server.
+    # Each message of the HTTP server may come at most twice in this time.
     assert len(report.lines) <= 8, report.lines[:20]
     assert "Traceback" not in "".join(report.lines)
     assert "| answers of 5xx | 0 | 0 |" in malformed.report(report, REQUESTS)

@@ -1,4 +1,4 @@
-"""The metrics' files on a disk that is full: nothing ends, nothing is lost in this process, one line is logged."""
+"""The metrics' files on a full disk: the process goes on, no count of it is lost, and one line is logged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(numbers: MmapedDict) -> dict[str, float]:
 
 
 def read_file(file: str) -> dict[str, float]:
-    """As /metrics reads it."""
+    """The numbers, read as /metrics reads them."""
     return {key.split()[1]: value for key, value, _, _ in MmapedDict.read_all_values_from_file(file)}
 
 
@@ -68,7 +68,7 @@ def test_a_disk_that_fills_up_while_it_counts(tmp_path: Path, log, monkeypatch: 
     monkeypatch.setattr(os, "posix_fallocate", full)
     written(numbers, 5000, start=300)
     assert read(numbers) == {str(i): float(i) for i in range(5300)}
-    before = read_file(file)  # what could be written can still be read
+    before = read_file(file)  # the part that was written can still be read
     assert 300 <= len(before) < 1000
     numbers.close()
     assert log.text.count("\n") == 1

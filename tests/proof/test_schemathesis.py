@@ -14,7 +14,7 @@ from typing import Any
 from tests.processes import ROOT
 from tests.service.test_faults import served
 
-# The two that are left out stand, with what JSON Schema cannot say taken into account, in schemathesis_hooks.
+# schemathesis_hooks replaces the two checks that are left out, with the rules that JSON Schema cannot express.
 COMMAND = (
     *("-m", "schemathesis.cli", "run", "--checks", "all"),
     *("--exclude-checks", "positive_data_acceptance,negative_data_rejection"),
@@ -38,10 +38,10 @@ def test_the_service_does_what_its_document_says(tmp_path: Path) -> None:
         assert result.returncode == 0, result.stdout[-8000:] + result.stderr[-2000:]
         text = server.log.read_text()
     events = json.loads(report.read_text())
-    assert events["operations"]["tested"] == 22  # all but the document itself, which it knows
+    assert events["operations"]["tested"] == 22  # all except the document itself
     assert events["test_cases"]["generated"] > 1000
     assert events["test_cases"]["without_checks"] == 0
-    # Its bodies reach the models, and are not all refused at the door.
+    # Some bodies reach the models: not all are refused at the first check.
     for path in ("/predict", "/v1/models/{model}:predict"):
         assert events["valid_rates"][f"POST {path}"]["fuzzing"]["accepted"] > 5, path
     assert "Traceback" not in text

@@ -23,7 +23,7 @@ from tests.builders import build_version
 
 
 async def no_inner_app(scope, receive, send):
-    """Stands where BentoML's app does."""
+    """Takes the place of BentoML's app."""
     if scope["type"] == "lifespan":
         await receive()
         await send({"type": "lifespan.startup.complete"})
@@ -35,7 +35,7 @@ async def no_inner_app(scope, receive, send):
 
 
 class Log(logging.Handler):
-    """What the service logged, tracebacks and all; BentoML's logging set-up hides it from ``caplog``."""
+    """The service's log with tracebacks; BentoML's logging set-up hides it from ``caplog``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,14 +72,14 @@ def built_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def registry(built_home: Path, tmp_path: Path) -> LocalRegistry:
-    """``houses`` with two versions, the older one champion."""
+    """``houses`` with two versions; the older one is the champion."""
     shutil.copytree(built_home, tmp_path / "home")
     return LocalRegistry(tmp_path / "home")
 
 
 @pytest.fixture(scope="session")
 def predictor(built_home: Path) -> Predictor:
-    """The champion of ``registry``, for answers to compare with."""
+    """The champion of ``registry``; its answers are the expected ones."""
     return Predictor.load(LocalRegistry(built_home).resolve("houses:champion").path)
 
 
@@ -91,7 +91,7 @@ def worker(registry: LocalRegistry) -> Iterator[Worker]:
 
 @contextlib.asynccontextmanager
 async def calling(worker: Worker, **app: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Calls the app of a worker, started for it, in this process."""
+    """A client that calls the app of a started worker, in this process."""
     await worker.start()
     transport = httpx.ASGITransport(app=App(worker, no_inner_app, **app))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -100,7 +100,7 @@ async def calling(worker: Worker, **app: Any) -> AsyncIterator[httpx.AsyncClient
 
 
 def worker_of(folder: Path, settings: Settings, **version: Any) -> Worker:
-    """Not started yet; its champion is built as :func:`build_version` is told."""
+    """A server that is not started yet; :func:`build_version` builds its champion from the arguments."""
     registry = LocalRegistry(folder)
     build_version(registry, promote=True, **version)
     return Worker(settings, registry, Metrics(CollectorRegistry()))

@@ -141,7 +141,7 @@ async def test_content_types(client):
     body = json.dumps({"rows": [ROW]}).encode()
     for good in ("application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/x+json"):
         assert (await client.post("/predict", content=body, headers={"content-type": good})).status_code == 200
-    assert (await client.post("/predict", content=body)).status_code == 200  # none said
+    assert (await client.post("/predict", content=body)).status_code == 200  # no Content-Type
     response = await client.post("/predict", content=body, headers={"content-type": "text/plain"})
     assert response.status_code == 415
     assert "'text/csv'" in error_of(response)["message"]
@@ -174,9 +174,9 @@ async def test_health_schema_model_and_docs(client, predictor, registry):
     for shape in example.values():
         assert (await client.post("/predict", json=shape["value"])).status_code == 200
     page = (await client.get("/docs")).text
-    assert "http" not in page  # every part of the page is local
+    assert "http" not in page  # every file of the page is local
     assert "./static_content/swagger-ui-bundle.js" in page
-    assert ".title { visibility: visible; }" in page  # what BentoML's style sheet hides
+    assert ".title { visibility: visible; }" in page  # BentoML's style sheet would hide it
 
 
 async def test_the_example_is_a_body_for_predict_whatever_the_service_refuses(registry):

@@ -19,7 +19,7 @@ def request(n_rows=1, mark=0.0):
 
 
 class FakeClock:
-    """Stands still until it is told to go on."""
+    """Time that stands still until a test moves it."""
 
     def __init__(self):
         self.time, self.timers = 0.0, []
@@ -185,7 +185,7 @@ async def test_a_slow_model_runs_in_a_thread_and_what_comes_meanwhile_is_the_nex
         ([1] * 12, [[1] * 12]),
         ([1] * 3, [[1] * 3]),  # two calls would cost as much
         ([4, 1, 2], [[4], [1, 2]]),
-        ([2, 3], [[2, 3]]),  # no better without the second
+        ([2, 3], [[2, 3]]),  # leaving out the second gains nothing
         ([5], [[5]]),
     ],
 )
@@ -206,7 +206,7 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(metrics):
     model.gate.clear()
     running = batcher.submit(model, request())
     await until(lambda: batcher.queued_rows == 0)
-    large = batcher.submit(model, request(50))  # nothing waits: one large request is taken
+    large = batcher.submit(model, request(50))  # the queue is empty: one large request is accepted
     with pytest.raises(OverloadedError, match=r"at most 10 rows in the queue. Received: 1 rows more") as excinfo:
         batcher.submit(model, request())
     assert dict(excinfo.value.headers)[b"retry-after"] == b"1"
@@ -302,7 +302,7 @@ async def test_batch_wait_gathers_until_the_batch_is_full(metrics, clock):
     await batcher.submit(model, request(4))  # full by itself
     clock.advance(5.0)
     await turns()
-    assert model.batches == [[1, 1, 1, 1], [4]]  # the wait that was cut short ends nothing
+    assert model.batches == [[1, 1, 1, 1], [4]]  # the end of a wait that was cut short does nothing
     batcher.close()
 
 
@@ -333,7 +333,9 @@ async def test_who_left_while_waiting_costs_nothing(metrics, clock):
     assert (await other).value == [[7]]
     assert isinstance(leaver.exception(), ClientGoneError)
     assert questions == [1]
-    await batcher.submit(model, request(), has_left=lambda: 1 / 0)  # no wait, no question
+    await batcher.submit(
+        model, request(), has_left=lambda: 1 / 0
+    )  # the request did not wait: the caller is not checked
     assert model.batches == [[1], [1], [1]]
     batcher.close()
 

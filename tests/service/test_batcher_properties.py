@@ -1,4 +1,4 @@
-"""Whatever sizes, cancellations and failures come together, each caller gets the answers to its own rows."""
+"""With any mix of sizes, cancellations and failures, each caller gets the answers to its own rows."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from service.wire.errors import ApiError, ModelError, OverloadedError
 
 
 class Call(NamedTuple):
-    """One caller: rows, which model, whether the rows break it, whether the caller leaves, turns of the loop before."""
+    """One caller: its rows, its model, whether the rows break it, whether it leaves, turns of the loop before."""
 
     n_rows: int
     model: int
@@ -102,6 +102,6 @@ async def _play(calls, costs, way, max_batch_rows, max_queue_rows, batch_wait):
         else:
             offset = models[call.model].offset
             assert outcome.value == [[100_000.0 * i + k + offset] for k in range(call.n_rows)]
-    while batcher.queued_rows:  # what only left callers asked for is taken out a turn later
+    while batcher.queued_rows:  # requests whose callers have left are removed a turn later
         await asyncio.sleep(0)
     batcher.close()

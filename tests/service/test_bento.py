@@ -1,4 +1,4 @@
-"""The declaration: what an import does and does not, and what BentoML reads of the service."""
+"""The declaration of the service: the effects of its import, and what BentoML reads from it."""
 
 import shutil
 import subprocess
@@ -50,7 +50,7 @@ def test_no_such_attribute():
 
 @pytest.fixture
 def service(registry, monkeypatch):
-    """The declared service in this process, its store the test's."""
+    """The declared service in this process, with the test's store."""
     monkeypatch.setenv("BENTOML_HOME", str(registry.home))
     monkeypatch.setenv("BENTOML_DO_NOT_TRACK", "true")
     with warnings.catch_warnings():
@@ -70,7 +70,7 @@ def test_models_are_what_would_serve_when_asked(service, registry, tmp_path, mon
     assert [str(m) for m in service.models] == [f"houses:{second}"]
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "empty"))
     assert service.models == []
-    # BentoML configures the service to build as well as to serve; only what serves packs nothing.
+    # BentoML configures the service to build and to serve; only a service that serves packs nothing.
     monkeypatch.setenv("BENTOML_HOME", str(registry.home))
     monkeypatch.setattr(service, "_parent", SimpleNamespace(serves=False))
     assert len(service.models) == 1
@@ -143,5 +143,5 @@ def test_a_bentos_models_are_looked_for_beside_it_and_in_the_store(service, regi
     beside.mkdir(parents=True)
     (beside / "manifest.json").touch()
     assert service._source(settings, choice).reference().path == beside
-    # Nothing is packed by a Bento that runs.
+    # A running Bento packs nothing.
     assert service.models == []

@@ -1,4 +1,4 @@
-"""Large requests by the part: rows that the network fails on, and what is counted of a refused one."""
+"""Large requests, part by part: rows on which the network fails, and the counts of a refused request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def columns():
 
 
 def failing(predictor, monkeypatch, bad):
-    """Let the network fail on any batch that holds one of the rows, given by place; counts the runs."""
+    """Let the network fail on any batch that holds one of the rows, given by position; count the runs."""
     run, runs = predictor.run, []
     marked = {tuple(bad_row) for bad_row in bad}
 

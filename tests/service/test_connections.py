@@ -1,4 +1,4 @@
-"""Which connections are ended, and which are not; a real one in test_faults."""
+"""Connections that the sweeper closes, and others that it must not; test_faults has a real one."""
 
 import asyncio
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ class Transport:
 
 
 class Protocol:
-    """What is looked at of uvicorn's."""
+    """The attributes of uvicorn's connection that the sweeper reads."""
 
     def __init__(self, cycle=None, timer=None):
         self.transport, self.cycle, self.timeout_keep_alive_task = Transport(), cycle, timer
@@ -45,7 +45,7 @@ def test_a_head_that_does_not_end(connections, sweeper):
     connections |= {slow, later}
     for now in range(10):
         sweeper.sweep(now)
-    later.cycle = SimpleNamespace(response_complete=True)  # it has had a whole request in between
+    later.cycle = SimpleNamespace(response_complete=True)  # a whole request has come in between
     sweeper.sweep(10)
     assert (slow.transport.aborted, later.transport.aborted) == (True, False)
     sweeper.sweep(20)

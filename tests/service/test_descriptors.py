@@ -1,4 +1,4 @@
-"""How often it is said that no descriptor is left; a service that has none in test_readiness_served."""
+"""How often the log says that no descriptor is left; test_readiness_served has a service without any."""
 
 import asyncio
 import errno
@@ -11,7 +11,7 @@ from service.process.descriptors import DescriptorWatch
 
 @pytest.fixture
 def opening(monkeypatch):
-    """The error that opening ``/dev/null`` ends with; 0 where it ends well."""
+    """The error number of opening ``/dev/null``; 0 where it succeeds."""
     fault = [0]
     real = os.open
 

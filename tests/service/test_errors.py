@@ -46,7 +46,7 @@ def test_every_error_has_its_own_status_and_code():
     own = [k for k in kinds if "code" in vars(k)]
     assert len({k.code for k in own}) == len(own)
     shared = {status for status, times in Counter(k.status for k in kinds).items() if times > 1}
-    # Not JSON or not readable; no such path or no such model; ours or the model's.
+    # Two codes each: not JSON or not readable; no such path or model; a fault of the service or the model.
     assert shared <= {400, 404, 500}
     assert (
         {400, 404, 405, 406, 408, 413, 415, 422, 429, 500, 503, 504} <= {k.status for k in kinds} < set(range(400, 505))

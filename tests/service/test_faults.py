@@ -50,7 +50,7 @@ def test_a_killed_worker_comes_back_in_a_container_too_and_readiness_tells(tmp_p
         victim, other = server.workers()
         victim.kill()
         wait_for(lambda: call(server.port, "/readyz")[0] == 503)
-        assert server.post(body)[0] == 200  # by the other
+        assert server.post(body)[0] == 200  # the other worker answers
         wait_for(lambda: call(server.port, "/readyz")[0] == 200, 20)
         assert len(server.workers()) == 2
         assert other.pid in {w.pid for w in server.workers()}
@@ -66,7 +66,7 @@ def test_sigterm_under_load_loses_no_request(tmp_path: Path) -> None:
     stopping = threading.Event()
 
     def client(port: int, body: str) -> None:
-        """As behind a load balancer: new connections until the service is not ready, then none."""
+        """Behave like a load balancer: open new connections until the service is not ready, then none."""
         while not stopping.is_set():
             with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
                 for _ in range(50):
@@ -137,7 +137,7 @@ def test_clients_that_stand_still_are_let_go_and_the_others_are_answered(tmp_pat
         end = threading.Event()
 
         def drip() -> None:
-            """One byte at a time of a head that never ends."""
+            """Send a head that never ends, one byte at a time."""
             with contextlib.suppress(OSError):
                 while not end.wait(0.1):
                     slow.sendall(b"x")
@@ -161,7 +161,7 @@ def test_clients_that_stand_still_are_let_go_and_the_others_are_answered(tmp_pat
 
 
 def test_overload_is_shed_with_429_and_memory_stays_flat(tmp_path: Path) -> None:
-    # Every batch runs in the thread and the queue is small: what waits is more than it holds.
+    # Every batch runs in the thread and the queue is small, so more rows wait than it holds.
     with served(tmp_path, TRUELINE_MAX_QUEUE_ROWS="50", TRUELINE_INLINE_SECONDS="0") as server:
         row = json.loads(body_of(server))["rows"][0]
         body = json.dumps({"rows": [row] * 40})
@@ -217,7 +217,7 @@ def test_the_models_files_may_go_while_it_serves(tmp_path: Path) -> None:
         body = body_of(server)
         (version,) = server.registry.versions("houses")
         shutil.rmtree(server.registry.models / "houses" / version)
-        time.sleep(0.5)  # it looks for another version meanwhile
+        time.sleep(0.5)  # meanwhile it looks for another version
         assert server.post(body)[0] == 200
         assert call(server.port, "/readyz")[0] == 200
         assert "Traceback" not in server.log.read_text()

@@ -1,4 +1,4 @@
-"""Workers know of each other, by life and not by process number."""
+"""Workers see each other by locks that end with a process, and not by process numbers."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Where requests begin and end, held against h11, another implementation; real clients in test_framing_served."""
+"""Where requests begin and end, compared with h11, another implementation; test_framing_served has real clients."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Transport:
 
 
 class Seen(NamedTuple):
-    """A request as one saw it whole; the body is None where it was answered unread."""
+    """A whole request; its body is None where it was answered unread."""
 
     method: bytes
     target: bytes
@@ -66,7 +66,7 @@ class Seen(NamedTuple):
 
 
 class App:
-    """Answers each request after it has read the body; below ``/early`` before."""
+    """Answers each request after reading its body; below ``/early`` before that."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
@@ -117,16 +117,16 @@ async def _talk(app: Any, segments: Sequence[bytes], turns: int) -> Transport:
 
 
 def talk(app: Any, *segments: bytes, turns: int = 1) -> Transport:
-    """What comes of segments that a client sends, the loop having ``turns`` between them."""
+    """The outcome of segments that a client sends, with ``turns`` of the loop between them."""
     return asyncio.run(_talk(app, segments, turns))
 
 
 def judged(data: bytes) -> list[Seen]:
-    """The requests in ``data`` as h11 reads them, up to what it refuses or where it closes."""
+    """The requests in ``data`` as h11 reads them, up to the first that it refuses or after which it closes."""
     messages: list[Seen] = []
     open_, rest = True, data
     while open_:
-        # Empty lines before a request are passed over (RFC 9112, 2.2); h11 refuses them.
+        # Empty lines before a request are ignored (RFC 9112, 2.2); h11 refuses them.
         request, open_, rest = _judged_one(rest.lstrip(b"\r\n"))
         if request is not None:
             messages.append(request)
@@ -134,7 +134,7 @@ def judged(data: bytes) -> list[Seen]:
 
 
 def _judged_one(data: bytes) -> tuple[Seen | None, bool, bytes]:
-    """The first request; whether the connection stays open behind it; what is behind it."""
+    """The first request, whether the connection stays open after it, and the bytes behind it."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1_000_000)
     connection.receive_data(data)
     message: Seen | None = None
@@ -194,7 +194,7 @@ BODIES = st.one_of(
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[bytes, Seen]:
-    """A well-formed request, as bytes and as it is to be seen."""
+    """A well-formed request, as bytes and as the app should see it."""
     method, target, body = draw(METHODS), draw(TARGETS), draw(BODIES)
     lines = draw(st.lists(st.sampled_from(HEADERS), max_size=3))
     framing = draw(st.sampled_from(["length", "chunks", "none"]))
@@ -226,7 +226,7 @@ POST_H2C = b"POST /predict HTTP/1.1\r\nHost: x\r\n" + H2C + b"Content-Length: %d
 @example([(POST_H2C % len(INNER) + INNER, Seen(b"POST", b"/predict", INNER))] * 3, [], 0)
 @example([(POST_H2C % len(INNER) + INNER, Seen(b"POST", b"/predict", INNER))] * 3, [len(POST_H2C % len(INNER))], 4)
 def test_every_request_is_read_whole_whatever_it_asks_to_be_upgraded_to(sent, cuts, turns):
-    """Cases V04 and V05 as a kind."""
+    """Cases V04 and V05, generalised."""
     data = b"".join(raw for raw, _ in sent)
     expected = [request for _, request in sent]
     assert judged(data) == expected
@@ -237,7 +237,7 @@ def test_every_request_is_read_whole_whatever_it_asks_to_be_upgraded_to(sent, cu
     assert transport.written.count(b"HTTP/1.1 200 OK\r\n") == len(expected)
 
 
-# Each is put into a head, or takes the place of something in it.
+# Each is inserted into a head, or replaces a part of it.
 NASTY = (
     (b"Host: x\r\n", b"Host: x\r\nContent-Length: 5\r\n"),
     (b"Host: x\r\n", b"Host: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n"),
@@ -276,7 +276,7 @@ NASTY = (
 )
 
 
-# The same examples in each run: what it is held against has leniencies of its own that a lucky draw would find.
+# Each run has the same examples, for h11 has leniencies of its own that a random example could hit.
 @settings(max_examples=1000, deadline=None, derandomize=True)
 @given(
     st.lists(requests(), min_size=1, max_size=4),
@@ -286,7 +286,7 @@ NASTY = (
     st.integers(0, 3),
 )
 def test_no_request_is_seen_that_h11_does_not_see(sent, nasty, lost, cuts, turns):
-    """What is broken, or means two things, is read as h11 reads it or not at all, and nothing behind it is."""
+    """A request that is broken or ambiguous is read as h11 reads it or not at all, and nothing behind it is read."""
     raws = [raw for raw, _ in sent]
     for place, (old, new) in nasty:
         place %= len(raws)
@@ -298,13 +298,13 @@ def test_no_request_is_seen_that_h11_does_not_see(sent, nasty, lost, cuts, turns
     transport = talk(app, *in_segments(data, cuts), turns=turns)
     more = app.seen[len(expected) :]
     assert app.seen[: len(expected)] == expected[: len(app.seen)]
-    # Some of what h11 refuses by its head is refused here by the first byte of its body.
+    # Some requests that h11 refuses at their head are refused here at the first byte of their body.
     assert [request.body for request in more] in ([], [None])
     assert transport.closed or app.seen == expected
 
 
 async def streams(scope, receive, send):
-    """An answer whose length is not known when it begins; its route says what is special."""
+    """An answer whose length is unknown when it begins; its route selects the variant."""
     await receive()
     status = int(scope["query_string"] or b"200")
     headers = [(b"transfer-encoding", b"chunked")] if scope["path"] == "/chunked" else []
@@ -374,7 +374,7 @@ def test_connect_is_refused_and_nothing_behind_it_is_read(target):
 
 
 def test_requests_before_a_fault_are_answered_first_and_their_answers_are_not_cut():
-    """The fault arrives while answers are being sent: a 400 in the middle of one would be read as a part of it."""
+    """The fault arrives while answers are sent: a 400 in the middle of an answer would be read as a part of it."""
     for fault in (b"\x16\x03\x01garbage\r\n\r\n", b"CONNECT x:1 HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nX : y\r\n\r\n"):
         transport = talk(streams, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2 + fault + INNER, INNER, turns=0)
         assert transport.written.count(b"HTTP/1.1 200 OK") == 2
@@ -393,7 +393,9 @@ def test_a_broken_body_behind_others_is_not_answered_and_the_others_are():
     alone = talk(App(), damaged)
     assert alone.written.startswith(b"HTTP/1.1 400 ")
     early = talk(App(), damaged.replace(b"/a", b"/early").removesuffix(b"zz\r\n"), b"zz\r\n", turns=5)
-    assert early.written.count(b"HTTP/1.1") == 1  # its own answer; a second would be taken for the next request's
+    assert (
+        early.written.count(b"HTTP/1.1") == 1
+    )  # its own answer; a second one would be taken for the answer to the next request
     assert early.closed
 
 

@@ -1,4 +1,4 @@
-"""Upgrades and HTTP/1.0 against a real service: raw sockets, curl, Java's client, nginx in front."""
+"""Upgrades and HTTP/1.0 against a real service, by raw sockets, curl, Java's client, and behind nginx."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UPGRADES = (
     "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     "Sec-WebSocket-Version: 13\r\n",
 )
-# One of each kind: formats, other protocols, pages, BentoML's own, unknown.
+# One path of each kind: formats, other protocols, pages, BentoML's own paths, unknown ones.
 ROUTES = (
     "/predict",
     "/v1/models/houses:predict",
@@ -51,7 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def exchange(port: int, data: str, methods: list[str]) -> list[tuple[int, bytes]]:
-    """Status and body of each answer to requests that are sent at once, until the last is answered or none comes."""
+    """Status and body of each answer to requests that are sent together, until the last answer or a pause."""
     answers = []
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall(data.encode())
@@ -195,12 +195,12 @@ def test_case_v04_behind_nginx_with_the_usual_lines_for_websockets(
     ):
         wait_for(lambda: _listens(port))
         body = body_of(server)
-        for _ in range(3):  # by the same connection of nginx's to the service
+        for _ in range(3):  # over the same connection from nginx to the service
             asking = exchange(port, post("/predict", body, upgrade), ["POST"])
             assert asking == exchange(server.port, post("/predict", body), ["POST"])
             assert exchange(port, post("/nope", INNER, upgrade), ["POST"])[0][0] == 404
             assert exchange(port, LAST, ["GET"]) == [(200, b'{"live":true}')]
-        # nginx as it comes speaks HTTP/1.0 to the service.
+        # By default nginx speaks HTTP/1.0 to the service.
         row = json.dumps(json.loads(body)["rows"][0]) + "\n"
         request = post("/old/predict", 50 * row, upgrade).replace("application/json", "application/x-ndjson")
         ((status, lines),) = exchange(port, request, ["POST"])

@@ -1,4 +1,4 @@
-"""What stands before the app where it is asked for: ids, keys, CORS, the access log, spans, the limit of requests."""
+"""The optional layers before the app: ids, keys, CORS, the access log, spans, the limit of requests."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 class Service:
-    """A started worker behind its front."""
+    """A started worker with the layers before its app."""
 
     def __init__(self, registry, provider=None, **settings):
         self.worker = Worker(Settings(**settings), registry, Metrics(CollectorRegistry()))
@@ -88,7 +88,7 @@ async def test_case_v12_the_docs_page_is_open_and_what_it_shows_needs_the_key_th
             assert (await client.get(path)).status_code == 401, path
         assert (await client.post("/docs")).status_code == 405
         assert (await client.get("/docs.json", headers={"X-API-Key": "alpha"})).status_code == 200
-        # The parts of the page are BentoML's; here its app is a stand-in.
+        # BentoML's app serves the files of the page; here another app takes its place.
         assert (await client.get("/static_content/swagger-ui.css")).status_code != 401
     async with Service(registry, api_key="alpha", open_paths="/livez") as client:
         for path in ("/", "/docs", "/static_content/swagger-ui.css"):
@@ -109,7 +109,7 @@ async def test_browsers_may_call_from_the_origins_that_are_named(registry):
     async with Service(registry, cors_origins="https://a.example, https://b.example", api_key="alpha") as client:
         asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}
         good = await client.options("/predict", headers={"Origin": "https://b.example", **asks})
-        assert good.status_code == 200  # the browser sends no key with it
+        assert good.status_code == 200  # the browser sends no key with this request
         assert good.headers["access-control-allow-origin"] == "https://b.example"
         bad = await client.options("/predict", headers={"Origin": "https://c.example", **asks})
         assert "access-control-allow-origin" not in bad.headers
@@ -155,7 +155,9 @@ async def test_log_records_of_a_request_carry_its_ids(registry, monkeypatch):
     logs.configure("json")
     logs.configure("json")
     assert len(handler.filters) == 1
-    assert not logging.getLogger("uvicorn.access").hasHandlers()  # else uvicorn makes a line that nobody reads
+    assert not logging.getLogger(
+        "uvicorn.access"
+    ).hasHandlers()  # otherwise uvicorn would compose a line that nobody reads
     context = RequestContext(b"order-17", f"00-{TRACE}-{SPAN}-01".encode())
     token = CURRENT.set(context)
     try:
@@ -256,7 +258,7 @@ def test_a_client_that_left_is_known_by_the_servers_request():
         disconnected = False
 
         async def receive(self):
-            """Uvicorn's is a method of its request too."""
+            """Uvicorn's ``receive`` is a method of its request too."""
 
     request = Request()
     assert not client_left(request.receive)
@@ -284,13 +286,13 @@ async def test_an_answer_is_the_same_whatever_stands_before_the_app(registry, mo
     looks, is_plain = [], predict.is_plain
     monkeypatch.setattr(predict, "is_plain", lambda *request: looks.append(is_plain(*request)) or looks[-1])
     answers = []
-    # The access log stands between the front and the app, which otherwise adds the front's header itself.
+    # The access log is a layer between the front and the app; without one the app itself adds the front's header.
     for access_log in (False, True):
         async with Service(registry, max_body_bytes=70_000, access_log=access_log) as client:
             answers.append(await client.post("/predict", content=content, headers=headers))
             metrics = (await client.get("/metrics")).text
         assert f'trueline_requests_total{{route="/predict",status="{status}"}} 1.0' in metrics
-    # Decided once a request.
+    # This is decided once a request.
     assert looks == [status not in (406, 413) and "charset" not in headers["Content-Type"]] * 2
     first, second = answers
     assert first.status_code == second.status_code == status

@@ -1,4 +1,4 @@
-"""Which items fail, and how many runs it takes to know."""
+"""Finding the items that fail, and the number of runs that it takes."""
 
 import math
 
@@ -10,7 +10,7 @@ from service.predict.halving import by_halves
 
 
 def play(items, bad):
-    """The outcome of each item, and how many runs it took after the first."""
+    """The outcome of each item, and the number of runs after the first."""
     runs = []
 
     def run(some):

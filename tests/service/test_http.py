@@ -108,7 +108,7 @@ async def test_the_rest_of_a_large_body_is_thrown_away_after_the_answer():
     messages = await refusal(receive, (b"content-length", b"1000"))
     assert messages[0][0] == "http.response.start"
     assert messages[1][b"connection"] == b"close"
-    assert messages[2] == ("http.response.body", True, 0)  # the whole answer, before anything is read
+    assert messages[2] == ("http.response.body", True, 0)  # the whole answer is sent before any of the body is read
     assert messages[3] == ("http.response.body", False, 21)
     assert (await refusal(parts(b"x"), (b"transfer-encoding", b"chunked")))[-1][1:] == (False, 2)
 

@@ -14,7 +14,7 @@ from tests.builders import sample_rows
 
 
 def answer(predictor, requests):
-    """As the batcher has them answered."""
+    """The answers to some requests, as the batcher gets them."""
     return guarded(LiveModel(predictor, max_rows=1000), requests)
 
 

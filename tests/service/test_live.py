@@ -161,7 +161,7 @@ async def test_a_version_that_vanished_leaves_the_live_one(registry, log):
     await live.start()
     registry.promote(f"houses:{second}")
     await until(lambda: live.deployment.champion.version == second)
-    await live.stop()  # it would see the rollback before the version is gone
+    await live.stop()  # otherwise it would see the rollback before the version is deleted
     registry.rollback("houses")
     shutil.rmtree(registry.models / "houses" / first)
     await live.refresh()
@@ -193,7 +193,7 @@ async def test_case_v25_a_live_version_that_is_deleted_goes_on_and_is_told(regis
 
 
 async def test_a_store_that_goes_away_whole_is_told_as_a_missing_version(registry, log):
-    """A volume that is unmounted takes the log along: what it said last holds until somebody lists it again."""
+    """When a volume is unmounted, the log is gone too; its last entry counts until the folder is listed again."""
     metrics = Metrics(CollectorRegistry())
     live = live_of(registry, metrics)
     await live.start()

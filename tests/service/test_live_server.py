@@ -46,7 +46,7 @@ class Server:
         return call(self.port, "/metrics")[1].decode()
 
     def live_versions(self) -> Counter[str]:
-        """How many workers serve each version."""
+        """The number of workers that serve each version."""
         versions = re.findall(r'trueline_model_info\{.*model_version="(.*?)".*\} 1\.0', self.metrics())
         return Counter(versions)
 
@@ -58,7 +58,7 @@ def _is_worker(process: psutil.Process) -> bool:
     try:
         return "_bentoml_impl.worker.service" in " ".join(process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return False  # just gone
+        return False  # the process has just ended
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_garbage_on_the_wire_does_not_hurt(server: Server) -> None:
 
 
 class Load:
-    """Clients that ask without pause; ``outcomes`` counts status and version of their answers."""
+    """Clients that send requests without pause; ``outcomes`` counts status and version of the answers."""
 
     def __init__(self, server: Server, clients: int = 4) -> None:
         self.server = server
@@ -226,7 +226,7 @@ class Load:
         row = Predictor.load(self.server.registry.resolve("houses").path).schema.example_row()
         body = json.dumps({"rows": [row]})
         while not self._end.is_set():
-            # A few requests a connection, so that both workers are asked.
+            # Each connection sends a few requests, so that both workers get some.
             with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)) as client:
                 for _ in range(20):
                     try:
@@ -307,7 +307,7 @@ def test_a_damaged_version_is_refused_by_every_worker(server: Server) -> None:
     assert done.returncode == 0, done.stderr
     assert server.live_versions() == {first: 2}
     assert server.log.read_text().count("keeps serving") == 2
-    # The service says so as an error of the artifact, which the fixture's look at the log must not take for a fault.
+    # The service logs this as an error of the artifact; the fixture's check of the log must not count it as a fault.
 
 
 def test_a_service_waits_for_its_first_champion_and_ends_cleanly(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The worker's log cannot be filled from outside."""
+"""Clients cannot fill the worker's log."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda op
 
 
 class Served:
-    """A client of a started worker behind its front, which asks for an operation as its record describes it."""
+    """A client of a started worker that calls an operation as its record describes it."""
 
     def __init__(self, registry, **settings):
         self.worker = Worker(Settings(**settings), registry, Metrics(CollectorRegistry()))
@@ -46,7 +46,7 @@ class Served:
         await self.worker.stop()
 
     async def ask(self, operation, method, **headers):
-        """A request that is good where the operation has the method: its body is the document's own example."""
+        """A request that is valid if the operation has the method: its body is the document's own example."""
         model = self.worker.deployment.route()
         path = operation.path.format(model=model.name, version=model.version)
         request = operation.shape(model).request if operation.shape else None
@@ -64,7 +64,7 @@ async def test_it_answers_its_methods_refuses_others_and_is_counted_by_its_path(
             response = await service.ask(operation, method)
             if method in operation.methods:
                 assert response.status_code == 200, method
-                # Only a page is not described.
+                # Only a page has no description.
                 described = ["text/html; charset=utf-8"] if operation.shape is None else operation.shape(None).answers
                 assert response.headers["content-type"] in described
                 continue
@@ -139,7 +139,7 @@ def test_the_document_has_it_with_its_errors_and_its_key(operation):
 
 def test_every_error_is_one_that_some_operation_names():
     in_records = {kind for operation in OPERATIONS for kind in (*operation.errors, *EVERYWHERE)}
-    # A key is asked for before there is an operation, and a path that there is not has none.
+    # The key is checked before the operation is found, so a path that does not exist needs a key too.
     elsewhere = {errors.UnauthorizedError, errors.NoRouteError}
     kinds = {errors.ApiError, *errors.ApiError.__subclasses__(), *errors.NoRouteError.__subclasses__()}
     assert in_records | elsewhere == kinds
@@ -184,7 +184,7 @@ def test_a_path_that_there_is_not_is_told_the_paths_of_its_protocol_in_its_words
 
 
 def test_which_paths_are_open_the_operator_says_or_the_records_do():
-    # Whoever adds a path here lets everybody ask it.
+    # A path in this list can be called without a key.
     usual = {"/livez", "/readyz", "/healthz", "/metrics", "/docs", "/", "/v2/health/live", "/v2/health/ready"}
     assert open_paths(OPERATIONS, Settings()) == usual
     assert open_paths(OPERATIONS, Settings(open_paths="/livez, /schema")) == {"/livez", "/schema"}

@@ -1,4 +1,4 @@
-"""What is looked at again and again: when it begins, what a look that fails costs, and how it ends."""
+"""Periodic calls: when they begin, what a failing call does, and how they end."""
 
 import asyncio
 

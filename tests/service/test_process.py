@@ -1,4 +1,4 @@
-"""What the parent checks and keeps, part by part: ports, folders, paths, settings without effect, deaths of workers."""
+"""The parent's checks, one by one: ports, folders, paths, settings without effect, deaths of workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.processes import free_port
 
 
 def listening(port: int, *, shared: bool) -> socket.socket:
-    """What gRPC's server does in a worker, or another program without a thought of sharing."""
+    """Listen as gRPC's server does in a worker, or as another program that does not share its port."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
@@ -43,7 +43,7 @@ def test_case_v02_a_port_that_is_held_is_shared_by_its_own_workers_alone() -> No
             one.setblocking(False)
             two.setblocking(False)
             n_connections = sum(drained(listener) for listener in (one, two))
-            assert n_connections == 20  # the one that is held got none
+            assert n_connections == 20  # the reserved socket got no connection
     ports.check("X", "127.0.0.1", port)
 
 
@@ -64,7 +64,7 @@ def test_a_port_that_another_program_listens_on_is_refused(shared: bool) -> None
         for what in (ports.check, ports.hold):
             with pytest.raises(StartError, match="which another process uses"):
                 what("X", "127.0.0.1", port)
-    # Connections that were closed by the server a moment ago are no reason to wait a minute.
+    # Connections that the server has just closed must not delay the next start by a minute.
     ports.hold("X", "127.0.0.1", port).close()
 
 
@@ -132,7 +132,7 @@ def test_case_v07_v08_paths_are_absolute_whatever_way_they_are_written(
         "trueline_runtime_folder": "/srv/run",
     }
     assert places.resolved({"BENTOML_HOME": "", "TRUELINE_API_KEY_FILE": ""}) == {"BENTOML_HOME": "/home/one/bentoml"}
-    # The commands that do not serve read the same place.
+    # Commands that do not serve read the same folder.
     assert LocalRegistry.from_environment({"BENTOML_HOME": "rel/store"}).home == tmp_path / "rel" / "store"
     assert LocalRegistry.from_environment({"BENTOML_HOME": "$PLACE/store"}).home == Path("/srv/store")
 

@@ -1,4 +1,4 @@
-"""What a service says of itself when a worker is gone or descriptors are: ``/readyz``, the metrics, the log."""
+"""``/readyz``, the metrics and the log of a service without a worker or without a free descriptor."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.service.test_live_server import COMMAND, Server, wait_for
 
 
 def ready_by(server: Server) -> tuple[bool, bool]:
-    """What ``/readyz`` and ``trueline_ready`` say, both asked until nothing changed while they were."""
+    """The values of ``/readyz`` and ``trueline_ready``, read until ``/readyz`` is the same before and after."""
     for _ in range(50):
-        # A worker that is about to die for want of memory says nothing: its scrape fails, its connection ends.
+        # A worker that dies because memory ran out gives no answer: the scrape fails and the connection ends.
         with contextlib.suppress(OSError, http.client.HTTPException):
             before = call(server.port, "/readyz")[0]
             status, scraped = call(server.port, "/metrics")
@@ -40,7 +40,7 @@ def predicts(server: Server) -> bool:
 
 
 def watch(server: Server, seconds: float) -> list[bool]:
-    """Ask for a while; whether it was ready, each time."""
+    """Ask for some time, and return for each answer whether the service was ready."""
     answers = []
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -63,17 +63,17 @@ def test_case_v03_a_worker_dies_and_readiness_is_one(tmp_path: Path) -> None:
 
 
 def test_case_v03_a_worker_that_never_comes_back(tmp_path: Path) -> None:
-    """The new ones die for want of memory, as in a full container."""
+    """New workers die because memory runs out, as in a full container."""
     with served(tmp_path, TRUELINE_WORKERS="2") as server:
         victim, other = server.workers()
         parent = psutil.Process(server.process.pid)
         limit = parent.memory_info().vms + 2**26
-        assert victim.memory_info().vms > limit  # else they would come up
+        assert victim.memory_info().vms > limit  # otherwise they would start
         parent.rlimit(psutil.RLIMIT_AS, (limit, limit))
         victim.kill()
         wait_for(lambda: ready_by(server) == (False, False), 5)
         assert set(watch(server, 6.0)) == {False}
-        # By the one that is left; a new one that has not died yet answers 503.
+        # The remaining worker answers; a new one that has not died yet answers 503.
         wait_for(lambda: predicts(server), 10)
         assert other.is_running()
 
@@ -129,12 +129,12 @@ def test_case_v24_descriptors_that_run_out_are_logged_once_and_the_service_recov
             idle.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
         wait_for(lambda: "Expected a free file descriptor" in server.log.read_text())
         assert not answers(server)
-        # A connection that was open before is answered.
+        # A request over a connection that was open before is answered.
         assert ask(connection, "/predict", body_of(server))[0] == 200
         for path in ("/readyz", "/metrics"):
             status, answer = ask(connection, path)
             assert (status, "Received: Too many open files." in answer) == (503, True)
-        time.sleep(2.5)  # two looks more
+        time.sleep(2.5)  # time for two more looks
         (line,) = [line for line in server.log.read_text().splitlines() if "file descriptor" in line]
         assert "Received: none of this process's 120 (ulimit -n), with " in line
         assert "connections open. New connections are closed unanswered. Raise the limit" in line

@@ -143,7 +143,7 @@ def test_a_wrong_type_or_an_infinite_number(name, text):
     except InvalidRequestError as error:
         faults = [(f.row, f.field, f.reason) for f in error.faults]
     else:
-        # What is not a matter of type is the encoding's to refuse.
+        # The encoding refuses values whose type is right.
         with pytest.raises(SchemaMismatchError) as excinfo:
             request.encode(Encoder(SCHEMA))
         faults = [(f.row, f.field, f.reason) for f in excinfo.value.faults]
@@ -230,7 +230,7 @@ def test_too_many_rows():
     ],
 )
 def test_a_hostile_body_is_refused_in_no_time(body):
-    # Of the processor: other work on the machine does not count.
+    # Processor time is measured, so that other work on the machine does not count.
     started = time.process_time()
     error = refusal(body)
     assert time.process_time() - started < 2

@@ -1,4 +1,4 @@
-"""The service under each runtime: which one serves, what it says about it, and a swap in a real server."""
+"""The service under each runtime: the one that serves, the messages about it, and a swap in a real server."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_a_gpu_that_is_not_there_leaves_the_service_unready_with_the_reaso
 
 def test_the_cost_of_a_batch_counts_the_rows_that_fill_it_up(registry):
     class Buckets:
-        """Ten thousand times as slow a row as the encoding, in calls of 256 rows."""
+        """Takes ten thousand times as long a row as the encoding, in calls of 256 rows."""
 
         name, device = "fake", "cpu"
 
@@ -105,7 +105,7 @@ def test_the_cost_of_a_batch_counts_the_rows_that_fill_it_up(registry):
 
 @pytest.fixture(scope="module")
 def by_keras(tmp_path_factory: pytest.TempPathFactory) -> LocalRegistry:
-    """``houses`` by Keras, the older version champion; the newer one has no ONNX model."""
+    """``houses`` for Keras; the older version is the champion, and the newer one has no ONNX model."""
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     load_backend()
     registry = LocalRegistry(tmp_path_factory.mktemp("keras"))
@@ -136,7 +136,7 @@ def test_a_server_by_keras_answers_as_the_predictor_and_swaps(by_keras: LocalReg
             document = server.get("/model")
             assert (document["model_version"], document["runtime"]) == (version, "keras")
             expected = Predictor.load(by_keras.resolve(f"houses:{version}").path).predict_rows(rows).value[:, 0]
-            # A tenth of the tolerance of 1e-4 deviations of 10.
+            # The target's deviation is 10, so this is a tenth of the tolerance of 1e-4 deviations.
             np.testing.assert_allclose(answers(server, rows), expected, atol=1e-4, rtol=1e-5)
             np.testing.assert_allclose(answers(server, rows[:1]), expected[:1], atol=1e-4, rtol=1e-5)
     text = log.read_text()

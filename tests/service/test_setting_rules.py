@@ -1,4 +1,4 @@
-"""Settings that would start a service which refuses whom it was set up for: told at the start, not found out later."""
+"""Settings with which a service would refuse its own clients: they are refused at the start, and not noticed later."""
 
 import doctest
 

@@ -49,16 +49,16 @@ def test_the_choice_of_model_is_the_services_not_each_workers(registry, tmp_path
     first = Source(registry, choice=Choice(file))
     assert first.choose() == "houses"
     build_version(registry, name="flats", promote=True)
-    # A worker that starts now, after a death, does not ask the store again.
+    # A worker that starts now, in place of a dead one, keeps the first choice.
     assert reference(Source(registry, choice=Choice(file))) == reference(first)
     with pytest.raises(SeveralModelsError):
         Source(registry, choice=Choice(tmp_path / "other")).reference()
-    # Two that choose at once: the first to write it wins, for both.
+    # When two workers choose at once, the first that writes its choice decides for both.
     one, two = Choice(tmp_path / "race"), Choice(tmp_path / "race")
     assert one.current() is two.current() is None
     assert (one.make("flats"), two.make("houses"), two.current()) == ("flats", "flats", "flats")
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
-    # Where nothing can be written, each worker counts for itself.
+    # Where nothing can be written, each worker chooses for itself.
     assert Choice(tmp_path / "none" / "choice").make("houses") == "houses"
 
 
@@ -99,14 +99,14 @@ def test_case_v01_a_bento_serves_the_model_that_it_was_built_for(registry, tmp_p
     bundled = bundled_models([registry.models], [("houses", second)])
     elsewhere = LocalRegistry(tmp_path / "elsewhere")
     build_version(elsewhere, name="flats", promote=True)
-    # The only champion there is another model's; then there are two champions of others.
+    # The store has a champion of another model, and later two of other models.
     assert Source(elsewhere, None, bundled).reference() == bundled["houses"]
     build_version(elsewhere, name="boats", promote=True)
     assert Source(elsewhere, None, bundled).reference() == bundled["houses"]
     assert reference(Source(registry, None, bundled)) == f"houses:{first}"
-    # The operator's word goes first.
+    # The operator's setting goes first.
     assert reference(Source(elsewhere, "flats", bundled)).startswith("flats:")
-    # A Bento that came without its model's files serves no other model in its stead.
+    # A Bento without the files of its model serves no other model instead.
     with pytest.raises(NotFoundError, match=r"Unknown model 'houses'. There are: 'boats', 'flats'"):
         Source(elsewhere, None, {}, built_for=["houses"]).reference()
 
@@ -166,7 +166,7 @@ def test_a_bento_packs_the_version_that_would_serve_and_never_several_models(reg
     build_version(registry, name="flats", promote=True)
     with pytest.raises(SeveralModelsError, match=r"Received: 2, 'flats', 'houses'.*TRUELINE_MODEL=NAME"):
         Source(registry).packed()
-    for model in ("house", "houses:none"):  # a name that was given and is wrong is no empty Bento
+    for model in ("house", "houses:none"):  # a wrong name is refused and does not make an empty Bento
         with pytest.raises(NotFoundError):
             Source(registry, model).packed()
     assert [p.version for p in Source(registry, "houses").packed()] == [first]

@@ -1,4 +1,4 @@
-"""Real services that start, or say in one sentence why they don't; what is left when a parent is killed."""
+"""Real services that start, or say in one message why they do not; and the remains of a killed parent."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(home: Path | str, tmp_path: Path, **more: str) -> dict[str, str]:
-    """The environment of a service that is started in another folder than the code's, with temporary files its own."""
+    """The environment of a service that starts outside of the code's folder, with a folder for its temporary files."""
     temporary = tmp_path / "tmp"
     temporary.mkdir(exist_ok=True)
     return clean_environment(Path(home), TMPDIR=str(temporary), PYTHONPATH=str(ROOT), **more)
 
 
 def refusal(command: list[str], environ: dict[str, str], cwd: Path, *arguments: str) -> str:
-    """What a service says that does not start: one sentence on stderr, and status 1."""
+    """The message of a service that does not start: one sentence on stderr, with status 1."""
     result = subprocess.run(
         [*command, "--host", "127.0.0.1", *arguments],
         cwd=cwd,
@@ -90,11 +90,11 @@ def test_case_v07_v08_every_path_may_be_relative(command: list[str], store: Path
         wait_until_ready(process, port, log)
         assert call(port, "/schema")[0] == 401
         assert call(port, "/schema", headers={"X-API-Key": "secret-two"})[0] == 200
-        # V12: a comment is no key, with the mark or without.
+        # V12: a comment is no key, with the # or without.
         for comment in ("# rotate me", "rotate me", "#"):
             assert call(port, "/schema", headers={"X-API-Key": comment})[0] == 401
         assert (tmp_path / "run" / "metrics").is_dir()
-        # Another service that was given the same folder would empty the metrics of this one.
+        # Another service with the same folder would empty the metrics of this one.
         message = refusal(command, environ, tmp_path, "--port", str(free_port()))
         assert (
             f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {tmp_path / 'run'}" in message
@@ -108,7 +108,7 @@ def test_case_v02_v19_a_port_is_one_services_alone(store: Path, tmp_path: Path) 
     port, grpc, log = free_port(), free_port(), tmp_path / "log"
     arguments = ["--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(grpc)]
     with running([*TRUELINE, *arguments], log, environ) as process:
-        # Refused from the first moment on, long before a worker listens.
+        # The port is refused at once, long before a worker listens.
         wait_for(lambda: "Starting production" in log.read_text())
         other = str(free_port())
         message = refusal(TRUELINE, environ, ROOT, "--port", other, "--grpc-port", str(grpc), "--grpc-host", "0.0.0.0")
@@ -126,7 +126,7 @@ def test_case_v02_v19_a_port_is_one_services_alone(store: Path, tmp_path: Path) 
             TRUELINE, environ, ROOT, "--port", other, "--grpc-port", other
         )
         assert process.poll() is None
-    # Nothing of the calls that were closed just now keeps the next service away.
+    # Calls that have just been closed do not keep the next service from the port.
     with running([*TRUELINE, *arguments], log, environ) as process:
         wait_until_ready(process, port, log)
 
@@ -205,7 +205,7 @@ def test_a_worker_that_can_not_start_any_more_ends_the_service(store: Path, tmp_
         keys.unlink()
         first, second = workers(process)
         first.kill()
-        # The other one answers as long as it lives, and /readyz says that one is missing.
+        # The other worker answers as long as it lives, and /readyz says that one worker is missing.
         wait_for(lambda: "This worker cannot start." in log.read_text())
         assert (call(port, "/livez")[0], call(port, "/readyz")[0]) == (200, 503)
         second.kill()
@@ -302,7 +302,7 @@ def test_case_v20_a_hang_up_ends_the_service_without_a_lost_request(store: Path,
         unready, answers = threading.Event(), []
 
         def load() -> None:
-            # As a client behind a load balancer: requests go on until /readyz says that they should not.
+            # Like a client behind a load balancer, it sends requests until /readyz says that it should not.
             while not unready.is_set():
                 try:
                     answers.append(call(port, "/predict", body)[0])

@@ -1,4 +1,4 @@
-"""What was answered reaches those who watch: whole, off the event loop, bounded."""
+"""Answers reach the watchers: all of them, outside of the event loop, and within a bound."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_predictions_are_counted_by_their_place_in_the_targets_range():
     positions([few, many])
     assert [up_to("price", b) for b in ("0.45", "0.5", "1.25", "1.5", "+Inf")] == [0, 101, 101, 102, 102]
     assert [up_to("flat", b) for b in ("0.0", "0.95", "1.0")] == [2, 2, 102]
-    # Around a swap each batch is counted by the version that answered it.
+    # Before and after a swap, each batch is counted by the version that answered it.
     positions([Batch(first, rows(1), ends([[0.0, 5.0]])), Batch(second, rows(1), ends([[0.0]])), few])
     assert get("trueline_prediction_position_count", {"target": "price"}) == 106
     assert get("trueline_prediction_position_count", {"target": "flat"}) == 105

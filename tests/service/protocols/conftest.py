@@ -1,4 +1,4 @@
-"""Clients of the protocols, in process, on models of numbers only and of several targets too."""
+"""Clients of the protocols, in this process, also for models of numbers alone and of several targets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDS = ("value", "lower", "upper")
 
 @contextlib.asynccontextmanager
 async def serving(folder: Any, **options: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Predictor]]:
-    """A client of a fresh model, and the Predictor to compare with."""
+    """A client of a fresh model, and the Predictor with the expected answers."""
     worker = worker_of(folder, Settings(max_rows=500), **options)
     async with calling(worker) as client:
         (name,) = worker.registry.names()
@@ -28,7 +28,7 @@ async def serving(folder: Any, **options: Any) -> AsyncIterator[tuple[httpx.Asyn
 
 
 def json_inputs(schema: FeatureSchema, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The tensors of rows, values as JSON has them; a datatype that can be missing where the feature can."""
+    """The tensors of rows, with JSON values; if a feature may be missing, its datatype has a missing value."""
     inputs = []
     for feature in schema.features:
         datatype = {"boolean": "BOOL", "number": "FP64", "integer": "INT64"}.get(feature.kind, "BYTES")
@@ -54,7 +54,7 @@ def binary_body(document: dict[str, Any], parts: Iterable[bytes] = ()) -> tuple[
 
 
 def binary_inputs(schema: FeatureSchema, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """The tensors of rows as described in JSON, and their bytes; what may be missing goes as FP64."""
+    """The tensors of rows as described in JSON, and their bytes; features that may be missing are FP64."""
     inputs, parts = [], []
     for tensor in json_inputs(schema, rows):
         data = tensor.pop("data")

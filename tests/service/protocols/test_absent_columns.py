@@ -1,6 +1,7 @@
-"""A feature without a column: refused by every wire format of columns, answered as missing where that is asked for.
+"""A feature without a column: every wire format of columns refuses it, or takes it as missing on request.
 
-Case 06 of the field: `area` had gaps in training, and the new table calls it `Area` or lacks it. 06b: a category.
+Case 06 of the field: `area` had gaps in training, and the new table calls it `Area` or lacks it. Case 06b is the same
+with a category.
 """
 
 import json
@@ -214,7 +215,7 @@ async def test_case_06_tensors_over_http(client, model, binary):
         assert answer["outputs"][0]["data"] == imputed(model, "area")["value"]
         warnings = json.loads(answer["parameters"]["warnings"])
         assert [(w["row"], w["field"], w["kind"]) for w in warnings] == [(i, "area", "missing_column") for i in (0, 1)]
-    # The body's own word goes first.
+    # The parameter in the body overrides the query.
     both = await client.post(f"{INFER}?missing_columns=impute", **request(missing_columns="refuse"))
     assert both.status_code == 400
 

@@ -1,4 +1,4 @@
-"""Requests that people who moved to the service sent, and the sentence that gets each of them on."""
+"""Requests of people who moved to the service, and the message that helps each of them on."""
 
 from __future__ import annotations
 
@@ -518,7 +518,7 @@ async def test_a_row_of_another_length_has_that_fault_alone(client) -> None:
 
 
 async def test_not_finite_numbers_of_binary_formats_are_what_they_were(client) -> None:
-    """NaN is missing in Arrow, Parquet and the bytes of a tensor: only JSON has no such number."""
+    """NaN means missing in Arrow, Parquet and the bytes of a tensor; only JSON does not have NaN."""
     table = pa.Table.from_pylist([ROW]).set_column(1, "income", pa.array([np.nan]))
     for media_type, body in ((ARROW, arrow_stream(table)), (PARQUET, parquet_file(table))):
         assert (await send(client, "/predict", body, media_type)).status_code == 200

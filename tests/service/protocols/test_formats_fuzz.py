@@ -1,4 +1,4 @@
-"""Whatever bytes come, a body parser answers or refuses: no exception but an ApiError."""
+"""A body parser answers or refuses any bytes, and raises nothing but an ApiError."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def damaged(draw: st.DrawFn, body: bytes) -> bytes:
 
 
 def serve(model: LiveModel, takes: str, body: bytes, query: bytes = b"", **headers: str) -> Reply | None:
-    """The reply, or None where the request is refused as it should be."""
+    """The reply, or None where the request is rightly refused."""
     pairs = [(b"content-type", takes.encode()), *((k.encode(), v.encode()) for k, v in headers.items())]
     with contextlib.suppress(ApiError):
         work = _work(model, read_terms(pairs, query), body, LIMITS, [])

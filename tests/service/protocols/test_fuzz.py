@@ -1,4 +1,4 @@
-"""Whatever bytes come, a protocol's reader answers with a request or an ApiError, and nothing else."""
+"""A protocol's reader turns any bytes into a request or an ApiError, and raises nothing else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def model(built_home: Any, predictor: Predictor) -> LiveModel:
 
 
 def outcome(model: LiveModel, read: Any) -> None:
-    """Read, and answer what could be read, as the batcher does."""
+    """Read a body, and answer the request as the batcher does."""
     try:
         request = read()
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""``grpc.health.v1`` on the gRPC port, in process: what a probe asks, byte for byte, and who may ask it."""
+"""``grpc.health.v1`` on the gRPC port, in this process: a probe's messages, byte for byte, and the keys it needs."""
 
 import asyncio
 

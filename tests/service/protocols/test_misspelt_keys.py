@@ -1,4 +1,4 @@
-"""Rows by ``?extra=ignore``: a key that was meant for a feature is refused, not answered by the feature's median."""
+"""Rows with ``?extra=ignore``: a misspelt feature is refused, and not answered with the feature's median."""
 
 import json
 import time

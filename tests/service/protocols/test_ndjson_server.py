@@ -64,7 +64,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def lines_of(connection: socket.socket) -> Iterator[bytes]:
-    """The lines of a chunked answer, its head passed over."""
+    """The lines of a chunked answer, without its head."""
     file = connection.makefile("rb")
     assert file.readline().startswith(b"HTTP/1.1 200")
     while file.readline().strip():
@@ -173,6 +173,6 @@ def test_a_large_request_does_not_hold_up_small_ones(server: Server) -> None:
         assert server.post(JSON, small)[0] == 200
         times.append(time.perf_counter() - started)
     assert statuses == [200] * 5
-    # Held up for the whole request, the median would be at a tenth of a second; a busy machine adds some milliseconds.
+    # If the large request held up the others, the median would be a tenth of a second. A busy machine adds a few ms.
     assert sorted(times)[len(times) // 2] < 0.03
     assert server.memory() - before < 30 * 2**20

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol over gRPC, in process: the Predictor's numbers, the client's faults, a clean end."""
+"""The Open Inference Protocol over gRPC, in this process: the numbers, the client's faults, and a clean end."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ async def call(port):
 
 
 def typed(rows, **options):
-    """A request of typed contents."""
+    """A request with typed contents."""
     request = pb.ModelInferRequest(model_name="houses", **options)
     for tensor in json_inputs(SCHEMA, rows):
         entry = request.inputs.add(name=tensor["name"], datatype=tensor["datatype"], shape=tensor["shape"])
@@ -88,7 +88,7 @@ def raw_request(rows, **options):
 
 
 def changed(name, /, **changes):
-    """One usual row with one tensor changed."""
+    """A request with one usual row, in which one tensor is changed."""
     request = typed([FULL])
     (tensor,) = (t for t in request.inputs if t.name == name)
     for field, value in changes.items():

@@ -42,7 +42,7 @@ async def serving(registry, provider=None, **settings):
 
 
 async def ask(address, method, message, metadata=()):
-    """Status, and the id in the trailing metadata."""
+    """The status, and the id in the trailing metadata."""
     async with grpc.aio.insecure_channel(address) as channel:
         call = channel.unary_unary(method)(message.SerializeToString(), metadata=metadata, timeout=10)
         with contextlib.suppress(grpc.aio.AioRpcError):
@@ -52,7 +52,7 @@ async def ask(address, method, message, metadata=()):
 
 
 async def ask_by_triton(address, headers):
-    """In a process of its own: its messages and ours have the same names."""
+    """tritonclient runs in a process of its own, because its messages and ours have the same names."""
     code = """
 import json, sys, tritonclient.grpc as client
 with client.InferenceServerClient(sys.argv[1]) as found:

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol over HTTP: answers are the Predictor's, errors its own and the client's."""
+"""The Open Inference Protocol over HTTP: answers with the Predictor's numbers, and errors in its form."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ INFER = "/v2/models/houses/infer"
 
 
 def one(**changes):
-    """Tensors of one usual row, some changed; None leaves one out."""
+    """Tensors of one usual row, with some changed; None leaves a tensor out."""
     inputs = {tensor["name"]: tensor for tensor in json_inputs(SCHEMA, [ROW])}
     for name, change in changes.items():
         if change is None:
@@ -288,7 +288,7 @@ async def test_huge_shapes_are_refused_before_anything_is_made_of_them(client):
 
 
 def with_bytes(name, datatype, shape, part, size=None):
-    """A body of one usual row with one tensor as bytes."""
+    """A body with one usual row, in which one tensor is sent as bytes."""
     parameters = {"binary_data_size": len(part) if size is None else size}
     tensor = {"name": name, "datatype": datatype, "shape": shape, "parameters": parameters}
     return binary_body({"inputs": [tensor, *one(**{name: None})]}, [part])

@@ -1,4 +1,4 @@
-"""The generated module is what the .proto says, and both are what public clients speak."""
+"""The generated module fits the .proto, and both fit public clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.processes import ROOT
 
 TEXT = re.sub(r"//.*", "", (ROOT / "service/protocols/open_inference.proto").read_text())
 
-# In a process of its own: two files with the same messages do not fit one descriptor pool.
+# This runs in a process of its own, for one descriptor pool cannot hold two files with the same messages.
 FIELDS_OF = """
 import json, sys
 from importlib import import_module

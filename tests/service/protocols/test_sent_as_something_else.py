@@ -1,4 +1,4 @@
-"""Bodies that are sound and sent as something else, moments that no format can write, and parameters out of place."""
+"""Intact bodies sent as another format, dates that no format can write, and parameters in the wrong place."""
 
 import gzip
 import json
@@ -47,7 +47,7 @@ async def test_what_the_first_bytes_tell_is_said(client):
     assert await received(client, PARQUET, b"PK\x03\x04") == "a ZIP file, as .xlsx is. Send its table as CSV."
     for media_type in (JSON, ARROW, PARQUET):
         assert await received(client, media_type, b"") == "nothing."
-    # A damaged body of the right kind is told as before.
+    # A damaged body of the right format gets the usual message.
     assert "footer" in await received(client, PARQUET, parquet[:-9])
     assert "only read" in await received(client, ARROW, arrow[: len(arrow) // 4])
     latin = csv_table(ROWS).replace(b"Cern", "Zürich".encode("latin-1"))

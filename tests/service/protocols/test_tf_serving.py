@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API: the Predictor's numbers in its shapes, errors in its shape."""
+"""TensorFlow Serving's REST API: the Predictor's numbers and the errors, in its shapes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""tritonclient as it is, against a real ``bentoml serve`` with two workers, over HTTP and gRPC."""
+"""The public tritonclient against a real ``bentoml serve`` with two workers, over HTTP and gRPC."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         yield Server(process, port, grpc_port, Predictor.load(reference.path))
-        # Both workers end by themselves, gRPC or not.
+        # Both workers end by themselves, with gRPC too.
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert "Traceback" not in log.read_text()

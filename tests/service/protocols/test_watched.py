@@ -1,4 +1,4 @@
-"""Whatever lane and protocol rows come by, one tap sees each that is answered, once, and the same is counted of it."""
+"""In every lane and protocol, one tap sees each answered row once, and the same is counted of it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def grpc_message(rows):
 
 
 def posts(path, content_type, body, **headers):
-    """How to ask over HTTP."""
+    """A function that sends rows over HTTP."""
 
     async def ask(worker, client, rows):
         whole = body(rows)
@@ -98,7 +98,7 @@ def instances(rows):
 
 
 def padded(rows):
-    """JSON of so many bytes that it goes the way of large ones."""
+    """JSON that is large enough for the bulk lane."""
     return bodies.json_rows(rows) + b" " * 70_000
 
 
@@ -131,7 +131,7 @@ async def counts(worker):
 async def test_every_way_shows_the_same_rows_and_answers_to_the_tap(worker, client, predictor, batches, way, n_rows):
     rows = ROWS[:n_rows]
     before = await counts(worker)
-    assert batches == []  # no golden row of the warm-up
+    assert batches == []  # golden rows of the warm-up are not shown
     await WAYS[way](worker, client, rows)
     after = await counts(worker)
     X, expected = predictor.encoder.encode_rows(rows), predictor.predict_rows(rows)

@@ -1,6 +1,6 @@
-"""Asks a running service by tritonclient as it comes from PyPI, over HTTP and gRPC; prints what it got as JSON.
+"""Sends rows to a running service by tritonclient, over HTTP or gRPC, and prints the answers as JSON.
 
-A process of its own: tritonclient's messages have the names of ours, and one process can hold only one of them.
+It runs in a process of its own: tritonclient's messages have the names of ours, and one process can hold only one set.
 
     python -m tests.service.protocols.triton_client http|grpc ADDRESS MODEL < ROWS
 
@@ -73,7 +73,7 @@ def main() -> None:
     one = [module.InferRequestedOutput(names[0])]
     report["one"] = answers(client.infer(model, binary, model_version=version, outputs=one), names[:1])
     if protocol == "http":
-        # JSON has no NaN: what may be missing is left out of this one, which has to be asked for.
+        # JSON has no NaN, so features that may be missing are left out of this request, with missing_columns=impute.
         complete = {name: column for name, column in columns.items() if None not in column[1]}
         tensors = inputs_of(module, complete, binary_data=False)
         imputing = {"missing_columns": "impute"}

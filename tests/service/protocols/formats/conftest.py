@@ -1,4 +1,4 @@
-"""What the tests of wire formats share: a service with low limits, rows, and what is expected of answers."""
+"""Shared by the tests of wire formats: a service with low limits, rows, and the expected answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every wire format of ``POST /predict`` answers, in this process."""
+"""The answers of every wire format of ``POST /predict``, in this process."""
 
 from __future__ import annotations
 

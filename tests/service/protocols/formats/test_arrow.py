@@ -1,4 +1,4 @@
-"""Arrow and Parquet: types that stand for a feature's, and files that are wrong."""
+"""Arrow and Parquet: column types that fit a feature, and damaged files."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_damaged_arrow_and_parquet(client, log):
         error_of(await post(client, takes, b""), 400, "not_readable")
         for size in (1, 8, 100, len(body) // 2, len(body) - 9):
             response = await post(client, takes, body[:size])
-            # An Arrow stream may end after any batch; then its rows are answered.
+            # An Arrow stream may end after any batch; the rows before its end are answered.
             assert response.status_code in (400, 422), (takes, size)
         error_of(await post(client, takes, csv_table(ROWS)), 400, "not_readable")
         empty = arrow_stream(table.slice(0, 0)) if takes == ARROW else parquet_file(table.slice(0, 0))

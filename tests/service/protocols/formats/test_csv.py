@@ -1,4 +1,4 @@
-"""CSV as people and programs write it, and as they should not."""
+"""CSV as people and programs write it, with common mistakes."""
 
 from __future__ import annotations
 

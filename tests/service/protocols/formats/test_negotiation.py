@@ -63,7 +63,7 @@ async def test_media_types(client):
     assert all(f"'{media_type}'" in error["message"] for media_type in FORMATS)
     error_of(await post(client, CSV, body, content_encoding="br"), 415, "unsupported_media_type")
     error_of(await post(client, CSV, body, accept="text/csv;q=0"), 406, "not_acceptable")
-    # An Accept that holds nothing asks for nothing.
+    # An empty Accept asks for no format.
     for nothing in ("", " "):
         assert (await post(client, CSV, body, accept=nothing)).headers["content-type"] == CSV
     for accept, gives in (
