@@ -11,7 +11,7 @@ __all__ = ["RegressionService"]
 
 
 def __getattr__(name: str) -> Any:
-    # Found when asked for: the parts of the package are of use without BentoML, whose import takes a second.
+    # Imported on first use: other code uses this package without BentoML, whose import takes a second.
     if name == "RegressionService":
         from service.bento.service import RegressionService
 

@@ -159,7 +159,7 @@ class App:
             self._grpc = server
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """BentoML's life cycle, with the worker's inside it."""
+        """Run BentoML's life cycle, and start and stop the worker inside it."""
         started = False
 
         async def starting(message: Message) -> None:

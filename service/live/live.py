@@ -35,7 +35,7 @@ class Live:
     Args:
         source: says which version should be live.
         metrics: counts loads and refusals.
-        watch_seconds: how often the source is asked.
+        watch_seconds: seconds between two looks at the source.
         on_live: called when a version goes live.
         on_change: called when the deployment has changed: another version, entry or problem.
         clock: seconds of any clock that never goes back; times the next try of a failed load.

@@ -79,7 +79,7 @@ class LiveModel:
         if runtime == "onnx-int8" and not has_model(reference.path, runtime):
             # The comparison at export may allow a copy of one version and not of the next. A promotion must not fail
             # because of that.
-            logger.warning("%s:%s has no int8 copy; it serves without", reference.name, reference.version)
+            logger.warning("%s:%s has no int8 copy; its float32 network serves", reference.name, reference.version)
             runtime = "auto"
         device, threads = how.get("device", "auto"), how.get("threads", 1)
         predictor = Predictor.load(reference.path, runtime=runtime, device=device, threads=threads)

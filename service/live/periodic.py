@@ -52,6 +52,6 @@ class Periodic:
                 is_failing = False
             except Exception:
                 if not is_failing:
-                    logger.exception("A look that is taken every %g s failed", self._seconds)
+                    logger.exception("A check that runs every %g s failed", self._seconds)
                 is_failing = True
             await asyncio.sleep(self._seconds)

@@ -1,1 +1,1 @@
-"""The processes of one service: what the parent checks and keeps before it starts workers, and when they end."""
+"""The processes of one service: the parent's checks before workers start, and the workers' logs, states and ends."""

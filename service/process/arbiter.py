@@ -39,7 +39,7 @@ class ServiceArbiter(Arbiter):
     """The parent of one service's workers.
 
     Args:
-        settings: the service's.
+        settings: settings of the service.
         source: makes the source that finds the model, from the choice that all workers share.
         watchers, more: arguments of BentoML's arbiter, passed on.
     """

@@ -44,7 +44,7 @@ class DescriptorWatch:
         if fault is None:
             if self._logged_at is not None:
                 self._logged_at = None
-                logger.warning("There are free file descriptors again: new connections are taken.")
+                logger.warning("There are free file descriptors again: new connections are accepted.")
         elif self._logged_at is None or now - self._logged_at >= _AGAIN_SECONDS:
             self._logged_at = now
             logger.error("%s", self._sentence(fault))

@@ -19,7 +19,7 @@ _CLOSE = (b"connection", b"close")
 
 
 class Drain:
-    """Stands between SIGTERM and the server.
+    """Takes SIGTERM in the server's place, and delays the server's end.
 
     Args:
         seconds: time to go on answering.

@@ -48,7 +48,9 @@ class Fleet:
             # The file gets its name only once it is locked: the others take an unlocked file for a dead worker's.
             hidden.rename(self._folder / str(os.getpid()))
         except OSError as error:
-            logger.warning("Readiness is each worker's own: %s cannot be written (%s).", self._folder, error)
+            logger.warning(
+                "Each worker reports only its own readiness: %s cannot be written (%s).", self._folder, error
+            )
             self._folder, self.expected = None, 1
         else:
             self._file = file

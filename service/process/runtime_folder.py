@@ -25,7 +25,7 @@ _PREFIX = "trueline-"
 
 
 class RuntimeFolder:
-    """A folder that this process has for itself.
+    """A folder that belongs to this process alone.
 
     Attributes:
         path: the folder.
@@ -58,7 +58,7 @@ class RuntimeFolder:
                 ) from error
             except OSError as error:
                 logger.warning(
-                    "TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: %s (%s). Where it "
+                    "TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: %s (%s). If it "
                     "cannot be, metrics and states go to a temporary folder.",
                     own,
                     unreadable(error),

@@ -52,5 +52,5 @@ def check(certificate: str | None, key: str | None, password: str | None = None)
     except (ssl.SSLError, OSError, ValueError) as error:
         raise StartError(
             f"ssl.certfile, ssl.keyfile: Expected a certificate and its key in PEM. Received: {certificate} and "
-            f"{key or 'no key'}, which do not belong together or are none."
+            f"{key or 'no key'}, which do not belong together or are not PEM."
         ) from error

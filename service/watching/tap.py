@@ -134,7 +134,7 @@ class Tap:
             return
         rows, self._shed_rows, self._warned_at = self._shed_rows, 0, now
         logger.warning(
-            "Expected to show each answer to those who watch. Received: %d rows more than there was time for. They "
-            "were answered, and trueline_prediction_position lacks them. Add workers or processors.",
+            "Expected time to show each answer to the watchers. Received: %d rows too many. They were answered, and "
+            "trueline_prediction_position lacks them. Add workers or processors.",
             rows,
         )

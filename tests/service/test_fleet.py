@@ -71,5 +71,5 @@ def test_a_folder_that_cannot_be_written_leaves_each_worker_its_own_readiness(tm
     fleet.join()
     fleet.show("ready")
     assert (fleet.ready_workers(), fleet.expected) == (1, 1)
-    assert "Readiness is each worker's own" in log.text
+    assert "Each worker reports only its own readiness" in log.text
     fleet.leave()

@@ -67,7 +67,7 @@ async def test_a_version_with_a_copy_serves_it_and_one_without_serves_on_with_a_
     live = live_of(registry, runtime="onnx-int8")
     await live.start()
     assert live.deployment.route().predictor.runtime.name == "onnx"
-    assert f"houses:{first} has no int8 copy; it serves without" in log.text
+    assert f"houses:{first} has no int8 copy; its float32 network serves" in log.text
     registry.promote(f"houses:{second}", force=True)
     await live.refresh()
     assert live.deployment.route().predictor.runtime.name == "onnx-int8"
