@@ -232,7 +232,7 @@ async def test_case_06_tensors_over_grpc(worker, model):
         getattr(entry.contents, fields[tensor["datatype"]]).extend(data)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = Client(channel)
-        code, sentence = await call.refused("ModelInfer", request)
+        code, sentence = await call.refusal("ModelInfer", request)
         assert code == grpc.StatusCode.INVALID_ARGUMENT
         assert sentence == (
             "'area': Expected this input. Send it, or say 'missing_columns' = 'impute' among the parameters."
@@ -242,7 +242,7 @@ async def test_case_06_tensors_over_grpc(worker, model):
         assert list(entry.outputs[0].contents.fp64_contents) == imputed(model, "area")["value"]
         assert "missing_column" in entry.parameters["warnings"].string_param
         request.parameters["missing_columns"].int64_param = 1
-        assert "Expected 'refuse' or 'impute'. Received: 1." in (await call.refused("ModelInfer", request))[1]
+        assert "Expected 'refuse' or 'impute'. Received: 1." in (await call.refusal("ModelInfer", request))[1]
     await server.stop()
     await worker.stop()
 
