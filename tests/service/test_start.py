@@ -273,7 +273,7 @@ def tls_status(context: ssl.SSLContext, port: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("named", "said"),
+    ("arguments", "message"),
     [([], "Not ready. No model is live yet."), (["houses"], "Not ready. Unknown model 'houses'. There are none yet.")],
 )
 def test_a_store_that_comes_late_is_waited_for(arguments: list[str], message: str, tmp_path: Path) -> None:
