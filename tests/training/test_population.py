@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from training.fit.fit import fit
 from training.fit.loops import dealt, open_loop
 from training.fit.optimizers import build_optimizer
 from training.fit.population import Population
+from training.prepare.in_memory import Prepared
 from training.table.folds import cross_validation
 
 FOLDS = cross_validation(N, 2, 1, seed=0).folds
@@ -96,15 +98,21 @@ def dropping(after: int, *dropped: int):
 
 
 def check_that_the_rest_learn_what_they_learn_beside_all(exactly: bool = False, **more) -> list[tuple[int, list[int]]]:
-    """Drop half of the networks, or fewer where bits must stay.
+    """Drop half of the networks, or fewer where bits must stay; see :func:`check_the_rest`."""
+    population = eight(**more)
+    dropped = (2, 3) if exactly else (2, 3, 6, 7)
+    return check_the_rest(ready(SCHEMA, X, y, FOLDS, population.config), population, dropped, exactly=exactly)
+
+
+def check_the_rest(
+    prepared: Prepared, population: Population, dropped: Sequence[int], *, exactly: bool
+) -> list[tuple[int, list[int]]]:
+    """Drop some networks after the third epoch: the others learn what they learn beside all.
 
     Returns:
         The epochs after which a loop was opened for some of the networks, and these networks.
     """
-    population = eight(**more)
-    prepared = ready(SCHEMA, X, y, FOLDS, population.config)
-    dropped = (2, 3) if exactly else (2, 3, 6, 7)
-    rest = [i for i in range(8) if i not in dropped]
+    rest = [i for i in range(len(population)) if i not in dropped]
     review, errors_by_epoch = dropping(3, *dropped)
     opened = []
 
@@ -121,7 +129,7 @@ def check_that_the_rest_learn_what_they_learn_beside_all(exactly: bool = False, 
     everyone = fit(prepared, population)
     assert fewer.networks == tuple(rest)
     assert len(fewer.unseen) == len(rest)
-    assert fewer.epochs == everyone.epochs == 8
+    assert fewer.epochs == everyone.epochs == population.config.epochs
     assert [fewer.best_epochs[i] for i in rest] == [everyone.best_epochs[i] for i in rest]
     assert all(
         np.isnan(errors[list(dropped)]).all() and np.isfinite(errors[rest]).all() for errors in errors_by_epoch[3:]
