@@ -120,7 +120,7 @@ class Manifest(Frozen):
         note: what the user wrote by ``--note``; empty for nothing.
         int8: accuracy of ``model.int8.onnx``, or None where the version has none.
         augmentation: what it was worth, or None where it was not measured.
-        facts: what was left out, repaired, suspected, mixed, distilled or tried again; ``notes`` has it in sentences.
+        facts: what was left out, repaired, suspected, chosen, mixed, distilled or retried; ``notes`` says it in words.
         files: sha256 by path relative to the version's folder, of every file but this one and BentoML's record.
     """
 

@@ -1,4 +1,4 @@
-"""Facts of how a version came about: what was left out, repaired or suspected, mixed, distilled or tried again."""
+"""Facts of how a version came about: what was left out, repaired, suspected, chosen, mixed, distilled or retried."""
 
 from artifact.facts.base import Fact, Note, facts_in, sentences
 from artifact.facts.columns import (
@@ -14,8 +14,11 @@ from artifact.facts.columns import (
 from artifact.facts.facts import Facts
 from artifact.facts.results import Distilled, Leaning, Mixed, Retry, TooGood
 from artifact.facts.rows import EmptyRows, HeavyValue, RepeatedRows, UntargetedRows
+from artifact.facts.solved import Coefficient, Coefficients, Penalty, Selection, Step
 
 __all__ = [
+    "Coefficient",
+    "Coefficients",
     "ColumnLeftOut",
     "Distilled",
     "EmptyRows",
@@ -30,8 +33,11 @@ __all__ = [
     "LongNumbers",
     "Mixed",
     "Note",
+    "Penalty",
     "RepeatedRows",
     "Retry",
+    "Selection",
+    "Step",
     "TooGood",
     "UnreadableValues",
     "UntargetedRows",

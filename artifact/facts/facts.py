@@ -19,6 +19,7 @@ from artifact.facts.columns import (
 )
 from artifact.facts.results import Distilled, Leaning, Mixed, Retry, TooGood
 from artifact.facts.rows import EmptyRows, HeavyValue, RepeatedRows, UntargetedRows
+from artifact.facts.solved import Coefficients, Penalty, Selection
 from artifact.lineage import Frozen
 
 
@@ -43,6 +44,9 @@ class Facts(Frozen):
     heavy_values: tuple[HeavyValue, ...] = _left_out(())
     too_good: tuple[TooGood, ...] = _left_out(())
     leaning: tuple[Leaning, ...] = _left_out(())
+    penalties: tuple[Penalty, ...] = _left_out(())
+    selections: tuple[Selection, ...] = _left_out(())
+    coefficients: tuple[Coefficients, ...] = _left_out(())
     mix: Mixed | None = _left_out(None)
     distilled: Distilled | None = _left_out(None)
     retries: tuple[Retry, ...] = _left_out(())

@@ -12,10 +12,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 
 from artifact.errors import DataError
+from artifact.facts import Coefficients
 from artifact.manifest import ONNX_MODEL
 from artifact.predictor import Predictor
 from artifact.registry.local import LocalRegistry
 from tests.training.fits import fit_on
+from training.families.ridge import ALPHAS
 from training.networks.model import feed
 from training.prepare.in_memory import Prepared, prepare
 from training.prepare.request import Request
@@ -98,22 +100,28 @@ def test_answers_are_scikit_learns(model):
 
 def test_coefficients_are_noted_in_the_tables_units():
     rows = prepared(model="lasso", alpha=30.0)
-    note = next(n for n in fit_on(rows, rows.plan.folds).notes if "price" in n)
+    fitted = fit_on(rows, rows.plan.folds)
+    facts = {fact.target: fact for fact in fitted.facts if isinstance(fact, Coefficients)}
+    assert list(facts) == list(TARGETS)
+    price = facts["price"]
+    assert price.sentence in fitted.notes
     pipeline = pipelines()["lasso"][1].fit(matrix(), targets())
     scaler = pipeline[0].named_transformers_["numbers"][-1]
     slope = pipeline[-1].coef_[0] / np.hstack([scaler.scale_, np.ones(pipeline[-1].coef_.shape[1] - 6)])
-    coefficients = dict(part.rsplit(" ", 1) for part in note.rstrip(".").split(": ", 1)[1].split(", "))
-    assert float(coefficients["age"]) == pytest.approx(slope[2], rel=1e-3)
-    assert float(coefficients["twice"]) == pytest.approx(slope[1], rel=1e-3)
+    coefficients = {term.column: term.weight for term in price.terms}
+    assert coefficients["age"] == pytest.approx(slope[2], rel=1e-3)
+    assert coefficients["twice"] == pytest.approx(slope[1], rel=1e-3)
     intercept = pipeline[-1].intercept_[0] - slope[:6] @ scaler.mean_
-    assert float(coefficients["intercept"]) == pytest.approx(intercept, rel=1e-3)
+    assert price.intercept == pytest.approx(intercept, rel=1e-3)
 
 
 def test_polynomial_is_scikit_learns():
     numbers = TABLE.select("twice", "age", "garden", "rent")
     rows = prepare(numbers, Request("table.csv", ("rent",), "t", TrainConfig(model="polynomial", folds=3, degree=3)))
     fitted = fit_on(rows, rows.plan.folds)
-    alpha = float(fitted.notes[0].split("alpha ")[1].split(" ")[0])
+    (penalty,) = fitted.facts
+    (alpha,) = penalty.alpha
+    assert (penalty.family, penalty.tried, fitted.notes) == ("polynomial", len(ALPHAS), (penalty.sentence,))
     X = numbers.select(pl.exclude("rent").cast(pl.Float64)).to_numpy()
     y = numbers["rent"].to_numpy()
     # In the schema's order, the numbers are those of the pipeline.
@@ -140,7 +148,11 @@ def test_products_that_would_be_too_many_leave_the_categories_alone_or_are_refus
 def test_stepwise_keeps_a_category_as_a_whole():
     rows = prepared(model="stepwise", criterion="bic")
     fitted = fit_on(rows, rows.plan.folds)
-    assert "kept" in fitted.notes[0]
+    selection = fitted.facts[0]
+    assert (selection.direction, selection.criterion) == ("forward", "bic")
+    assert (selection.features, len(selection.kept)) == (6, len(selection.steps))
+    assert "town" in selection.kept
+    assert "same" not in selection.kept
     kernel = fitted.model.get_layer("stepwise").get_layer("values").get_weights()[0][0, 0]
     town = kernel[-5:]
     assert town.any()
@@ -180,7 +192,13 @@ def test_a_version_is_stored_and_predicts_the_same(model, tmp_path):
     registry = LocalRegistry(tmp_path)
     manifest = train(Request(str(data), ("price",), "houses", TrainConfig(model=model, folds=3)), registry)
     assert manifest.family == model
-    assert any(n.startswith(f"{model} took alpha") for n in manifest.notes)
+    (penalty,) = manifest.facts.penalties
+    assert penalty.family == model
+    assert penalty.tried > 1
+    # A polynomial's columns are products, which have no unit of the table.
+    assert [c.target for c in manifest.facts.coefficients] == (["price"] if model == "elastic-net" else [])
+    told = [fact.sentence for fact in (penalty, *manifest.facts.coefficients)]
+    assert [note for note in manifest.notes if note in told] == told
     assert 0.8 < manifest.coverage.covered["price"] <= 1
     folder = registry.resolve("houses").path
     assert (folder / "model.onnx").exists()

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from artifact.errors import ArtifactError, DataError
+from artifact.facts import ColumnLeftOut, UnreadableValues
 from artifact.manifest import REPORT
 from artifact.predictor import Predictor
 from artifact.registry.local import LocalRegistry
@@ -64,8 +65,9 @@ def test_moments_beyond_the_calendar_are_missing_and_told(unit, tmp_path):
     manifest, folder, path = trained(frame, tmp_path, ending="parquet")
     # What does not even fit into microseconds is missing as the file is read.
     count = 2 if unit == "us" else 1
-    sentence = f"Column 'until' holds {count} moments outside the years 1 to 9999; they count as missing."
-    assert sentence in manifest.notes
+    fact = UnreadableValues(column="until", count=count, are_moments=True)
+    assert manifest.facts.unreadable_values == (fact,)
+    assert fact.sentence in manifest.notes
     assert Predictor.load(folder).schema.feature("until").missing == "impute"
     assert np.isfinite(answers_of(folder, path)).all()
 
@@ -73,7 +75,9 @@ def test_moments_beyond_the_calendar_are_missing_and_told(unit, tmp_path):
 def test_a_column_of_nothing_but_far_moments_is_left_out():
     until = pl.Series([2**63 - 1] * N).cast(pl.Datetime("us"))
     prepared = prepare(pl.DataFrame({"until": until, "area": AREA, "price": PRICE}), Request("-", ("price",), "m"))
-    assert any("'until' is left out: it is empty" in note for note in prepared.notes)
+    assert [(fact.column, fact.why) for fact in prepared.facts if isinstance(fact, ColumnLeftOut)] == [
+        ("until", "empty")
+    ]
 
 
 def test_far_moments_of_a_streamed_table_are_told_too(tmp_path):
@@ -89,7 +93,7 @@ def test_far_moments_of_a_streamed_table_are_told_too(tmp_path):
     request = Request(str(tmp_path / "t.parquet"), ("price",), "m", config, stream=True)
     with pytest.raises(StopIteration):
         train(request, LocalRegistry(tmp_path), observer, Bounds())
-    assert "Column 'until' holds 1 moments outside the years 1 to 9999; they count as missing." in notes
+    assert UnreadableValues(column="until", count=1, are_moments=True).sentence in notes
 
 
 def _stop() -> None:
@@ -195,8 +199,8 @@ def test_nested_and_binary_columns_are_told_in_one_sentence_before_training(kind
 @pytest.mark.parametrize("kind", NESTED)
 def test_a_nested_or_binary_feature_is_left_out_with_a_note(kind):
     frame = pl.DataFrame({"area": AREA, "price": PRICE}).with_columns(NESTED[kind])
-    notes = prepare(frame, Request("-", ("price",), "m")).notes
-    assert any("Column 'v' is left out: a request cannot hold values of type" in note for note in notes)
+    facts = prepare(frame, Request("-", ("price",), "m")).facts
+    assert [(fact.column, fact.why) for fact in facts if isinstance(fact, ColumnLeftOut)] == [("v", "type")]
 
 
 @pytest.mark.parametrize("value", [1e30, -999.0])

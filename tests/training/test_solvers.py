@@ -116,12 +116,17 @@ def test_lasso_and_elastic_net_choose_by_the_folds_as_scikit_learn_does():
     expected = LassoCV(cv=splits(), tol=1e-10, max_iter=100_000).fit(X[:, :10], one[:, 0])
     network = solved("lasso", one, columns=X[:, :10], groups=np.arange(10))[0]
     np.testing.assert_allclose(network.weights[:, 0], expected.coef_, rtol=1e-6, atol=1e-9)
-    assert f"alpha {expected.alpha_ * STD[0]:.6g}" in network.note
+    penalty = network.chosen
+    assert penalty.alpha == pytest.approx([expected.alpha_ * STD[0]], rel=1e-6)
+    assert (penalty.l1_ratio, penalty.standardised, penalty.tried) == (None, False, 100)
+    assert (penalty.weighted, penalty.columns) == ((expected.coef_ != 0).sum(), 10)
     ratios = [0.1, 0.5, 0.7, 0.9, 0.95, 0.99, 1.0]
     both = ElasticNetCV(cv=splits(), l1_ratio=ratios, tol=1e-10, max_iter=100_000).fit(X[:, :10], one[:, 0])
     network = solved("elastic-net", one, columns=X[:, :10], groups=np.arange(10))[0]
     np.testing.assert_allclose(network.weights[:, 0], both.coef_, rtol=1e-6, atol=1e-9)
-    assert f"l1_ratio {both.l1_ratio_:g}" in network.note
+    penalty = network.chosen
+    assert (penalty.l1_ratio, penalty.standardised, penalty.tried) == (both.l1_ratio_, True, 700)
+    assert penalty.alpha == pytest.approx([both.alpha_], rel=1e-6)
 
 
 def test_a_given_penalty_is_in_scikit_learns_unit():
@@ -132,6 +137,9 @@ def test_a_given_penalty_is_in_scikit_learns_unit():
     ):
         network = solved(model, **settings)[0]
         np.testing.assert_allclose(answers(network) * STD + Y.mean(axis=0), expected.fit(X, Y).predict(X), rtol=1e-5)
+        penalty = network.chosen
+        assert penalty.alpha == pytest.approx([settings["alpha"]] * len(penalty.alpha))
+        assert (penalty.l1_ratio, penalty.tried) == (settings.get("l1_ratio"), 1)
 
 
 def test_rows_that_measure_a_network_have_no_part_in_it():
@@ -202,7 +210,11 @@ def test_stepwise_is_the_plain_greedy_loop(direction, criterion):
     columns = np.flatnonzero(np.isin(GROUPS, selected))
     expected = LinearRegression().fit(X[:, columns], y)
     np.testing.assert_allclose(answers(network), expected.predict(X[:, columns]), rtol=1e-5, atol=1e-7)
-    assert f"stepwise {direction} by {criterion} kept {len(selected)} of 12" in network.note
+    selection = network.chosen
+    assert (selection.direction, selection.criterion, selection.features) == (direction, criterion, 12)
+    assert selection.kept == tuple(f"f{k}" for k in selected)
+    assert selection.score > selection.steps[-1].score == pytest.approx(score, rel=1e-6)
+    assert {step.added for step in selection.steps} == {direction == "forward"}
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
@@ -215,7 +227,7 @@ def test_stepwise_finds_the_features_that_made_the_target(direction):
     settings = {"folds": folds, "columns": Z, "groups": np.arange(12), "direction": direction, "criterion": "bic"}
     network = solved("stepwise", made, **settings)
     assert list(np.flatnonzero(network[0].weights)) == [2, 5, 9]
-    assert "'f2', 'f5', 'f9'" in network[0].note
+    assert network[0].chosen.kept == ("f2", "f5", "f9")
 
 
 def test_backward_selection_has_a_limit_that_is_reported():

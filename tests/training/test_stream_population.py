@@ -65,7 +65,9 @@ def test_networks_that_are_dealt_to_cores_are_dropped_too(tmp_path, monkeypatch)
 
 
 def test_on_jax_too(tmp_path):
-    code = "import pathlib, sys\nfrom tests.training import test_stream_population as t\nt.check(pathlib.Path(sys.argv[1]))"
+    code = (
+        "import pathlib, sys\nfrom tests.training.test_stream_population import check\ncheck(pathlib.Path(sys.argv[1]))"
+    )
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

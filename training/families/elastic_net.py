@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from artifact.facts import Penalty
 from training.families.linear import line
 from training.families.solvers.elastic_net import Grid, alpha_grid, elastic_net_path
 from training.families.solvers.systems import Systems
-from training.families.solvers.task import Float64, Sentence, Solved, Task, choose
+from training.families.solvers.task import Choice, Float64, Solved, Task, choose
 
 # As scikit-learn's documentation of ElasticNetCV advises: most ratios are near that of lasso, 1.
 RATIOS = (0.1, 0.5, 0.7, 0.9, 0.95, 0.99, 1.0)
@@ -25,7 +26,7 @@ def by_ratios(task: Task, shares: tuple[float, ...]) -> list[Solved]:
     ratios, alpha = np.array(shares), task.config.alpha
     n_alphas = N_ALPHAS if alpha is None else 1
 
-    def path(systems: Systems) -> tuple[Float64, Sentence]:
+    def path(systems: Systems) -> tuple[Float64, Choice]:
         if alpha is None:
             grid = alpha_grid(systems, 0, ratios, N_ALPHAS, EPS)
         else:
@@ -35,25 +36,25 @@ def by_ratios(task: Task, shares: tuple[float, ...]) -> list[Solved]:
             grid = Grid(l1 / task.deviations, np.broadcast_to(l2, (len(ratios), 1, task.n_targets)))
         weights = elastic_net_path(systems, grid)
 
-        def sentence(step: int) -> str:
+        def choice(step: int) -> Penalty:
             share, at = divmod(step, n_alphas)
-            n_used = int((weights[0, step] != 0).any(axis=1).sum())
-            if task.config.model == "lasso":
-                penalty = ", ".join(f"{a:.6g}" for a in grid.l1[share, at] * task.deviations)
-            elif alpha is None:
-                # The alpha of a target of deviation 1: in the target's unit, its L1 part would grow with the unit, and
-                # its L2 part would not.
-                penalty = ", ".join(f"{a:.6g}" for a in grid.l1[share, at] / ratios[share])
-                penalty += f" with l1_ratio {ratios[share]:g}, for a target of deviation 1"
-            else:
-                penalty = f"{alpha:.6g} with l1_ratio {ratios[share]:g}"
-            choice = task.of(weights.shape[1])
-            return (
-                f"{task.config.model} took alpha {penalty}{choice}; "
-                f"{n_used} of {systems.n_columns} columns have a weight."
+            fact = Penalty(
+                family=task.family,
+                alpha=tuple(map(float, grid.l1[share, at] * task.deviations)),
+                tried=weights.shape[1],
+                weighted=int((weights[0, step] != 0).any(axis=1).sum()),
+                columns=systems.n_columns,
             )
+            if task.family == "lasso":
+                return fact
+            ratio = float(ratios[share])
+            if alpha is not None:
+                return fact.model_copy(update={"alpha": (alpha,), "l1_ratio": ratio})
+            # Not a number in the target's unit: there its L1 part would grow with the unit and its L2 part not.
+            of_deviations = tuple(map(float, grid.l1[share, at] / ratio))
+            return fact.model_copy(update={"alpha": of_deviations, "l1_ratio": ratio, "standardised": True})
 
-        return weights, sentence
+        return weights, choice
 
     return choose(task, path, n_steps=n_alphas * len(ratios))
 

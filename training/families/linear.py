@@ -9,7 +9,7 @@ import numpy as np
 from training.families.family import Family
 from training.families.settings import Settings
 from training.families.solvers.systems import Systems
-from training.families.solvers.task import Float64, Sentence, Solved, Solver, Task, choose
+from training.families.solvers.task import Choice, Float64, Solved, Solver, Task, choose
 
 if TYPE_CHECKING:
     from training.networks.inputs import Inputs
@@ -34,7 +34,7 @@ def build(inputs: Inputs, config: Settings) -> Any:  # noqa: ARG001 - the famili
 def solve(task: Task) -> list[Solved]:
     """Solve as scikit-learn's LinearRegression; collinear columns get the weights of least norm."""
 
-    def path(systems: Systems) -> tuple[Float64, Sentence]:
+    def path(systems: Systems) -> tuple[Float64, Choice]:
         weights = np.stack([systems.least_squares(i) for i in range(len(systems))])
         return weights[:, None], lambda step: None  # noqa: ARG005 - there is one step
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from artifact.facts import Penalty
 from training.families.linear import line
 from training.families.solvers.systems import Systems
-from training.families.solvers.task import Float64, Sentence, Solved, Task, choose
+from training.families.solvers.task import Choice, Float64, Solved, Task, choose
 
 # From strong to weak, as in the paths of lasso; of alphas with equal errors the strongest is taken.
 ALPHAS = np.logspace(5, -3, 33)
@@ -21,9 +22,11 @@ def solve(task: Task, *, standardised: bool = False) -> list[Solved]:
     """
     alphas = ALPHAS if task.config.alpha is None else np.array([task.config.alpha])
 
-    def path(systems: Systems) -> tuple[Float64, Sentence]:
-        weights = ridge_path(systems, alphas, standardised=standardised)
-        return weights, lambda step: f"{task.config.model} took alpha {alphas[step]:.6g}{task.of(len(alphas))}."
+    def path(systems: Systems) -> tuple[Float64, Choice]:
+        def choice(step: int) -> Penalty:
+            return Penalty(family=task.family, alpha=(float(alphas[step]),), tried=len(alphas))
+
+        return ridge_path(systems, alphas, standardised=standardised), choice
 
     return choose(task, path, n_steps=len(alphas))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 # With fewer rows than the first number, batches are small and training passes over the rows often. From the second
 # number on, held-out parts cost little and folds cost much.
@@ -47,10 +47,10 @@ class Settings(Protocol):
     def degree(self) -> int: ...
 
     @property
-    def direction(self) -> str: ...
+    def direction(self) -> Literal["forward", "backward"]: ...
 
     @property
-    def criterion(self) -> str: ...
+    def criterion(self) -> Literal["validation", "aic", "bic"]: ...
 
     def required(self, name: str) -> Any: ...
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import DataError
+from artifact.facts import Selection, Step
 from training.families.linear import line
 from training.families.solvers.systems import Systems
 from training.families.solvers.task import Network, Solved, Task
@@ -64,7 +65,7 @@ class _Selection:
         weights[columns] = self._systems.least_squares(i, columns)
         mean = self._systems.mean_y[i] - self._systems.mean_x[i] @ weights
         errors = (self._errors(path, [(i, b) for b in self._network.blocks]), self._judged(path))
-        return Solved(weights, mean, len(path), errors, self._sentence(path) if named else None)
+        return Solved(weights, mean, len(path), errors, self._selection(path) if named else None)
 
     def scores(self, sets: Sequence[Sequence[int]]) -> Float64:
         """Scores of sets of features, float64 (n_sets,); lower is better."""
@@ -131,19 +132,21 @@ class _Selection:
         size = max(1, _AT_ONCE // (width * width))
         return [np.arange(at, min(at + size, len(sets))) for at in range(0, len(sets), size)]
 
-    def _sentence(self, path: list[list[int]]) -> str:
-        """A sentence on the features that each step added or took away, and on those that are left."""
+    def _selection(self, path: list[list[int]]) -> Selection:
+        """The features that each step added or took away, and those that are left."""
         config, names = self._task.config, self._task.names
+        first, *scores = map(float, self.scores(path))
         steps = [
-            f"{'+' if len(b) > len(a) else '-'}{names[next(iter(set(a) ^ set(b)))]}"
-            for a, b in itertools.pairwise(path)
+            Step(feature=names[next(iter(set(a) ^ set(b)))], added=len(b) > len(a), score=score)
+            for (a, b), score in zip(itertools.pairwise(path), scores, strict=True)
         ]
-        scores = self.scores(path)
-        scored_steps = ", ".join(f"{s} ({v:.4g})" for s, v in zip(steps, scores[1:], strict=True))
-        features = ", ".join(f"'{names[g]}'" for g in path[-1]) or "none"
-        return (
-            f"stepwise {config.direction} by {config.criterion} kept {len(path[-1])} of {len(names)} features: "
-            f"{features}. Score {scores[0]:.4g}" + (f", then {scored_steps}." if steps else ".")
+        return Selection(
+            direction=config.direction,
+            criterion=config.criterion,
+            kept=tuple(names[g] for g in path[-1]),
+            features=len(names),
+            score=first,
+            steps=tuple(steps),
         )
 
 

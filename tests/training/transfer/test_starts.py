@@ -26,7 +26,7 @@ from training.prepare.request import Request
 from training.settings.config import TrainConfig
 from training.train import Observer, train
 from training.transfer.earlier import Earlier
-from training.transfer.seen import share_seen
+from training.transfer.seen import seen_note, share_seen
 from training.transfer.sentence import sentence
 from training.transfer.settings import RATE_FACTOR, settings_from
 
@@ -85,10 +85,11 @@ def test_rows_that_were_seen_are_estimated_by_the_golden_ones(mlp):
     assert share(pl.concat([older, mixed_table(400, seed=7)]), folds=1) == 0
     # A table that cannot be compared gives 0.
     assert share(OTHER.select("price", x=pl.int_range(OTHER.height) * 0.1)) == 0
-    notes = prepare(TABLE, Request("-", ("price",), "m"), mlp.earlier).notes
-    assert "The figures and intervals are too good: about 100% of the rows that measure" in notes[-1]
-    notes = prepare(OTHER, Request("-", ("price",), "m"), mlp.earlier).notes
-    assert "hold for rows that m:1 has not seen" in notes[-1]
+    for table, seen, what in ((TABLE, 1, "intervals are too good"), (OTHER, 0, "hold for rows that m:1 has not seen")):
+        prepared = prepare(table, Request("-", ("price",), "m"), mlp.earlier)
+        assert prepared.seen == pytest.approx(seen)
+        assert prepared.notes[-1] == seen_note(mlp.earlier, prepared.seen)
+        assert what in prepared.notes[-1]
 
 
 def test_a_table_that_trained_it_or_its_ancestors_is_refused(mlp):

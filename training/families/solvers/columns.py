@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from artifact.facts import Coefficient, Coefficients
 from artifact.rows.schema import FIRST_CATEGORY_CODE, FeatureSchema
-from training.families.solvers.task import Solved
 from training.networks.inputs import Preprocessed
 
 Float64 = npt.NDArray[np.float64]
 # The most columns for the categories of all features together, and of one feature; rarer categories count as other.
 _ALL_CODES, _CODES = 2_000, 200
-# The most weights that a note names.
+# The most coefficients that a fact names.
 _SHOWN = 30
+
+
+class Line(NamedTuple):
+    """What was solved for, in the targets' units.
+
+    Attributes:
+        weights: of scaled columns, float64 (n_columns, n_targets).
+        intercepts: float64 (n_targets,), offsets subtracted.
+        scale: what divided the columns, float64 (n_columns,).
+    """
+
+    weights: Float64
+    intercepts: Float64
+    scale: Float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +49,31 @@ class Columns:
     names: tuple[str, ...]
     n_numeric: int
 
-    def sentences(
-        self, schema: FeatureSchema, layer: Any, solved: Solved, mean: Float64, std: Float64, scale: Float64
-    ) -> list[str]:
-        """Each target's formula in the table's units, the columns of the largest effect first.
+    def coefficients(self, family: str, schema: FeatureSchema, layer: Any, line: Line) -> list[Coefficients]:
+        """The formula of each target in the table's units, the columns of the largest effect first.
 
         Args:
+            family: the family that was solved for.
             schema: schema of the rows.
             layer: the layer that scaled the numbers, or None.
-            solved: weights of scaled columns.
-            mean, std: mean and deviation of each target, offsets subtracted, float64 (n_targets,).
-            scale: divisors of the columns, float64 (n_columns,).
+            line: weights of scaled columns.
         """
-        sentences = []
+        formulas = []
         for j, target in enumerate(schema.targets):
-            weights = solved.weights[:, j] * std[j]
-            intercept = solved.intercept[j] * std[j] + mean[j] + target.offset
-            raw = weights / scale
+            weights = line.weights[:, j]
+            intercept = line.intercepts[j] + target.offset
+            raw = weights / line.scale
             if layer is not None:
                 n = self.n_numeric
                 raw[:n] /= layer.scale
                 intercept -= float(raw[:n] @ (np.array(layer.center) + _offsets(schema)))
             order = [int(i) for i in np.argsort(-np.abs(weights), kind="stable") if weights[i] != 0]
-            terms = ", ".join(f"{self.names[i]} {raw[i]:.6g}" for i in order[:_SHOWN])
-            more = f", and {len(order) - _SHOWN} more" if len(order) > _SHOWN else ""
-            listed = f", {terms}{more}" if terms else ""
-            sentences.append(f"Coefficients of '{target.name}': intercept {intercept:.6g}{listed}.")
-        return sentences
+            terms = tuple(Coefficient(column=self.names[i], weight=float(raw[i])) for i in order[:_SHOWN])
+            more = max(0, len(order) - _SHOWN)
+            formulas.append(
+                Coefficients(family=family, target=target.name, intercept=float(intercept), terms=terms, more=more)
+            )
+        return formulas
 
 
 def columns_of(schema: FeatureSchema, rows: Preprocessed, widths: tuple[int, ...]) -> Columns:

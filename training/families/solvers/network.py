@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import DataError
+from artifact.facts import sentences
 from artifact.layers import SoftBound, StackedHeads, TargetScaling
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import NUMERIC_INPUT, Outputs
 from training.families import FAMILIES
 from training.families.settings import Settings
-from training.families.solvers.columns import columns_of, most_codes
+from training.families.solvers.columns import Line, columns_of, most_codes
 from training.families.solvers.spread import LOG_SPREAD, log_spread
 from training.families.solvers.systems import triangle
 from training.families.solvers.task import Layout, Network, Solved, Task
@@ -89,16 +90,18 @@ def solve(
     progress = in_target_unit(progress, config.objective, std)
     if progress is not None:
         progress(1, 1, float(np.sqrt(max(0.0, validation[final.solved.step - 1]))))
-    notes = [final.solved.note] if final.solved.note else []
+    facts = [] if final.solved.chosen is None else [final.solved.chosen]
     if len(columns.of) == net.n_columns:
-        notes += columns.sentences(schema, net.rows.layer, final.solved, mean, std, net.scale)
+        line = Line(final.solved.weights * std, final.solved.intercept * std + mean, net.scale)
+        facts += columns.coefficients(task.family, schema, net.rows.layer, line)
     return Fitted(
         model=whole(schema, net.rows, net.core, scaling),
         best_epochs=tuple(a.solved.step for a in others or [final]),
         epochs=len(train),
         history={"train": train.tolist(), "validation": validation.tolist()},
         unseen=[rows.answers(fold.validation, a, mean, std) for fold, a in zip(folds, others, strict=False)],
-        notes=tuple(notes),
+        notes=tuple(sentences(facts)),
+        facts=tuple(facts),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from artifact.facts import Fact
 from training.families.settings import Settings
 from training.families.solvers.systems import Systems
 
@@ -114,12 +115,13 @@ class Task:
     config: Settings
 
     @property
+    def family(self) -> str:
+        """Its name."""
+        return str(self.config.required("model"))
+
+    @property
     def n_targets(self) -> int:
         return len(self.deviations)
-
-    def of(self, n_steps: int) -> str:
-        """Words on a choice among ``n_steps``, for a sentence; empty where there was no choice."""
-        return f" of {n_steps} by the folds" if n_steps > 1 else ""
 
 
 class Solved(NamedTuple):
@@ -130,19 +132,19 @@ class Solved(NamedTuple):
         intercept: float64 (n_targets,).
         step: number of the step that it chose on the path, from 1.
         errors: squared error of training rows and of judging rows, by step of the path; float64 (n_steps,) each.
-        note: a sentence on what was chosen, or None.
+        chosen: the penalty or the features; None where there was no choice, and for all networks but the final one.
     """
 
     weights: Float64
     intercept: Float64
     step: int
     errors: tuple[Float64, Float64]
-    note: str | None = None
+    chosen: Fact | None = None
 
 
 Solver = Callable[[Task], list[Solved]]
-Sentence = Callable[[int], str | None]
-Path = Callable[[Systems], tuple[Float64, Sentence]]
+Choice = Callable[[int], Fact | None]
+Path = Callable[[Systems], tuple[Float64, Choice]]
 
 
 def choose(task: Task, path: Path, n_steps: int) -> list[Solved]:
@@ -150,15 +152,15 @@ def choose(task: Task, path: Path, n_steps: int) -> list[Solved]:
 
     Args:
         task: the networks to solve for.
-        path: from systems, the final network's first, to weights (n_systems, n_steps, n_columns, n_targets) and a
-            sentence on a step.
+        path: from systems, the final network's first, to weights (n_systems, n_steps, n_columns, n_targets) and the
+            choice of a step as a fact.
         n_steps: number of steps of the path; if it is 1, only the final network is judged, for the report.
     """
     networks = task.networks if n_steps > 1 else task.networks[:1]
     block_sets = [n.blocks for n in task.networks] + [s.train for n in networks for s in n.splits]
     distinct = list(dict.fromkeys(block_sets))
     systems = Systems(task.triangles, distinct, task.n_targets)
-    weights, sentence = path(systems)
+    weights, choice = path(systems)
     # A column that never varies gets a weight of exactly 0, not one made of rounding.
     varies = np.diagonal(systems.gram, axis1=1, axis2=2) > 0
     weights = np.where(varies[:, None, :, None], weights, 0.0)
@@ -175,8 +177,8 @@ def choose(task: Task, path: Path, n_steps: int) -> list[Solved]:
         judged = np.mean([error(s.judge, number[s.train]) for s in splits], axis=0) if splits else np.zeros(n_steps)
         step = int(judged.argmin())
         fitted = np.mean([error(block, i) for block in network.blocks], axis=0)
-        note = None if solved else sentence(step)
-        solved.append(Solved(weights[i, step], intercepts[i, step], step + 1, (fitted, judged), note))
+        fact = None if solved else choice(step)
+        solved.append(Solved(weights[i, step], intercepts[i, step], step + 1, (fitted, judged), fact))
     return solved
 
 
