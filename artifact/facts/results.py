@@ -54,7 +54,7 @@ class Mixed(Fact):
     Attributes:
         weights: weight of each family; their sum is 1, and a family with 0 is not in the model.
         alone: error of each family alone over that of the mix, on rows that no family has seen.
-        plain: name of the error in a sentence, such as ``RMSE``.
+        plain: name of the error in a sentence, such as ``RMSE`` or ``pinball loss``.
     """
 
     weights: dict[str, float]

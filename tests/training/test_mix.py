@@ -125,10 +125,11 @@ def test_held_out_rows_choose_and_all_rows_train_again(tmp_path):
     assert np.sqrt(np.mean(error**2)) < manifest.metrics["price"]["rmse"]
 
 
-@pytest.mark.parametrize("objective", ["gaussian", "quantile"])
-def test_other_objectives_mix_what_can_answer_them(tmp_path, objective):
+@pytest.mark.parametrize(("objective", "compared"), [("gaussian", "RMSE"), ("quantile", "pinball loss")])
+def test_other_objectives_mix_what_can_answer_them(tmp_path, objective, compared):
     _, manifest = train_mix(tmp_path, mix=["mlp", "linear", "trees"], objective=objective)
     assert ("trees" in manifest.facts.mix.weights) == (objective == "gaussian")
+    assert manifest.facts.mix.plain == compared
     assert manifest.coverage.covered["price"] > 0.7
 
 

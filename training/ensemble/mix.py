@@ -125,8 +125,8 @@ class _Judged:
 
     def mixed(self, names: Sequence[str], shares: npt.NDArray[np.float64]) -> Mixed:
         """A record of the mix: the weight of each part, and its own error over the mix's."""
-        kind = KINDS[self.config.objective]
         plain = self.config.model_copy(update={"objective": "mse"}) if self.normal else self.config
+        kind = KINDS[plain.objective]
 
         def error(answers: Outputs) -> float:
             size = float(np.average(errors_of(answers, self.y, plain), weights=self.weight))
@@ -136,7 +136,7 @@ class _Judged:
         return Mixed(
             weights={name: float(share) for name, share in zip(names, shares, strict=True)},
             alone={name: error(answers) / together for name, answers in zip(names, self.answers, strict=True)},
-            plain=kind.plain,
+            plain=kind.judged_by,
         )
 
 

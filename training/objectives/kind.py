@@ -123,6 +123,11 @@ class Kind:
         """The loss of scikit-learn's boosted trees."""
         return self.boosting or ("absolute_error" if self.by_median else "squared_error")
 
+    @property
+    def judged_by(self) -> str:
+        """What all that a network says is compared by, in a sentence: :attr:`shown` where that judges it."""
+        return self.plain if self.judged is None else self.shown
+
     def errors(self, y: Float64, value: Float64, settings: Any) -> Float64:
         """Error of each value, whose mean is :attr:`metric`, for ``rmse`` its square; the shape of ``y``."""
         rule = self.row_errors or (absolute if self.by_median else squared)
