@@ -13,12 +13,15 @@ from service.wire.errors import UnauthorizedError
 
 # The paths of other protocols answer with this in place of 422.
 _PLAIN_400 = "The body is not what its encoding says, or breaks the protocol or the schema; it lists the first faults."
-_SECONDS = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer", "minimum": 1}}
 _HEADERS: dict[int, dict[str, Any]] = {
     401: {"www-authenticate": {"schema": {"const": "Bearer"}}},
     405: {"allow": {"description": "The path's methods.", "schema": {"type": "string"}}},
-    429: {"retry-after": _SECONDS},
-    503: {"retry-after": _SECONDS},
+}
+_RETRY = {
+    "retry-after": {
+        "description": "Seconds to wait before the next try.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
 }
 REQUEST_ID = {
     "description": "The request's own X-Request-ID, or a new one where the request has none that is valid.",
@@ -41,15 +44,18 @@ class Parts:
     def components(self, operations: Iterable[Operation]) -> dict[str, Any]:
         """The components except the schemas: each error twice, as ``/predict`` and as the other protocols write it."""
         texts: dict[int, dict[str, None]] = {UnauthorizedError.status: {UnauthorizedError.description: None}}
+        headers = dict(_HEADERS)
         for operation in operations:
             for kind in operation.all_errors:
+                if kind.retry_after is not None:
+                    headers[kind.status] = _RETRY
                 texts.setdefault(kind.status, {})[kind.description] = None
         responses = {}
         for status in sorted(texts):
             text = " ".join(texts[status])
-            responses[f"Error{status}"] = self._answer(text, {JSON: ref("Error")}, _HEADERS.get(status))
+            responses[f"Error{status}"] = self._answer(text, {JSON: ref("Error")}, headers.get(status))
             plain = _PLAIN_400 if status == 400 else text
-            responses[f"PlainError{status}"] = self._answer(plain, {JSON: ref("PlainError")}, _HEADERS.get(status))
+            responses[f"PlainError{status}"] = self._answer(plain, {JSON: ref("PlainError")}, headers.get(status))
         components: dict[str, Any] = {"responses": responses}
         if self._ids:
             components["headers"] = {"RequestId": REQUEST_ID}

@@ -38,6 +38,7 @@ class ApiError(TruelineError):
         code: a short constant for programs.
         description: text for all errors of this status in the OpenAPI document.
         remedy: advice to the caller, for docs/http.md.
+        retry_after: seconds that the header ``Retry-After`` asks the caller to wait; None: there is no such header.
         headers: headers to send besides those of the body.
         faults: the entries of ``details``.
     """
@@ -46,6 +47,7 @@ class ApiError(TruelineError):
     code = "internal"
     description = "A fault of the service; its log says why."
     remedy = "The service's log says why; report it."
+    retry_after: int | None = None
     is_plain = False
 
     def __init__(self, message: str, *, faults: Sequence[Fault] = (), headers: Headers = ()) -> None:
@@ -53,6 +55,8 @@ class ApiError(TruelineError):
         self.message = message
         self.faults = tuple(faults[:DETAILS_LIMIT])
         self.headers = headers
+        if self.retry_after is not None:
+            self.headers += ((b"retry-after", b"%d" % self.retry_after),)
 
     def body(self) -> bytes:
         if self.is_plain:
@@ -196,9 +200,7 @@ class OverloadedError(ApiError):
     status, code = 429, "overloaded"
     description = "The queue is full; Retry-After says when to try again."
     remedy = "Send it again after Retry-After seconds, ever more slowly."
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, headers=((b"retry-after", b"1"),))
+    retry_after = 1
 
 
 class ModelError(ApiError):
@@ -215,9 +217,7 @@ class NotReadyError(ApiError):
         "No model is live, the service is stopping, or the workers' files cannot be read; the message says what to do."
     )
     remedy = "The message says what to do."
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, headers=((b"retry-after", b"1"),))
+    retry_after = 1
 
 
 class DeadlineError(ApiError):

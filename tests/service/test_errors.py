@@ -51,3 +51,12 @@ def test_every_error_has_its_own_status_and_code():
     assert (
         {400, 404, 405, 406, 408, 413, 415, 422, 429, 500, 503, 504} <= {k.status for k in kinds} < set(range(400, 505))
     )
+
+
+def test_a_caller_who_is_to_wait_is_told_how_long_whatever_the_protocol():
+    for kind in (errors.OverloadedError, errors.NotReadyError):
+        error = kind("Expected less.")
+        assert error.headers == error.plain().headers == ((b"retry-after", b"1"),)
+    assert errors.ApiError("Expected no fault.").headers == ()
+    refused = errors.MethodError("GET", "/predict", "POST")
+    assert refused.headers == ((b"allow", b"POST"),)
