@@ -15,7 +15,7 @@ from training.fit.observer import Observer
 from training.prepare.bounds import Bounds
 from training.prepare.choose import parquet_source
 from training.prepare.in_memory import Prepared, prepare
-from training.prepare.request import Request, check_request, text_rules
+from training.prepare.request import Origin, Request, check_request, text_rules
 from training.prepare.streamed import prepared_stream
 from training.table.data import TableFacts, read_raw
 from training.table.names import in_terms_of
@@ -52,7 +52,7 @@ def train(
     with _ready(request, bounds or Bounds(), earlier) as (request, prepared, table):
         observer.schema(prepared.schema, prepared.notes)
         with compared(prepared) as others:
-            return _trained(request, registry, observer, prepared, table, started, others)
+            return _trained(Origin(request, table, started), registry, observer, prepared, others)
 
 
 @contextmanager
@@ -87,13 +87,7 @@ def _in_memory(request: Request, earlier: Earlier | None) -> tuple[Request, Prep
 
 
 def _trained(
-    request: Request,
-    registry: Registry,
-    observer: Observer,
-    prepared: Prepared,
-    table: TableFacts,
-    started: float,
-    others: Callable[[], Answers],
+    origin: Origin, registry: Registry, observer: Observer, prepared: Prepared, others: Callable[[], Answers]
 ) -> Manifest:
     observer.stage("fit")
     # Only now, so that a wrong table is reported within a second, without loading TensorFlow.
@@ -103,7 +97,7 @@ def _trained(
     from training.evaluation.measure import measure
     from training.export.version import store
 
-    fitter = fitter_of(prepared.config, request.config)
+    fitter = fitter_of(prepared.config, origin.request.config)
     model = fitter.fit(prepared, observer)
     observer.stage("compare")
     measured = measure(model.prepared, model.fitted, others())
@@ -111,10 +105,10 @@ def _trained(
         observer.stage("refit")
         model = fitter.refit(model, observer)
     observer.stage("store")
-    prepared, fitted = model.prepared, model.fitted
-    manifest = store(registry, request, table, prepared, fitted, measured, started)
+    manifest = store(registry, origin, model, measured)
     # Notes on the results come last.
-    for note in manifest.notes[len(prepared.notes) :]:
+    fitted = model.fitted
+    for note in manifest.notes[len(model.prepared.notes) :]:
         if note not in fitted.notes and (fitted.init is None or note != sentence(fitted.init)):
             observer.note(note)
     return manifest

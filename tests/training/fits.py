@@ -36,6 +36,5 @@ def ready(
 def fit_on(prepared: Prepared, folds: Sequence[Fold], repeats: int = 1, **more: Any) -> Fitted:
     """Fit one network a fold; ``more`` as :func:`training.fit.fit.fit` takes it."""
     if FAMILIES[prepared.config.required("model")].is_solved(prepared.objective):
-        schema, X, y, config = prepared.schema, prepared.X, prepared.y, prepared.config
-        return solve(schema, X, y, folds, config, weight=prepared.weight)
+        return solve(prepared.samples, folds)
     return fit(prepared, Population.of(prepared.config, folds, repeats), **more)

@@ -15,6 +15,7 @@ from tests.builders import build_schema
 from training.devices.threads import few_threads
 from training.export.models import write_model
 from training.families import FAMILIES
+from training.families.settings import Samples
 from training.networks.model import feed
 from training.settings.config import TrainConfig
 from training.table.folds import Fold, cross_validation
@@ -41,7 +42,7 @@ def grown():
     first = np.nan_to_num(numeric[:, 0]) * 3 + (codes[:, 0] == 2) + rng.normal(0, 0.1, n)
     y = np.stack([first, 1000 - 50 * np.isnan(numeric[:, 1]) * 1.0 + rng.normal(0, 1, n)], axis=1)
     folds = cross_validation(n, 3, 1, 0).folds
-    return schema, X, y, folds, trees.grow(schema, X, y, folds, np.arange(n), TrainConfig())
+    return schema, X, y, folds, trees.grow(Samples(schema, X, y, TrainConfig()), folds, np.arange(n))
 
 
 def test_the_layer_answers_as_scikit_learn_does(grown):
@@ -52,7 +53,7 @@ def test_the_layer_answers_as_scikit_learn_does(grown):
 def test_of_many_rows_one_forest_of_all_rows_is_served(grown, monkeypatch):
     schema, X, y, folds, _ = grown
     monkeypatch.setattr(trees, "FEW_ROWS", 100)
-    forest = trees.grow(schema, X, y, folds, np.arange(len(X)), TrainConfig())
+    forest = trees.grow(Samples(schema, X, y, TrainConfig()), folds, np.arange(len(X)))
     np.testing.assert_allclose(answered(forest, X), by_scikit_learn(X, y, forest, [np.arange(len(X))]), atol=2e-4)
 
 
@@ -106,7 +107,7 @@ def test_rows_are_answered_by_trees_that_did_not_see_them(grown):
     _, X, _, folds, _ = grown
     rng = np.random.default_rng(1)
     noise = rng.normal(size=(len(X), 1))
-    forest = trees.grow(build_schema(), X, noise, folds, np.arange(len(X)), TrainConfig())
+    forest = trees.grow(Samples(build_schema(), X, noise, TrainConfig()), folds, np.arange(len(X)))
     unseen = np.concatenate([a - noise[f.validation] for a, f in zip(forest.unseen, folds, strict=True)])
     # Trees that had seen the noise would answer with much of it.
     assert np.mean(unseen**2) > 0.9 * noise.var()
@@ -115,7 +116,10 @@ def test_rows_are_answered_by_trees_that_did_not_see_them(grown):
 def test_few_trees_are_taken_where_more_do_not_help(grown):
     _, X, _, folds, _ = grown
     step = np.where(np.nan_to_num(X.numeric[:, :1]) > 0, 1.0, 0.0) + np.random.default_rng(0).normal(0, 1, (len(X), 1))
-    assert trees.grow(build_schema(), X, step, folds, np.arange(len(X)), TrainConfig()).iterations < trees._MOST_TREES
+    assert (
+        trees.grow(Samples(build_schema(), X, step, TrainConfig()), folds, np.arange(len(X))).iterations
+        < trees._MOST_TREES
+    )
 
 
 def test_weights_of_zero_are_rows_that_are_not_there(grown):
@@ -123,8 +127,8 @@ def test_weights_of_zero_are_rows_that_are_not_there(grown):
     weight = np.where(np.arange(len(X)) < 150, 2.0, 0.0)
     spoilt = np.where(weight[:, None] > 0, y[:, :1], 1e3)
     fold = Fold(np.arange(100), np.arange(100, 150))
-    few = trees.grow(schema, X, y[:, :1], [fold], np.arange(150), TrainConfig())
-    all_rows = trees.grow(schema, X, spoilt, [fold], np.arange(len(X)), TrainConfig(), weight)
+    few = trees.grow(Samples(schema, X, y[:, :1], TrainConfig()), [fold], np.arange(150))
+    all_rows = trees.grow(Samples(schema, X, spoilt, TrainConfig(), weight), [fold], np.arange(len(X)))
     assert few.iterations == all_rows.iterations
     assert np.abs(all_rows.unseen[0] - few.unseen[0]).max() < 5 * y[:, 0].std()
 

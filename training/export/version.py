@@ -27,42 +27,32 @@ from training.evaluation.verdict import coverage, verdict
 from training.export.int8 import write_int8
 from training.export.models import write_model
 from training.families import FAMILIES
+from training.fit.fitter import Model
 from training.networks.model import Fitted
 from training.overview.overview import overview_of
 from training.prepare.in_memory import Prepared
-from training.prepare.request import Request
-from training.report import write_report
+from training.prepare.request import Origin
+from training.report import gather, write_report
 from training.report.sample import values as answered
 from training.settings.config import TrainConfig
-from training.table.data import TableFacts
 from training.table.usual import golden_rows
 from training.transfer.sentence import sentence
 
 
-def store(
-    registry: Registry,
-    request: Request,
-    table: TableFacts,
-    prepared: Prepared,
-    fitted: Fitted,
-    measured: Measured,
-    started: float,
-) -> Manifest:
+def store(registry: Registry, origin: Origin, model: Model, measured: Measured) -> Manifest:
     """Store a version: all of its files, or none.
 
     Args:
         registry: the model store.
-        request: the request of this training.
-        table: the table's facts for the lineage.
-        prepared: rows and settings.
-        fitted: the networks.
+        origin: the request of this training, and its table.
+        model: the fitted networks, and the rows and settings that they were fitted on.
         measured: results on unseen rows.
-        started: ``time.perf_counter()`` when the work began.
 
     Raises:
         TruelineError: the exported files do not answer as the network does.
         OSError: the disk is full or cannot be written.
     """
+    request, prepared, fitted = origin.request, model.prepared, model.fitted
     schema, names, config = prepared.schema, prepared.schema.target_names, prepared.config
     golden = golden_rows(prepared.frame, schema, config.seed)
     y, answer = measured.y, measured.answer
@@ -82,7 +72,7 @@ def store(
             baselines={name: metrics(other) for name, other in measured.baselines.items()},
             verdict=verdict(y, value, measured.baselines, config, rows_are=measured.rows_are, weight=measured.weight),
             coverage=coverage(names, y, answer, measured.level, measured.weight),
-            lineage=_lineage(request, table, prepared, fitted, time.perf_counter() - started),
+            lineage=_lineage(origin, model),
             notes=(*prepared.notes, *_keeping(config), *_started(fitted), *fitted.notes, *([note] if note else [])),
             note=request.note,
             augmentation=fitted.augmentation,
@@ -92,8 +82,9 @@ def store(
         answers = _write_documents(folder, predictor, prepared, golden)
         if config.int8:
             manifest = _with_int8(folder, predictor, answers, prepared)
-        overview = overview_of(prepared, request, table.rows)
-        manifest = write_report(folder / files.REPORT, manifest, predictor, prepared, fitted, measured, overview)
+        overview = overview_of(prepared, request, origin.table.rows)
+        content = gather(manifest, predictor, model, measured, overview)
+        manifest = write_report(folder / files.REPORT, content)
         sealed = manifest.write(folder)
         # Load it as the service will: with checksums, schema and golden rows.
         Predictor.load(folder, device="cpu")
@@ -138,8 +129,9 @@ def _started(fitted: Fitted) -> list[str]:
     return [] if fitted.init is None else [sentence(fitted.init)]
 
 
-def _lineage(request: Request, table: TableFacts, prepared: Prepared, fitted: Fitted, seconds: float) -> Lineage:
-    config = prepared.config
+def _lineage(origin: Origin, model: Model) -> Lineage:
+    request, table = origin.request, origin.table
+    prepared, fitted, config = model.prepared, model.fitted, model.prepared.config
     settings = config.model_dump(mode="json")
     settings.update(targets=list(request.targets), group=request.group, time=request.time)
     settings.update(weight=request.weight, interval_groups=request.interval_groups, init=request.init)
@@ -154,7 +146,7 @@ def _lineage(request: Request, table: TableFacts, prepared: Prepared, fitted: Fi
         git_commit=lineage.git_commit(),
         packages=lineage.packages(),
         config=settings,
-        seconds=round(seconds, 3),
+        seconds=round(time.perf_counter() - origin.started, 3),
         **(fitted.computed or lineage.Computed.solved())._asdict(),
         init=None if fitted.init is None else fitted.init.model_copy(update={"seen": round(prepared.share_seen, 4)}),
         command=request.command,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from training.families.settings import Size
+from training.families.settings import Samples, Size
 
 if TYPE_CHECKING:
     from training.families.solvers.task import Solved, Solver, Task
     from training.families.trees.forest import Grown
     from training.networks.inputs import Inputs
+    from training.table.folds import Fold
+    from training.table.split import Indices
 
 Way = Literal["trained", "solved", "grown"]
 
@@ -78,7 +80,7 @@ class Family:
     rank: int = 100
     build: Callable[[Inputs, Any], Any] | None = None
     solver: Solver | None = None
-    grow: Callable[..., Grown] | None = None
+    grow: Callable[[Samples, Sequence[Fold], Indices], Grown] | None = None
     trains: bool = True
     solves: tuple[str, ...] = ()
     mixes: Callable[[str], bool] = lambda objective: True  # noqa: ARG005
@@ -144,7 +146,7 @@ class Family:
             raise TypeError(f"Expected a family of networks. Received: {self.name}.")
         return self.build(inputs, settings)
 
-    def grown(self, *rows: Any) -> Grown:
+    def grown(self, samples: Samples, folds: Sequence[Fold], all_rows: Indices) -> Grown:
         """Trees, by :attr:`grow`.
 
         Raises:
@@ -152,7 +154,7 @@ class Family:
         """
         if self.grow is None:
             raise TypeError(f"Expected a family that is grown. Received: {self.name}.")
-        return self.grow(*rows)
+        return self.grow(samples, folds, all_rows)
 
     def solved(self, task: Task) -> list[Solved]:
         """The solved networks, by :attr:`solver`.

@@ -1,9 +1,18 @@
-"""The settings that a family reads, and the size of the table by which it chooses its defaults."""
+"""The settings that a family reads, the rows that it is fitted to, and the size of a table, for its defaults."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from artifact.rows.encoding import Encoded
+    from artifact.rows.schema import FeatureSchema
+
+Float64 = npt.NDArray[np.float64]
 
 # With fewer rows than the first number, batches are small and training passes over the rows often. From the second
 # number on, held-out parts cost little and folds cost much.
@@ -53,6 +62,25 @@ class Settings(Protocol):
     def criterion(self) -> Literal["validation", "aic", "bic"]: ...
 
     def required(self, name: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Rows that a solver or trees are fitted to, with the settings for it.
+
+    Attributes:
+        schema: schema of the rows.
+        X: encoded rows.
+        y: float64 (n_samples, n_targets), offsets subtracted.
+        config: resolved settings.
+        weight: float64 (n_samples,), weight of each row in the error; None: all weigh the same. Defaults to None.
+    """
+
+    schema: FeatureSchema
+    X: Encoded
+    y: Float64
+    config: Settings
+    weight: Float64 | None = None
 
 
 @dataclass(frozen=True, slots=True)

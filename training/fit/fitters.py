@@ -86,11 +86,8 @@ class Grown:
         return judging_answers(model.prepared, model.fitted)
 
     def _grow(self, prepared: Prepared, folds: Sequence[Fold], rows: Indices) -> Trees:
-        config, weight = prepared.config, prepared.weight
-        family = FAMILIES[self.family]
-        return family.grown(prepared.schema, prepared.X, prepared.y, folds, rows, config, weight)
+        return FAMILIES[self.family].grown(prepared.samples, folds, rows)
 
 
 def _solved(prepared: Prepared, folds: Sequence[Fold], observer: Observer) -> Fitted:
-    schema, X, y, config = prepared.schema, prepared.X, prepared.y, prepared.config
-    return solve(schema, X, y, folds, config, observer.epoch, weight=prepared.weight)
+    return solve(prepared.samples, folds, observer.epoch)

@@ -13,6 +13,7 @@ from artifact.facts import Fact, Note, RepeatedRows, facts_in, sentences
 from artifact.intervals.calibration import Grouping
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import Feature, FeatureSchema
+from training.families.settings import Samples
 from training.objectives.kinds import check_target
 from training.prepare import rules
 from training.prepare.request import Request, check_request, text_rules
@@ -83,6 +84,11 @@ class Prepared:
     def n_rows(self) -> int:
         """Number of rows that train, also where the table is streamed."""
         return len(self.y) if self.stream is None else self.stream.n_train
+
+    @property
+    def samples(self) -> Samples:
+        """The rows in memory as solvers and trees take them."""
+        return Samples(self.schema, self.X, self.y, self.config, self.weight)
 
     def sizes(self) -> dict[str, int]:
         """Numbers of rows by their use, for the lineage."""

@@ -11,7 +11,7 @@ from artifact.errors import DataError
 from artifact.rows.texts.format import TextFormat
 from training.settings.config import TrainConfig
 from training.table.corrections import Corrections
-from training.table.data import check_columns
+from training.table.data import TableFacts, check_columns
 from training.table.names import canonical, split_names
 from training.table.reading import Reading
 from training.table.targets import check_target_names
@@ -102,6 +102,21 @@ class Request:
             interval_groups=interval_groups,
             corrections=corrections,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a version comes from.
+
+    Attributes:
+        request: what the user asked for, in the table's terms.
+        table: what the lineage says of the table.
+        started: ``time.perf_counter()`` when the work began.
+    """
+
+    request: Request
+    table: TableFacts
+    started: float
 
 
 def text_rules(request: Request, earlier: Earlier | None = None) -> TableTextRules:

@@ -14,9 +14,8 @@ from artifact.predictor import Predictor
 from artifact.rows.schema import FeatureSchema
 from training.evaluation.measure import Measured
 from training.evaluation.verdict import paired_ratios
-from training.networks.model import Fitted
+from training.fit.fitter import Model
 from training.overview.overview import Overview
-from training.prepare.in_memory import Prepared
 from training.report.dependence import Dependence, partial_dependence
 from training.report.importance import Importance, permutation_importance
 from training.report.sample import Sample
@@ -78,15 +77,17 @@ class Content:
     overview: Overview
 
 
-def gather(
-    manifest: Manifest,
-    predictor: Predictor,
-    prepared: Prepared,
-    fitted: Fitted,
-    measured: Measured,
-    overview: Overview,
-) -> Content:
-    """Gather all figures, and compute importance, dependence, ratios and levels."""
+def gather(manifest: Manifest, predictor: Predictor, model: Model, measured: Measured, overview: Overview) -> Content:
+    """Gather all figures, and compute importance, dependence, ratios and levels.
+
+    Args:
+        manifest: manifest of the version, without file hashes.
+        predictor: what is stored.
+        model: networks with their history, and the rows that they were fitted on.
+        measured: what unseen rows showed.
+        overview: overview of the table.
+    """
+    prepared, fitted = model.prepared, model.fitted
     seed = prepared.config.seed
     y, value = measured.y, measured.answer.value.astype(np.float64)
     rows = np.random.default_rng(seed).permutation(len(y))[:_MAX_ROWS]

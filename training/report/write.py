@@ -8,36 +8,18 @@ from pathlib import Path
 
 from artifact.facts import sentences
 from artifact.manifest import Manifest
-from artifact.predictor import Predictor
-from training.evaluation.measure import Measured
-from training.networks.model import Fitted
-from training.overview.overview import Overview
-from training.prepare.in_memory import Prepared
-from training.report.content import document, gather
+from training.report.content import Content, document
 from training.report.page import page
 from training.report.pictures import pictures
 from training.suspects.results import too_good
 
 
-def write_report(
-    folder: Path,
-    manifest: Manifest,
-    predictor: Predictor,
-    prepared: Prepared,
-    fitted: Fitted,
-    measured: Measured,
-    overview: Overview,
-) -> Manifest:
+def write_report(folder: Path, content: Content) -> Manifest:
     """Write ``report.json``, ``report.html`` and the pictures.
 
     Args:
         folder: the folder that this function makes.
-        manifest: the manifest without file hashes.
-        predictor: the stored model.
-        prepared: the rows.
-        fitted: the networks, with their history.
-        measured: results on unseen rows.
-        overview: overview of the table.
+        content: the figures of the report.
 
     Returns:
         The manifest, with facts and notes added if results are too good.
@@ -46,7 +28,7 @@ def write_report(
         OSError: the disk is full or cannot be written.
     """
     folder.mkdir()
-    content = gather(manifest, predictor, prepared, fitted, measured, overview)
+    manifest = content.manifest
     r2 = {t: {name: figures.get("r2") for name, figures in manifest.compared(t).items()} for t in manifest.metrics}
     suspects = too_good(r2, content.importance.features, content.importance.increase, content.importance.of)
     update = {"notes": (*manifest.notes, *sentences(suspects)), "facts": manifest.facts.plus(suspects)}

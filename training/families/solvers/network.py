@@ -13,11 +13,9 @@ import numpy.typing as npt
 from artifact.errors import DataError
 from artifact.facts import sentences
 from artifact.layers import SoftBound, StackedHeads, TargetScaling
-from artifact.rows.encoding import Encoded
-from artifact.rows.schema import FeatureSchema
 from artifact.runtimes import NUMERIC_INPUT, Outputs
 from training.families import FAMILIES
-from training.families.settings import Settings
+from training.families.settings import Samples
 from training.families.solvers.columns import Line, columns_of, most_codes
 from training.families.solvers.spread import LOG_SPREAD, log_spread
 from training.families.solvers.systems import triangle
@@ -35,26 +33,13 @@ MOST_COLUMNS = 4_000
 _PART, _SPREAD_ROWS = 8_000_000, 20_000
 
 
-def solve(
-    schema: FeatureSchema,
-    X: Encoded,
-    y: Float64,
-    folds: Sequence[Fold],
-    config: Settings,
-    progress: Callable[[int, int, float], None] | None = None,
-    *,
-    weight: Float64 | None = None,
-) -> Fitted:
+def solve(samples: Samples, folds: Sequence[Fold], progress: Callable[[int, int, float], None] | None = None) -> Fitted:
     """Solve for the network of all rows, and for the networks that measure it, one for each fold.
 
     Args:
-        schema: schema of the rows.
-        X: encoded rows.
-        y: float64 (n_samples, n_targets), offsets subtracted.
+        samples: all rows, with the settings.
         folds: see :meth:`Layout.of`.
-        config: resolved settings.
         progress: called once, with 1, 1 and the error of the final network's choice, as ``fit`` reports it.
-        weight: float64 (n_samples,) of each row in the squared error; None for equal ones. Defaults to None.
 
     Returns:
         The fitted network; one epoch of its history is one step of the path that the penalty was chosen from.
@@ -62,12 +47,13 @@ def solve(
     Raises:
         DataError: too many columns.
     """
+    schema, y, config = samples.schema, samples.y, samples.config
     make_deterministic(config.seed)
     trained = np.unique(np.concatenate([fold.train for fold in folds]))
     mean, std = y[trained].mean(axis=0), y[trained].std(axis=0)
     std = np.where(std > 0, std, 1.0)
-    net = _Net.of(schema, X, trained, config, y.shape[1])
-    rows = _Rows(net, (y - mean) / std, weight)
+    net = _Net.of(samples, trained)
+    rows = _Rows(net, (y - mean) / std, samples.weight)
     layout = Layout.of(folds, net.n_columns, config.seed)
     columns = columns_of(schema, net.rows, net.widths)
     # The products of a polynomial belong to no single feature of the table.
@@ -132,8 +118,9 @@ class _Net:
     widths: tuple[int, ...]
 
     @classmethod
-    def of(cls, schema: FeatureSchema, X: Encoded, trained: Indices, config: Settings, n_targets: int) -> _Net:
-        rows = Preprocessed.of(schema, X, fitted_on=trained, squeeze=False, standard=True)
+    def of(cls, samples: Samples, trained: Indices) -> _Net:
+        schema, config, n_targets = samples.schema, samples.config, samples.y.shape[1]
+        rows = Preprocessed.of(schema, samples.X, fitted_on=trained, squeeze=False, standard=True)
         inputs = Inputs.of(schema, rows, 1, config.seed, one_hot=most_codes(schema))
         plain = inputs.joined(name="plain")
         if plain.shape[-1] > MOST_COLUMNS:

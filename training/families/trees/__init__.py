@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from training.families.family import Family
 from training.objectives.kinds import KINDS
 
 if TYPE_CHECKING:
+    from training.families.settings import Samples
     from training.families.trees.forest import Grown
+    from training.table.folds import Fold
+    from training.table.split import Indices
 
 
-def grow(*rows: Any) -> Grown:
+def grow(samples: Samples, folds: Sequence[Fold], all_rows: Indices) -> Grown:
     """See :func:`training.families.trees.forest.grow`, which needs scikit-learn."""
     from training.families.trees import forest
 
-    return forest.grow(*rows)
+    return forest.grow(samples, folds, all_rows)
 
 
 def mixes(objective: str) -> bool:

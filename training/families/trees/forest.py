@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -12,14 +12,14 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from artifact.layers.trees import BoostedTrees, Nodes
-from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 from training.devices.threads import few_threads
-from training.families.settings import FEW_ROWS, Settings
+from training.families.settings import FEW_ROWS, Samples, Settings
 from training.networks.inputs import request_inputs
 from training.objectives.kinds import scale_of
 from training.table.encode import matrix
 from training.table.folds import Fold
+from training.table.split import Indices
 
 Float64 = npt.NDArray[np.float64]
 # More trees than the usual hundred, each a smaller step on half of the features. It is better on all tables of the
@@ -52,29 +52,36 @@ class Grown:
     iterations: int
 
 
-def grow(
-    schema: FeatureSchema,
-    X: Encoded,
-    y: Float64,
-    folds: Sequence[Fold],
-    all_rows: npt.NDArray[np.int64],
-    config: Settings,
-    weight: Float64 | None = None,
-) -> Grown:
+class _Unit(NamedTuple):
+    """From what trees answer to target units, float64 (n_targets,) each.
+
+    Attributes:
+        mean, std: shift and scale of the targets that the trees are grown on.
+        minimum, maximum: ends of the targets that they have seen, beyond which they never answer.
+    """
+
+    mean: Float64
+    std: Float64
+    minimum: Float64
+    maximum: Float64
+
+    def of(self, scaled: Float64) -> Float64:
+        """Answers in target units, offsets subtracted; both are float64 (n_rows, n_targets)."""
+        return np.clip(scaled * self.std + self.mean, self.minimum, self.maximum)
+
+
+def grow(samples: Samples, folds: Sequence[Fold], all_rows: Indices) -> Grown:
     """Grow trees on the training rows of each fold, and choose their number by its validation rows.
 
     With few rows, the mean of all folds' trees is the model. With more rows, as many trees are grown again on all rows.
 
     Args:
-        schema: schema of the rows.
-        X: encoded rows.
-        y: float64 (n_samples, n_targets), offsets subtracted.
+        samples: the rows; their settings give the objective and the seed.
         folds: the folds of one repeat, or one fold of held-out rows.
         all_rows: rows that the final trees may be grown on.
-        config: gives the objective and the seed.
-        weight: float64 (n_samples,) of each row, or None. Defaults to None.
     """
-    features = matrix(X)
+    y, config, weight = samples.y, samples.config, samples.weight
+    features = matrix(samples.X)
     mean, std = scale_of(config.objective, y[all_rows], None)
     scaled = (y - mean) / std
 
@@ -100,10 +107,10 @@ def grow(
     if len(folds) == 1 or len(all_rows) >= FEW_ROWS:
         forests = [grown(all_rows, iterations)]
     seen = y[all_rows]
-    bounds = seen.min(axis=0), seen.max(axis=0)
+    unit = _Unit(mean, std, seen.min(axis=0), seen.max(axis=0))
     return Grown(
-        model=_model(schema, forests, iterations, mean, std, bounds),
-        unseen=[np.clip(stage[at] * std + mean, *bounds).astype(np.float32) for stage in stages],
+        model=_model(samples.schema, forests, iterations, unit),
+        unseen=[unit.of(stage[at]).astype(np.float32) for stage in stages],
         iterations=iterations,
     )
 
@@ -128,14 +135,7 @@ def _enough(stages: Sequence[Float64], y: Sequence[Float64], counts: Sequence[in
     return counts[int(np.flatnonzero(errors <= errors.min() * (1 + _WORTH))[0])]
 
 
-def _model(
-    schema: FeatureSchema,
-    forests: Sequence[Sequence[Any]],
-    iterations: int,
-    mean: Float64,
-    std: Float64,
-    bounds: tuple[Float64, Float64],
-) -> Any:
+def _model(schema: FeatureSchema, forests: Sequence[Sequence[Any]], iterations: int, unit: _Unit) -> Any:
     """The mean of forests, each one scikit-learn model a target."""
     tensors = request_inputs(schema)
     parts = [
@@ -156,10 +156,10 @@ def _model(
         target_of=[j for j, _ in parts],
         n_nodes=int(sum(sizes)),
         depth=max(_depth(nodes) for _, nodes in parts),
-        mean=mean.tolist(),
-        std=std.tolist(),
-        minimum=bounds[0].tolist(),
-        maximum=bounds[1].tolist(),
+        mean=unit.mean.tolist(),
+        std=unit.std.tolist(),
+        minimum=unit.minimum.tolist(),
+        maximum=unit.maximum.tolist(),
         name="trees",
     )
     value = layer(list(tensors.values()))
