@@ -1,4 +1,4 @@
-"""BentoML's parent of the workers, with two rules more: ports are not shared, and a hopeless start ends the service.
+"""BentoML's parent of the workers, with three rules more: on ports, a hopeless start, and workers beyond number.
 
 Only the parent process imports this module.
 """
@@ -22,6 +22,7 @@ from service.live.source import SeveralModelsError, Source
 from service.process import ports
 from service.process.fleet import WORKERS, Fleet
 from service.process.orphan import PARENT
+from service.process.started import Started
 from service.settings.settings import Settings
 from service.wire.errors import CANNOT_START, StartError
 
@@ -32,6 +33,8 @@ _CHECK_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
 # So many workers may die in a row before one of them has begun to load a model.
 _MOST_DEATHS = 5
+# So many times the workers that there should be may run. More are some that circus has lost sight of.
+_MOST_TIMES = 2
 _NOT_TO_MEND = "No worker can start; the lines above say why."
 
 
@@ -53,10 +56,13 @@ class ServiceArbiter(Arbiter):
         self._grpc_port: socket.socket | None = None
         self._fault: str | None = None
         self._deaths = 0
+        self._started = Started()
         metrics = watchers[-1].env.get("PROMETHEUS_MULTIPROC_DIR")
         self._metrics = None if metrics is None else Path(metrics)
         self._fleet = Fleet(None if self._metrics is None else self._metrics / WORKERS)
         for watcher in watchers:
+            watcher.hooks["before_spawn"] = self._may_start
+            watcher.hooks["after_spawn"] = self._has_started
             watcher.hooks["after_reap"] = self._reaped
             watcher.env[PARENT] = str(os.getpid())
         self._take_signals()
@@ -80,6 +86,7 @@ class ServiceArbiter(Arbiter):
             if self._grpc_port is not None:
                 self._grpc_port.close()
         if self._fault is not None:
+            self._started.end()
             raise BentoMLException(self._fault)
 
     def manage_watchers(self) -> Any:
@@ -127,6 +134,26 @@ class ServiceArbiter(Arbiter):
             raise
         except NotFoundError:
             pass  # An empty store, or no champion yet: the service waits, and its workers say so.
+
+    def _may_start(self, **_more: Any) -> bool:
+        """Whether one worker more may be started; where not, circus ends. circus asks before each of them.
+
+        circus takes a worker for ended that ``/proc`` does not show. Where that is not mounted, it would start another
+        one each second until no memory is left.
+        """
+        expected, running = sum(watcher.numprocesses for watcher in self.iter_watchers()), self._started.running()
+        if running < _MOST_TIMES * expected:
+            return True
+        self._fault = (
+            f"Expected at most {expected} worker processes. Received: {running} that run, of which /proc does not show "
+            "all. Mount /proc, and start the service again."
+        )
+        return False
+
+    def _has_started(self, pid: int = 0, **_more: Any) -> bool:
+        """Count a worker that was started; circus calls this, and keeps the worker if the answer is true."""
+        self._started.add(pid)
+        return True
 
     def _reaped(self, exit_code: int = 0, **_more: Any) -> None:
         """Count a worker that ended; circus calls this."""
