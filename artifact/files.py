@@ -36,6 +36,26 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def below(folder: Path) -> tuple[list[Path], list[Path]]:
+    """All files, and all folders, at any depth below a folder.
+
+    ``Path.rglob`` leaves out what it cannot read: from Python 3.13 on, whatever the fault is.
+
+    Raises:
+        OSError: a folder cannot be read, for want of a descriptor or of leave.
+    """
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    files: list[Path] = []
+    folders: list[Path] = []
+    for name, inner, names in os.walk(folder, onerror=fail):
+        files += [Path(name, file) for file in names]
+        folders += [Path(name, inside) for inside in inner]
+    return files, folders
+
+
 def unreadable(error: Exception) -> str:
     """Why a stored file cannot be read, in one line, from the error of the system, of JSON or of pydantic.
 

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field, ValidationError
 
 from artifact.errors import ArtifactError
 from artifact.facts import Facts
-from artifact.files import unreadable
+from artifact.files import below, unreadable
 from artifact.lineage import Frozen, Lineage
 
 FORMAT_VERSION = 1
@@ -219,8 +219,12 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """sha256 of every file below ``folder`` by relative path, but the manifest's own and BentoML's record."""
-    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    """sha256 of every file below ``folder`` by relative path, but the manifest's own and BentoML's record.
+
+    Raises:
+        OSError: not all of them can be read.
+    """
+    names = sorted(path.relative_to(folder).as_posix() for path in below(folder)[0])
     return {name: file_sha256(folder / name) for name in names if name not in (MANIFEST, STORE_RECORD)}
 
 

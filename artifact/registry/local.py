@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from artifact.errors import ArtifactError
-from artifact.files import absolute, flush, replace_text
+from artifact.files import absolute, below, flush, replace_text
 from artifact.manifest import MANIFEST, STORE_RECORD, Manifest
 from artifact.registry.base import Reference, check_name, is_name
 from artifact.registry.deployments import Deployments
@@ -180,7 +180,8 @@ class LocalRegistry(LoggedRegistry):
         try:
             yield version, staging
             _write_store_record(staging, name, version, now)
-            for path in (*staging.rglob("*"), staging):
+            files, folders = below(staging)
+            for path in (*files, *folders, staging):
                 flush(path)
             final.parent.mkdir(parents=True, exist_ok=True)
             staging.rename(final)

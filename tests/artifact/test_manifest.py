@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -32,6 +34,22 @@ def test_every_file_but_the_two_records_is_hashed(folder):
         "model.onnx": hashlib.sha256(b"network").hexdigest(),
         "report/report.html": hashlib.sha256(b"<html>").hexdigest(),
     }
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EACCES, errno.EIO])
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(folder, code, monkeypatch):
+    real = os.scandir
+
+    def failing(path="."):
+        if os.fspath(path) == str(folder / "report"):
+            raise OSError(code, os.strerror(code), path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        hash_files(folder)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        build_manifest(build_schema(), "houses", "v1").write(folder)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "report/report.html"])

@@ -87,8 +87,8 @@ def test_rows_that_were_seen_are_estimated_by_the_golden_ones(mlp):
     assert share(OTHER.select("price", x=pl.int_range(OTHER.height) * 0.1)) == 0
     for table, seen, what in ((TABLE, 1, "intervals are too good"), (OTHER, 0, "hold for rows that m:1 has not seen")):
         prepared = prepare(table, Request("-", ("price",), "m"), mlp.earlier)
-        assert prepared.seen == pytest.approx(seen)
-        assert prepared.notes[-1] == seen_note(mlp.earlier, prepared.seen)
+        assert prepared.share_seen == pytest.approx(seen)
+        assert prepared.notes[-1] == seen_note(mlp.earlier, prepared.share_seen)
         assert what in prepared.notes[-1]
 
 
