@@ -178,7 +178,7 @@ class Manifest(Frozen):
                 f"Expected artifact format {FORMAT_VERSION}. Received: {version!r} in {path}. "
                 "Train again, or use the Trueline version that wrote it."
             )
-        if data.get("digest") != _digest(data):
+        if data.get("digest") != digest_of(data):
             raise ArtifactError(f"Expected {path} as training wrote it. Received: another one; use another version.")
         try:
             return cls.model_validate(data)
@@ -190,7 +190,7 @@ class Manifest(Frozen):
     def write(self, folder: Path) -> Manifest:
         """Hash every file of the folder, then write ``manifest.json`` with the hashes; returns what was written."""
         manifest = self.model_copy(update={"files": hash_files(folder)})
-        manifest = manifest.model_copy(update={"digest": _digest(manifest.model_dump(mode="json"))})
+        manifest = manifest.model_copy(update={"digest": digest_of(manifest.model_dump(mode="json"))})
         text = json.dumps(manifest.model_dump(mode="json"), indent=2, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         return manifest
@@ -213,7 +213,7 @@ class Manifest(Frozen):
                 )
 
 
-def _digest(content: dict[str, Any]) -> str:
+def digest_of(content: dict[str, Any]) -> str:
     rest = {name: value for name, value in content.items() if name != "digest"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 

@@ -49,18 +49,18 @@ def train(
     registry.check_writable(request.name)
     observer.stage("read")
     earlier = None if request.init is None else Earlier.find(registry, request.init)
-    with _ready(request, bounds or Bounds(), earlier) as (request, prepared, table):
+    with ready(request, bounds or Bounds(), earlier) as (request, prepared, table):
         observer.schema(prepared.schema, prepared.notes)
         with compared(prepared) as others:
             return _trained(Origin(request, table, started), registry, observer, prepared, others)
 
 
 @contextmanager
-def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Request, Prepared, TableFacts]]:
+def ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Request, Prepared, TableFacts]]:
     """The request with the table's names, the table ready to fit, and its facts for the lineage."""
     source = parquet_source(request.source, request.stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
-        yield _in_memory(request, earlier)
+        yield prepared_in_memory(request, earlier)
         return
     if earlier is not None:
         raise DataError(
@@ -72,7 +72,7 @@ def _ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterato
         yield request, prepared, table
 
 
-def _in_memory(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared, TableFacts]:
+def prepared_in_memory(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared, TableFacts]:
     """Prepare a table that is held in memory; only facts of the table as it was read are kept."""
     keep = request.names_in_use if earlier is None else request.names_in_use | set(earlier.schema.names)
     raw = read_raw(request.source, request.reading, keep=keep)

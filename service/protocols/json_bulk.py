@@ -25,7 +25,7 @@ from service.predict.parts import PART_ROWS, Options, Part, PartAnswer, feature_
 from service.protocols.json_strict import Read, read_json
 from service.wire.errors import DETAILS_LIMIT, InvalidRequestError
 
-_PIECE = 131_072
+PIECE = 131_072
 _ROWS = re.compile(rb'"rows"\s*:\s*\[')
 _COLUMNS = re.compile(rb'"columns"\s*:\s*\{')
 _BETWEEN_ROWS = re.compile(rb"\}\s*,\s*(?=\{)")
@@ -234,7 +234,7 @@ def _cut(body: bytes) -> tuple[dict[str, Any], Iterator[bytes], bool]:
             other = rest.pop("rows" if by_column else "columns", None)
             if other is None:
                 between = _BETWEEN_COLUMNS if by_column else _BETWEEN_ROWS
-                return rest, _pieces(body, match.end(), end, between, 0 if by_column else _PIECE), by_column
+                return rest, _pieces(body, match.end(), end, between, 0 if by_column else PIECE), by_column
     raise NotCutError
 
 

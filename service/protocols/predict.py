@@ -72,7 +72,7 @@ async def _bulk(worker: Worker, model: LiveModel, terms: Terms, body: bytes) -> 
     runs: list[BulkRun] = []
     with worker.bulk.place(worker.metrics):
         try:
-            return await worker.bulk.run(_work(model, terms, body, worker.settings, runs))
+            return await worker.bulk.run(work_of(model, terms, body, worker.settings, runs))
         finally:
             for run in runs:
                 run.count(worker.metrics)
@@ -103,7 +103,7 @@ async def _stream(worker: Worker, model: LiveModel, terms: Terms, receive: Recei
     return StreamReply(with_last_error(first, rest), headers)
 
 
-def _work(model: LiveModel, terms: Terms, body: bytes, settings: Settings, runs: list[BulkRun]) -> Work[Reply]:
+def work_of(model: LiveModel, terms: Terms, body: bytes, settings: Settings, runs: list[BulkRun]) -> Work[Reply]:
     """The whole work for a request, as steps for the bulk lane's thread."""
     if terms.encoding != "identity":
         unpacker = Unpacker(terms.encoding, settings.max_unpacked_bytes)

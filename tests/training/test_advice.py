@@ -6,8 +6,8 @@ import click
 import pytest
 
 from tests.builders import build_manifest, build_schema
-from training.evaluation.advice import _FLAGS, INSPECT_TAKES, next_step
-from trueline.commands.train import _ABOUT_THE_VERSION
+from training.evaluation.advice import FLAGS, INSPECT_TAKES, next_step
+from trueline.commands.train import ABOUT_THE_VERSION
 from trueline.main import cli
 
 TYPED = ("my houses.csv", "--target", "price [EUR]", "--preset", "fast", "--set", "epochs=2", "--set", "l2=0.1")
@@ -93,7 +93,7 @@ def test_the_options_that_are_told_apart_are_those_that_there_are():
         for name in ("train", "inspect")
     }
     flags = {opt for opt, p in options["train"].items() if getattr(p, "is_flag", False)}
-    about = {opt for opt, p in options["train"].items() if p.name in _ABOUT_THE_VERSION}
-    assert flags - about == set(_FLAGS)
+    about = {opt for opt, p in options["train"].items() if p.name in ABOUT_THE_VERSION}
+    assert flags - about == set(FLAGS)
     both = {opt for opt in options["train"].keys() & options["inspect"].keys() if opt.startswith("--")}
     assert both - about == set(INSPECT_TAKES)

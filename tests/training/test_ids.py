@@ -18,7 +18,7 @@ from training.table.data import read_raw
 from training.table.encode import encode_frame
 from training.table.ids import ids_as_text
 from training.table.types import typed, typed_column
-from training.train import _ready
+from training.train import ready
 
 N = 300
 GROUPS = np.arange(N) % 30
@@ -32,8 +32,8 @@ def table(**columns: pl.Series) -> pl.DataFrame:
 
 def prepared(path: Path, *, stream: bool | None = False, **options: object) -> Prepared:
     request = Request(str(path), ("price",), "m", TrainConfig.build(settings={"folds": 1, "refit": False}))
-    with _ready(replace(request, stream=stream, **options), Bounds(), None) as (_, ready, _facts):
-        return ready
+    with ready(replace(request, stream=stream, **options), Bounds(), None) as (_, table, _facts):
+        return table
 
 
 def apart(ready: Prepared) -> None:
@@ -109,7 +109,7 @@ def test_held_and_streamed_tables_have_one_fingerprint(tmp_path):
     request = replace(request, group="cust", corrections=corrections)
     fingerprints = []
     for stream in (False, True):
-        with _ready(replace(request, stream=stream), Bounds(), None) as (_, _, facts):
+        with ready(replace(request, stream=stream), Bounds(), None) as (_, _, facts):
             fingerprints.append(facts.fingerprint)
     assert fingerprints[0] == fingerprints[1]
 

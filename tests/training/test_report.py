@@ -21,7 +21,7 @@ from training.report.dependence import partial_dependence
 from training.report.drawing import Picture
 from training.report.html import image, table
 from training.report.importance import permutation_importance
-from training.report.pictures import _without_spikes
+from training.report.pictures import without_spikes
 from training.report.sample import Sample, affordable
 from training.settings.config import TrainConfig
 
@@ -213,7 +213,7 @@ def test_names_are_text_and_no_markup():
 
 def test_one_leap_of_a_likelihood_does_not_hide_the_other_epochs():
     quiet = np.linspace(2.0, -1.0, 50)
-    assert _without_spikes(quiet, (-1.2, 2.2)) == (-1.2, 2.2)
-    bottom, top = _without_spikes(np.append(quiet, 17_000.0), (-800.0, 17_800.0))
+    assert without_spikes(quiet, (-1.2, 2.2)) == (-1.2, 2.2)
+    bottom, top = without_spikes(np.append(quiet, 17_000.0), (-800.0, 17_800.0))
     assert bottom < -1.0
     assert 2.0 < top < 5.0

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tests.builders import build_schema
 from training.objectives.kinds import in_target_unit
-from trueline.terminal.progress import Teller, _seconds
+from trueline.terminal.progress import Teller, duration
 
 
 def output_of(terminal: bool = False, every: float = 60.0, **options: bool) -> tuple[str, str]:
@@ -110,7 +110,7 @@ def test_an_error_is_multiplied_where_it_is_in_the_target_s_unit(objective, has_
     ("seconds", "text"), [(0.4, "0 s"), (119, "119 s"), (754, "13 min"), (7_300, "2 h 2 min"), (7_199, "2 h 0 min")]
 )
 def test_spans_are_said_as_people_say_them(seconds, text):
-    assert _seconds(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_a_notebook_gets_one_output_that_is_drawn_anew_and_then_empty(monkeypatch):
@@ -126,7 +126,7 @@ def test_a_notebook_gets_one_output_that_is_drawn_anew_and_then_empty(monkeypatc
         return Handle()
 
     monkeypatch.setattr("IPython.display.display", display)
-    monkeypatch.setattr("trueline.terminal.notebook._EVERY", 0.0)
+    monkeypatch.setattr("trueline.terminal.notebook.EVERY", 0.0)
     console = Console(file=io.StringIO(), force_jupyter=True)
     with Teller(console, "RMSE", in_unit=True) as teller:
         teller.stage("fit")

@@ -69,9 +69,9 @@ def test_a_manifest_of_before_notes_still_loads(home, capsys):
     path = home.models / "houses" / version
     data = json.loads((path / "manifest.json").read_text())
     del data["note"], data["lineage"]["command"], data["digest"]
-    from artifact.manifest import _digest
+    from artifact.manifest import digest_of
 
-    (path / "manifest.json").write_text(json.dumps(data | {"digest": _digest(data)}))
+    (path / "manifest.json").write_text(json.dumps(data | {"digest": digest_of(data)}))
     assert Manifest.read(path).note == ""
     assert call(capsys, "models")[0] == 0
 

@@ -22,7 +22,7 @@ _SETTINGS_OF_THE_MODEL = (
     *("model", "preset", "mix", "augment", "distil"),
     *("epochs", "patience", "folds", "repeats", "served_repeats", "members"),
 )
-_FLAGS = ("--stream", "--no-stream")
+FLAGS = ("--stream", "--no-stream")
 
 
 class Advice(NamedTuple):
@@ -134,7 +134,7 @@ def _options(words: Collection[str]) -> Iterator[tuple[str, ...]]:
     """Each option with its value, or alone if it takes none."""
     waiting = iter(words)
     for word in waiting:
-        yield (word,) if word in _FLAGS else (word, next(waiting, ""))
+        yield (word,) if word in FLAGS else (word, next(waiting, ""))
 
 
 def _replaced(option: tuple[str, ...]) -> bool:

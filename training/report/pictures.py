@@ -92,13 +92,13 @@ def _learning(content: Content, epochs_text: str) -> Figure:
         axes.yaxis.set_minor_formatter(NullFormatter())
     if axes.get_yscale() == "linear":
         means = [_errors(history.get(name, []), squared) for name in ("train", "validation")]
-        bottom, top = _without_spikes(np.concatenate(means), axes.get_ylim())
+        bottom, top = without_spikes(np.concatenate(means), axes.get_ylim())
         axes.set_ylim(bottom, top)
     axes.legend()
     return figure
 
 
-def _without_spikes(means: Float64, ends: tuple[float, float]) -> tuple[float, float]:
+def without_spikes(means: Float64, ends: tuple[float, float]) -> tuple[float, float]:
     """Ends of an axis that show nine of ten epochs well: one far error would squeeze all others together."""
     low, usual = means.min(), np.quantile(means, 0.9)
     room = max(usual - low, 1e-9)

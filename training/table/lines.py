@@ -11,7 +11,7 @@ import numpy.typing as npt
 from training.table.dialect import Dialect
 
 # Bytes that are surveyed at once: the arrays computed from them take about twenty times as much memory.
-_PIECE = 1 << 23
+PIECE = 1 << 23
 _LINE_FEED, _RETURN = 10, 13
 _SHOWN = 80
 
@@ -67,8 +67,8 @@ def _rows(
 ) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Rows piece by piece: where the first begins; where each ends and how many separators it has, int64 (n_rows,)."""
     start = inside = waiting = 0
-    for piece_start in range(0, len(body), _PIECE):
-        piece = body[piece_start : piece_start + _PIECE]
+    for piece_start in range(0, len(body), PIECE):
+        piece = body[piece_start : piece_start + PIECE]
         marks, ends, quotes = (np.flatnonzero(piece == mark) for mark in (separator, _LINE_FEED, quote))
         if inside or len(quotes):
             # A mark is outside of quotes where an even number of quotes stands before it.

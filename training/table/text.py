@@ -28,7 +28,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_PIECE = 1 << 24
+PIECE = 1 << 24
 # So many bytes of lines that are no UTF-8 are enough to judge their encoding.
 _JUDGED = 1 << 16
 # Encodings in which tables come.
@@ -133,7 +133,7 @@ def _first_bad(data: bytes) -> int | None:
     """Position of the first byte that is no UTF-8, or None. Decoding by pieces saves several times the file's size."""
     start = 0
     while start < len(data):
-        piece = data[start : start + _PIECE]
+        piece = data[start : start + PIECE]
         last = start + len(piece) == len(data)
         try:
             _, used = codecs.utf_8_decode(piece, "strict", last)

@@ -25,7 +25,7 @@ from trueline.terminal.tables import result_tables
 from trueline.trainer import TrainWords, request_of, trained
 
 # Options that do not change what is trained.
-_ABOUT_THE_VERSION = ("note", "promote", "force", "as_json", "quiet", "verbose")
+ABOUT_THE_VERSION = ("note", "promote", "force", "as_json", "quiet", "verbose")
 
 
 def _families() -> Iterable[str]:
@@ -157,7 +157,7 @@ def train_command(
 
     words = cast("TrainWords", {word: value for word, value in options.items() if word in TrainWords.__annotations__})
     words["settings"] = dict(parse_setting(setting) for setting in options["settings"])
-    request = request_of(source_of(data), target, words, typed_words(context, _ABOUT_THE_VERSION))
+    request = request_of(source_of(data), target, words, typed_words(context, ABOUT_THE_VERSION))
     store = registry()
     with ended_by_signals(store.abandon) as signals:
         manifest = trained(request, store, quiet=quiet, verbose=verbose, raise_if_ended=signals.raise_if_any)

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.progress import Progress
 
 # Seconds between two drawings: a front end cannot draw as fast as training goes on.
-_EVERY = 0.25
+EVERY = 0.25
 
 
 class NotebookProgress(Progress):
@@ -41,7 +41,7 @@ class NotebookProgress(Progress):
     def refresh(self) -> None:
         """Draw, but not more often than four times a second."""
         now = time.monotonic()
-        if self._redraw is not None and now - self._last_drawing >= _EVERY:
+        if self._redraw is not None and now - self._last_drawing >= EVERY:
             self._last_drawing = now
             self._redraw(self._drawing())
 

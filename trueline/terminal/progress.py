@@ -91,7 +91,7 @@ class Teller(AbstractContextManager["Teller"]):
         has_error = self._stage in _STAGES_WITH_ERROR and math.isfinite(error)
         self._detail = f"epoch {epoch} of {epochs}" + (measure if has_error else "")
         seconds = (time.monotonic() - self._stage_began) / epoch * (epochs - epoch)
-        self._time_left = f", {_seconds(seconds)} left at most" if epoch < epochs else ""
+        self._time_left = f", {duration(seconds)} left at most" if epoch < epochs else ""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, total=epochs, completed=epoch, detail=self._detail)
         if self._verbose:
@@ -128,7 +128,7 @@ class Teller(AbstractContextManager["Teller"]):
         if not self._stage:
             return
         detail = f": {self._detail}" if self._detail else ""
-        self.say(f"{STAGES[self._stage]}{detail}, after {_seconds(time.monotonic() - self._began)}{self._time_left}")
+        self.say(f"{STAGES[self._stage]}{detail}, after {duration(time.monotonic() - self._began)}{self._time_left}")
 
 
 def _bar_on(console: Console) -> Progress | None:
@@ -140,11 +140,11 @@ def _bar_on(console: Console) -> Progress | None:
     return Progress(*columns, console=console, transient=True) if console.is_terminal else None
 
 
-def _seconds(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A time span as people write it.
 
     Example:
-        >>> _seconds(12.3), _seconds(754), _seconds(7300)
+        >>> duration(12.3), duration(754), duration(7300)
         ('12 s', '13 min', '2 h 2 min')
     """
     if seconds < 120:

@@ -16,7 +16,7 @@ from artifact.predictor import Predictor
 from service.live.model import LiveModel
 from service.protocols.formats import read_terms
 from service.protocols.ndjson import LineReader
-from service.protocols.predict import _work
+from service.protocols.predict import work_of
 from service.settings.settings import Settings
 from service.wire.errors import ApiError
 from service.wire.http import Reply
@@ -50,7 +50,7 @@ def serve(model: LiveModel, takes: str, body: bytes, query: bytes = b"", **heade
     """The reply, or None where the request is rightly refused."""
     pairs = [(b"content-type", takes.encode()), *((k.encode(), v.encode()) for k, v in headers.items())]
     with contextlib.suppress(ApiError):
-        work = _work(model, read_terms(pairs, query), body, LIMITS, [])
+        work = work_of(model, read_terms(pairs, query), body, LIMITS, [])
         while True:
             try:
                 next(work)
@@ -121,7 +121,7 @@ def test_lines_are_the_same_however_they_are_cut(model: LiveModel, cuts: list[in
 def test_cut_json_is_what_whole_json_is(
     model: LiveModel, monkeypatch: pytest.MonkeyPatch, rows: int, size: int, text: str
 ) -> None:
-    monkeypatch.setattr("service.protocols.json_bulk._PIECE", size)
+    monkeypatch.setattr("service.protocols.json_bulk.PIECE", size)
     table = [{**row, "town": text} for row in sample_rows(SCHEMA, rows)]
     for name in ("rows", "columns"):
         reply = serve(model, JSON, BODIES[name][1](table))

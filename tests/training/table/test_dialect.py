@@ -202,7 +202,7 @@ def test_values_are_typed_after_the_dialect(tmp_path):
 
 @pytest.mark.parametrize("piece", [1, 7, 1 << 23])
 def test_lines_are_surveyed_as_pythons_reader_has_them(monkeypatch, piece):
-    monkeypatch.setattr("training.table.lines._PIECE", piece)
+    monkeypatch.setattr("training.table.lines.PIECE", piece)
     rng = random.Random(3)
     for _ in range(60):
         fields = ["", "x", '"a;b"', '"l\nm"', '"say ""x"""', "é", '""']

@@ -17,7 +17,7 @@ from training.table.corrections import Corrections, FeatureCorrection, TargetCor
 from training.table.data import read_raw
 from training.table.names import in_terms_of, split_names
 from training.table.parquet import ParquetSource
-from training.train import _held
+from training.train import prepared_in_memory
 
 
 def rows(n_columns: int, n: int = 60) -> str:
@@ -78,16 +78,16 @@ def test_a_name_that_the_user_says_keeps_the_column(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("Unnamed: 0,area,price\n" + rows(3), encoding="utf-8")
     request = Request(str(path), ("price",), "m")
-    _, prepared, _ = _held(request, None)
+    _, prepared, _ = prepared_in_memory(request, None)
     assert "Unnamed: 0" not in prepared.schema.names
     assert any("Unnamed: 0" in note for note in prepared.notes)
     corrections = Corrections(features={"Unnamed: 0": FeatureCorrection(kind="number")})
-    _, prepared, _ = _held(Request(str(path), ("price",), "m", corrections=corrections), None)
+    _, prepared, _ = prepared_in_memory(Request(str(path), ("price",), "m", corrections=corrections), None)
     assert "Unnamed: 0" in prepared.schema.names
     # Dropping a column without a name was the way out once; it is no fault now.
     path.write_text(",area,price\n" + rows(3), encoding="utf-8")
     corrections = Corrections(features={"": FeatureCorrection(drop=True)})
-    _, prepared, _ = _held(Request(str(path), ("price",), "m", corrections=corrections), None)
+    _, prepared, _ = prepared_in_memory(Request(str(path), ("price",), "m", corrections=corrections), None)
     assert prepared.schema.names == ("area",)
 
 
@@ -103,10 +103,10 @@ def test_case_09c_quotes_in_a_header_are_unescaped_and_odd_names_stay(tmp_path):
 def test_case_09d_a_target_with_a_comma_is_chosen_by_its_whole_name(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('town,"area, m2","price, EUR"\n' + rows(3), encoding="utf-8")
-    request, prepared, _ = _held(Request(str(path), ("price, EUR",), "m"), None)
+    request, prepared, _ = prepared_in_memory(Request(str(path), ("price, EUR",), "m"), None)
     assert request.targets == ("price, EUR",)
     assert prepared.schema.target_names == ("price, EUR",)
-    both, _, _ = _held(Request(str(path), ("price, EUR, area, m2",), "m"), None)
+    both, _, _ = prepared_in_memory(Request(str(path), ("price, EUR, area, m2",), "m"), None)
     assert both.targets == ("price, EUR", "area, m2")
 
 
@@ -125,7 +125,9 @@ def test_names_in_nfd_are_found_wherever_the_user_gives_them(tmp_path):
     corrections = Corrections(
         features={"Fläche": FeatureCorrection(unit="m2")}, targets={decomposed: TargetCorrection(unit="m")}
     )
-    request, prepared, _ = _held(Request(str(path), (decomposed,), "m", corrections=corrections, group=town), None)
+    request, prepared, _ = prepared_in_memory(
+        Request(str(path), (decomposed,), "m", corrections=corrections, group=town), None
+    )
     assert prepared.schema.target_names == (name,)
     assert prepared.schema.names == ("Fläche",)
     assert (request.group, prepared.schema.targets[0].unit) == (town, "m")

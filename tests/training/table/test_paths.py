@@ -17,7 +17,7 @@ from training.table.corrections import Corrections
 from training.table.data import TableFacts, read_raw, read_table
 from training.table.parquet import ParquetSource
 from training.table.paths import files_of, format_of
-from training.train import _held
+from training.train import prepared_in_memory
 
 
 def write(path: Path, **columns: object) -> Path:
@@ -77,7 +77,7 @@ def test_case_15_keys_of_hive_folders_are_columns_in_globs_and_folders(hive):
 def test_case_15_keys_are_columns_of_a_stream_and_the_table_is_the_same(hive):
     data = f"{hive}/*/*.parquet"
     request = Request(data, ("price",), "m", TrainConfig(model="mlp", folds=1))
-    _, prepared, facts = _held(request, None)
+    _, prepared, facts = prepared_in_memory(request, None)
     assert "region" in prepared.schema.names
     assert prepared.schema.feature("region").categories == ("north", "south east")
     source = ParquetSource(files_of(data))

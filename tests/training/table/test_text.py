@@ -96,7 +96,7 @@ def test_case_11c_a_mark_before_utf_8_is_no_part_of_a_name(tmp_path):
 
 
 def test_utf_8_is_checked_beyond_one_piece(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.table.text._PIECE", 7)
+    monkeypatch.setattr("training.table.text.PIECE", 7)
     assert raw(tmp_path, "town,area\n" + "Łódź,1\n" * 9).frame["town"][8] == "Łódź"
     with pytest.raises(DataError, match="first in line 10"):
         raw(tmp_path, ("town,area\n" + "Łódź,1\n" * 8).encode() + "Wroc\u0142aw,2\n".encode("cp1250"))
