@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
 from scipy.special import expit
+from scipy.stats import expectile, norm
 from sklearn import metrics as reference
 
 from artifact.errors import DataError
@@ -35,6 +36,8 @@ RATE = np.exp(0.6 * X + 1)
 NORMAL = 2 * X + RNG.normal(size=N) * np.exp(0.5 * X)
 # Rows at which the truth is compared: away from the ends, where a small network has seen little.
 AT = np.linspace(-1.5, 1.5, 13)
+# The 0.8-expectile of a standard normal distribution.
+EXPECTILE = expectile(norm.ppf((np.arange(20_000) + 0.5) / 20_000), 0.8)
 TARGETS = {
     "mae": NORMAL,
     "huber": NORMAL,
@@ -44,6 +47,7 @@ TARGETS = {
     "gamma": RNG.gamma(4, RATE / 4),
     "tweedie": RNG.gamma(2, RATE) * (RNG.random(N) < 0.5),
     "logistic": (RNG.random(N) < expit(2 * X)).astype(int),
+    "expectile": NORMAL,
 }
 VALUES = {
     "quantile": 2 * AT,
@@ -52,6 +56,7 @@ VALUES = {
     "huber": 2 * AT,
     **dict.fromkeys(("poisson", "gamma", "tweedie"), np.exp(0.6 * AT + 1)),
     "logistic": expit(2 * AT),
+    "expectile": 2 * AT + np.exp(0.5 * AT) * EXPECTILE,
 }
 
 
@@ -103,7 +108,7 @@ def test_the_truth_is_found_and_covered_and_reported_as_itself(learn, objective)
     assert manifest.verdict.metric == kind.metric
     assert kind.plain in manifest.verdict.sentence or "does not beat" in manifest.verdict.sentence
     assert manifest.metrics["y"][kind.metric] is not None
-    constant = "median" if kind.metric == "mae" else "mean"
+    constant = "expectile" if objective == "expectile" else "median" if kind.metric == "mae" else "mean"
     assert manifest.metrics["y"][kind.metric] < manifest.baselines[constant]["y"][kind.metric]
     low, high = kind.support
     assert low is None or answers.lower.min() >= low
@@ -198,7 +203,7 @@ def test_a_score_is_the_error_of_the_members_joint_answer(objective):
     scaling = TargetScaling([0.0, 0.0], [1.0, 1.0], link=record.kind.link, n_quantiles=record.n_quantiles)
     value = np.asarray(scaling(outputs)["value"], np.float64)
     score = record.score(y, outputs)
-    if objective in ("mse", "mae", "poisson", "gamma", "tweedie", "logistic"):
+    if objective in ("mse", "mae", "poisson", "gamma", "tweedie", "logistic", "expectile"):
         expected = np.mean(record.kind.errors(y, value, config))
         assert score == pytest.approx(expected, rel=1e-4)
     weight = np.zeros(40)

@@ -134,7 +134,15 @@ def test_weights_of_zero_are_rows_that_are_not_there(grown):
 
 
 @pytest.mark.parametrize(
-    ("objective", "mixes"), [("mse", True), ("mae", True), ("gaussian", True), ("quantile", False), ("poisson", False)]
+    ("objective", "mixes"),
+    [
+        ("mse", True),
+        ("mae", True),
+        ("expectile", True),
+        ("gaussian", True),
+        ("quantile", False),
+        ("poisson", False),
+    ],
 )
 def test_trees_join_where_an_answer_is_a_mean_or_a_median(objective, mixes):
     assert FAMILIES["trees"].mixes(objective) is mixes

@@ -94,7 +94,8 @@ def test_the_target_s_unit_is_named():
 
 
 @pytest.mark.parametrize(
-    ("objective", "has_unit"), [("mse", True), ("quantile", True), ("huber", False), ("gaussian", False)]
+    ("objective", "has_unit"),
+    [("mse", True), ("quantile", True), ("huber", False), ("expectile", False), ("gaussian", False)],
 )
 @pytest.mark.parametrize("targets", [1, 2])
 def test_an_error_is_multiplied_where_it_is_in_the_target_s_unit(objective, has_unit, targets):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -48,7 +49,7 @@ def baseline_names(config: TrainConfig, schema: FeatureSchema) -> tuple[str, ...
     lines = [RIDGE, LASSO, ELASTIC_NET] if kind.line is None else [GLM]
     if kind.line is None and 0 < len(schema.numeric_columns) <= _MOST_NUMBERS:
         lines.append(POLYNOMIAL)
-    return (MEDIAN if kind.by_median else MEAN, *lines, BOOSTING)
+    return (kind.constant_name, *lines, BOOSTING)
 
 
 def baselines(
@@ -91,6 +92,26 @@ def predict(model: Any, X: Encoded) -> Float64:
     """A baseline's answers, float64 (n_samples, n_targets)."""
     with few_threads(len(X)):
         return np.asarray(model.predict(matrix(X)), np.float64).reshape(len(X), -1)
+
+
+class BestConstant(RegressorMixin, BaseEstimator):
+    """The constant that an objective says is best, of one target.
+
+    Args:
+        config: gives the objective.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    def fit(self, X: Float64, y: Float64, sample_weight: Float64 | None = None) -> BestConstant:  # noqa: ARG002
+        """Fit on float64 (n_samples,); the features say nothing."""
+        (self.constant_,) = KINDS[self.config.objective].best_constant(y[:, None], sample_weight, self.config)
+        return self
+
+    def predict(self, X: Float64) -> Float64:
+        """The constant for each row, float64 (n_samples,)."""
+        return np.full(len(X), self.constant_)
 
 
 class PerTarget:
@@ -139,7 +160,8 @@ def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[],
     n_numeric, cardinalities = len(schema.numeric_columns), schema.cardinalities
     numeric = list(range(n_numeric))
     codes = list(range(n_numeric, n_numeric + len(cardinalities)))
-    yield lambda: DummyRegressor(strategy=constant)
+    own = KINDS[config.objective].constant is not None
+    yield lambda: BestConstant(config) if own else DummyRegressor(strategy=constant)
 
     def linear(line: str) -> Any:
         steps = [SimpleImputer(strategy="median", add_indicator=True), StandardScaler()]
@@ -154,7 +176,7 @@ def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[],
         yield partial(linear, line)
     few = [code for code, count in zip(codes, cardinalities, strict=True) if count <= _MAX_CATEGORIES]
     trees: dict[str, Any] = {"categorical_features": few, "random_state": config.seed}
-    loss = KINDS[config.objective].boosting_loss
+    loss = KINDS[config.objective].boosting_loss(config)
     if loss == "log_loss":
         yield lambda: HistGradientBoostingClassifier(**trees)
         return

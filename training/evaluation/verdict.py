@@ -11,6 +11,7 @@ from artifact.manifest import Coverage, Verdict
 from artifact.predictor import Prediction
 from training.evaluation.baselines import BOOSTING, ELASTIC_NET, GLM, LASSO, MEAN, MEDIAN, POLYNOMIAL, RIDGE
 from training.families import FAMILIES
+from training.objectives import Kind
 from training.objectives.kinds import KINDS
 from training.settings.config import TrainConfig
 
@@ -18,8 +19,6 @@ Float64 = npt.NDArray[np.float64]
 
 _RESAMPLES = 2000
 _PLAIN_NAMES = {
-    MEAN: "predicting the mean",
-    MEDIAN: "predicting the median",
     RIDGE: "ridge regression",
     LASSO: "lasso",
     ELASTIC_NET: "elastic net",
@@ -43,13 +42,13 @@ def verdict(
     Args:
         y: float64 (n_samples, n_targets), the test rows' targets.
         network: the network's answers to them.
-        baselines: each baseline's answers by name; one is a constant, ``mean`` or ``median``.
+        baselines: each baseline's answers by name; one is the objective's best constant, or ``mean``.
         config: settings, with the objective and the seed of the bootstrap.
         rows_are: what the sentence calls the rows. Defaults to ``test rows``.
         weight: float64 (n_samples,), each row's weight, or None. Defaults to None.
     """
     kind, root = KINDS[config.objective], _is_root(config)
-    constant = MEAN if MEAN in baselines else MEDIAN
+    constant = _constant(kind, baselines)
     errors = _by_row(y, baselines, config, weight)
     best = min(errors, key=lambda name: float(errors[name].mean()))
     ours = _by_row(y, {"": network, constant: baselines[constant]}, config, weight)[""]
@@ -60,13 +59,14 @@ def verdict(
     worth_it: Literal["yes", "no", "tie"] = (
         "yes" if high < 1 and beats_mean else "no" if low > 1 or not beats_mean else "tie"
     )
-    plain, subject = _PLAIN_NAMES.get(best, best), _subject(config)
+    plain = f"predicting the {best}" if best == constant else _PLAIN_NAMES.get(best, best)
+    subject = _subject(config)
     if plain in subject:
         plain = f"scikit-learn's {plain}"
     change = f"{abs(1 - ratio):.1%} {'lower' if ratio < 1 else 'higher'}"
     interval = f"95% interval {low - 1:+.1%} to {high - 1:+.1%}, {len(y):,} {rows_are}"
     if not beats_mean:
-        sentence = f"No: {subject} does not beat {_PLAIN_NAMES[constant]} beyond chance ({len(y):,} {rows_are})."
+        sentence = f"No: {subject} does not beat predicting the {constant} beyond chance ({len(y):,} {rows_are})."
     elif worth_it == "yes":
         sentence = f"Yes: {subject}'s {kind.plain} is {change} than that of {plain}, the best baseline ({interval})."
     elif worth_it == "no":
@@ -100,7 +100,7 @@ def paired_ratios(
     Args:
         y: float64 (n_samples, n_targets), true values.
         network: the network's answers.
-        baselines: each baseline's answers by name; one is a constant, ``mean`` or ``median``.
+        baselines: each baseline's answers by name; one is the objective's best constant, or ``mean``.
         config: settings, with the objective and the seed of the bootstrap.
         weight: float64 (n_samples,), each row's weight, or None. Defaults to None.
     """
@@ -130,13 +130,12 @@ def _subject(config: TrainConfig) -> str:
 
 
 def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:
-    """A sentence if the mean or median of these rows, unknown beforehand, beats the model; else empty.
+    """A sentence if the best constant of these rows, unknown beforehand, beats the model; else empty.
 
     The baseline is the constant of the training rows. Where a target drifts, a model can beat it and still be far off.
     """
     kind = KINDS[config.objective]
-    by_median = kind.by_median
-    middle = np.median(y, axis=0) if by_median else np.average(y, axis=0, weights=weight)
+    middle = kind.best_constant(y, weight, config)
     ours, own = (
         np.average(kind.errors(y, value, config), axis=0, weights=weight)
         for value in (network, np.broadcast_to(middle, y.shape))
@@ -146,8 +145,13 @@ def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, wei
         return ""
     figure = f"R2 {1 - worst:.2f}" if kind.metric == "rmse" else f"{kind.plain} {worst:.2f} times as high"
     why = ": they differ from the rows that trained" if rows_are == "test rows" else ""
-    middle_is = f"{'median' if by_median else 'mean'} of the {rows_are} themselves"
+    middle_is = f"{kind.constant_name} of the {rows_are} themselves"
     return f" Even so it is worse than the {middle_is} ({figure}){why}."
+
+
+def _constant(kind: Kind, answers: dict[str, Float64]) -> str:
+    """Name of the constant among the answers: the objective's own, or else the mean or the median."""
+    return next(name for name in (kind.constant_name, MEAN, MEDIAN) if name in answers)
 
 
 def _is_root(config: TrainConfig) -> bool:
@@ -156,7 +160,8 @@ def _is_root(config: TrainConfig) -> bool:
 
 def _by_row(y: Float64, answers: dict[str, Float64], config: TrainConfig, weight: Float64 | None) -> dict[str, Float64]:
     """Each model's weighted error by row, divided by the constant's mean error, mean over targets: (n_samples,)."""
-    kind, constant = KINDS[config.objective], answers[MEAN if MEAN in answers else MEDIAN]
+    kind = KINDS[config.objective]
+    constant = answers[_constant(kind, answers)]
     scale = np.average(kind.errors(y, constant, config), axis=0, weights=weight)
     scale = np.maximum(scale, np.finfo(float).tiny)
     by_name = {n: (kind.errors(y, a, config) / scale).mean(axis=1) for n, a in answers.items()}

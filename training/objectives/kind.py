@@ -45,6 +45,18 @@ class Takes(NamedTuple):
     fits: Callable[[Float64], npt.NDArray[np.bool_]]
 
 
+class Constant(NamedTuple):
+    """The constant that is best for an objective, where that is neither the mean nor the median.
+
+    Attributes:
+        name: as the baselines call it.
+        of: function from true values, float64 (n_samples,), weights (n_samples,) or None, and settings to its value.
+    """
+
+    name: str
+    of: Callable[[Float64, Float64 | None, Any], float]
+
+
 ANY = Takes("", np.isfinite)
 NOT_NEGATIVE = Takes("0 or more", lambda y: y >= 0)
 POSITIVE = Takes("above 0", lambda y: y > 0)
@@ -70,21 +82,25 @@ class Kind:
         answers: what an answer is, in Markdown: ``the mean``.
         build: function from resolved settings to the :class:`training.objectives.base.Objective`; it may import Keras.
         link: the link of :class:`artifact.layers.TargetScaling`.
-        metric: the error by which networks and baselines are compared, by its name among the metrics.
+        metric: the error by which networks and baselines are compared, by its name among the metrics. The name says
+            more: for ``rmse`` the root of the mean error is taken, and for ``mae`` the best constant is the median.
         plain: the same error in a sentence.
         shown: the error that is shown after each epoch, in words; for ``RMSE`` the root is taken.
         rank: place in lists, low first. Defaults to 100.
         takes: the target values that it takes. Defaults to all.
         support: the least and the largest possible answer; None: no bound.
-        plain_scale: whether targets are only divided by a scale, so that 0 stays 0: rates and 0/1. The line among the
-            baselines is then :attr:`line`.
+        plain_scale: whether targets are only divided by a scale, so that 0 stays 0: rates and 0/1.
         in_unit: whether the shown error, times the target's scale, is in the target's unit.
         settings: names of the settings that say what an answer means, which a start from an earlier version keeps.
         row_errors: function of the true values, a model's values and the settings: the error of each value. Its mean is
             the metric, or for ``rmse`` the metric's square. Defaults to that of ``rmse`` or ``mae``.
-        boosting: the loss of scikit-learn's boosted trees that is nearest; ``log_loss`` is a classifier's. Defaults to
-            that of the metric.
-        line: makes scikit-learn's generalised linear model of the same objective from the settings.
+        boosting: the loss of scikit-learn's boosted trees that is nearest, by its name there; ``log_loss`` is a
+            classifier's. Or a function that makes a loss of the objective's own from the settings; the trees of a mix
+            then take it too. Defaults to the loss of the metric.
+        constant: the best constant, which the verdict compares with. Defaults to the median where :attr:`metric` is
+            ``mae``, and to the mean elsewhere.
+        line: makes a linear model of the same objective from the settings, such as scikit-learn's generalised linear
+            models. It is the baseline ``glm``, in place of ridge, lasso and elastic net. Defaults to these.
         of_values: further metrics of any model that answers with a value: function of the true values, the answers and
             weights (or None), float64 (n_samples,) each.
         of_outputs: further metrics of a network, which has more outputs than values: function of the true values less
@@ -107,7 +123,8 @@ class Kind:
     in_unit: bool = False
     settings: tuple[str, ...] = ()
     row_errors: Callable[[Float64, Float64, Any], Float64] | None = None
-    boosting: str = ""
+    boosting: str | Callable[[Any], Any] = ""
+    constant: Constant | None = None
     line: Callable[[Any], Any] | None = None
     of_values: Callable[[Float64, Float64, Float64 | None], Metrics] | None = None
     of_outputs: Callable[[Float64, Outputs, int, Float64 | None, Any], Metrics] | None = None
@@ -115,18 +132,38 @@ class Kind:
 
     @property
     def by_median(self) -> bool:
-        """Whether the best constant is the median, and not the mean."""
+        """Whether answers are compared by their absolute errors, for which the median is the best constant."""
         return self.metric == "mae"
 
-    @property
-    def boosting_loss(self) -> str:
-        """The loss of scikit-learn's boosted trees."""
+    def boosting_loss(self, settings: Any) -> Any:
+        """The loss of scikit-learn's boosted trees: its name there, or an object."""
+        if callable(self.boosting):
+            return self.boosting(settings)
         return self.boosting or ("absolute_error" if self.by_median else "squared_error")
 
     @property
     def judged_by(self) -> str:
         """What all that a network says is compared by, in a sentence: :attr:`shown` where that judges it."""
         return self.plain if self.judged is None else self.shown
+
+    @property
+    def constant_name(self) -> str:
+        """The best constant, as the baselines call it."""
+        if self.constant is not None:
+            return self.constant.name
+        return "median" if self.by_median else "mean"
+
+    def best_constant(self, y: Float64, weight: Float64 | None, settings: Any) -> Float64:
+        """The constant of each target whose error is least, float64 (n_targets,); a median is that of equal weights.
+
+        Args:
+            y: float64 (n_samples, n_targets).
+            weight: float64 (n_samples,), each row's weight, or None.
+            settings: of the training.
+        """
+        if self.constant is not None:
+            return np.array([self.constant.of(column, weight, settings) for column in y.T])
+        return np.asarray(np.median(y, axis=0) if self.by_median else np.average(y, axis=0, weights=weight))
 
     def errors(self, y: Float64, value: Float64, settings: Any) -> Float64:
         """Error of each value, whose mean is :attr:`metric`, for ``rmse`` its square; the shape of ``y``."""

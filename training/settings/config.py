@@ -69,6 +69,11 @@ class TrainConfig(BaseModel):
     huber_delta: float = Field(
         default=1.0, gt=0, le=100, description="`huber` squares errors up to this, in target deviations."
     )
+    expectile: Level = Field(
+        default=0.8,
+        description="Level of objective `expectile`: how much a row above its answer counts; one below it counts the "
+        "rest to 1. At 0.5 the answer is the mean.",
+    )
     row_weight: RowWeight | None = Field(
         default=None,
         description="How rows count in objective `mse`: all alike, or by each row's own spread, so that noise "

@@ -23,7 +23,7 @@ def grow(samples: Samples, folds: Sequence[Fold], all_rows: Indices) -> Grown:
 
 
 def mixes(objective: str) -> bool:
-    """Whether trees can be part of a mix: they answer with a mean or a median, without a link."""
+    """Whether trees can be part of a mix: without a link they answer with a mean, a median or an expectile."""
     return KINDS[objective].link in ("identity", "normal")
 
 

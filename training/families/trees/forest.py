@@ -16,7 +16,7 @@ from artifact.rows.schema import FeatureSchema
 from training.devices.threads import few_threads
 from training.families.settings import FEW_ROWS, Samples, Settings
 from training.networks.inputs import request_inputs
-from training.objectives.kinds import scale_of
+from training.objectives.kinds import KINDS, scale_of
 from training.table.encode import matrix
 from training.table.folds import Fold
 from training.table.split import Indices
@@ -116,7 +116,10 @@ def grow(samples: Samples, folds: Sequence[Fold], all_rows: Indices) -> Grown:
 
 
 def _regressor(config: Settings, iterations: int) -> HistGradientBoostingRegressor:
-    loss = "absolute_error" if config.objective == "mae" else "squared_error"
+    kind = KINDS[config.objective]
+    loss: Any = "absolute_error" if config.objective == "mae" else "squared_error"
+    if callable(kind.boosting):
+        loss = kind.boosting(config)
     return HistGradientBoostingRegressor(loss=loss, max_iter=iterations, random_state=config.seed, **_SETTINGS)
 
 
@@ -129,8 +132,12 @@ def _staged(model: HistGradientBoostingRegressor, X: Float64, counts: Sequence[i
 
 def _enough(stages: Sequence[Float64], y: Sequence[Float64], counts: Sequence[int], config: Settings) -> int:
     """The fewest trees whose error is nearly the least."""
-    power = 1 if config.objective == "mae" else 2
-    of_folds = [np.abs(stage - true) ** power for stage, true in zip(stages, y, strict=True)]
+    power, rule = (1 if config.objective == "mae" else 2), KINDS[config.objective].row_errors
+
+    def error(value: Float64, true: Float64) -> Float64:
+        return np.abs(value - true) ** power if rule is None else rule(true, value, config)
+
+    of_folds = [error(stage, true) for stage, true in zip(stages, y, strict=True)]
     errors = np.concatenate(of_folds, axis=1).mean(axis=(1, 2)) ** (1 / power)
     return counts[int(np.flatnonzero(errors <= errors.min() * (1 + _WORTH))[0])]
 
