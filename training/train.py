@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from artifact.errors import DataError
 from artifact.manifest import Manifest
 from artifact.registry.base import Registry, check_name
+from artifact.registry.tables import RowsAside
 from training.devices.backend import load_backend
 from training.evaluation.beside import Answers, compared
 from training.fit.observer import Observer
@@ -18,6 +20,7 @@ from training.prepare.in_memory import Prepared, prepare
 from training.prepare.request import Origin, Request, check_request, text_rules
 from training.prepare.streamed import prepared_stream
 from training.table.data import TableFacts, read_raw
+from training.table.kept import TrainingTable, types_of, write_batches, write_table
 from training.table.names import in_terms_of
 from training.table.texts.table import read_texts
 from training.transfer.earlier import Earlier
@@ -49,18 +52,29 @@ def train(
     registry.check_writable(request.name)
     observer.stage("read")
     earlier = None if request.init is None else Earlier.find(registry, request.init)
-    with ready(request, bounds or Bounds(), earlier) as (request, prepared, table):
+    with ExitStack() as stack:
+        aside = stack.enter_context(registry.tables.writing()) if request.keep_data else None
+        request, prepared, table = stack.enter_context(ready(request, bounds or Bounds(), earlier, aside))
         observer.schema(prepared.schema, prepared.notes)
-        with compared(prepared) as others:
-            return _trained(Origin(request, table, started), registry, observer, prepared, others)
+        others = stack.enter_context(compared(prepared))
+        return _trained(Origin(request, table, started), registry, observer, prepared, others)
 
 
 @contextmanager
-def ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator[tuple[Request, Prepared, TableFacts]]:
-    """The request with the table's names, the table ready to fit, and its facts for the lineage."""
+def ready(
+    request: Request, bounds: Bounds, earlier: Earlier | None, aside: Path | None = None
+) -> Iterator[tuple[Request, Prepared, TrainingTable]]:
+    """The request with the table's names, the table ready to fit, and what the version says of the table.
+
+    Args:
+        request: the table, the targets and the settings.
+        bounds: the most of a streamed table that is in memory.
+        earlier: version to start from, or None.
+        aside: file for the rows as they were read, or None. Defaults to None.
+    """
     source = parquet_source(request.source, request.stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
-        yield prepared_in_memory(request, earlier)
+        yield prepared_in_memory(request, earlier, aside)
         return
     if earlier is not None:
         raise DataError(
@@ -68,12 +82,16 @@ def ready(request: Request, bounds: Bounds, earlier: Earlier | None) -> Iterator
             "Give fewer rows, --no-stream, or leave --init out."
         )
     request = request.with_names_of(source.columns, source.left_out)
-    with prepared_stream(request, source, bounds) as (prepared, table):
-        yield request, prepared, table
+    with prepared_stream(request, source, bounds) as (prepared, facts):
+        batches = (frame for _, frame in source.batches(bounds.batch_rows))
+        rows = None if aside is None else RowsAside(aside, write_batches(aside, batches))
+        yield request, prepared, TrainingTable(facts, types_of(source.types), streamed=True, aside=rows)
 
 
-def prepared_in_memory(request: Request, earlier: Earlier | None) -> tuple[Request, Prepared, TableFacts]:
-    """Prepare a table that is held in memory; only facts of the table as it was read are kept."""
+def prepared_in_memory(
+    request: Request, earlier: Earlier | None, aside: Path | None = None
+) -> tuple[Request, Prepared, TrainingTable]:
+    """Prepare a table that is held in memory; only facts of the table as it was read, and the file aside, remain."""
     keep = request.names_in_use if earlier is None else request.names_in_use | set(earlier.schema.names)
     raw = read_raw(request.source, request.reading, keep=keep)
     frame = raw.frame if earlier is None else in_terms_of(raw.frame, earlier.schema.names)
@@ -83,7 +101,9 @@ def prepared_in_memory(request: Request, earlier: Earlier | None) -> tuple[Reque
     facts = TableFacts.of(texts.frame)
     if earlier is not None:
         earlier.refuse_its_own(facts.fingerprint)
-    return request, prepare(texts.frame, request, earlier, raw.notes, texts), facts
+    prepared = prepare(texts.frame, request, earlier, raw.notes, texts)
+    rows = None if aside is None else RowsAside(aside, write_table(aside, raw.frame))
+    return request, prepared, TrainingTable(facts, types_of(raw.frame.schema), aside=rows)
 
 
 def _trained(

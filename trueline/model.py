@@ -182,9 +182,9 @@ def train(
         **words: the other options of ``trueline train`` by their names: ``name``, ``preset``, ``model``,
             ``objective``, ``cv``, ``augment``, ``settings`` (a dict, for ``--set``), ``config``, ``schema`` (a path, or
             the content of ``schema.toml`` as a dict), ``group``, ``time``, ``weight``, ``interval_groups``, ``init``,
-            ``stream``, ``seed``, ``device``, ``note``, ``separator``, ``encoding``, ``sheet``, ``decimal``,
-            ``thousands``, ``missing_value``, ``date_format``. The name defaults to the file's, or for a frame to the
-            target's.
+            ``stream``, ``keep_data``, ``seed``, ``device``, ``note``, ``separator``, ``encoding``, ``sheet``,
+            ``decimal``, ``thousands``, ``missing_value``, ``date_format``. The name defaults to the file's, or
+            for a frame to the target's.
 
     Raises:
         DataError: the table or an option is wrong; nothing was written.

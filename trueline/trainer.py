@@ -41,6 +41,7 @@ class TrainWords(TypedDict, total=False):
     interval_groups: str | None
     init: str | None
     stream: bool | None
+    keep_data: bool
     seed: int | None
     device: str | None
     note: str
@@ -102,6 +103,7 @@ def request_of(source: Source, target: str | Sequence[str], words: TrainWords, c
         command=tuple(command),
         reading=Reading(words.get("separator"), words.get("encoding"), words.get("sheet")),
         table=source.frame,
+        keep_data=words.get("keep_data", False),
     )
 
 

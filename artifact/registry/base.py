@@ -13,6 +13,7 @@ from artifact.manifest import Manifest
 from artifact.registry.aliases import ALIASES, CHALLENGER, CHAMPION, Alias
 from artifact.registry.entry import NOTHING_SAID, Change, Entry, Statement
 from artifact.registry.leases import Lease
+from artifact.registry.tables import Tables
 
 __all__ = ["ALIASES", "CHALLENGER", "CHAMPION", "Alias", "Reference", "Registry", "check_name", "is_name"]
 
@@ -28,7 +29,13 @@ class Reference(NamedTuple):
 
 
 class Registry(Protocol):
-    """Versions, which never change, and the aliases that say which of them serves."""
+    """Versions, which never change, and the aliases that say which of them serves.
+
+    Attributes:
+        tables: rows that are kept beside the versions.
+    """
+
+    tables: Tables
 
     def names(self) -> list[str]:
         """Names of the models that Trueline trained, in alphabetical order."""

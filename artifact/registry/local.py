@@ -21,6 +21,7 @@ from artifact.registry.entry import Change, Entry
 from artifact.registry.leases import Lease, Leases
 from artifact.registry.logged import LoggedRegistry
 from artifact.registry.revision import stamps_of
+from artifact.registry.tables import Tables
 
 # About the size of the smallest versions.
 _PROBE_BYTES = 256 * 1024
@@ -29,7 +30,7 @@ _PROBE_BYTES = 256 * 1024
 class LocalRegistry(LoggedRegistry):
     """See :class:`artifact.registry.base.Registry`.
 
-    Versions are below ``home/models`` (BentoML's store), deployment logs below ``home/trueline``.
+    Versions are below ``home/models`` (BentoML's store), deployment logs and kept rows below ``home/trueline``.
 
     Args:
         home: BentoML's home folder.
@@ -44,6 +45,7 @@ class LocalRegistry(LoggedRegistry):
         self.models = home / "models"
         self._deployments = Deployments(home / "trueline" / "deployments", home / "trueline" / "aliases")
         self.staging = home / "trueline" / "staging"
+        self.tables = Tables(home / "trueline" / "data", self.staging)
         self._unfinished: set[Path] = set()
         # The revision of each model's log when its champion was read, and the manifest of that version.
         self._champions: dict[str, tuple[Hashable, Path | None]] = {}
@@ -51,6 +53,7 @@ class LocalRegistry(LoggedRegistry):
     def abandon(self) -> None:
         for folder in [*self._unfinished]:
             shutil.rmtree(folder, ignore_errors=True)
+        self.tables.abandon()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

@@ -109,8 +109,8 @@ def test_held_and_streamed_tables_have_one_fingerprint(tmp_path):
     request = replace(request, group="cust", corrections=corrections)
     fingerprints = []
     for stream in (False, True):
-        with ready(replace(request, stream=stream), Bounds(), None) as (_, _, facts):
-            fingerprints.append(facts.fingerprint)
+        with ready(replace(request, stream=stream), Bounds(), None) as (_, _, read):
+            fingerprints.append(read.facts.fingerprint)
     assert fingerprints[0] == fingerprints[1]
 
 

@@ -22,7 +22,7 @@ _SETTINGS_OF_THE_MODEL = (
     *("model", "preset", "mix", "augment", "distil"),
     *("epochs", "patience", "folds", "repeats", "served_repeats", "members"),
 )
-FLAGS = ("--stream", "--no-stream")
+FLAGS = ("--stream", "--no-stream", "--keep-data")
 
 
 class Advice(NamedTuple):

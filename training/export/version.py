@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from training.evaluation.metrics import by_target
 from training.evaluation.verdict import coverage, verdict
 from training.export.int8 import write_int8
 from training.export.models import write_model
+from training.export.recipe import write_recipe
 from training.families import FAMILIES
 from training.fit.fitter import Model
 from training.networks.model import Fitted
@@ -58,7 +60,8 @@ def store(registry: Registry, origin: Origin, model: Model, measured: Measured) 
     y, answer = measured.y, measured.answer
     value = answer.value.astype(np.float64)
     metrics = partial(by_target, names, y, config=config, weight=measured.weight)
-    with registry.create(request.name) as (version, folder):
+    keeps = origin.table.aside is not None or request.held_out is not None
+    with registry.tables.naming() if keeps else nullcontext(), registry.create(request.name) as (version, folder):
         runtime, note = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
         manifest = Manifest(
             model_name=request.name,
@@ -82,9 +85,12 @@ def store(registry: Registry, origin: Origin, model: Model, measured: Measured) 
         answers = _write_documents(folder, predictor, prepared, golden)
         if config.int8:
             manifest = _with_int8(folder, predictor, answers, prepared)
-        overview = overview_of(prepared, request, origin.table.rows)
+        overview = overview_of(prepared, request, origin.table.facts.rows)
         content = gather(manifest, predictor, model, measured, overview)
         manifest = write_report(folder / files.REPORT, content)
+        if request.accept is not None:
+            request.accept(predictor)
+        write_recipe(folder, request, origin.table, registry.tables)
         sealed = manifest.write(folder)
         # Load it as the service will: with checksums, schema and golden rows.
         Predictor.load(folder, device="cpu")
@@ -130,7 +136,7 @@ def _started(fitted: Fitted) -> list[str]:
 
 
 def _lineage(origin: Origin, model: Model) -> Lineage:
-    request, table = origin.request, origin.table
+    request, table = origin.request, origin.table.facts
     prepared, fitted, config = model.prepared, model.fitted, model.prepared.config
     settings = config.model_dump(mode="json")
     settings.update(targets=list(request.targets), group=request.group, time=request.time)

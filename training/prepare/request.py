@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from artifact.errors import DataError
+from artifact.recipe import Derivation
+from artifact.registry.tables import RowsAside
 from artifact.rows.texts.format import TextFormat
 from training.settings.config import TrainConfig
 from training.table.corrections import Corrections
-from training.table.data import TableFacts, check_columns
+from training.table.data import check_columns
+from training.table.kept import TrainingTable
 from training.table.names import canonical, split_names
 from training.table.reading import Reading
 from training.table.targets import check_target_names
 from training.table.texts.table import TableTextRules
 from training.transfer.earlier import Earlier
 from training.transfer.features import text_columns
+
+if TYPE_CHECKING:
+    from artifact.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,10 @@ class Request:
         command: see :class:`artifact.lineage.Lineage`.
         reading: how to read the files.
         table: the table itself if it is in memory, or None.
+        keep_data: whether the rows are kept beside the version.
+        held_out: a file of rows that no part of this training sees, to be kept beside the version, or None.
+        derivation: the earlier version that this one is made from by another command than ``train``, or None.
+        accept: is shown the finished version before it is stored, and raises where that must not happen; or None.
     """
 
     data: str
@@ -57,6 +68,10 @@ class Request:
     command: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
     table: pl.DataFrame | None = field(default=None, repr=False, compare=False)
+    keep_data: bool = False
+    held_out: RowsAside | None = None
+    derivation: Derivation | None = None
+    accept: Callable[[Predictor], None] | None = field(default=None, repr=False, compare=False)
 
     @property
     def source(self) -> str | pl.DataFrame:
@@ -110,12 +125,12 @@ class Origin:
 
     Attributes:
         request: what the user asked for, in the table's terms.
-        table: what the lineage says of the table.
+        table: what the version says of the table.
         started: ``time.perf_counter()`` when the work began.
     """
 
     request: Request
-    table: TableFacts
+    table: TrainingTable
     started: float
 
 

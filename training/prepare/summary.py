@@ -11,7 +11,7 @@ from artifact.rows.schema import Feature, Kind
 from artifact.rows.values import DAY
 from training.prepare.distinct import Distinct, TextCounts
 from training.table.corrections import Corrections
-from training.table.infer import date_parts, observed, with_categories
+from training.table.infer import date_parts, most_frequent, observed, with_categories
 from training.table.parquet import alone_column
 from training.table.rare import rare_of
 from training.table.usable import Facts, is_usable
@@ -102,7 +102,7 @@ class ColumnSummary:
         fields["missing"] = "impute" if self.present < self.rows else "refuse"
         kind = fields["kind"]
         if kind == "category":
-            fields["example"] = self.counts.counts.top_k(1, by="count")[self.name][0]
+            fields["example"] = most_frequent(self.counts.counts, self.name)
         elif kind == "datetime":
             ends = pl.Series([self._low, self._high]).cast(pl.Datetime("us")).to_physical() / 1e6
             fields.update(minimum=ends[0], maximum=ends[1])

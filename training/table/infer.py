@@ -288,13 +288,23 @@ def date_parts(span: float, *, has_hours: bool) -> tuple[DatetimePart, ...]:
 
 def _example(present: pl.Series, kind: Kind) -> Any:
     if kind == "category":
-        return present.value_counts(sort=True)[present.name][0] if len(present) else None
+        return most_frequent(present.value_counts(), present.name) if len(present) else None
     if kind == "boolean":
         return bool(present.mean() >= 0.5)  # type: ignore[operator]
     middle = present.sort()[len(present) // 2]
     if kind == "datetime":
         return f"{middle.isoformat()}Z"
     return int(middle) if kind == "integer" else float(middle)
+
+
+def most_frequent(counts: pl.DataFrame, name: str) -> Any:
+    """The most frequent text; of several, the first in the alphabet, so that each training has the same one.
+
+    Args:
+        counts: columns ``name`` and ``count``.
+        name: of the column of texts.
+    """
+    return counts.sort(["count", name], descending=[True, False])[name][0]
 
 
 def with_categories(feature: Feature, counts: pl.DataFrame, corrections: Corrections) -> Feature:

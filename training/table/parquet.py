@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from artifact.errors import DataError
 from training.table.ids import is_exact
+from training.table.kept import BATCHES
 from training.table.names import checked_names, unnamed, unnamed_note
 from training.table.paths import keys_in, keys_note
 from training.table.types import typed_column
@@ -33,6 +34,7 @@ class _File:
         names: the file's names of its columns, by the columns' names in the table.
         left_out: what the file calls columns without a name of their own, by their places.
         keys: values of the keys in its path, by the names of the columns that they become.
+        by_groups: whether each row group is a batch, as :mod:`training.table.kept` writes them.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class _File:
     names: dict[str, str]
     left_out: dict[int, str]
     keys: dict[str, str | None]
+    by_groups: bool
 
 
 class ParquetSource:
@@ -122,7 +125,7 @@ class ParquetSource:
             _check(file)
             began = start
             try:
-                for rows in _gathered(_raw_batches(file, n_rows, names), n_rows):
+                for rows in _gathered(_raw_batches(file, n_rows, names), 1 if file.by_groups else n_rows):
                     yield start, self._typed(rows, names, file)
                     start += rows.num_rows
             except DataError:
@@ -154,8 +157,8 @@ def _opened(
 ) -> tuple[_File, dict[str, Any]]:
     try:
         state = _state(path)
-        with _parquet(path) as file:
-            metadata, schema = file.metadata, file.schema_arrow
+        with _parquet(path) as opened:
+            metadata, schema = opened.metadata, opened.schema_arrow
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"Expected {path} to be readable as parquet. Received: {_reason(error)}") from error
     names = checked_names(schema.names, path)
@@ -166,7 +169,9 @@ def _opened(
     new = {name: value for name, value in keys.items() if name not in types}
     types.update(dict.fromkeys(new, pl.String()))
     file_names = {name: schema.names[i] for name, i in places.items()}
-    return _File(path, state, metadata.num_rows, metadata.num_row_groups, file_names, left_out, new), types
+    by_groups = BATCHES in (schema.metadata or {})
+    file = _File(path, state, metadata.num_rows, metadata.num_row_groups, file_names, left_out, new, by_groups)
+    return file, types
 
 
 def _raw_batches(file: _File, n_rows: int, names: list[str]) -> Iterator[pa.RecordBatch]:
@@ -176,7 +181,8 @@ def _raw_batches(file: _File, n_rows: int, names: list[str]) -> Iterator[pa.Reco
         with _parquet(file.path) as parquet:
             # Row groups are read one by one, so that the message can name a damaged one.
             for group in range(file.groups):
-                yield from parquet.iter_batches(n_rows, row_groups=[group], columns=file_names, use_threads=False)
+                n_read = parquet.metadata.row_group(group).num_rows if file.by_groups else n_rows
+                yield from parquet.iter_batches(n_read, row_groups=[group], columns=file_names, use_threads=False)
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(
             f"Expected {file.path} to be readable as parquet. Received, in row group {group + 1} of {file.groups}: "

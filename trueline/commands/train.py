@@ -109,6 +109,12 @@ def _objectives() -> Iterable[str]:
     help="Read Parquet batch by batch, so that the table may be larger than memory, or hold it in memory. "
     "By default only large tables are streamed.",
 )
+@click.option(
+    "--keep-data",
+    is_flag=True,
+    help="Keep the table's rows beside the version, once for all versions of the same table: "
+    "refit adds new rows to them, and reproduce trains on them again.",
+)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of everything random. Defaults to 0.")
 @click.option(
     "--device",

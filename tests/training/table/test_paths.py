@@ -77,14 +77,14 @@ def test_case_15_keys_of_hive_folders_are_columns_in_globs_and_folders(hive):
 def test_case_15_keys_are_columns_of_a_stream_and_the_table_is_the_same(hive):
     data = f"{hive}/*/*.parquet"
     request = Request(data, ("price",), "m", TrainConfig(model="mlp", folds=1))
-    _, prepared, facts = prepared_in_memory(request, None)
+    _, prepared, ready = prepared_in_memory(request, None)
     assert "region" in prepared.schema.names
     assert prepared.schema.feature("region").categories == ("north", "south east")
     source = ParquetSource(files_of(data))
     with prepared_stream(request, source, Bounds(batch_rows=50, chunk_rows=60)) as (streamed, streamed_facts):
         assert streamed.schema.feature("region").categories == ("north", "south east")
         assert any("names of the files' folders" in note for note in streamed.notes)
-    assert streamed_facts == facts == TableFacts.of(read_table(data))
+    assert streamed_facts == ready.facts == TableFacts.of(read_table(data))
 
 
 def test_keys_of_numbers_are_numbers_unless_schema_toml_says_otherwise(tmp_path):

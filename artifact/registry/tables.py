@@ -1,0 +1,161 @@
+"""Tables of rows that are kept beside the versions: each file is named by its sha256, so that equal ones are one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from artifact.errors import ArtifactError
+from artifact.files import flush
+from artifact.manifest import file_sha256
+from artifact.recipe import KeptTable
+
+_FILE = re.compile(r"([0-9a-f]{64})\.parquet")
+_ASIDE = "table-"
+
+
+class RowsAside(NamedTuple):
+    """Rows in a file that is not kept yet.
+
+    Attributes:
+        path: of the file, from :meth:`Tables.writing`.
+        rows: their number.
+    """
+
+    path: Path
+    rows: int
+
+
+class Tables:
+    """Parquet files that never change. A version's recipe names those that it needs.
+
+    A file is written aside, flushed and renamed. Versions of the same rows share one file. Whoever takes files away
+    waits until nobody is about to store a version that names one.
+
+    Args:
+        folder: of the files; it need not be there.
+        staging: folder on the same disk for files that are being written.
+    """
+
+    def __init__(self, folder: Path, staging: Path) -> None:
+        self.folder, self._staging = folder, staging
+        self._unfinished: set[Path] = set()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Path]:
+        """A path to write one table to; what is still there at the end of the block is removed."""
+        self._staging.mkdir(parents=True, exist_ok=True)
+        path = self._staging / f"{_ASIDE}{secrets.token_hex(8)}.parquet"
+        self._unfinished.add(path)
+        try:
+            # The lock says that its writer lives: what a killed one left can be taken away.
+            with path.open("wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield path
+        finally:
+            path.unlink(missing_ok=True)
+            self._unfinished.discard(path)
+
+    def abandon(self) -> None:
+        """Remove what this process has begun to write, when it ends in the middle."""
+        for path in [*self._unfinished]:
+            path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def naming(self) -> Iterator[None]:
+        """Within the block no table is pruned: a version that names one is about to be stored."""
+        with self._lock(fcntl.LOCK_SH):
+            yield
+
+    def add(self, aside: RowsAside) -> KeptTable:
+        """Keep a table that was written aside; its file is not there afterwards.
+
+        Raises:
+            OSError: the disk is full or cannot be written.
+        """
+        flush(aside.path)
+        table = KeptTable(sha256=file_sha256(aside.path), rows=aside.rows, size=aside.path.stat().st_size)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Equal bytes take the place of equal bytes, also where those before were damaged since.
+        aside.path.replace(self._path(table.sha256))
+        flush(self.folder)
+        return table
+
+    def path(self, table: KeptTable, of: str) -> Path:
+        """The file of a table, whose bytes are those that were kept.
+
+        Args:
+            table: which.
+            of: what the rows are, for the message: ``training rows of houses:VERSION``.
+
+        Raises:
+            ArtifactError: the file is gone, or its bytes have changed.
+        """
+        path = self._path(table.sha256)
+        try:
+            actual = file_sha256(path)
+        except FileNotFoundError as error:
+            raise ArtifactError(
+                f"Expected the {of} in {path}. Received: no such file; `trueline data --prune` or somebody else took "
+                "it away. Put a copy back, or give the rows by --data."
+            ) from error
+        if actual != table.sha256:
+            raise ArtifactError(
+                f"Expected the {of} in {path} as they were kept. Received: other bytes (sha256 {actual[:12]}). The "
+                "file is damaged: put a copy back, or give the rows by --data."
+            )
+        return path
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file by its sha256."""
+        sizes = {}
+        with contextlib.suppress(FileNotFoundError):
+            for path in sorted(self.folder.iterdir()):
+                if match := _FILE.fullmatch(path.name):
+                    sizes[match[1]] = path.stat().st_size
+        return sizes
+
+    def prune(self, wanted: Callable[[], Collection[str]]) -> dict[str, int]:
+        """Remove the files that no version needs, and what writers that were killed left.
+
+        Args:
+            wanted: gives the sha256 of those that stay; called once nobody can begin to name another.
+
+        Returns:
+            Bytes of each removed file by its sha256.
+        """
+        if not self.folder.is_dir():
+            return {}
+        with self._lock(fcntl.LOCK_EX):
+            stay = wanted()
+            removed = {sha256: size for sha256, size in self.sizes().items() if sha256 not in stay}
+            for sha256 in removed:
+                self._path(sha256).unlink(missing_ok=True)
+            flush(self.folder)
+        self._sweep()
+        return removed
+
+    def _sweep(self) -> None:
+        for path in self._staging.glob(f"{_ASIDE}*.parquet"):
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
+    def _path(self, sha256: str) -> Path:
+        return self.folder / f"{sha256}.parquet"
+
+    @contextlib.contextmanager
+    def _lock(self, how: int) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,46 @@
+"""The recipe of a version: what was asked for, and the table that it was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from artifact.recipe import ReadingOptions, Recipe
+from artifact.registry.tables import Tables
+from training.prepare.request import Request
+from training.table.kept import TrainingTable
+
+
+def write_recipe(folder: Path, request: Request, table: TrainingTable, tables: Tables) -> None:
+    """Keep the rows that are to be kept, and write ``recipe.json``.
+
+    Args:
+        folder: of the version.
+        request: what was asked for, in the table's terms.
+        table: that trained.
+        tables: where rows are kept.
+
+    Raises:
+        OSError: the disk is full or cannot be written.
+    """
+    reading = request.reading
+    Recipe(
+        name=request.name,
+        data=request.data,
+        targets=request.targets,
+        group=request.group,
+        time=request.time,
+        weight=request.weight,
+        interval_groups=request.interval_groups,
+        init=request.init,
+        stream=request.stream,
+        streamed=table.streamed,
+        settings=request.config.model_dump(mode="json", exclude_unset=True),
+        corrections=request.corrections.model_dump(mode="json", exclude_defaults=True),
+        reading=ReadingOptions(separator=reading.separator, encoding=reading.encoding, sheet=reading.sheet),
+        note=request.note,
+        command=request.command,
+        columns=dict(table.types),
+        table=None if table.aside is None else tables.add(table.aside),
+        held_out=None if request.held_out is None else tables.add(request.held_out),
+        derivation=request.derivation,
+    ).write(folder)
