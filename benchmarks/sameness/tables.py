@@ -57,8 +57,9 @@ def write_tables(folder: Path) -> None:
         table.select(*FEATURES, *name.split("-")).write_csv(folder / f"{name}.csv")
     houses(120, 1).select(*FEATURES, "price").write_csv(folder / "later.csv")
     houses(900, 2).select(*FEATURES, "price", "counts").write_parquet(folder / "many.parquet")
-    houses(160, 3).select(*FEATURES, *TARGETS).write_csv(folder / "known.csv")
-    question_rows(150).write_csv(folder / "asked.csv")
+    houses(160, 3).select(*FEATURES, "listed", *TARGETS).write_csv(folder / "known.csv")
+    # Models that are cut by time take the moment as a feature too.
+    question_rows(150).with_columns(houses(150, 4)["listed"]).write_csv(folder / "asked.csv")
 
 
 def question_rows(n_rows: int) -> pl.DataFrame:

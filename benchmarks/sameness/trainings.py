@@ -61,6 +61,6 @@ TRAININGS: dict[str, Training] = {
     ),
     "retry": Training(
         "price.csv --target price --model mlp --cv 2 --set repeats=1 --set epochs=4 --set optimizer=sgd "
-        "--set clip_norm=0 --set learning_rate=10"
+        "--set clip_norm=0 --set learning_rate=1"
     ),
 }
