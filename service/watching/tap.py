@@ -67,6 +67,7 @@ class Tap:
         self._shed_rows = 0
         self._warned_at = -_AGAIN_SECONDS
         self._is_due = False
+        self._is_closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="trueline-tap")
 
     def watch(self, watcher: Watcher) -> None:
@@ -102,17 +103,20 @@ class Tap:
 
     def show_soon(self) -> None:
         """Let the thread show the answers that wait, if there are any."""
-        if self._waiting and not self._is_due:
+        if self._waiting and not self._is_due and not self._is_closed:
             self._is_due = True
             self._thread.submit(self._show)
 
     async def flush(self) -> None:
-        """Wait until all answers so far have been shown."""
+        """Wait until all answers so far have been shown; after :meth:`close` they stay unseen."""
+        if self._is_closed:
+            return
         await asyncio.get_running_loop().run_in_executor(self._thread, self._show)
 
     def close(self) -> None:
         """Show the answers that wait, and end the thread. Call this when no request is open."""
         self._thread.submit(self._show)
+        self._is_closed = True
         self._thread.shutdown()
 
     def _show(self) -> None:

@@ -133,6 +133,17 @@ def test_batches_of_many_threads_are_all_shown():
     assert len(batches) == 8000
 
 
+async def test_who_answers_or_asks_after_the_end_is_not_in_the_way():
+    """A timer of the metrics, or a last scrape, may come while the worker stops."""
+    batches = []
+    tap = Tap([batches.extend])
+    tap.close()
+    tap.add("version", rows(1), ends([[0.0]]))
+    tap.show_soon()
+    await tap.flush()
+    assert batches == []
+
+
 def test_nothing_is_kept_where_nobody_watches_until_somebody_does():
     tap, batches = Tap(()), []
     tap.add("version", rows(1), ends([[0.0]]))
