@@ -26,6 +26,7 @@ COMMANDS = {
     "rollback": "trueline.commands.deploy",
     "history": "trueline.commands.deploy",
     "report": "trueline.commands.report",
+    "data": "trueline.commands.data",
     "delete": "trueline.commands.delete",
     "prune": "trueline.commands.delete",
     "serve": "trueline.commands.serve",

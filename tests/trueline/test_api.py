@@ -161,7 +161,7 @@ def test_a_notebook_shows_the_comparison_and_the_verdict_and_no_markup_of_the_ta
 
 def test_every_option_of_the_command_is_a_word_of_the_function():
     options = {p.name for p in importlib.import_module("trueline.commands.train").train_command.params}
-    of_the_command_alone = {"data", "target", "promote", "force", "quiet", "verbose", "as_json"}
+    of_the_command_alone = {"data", "target", "promote", "force", "on_event", "quiet", "verbose", "as_json"}
     assert options - of_the_command_alone == set(TrainWords.__annotations__)
     assert all(f"``{word}``" in trueline.train.__doc__ for word in TrainWords.__annotations__)
     with pytest.raises(TypeError, match=r"Unknown option 'presets'\. There are: 'preset'"):

@@ -29,7 +29,7 @@ def delete_command(version: str, yes: bool, as_json: bool) -> None:
 
     store = registry()
     reference = check_deletable(store, version)
-    _confirm(f"Delete {reference.name}:{reference.version}?", yes)
+    confirm(f"Delete {reference.name}:{reference.version}?", yes)
     delete(store, version)
     if as_json:
         print_json({"model_name": reference.name, "deleted": [reference.version]})
@@ -64,7 +64,7 @@ def prune_command(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool)
     stay = {version: role for version, role in reserved(store, name).items() if version in older}
     deleted = []
     if versions and not dry_run:
-        _confirm(f"Delete {_versions(len(versions))} of '{name}': {', '.join(versions)}?", yes)
+        confirm(f"Delete {_versions(len(versions))} of '{name}': {', '.join(versions)}?", yes)
         deleted = [delete(store, f"{name}:{version}").version for version in versions]
     if as_json:
         print_json({"model_name": name, "deleted": deleted, "would_delete": versions if dry_run else [], "kept": stay})
@@ -82,7 +82,7 @@ def _versions(count: int) -> str:
     return f"{count} version{'' if count == 1 else 's'}"
 
 
-def _confirm(question: str, yes: bool) -> None:
+def confirm(question: str, yes: bool) -> None:
     """Ask on a terminal.
 
     Raises:

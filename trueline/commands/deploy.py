@@ -11,9 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from artifact.errors import NotFoundError, RefusedError, unknown_name
+from artifact.recipe import recipe_if_any
 from artifact.registry.base import CHAMPION, Reference, Registry
 from artifact.registry.entry import Entry, Statement
 from artifact.registry.waiting import Reached, wait_until_live
+from trueline.commands.data import kept_sentence
+from trueline.commands.events import Events, event_option
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
 from trueline.terminal.consoles import stdout
@@ -50,8 +53,9 @@ def waiting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--force", is_flag=True, help="Promote even a model that does not beat predicting the mean.")
 @why_option
 @waiting_options
+@event_option
 @json_option
-def promote_command(model: str, force: bool, why: str, seconds: float | None, as_json: bool) -> None:
+def promote_command(model: str, force: bool, why: str, seconds: float | None, as_json: bool, events: Events) -> None:
     """Make a version the champion; running services start to serve it. MODEL is NAME:VERSION, or NAME for the newest.
 
     \b
@@ -65,6 +69,7 @@ def promote_command(model: str, force: bool, why: str, seconds: float | None, as
     if not wanted_version and store.versions(name):
         model = f"{name}:{store.versions(name)[-1]}"
     version = store.resolve(model)
+    events.about(version.name, version.version)
     # The version replaces the one that is live now: if that one changes meanwhile, the log refuses.
     entry = store.deployment(version.name)
     # A version that does not load must never become the champion.
@@ -75,6 +80,7 @@ def promote_command(model: str, force: bool, why: str, seconds: float | None, as
         statement=Statement(why, "trueline promote"),
         after=0 if entry is None else entry.number,
     )
+    events.tell("promote", why=why, former=None if entry is None else entry.champion)
     _report(store, version, "Promoted", seconds, as_json)
 
 
@@ -82,8 +88,9 @@ def promote_command(model: str, force: bool, why: str, seconds: float | None, as
 @click.argument("name")
 @why_option
 @waiting_options
+@event_option
 @json_option
-def rollback_command(name: str, why: str, seconds: float | None, as_json: bool) -> None:
+def rollback_command(name: str, why: str, seconds: float | None, as_json: bool, events: Events) -> None:
     """Make the former champion the champion again.
 
     \b
@@ -91,7 +98,11 @@ def rollback_command(name: str, why: str, seconds: float | None, as_json: bool) 
       trueline rollback houses --why "too high for flats"
     """
     store = registry()
+    events.about(name)
+    entry = store.deployment(name)
     version = store.rollback(name, statement=Statement(why, "trueline rollback"))
+    events.about(version.name, version.version)
+    events.tell("rollback", why=why, former=None if entry is None else entry.champion)
     _report(store, version, "Rolled back to", seconds, as_json)
 
 
@@ -162,8 +173,13 @@ def _report(store: Registry, version: Reference, deed: str, seconds: float | Non
     """
     name = version.name
     report: dict[str, Any] = {"model_name": name, "model_version": version.version, "alias": CHAMPION}
+    recipe = recipe_if_any(version.path, store.manifest(name, version.version))
+    if recipe is not None and recipe.kept:
+        report["kept_rows"] = {what: table.rows for what, table in recipe.kept.items()}
     if not as_json:
         stdout().print(f"{deed} {name}:{version.version}: it is the champion of '{name}'.")
+        if (kept := kept_sentence(recipe)) is not None:
+            stdout().print(kept)
     state = None
     if seconds is not None:
         entry = store.deployment(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -9,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from artifact.errors import ArtifactError, NotFoundError, unknown_name
+from artifact.recipe import Recipe, recipe_if_any
 from artifact.registry.base import ALIASES, Registry
 from artifact.words.display import number
+from trueline.commands.data import kept_sentence
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
 from trueline.terminal.consoles import stdout
@@ -55,7 +58,9 @@ def show_command(model: str, as_json: bool) -> None:
     version = store.resolve(model)
     manifest = store.manifest(version.name, version.version)
     if as_json:
-        print_json(manifest.model_dump(mode="json"))
+        recipe = recipe_if_any(version.path, manifest)
+        document = None if recipe is None else recipe.model_dump(mode="json")
+        print_json({**manifest.model_dump(mode="json"), "recipe": document})
         return
     from artifact.manifest import SCHEMA
     from artifact.rows.schema import FeatureSchema
@@ -72,11 +77,31 @@ def show_command(model: str, as_json: bool) -> None:
         f"Trained {manifest.created_at} on {lineage.rows:,} rows of {lineage.data} in {lineage.seconds:.0f} s "
         f"({lineage.computed}, seed {lineage.seed})."
     )
+    recipe = recipe_if_any(version.path, manifest)
+    for line in _repeated_by(f"{version.name}:{version.version}", recipe):
+        out.print(line)
     if manifest.note:
         out.print(f"Your note: {manifest.note}", markup=False)
     for note in manifest.notes:
         out.print(f"Note: {note}")
     out.print(f"Files: {version.path}")
+
+
+def _repeated_by(reference: str, recipe: Recipe | None) -> Iterator[str]:
+    """How a version came from another one, how it is repeated, and which rows are kept of it."""
+    if recipe is None:
+        return
+    made = recipe.derivation
+    if made is not None:
+        appended = ", added to the rows kept of it" if made.appended else ""
+        newest = f", the newest {made.newest} of all" if made.newest else ""
+        rows = f"{made.new_rows:,} rows of {made.data}{appended}{newest}"
+        yield f"Made by `trueline {made.by}` from {made.version} with {rows}."
+    again = f" The same rows again: trueline reproduce {reference}" if recipe.table is not None else ""
+    yield f"Repeat it on new rows: trueline refit {reference} --data NEW.{again}"
+    kept = kept_sentence(recipe)
+    if kept is not None:
+        yield kept
 
 
 _NUMBERS = ("rows", "RMSE")

@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import click
 
+from trueline.commands.data import kept_sentence
 from trueline.commands.ended import ended_by_signals
+from trueline.commands.events import Events, event_option
 from trueline.commands.options import (
     DATA_HELP,
     NamesOption,
@@ -25,7 +27,7 @@ from trueline.terminal.tables import result_tables
 from trueline.trainer import TrainWords, request_of, trained
 
 # Options that do not change what is trained.
-ABOUT_THE_VERSION = ("note", "promote", "force", "as_json", "quiet", "verbose")
+ABOUT_THE_VERSION = ("note", "promote", "force", "on_event", "as_json", "quiet", "verbose")
 
 
 def _families() -> Iterable[str]:
@@ -128,6 +130,7 @@ def _objectives() -> Iterable[str]:
     default="",
     help="Your own words about the version, up to 500 characters: models, show and the report repeat them.",
 )
+@event_option
 @click.option("--promote", is_flag=True, help="Make the new version the champion, the version that serves.")
 @click.option("--force", is_flag=True, help="Promote even a model that does not beat predicting the mean.")
 @reading_words
@@ -146,6 +149,7 @@ def train_command(
     quiet: bool,
     verbose: bool,
     as_json: bool,
+    events: Events,
     **options: Any,
 ) -> None:
     """Train a network on a table, compare it with simpler models, and store it.
@@ -157,6 +161,7 @@ def train_command(
     need_training("train", "keras", "polars", "sklearn")
     from artifact.errors import RefusedError
     from artifact.manifest import REPORT
+    from artifact.recipe import recipe_if_any
     from artifact.registry.entry import Statement
     from training.evaluation.advice import next_step
     from training.settings.text import parse_setting
@@ -168,19 +173,26 @@ def train_command(
     with ended_by_signals(store.abandon) as signals:
         manifest = trained(request, store, quiet=quiet, verbose=verbose, raise_if_ended=signals.raise_if_any)
     reference = f"{manifest.model_name}:{manifest.model_version}"
+    events.about(manifest.model_name, manifest.model_version)
+    events.tell("train", metrics=manifest.metrics, worth_it=manifest.verdict.worth_it, rows=manifest.lineage.rows)
     out = stdout()
     for part in result_tables(manifest):
         out.print(part)
     refusal = None
     if promote:
         try:
+            champion = store.alias(manifest.model_name)
             store.promote(reference, force=force, statement=Statement(source="trueline train"))
+            events.tell("promote", why="", former=None if champion is None else champion.version)
         except RefusedError as error:
             refusal = error
     if promote and refusal is None:
         out.print(f"Promoted {reference}: it is the champion of '{manifest.model_name}'.")
     else:
         out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
+    kept = kept_sentence(recipe_if_any(store.resolve(reference).path, manifest))
+    if kept is not None:
+        out.print(kept)
     out.print(f"Report: {store.resolve(reference).path / REPORT / 'report.html'}")
     if as_json:
         advice = next_step(manifest)

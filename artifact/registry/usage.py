@@ -1,0 +1,102 @@
+"""Which versions need which of the rows that are kept beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from artifact.errors import ArtifactError, DataError
+from artifact.recipe import KeptTable, recipe_if_any
+from artifact.registry.base import Registry
+
+
+class Use(NamedTuple):
+    """A version that needs a table.
+
+    Attributes:
+        version: ``NAME:VERSION``.
+        what: what the rows are: ``training rows`` or ``held-out rows``.
+        table: which.
+    """
+
+    version: str
+    what: str
+    table: KeptTable
+
+
+class StoredTable(NamedTuple):
+    """A table that is in the store.
+
+    Attributes:
+        sha256: of its file.
+        size: bytes of the file.
+        uses: versions that need it.
+    """
+
+    sha256: str
+    size: int
+    uses: tuple[Use, ...]
+
+
+class Usage(NamedTuple):
+    """All tables that are in the store, and why it is not known what some versions need.
+
+    Attributes:
+        tables: by their sha256.
+        problems: a sentence for each version that cannot be read.
+    """
+
+    tables: list[StoredTable]
+    problems: list[str]
+
+
+def usage(registry: Registry) -> Usage:
+    """The tables that are kept, and what needs them."""
+    uses, problems = _uses(registry)
+    tables = [
+        StoredTable(sha256, size, tuple(use for use in uses if use.table.sha256 == sha256))
+        for sha256, size in registry.tables.sizes().items()
+    ]
+    return Usage(tables, problems)
+
+
+def prune(registry: Registry) -> dict[str, int]:
+    """Remove the tables that no version needs.
+
+    Returns:
+        Bytes of each removed file by its sha256.
+
+    Raises:
+        DataError: a version cannot be read, so that it is not known what it needs; nothing was removed.
+        OSError: a file cannot be removed.
+    """
+
+    def wanted() -> set[str]:
+        uses, problems = _uses(registry)
+        if problems:
+            raise DataError(
+                "Expected every version to say which rows it needs. Received: one that does not; nothing was removed. "
+                f"Delete or mend it first: {problems[0]}"
+            )
+        return {use.table.sha256 for use in uses}
+
+    return registry.tables.prune(wanted)
+
+
+def _uses(registry: Registry) -> tuple[list[Use], list[str]]:
+    uses: list[Use] = []
+    problems: list[str] = []
+    for name in registry.names():
+        for version in registry.versions(name):
+            try:
+                uses += _uses_of(registry, name, version)
+            except ArtifactError as error:
+                problems.append(f"{name}:{version}: {error}")
+    return uses, problems
+
+
+def _uses_of(registry: Registry, name: str, version: str) -> Iterator[Use]:
+    recipe = recipe_if_any(registry.fetch(name, version).path, registry.manifest(name, version))
+    kept = {} if recipe is None else recipe.kept
+    for what, table in kept.items():
+        yield Use(f"{name}:{version}", what, table)

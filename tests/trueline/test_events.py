@@ -1,0 +1,159 @@
+"""``--on-event``: a command or a URL hears of what was done; one that fails or hangs is a warning and no more."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from artifact.registry.local import LocalRegistry
+from tests.builders import build_version
+from tests.trueline.test_commands import call
+from trueline.commands import events
+from trueline.commands.events import Events
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "300")
+    return LocalRegistry(tmp_path / "home")
+
+
+@pytest.fixture
+def hook(tmp_path):
+    """A command that keeps what it hears, and the documents that it has heard."""
+    heard = tmp_path / "heard.ndjson"
+
+    def documents():
+        return [json.loads(line) for line in heard.read_text().splitlines()] if heard.exists() else []
+
+    return f"cat >> {heard}; echo >> {heard}", documents
+
+
+@pytest.fixture
+def server():
+    """A server on loopback, the requests that it got, and how it answers: a status, or seconds to wait."""
+    got, answers = [], [200]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.path, self.headers["Content-Type"], json.loads(body)))
+            if answers[0] < 100:
+                time.sleep(answers[0])
+            self.send_response(max(200, int(answers[0])))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}/hook?room=1", got, answers
+        running.shutdown()
+
+
+def test_a_promotion_a_rollback_and_a_refusal_are_told(home, hook, capsys):
+    command, documents = hook
+    first, second = build_version(home), build_version(home)
+    bad = build_version(home, beats_mean=False)
+    for words in (["promote", f"houses:{first.version}"], ["promote", f"houses:{second.version}", "--why", "better"]):
+        assert call(capsys, *words, "--on-event", command)[0] == 0
+    assert call(capsys, "rollback", "houses", "--on-event", command)[0] == 0
+    code, _, err = call(capsys, "promote", f"houses:{bad.version}", "--on-event", command)
+    assert code == 1
+    told = documents()
+    assert [document["event"] for document in told] == ["promote", "promote", "rollback", "refusal"]
+    assert [d["model_version"] for d in told] == [first.version, second.version, first.version, bad.version]
+    assert [d.get("former") for d in told] == [None, first.version, second.version, None]
+    assert told[1] | {"why": "better", "command": "promote", "model_name": "houses"} == told[1]
+    assert {"when", "who"} <= set(told[0])
+    assert told[3]["sentence"] in err
+
+
+def test_a_url_is_posted_the_json(home, server, capsys):
+    url, got, _ = server
+    version = build_version(home)
+    code, _, err = call(capsys, "promote", "houses", "--on-event", url)
+    assert (code, "Warning" in err) == (0, False)
+    [(path, kind, document)] = got
+    assert (path, kind) == ("/hook?room=1", "application/json")
+    assert (document["event"], document["model_version"]) == ("promote", version.version)
+
+
+@pytest.mark.parametrize(
+    ("hook", "why"),
+    [
+        ("echo broken >&2; exit 3", "exit code 3 from 'echo broken >&2; exit 3': broken"),
+        ("/no/such/command", "exit code 127"),
+        ("http://127.0.0.1:1/", "refused"),
+        ("http://", "Received: "),
+    ],
+)
+def test_a_hook_that_fails_is_one_warning_and_the_command_goes_on(home, capsys, hook, why):
+    version = build_version(home)
+    code, out, err = call(capsys, "promote", "houses", "--on-event", hook)
+    assert code == 0
+    assert err.count("Warning: Expected --on-event to take the event 'promote'") == 1
+    assert why in err
+    assert f"Promoted houses:{version.version}" in out
+    assert home.alias("houses").version == version.version
+
+
+def test_a_status_that_is_no_success_is_a_warning(home, server, capsys):
+    url, _, answers = server
+    answers[0] = 500
+    build_version(home)
+    code, _, err = call(capsys, "promote", "houses", "--on-event", url)
+    assert (code, "Received: status 500" in err) == (0, True)
+
+
+def test_a_hook_that_hangs_is_given_up_with_all_that_it_started(capsys, server, tmp_path):
+    url, _, answers = server
+    answers[0] = 5
+    left = tmp_path / "left"
+    for hook in (f"(sleep 2; touch {left}) & sleep 30", url):
+        began = time.monotonic()
+        Events(hook, "promote", seconds=0.5).tell("promote")
+        assert time.monotonic() - began < 2
+        assert "within 0.5 s" in capsys.readouterr().err
+    time.sleep(2)
+    assert not left.exists()
+    # The server answers at last, and nobody listens.
+    for thread in threading.enumerate():
+        if thread.name == "on-event":
+            thread.join(10)
+
+
+def test_a_server_that_drips_is_given_up(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+                for _ in range(15):
+                    time.sleep(0.1)
+                    connection.sendall(b"H")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        began = time.monotonic()
+        Events(f"http://127.0.0.1:{listening.getsockname()[1]}/", "promote", seconds=0.5).tell("promote")
+        assert time.monotonic() - began < 2
+        assert "Received: no answer" in capsys.readouterr().err
+        thread.join(10)
+    for waiting in threading.enumerate():
+        if waiting.name == "on-event":
+            waiting.join(10)
+
+
+def test_the_time_is_bounded_by_default():
+    assert events.SECONDS <= 10

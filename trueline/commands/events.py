@@ -1,0 +1,136 @@
+"""Events of a command for whoever asked for them by ``--on-event``: a command is run, or a URL is sent the JSON."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import click
+
+from artifact.errors import RefusedError
+from artifact.registry.entry import whoami
+from trueline.terminal.consoles import stderr
+
+Event = Literal["train", "promote", "rollback", "refusal"]
+# A hook that takes longer is given up: a promotion must not wait for a chat that is down.
+SECONDS = 10.0
+_URLS = ("http://", "https://")
+
+
+class Events:
+    """Tells a hook what a command did. A hook that fails or hangs gives a warning; the command goes on.
+
+    Args:
+        hook: a shell command that gets the JSON on standard input, a URL to which it is posted, or None for nobody.
+        command: that does it, such as ``promote``.
+        seconds: after which a hook is given up. Defaults to 10.
+    """
+
+    def __init__(self, hook: str | None, command: str, seconds: float = SECONDS) -> None:
+        self._hook, self._command, self._seconds = hook, command, seconds
+        self._about: dict[str, Any] = {}
+
+    def about(self, name: str, version: str | None = None) -> None:
+        """Say of which model, and of which version, the next event is, also where that is a refusal."""
+        self._about = {"model_name": name, "model_version": version}
+
+    def tell(self, event: Event, **more: Any) -> None:
+        """Tell the hook of an event.
+
+        Args:
+            event: what happened.
+            more: what the document says beside who did it, when and with which command.
+        """
+        if self._hook is None:
+            return
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        document = {"event": event, "when": now, "who": whoami(), "command": self._command, **self._about, **more}
+        body = json.dumps(document, allow_nan=False).encode()
+        is_url = self._hook.lower().startswith(_URLS)
+        problem = (_posted if is_url else _run)(self._hook, body, self._seconds)
+        if problem:
+            stderr().print(
+                f"Warning: Expected --on-event to take the event '{event}' within {self._seconds:g} s. "
+                f"Received: {problem}. The command itself went on."
+            )
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Tell the hook of a refusal that ends the block."""
+        try:
+            yield
+        except RefusedError as error:
+            self.tell("refusal", sentence=str(error))
+            raise
+
+
+def event_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--on-event``; the command takes it as ``events``. A refusal that ends the command is told as well."""
+
+    @functools.wraps(command)
+    def with_events(*args: Any, on_event: str | None, **options: Any) -> Any:
+        events = Events(on_event, click.get_current_context().info_name or "")
+        with events.refusals():
+            return command(*args, events=events, **options)
+
+    return click.option(
+        "--on-event",
+        metavar="COMMAND|URL",
+        help="Tell of a training, a promotion, a rollback or a refusal: JSON on the command's standard input, or "
+        "posted to the URL. What fails there is a warning here.",
+    )(with_events)
+
+
+def _run(hook: str, body: bytes, seconds: float) -> str:
+    """Run a shell command with the JSON on its standard input; returns what went wrong, or nothing."""
+    # What it prints goes to a file: a pipe that a child of it keeps open would have to be waited for.
+    with tempfile.TemporaryFile() as printed:
+        words = ["/bin/sh", "-c", hook]
+        process = subprocess.Popen(  # noqa: S603
+            words, stdin=subprocess.PIPE, stdout=printed, stderr=printed, start_new_session=True
+        )
+        try:
+            process.communicate(body, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return f"no end of '{hook}'"
+        if not process.returncode:
+            return ""
+        printed.seek(0)
+        lines = printed.read()[-2000:].decode(errors="replace").strip().splitlines()
+        return f"exit code {process.returncode} from '{hook}'" + (f": {lines[-1][:200]}" if lines else "")
+
+
+def _posted(url: str, body: bytes, seconds: float) -> str:
+    """Post the JSON; returns what went wrong, or nothing."""
+    problems = ["no answer"]
+
+    def post() -> None:
+        try:
+            place = urlsplit(url)
+            kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
+            path = place.path + (f"?{place.query}" if place.query else "")
+            with closing(kind(place.hostname or "", place.port, timeout=seconds)) as connection:
+                connection.request("POST", path or "/", body, {"Content-Type": "application/json"})
+                with connection.getresponse() as answer:
+                    problems[0] = "" if 200 <= answer.status < 300 else f"status {answer.status}"
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            problems[0] = str(error) or type(error).__name__
+
+    # The time-out of a socket holds for each of its reads: an answer that drips would never end.
+    thread = threading.Thread(target=post, name="on-event", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return problems[0]
