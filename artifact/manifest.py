@@ -36,7 +36,7 @@ class Verdict(Frozen):
     Attributes:
         worth_it: ``yes``: better than the best baseline beyond chance; ``no``: worse; ``tie``: neither.
         beats_mean: the error is below that of the best constant (for squared errors, the mean) beyond chance;
-            ``promote`` refuses a model for which this is False.
+            the gate ``verdict`` refuses a model for which this is False.
         best_baseline: the baseline with the lowest error.
         metric: the error that was compared, a name of :attr:`Manifest.metrics`: ``rmse`` unless the objective asks for
             another.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from artifact.errors import DataError, SchemaMismatchError
-from artifact.manifest import Coverage, Metrics
+from artifact.manifest import Coverage, Manifest, Metrics
 from artifact.words.display import metric, number
 from trueline.faults import by_row
 from trueline.terminal.tables import html_table
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from artifact.rows.absent import MissingColumns
     from artifact.rows.schema import FeatureSchema
     from artifact.runtimes import Outputs
-    from training.table.reading import Reading
+    from training.settings.config import TrainConfig
+    from training.table.reading import Raw, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,9 @@ def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predicto
     from training.transfer.seen import is_its_table, known_note, share_known
 
     schema, say = predictor.schema, measuring.say
-    frame, table, usable = _labelled(rows, schema, measuring)
+    raw = read_known(rows, [schema], measuring.reading, measuring.note)
+    frame, all_rows, usable = labelled(raw.frame, schema, measuring.missing_columns)
+    table = all_rows.filter(usable)
     left_out = len(usable) - table.height
     if left_out:
         say(f"{left_out:,} of {len(usable):,} rows are left out: they have no finite value of the target.")
@@ -151,41 +154,82 @@ def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predicto
     return Evaluation(version.name, version.version, table.height, left_out, metrics, covered, same_table, share)
 
 
-def _labelled(
-    rows: str | pl.DataFrame, schema: FeatureSchema, measuring: Measuring
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.Series]:
-    """The table as read, its typed rows in which all targets are finite, and a mask of these rows."""
+def read_known(
+    rows: str | pl.DataFrame, schemas: Iterable[FeatureSchema], reading: Reading, note: Callable[[str], None]
+) -> Raw:
+    """Read a table of rows whose target is known.
+
+    Args:
+        rows: see :func:`training.table.data.read_raw`.
+        schemas: of the versions that shall answer them; their columns stay even where they look like an index.
+        reading: how files are read.
+        note: called with each note about how the table was read.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    from training.table.data import read_raw
+
+    raw = read_raw(rows, reading, keep={name for s in schemas for name in (*s.names, *s.target_names)})
+    for sentence in raw.notes:
+        note(sentence)
+    return raw
+
+
+class Labelled(NamedTuple):
+    """A table in a version's terms.
+
+    Attributes:
+        frame: the table as it was read, its columns named as the version names them.
+        table: the same, typed, its targets as Float64.
+        usable: a mask of the rows in which all targets are finite.
+    """
+
+    frame: pl.DataFrame
+    table: pl.DataFrame
+    usable: pl.Series
+
+
+def labelled(raw: pl.DataFrame, schema: FeatureSchema, missing_columns: MissingColumns) -> Labelled:
+    """A table that was read, in a version's terms.
+
+    Raises:
+        DataError: it lacks a feature or a target, or a target has values that are no numbers.
+    """
     import polars as pl
 
-    from training.table.data import check_columns, read_raw
+    from training.table.data import check_columns
     from training.table.encode import check_features, with_targets
     from training.table.ids import ids_as_text
     from training.table.names import in_terms_of
     from training.table.types import typed
 
     targets = list(schema.target_names)
-    raw = read_raw(rows, measuring.reading, keep={*schema.names, *targets})
-    for note in raw.notes:
-        measuring.note(note)
-    frame = in_terms_of(raw.frame, [*schema.names, *targets])
+    frame = in_terms_of(raw, [*schema.names, *targets])
     words = ids_as_text(frame, [f.name for f in schema.categorical])
     all_rows = typed(words, as_text=[*schema.names, *targets])
     check_columns(all_rows, targets, "target column")
-    check_features(all_rows.columns, schema, measuring.missing_columns)
+    check_features(all_rows.columns, schema, missing_columns)
     table = with_targets(all_rows, schema)
     usable = table.select(pl.all_horizontal(pl.col(targets).is_finite().fill_null(value=False))).to_series()
-    return frame, table.filter(usable), usable
+    return Labelled(frame, table, usable)
+
+
+def meaning_of(manifest: Manifest) -> TrainConfig:
+    """The settings that say what a version's answers mean: its objective, and the settings that it reads."""
+    from training.objectives.kinds import meaning
+    from training.settings.config import TrainConfig
+
+    trained = manifest.lineage.config
+    return TrainConfig.build(settings={k: trained[k] for k in meaning() if k in trained})
 
 
 def _metrics(predictor: Predictor, y: Any, answer: Prediction, outputs: Outputs) -> dict[str, Metrics]:
     """The metrics by target, with those of the version's objective."""
     from artifact.predictor import target_offsets
     from training.evaluation.metrics import by_target
-    from training.objectives.kinds import meaning
-    from training.settings.config import TrainConfig
 
-    schema, trained = predictor.schema, predictor.manifest.lineage.config
-    config = TrainConfig.build(settings={k: trained[k] for k in meaning() if k in trained})
+    schema, config = predictor.schema, meaning_of(predictor.manifest)
     value = answer.value.astype("float64")
     offsets = target_offsets(schema)
     return by_target(schema.target_names, y, value, config=config, outputs=outputs, offsets=offsets)

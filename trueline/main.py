@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "trueline.commands.predict",
     "models": "trueline.commands.models",
     "show": "trueline.commands.models",
+    "compare": "trueline.commands.gates",
     "promote": "trueline.commands.deploy",
     "rollback": "trueline.commands.deploy",
     "history": "trueline.commands.deploy",

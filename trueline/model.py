@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, Unpack
 from artifact.errors import unknown_name
 from artifact.manifest import REPORT, Coverage, Manifest, Metrics, Verdict
 from artifact.registry.base import Reference, Registry
-from artifact.registry.entry import Statement
 from trueline import environment
 from trueline.environment import need_training
 from trueline.evaluation import Evaluation, Measuring, evaluation
@@ -24,6 +23,7 @@ from trueline.trainer import TrainWords, request_of, trained
 if TYPE_CHECKING:
     from artifact.predictor import Predictor
     from artifact.rows.schema import FeatureSchema
+    from trueline.gates.rows import Given
 
 Runtime = Literal["auto", "onnx", "onnx-int8", "keras"]
 # Precedes a command that a sentence proposes.
@@ -121,24 +121,30 @@ class Model:
         features = features_of(table.frame, predictor.schema)
         return source.alike(pl.DataFrame(score(features, predictor, interval, names, missing_columns).columns))
 
-    def promote(self, *, force: bool = False, why: str = "") -> Model:
-        """Make this version the champion of its name; running services start to serve it.
+    def promote(self, *, force: str | Sequence[str] = (), why: str = "", data: Data | None = None) -> Model:
+        """Make this version the champion of its name if its gates let it; running services start to serve it.
 
         Args:
-            force: promote even a model that does not beat predicting the mean. Defaults to False.
-            why: the reason, for the history.
+            force: names of gates that are overruled, such as ``("verdict",)``. Defaults to none.
+            why: the reason, for the history; with ``force`` there must be one.
+            data: rows with known targets that are new to this version and to the champion. Both answer them, and error,
+                groups and intervals are compared there. Defaults to comparing the figures of both trainings.
 
         Raises:
-            RefusedError: the model does not beat the mean, and ``force`` is False; or another version was promoted
-                meanwhile.
-            ArtifactError: the version does not load.
+            RefusedError: a gate refuses it; or another version was promoted meanwhile.
+            DataError: a name that is no gate, no reason, or rows that cannot be compared on.
         """
-        entry = self._store.deployment(self.name)
-        after = 0 if entry is None else entry.number
-        # A version that does not load must never become the champion.
-        _ = self._predictor
-        statement = Statement(why, "trueline.Model.promote")
-        self._store.promote(self.reference, force=force, statement=statement, after=after)
+        from trueline.gates.promote import Wish, force_of, promote
+
+        forced = force_of(force, why)
+        wish = Wish("trueline.Model.promote", why, forced, None if data is None else _given(data), self._runtime)
+        # A version that does not load is refused by a gate, which says why.
+        loaded = self.__dict__.get("_predictor")
+        judged = promote(self._store, Reference(self.name, self.version, self.path), wish, loaded)
+        if judged.note:
+            tell_note(judged.note)
+        if judged.refused is not None:
+            raise judged.refused
         return self
 
     def __repr__(self) -> str:
@@ -159,7 +165,8 @@ def train(
     target: str | Sequence[str],
     *,
     promote: bool = False,
-    force: bool = False,
+    force: str | Sequence[str] = (),
+    why: str = "",
     quiet: bool = False,
     verbose: bool = False,
     registry: Registry | None = None,
@@ -174,8 +181,9 @@ def train(
     Args:
         data: a path, a polars or pandas DataFrame, or a pyarrow Table.
         target: column to predict; several separated by commas, or a list.
-        promote: make the new version the champion, which services serve. Defaults to False.
-        force: with ``promote``, promote even a model that does not beat predicting the mean. Defaults to False.
+        promote: make the new version the champion, which services serve, if its gates let it. Defaults to False.
+        force: with ``promote``, names of gates that are overruled, such as ``("verdict",)``. Defaults to none.
+        why: with ``promote``, the reason, for the history; with ``force`` there must be one.
         quiet: print no schema, notes or progress. Defaults to False.
         verbose: print a line for each stage and epoch, and all settings. Defaults to False.
         registry: where to store the version. Defaults to the store that ``BENTOML_HOME`` names.
@@ -188,7 +196,7 @@ def train(
 
     Raises:
         DataError: the table or an option is wrong; nothing was written.
-        RefusedError: the version is stored, and does not beat predicting the mean; it is not promoted.
+        RefusedError: the version is stored, and a gate refuses it; it is not promoted.
         TruelineError: the store cannot be written, training diverged twice, or export failed; nothing was written.
         TypeError: an option that does not exist; the message lists those that do.
     """
@@ -196,10 +204,22 @@ def train(
         if word not in TrainWords.__annotations__:
             raise TypeError(unknown_name("option", word, TrainWords.__annotations__))
     need_training("train", "keras", "polars", "sklearn")
+    from trueline.gates.promote import force_of
+
+    force_of(force, why)
     store = registry or environment.registry()
     manifest = trained(request_of(source_of(data), target, words), store, quiet=quiet, verbose=verbose)
     model = load(f"{manifest.model_name}:{manifest.model_version}", registry=store)
-    return model.promote(force=force) if promote else model
+    return model.promote(force=force, why=why) if promote else model
+
+
+def _given(data: Data) -> Given:
+    """Rows for the gates."""
+    need_training("comparing on rows", "polars", "sklearn")
+    from training.table.reading import Reading
+    from trueline.gates.rows import Given
+
+    return Given(source_of(data).rows, Reading(), note=tell_note)
 
 
 def load(model: str, *, runtime: Runtime = "auto", registry: Registry | None = None) -> Model:

@@ -180,14 +180,15 @@ class Registry(Protocol):
         Args:
             reference: ``NAME:VERSION``, or what :meth:`resolve` takes.
             alias: champion or challenger.
-            force: whether a version may go live that did not beat the mean of the target.
-            statement: what the log is told of it.
+            force: whether a version may go live whatever its gates say, those that nobody asked among them.
+            statement: what the log is told of it. A gate of it that did not pass and was not overruled refuses the
+                version. Without gates the verdict is asked alone: whether the version beats the mean of the target.
             after: number of the entry that the caller looked at before; another one since then is refused. Defaults to
                 whatever holds.
 
         Raises:
             NotFoundError: no such version or alias.
-            RefusedError: the version did not beat the mean of the target on its test rows, and ``force`` is False.
+            RefusedError: a gate refused the version, and ``force`` is False.
             TakenError: another entry came first.
         """
         ...

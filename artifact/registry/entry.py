@@ -10,29 +10,12 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from artifact.gates.gate import GateResult
+
 FORMAT = 1
 # How a challenger takes part beside the champion.
 Mode = Literal["none", "shadow", "canary"]
 Action = Literal["promote", "rollback", "challenge", "carry-over"]
-
-
-class GateResult(BaseModel):
-    """The measurement of one gate before a promotion, and its limit.
-
-    Attributes:
-        gate: name of the gate, as ``--force`` takes it.
-        passed: whether the candidate may go live as far as this gate says.
-        figure, limit: what was measured and what is allowed; None where there is no number.
-        sentence: the same in words, for people.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    gate: str
-    passed: bool
-    figure: float | None = None
-    limit: float | None = None
-    sentence: str = ""
 
 
 class Change(BaseModel):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from artifact.errors import DataError, NotFoundError, RefusedError, unknown_name
+from artifact.errors import DataError, NotFoundError, unknown_name
+from artifact.gates.gate import GateResult, refusal, refusing
+from artifact.gates.verdict import verdict_gate
 from artifact.registry.aliases import ALIASES, CHALLENGER, CHAMPION, Alias, alias_of
 from artifact.registry.base import Reference, Registry
 from artifact.registry.entry import NOTHING_SAID, Action, Change, Statement, former_champions, whoami
@@ -58,16 +60,19 @@ class LoggedRegistry(Registry):
         if alias not in ALIASES:
             raise NotFoundError(unknown_name("alias", alias, ALIASES))
         version = self.resolve(reference)
-        if not self.manifest(version.name, version.version).verdict.beats_mean and not force:
-            raise RefusedError(
-                f"Expected a model that beats predicting the mean. Received: {version.name}:{version.version}, which "
-                "does not on its test rows. Train on more or better columns, or promote it with --force."
-            )
+        gates = statement.gates or (self._verdict(version),)
+        refused = refusing(gates, statement.forced)
+        if refused and not force:
+            raise refusal(f"{version.name}:{version.version}", refused)
         with self.lock(version.name):
             # The version may have been deleted since it was resolved.
             self.resolve(f"{version.name}:{version.version}")
             self._point(version, alias, "promote" if alias == CHAMPION else "challenge", statement, after)
         return version
+
+    def _verdict(self, version: Reference) -> GateResult:
+        """The one gate that is always asked: whoever measured nothing else may have loaded nothing either."""
+        return verdict_gate(self.manifest(version.name, version.version), f"{version.name}:{version.version}")
 
     def rollback(self, name: str, *, statement: Statement = NOTHING_SAID) -> Reference:
         versions = self.versions(name)

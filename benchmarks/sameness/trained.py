@@ -112,7 +112,8 @@ class Checkout:
 
 def _commands(training: Training) -> dict[str, list[str]]:
     """The words of each command, in order; tables and answers are given by the names of their files."""
-    named = f"--name {MODEL} --promote --force --json"
+    # Without a champion the name means the newest version. Checkouts differ in what may be promoted, and how.
+    named = f"--name {MODEL} --json"
     before = {"before": f"train {training.before} {named}"} if training.before else {}
     texts = {
         **before,

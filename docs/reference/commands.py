@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import click
 
+from artifact.gates.gate import GATES
 from docs.reference.markdown import bullets, check_names, code, sentence, table, typed
 from trueline.main import COMMANDS, cli
 
@@ -28,6 +29,11 @@ def options(name: str, see: Mapping[str, str] | None = None) -> str:
     params = [p for p in command(name).params if isinstance(p, click.Option)]
     check_names("option", see, {p.opts[-1] for p in params})
     return bullets((_spelt(p), _brief(p), sentence(typed(p.help or ""), see.get(p.opts[-1]))) for p in params)
+
+
+def gates() -> str:
+    """The gates of a promotion, in their order."""
+    return table(["gate", "what passes"], ((code(gate.name), typed(gate.about)) for gate in GATES.values()))
 
 
 def command(name: str) -> click.Command:

@@ -83,7 +83,9 @@ def test_a_log_of_one_damaged_entry_is_an_artifact_error(registry):
 
 def test_a_model_that_does_not_beat_the_mean_is_promoted_only_by_force(registry):
     good, bad = promoted(registry, 1)[0], add(registry, beats_mean=False)
-    with pytest.raises(RefusedError, match=f"houses:{bad}, which does not .* --force"):
+    with pytest.raises(
+        RefusedError, match=rf"houses:{bad}, refused by the gate verdict\.\n.*\n.* --force verdict --why TEXT"
+    ):
         registry.promote(f"houses:{bad}")
     assert champion(registry) == good
     assert registry.promote(f"houses:{bad}", force=True).version == champion(registry) == bad

@@ -142,9 +142,9 @@ def test_figures_are_those_of_the_command(home, rows, tmp_path, capsys):
 def test_promoting_is_refused_as_by_the_command(home):
     version = build_version(home, beats_mean=False)
     model = trueline.load(f"houses:{version.version}")
-    with pytest.raises(trueline.RefusedError, match="beats predicting the mean"):
+    with pytest.raises(trueline.RefusedError, match="does not beat predicting the mean"):
         model.promote()
-    assert model.promote(force=True) is model
+    assert model.promote(force="verdict", why="a first try") is model
     assert home.resolve("houses:champion").version == version.version
     with pytest.raises(trueline.NotFoundError, match="There are: 'houses'"):
         trueline.load("house")
@@ -161,7 +161,7 @@ def test_a_notebook_shows_the_comparison_and_the_verdict_and_no_markup_of_the_ta
 
 def test_every_option_of_the_command_is_a_word_of_the_function():
     options = {p.name for p in importlib.import_module("trueline.commands.train").train_command.params}
-    of_the_command_alone = {"data", "target", "promote", "force", "on_event", "quiet", "verbose", "as_json"}
+    of_the_command_alone = {"data", "target", "promote", "force", "why", "on_event", "quiet", "verbose", "as_json"}
     assert options - of_the_command_alone == set(TrainWords.__annotations__)
     assert all(f"``{word}``" in trueline.train.__doc__ for word in TrainWords.__annotations__)
     with pytest.raises(TypeError, match=r"Unknown option 'presets'\. There are: 'preset'"):

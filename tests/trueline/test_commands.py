@@ -270,8 +270,9 @@ def test_promote_refuses_what_does_not_beat_the_mean_or_does_not_load(home, caps
     code, _, err = call(capsys, "promote", "houses")
     assert (code, "sha256" in err) == (1, True)
     assert home.resolve("houses:champion") == good
-    home_after = call(capsys, "promote", f"houses:{home.versions('houses')[1]}", "--force")
-    assert home_after[0] == 0
+    refused = f"houses:{home.versions('houses')[1]}"
+    assert call(capsys, "promote", refused, "--force", "verdict", "--why", "a first try")[0] == 0
+    assert (home.history("houses")[-1].forced, home.history("houses")[-1].why) == (("verdict",), "a first try")
 
 
 def test_serve_hands_over_to_bentoml(home, capsys, monkeypatch):

@@ -28,6 +28,7 @@ from trueline.trainer import default_name
 # Bytes: more than the probe before training, less than the largest file of a version.
 SMALL_STORE = 270_000
 QUICK = ("--preset", "fast", "--cv", "2", "--set", "repeats=1", "--set", "epochs=2", "--set", "hidden=[8]")
+FORCED = ("--force", "verdict", "--why", "a quick one")
 
 
 def trueline(home: Path, *arguments: str, file_limit: int | None = None) -> subprocess.CompletedProcess[str]:
@@ -59,7 +60,7 @@ def test_help_names_every_preset_family_and_objective():
 
 
 def test_train_promote_evaluate_predict(data, tmp_path):
-    process = trueline(tmp_path, "train", str(data), "--target", "price", "--promote", "--force", "--json", *QUICK)
+    process = trueline(tmp_path, "train", str(data), "--target", "price", "--promote", *FORCED, "--json", *QUICK)
     assert process.returncode == 0, process.stderr
     result = json.loads(process.stdout.splitlines()[-1])
     assert set(result) == {"model_name", "model_version", "metrics", "verdict", "next", "seconds", "rows"}
@@ -86,12 +87,12 @@ def test_a_refused_promotion_still_says_what_was_stored(tmp_path):
     assert process.returncode == 1
     version = json.loads(process.stdout.splitlines()[-1])["model_version"]
     assert f"Stored noise:{version}" in process.stdout
-    assert "beats predicting the mean" in process.stderr
+    assert "refused by the gate verdict" in process.stderr
     assert LocalRegistry(tmp_path).alias("noise") is None
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
-    first = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", "--promote", "--force", *QUICK)
+    first = trueline(tmp_path, "train", str(data), "--target", "price", "--name", "h", "--promote", *FORCED, *QUICK)
     assert first.returncode == 0, first.stderr
     before = LocalRegistry(tmp_path).resolve("h:champion")
     # The first fault is found before training; with the second, the model's files do not fit, as on a filling disk.

@@ -34,8 +34,9 @@ from training.networks.model import Fitted
 from training.overview.overview import overview_of
 from training.prepare.in_memory import Prepared
 from training.prepare.request import Origin
-from training.report import gather, write_report
+from training.report.content import gather
 from training.report.sample import values as answered
+from training.report.write import write_report
 from training.settings.config import TrainConfig
 from training.table.usual import golden_rows
 from training.transfer.sentence import sentence

@@ -105,6 +105,9 @@ class Kind:
             weights (or None), float64 (n_samples,) each.
         of_outputs: further metrics of a network, which has more outputs than values: function of the true values less
             the offset, float64 (n_samples,), its outputs, the target's number, weights (or None) and settings.
+        own_errors: error of each value by all outputs of a network, at least 0, whose mean can be compared as a ratio:
+            function of outputs, true values less the offset, float64 (n_samples, n_targets), and settings, to the same
+            shape; None where the outputs lack what it needs. :attr:`shown` names it. Defaults to the metric's.
         judged: error of each row by all outputs of a network, (n_samples,): function of outputs, true values, float64
             (n_samples, n_targets), and settings; None where the outputs lack what it needs. Defaults to the metric's.
     """
@@ -128,6 +131,7 @@ class Kind:
     line: Callable[[Any], Any] | None = None
     of_values: Callable[[Float64, Float64, Float64 | None], Metrics] | None = None
     of_outputs: Callable[[Float64, Outputs, int, Float64 | None, Any], Metrics] | None = None
+    own_errors: Callable[[Outputs, Float64, Any], Float64 | None] | None = None
     judged: Callable[[Outputs, Float64, Any], Float64 | None] | None = None
 
     @property

@@ -43,6 +43,15 @@ def build(config: _Settings) -> Objective:
     return Objective(KIND, pinball, pinball, errors, outputs_a_target=count, has_spread=False, n_quantiles=count)
 
 
+def own_errors(outputs: Outputs, y: Float64, config: _Settings) -> Float64 | None:
+    """Pinball loss of each value, the mean over the levels, float64 (n_samples, n_targets)."""
+    if outputs.quantiles is None:
+        return None
+    off = y[:, :, None] - outputs.quantiles
+    levels = np.asarray(config.quantiles)
+    return np.asarray(np.maximum(levels * off, (levels - 1) * off).mean(axis=2))
+
+
 def judged(outputs: Outputs, y: Float64, config: _Settings) -> Float64 | None:
     """Pinball loss of each row in target deviations, the mean over levels and targets."""
     if outputs.quantiles is None:
@@ -79,5 +88,6 @@ KIND = Kind(
     in_unit=True,
     settings=("quantiles",),
     of_outputs=of_outputs,
+    own_errors=own_errors,
     judged=judged,
 )

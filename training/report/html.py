@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from training.report.drawing import Picture
+if TYPE_CHECKING:
+    from training.report.drawing import Picture
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #d8dde4; --page: #ffffff; --card: #f4f6f9;

@@ -65,7 +65,7 @@ def _parts(content: Content, title: str, pictures: list[Picture]) -> Iterator[st
     if advice is not None:
         yield f'<p class="next">Next: {text(advice.sentence)} <code>{text(advice.command)}</code></p>'
     if not verdict.beats_mean:
-        yield "<p>The service does not get this version: <code>trueline promote</code> refuses it unless forced.</p>"
+        yield "<p>The service does not get this version: <code>trueline promote</code> refuses it.</p>"
     if manifest.notes:
         yield f'<p class="soft">{len(manifest.notes)} <a href="#notes">notes</a> on the training.</p>'
     yield from _table(content.overview)

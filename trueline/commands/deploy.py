@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
@@ -17,11 +17,14 @@ from artifact.registry.entry import Entry, Statement
 from artifact.registry.waiting import Reached, wait_until_live
 from trueline.commands.data import kept_sentence
 from trueline.commands.events import Events, event_option
-from trueline.commands.options import json_option, print_json
+from trueline.commands.gates import force_option, forced_gates, rows_options, show_gates, why_option
+from trueline.commands.options import DATA_HELP, json_option, print_json
 from trueline.environment import registry
 from trueline.terminal.consoles import stdout
 
-why_option = click.option("--why", metavar="TEXT", default="", help="The reason, for `trueline history`.")
+if TYPE_CHECKING:
+    from artifact.runtimes import RuntimeName
+    from trueline.gates.rows import Given
 
 
 def waiting_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,40 +51,51 @@ def waiting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_seconds
 
 
-@click.command("promote")
+@click.command("promote", epilog=DATA_HELP)
 @click.argument("model")
-@click.option("--force", is_flag=True, help="Promote even a model that does not beat predicting the mean.")
+@click.option("--data", metavar="DATA", help="Rows with known targets that are new to both versions, for the gates.")
+@rows_options
+@force_option()
 @why_option
 @waiting_options
 @event_option
 @json_option
-def promote_command(model: str, force: bool, why: str, seconds: float | None, as_json: bool, events: Events) -> None:
-    """Make a version the champion; running services start to serve it. MODEL is NAME:VERSION, or NAME for the newest.
+def promote_command(
+    model: str,
+    rows: Given | None,
+    runtime: RuntimeName,
+    force: str,
+    why: str,
+    seconds: float | None,
+    as_json: bool,
+    events: Events,
+) -> None:
+    """Make a version the champion if its gates let it; running services start to serve it.
+
+    MODEL is NAME:VERSION, or NAME for the newest.
 
     \b
     Example:
-      trueline promote houses:20260131-120000-482913 --why "new rows of January"
+      trueline promote houses:20260131-120000-482913 --data sold-last-month.csv --why "new rows of January"
     """
-    from artifact.predictor import Predictor
+    from trueline.gates.promote import Wish, promote
 
+    forced = forced_gates(force, why)
     store = registry()
     name, _, wanted_version = model.partition(":")
     if not wanted_version and store.versions(name):
         model = f"{name}:{store.versions(name)[-1]}"
     version = store.resolve(model)
     events.about(version.name, version.version)
-    # The version replaces the one that is live now: if that one changes meanwhile, the log refuses.
-    entry = store.deployment(version.name)
-    # A version that does not load must never become the champion.
-    Predictor.load(version.path)
-    store.promote(
-        f"{version.name}:{version.version}",
-        force=force,
-        statement=Statement(why, "trueline promote"),
-        after=0 if entry is None else entry.number,
-    )
-    events.tell("promote", why=why, former=None if entry is None else entry.champion)
-    _report(store, version, "Promoted", seconds, as_json)
+    judged = promote(store, version, Wish("trueline promote", why, forced, rows, runtime))
+    show_gates(judged, forced)
+    if judged.refused is not None:
+        if as_json:
+            print_json({**judged.document(), "alias": None})
+        raise judged.refused
+    events.tell("promote", why=why, former=judged.former)
+    _tell_change(version, "Promoted")
+    _report(store, version, judged.document(), seconds, as_json)
 
 
 @click.command("rollback")
@@ -103,7 +117,9 @@ def rollback_command(name: str, why: str, seconds: float | None, as_json: bool, 
     version = store.rollback(name, statement=Statement(why, "trueline rollback"))
     events.about(version.name, version.version)
     events.tell("rollback", why=why, former=None if entry is None else entry.champion)
-    _report(store, version, "Rolled back to", seconds, as_json)
+    if not as_json:
+        _tell_change(version, "Rolled back to")
+    _report(store, version, {"model_name": version.name, "model_version": version.version}, seconds, as_json)
 
 
 @click.command("history")
@@ -165,21 +181,32 @@ def _line(entry: Entry) -> dict[str, str]:
     }
 
 
-def _report(store: Registry, version: Reference, deed: str, seconds: float | None, as_json: bool) -> None:
-    """Say what is live now; with ``seconds`` wait for the workers.
+def _tell_change(version: Reference, deed: str) -> None:
+    stdout().print(f"{deed} {version.name}:{version.version}: it is the champion of '{version.name}'.")
+
+
+def _report(
+    store: Registry, version: Reference, document: dict[str, Any], seconds: float | None, as_json: bool
+) -> None:
+    """Print the JSON of a change; with ``seconds`` wait for the workers.
+
+    Args:
+        store: the model store.
+        version: the champion.
+        document: what the JSON says, beside the alias and the workers.
+        seconds: the longest wait, or None for no wait.
+        as_json: whether JSON is printed.
 
     Raises:
         RefusedError: some worker does not have it.
     """
     name = version.name
-    report: dict[str, Any] = {"model_name": name, "model_version": version.version, "alias": CHAMPION}
+    report: dict[str, Any] = {**document, "alias": CHAMPION}
     recipe = recipe_if_any(version.path, store.manifest(name, version.version))
     if recipe is not None and recipe.kept:
         report["kept_rows"] = {what: table.rows for what, table in recipe.kept.items()}
-    if not as_json:
-        stdout().print(f"{deed} {name}:{version.version}: it is the champion of '{name}'.")
-        if (kept := kept_sentence(recipe)) is not None:
-            stdout().print(kept)
+    if not as_json and (kept := kept_sentence(recipe)) is not None:
+        stdout().print(kept)
     state = None
     if seconds is not None:
         entry = store.deployment(name)

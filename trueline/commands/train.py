@@ -11,6 +11,7 @@ import click
 from trueline.commands.data import kept_sentence
 from trueline.commands.ended import ended_by_signals
 from trueline.commands.events import Events, event_option
+from trueline.commands.gates import force_option, forced_gates, show_gates, why_option
 from trueline.commands.options import (
     DATA_HELP,
     NamesOption,
@@ -27,7 +28,7 @@ from trueline.terminal.tables import result_tables
 from trueline.trainer import TrainWords, request_of, trained
 
 # Options that do not change what is trained.
-ABOUT_THE_VERSION = ("note", "promote", "force", "on_event", "as_json", "quiet", "verbose")
+ABOUT_THE_VERSION = ("note", "promote", "force", "why", "on_event", "as_json", "quiet", "verbose")
 
 
 def _families() -> Iterable[str]:
@@ -131,8 +132,11 @@ def _objectives() -> Iterable[str]:
     help="Your own words about the version, up to 500 characters: models, show and the report repeat them.",
 )
 @event_option
-@click.option("--promote", is_flag=True, help="Make the new version the champion, the version that serves.")
-@click.option("--force", is_flag=True, help="Promote even a model that does not beat predicting the mean.")
+@click.option(
+    "--promote", is_flag=True, help="Make the new version the champion, the version that serves, if its gates let it."
+)
+@force_option("With --promote: gates")
+@why_option
 @reading_words
 @text_words
 @click.option("-q", "--quiet", is_flag=True, help="Print only the result: no schema, notes or progress.")
@@ -145,7 +149,8 @@ def train_command(
     data: str,
     target: str,
     promote: bool,
-    force: bool,
+    force: str,
+    why: str,
     quiet: bool,
     verbose: bool,
     as_json: bool,
@@ -159,13 +164,14 @@ def train_command(
       trueline train houses.csv --target price --set epochs=40 --promote
     """
     need_training("train", "keras", "polars", "sklearn")
-    from artifact.errors import RefusedError
     from artifact.manifest import REPORT
     from artifact.recipe import recipe_if_any
-    from artifact.registry.entry import Statement
     from training.evaluation.advice import next_step
     from training.settings.text import parse_setting
+    from trueline.gates.promote import Wish
+    from trueline.gates.promote import promote as promote_version
 
+    forced = forced_gates(force, why)
     words = cast("TrainWords", {word: value for word, value in options.items() if word in TrainWords.__annotations__})
     words["settings"] = dict(parse_setting(setting) for setting in options["settings"])
     request = request_of(source_of(data), target, words, typed_words(context, ABOUT_THE_VERSION))
@@ -180,12 +186,11 @@ def train_command(
         out.print(part)
     refusal = None
     if promote:
-        try:
-            champion = store.alias(manifest.model_name)
-            store.promote(reference, force=force, statement=Statement(source="trueline train"))
-            events.tell("promote", why="", former=None if champion is None else champion.version)
-        except RefusedError as error:
-            refusal = error
+        judged = promote_version(store, store.resolve(reference), Wish("trueline train", why, forced))
+        refusal = judged.refused
+        show_gates(judged, forced)
+        if refusal is None:
+            events.tell("promote", why=why, former=judged.former)
     if promote and refusal is None:
         out.print(f"Promoted {reference}: it is the champion of '{manifest.model_name}'.")
     else:

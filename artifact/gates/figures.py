@@ -1,0 +1,112 @@
+"""The gates that manifests can answer: error and intervals on rows that training had not shown to the model."""
+
+from __future__ import annotations
+
+import math
+
+from artifact.gates.gate import GateResult
+from artifact.gates.limits import COVERAGE_SLACK, OTHER_TABLE, SAME_TABLE, WIDER
+from artifact.gates.verdict import constant_of, errors_of, plain
+from artifact.manifest import Manifest
+
+GIVE_ROWS = "Rows that are new to both show more: --data DATA."
+
+
+def error_by_figures(candidate: Manifest, champion: Manifest, why: str) -> GateResult:
+    """The errors that both trainings measured, each on rows that its model had not seen.
+
+    Args:
+        candidate, champion: their manifests.
+        why: why no rows are compared, in a sentence.
+    """
+    metric = candidate.verdict.metric if candidate.verdict.metric == champion.verdict.metric else "rmse"
+    same = _same_rows(candidate, champion)
+    ours, theirs = (errors_of(manifest, metric, relative=not same) for manifest in (candidate, champion))
+    ratios = [ours[t] / theirs[t] for t in ours if t in theirs and theirs[t] > 0]
+    if not ratios:
+        return GateResult.unmeasured("error", f"{why} The manifests have no errors in common.")
+    ratio = max(ratios)
+    limit = SAME_TABLE if same else OTHER_TABLE
+    rows = (
+        "on the rows of one table"
+        if same
+        else f"each over that of predicting the {constant_of(candidate)}, for they are of different tables"
+    )
+    sentence = (
+        f"{why} By the figures of both trainings, {rows}, the {plain(metric)} is {abs(ratio - 1):.1%} "
+        f"{'above' if ratio >= 1 else 'below'} the champion's. {GIVE_ROWS}"
+    )
+    return GateResult(gate="error", passed=ratio <= limit, figure=round(ratio, 4), limit=limit, sentence=sentence)
+
+
+def coverage_by_figures(candidate: Manifest, champion: Manifest | None) -> GateResult:
+    """The share of unseen rows that the intervals covered at training."""
+    level, n = candidate.coverage.level, measured_rows(candidate)
+    covered = min(candidate.coverage.covered.values())
+    least = level
+    if champion is not None and champion.coverage.level == level:
+        least = min([level, *champion.coverage.covered.values()])
+    chance = 1.96 * math.sqrt(max(covered * (1 - covered), 1 / max(n, 1)) / max(n, 1))
+    sentence = f"The {level:.0%} intervals cover {covered:.1%} of the {n:,} rows that measured them at training."
+    return coverage_result(covered, (max(0.0, covered - chance), min(1.0, covered + chance)), least, sentence)
+
+
+def coverage_result(covered: float, ends: tuple[float, float], least: float, sentence: str) -> GateResult:
+    """Whether intervals cover enough, beyond chance.
+
+    Args:
+        covered: share of the rows.
+        ends: of its 95% interval.
+        least: what they promise, or what the champion's cover if that is less.
+        sentence: about it.
+    """
+    limit = round(least - COVERAGE_SLACK, 4)
+    low, high = ends
+    return GateResult(
+        gate="coverage",
+        passed=high >= limit,
+        figure=round(covered, 4),
+        limit=limit,
+        low=round(low, 4),
+        high=round(high, 4),
+        sentence=sentence,
+    )
+
+
+def width_by_figures(candidate: Manifest, champion: Manifest) -> GateResult:
+    """The mean width of the intervals at training, where both were measured on one table."""
+    before = champion.coverage
+    if before.level != candidate.coverage.level:
+        return GateResult.unmeasured("width", f"The intervals were measured at different levels. {GIVE_ROWS}")
+    if not _same_rows(candidate, champion):
+        return GateResult.unmeasured("width", f"The intervals were measured on different tables. {GIVE_ROWS}")
+    if min(before.covered.values()) < before.level - COVERAGE_SLACK:
+        return GateResult.unmeasured("width", narrow_champion(min(before.covered.values()), before.level))
+    after = candidate.coverage.mean_width
+    ratios = [after[t] / width for t, width in before.mean_width.items() if t in after and width > 0]
+    if not ratios:
+        return GateResult.unmeasured("width", "The manifests have no widths in common.")
+    ratio = max(ratios)
+    return GateResult(gate="width", passed=ratio <= WIDER, figure=round(ratio, 4), limit=WIDER, sentence=wider(ratio))
+
+
+def wider(ratio: float) -> str:
+    """What a ratio of widths says."""
+    return f"The intervals are {abs(ratio - 1):.1%} {'wider' if ratio >= 1 else 'narrower'} than the champion's."
+
+
+def narrow_champion(covered: float, level: float) -> str:
+    """Why the champion's widths are no measure."""
+    return f"The champion's {level:.0%} intervals cover {covered:.1%} only: wider ones are right."
+
+
+def measured_rows(manifest: Manifest) -> int:
+    """How many rows measured a version at training."""
+    parts = manifest.lineage.parts
+    return parts.get("test", parts.get("out_of_fold", 0))
+
+
+def _same_rows(candidate: Manifest, champion: Manifest) -> bool:
+    """Whether both were measured on rows of one table, and on as many."""
+    tables = candidate.lineage.data_fingerprint, champion.lineage.data_fingerprint
+    return tables[0] == tables[1] and measured_rows(candidate) == measured_rows(champion)

@@ -1,0 +1,107 @@
+"""All gates of a version, in their order: beside the champion where there is one, on rows where there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from artifact.errors import ArtifactError
+from artifact.gates.cost import latency_gate, size_gate
+from artifact.gates.figures import coverage_by_figures, error_by_figures, width_by_figures
+from artifact.gates.gate import GateResult
+from artifact.gates.rows import Rows, coverage_gate, error_gate, groups_gate, width_gate
+from artifact.gates.schema import schema_gate
+from artifact.gates.side import Side
+from artifact.gates.verdict import verdict_gate
+from artifact.golden import read_golden
+
+NO_CHAMPION = "There is no champion to compare with."
+
+
+def judge(
+    candidate: Side, champion: Side | None, rows: Rows | None = None, no_rows: str = ""
+) -> tuple[GateResult, ...]:
+    """What each gate says of a version.
+
+    Args:
+        candidate: the version that shall go live.
+        champion: the version that is live, whole or damaged; None where none is.
+        rows: what both answered; None where there are none, or none that are new to both.
+        no_rows: why there are none, in a sentence. Defaults to saying that none were given.
+    """
+    return tuple(_results(candidate, champion, rows, no_rows or "No rows were given."))
+
+
+def _results(candidate: Side, champion: Side | None, rows: Rows | None, no_rows: str) -> Iterator[GateResult]:
+    yield files_gate(candidate)
+    yield size_gate(candidate, champion)
+    yield latency_gate(candidate, champion)
+    yield schema_gate(candidate, champion)
+    yield _error(candidate, champion, rows, no_rows)
+    yield _groups(champion, rows, no_rows)
+    yield _coverage(candidate, champion, rows)
+    yield _width(candidate, champion, rows)
+    if candidate.manifest is None:
+        yield GateResult.unmeasured("verdict", candidate.problem)
+    else:
+        yield verdict_gate(candidate.manifest, candidate.reference)
+
+
+def files_gate(candidate: Side) -> GateResult:
+    """Whether the version loads: checksums, and the golden rows' answers as at training."""
+    predictor = candidate.predictor
+    if predictor is None or candidate.folder is None:
+        return GateResult(gate="files", passed=False, sentence=candidate.problem)
+    try:
+        worst = max(predictor.differences(read_golden(candidate.folder)).values())
+    except ArtifactError as error:
+        return GateResult(gate="files", passed=False, sentence=str(error))
+    return GateResult(
+        gate="files",
+        passed=worst <= predictor.tolerance,
+        figure=worst,
+        limit=predictor.tolerance,
+        sentence="Each file has its checksum, and the golden rows get the answers of training, "
+        f"within {predictor.tolerance:g} deviations of the target.",
+    )
+
+
+def _error(candidate: Side, champion: Side | None, rows: Rows | None, no_rows: str) -> GateResult:
+    if champion is None:
+        return GateResult.unmeasured("error", NO_CHAMPION)
+    if rows is not None and rows.champion is not None:
+        return error_gate(rows, rows.champion)
+    if candidate.manifest is None or champion.manifest is None:
+        return GateResult.unmeasured("error", _unknown(champion, candidate))
+    return error_by_figures(candidate.manifest, champion.manifest, no_rows)
+
+
+def _groups(champion: Side | None, rows: Rows | None, no_rows: str) -> GateResult:
+    if champion is None:
+        return GateResult.unmeasured("groups", NO_CHAMPION)
+    if rows is None or rows.champion is None:
+        return GateResult.unmeasured("groups", f"{no_rows} Groups are compared on rows that are new to both.")
+    return groups_gate(rows, rows.champion)
+
+
+def _coverage(candidate: Side, champion: Side | None, rows: Rows | None) -> GateResult:
+    if rows is not None:
+        return coverage_gate(rows)
+    if candidate.manifest is None:
+        return GateResult.unmeasured("coverage", candidate.problem)
+    return coverage_by_figures(candidate.manifest, None if champion is None else champion.manifest)
+
+
+def _width(candidate: Side, champion: Side | None, rows: Rows | None) -> GateResult:
+    if champion is None:
+        return GateResult.unmeasured("width", NO_CHAMPION)
+    if rows is not None and rows.champion is not None:
+        return width_gate(rows, rows.champion)
+    if candidate.manifest is None or champion.manifest is None:
+        return GateResult.unmeasured("width", _unknown(champion, candidate))
+    return width_by_figures(candidate.manifest, champion.manifest)
+
+
+def _unknown(champion: Side, candidate: Side) -> str:
+    """Why a comparison is left out: whichever version cannot be read."""
+    side, who = (champion, "champion") if champion.manifest is None else (candidate, "candidate")
+    return f"The {who} cannot be compared: {side.problem}"

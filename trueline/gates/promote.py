@@ -1,0 +1,176 @@
+"""A promotion: the gates, then the entry in the deployment log; and a comparison, which is the gates alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from artifact.errors import DataError, RefusedError
+from artifact.gates.gate import GateResult, checked_force, refusal, refusing
+from artifact.gates.judge import judge
+from artifact.gates.side import Side
+from artifact.registry.base import Reference, Registry
+from artifact.registry.entry import Statement
+
+if TYPE_CHECKING:
+    from artifact.predictor import Predictor
+    from artifact.runtimes import RuntimeName
+    from trueline.gates.rows import Given
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants of a promotion beside the version.
+
+    Attributes:
+        source: the command or the function, for the log.
+        why: the reason, for the log.
+        forced: gates that are overruled, as :func:`artifact.gates.gate.checked_force` gives them.
+        rows: for the gates, or None.
+        runtime: what computes both versions.
+    """
+
+    source: str
+    why: str = ""
+    forced: tuple[str, ...] = ()
+    rows: Given | None = None
+    runtime: RuntimeName = "auto"
+
+
+class Judged(NamedTuple):
+    """What the gates said of a version.
+
+    Attributes:
+        version: which.
+        beside: the version that it was compared with, as ``NAME:VERSION``; None where there was none.
+        gates: the results, in the order of the gates.
+        former: the version that was live before, or None.
+        note: what is wrong with the other version, in a sentence; empty for nothing.
+        refused: the error with which the promotion did not happen, or None.
+    """
+
+    version: Reference
+    beside: str | None
+    gates: tuple[GateResult, ...]
+    former: str | None = None
+    note: str = ""
+    refused: RefusedError | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether no gate refuses."""
+        return not refusing(self.gates)
+
+    def document(self) -> dict[str, Any]:
+        """The same as JSON has it."""
+        return {
+            "model_name": self.version.name,
+            "model_version": self.version.version,
+            "compared_with": self.beside,
+            "passes": self.passes,
+            "gates": [result.model_dump(mode="json") for result in self.gates],
+        }
+
+
+def force_of(names: str | Sequence[str] | bool, why: str) -> tuple[str, ...]:
+    """Gates to overrule, as a person writes them: names, or several in one text with commas between.
+
+    Raises:
+        DataError: see :func:`artifact.gates.gate.checked_force`; or something else than names.
+    """
+    if isinstance(names, bool):
+        raise DataError(
+            f"Expected names of gates in 'force', such as 'verdict'. Received: {names!r}. Name what is overruled."
+        )
+    texts = [names] if isinstance(names, str) else names
+    return checked_force([part.strip() for text in texts for part in text.split(",") if part.strip()], why)
+
+
+def promote(store: Registry, version: Reference, wish: Wish, predictor: Predictor | None = None) -> Judged:
+    """Make a version the champion if its gates let it.
+
+    Args:
+        store: where it is.
+        version: which.
+        wish: what else was said.
+        predictor: of the version, where it is loaded already. Defaults to loading it.
+
+    Returns:
+        What the gates said. Where one refuses, ``refused`` is set and nothing is changed.
+
+    Raises:
+        TakenError: another version was promoted meanwhile.
+        DataError: the rows are wrong, or the runtime is not on this machine.
+        OSError: the log cannot be written.
+    """
+    # What is live now is what the version is to take the place of: if that changes meanwhile, the log refuses.
+    entry = store.deployment(version.name)
+    reference = f"{version.name}:{version.version}"
+    candidate = (
+        Side.candidate(reference, version.path, wish.runtime)
+        if predictor is None
+        else Side.of(reference, version.path, predictor)
+    )
+    champion = None if entry is None or entry.champion is None else _champion(store, version, entry.champion, wish)
+    judged = _judged(version, candidate, champion, wish.rows)
+    judged = judged._replace(former=None if entry is None else entry.champion)
+    refused = refusing(judged.gates, wish.forced)
+    if refused:
+        return judged._replace(refused=refusal(reference, refused))
+    overruled = {result.gate for result in judged.gates if not result.passed}
+    statement = Statement(wish.why, wish.source, judged.gates, tuple(name for name in wish.forced if name in overruled))
+    store.promote(reference, statement=statement, after=0 if entry is None else entry.number)
+    return judged
+
+
+def compare(version: Reference, other: Reference, rows: Given | None = None, runtime: RuntimeName = "auto") -> Judged:
+    """What the gates would say of a version beside another one; nothing is changed.
+
+    Args:
+        version: that would go live.
+        other: that would be live.
+        rows: for the gates, or None. Defaults to None.
+        runtime: what computes both versions. Defaults to ``auto``.
+
+    Raises:
+        DataError: both are the same version, or they do not predict the same targets; or see :func:`promote`.
+    """
+    first, second = (f"{one.name}:{one.version}" for one in (version, other))
+    if first == second:
+        raise DataError(
+            f"Expected two versions. Received: {first} twice. Name another one; `trueline models` lists them."
+        )
+    candidate = Side.candidate(first, version.path, runtime)
+    champion = Side.champion(second, other.path, runtime)
+    targets = [side.schema.target_names for side in (candidate, champion) if side.schema is not None]
+    if len(targets) == 2 and set(targets[0]) != set(targets[1]):
+        ours, theirs = (", ".join(f"'{name}'" for name in names) for names in targets)
+        raise DataError(
+            f"Expected two versions that predict the same targets. Received: {first} predicts {ours}, {second} "
+            f"predicts {theirs}. Name two versions of one model; `trueline models` lists them."
+        )
+    return _judged(version, candidate, champion, rows)
+
+
+def _champion(store: Registry, version: Reference, live: str, wish: Wish) -> Side | None:
+    """The version that is live; None where it is the very one."""
+    if live == version.version:
+        return None
+    reference = f"{version.name}:{live}"
+    if live not in store.versions(version.name):
+        return Side.gone(reference)
+    return Side.champion(reference, store.fetch(version.name, live).path, wish.runtime)
+
+
+def _judged(version: Reference, candidate: Side, champion: Side | None, given: Given | None) -> Judged:
+    rows, why_not = None, ""
+    if given is not None:
+        from trueline.gates.rows import compared
+
+        rows, why_not = compared(given, candidate, champion)
+    results = judge(candidate, champion, rows, why_not)
+    note = ""
+    if champion is not None and champion.problem:
+        note = f"{champion.reference} gives no answers, and another version can take its place: {champion.problem}"
+    return Judged(version, None if champion is None else champion.reference, results, note=note)
