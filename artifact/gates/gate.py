@@ -37,8 +37,8 @@ GATES: dict[str, Gate] = {
         ),
         Gate(
             "size",
-            f"The files take at most {limits.SIZE_TIMES:g} times the champion's room, or {limits.SIZE_SMALL:g} MB; never "
-            f"more than {limits.SIZE_LARGEST:,.0f} MB.",
+            f"The files take at most {limits.SIZE_TIMES:g} times the champion's room, or {limits.SIZE_SMALL:g} MB; "
+            f"never more than {limits.SIZE_LARGEST:,.0f} MB.",
         ),
         Gate(
             "latency",
@@ -57,7 +57,8 @@ GATES: dict[str, Gate] = {
         ),
         Gate(
             "coverage",
-            f"The intervals cover at most {100 * limits.COVERAGE_SLACK:g} points less than they promise, beyond chance.",
+            f"The intervals cover at most {100 * limits.COVERAGE_SLACK:g} points less than they promise, beyond "
+            "chance.",
         ),
         Gate("width", f"The intervals are at most {limits.WIDER - 1:.0%} wider than the champion's, beyond chance."),
         Gate("verdict", "The model beats predicting the mean (or median), beyond chance."),
