@@ -5,6 +5,7 @@ from __future__ import annotations
 from artifact.gates.gate import GateResult
 from artifact.manifest import Manifest
 
+
 def verdict_gate(manifest: Manifest, reference: str) -> GateResult:
     """Whether the model beats the best constant, as its training measured it."""
     figure = _over_constant(manifest)
