@@ -11,9 +11,13 @@ import asyncio
 import json
 import sys
 import time
+from array import array
 from collections import deque
-from typing import NamedTuple, cast
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
+import numpy as np
+import numpy.typing as npt
 import uvloop
 
 TICK_SECONDS = 0.001
@@ -31,14 +35,39 @@ class Plan(NamedTuple):
         rate: requests/s.
         seconds: duration.
         connections: the most requests at once.
-        requests: body, expected status and expected answer, byte for byte; they are sent in turn.
+        requests: body, expected status and expected answer, byte for byte; they are sent in turn. Several answers are
+            expected where several versions may answer.
+        trace: file for a :class:`Trace`; none where it is empty.
     """
 
     port: int
     rate: float
     seconds: float
     connections: int
-    requests: list[tuple[str, int, str]]
+    requests: list[tuple[str, int, str | list[str]]]
+    trace: str = ""
+
+
+class Trace(NamedTuple):
+    """Every expected answer, in the order of their ends.
+
+    Attributes:
+        ended: by the machine's monotonic clock, in seconds, float64 (n_answers,).
+        seconds: latencies, float32 (n_answers,).
+        answer: which of the expected answers it was, int8 (n_answers,).
+        connection: number of its connection, int32 (n_answers,).
+    """
+
+    ended: npt.NDArray[np.float64]
+    seconds: npt.NDArray[np.float32]
+    answer: npt.NDArray[np.int8]
+    connection: npt.NDArray[np.int32]
+
+    @classmethod
+    def read(cls, path: Path) -> Trace:
+        """Read what a run wrote."""
+        with np.load(path) as arrays:
+            return cls(*(arrays[name] for name in cls._fields))
 
 
 class Counts(NamedTuple):
@@ -77,6 +106,8 @@ class Sender:
         self.connecting: set[asyncio.Task[None]] = set()
         self.statuses = {"good": 0, "refused": 0, "wrong": 0, "broken": 0, "lost": 0}
         self.latencies = [0] * (_STEPS + 1)
+        self.traced: tuple[array[Any], ...] = (array("d"), array("f"), array("b"), array("i"))
+        self.connections = 0
         self.ending = False
         self._next = 0
         self._requests = [_request(*request) for request in plan.requests]
@@ -104,6 +135,8 @@ class Sender:
             connection.close()
         while self.open and loop.time() < deadline:
             await asyncio.sleep(0.01)
+        if self.plan.trace:
+            np.savez(self.plan.trace, **dict(zip(Trace._fields, map(np.asarray, self.traced), strict=True)))
         return Counts(**self.statuses, seconds=seconds, p50=self._quantile(0.5), p99=self._quantile(0.99))
 
     async def connect(self) -> None:
@@ -133,9 +166,11 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        self._expected: tuple[int, bytes] | None = None
+        self._expected: tuple[int, tuple[bytes, ...]] | None = None
         self._received = b""
         self._sent_at = 0.0
+        sender.connections += 1
+        self._number = sender.connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are not subclasses of it
@@ -146,8 +181,8 @@ class Connection(asyncio.Protocol):
         self._expected = None
         self._transport.close()
 
-    def send(self, request: bytes, status: int, body: bytes) -> None:
-        self._expected = status, body
+    def send(self, request: bytes, status: int, bodies: tuple[bytes, ...]) -> None:
+        self._expected = status, bodies
         self._sent_at = time.perf_counter()
         self._transport.write(request)
 
@@ -158,7 +193,7 @@ class Connection(asyncio.Protocol):
             self._received = received
             return
         status, expected = self._expected
-        if len(body) < len(expected) or body != expected:
+        if body not in expected:
             length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
             if len(body) < length:
                 self._received = received
@@ -167,11 +202,16 @@ class Connection(asyncio.Protocol):
         code = int(head[9:12])
         if code >= 500:
             kind = "broken"
-        elif code != status or body != expected:
+        elif code != status or body not in expected:
             kind = "wrong"
         else:
             kind = "good" if code == 200 else "refused"
-        self._sender.answered(kind, time.perf_counter() - self._sent_at)
+        seconds = time.perf_counter() - self._sent_at
+        self._sender.answered(kind, seconds)
+        if self._sender.plan.trace and kind == "good":
+            values = (time.monotonic(), seconds, expected.index(body), self._number)
+            for column, value in zip(self._sender.traced, values, strict=True):
+                column.append(value)
         self._sender.idle.append(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -186,12 +226,13 @@ class Connection(asyncio.Protocol):
             task.add_done_callback(sender.connecting.discard)
 
 
-def _request(body: str, status: int, answer: str) -> tuple[bytes, int, bytes]:
+def _request(body: str, status: int, answer: str | list[str]) -> tuple[bytes, int, tuple[bytes, ...]]:
     head = (
         "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body.encode())}\r\n\r\n"
     )
-    return (head + body).encode(), status, answer.encode()
+    answers = [answer] if isinstance(answer, str) else answer
+    return (head + body).encode(), status, tuple(each.encode() for each in answers)
 
 
 def main() -> int:
