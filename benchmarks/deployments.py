@@ -1,9 +1,10 @@
 """Promotions and rollbacks under load and under kill -9: ``python -m benchmarks.deployments``.
 
 Two services of two workers each follow one store, on one core. From the other core they get 70% of the requests that
-they can answer, each compared byte for byte with the answers of the two versions that take turns. Promotions and
-rollbacks come at even times. Then trainers, promoters and workers are killed at random moments, and two promoters want
-the same number of the deployment log again and again. Each figure stands beside its limit.
+they can answer, each compared byte for byte with the answers of all versions. Promotions, which load a version, and
+rollbacks, which find it in memory, come in turn at even times. Then trainers, promoters and workers are killed at
+random moments, and two promoters want the same number of the deployment log again and again. Each figure stands beside
+its limit.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from benchmarks.steady import Counts, Plan, Trace
 from tests.builders import build_schema, build_version, plain_features
 
 SHARE, SERVICES, WORKERS, CONNECTIONS = 0.7, 2, 2, 16
+# A worker keeps two versions in memory: of more, each promotion loads one.
+VERSIONS = 5
 # A network of about 5 MB.
 HIDDEN = (1088, 1088)
 MOST_SECONDS, MOST_RATIO, MOST_GROWTH = 3.0, 2.0, 0.05
@@ -82,7 +85,7 @@ def swaps(folder: Path, count: int, seconds: float) -> list[Figure]:
     schema = build_schema(plain_features(network.N_FEATURES), targets=("y",))
     versions = [
         build_version(registry, name=network.MODEL_NAME, schema=schema, hidden=HIDDEN, seed=seed).version
-        for seed in (1, 2)
+        for seed in range(VERSIONS)
     ]
     registry.promote(f"{network.MODEL_NAME}:{versions[0]}")
     net = net._replace(values=_values(registry, net))
@@ -119,9 +122,9 @@ def _values(registry: LocalRegistry, net: network.Network) -> list[float]:
 def _answers(
     registry: LocalRegistry, net: network.Network, versions: Sequence[str], ports: Sequence[int]
 ) -> list[tuple[str, int, str | list[str]]]:
-    """Each body with the answers of both versions; every service gives the same ones."""
+    """Each body with the answers of all versions; every service gives the same ones. The first version is left live."""
     answers: dict[str, list[str]] = {body: [] for body in net.bodies[:_BODIES]}
-    for version in (versions[1], versions[0]):
+    for version in (*versions[1:], versions[0]):
         _promote(registry, version)
         for body, texts in answers.items():
             given = {_ask(port, body) for port in ports}
@@ -131,8 +134,12 @@ def _answers(
     return [(body, 200, texts) for body, texts in answers.items()]
 
 
-def _promote(registry: LocalRegistry, version: str) -> tuple[float, float, bool]:
-    registry.promote(f"{network.MODEL_NAME}:{version}")
+def _promote(registry: LocalRegistry, version: str | None) -> tuple[float, float, bool]:
+    """Promote a version, or roll back where it is None; when the entry was written, and how long all took."""
+    if version is None:
+        registry.rollback(network.MODEL_NAME)
+    else:
+        registry.promote(f"{network.MODEL_NAME}:{version}")
     entry = registry.deployment(network.MODEL_NAME)
     at = time.monotonic()
     state = wait_until_live(registry, network.MODEL_NAME, 0 if entry is None else entry.number, seconds=30)
@@ -176,13 +183,12 @@ def _swap(
     running: Sequence[servers.Running],
 ) -> list[Swap]:
     """Promote and roll back in turn, at even times within the load."""
-    began, pause = time.monotonic(), seconds / (count + 1)
-    done = []
-    for number in range(1, count + 1):
-        time.sleep(max(0.0, began + number * pause - time.monotonic()))
-        done.append(
-            Swap(*_promote(registry, versions[number % 2]), memory=sum(sum(each.family.memory()) for each in running))
-        )
+    began, pause, done = time.monotonic(), seconds / (count + 1), []
+    for number in range(count):
+        time.sleep(max(0.0, began + (number + 1) * pause - time.monotonic()))
+        version = None if number % 2 else versions[1 + number // 2 % (VERSIONS - 1)]
+        at, took, is_everywhere = _promote(registry, version)
+        done.append(Swap(at, took, is_everywhere, sum(sum(each.family.memory()) for each in running)))
     return done
 
 
