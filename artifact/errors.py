@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 _LONGEST = 100
 # More faults of a request or table are never reported.
 FAULT_LIMIT = 1000
-# Among more names than this, only this many are compared: those that share the most letters.
+# If there are more names than this, only this many are compared: those that share the most letters with the wrong one.
 _COMPARED = 64
-# Names at least this similar to the wrong one come first; the others keep their order: their similarity is chance.
+# Names at least this similar to the wrong one come first. The others keep their order, because a smaller similarity is
+# chance.
 _ALIKE = 0.6
 
 

@@ -39,10 +39,11 @@ def flush(path: Path) -> None:
 def below(folder: Path) -> tuple[list[Path], list[Path]]:
     """All files, and all folders, at any depth below a folder.
 
-    ``Path.rglob`` leaves out what it cannot read: from Python 3.13 on, whatever the fault is.
+    ``Path.rglob`` would not do: from Python 3.13 on it leaves out every folder that it cannot read, whatever the fault
+    is.
 
     Raises:
-        OSError: a folder cannot be read, for want of a descriptor or of leave.
+        OSError: a folder cannot be read: the rights are missing, or no descriptor is free.
     """
 
     def fail(error: OSError) -> None:

@@ -66,7 +66,7 @@ class Golden(BaseModel):
 
 
 def wide_scale(width: npt.NDArray[np.floating], std: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The unit for differences of spreads and interval ends: a deviation, plus ten times a width's excess over it.
+    """The unit for differences of spreads and interval ends: ``std``, plus ten times what a width has beyond ``std``.
 
     A spread is an exponential. For a row unlike all training rows its exponent is a sum of large terms. Their last bits
     differ from one runtime to another, and change the spread by some 1e-5 of itself.

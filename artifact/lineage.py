@@ -29,11 +29,12 @@ class Init(Frozen):
 
     Attributes:
         model_name, model_version: of the earlier version.
-        agreed: weights that were taken over, for all features or for some, as ``layer/weight``.
-        anew: weights of which nothing was taken over.
+        agreed: names of the weights that were taken over, for all features or for some, as ``layer/weight``.
+        anew: names of the weights of which no part was taken over.
         features_anew: features that the earlier version did not have, or had with other values or of another kind.
         features_left: features of the earlier version that this one does not have.
-        seen: share of the rows measuring this version that had trained the earlier one, estimated by golden rows.
+        seen: the earlier version was trained on about this share of the rows that measure this one; golden rows give
+            the estimate.
         ancestors: the earlier version and those that it started from in turn, the nearest first.
     """
 

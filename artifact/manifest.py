@@ -69,8 +69,8 @@ class Int8(Frozen):
     """The accuracy that ``model.int8.onnx`` loses, and the limits that it had to keep.
 
     Attributes:
-        tolerance: largest difference of its golden answers from the network's that is allowed, in standard
-            deviations of the target; :meth:`Predictor.replay` checks it.
+        tolerance: largest difference that its golden answers may have from the network's, in standard deviations of the
+            target; :meth:`Predictor.replay` checks it.
         difference: the largest such difference at export.
         rmse_ratio: its RMSE on the validation rows over the network's, for the worst target.
         rmse_limit: the largest ratio that was allowed.
@@ -88,7 +88,7 @@ class Augmentation(Frozen):
     Attributes:
         amounts: what was added, in words: ``noise 0.1, mixup 0.2``.
         metric: the error that was compared, see :attr:`Verdict.metric`.
-        ratio: error of the networks with it over that of as many without it.
+        ratio: error of the networks with augmentation over the error of equally many networks without it.
         low, high: 95% bootstrap interval of ``ratio`` over pairs of errors on the same row.
         rows: number of rows that measured it.
         served: which kind is in the model.

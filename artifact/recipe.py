@@ -1,4 +1,4 @@
-"""Recipe: all that was asked for of a training, so that it can be asked for again; and the rows that are kept."""
+"""Recipe: everything that a training was asked for, so that it can be repeated, and the rows that are kept for that."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class KeptTable(Frozen):
     """Rows that are kept beside the versions, see :class:`artifact.registry.tables.Tables`.
 
     Attributes:
-        sha256: of the Parquet file, whose name it is.
-        rows: their number.
+        sha256: sha256 of the Parquet file, which is also the file's name.
+        rows: number of the rows.
         size: bytes of the file.
     """
 
@@ -40,16 +40,16 @@ class ReadingOptions(Frozen):
 
 
 class Derivation(Frozen):
-    """The version from which another one was made, and the rows that were new then.
+    """The earlier version that this one was made from, and the new rows.
 
     Attributes:
         by: the command that made it.
-        version: ``NAME:VERSION`` of the earlier one.
-        data: the new rows, as they were given.
-        new_rows: their number, those that were held out among them.
-        appended: whether they were added to the rows kept of the earlier one.
-        newest: which of all rows trained, as ``--newest`` had it; empty for all.
-        calibrated: how many of the new rows gave the intervals anew; 0 where training gave them.
+        version: ``NAME:VERSION`` of the earlier version.
+        data: the path or ``dataset:`` name of the new rows, as it was given.
+        new_rows: number of the new rows, held-out ones included.
+        appended: whether the new rows were added to the rows that are kept of the earlier version.
+        newest: limit to the newest rows, as ``--newest`` was given; empty where all rows trained.
+        calibrated: number of new rows on which the intervals were fitted again; 0 where training fitted them.
     """
 
     by: Literal["refit", "finetune", "recalibrate"]
@@ -65,21 +65,22 @@ class Recipe(Frozen):
     """``recipe.json``: what ``trueline train`` was asked for. The manifest has the settings as they were resolved.
 
     Attributes:
-        format: of the file.
-        name: of the model.
+        format: format of the file.
+        name: name of the model.
         data: the path or ``dataset:`` name as it was given; for a table in memory, what kind of frame it was.
         targets, group, time, weight, interval_groups: columns by their roles.
         init: the version to start from, as it was given.
-        stream: whether to stream, as it was asked for; ``streamed`` is what was done.
-        settings: those that were given: by preset, file, option or ``--set``.
-        corrections: of the schema, as ``schema.toml`` has them.
+        stream: whether the table was to be streamed, as it was asked for; None where training was to decide.
+        streamed: whether the table was streamed.
+        settings: the settings that were given, by preset, file, option or ``--set``.
+        corrections: corrections of the schema, as ``schema.toml`` has them.
         reading: how the files were to be read.
         note: the user's own words.
         command: the words after ``trueline train``; empty where training was started in another way.
-        columns: the table's columns as it was read, with their types.
+        columns: type of each column of the table, as the table was read.
         table: the rows that trained, where they are kept.
         held_out: rows that no part of the training has seen, kept for the comparison before a promotion.
-        derivation: the version that this one was made from; None for one of ``trueline train``.
+        derivation: the earlier version that this one was made from; None where ``trueline train`` made it.
     """
 
     format: int = FORMAT
@@ -105,7 +106,7 @@ class Recipe(Frozen):
 
     @property
     def kept(self) -> dict[str, KeptTable]:
-        """The tables that are kept, by what they are."""
+        """The tables that are kept, by the words for their rows: ``training rows`` and ``held-out rows``."""
         tables = {"training rows": self.table, "held-out rows": self.held_out}
         return {what: table for what, table in tables.items() if table is not None}
 

@@ -48,7 +48,7 @@ _HOMES = {
     "load": "trueline.model",
     "train": "trueline.model",
 }
-# Public names that differ from those in their modules: Registry is this machine's registry.
+# Public names that have another name in their module: Registry is the registry of this machine.
 _OWN_NAMES = {"Registry": "LocalRegistry"}
 __all__ = [*_HOMES]
 

@@ -1,4 +1,4 @@
-"""The surroundings of the process: the model store that its environment names, and the installed packages."""
+"""The environment of the process: the model store that it names, and whether packages are installed."""
 
 from __future__ import annotations
 

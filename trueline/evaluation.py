@@ -161,7 +161,7 @@ def read_known(
 
     Args:
         rows: see :func:`training.table.data.read_raw`.
-        schemas: of the versions that shall answer them; their columns stay even where they look like an index.
+        schemas: schemas of the versions; columns that they name stay, even if they look like an index.
         reading: how files are read.
         note: called with each note about how the table was read.
 
@@ -177,11 +177,11 @@ def read_known(
 
 
 class Labelled(NamedTuple):
-    """A table in a version's terms.
+    """A table as a version names and types its columns.
 
     Attributes:
         frame: the table as it was read, its columns named as the version names them.
-        table: the same, typed, its targets as Float64.
+        table: the same rows, typed; the targets are Float64.
         usable: a mask of the rows in which all targets are finite.
     """
 
@@ -191,7 +191,7 @@ class Labelled(NamedTuple):
 
 
 def labelled(raw: pl.DataFrame, schema: FeatureSchema, missing_columns: MissingColumns) -> Labelled:
-    """A table that was read, in a version's terms.
+    """The table with its columns named and typed as the version has them.
 
     Raises:
         DataError: it lacks a feature or a target, or a target has values that are no numbers.

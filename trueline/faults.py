@@ -14,7 +14,7 @@ def by_row(error: SchemaMismatchError, numbers: Sequence[int]) -> DataError:
 
     Args:
         error: the faults.
-        numbers: number of each encoded row in the table, from 1.
+        numbers: for each encoded row, its number in the table, from 1.
     """
     lines = [_line(fault, numbers) for fault in error.faults[:_MAX_LINES]]
     if len(error.faults) > _MAX_LINES:

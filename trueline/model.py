@@ -196,7 +196,7 @@ def train(
 
     Raises:
         DataError: the table or an option is wrong; nothing was written.
-        RefusedError: the version is stored, and a gate refuses it; it is not promoted.
+        RefusedError: the version is stored but not promoted, because a gate refuses it.
         TruelineError: the store cannot be written, training diverged twice, or export failed; nothing was written.
         TypeError: an option that does not exist; the message lists those that do.
     """

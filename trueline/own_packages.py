@@ -1,4 +1,4 @@
-"""Makes ``artifact``, ``service`` and ``training`` mean Trueline's packages, beside a user's own folders."""
+"""Makes ``artifact``, ``service`` and ``training`` mean Trueline's packages, even where a user has such folders."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def take_names() -> None:
     """Make the three names mean Trueline's packages in this process, whatever comes before them on the path.
 
-    In a notebook, a script and ``python -m`` the user's folder comes before them on the path. Nothing is loaded where
-    the path leads to Trueline's packages anyway.
+    In a notebook, in a script and with ``python -m`` the user's folder comes first on the path. A package is loaded
+    here only if the path leads to another one of its name.
 
     Raises:
         ImportError: one of the names is in use already, by a module of the user.
@@ -39,13 +39,13 @@ def take_names() -> None:
 
 
 class InTheWay:
-    """The last finder of modules: it explains why a user's module of the same name cannot be imported."""
+    """The last finder of modules: it explains why a module in a user's package of the same name cannot be imported."""
 
     def find_spec(self, fullname: str, *_where: object) -> ModuleSpec | None:
         """Find nothing.
 
         Raises:
-            ImportError: a folder or file of the user has the name of a package of Trueline, which hides it.
+            ImportError: a package of Trueline hides a folder or file of the user, which has the same name.
         """
         name, _, inner = fullname.partition(".")
         if name not in NAMES or not inner:

@@ -224,7 +224,7 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
             return StoredVersion.of(store.resolve(f"{manifest.model_name}:{manifest.model_version}").path)
 
     def _frame(self, X: Any, *, reset: bool) -> pl.DataFrame:
-        """X as a frame whose integers are Float64, because the next table may have floats in these columns."""
+        """X as a frame. Integers become Float64, because the same columns may hold floats in the next table."""
         import polars as pl
         import polars.selectors as cs
 
@@ -241,7 +241,7 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
 
 
 def _column(name: str, values: npt.NDArray[Any]) -> pl.Series:
-    """A column of an array: texts, if it has any, which training reads as in a file; else numbers."""
+    """A column of an array: as texts if it has any, which training reads as in a file, otherwise as numbers."""
     import polars as pl
 
     if values.dtype.kind in "OUS" and any(isinstance(value, str) for value in values):

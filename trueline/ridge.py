@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 Float64 = npt.NDArray[np.float64]
 _PENALTIES = np.logspace(-3, 4, 15)
-# Parts of the rows, each predicted by a regression that did not see it: their errors make the intervals.
+# The rows are cut into this many parts. A regression on the other parts predicts each part, and the errors make the
+# intervals.
 _FOLDS = 10
 
 
@@ -112,7 +113,7 @@ class Ridge:
 
 
 def encoded(frame: pl.DataFrame, schema: FeatureSchema) -> Encoded:
-    """Rows as arrays; only values of another kind than the schema's are refused.
+    """Rows as arrays. A value is refused only if it is of another kind than its feature.
 
     Raises:
         DataError: there are such values; the message gives their rows.

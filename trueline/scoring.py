@@ -1,4 +1,4 @@
-"""Tables in a version's terms, and the version's answers to their rows."""
+"""Reads a table for a version, and adds the version's answers to its rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AnswerNames(NamedTuple):
 
 
 def answer_names(columns: Sequence[str], targets: Sequence[str]) -> AnswerNames:
-    """Names for the answers that no column of the table has: ``value`` and so on, or else ``TARGET_value`` and so on.
+    """Names for the columns of answers: ``value`` and so on, or ``TARGET_value`` and so on where these are not unique.
 
     Raises:
         DataError: the table has columns of these names too.
@@ -60,7 +60,7 @@ def read_rows(
     missing_columns: MissingColumns,
     note: Callable[[str], None],
 ) -> Raw:
-    """Read a table whose rows a version shall answer; its columns get the names that the version knows.
+    """Read a table for a version to answer; its columns get the names that the version knows.
 
     Args:
         rows: see :func:`training.table.data.read_raw`.

@@ -186,7 +186,7 @@ def trained(
     with Teller(stderr(), kind.shown, in_unit=kind.in_unit, quiet=quiet, verbose=verbose) as teller:
 
         def stage(name: str) -> None:
-            # The last stage stores the version, which must not happen after a request to end.
+            # The last stage stores the version: a request to end must stop the training before that.
             raise_if_ended()
             teller.stage(name)
 

@@ -14,8 +14,8 @@ class ColumnLeftOut(Fact):
     """A column that is no feature.
 
     Attributes:
-        why: ``asked`` in schema.toml, ``empty``, of a ``type`` that no row can have, ``constant``, an ``identifier`` of
-            the rows, or it gives the ``order`` of the rows.
+        why: ``asked``: schema.toml says so; ``empty``: it has no value; ``type``: no feature can have its type;
+            ``constant``: it has one value; ``identifier``: it names the rows; ``order``: it orders the rows.
         reason: the same in words, with values of the column; empty where ``why`` says all.
     """
 

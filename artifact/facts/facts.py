@@ -24,7 +24,7 @@ from artifact.lineage import Frozen
 
 
 def _left_out(default: Any) -> Any:
-    """A field that is not written where it is empty, so that such a manifest keeps the bytes that it always had."""
+    """A field that is not written where it has its default, so that a manifest without such facts keeps its bytes."""
     return Field(default=default, exclude_if=lambda value: value == default)
 
 

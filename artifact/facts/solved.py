@@ -12,13 +12,14 @@ class Penalty(Fact):
     """How strongly weights are held small.
 
     Attributes:
-        family: that was solved for.
-        alpha: one for all targets, or one for each in the order of the schema.
+        family: name of the family that was solved for.
+        alpha: one penalty for all targets, or one for each in the order of the schema.
         l1_ratio: share of the L1 norm; None where the family has no such choice.
-        standardised: ``alpha`` is for targets that are divided by their deviations, not for those in their units.
-        tried: how many penalties the folds chose it from; 1: it was set.
-        weighted: columns that have a weight; None: of ``columns`` none is left out.
-        columns: that there are; None where ``weighted`` is.
+        standardised: whether ``alpha`` is for targets divided by their deviations, and not for targets in their own
+            units.
+        tried: number of penalties among which the folds chose; 1 where the penalty was set.
+        weighted: number of columns that have a weight; None where every column has one.
+        columns: number of all columns; None where ``weighted`` is None.
     """
 
     family: str
@@ -40,7 +41,7 @@ class Penalty(Fact):
 
 
 class Step(Frozen):
-    """One step of a selection: the feature that it adds or takes away, and the score with the features then left."""
+    """One step of a selection: the feature that it adds or takes away, and the score after the step."""
 
     feature: str
     added: bool
@@ -53,10 +54,10 @@ class Selection(Fact):
     Attributes:
         direction: features were added, ``forward``, or taken away, ``backward``.
         criterion: what the score is: the folds' error, AIC or BIC; the lower the better.
-        kept: features that are left.
-        features: how many there were.
-        score: before the first step.
-        steps: in order.
+        kept: names of the features that are left.
+        features: number of features before the first step.
+        score: score before the first step.
+        steps: the steps in order.
     """
 
     direction: Literal["forward", "backward"]
@@ -77,7 +78,7 @@ class Selection(Fact):
 
 
 class Coefficient(Frozen):
-    """The weight of a column, in the target's unit by the column's."""
+    """The weight of a column, in units of the target for each unit of the column."""
 
     column: str
     weight: float
@@ -87,9 +88,9 @@ class Coefficients(Fact):
     """The formula of a target, in the table's own units.
 
     Attributes:
-        family: that was solved for.
-        terms: those of the largest effect, the largest first.
-        more: how many columns have a weight besides them.
+        family: name of the family that was solved for.
+        terms: coefficients of the largest effect, the largest first.
+        more: number of further columns that have a weight.
     """
 
     family: str

@@ -1,9 +1,10 @@
 """One family of intervals from quantile heads, in which each interval contains those of lower levels.
 
 Conformalised quantile regression (Romano et al. 2019) widens the interval of one pair of heads by a score,
-``max(q_low - y, y - q_high)``. Here several pairs are the steps of one scale, the innermost first. At 0 both ends are
-the median; at j they are the j-th pair; between two pairs they are interpolated. Beyond the last pair the ends move on
-by shares of its width (the relative score of Sesia and Candes 2020): there a row's score is Romano's over that width.
+``max(q_low - y, y - q_high)``. Here several pairs are the places 1, 2 and so on of one scale, from the innermost pair
+outwards. At 0 both ends are the median, and between two places they are interpolated. Beyond the last pair the scale
+goes on in widths of that pair (the relative score of Sesia and Candes 2020): there a row's score grows by Romano's
+score divided by that width.
 
 The score of a row is the place on this scale where the interval first contains the row (nested conformal prediction,
 Gupta et al. 2022). So one sorted list of scores answers every level, and a higher level never gives a narrower
@@ -36,7 +37,7 @@ def position(residuals: npt.NDArray[np.float64], quantiles: Floats) -> npt.NDArr
 
 
 def heads_at(at: npt.NDArray[np.floating], quantiles: Floats, dtype: Any) -> tuple[Floats, Floats]:
-    """Lower and upper ends at a place on the scale, as distances from the median: at most 0, and at least 0.
+    """Lower and upper ends at a place on the scale, as distances from the median: lower at most 0, upper at least 0.
 
     Args:
         at: place on the scale, (n_targets,) or (n_samples, n_targets), at least 0.
@@ -55,7 +56,7 @@ def heads_at(at: npt.NDArray[np.floating], quantiles: Floats, dtype: Any) -> tup
 
 
 def _knots(quantiles: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Lower and upper ends as distances from the median: the median's, each pair's, and one width beyond.
+    """Lower and upper ends as distances from the median: at the median, at each pair, and one width beyond the last.
 
     Each (n_samples, n_targets, n_quantiles // 2 + 2); the lower ends descend from 0, the upper ones ascend.
     """

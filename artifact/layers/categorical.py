@@ -28,8 +28,8 @@ class CategoryEmbedding(keras.layers.Layer):
         max_dim: widest embedding of one column. Defaults to 32.
         other_rate: in [0, 1). Defaults to 0.01.
         seed: seed of the random replacement. Defaults to None.
-        first: number of the first network, where other networks share the seed. Defaults to 0.
-        numbers: of each network among those that share the seed. Defaults to ``first`` and those after it.
+        first: number of the layer's first network among all networks that share the seed. Defaults to 0.
+        numbers: number of each network of the layer among all that share the seed. Defaults to those from ``first`` on.
     """
 
     def __init__(
@@ -69,7 +69,8 @@ class CategoryEmbedding(keras.layers.Layer):
         codes = ops.cast(inputs, "int32")
         if training and self.other_rate:
             networks, *rest = ops.shape(codes)
-            # Drawn for all networks that share the seed, so that each has the draws that it would have beside them.
+            # Numbers are drawn for all networks that share the seed, and each network takes its own. So its draws do
+            # not depend on which other networks are in the layer.
             first, last = self.numbers[0], self.numbers[-1]
             if in_a_row(self.numbers):
                 draw = keras.random.uniform((first + networks, *rest), seed=self._generator)[first:]

@@ -23,16 +23,16 @@ class StackedDropout(keras.layers.Layer):
     """Dropout at each network's own rate, during training only (Srivastava et al. 2014).
 
     A random byte decides whether a unit is dropped, so rates are rounded to the nearest 256th; no rate above 0 becomes
-    0. The bytes are a hash of their place and of the step's seed: Philox took a third of a training step, and XLA
-    computed its numbers again wherever a mask was used.
+    0. The bytes are a hash of their place and of the step's seed. Numbers from Philox would take a third of a training
+    step, and XLA would compute them again wherever a mask is used.
 
     **Shape**: (n_networks, n_samples, width) -> the same.
 
     Args:
         rates: of each network, in [0, 1).
         seed: seed of the draws. Defaults to None.
-        first: number of the first network, where other networks share the seed. Defaults to 0.
-        numbers: of each network among those that share the seed. Defaults to ``first`` and those after it.
+        first: number of the layer's first network among all networks that share the seed. Defaults to 0.
+        numbers: number of each network of the layer among all that share the seed. Defaults to those from ``first`` on.
     """
 
     def __init__(
@@ -95,7 +95,8 @@ def random_bytes(
     place = ops.reshape(ops.cast(places, "uint32"), (n_networks, -1, n_words))
     seed, call = ops.unstack(ops.cast(generator.next(), "uint32"), num=2)
     start = _mix(_mix(seed) + call)
-    # Odd, so that no word comes twice; different at each call, so that no call repeats another's words.
+    # The stride is odd, so that no word comes twice. It differs from call to call, so that no call repeats the words of
+    # another.
     stride = ops.bitwise_or(_mix(start), np.uint32(1))
     return ops.view(_mix(start + place * stride), dtype="uint8")[:, :, :width]
 

@@ -11,10 +11,11 @@ from keras import ops
 
 # Spreads are kept within e^-7 and e^4 standard deviations: an answer needs a width that is above 0 and finite.
 _LOG_SPREAD = (-7.0, 4.0)
-# Limits of a rate's logarithm and of a probability, in the loss and in the answer: float32 resolves none beyond.
+# Limits of a rate's logarithm and of a probability, in the loss and in the answer: float32 cannot tell values beyond
+# these apart.
 LOG_RATE = (-15.0, 15.0)
 PROBABILITY = (1e-5, 1 - 1e-5)
-# Least gap between neighbouring quantiles, in standard deviations: above what float32 loses when the mean is added.
+# Smallest gap between neighbouring quantiles, in standard deviations: float32 still keeps it when the mean is added.
 _LEAST_GAP = 1e-4
 LINKS = ("identity", "normal", "log", "logistic", "quantile")
 

@@ -79,7 +79,7 @@ class BoostedTrees(keras.layers.Layer):
         }
 
     def take(self, nodes: Nodes) -> None:
-        """Give the layer, once built, its nodes."""
+        """Set the nodes; the layer has been built before."""
         for name, values in nodes._asdict().items():
             self._nodes[name].assign(values)
 

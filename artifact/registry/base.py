@@ -100,7 +100,7 @@ class Registry(Protocol):
         ...
 
     def deployment(self, name: str) -> Entry | None:
-        """The entry of a model's deployment log that holds; None where the log has none.
+        """The entry of a model's deployment log that is in force; None where the log has none.
 
         Raises:
             ArtifactError: there are entries, and none that counts.
@@ -120,8 +120,8 @@ class Registry(Protocol):
 
         Args:
             name: of the model.
-            change: what is to hold.
-            after: number of the entry that holds, as the caller knows it; 0 for none.
+            change: the state from now on.
+            after: number of the last entry that the caller knows; 0 for none.
 
         Raises:
             TakenError: another entry came first.
@@ -131,11 +131,11 @@ class Registry(Protocol):
         ...
 
     def leases(self, name: str) -> list[Lease]:
-        """What the workers that follow a model have live, as far as they said so within the last seconds."""
+        """The leases of the workers that follow a model, except those that were not renewed in time."""
         ...
 
     def write_lease(self, name: str, lease: Lease) -> None:
-        """Say what a worker has live.
+        """Write or renew a worker's lease, which says what it has live.
 
         Raises:
             OSError: the store cannot be written.
@@ -143,7 +143,7 @@ class Registry(Protocol):
         ...
 
     def remove_lease(self, name: str, worker: str) -> None:
-        """Take back what a worker said.
+        """Remove a worker's lease.
 
         Raises:
             OSError: the store cannot be written.
@@ -175,16 +175,16 @@ class Registry(Protocol):
         statement: Statement = NOTHING_SAID,
         after: int | None = None,
     ) -> Reference:
-        """Point an alias at a version: a new entry of the log. One that already points to it makes none.
+        """Point an alias at a version by a new entry of the log; if it already points there, write no entry.
 
         Args:
             reference: ``NAME:VERSION``, or what :meth:`resolve` takes.
             alias: champion or challenger.
-            force: whether a version may go live whatever its gates say, those that nobody asked among them.
-            statement: what the log is told of it. A gate of it that did not pass and was not overruled refuses the
-                version. Without gates the verdict is asked alone: whether the version beats the mean of the target.
-            after: number of the entry that the caller looked at before; another one since then is refused. Defaults to
-                whatever holds.
+            force: whether to promote even a version that a gate refuses, or would refuse if it were asked.
+            statement: the writer's remarks for the entry. The version is refused if one of their gates did not pass and
+                was not overruled. Without gates, the version must beat the mean of the target.
+            after: number of the last entry that the caller has seen; with a later entry the promotion is refused.
+                Defaults to the entry that is in force.
 
         Raises:
             NotFoundError: no such version or alias.

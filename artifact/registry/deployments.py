@@ -17,7 +17,8 @@ from artifact.registry.revision import Stamps, stamps_of
 class Deployments:
     """One folder a model, with its log.
 
-    Alias files of an earlier Trueline stand for a first entry until somebody writes: then that entry is made first.
+    As long as a log has no entry, the alias files of an earlier Trueline count as its first entry. The first writer
+    stores that entry before its own.
 
     Args:
         folder: of the logs.
@@ -38,7 +39,7 @@ class Deployments:
         return sorted(names)
 
     def holding(self, name: str) -> Entry | None:
-        """The entry that holds for a model; None where there is none.
+        """The entry of a model that is in force; None where there is none.
 
         Raises:
             ArtifactError: there are entries, and none counts; or an alias file cannot be read.
@@ -66,7 +67,7 @@ class Deployments:
         return 0 if entry is None else entry.number, log.problem, stamps
 
     def append(self, name: str, change: Change, *, after: int) -> Entry:
-        """Write the next entry, see :meth:`DeploymentLog.append`; before the first one, that of the alias files."""
+        """Write the next entry, see :meth:`DeploymentLog.append`; into an empty log first that of the alias files."""
         log = self._log(name)
         if log.last() is None and not log.problem:
             carried = carried_over(self._aliases, name)

@@ -26,14 +26,14 @@ class Change(BaseModel):
         champion: the version that answers; None while no version does.
         challenger: the version that is tried beside it; None without one.
         mode: how the challenger takes part.
-        share: of the requests that a canary answers, from 0 to 1.
+        share: share of the requests that a canary answers, from 0 to 1.
         who: user and machine.
-        when: ISO 8601, UTC, by the writer's clock. Nothing is ordered by it: numbers are.
+        when: ISO 8601, UTC, by the writer's clock. Entries are ordered by their numbers, not by this time.
         why: what the person gave as the reason; may be empty.
-        source: what made the entry: a command, or a file of before.
+        source: what made the entry: a command, or the alias files of an earlier Trueline.
         gates: what the gates measured.
-        forced: names of gates that refused and were overruled.
-        former: champions of before the log began, the latest last. The first entry alone may have some.
+        forced: names of the gates that refused, and were overruled.
+        former: champions from the time before the log, the latest last. Only the first entry may have some.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,9 +72,9 @@ class Entry(Change):
     """One entry of a log. The entry with the highest number is in force.
 
     Attributes:
-        format: of the file; a reader stops before an entry of a newer one.
+        format: format of the file; a reader stops before an entry of a newer format.
         number: from 1 on, without gaps.
-        nonce: random; tells a writer whose answer was lost whether the entry is its own.
+        nonce: random text, by which a writer that got no answer recognises its own entry.
     """
 
     format: int
@@ -94,8 +94,8 @@ def whoami() -> str:
 def former_champions(entries: Sequence[Entry]) -> list[str]:
     """The champions before the present one, the latest last; a rollback returns to the last.
 
-    A promotion puts the champion on top of those before it, and a rollback takes it off again. The same version twice
-    in a row counts once.
+    A promotion adds the champion to the list, and a rollback takes it off again. A version that comes twice in a row
+    counts once.
     """
     stack = list(entries[0].former) if entries else []
     for entry in entries:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-# How often a worker renews its lease, and after how long without that it counts as gone.
+# How often a worker renews its lease, and how old a lease may be before its worker counts as gone.
 RENEW_SECONDS = 2.0
 LEASE_SECONDS = 10.0
 _ABANDONED_SECONDS = 3600.0
@@ -43,7 +43,7 @@ class Lease(BaseModel):
 class Leases:
     """The leases of all workers that follow one model.
 
-    Their age is told by the times that the store's disk gives to files, so that no two clocks are compared.
+    Their age is measured by the clock of the store's disk alone, so that no two clocks are compared.
 
     Args:
         folder: of this model's leases; it need not be there.
@@ -61,12 +61,12 @@ class Leases:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(lease.worker)
         aside = path.with_suffix(".new")
-        # Not flushed to disk: what a machine that lost its power had live is of no interest.
+        # The lease is not flushed to disk: after a loss of power nothing is live on this machine.
         aside.write_text(lease.model_dump_json() + "\n", encoding="utf-8")
         aside.replace(path)
 
     def remove(self, worker: str) -> None:
-        """Take a worker's lease back; others that were left an hour ago go along.
+        """Remove a worker's lease, and all leases that were abandoned an hour ago or earlier.
 
         Raises:
             OSError: the store cannot be written.
@@ -84,7 +84,7 @@ class Leases:
         leases = []
         for path, modified in files:
             if now - modified < LEASE_SECONDS:
-                # It may be taken back while we look.
+                # The worker may remove the file meanwhile.
                 with contextlib.suppress(OSError, ValidationError):
                     leases.append(Lease.model_validate_json(path.read_bytes()))
         return sorted(leases, key=lambda lease: lease.worker)
@@ -103,7 +103,7 @@ class Leases:
                 yield path, path.stat().st_mtime
 
     def _now(self) -> float:
-        """What the clock of the store's disk says; this machine's, where the store cannot be written."""
+        """The time by the clock of the store's disk, or by this machine's clock where the store cannot be written."""
         probe = self.folder / f".now-{secrets.token_hex(4)}"
         try:
             probe.touch()

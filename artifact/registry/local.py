@@ -47,7 +47,7 @@ class LocalRegistry(LoggedRegistry):
         self.staging = home / "trueline" / "staging"
         self.tables = Tables(home / "trueline" / "data", self.staging)
         self._unfinished: set[Path] = set()
-        # The revision of each model's log when its champion was read, and the manifest of that version.
+        # For each model the revision of its log when its champion was read, and the path of the champion's manifest.
         self._champions: dict[str, tuple[Hashable, Path | None]] = {}
 
     def abandon(self) -> None:
@@ -142,7 +142,7 @@ class LocalRegistry(LoggedRegistry):
         if name is None:
             return tuple((name, self._deployments.revision(name)) for name in self._deployments.names())
         revision = self._deployments.revision(name)
-        # The champion of one revision is the same as long as the revision is.
+        # As long as the revision of the log is the same, the champion is the same.
         former_revision, manifest = self._champions.get(name, (None, None))
         if revision != former_revision:
             manifest = None

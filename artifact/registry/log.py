@@ -19,7 +19,7 @@ from artifact.files import flush, unreadable
 from artifact.registry.entry import FORMAT, Change, Entry
 
 _FILE = re.compile(r"(\d{8,})\.json")
-# A writer that was killed leaves its temporary file; one this old is nobody's any more.
+# A writer that was killed leaves its temporary file. A file this old belongs to no living writer.
 _ABANDONED_SECONDS = 3600.0
 # How often a reader lists the folder: only a list shows a gap.
 LIST_SECONDS = 60.0
@@ -32,10 +32,10 @@ class _Format(BaseModel):
 
 
 class TakenError(RefusedError):
-    """Another writer was first: the entry that this one wanted to make is there, and is another one.
+    """Another writer was first, and made the entry of this number.
 
     Attributes:
-        entry: what stands there.
+        entry: the entry of the other writer.
     """
 
     def __init__(self, name: str, entry: Entry) -> None:
@@ -50,9 +50,9 @@ class TakenError(RefusedError):
 class DeploymentLog:
     """The log of one model, in a folder of its own. Entries are never changed and never taken away.
 
-    A writer makes the whole file aside, has it on disk, and gives it its number by a hard link, which only one writer
-    can. A reader asks for the next number, which costs one look at a file that is not there, and lists the folder now
-    and then: a number that is missing in between stops it before the gap.
+    A writer writes the whole file under another name, flushes it to disk, and gives it its number by a hard link. Only
+    one writer can make that link. A reader looks whether the file of the next number exists, which costs little. Now
+    and then it lists the folder: if a number is missing, it stops before the gap.
 
     Args:
         folder: of this model's entries; it need not be there.
@@ -80,12 +80,12 @@ class DeploymentLog:
         return self.folder / f"{number:08d}.json"
 
     def last(self) -> Entry | None:
-        """The entry that holds; None where there is none.
+        """The entry that is in force; None where there is none.
 
         An entry that cannot be read, or a number that is missing, stops the reader before it, and ``problem`` says so.
 
         Raises:
-            OSError: the folder cannot be looked at.
+            OSError: the folder cannot be read.
         """
         with self._lock:
             if self._listed_at is None or self._clock() - self._listed_at >= LIST_SECONDS:
@@ -95,7 +95,7 @@ class DeploymentLog:
             return self._last
 
     def entries(self) -> list[Entry]:
-        """All entries that count, the oldest first; without older ones that were damaged since they held."""
+        """All entries that count, the oldest first. Older entries that were damaged later are left out."""
         with self._lock:
             self._list()
             entries = []
@@ -111,9 +111,9 @@ class DeploymentLog:
         """Write the next entry.
 
         Args:
-            change: what is to hold.
-            after: number of the entry that the writer knows as the last one; 0 for none. What came after it is
-                somebody else's, which the writer has not seen.
+            change: the state from now on.
+            after: number of the last entry that the writer knows; 0 for none. If there is a later entry, nothing is
+                written, because the writer has not seen it.
 
         Returns:
             The entry, which is on disk.
@@ -121,7 +121,7 @@ class DeploymentLog:
         Raises:
             TakenError: another writer was first.
             ArtifactError: the log has a gap or an entry that cannot be read, or the disk has no hard links.
-            OSError: it could not be written, and nothing was.
+            OSError: the entry could not be written; the log is as before.
         """
         with self._lock:
             self._list()
@@ -153,11 +153,11 @@ class DeploymentLog:
         flush(self.folder)
 
     def _made_after_all(self, entry: Entry, error: OSError) -> None:
-        """Read back what stands there: over a network the entry may have been made and only the answer lost.
+        """Check whether the entry was made in spite of the error: over a network only the answer may have been lost.
 
         Raises:
             TakenError: another writer's entry has the number.
-            ArtifactError: the disk cannot do it.
+            ArtifactError: the disk has no hard links.
             OSError: there is no entry of that number.
         """
         if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
@@ -201,7 +201,7 @@ class DeploymentLog:
             return []
 
     def _follow(self) -> None:
-        """Take the entries that came since, one after another."""
+        """Read the entries that are new since the last look, one after another."""
         while self._take(self._next()):
             pass
 
@@ -209,7 +209,7 @@ class DeploymentLog:
         return 1 if self._last is None else self._last.number + 1
 
     def _take(self, number: int) -> bool:
-        """Whether there is an entry that could be read; ``problem`` says why one that is there could not."""
+        """Read an entry, and return whether that worked; if it is there and cannot be read, ``problem`` says why."""
         try:
             self._last = self._read(number)
         except FileNotFoundError:
@@ -245,7 +245,7 @@ class DeploymentLog:
         return entry
 
     def _sweep(self, mine: Path) -> None:
-        """Remove what writers that were killed left; its age is told by the disk's own clock, from a file just made."""
+        """Remove the temporary files of killed writers; a file just made shows the time by the disk's own clock."""
         now = mine.stat().st_mtime
         for path in self._files():
             if path.name.startswith(".") and _FILE.fullmatch(path.name[1:].rpartition(".")[0]):

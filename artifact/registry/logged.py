@@ -43,7 +43,7 @@ class LoggedRegistry(Registry):
             return []
         versions = self.versions(name)
         previous = [version for version in former_champions(self.history(name)) if version in versions]
-        # Where the versions between them are deleted, the last former champion may be the present one.
+        # The version that went live in between may be deleted: then the last former champion is the present one.
         while previous and previous[-1] == current.version:
             previous.pop()
         return previous

@@ -1,4 +1,4 @@
-"""Tables of rows that are kept beside the versions: each file is named by its sha256, so that equal ones are one."""
+"""Tables of rows that are kept beside the versions: each file is named by its sha256, so equal tables share one."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class RowsAside(NamedTuple):
 class Tables:
     """Parquet files that never change. A version's recipe names those that it needs.
 
-    A file is written aside, flushed and renamed. Versions of the same rows share one file. Whoever takes files away
-    waits until nobody is about to store a version that names one.
+    A file is written aside, flushed and renamed. Versions of the same rows share one file. :meth:`prune` waits while a
+    version that names a file is being stored.
 
     Args:
         folder: of the files; it need not be there.
@@ -49,12 +49,12 @@ class Tables:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Path]:
-        """A path to write one table to; what is still there at the end of the block is removed."""
+        """The path for a new table; a file that is still there at the end of the block is removed."""
         self._staging.mkdir(parents=True, exist_ok=True)
         path = self._staging / f"{_ASIDE}{secrets.token_hex(8)}.parquet"
         self._unfinished.add(path)
         try:
-            # The lock says that its writer lives: what a killed one left can be taken away.
+            # The lock shows that the writer lives. The file of a killed writer has no lock, and can be removed.
             with path.open("wb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 yield path
@@ -63,18 +63,18 @@ class Tables:
             self._unfinished.discard(path)
 
     def abandon(self) -> None:
-        """Remove what this process has begun to write, when it ends in the middle."""
+        """Remove the unfinished files of this process, when it ends in the middle."""
         for path in [*self._unfinished]:
             path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def naming(self) -> Iterator[None]:
-        """Within the block no table is pruned: a version that names one is about to be stored."""
+        """Within the block :meth:`prune` waits: a version that names a table is being stored."""
         with self._lock(fcntl.LOCK_SH):
             yield
 
     def add(self, aside: RowsAside) -> KeptTable:
-        """Keep a table that was written aside; its file is not there afterwards.
+        """Keep a table that was written aside: its file moves into the folder.
 
         Raises:
             OSError: the disk is full or cannot be written.
@@ -82,16 +82,16 @@ class Tables:
         flush(aside.path)
         table = KeptTable(sha256=file_sha256(aside.path), rows=aside.rows, size=aside.path.stat().st_size)
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Equal bytes take the place of equal bytes, also where those before were damaged since.
+        # A file of this name may be there already. It had the same bytes; if it was damaged since, this mends it.
         aside.path.replace(self._path(table.sha256))
         flush(self.folder)
         return table
 
     def path(self, table: KeptTable, of: str) -> Path:
-        """The file of a table, whose bytes are those that were kept.
+        """The path of a table's file; its bytes have been compared with those that were kept.
 
         Args:
-            table: which.
+            table: the table.
             of: what the rows are, for the message: ``training rows of houses:VERSION``.
 
         Raises:
@@ -122,10 +122,11 @@ class Tables:
         return sizes
 
     def prune(self, wanted: Callable[[], Collection[str]]) -> dict[str, int]:
-        """Remove the files that no version needs, and what writers that were killed left.
+        """Remove the files that no version needs, and the unfinished files of killed writers.
 
         Args:
-            wanted: gives the sha256 of those that stay; called once nobody can begin to name another.
+            wanted: gives the sha256 of the files that stay. It is called when no process can store a version that names
+                a further file.
 
         Returns:
             Bytes of each removed file by its sha256.

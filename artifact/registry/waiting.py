@@ -13,13 +13,13 @@ _POLL_SECONDS = 0.05
 
 
 class Reached(NamedTuple):
-    """How far an entry has come.
+    """Which workers follow an entry of the log by now.
 
     Attributes:
-        live: leases of workers that have it in force, or one that came after it.
-        refused: leases of workers that could not follow it and go on with what they have.
-        late: leases of workers that have said neither yet.
-        seconds: how long it was waited.
+        live: leases of workers in which the entry, or a later one, is in force.
+        refused: leases of workers that could not follow the entry, and go on with the version that they have.
+        late: leases of the other workers, which have not answered yet.
+        seconds: length of the wait.
     """
 
     live: list[Lease]
@@ -29,12 +29,12 @@ class Reached(NamedTuple):
 
     @property
     def is_everywhere(self) -> bool:
-        """Whether every worker has it, also where there is no worker."""
+        """Whether the entry is in force in every worker; True where there is no worker."""
         return not self.refused and not self.late
 
 
 def reached(registry: Registry, name: str, number: int) -> Reached:
-    """How far an entry has come by now.
+    """Ask which workers follow an entry by now.
 
     Args:
         registry: the store.

@@ -43,8 +43,8 @@ class Feature(BaseModel):
         categories: known categories, most frequent first; code of the first is 2 (0 missing, 1 other).
         rare: categories that stood in the table, but in too few rows for a code of their own; they are answered as
             ``other``. At most 1,000, the most frequent first.
-        rare_left: number of rare categories beyond those. A value that is one of them counts as unseen, and its message
-            says that it may be rare. Schemas that are older than rare categories have none of either.
+        rare_left: number of further rare categories, which are not kept. Such a value counts as unseen, and its message
+            says that it may be rare. Schemas from before rare categories existed have none.
         missing: ``impute`` where training saw the feature missing, ``refuse`` where it never was.
         unseen: ``other`` answers an unknown category through the model's own bucket, ``refuse`` refuses it. A rare
             category is answered in both cases.

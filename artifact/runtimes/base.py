@@ -23,7 +23,7 @@ SPREAD_OUTPUT = "spread"
 QUANTILES_OUTPUT = "quantiles"
 
 # How far an answer may be from the one at training, in its target's standard deviations. ONNX Runtime on a processor
-# sums in another order than the one that trained; Keras and a GPU have other exponentials, too.
+# sums in another order than the one that trained; Keras and a GPU also compute exponentials in another way.
 GOLDEN_TOLERANCE = 1e-5
 OTHER_TOLERANCE = 1e-4
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from artifact.runtimes.chunks import chunks
 
-# Every bucket is compiled at load, so they are few; a step of four computes at most four times the rows asked for.
+# Every bucket is compiled at load, so there are few. Each is four times the one before: a call computes at most four
+# times the rows that it was asked for.
 BUCKETS = (1, 4, 16, 64, 256, 1024, 4096)
 
 

@@ -84,7 +84,7 @@ class KerasRuntime:
             call({name: np.zeros((rows, width), dtype) for name, (width, dtype) in self._widths.items()})
 
     def run(self, numeric: Float32, categorical: Int32) -> Outputs:
-        """Answers whose last bits may depend on the bucket that a row is in."""
+        """Compute the answers. Their last bits may depend on the bucket that a row is in."""
         rows = {NUMERIC_INPUT: numeric, CATEGORICAL_INPUT: categorical}
         inputs = {name: rows[name] for name in self._widths}
         parts = []

@@ -76,7 +76,10 @@ class OnnxRuntime:
         self._bound_runs: BoundRuns | None = None
 
     def run(self, numeric: Float32, categorical: Int32) -> Outputs:
-        """Answers that do not depend on the batch that a row is in; on a CPU this holds to the last bit."""
+        """Compute the answers.
+
+        They do not depend on the batch that a row is in; on a CPU this holds to the last bit.
+        """
         n = len(numeric)
         if self._bound_runs is not None and 0 < n <= BOUND_ROWS:
             arrays = [numeric] if self._takes_numeric else []

@@ -1,1 +1,1 @@
-"""Numbers, results and faults of settings, in words."""
+"""Writes numbers, results and wrong settings in words."""

@@ -1,7 +1,7 @@
 """The lean ASGI app: it answers Trueline's operations, passes BentoML's paths on, and answers other paths with 404.
 
-None of BentoML's middlewares runs before a prediction. The layers that Trueline's own settings ask for do, see
-:mod:`service.app.front`. BentoML's app keeps its life cycle and serves the paths that its clients and pages need
+Only the layers that Trueline's own settings ask for run before a prediction (:mod:`service.app.front`), and none of
+BentoML's middlewares. BentoML's app keeps its life cycle and serves the paths that its clients and pages need
 (``/schema.json``, the files of the docs page).
 """
 

@@ -97,7 +97,8 @@ class Front:
 
     def __init__(self, app: ASGIApp, worker: Worker) -> None:
         self._app = app
-        # A layer in between takes no headers as an argument: then a wrapped `send` adds them.
+        # The app takes headers as an argument. The layers in between do not: with them, a wrapped `send` adds the
+        # headers.
         self._answer = app.answer if isinstance(app, App) else partial(_behind, app)
         self._worker = worker
         settings = worker.settings

@@ -50,7 +50,8 @@ class Parent:
 
         BentoML keeps metrics in one folder for every service of a ``BENTOML_HOME`` and empties the folder whenever one
         of them starts. In its own images it does not restart a dead worker and relies on the platform to restart the
-        container. Its health check does not notice a dead worker, so a container would go on with fewer and fewer.
+        container. Its health check does not notice a dead worker, so a container would go on with fewer and fewer
+        workers.
 
         Raises:
             StartError: a certificate is set and cannot be used.

@@ -62,7 +62,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         """Ignore the empty list that BentoML's own initialiser sets."""
 
     def on_load_bento(self, bento: Any) -> None:
-        """Keep the Bento before BentoML asks for ``models``, for it would otherwise change the packed models."""
+        """Set ``bento`` before BentoML reads ``models``: they are then empty, and BentoML changes no packed model."""
         self.bento = bento
         super().on_load_bento(bento)
 

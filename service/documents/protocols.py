@@ -19,8 +19,8 @@ _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBERS = array({"type": "number"})
 _BYTES: dict[str, Any] = {"type": "string", "format": "binary", "description": f"In the layout that {_LENGTH} says."}
 _ANY: dict[str, Any] = {"type": "object"}
-# It has a description and no type for each kind of element. Generators of clients skip an operation whose arrays have
-# no schema for their elements at all.
+# An element may be of several types, so its schema has a description and no type. It cannot be left out: generators of
+# clients skip an operation if an array has no schema for its elements.
 _ELEMENT: dict[str, Any] = {"description": "A number, true, false, a string or null; or a list of them."}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 1}
 _INSTANCE = (

@@ -1,7 +1,7 @@
 """The schemas of the OpenAPI document: the live model's row, requests, answers and errors as JSON Schema.
 
-JSON Schema cannot express every rule: two of those missing here are that all columns have one length, and that a
-date exists in the calendar.
+JSON Schema cannot express every rule. For example, it cannot say that all columns have one length, or that a date
+exists in the calendar.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def _requests(model: LiveModel | None, max_rows: int) -> dict[str, Any]:
         row.pop("$schema")
         row["examples"] = [model.predictor.schema.example_row()]
         properties = {name: array(feature, minItems=1) for name, feature in row["properties"].items()}
-        # This holds without ?missing_columns=impute; a row may leave out features whose column a table must have.
+        # Every feature needs a column unless ?missing_columns=impute is sent. A row may leave out features that may be
+        # missing.
         columns = {**row, "title": "columns", "properties": properties, "required": list(properties)}
         relaxed = {name: or_list_of_one(feature) for name, feature in row["properties"].items()}
         instance = {**row, "title": "instance", "properties": relaxed}

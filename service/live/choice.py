@@ -40,7 +40,7 @@ class Choice:
         hidden = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             hidden.write_text(name, encoding="utf-8")
-            # Making a link succeeds in one process only, and the file is never seen half-written.
+            # Only one process can make the link, and no process sees the file half-written.
             with contextlib.suppress(FileExistsError):
                 os.link(hidden, file)
             hidden.unlink()

@@ -1,4 +1,4 @@
-"""Says in the store what this worker has live, so that who promotes a version knows when all workers have it."""
+"""Writes into the store what this worker has live: by this a promotion learns when all workers have the version."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Leasing:
         with contextlib.suppress(asyncio.CancelledError):
             await task
         if self._name is not None:
-            # A store that hangs does not keep the worker; then the lease ends by itself.
+            # The worker does not wait longer for a store that hangs. The lease then ends by itself.
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(_LAST_SECONDS):
                     await asyncio.to_thread(self._registry.remove_lease, self._name, self._worker)

@@ -114,7 +114,7 @@ class Live:
             self._swap(model, wanted.number)
 
     def _report_log(self, problem: str) -> None:
-        """Report once that entries of the deployment log do not count: what they made live is not live here."""
+        """Log once why some entries of the deployment log do not count: their versions are not live here."""
         self._metrics.log_stopped(bool(problem))
         if problem and problem != self._log_problem:
             logger.error("%s", problem)

@@ -25,12 +25,12 @@ class Wanted(NamedTuple):
 
     Attributes:
         revision: see :meth:`Source.revision`; read first, so that a later look sees any change since then.
-        number: number of the entry of the deployment log that holds; 0 where none does, or where a version is pinned.
-        log_problem: why some entries of that log do not count; empty where all of them do.
+        number: number of the deployment log's entry that is in force; 0 where there is none, or a version is pinned.
+        log_problem: why some entries of that log do not count; empty where all count.
         reference: the version; None where there is none.
         problem: why there is none, and what to do.
         is_missing: whether a version should be live and is not in the store.
-        is_fault: whether something is damaged, in contrast to nothing being there.
+        is_fault: whether something is damaged. False where something is only absent.
     """
 
     revision: Hashable
@@ -49,7 +49,7 @@ class Source:
         registry: the model store and its deployment logs.
         model: ``name:version`` pins a version, ``name`` follows the model's champion. None stands for the model that
             the running Bento was built for, and without a Bento for the only model that has a champion.
-        bundled: versions that the running Bento carries, by model name; a champion in the store goes before them.
+        bundled: versions that the running Bento carries, by model name; a champion in the store is preferred to them.
         built_for: names of the models that the running Bento was built for. Defaults to those of ``bundled``.
         choice: keeps the chosen model where ``model`` is None. Defaults to a choice of this process alone.
     """
@@ -151,7 +151,7 @@ class Source:
         reference: Reference | None = None
         try:
             if not self._version:
-                # Before the version: an entry that comes in between is seen by the next look.
+                # The number is read before the version: if an entry is written in between, the next look sees it.
                 entry = self.registry.deployment(self.choose())
                 number = 0 if entry is None else entry.number
             reference = self.reference()

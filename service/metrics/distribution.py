@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from prometheus_client import Histogram
 
-# So many observations may be unsorted. Sorted into buckets all at once, each costs a twentieth of a microsecond.
+# The largest number of observations that wait. Sorting them into buckets together costs 0.05 microseconds for each.
 PENDING = 10_000
 
 
@@ -61,7 +61,7 @@ class Distribution:
         self.total = 0.0
 
     def sort(self) -> None:
-        """Sort the observations that wait into buckets."""
+        """Sort the waiting observations into their buckets."""
         if self._pending:
             values = np.array(self._pending, dtype=np.float64)
             self._pending.clear()

@@ -32,7 +32,8 @@ class WorkerFiles(Collector):
         self.folder = folder
 
     def collect(self) -> list[Metric]:
-        # glob would not do: from Python 3.13 on it finds nothing in a folder that cannot be read.
+        # `glob` would hide a fault: from Python 3.13 on it finds nothing in a folder that cannot be read, and raises no
+        # error.
         inside = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
         files = [str(path) for path in inside if path.suffix == ".db" and _counts(path)]
         try:

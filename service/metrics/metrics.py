@@ -186,7 +186,8 @@ class Metrics:
         self._row_count = 0
         self._warning_counts: Tally[str] = Tally()
         self._live: tuple[str, str] | None = None
-        # These exist from the start: `rate` and `increase` see no rise in a counter that begins with its first count.
+        # These series exist from the start, with 0: `rate` and `increase` see no rise where a series begins with its
+        # first count.
         for result in ("ok", "failed"):
             self._loads.labels(result)
         for kind in WARNING_KINDS:

@@ -1,7 +1,7 @@
 """The files of the metrics: their room on the disk is reserved before anything is written.
 
 prometheus-client maps a sparse file into memory. When the disk is full, a write into a hole of the file ends the
-process (SIGBUS), and then every worker that follows: a full disk would end the service. Here the blocks are reserved
+process (SIGBUS). It would also end each new worker, so a full disk would end the service. Here the blocks are reserved
 first. Where there is no room, this worker keeps counting in its own memory and logs that once; predictions go on.
 """
 

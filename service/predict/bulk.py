@@ -138,7 +138,7 @@ class BulkRun:
             except SchemaMismatchError as error:
                 self._note(error.faults, good, errors)
                 if len(error.faults) >= FAULT_LIMIT or self._policy == "refuse":
-                    # The encoder left some faults out, perhaps of rows that it lists with other faults.
+                    # The encoder may have left out further faults of the rows that it lists.
                     self._look_closer(
                         part, sorted({int(good[f.row]) for f in error.faults if f.row is not None}), errors
                     )
@@ -149,7 +149,10 @@ class BulkRun:
         return self._nothing, good[:0]
 
     def _look_closer(self, part: Part, rows: Sequence[int], errors: dict[int, list[Fault]]) -> None:
-        """Add all other faults of some rows; the encoder gets so few rows at a time that it leaves out no fault."""
+        """Add all further faults of some rows.
+
+        The encoder gets only a few rows at a time, so that it leaves out no fault.
+        """
         encoder = self.predictor.encoder
         step = max(1, FAULT_LIMIT // (3 * len(encoder.schema.features)))
         for start in range(0, len(rows), step):
@@ -193,7 +196,7 @@ class BulkRun:
         return PartAnswer(start, value, lower, upper, warnings, errors)
 
     def _run_all(self, X: Encoded) -> Ends:
-        """As :meth:`Core.run`, and log a failure."""
+        """Do the same as :meth:`Core.run`, and log a failure."""
         try:
             return self._core.run(X, [self._bound], [len(X)])
         except ModelError as error:
@@ -203,7 +206,7 @@ class BulkRun:
             raise
 
     def _run_by_halves(self, X: Encoded) -> tuple[Ends, frozenset[int]]:
-        """As :meth:`_run_all`; rows on which the network fails are NaN, and their positions come second."""
+        """The answers, with NaN for rows on which the network fails, and the positions of these rows."""
         try:
             return self._run_all(X), frozenset()
         except ModelError as problem:

@@ -184,7 +184,7 @@ class _Collector:
         return longest
 
     def _number(self, row: int, name: str, value: Any) -> Any:
-        """The value; None, and a fault, for NaN and infinities, which are no JSON and would be encoded as missing."""
+        """The value. For NaN and infinities, which JSON does not have, add a fault and return None."""
         if is_not_finite(value):
             if len(self.faults) < DETAILS_LIMIT:
                 self.add(*not_finite(row, self.schema.feature(name), value))

@@ -41,6 +41,6 @@ def by_halves(
             continue
         except Exception as problem:  # noqa: BLE001 - no error of one item may stop the others
             error = problem
-        # Outside of the handler: inside it, each error would keep the earlier ones as its context.
+        # This call is outside of the handler: inside it, each error would keep the earlier ones as its context.
         results.extend(by_halves(part, error, run, alone))
     return results

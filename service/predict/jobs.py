@@ -16,7 +16,7 @@ from service.wire.errors import ModelError
 # A client that has waited this long may have left: this is checked before its rows are computed.
 DOUBT_SECONDS = 0.1
 _MOST_PUT_BACK = 3
-# A row must get at least this much cheaper, as estimates are no more exact.
+# Jobs are left out only if this reduces the cost of a row to this share or less: the estimates are no more exact.
 _CHEAPER = 0.99
 
 

@@ -15,8 +15,9 @@ from artifact.rows.absent import absence, nearest_column
 from artifact.rows.schema import Feature, FeatureSchema
 from service.predict.parts import RANKED, WAY_OUT
 
-# Anybody can send many keys, and comparing names is slow. So only this many different sets of keys are compared in a
-# part, and this many keys of a set. Beyond that, a key matches a feature if their letters and digits are the same.
+# Anybody can send many keys, and comparing names is slow. So in each part only this many different sets of keys are
+# compared, and in each set only this many keys. Beyond that, a key matches a feature if their letters and digits are
+# the same.
 _SETS, _KEYS = 8, 64
 
 

@@ -1,1 +1,1 @@
-"""The processes of one service: the parent's checks before workers start, and the workers' logs, states and ends."""
+"""The processes of one service: checks before the workers start, and the log, the state and the end of each worker."""

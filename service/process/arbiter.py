@@ -1,4 +1,4 @@
-"""BentoML's parent of the workers, with three rules more: on ports, a hopeless start, and workers beyond number.
+"""BentoML's parent of the workers, with three more rules: about ports, a start without hope, and too many workers.
 
 Only the parent process imports this module.
 """
@@ -31,9 +31,9 @@ logger = logging.getLogger("bentoml.trueline")
 # BentoML's arbiter looks for dead workers every 10 s. With one worker, nobody would answer for so long.
 _CHECK_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
-# So many workers may die in a row before one of them has begun to load a model.
+# The service ends after this many deaths in a row of workers that had not begun to load a model.
 _MOST_DEATHS = 5
-# So many times the workers that there should be may run. More are some that circus has lost sight of.
+# At most this many times the expected number of workers may run. If more run, circus has lost sight of some.
 _MOST_TIMES = 2
 _NOT_TO_MEND = "No worker can start; the lines above say why."
 
@@ -136,10 +136,10 @@ class ServiceArbiter(Arbiter):
             pass  # An empty store, or no champion yet: the service waits, and its workers say so.
 
     def _may_start(self, **_more: Any) -> bool:
-        """Whether one worker more may be started; where not, circus ends. circus asks before each of them.
+        """Whether one more worker may be started. circus asks before each start, and ends if the answer is no.
 
-        circus takes a worker for ended that ``/proc`` does not show. Where that is not mounted, it would start another
-        one each second until no memory is left.
+        circus believes that a worker has ended if ``/proc`` does not show it. Where ``/proc`` is not mounted, circus
+        would start another worker each second until no memory is left.
         """
         expected, running = sum(watcher.numprocesses for watcher in self.iter_watchers()), self._started.running()
         if running < _MOST_TIMES * expected:

@@ -1,7 +1,8 @@
 """SIGTERM in a worker: it becomes unready, answers with ``Connection: close`` for a time, then lets uvicorn stop.
 
 On SIGTERM uvicorn closes its listener and every idle connection at once, while a load balancer still sends requests.
-uvicorn installs its handler before the app starts. The handler here takes its place, and calls it after that time.
+uvicorn installs its handler before the app starts. The handler here replaces it, waits for that time, and then calls
+it.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ class Drain:
             self._end()
 
     def _say_close(self) -> None:
-        # The server adds these headers to every answer: the first list now (requests in flight too), the second from
-        # its next tick on.
+        # The server adds these headers to every answer. The first list is the one in use now, also for requests in
+        # flight; on its next tick the server makes a new list from the second.
         for headers in (self.server.server_state.default_headers, self.server.config.encoded_headers):
             headers.append(_CLOSE)
 

@@ -36,7 +36,7 @@ class Fleet:
         self._file: int | None = None
 
     def join(self) -> None:
-        """Show this worker to the others. Where the folder cannot be written, it sees itself alone."""
+        """Show this worker to the others. Where the folder cannot be written, this worker sees only itself."""
         if self._folder is None:
             return
         hidden = self._folder / f".{os.getpid()}"
@@ -45,7 +45,7 @@ class Fleet:
             file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.pwrite(file, _MARKS[self.state], 0)
-            # The file gets its name only once it is locked: the others take an unlocked file for a dead worker's.
+            # The file is locked before it gets its name: to the others, an unlocked file means that its worker is dead.
             hidden.rename(self._folder / str(os.getpid()))
         except OSError as error:
             logger.warning(

@@ -90,8 +90,8 @@ class JSONFormatter(logging.Formatter):
 
 def configure(log_format: Literal["text", "json"]) -> None:
     """Add the filter and the formatter to every handler that exists; a second call changes nothing."""
-    # uvicorn composes a line for every answer as long as some handler could take it, even if the handler's level drops
-    # the line, as that of BentoML does. Trueline's own access log is `service.wire.observe`.
+    # Without handlers uvicorn composes no line for an answer. With BentoML's handler it would compose one each time,
+    # and the handler's level would drop it. Trueline's own access log is `service.wire.observe`.
     access = logging.getLogger("uvicorn.access")
     access.propagate = False
     access.handlers.clear()

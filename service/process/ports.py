@@ -32,8 +32,8 @@ def check(what: str, host: str, port: int) -> None:
 def hold(what: str, host: str, port: int) -> socket.socket:
     """Reserve a port, until the socket is closed, for processes of this user that set ``SO_REUSEPORT``.
 
-    The returned socket is bound and does not listen: it gets no connections. It makes every process fail that first
-    tries to take the port without the option, as this function does.
+    The returned socket is bound and does not listen: it gets no connections. While it exists, every process fails that
+    first tries to take the port without the option, as this function does.
 
     Raises:
         StartError: another process listens there or holds the port, or this process may not listen there.
@@ -43,12 +43,12 @@ def hold(what: str, host: str, port: int) -> socket.socket:
         return alone
     reservation = socket.socket(alone.family, socket.SOCK_STREAM)
     try:
-        # The option is set only now: set before the bind, it would have let this socket share another service's port.
+        # The option is set only now: if it were set before the bind, this socket could share another service's port.
         alone.setsockopt(socket.SOL_SOCKET, _REUSEPORT, 1)
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reservation.setsockopt(socket.SOL_SOCKET, _REUSEPORT, 1)
         reservation.bind(alone.getsockname())
-        # With this option a socket that does not listen would keep no other process away.
+        # If SO_REUSEADDR stayed set, this socket, which does not listen, would keep no other process away.
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError as error:
         reservation.close()

@@ -63,12 +63,14 @@ class RuntimeFolder:
                     own,
                     unreadable(error),
                 )
-                # Its subfolders may be writable. BentoML tries, and takes a temporary folder where they are not.
+                # Subfolders of this folder may be writable. BentoML tries them, and takes a temporary folder if they
+                # are not.
                 return cls(own, None, is_temporary=False)
         remove_abandoned(Path(tempfile.gettempdir()))
         try:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-            # The lock gets its name only once it is held: other starts take a free lock for a killed service's.
+            # The lock is taken before its file gets its name: to other starts, a free lock means that its service was
+            # killed.
             lock = _lock(folder, f"{LOCK}.new")
             (folder / f"{LOCK}.new").rename(folder / LOCK)
             return cls(folder, lock, is_temporary=True)

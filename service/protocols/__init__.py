@@ -1,1 +1,1 @@
-"""One thin file for each wire protocol, from bytes and headers to bytes and headers; and the record of an operation."""
+"""One thin file for each wire protocol, which reads requests and writes answers; and the record of an operation."""

@@ -36,7 +36,7 @@ def read_arrow(body: bytes, schema: FeatureSchema, options: Options, limit: int)
         body: the whole body.
         schema: schema of the model that answers.
         options: the caller's options.
-        limit: most bytes that the compressed buffers of one batch may unpack to, by their own word.
+        limit: most bytes to which the compressed buffers of one batch may unpack; each buffer states its length.
 
     Raises:
         BodyFormatError: the body is not an Arrow stream, or is incomplete.

@@ -216,7 +216,7 @@ def _with_faults(parts: Iterator[Part], faults: Sequence[Fault]) -> Iterator[Par
 
 
 def _cut(body: bytes) -> tuple[dict[str, Any], Iterator[bytes], bool]:
-    """The body without its rows, the pieces into which these are cut, and whether they are columns."""
+    """Cut the body: return it without its rows, then the rows in pieces, and whether these pieces are columns."""
     if b'\\"' in body or b"\\\\" in body:
         # With a backslash a quotation mark may be inside a string.
         raise NotCutError

@@ -77,7 +77,7 @@ class Inputs:
         if self._is_matrix(heads):
             (head,) = heads
             if len(head.shape) != 2 or head.shape[1] != len(self._features):
-                if head.name != MATRIX:  # more likely the misspelt name of a feature
+                if head.name != MATRIX:  # its name is more likely a feature's, misspelt
                     raise InvalidRequestError([self._unknown(head.name)])
                 raise fault(head.name, f"Expected shape [n, {len(self._features)}].", _describe(head.shape))
             return self._rows(head.name, head.shape[0])

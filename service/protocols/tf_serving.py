@@ -115,7 +115,8 @@ def read(model: LiveModel, body: bytes, missing_columns: MissingColumns = "refus
         name, entries = ("inputs", inputs) if instances is None else ("instances", instances)
         if not isinstance(entries, list) or not entries:
             raise fault(name, "Expected a list of rows, at least one.", entries)
-        # A body with one bracket has the list of rows and no list inside it, so its values need no further check.
+        # If the body has only one bracket, it is that of the list of rows. Then no value is a list, and none needs a
+        # check.
         nested = body.count(b"[") > 1
         rows = {"rows": [_row(schema, i, row, nested=nested) for i, row in enumerate(entries)]}
     interval = read_interval(document.get("interval"))

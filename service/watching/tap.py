@@ -60,8 +60,8 @@ class Tap:
         self._watchers = list(watchers)
         self._max_bytes = max_bytes
         self._begin_bytes = max_bytes // 8
-        # Plain tuples and no lock, for each request pays for this. Appending and popping are atomic. The sums are
-        # approximate when threads change them at once; each show resets them.
+        # These are plain tuples without a lock, because each request pays for them. Appending and popping are atomic.
+        # The sums are approximate when threads change them at once; each show resets them.
         self._waiting: deque[tuple[Predictor, Encoded, npt.NDArray[np.floating]]] = deque()
         self._bytes = 0
         self._shed_rows = 0

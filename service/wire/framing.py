@@ -30,8 +30,8 @@ class Connection(HttpToolsProtocol):
     - An answer of unknown length to HTTP/1.0 ends with the connection.
     """
 
-    # The request that is being answered; uvicorn's ``cycle`` is the last one that was received. It is in a slot, for
-    # one more attribute in the dictionary costs a small request half a microsecond.
+    # The request that is being answered, while uvicorn's ``cycle`` is the one that was received last. It is in a slot,
+    # because one more attribute in the dictionary would cost a small request half a microsecond.
     __slots__ = ("_current",)
     _current: RequestResponseCycle | None
 
@@ -41,8 +41,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # uvicorn tells only the request that was received last. If others wait behind the one that is being answered,
-        # that one would go on, and write to a closed connection.
+        # uvicorn tells only the request that was received last that the client has left. If that one still waits behind
+        # another, the other would go on, and write to a closed connection.
         current = self._current
         if current is not None and not current.response_complete:
             current.disconnected = True

@@ -141,7 +141,7 @@ class _StartedCall:
     """A call that runs up to its first wait.
 
     Most bodies have arrived when their request is seen. A timer for each of them would cost a tenth of the whole
-    request. So one is set only where ``message`` is still None and the call has to be awaited.
+    request. So a timer is set only if ``message`` is still None, which means that the call has to be awaited.
     """
 
     def __init__(self, call: Awaitable[Message]) -> None:

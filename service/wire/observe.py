@@ -15,7 +15,7 @@ logger = logging.getLogger("bentoml.trueline.access")
 
 
 class _Status:
-    """Passes messages on and keeps the status. It is 499 before the answer starts, for then the client has left."""
+    """Passes messages on and keeps the status. It is 499 until an answer starts: without one, the client has left."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

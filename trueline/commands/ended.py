@@ -1,4 +1,4 @@
-"""Work that a signal ends cleans up, as it does after Ctrl-C."""
+"""Ends work at a signal, so that it cleans up as after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class EndSignals:
     Attributes:
         number: the signal's number, or None.
 
-    An exception from a signal's handler interrupts whatever line runs: TensorFlow and Keras lose it, break while they
-    are imported, or crash. So the work calls :meth:`raise_if_any` where it can end cleanly.
+    An exception from a signal's handler would interrupt the line that happens to run. TensorFlow and Keras would lose
+    it, crash, or break if they are being imported. So the work calls :meth:`raise_if_any` where it can end cleanly.
     """
 
     def __init__(self) -> None:
@@ -53,10 +53,10 @@ class EndSignals:
 
 @contextlib.contextmanager
 def ended_by_signals(clean: Callable[[], None], grace: float = GRACE_SECONDS) -> Iterator[EndSignals]:
-    """Within the block SIGTERM, SIGHUP and SIGINT end the work, its helper processes and temporary files.
+    """Let SIGTERM, SIGHUP and SIGINT end the work in the block, with its helper processes and temporary files.
 
-    The work ends where it calls :meth:`EndSignals.raise_if_any`. If it does not within ``grace`` seconds, as while
-    TensorFlow compiles, or if a second signal comes, a thread cleans up, says so, and ends the process.
+    The work ends where it calls :meth:`EndSignals.raise_if_any`. If it does not end within ``grace`` seconds
+    (TensorFlow may be compiling), or if a second signal comes, a thread cleans up, says so, and ends the process.
 
     A signal that is ignored stays ignored, as ``nohup`` wants. Outside the main thread nothing changes.
 

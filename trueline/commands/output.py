@@ -79,7 +79,7 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
 
 
 def _without_int128(frame: pl.DataFrame) -> pl.DataFrame:
-    """The table with its 128-bit integers, which polars reads from NDJSON, as decimals: others read only decimals."""
+    """Turn 128-bit integers, which polars may read from NDJSON, into decimals, which other programs read too."""
     import polars as pl
 
     wide = [name for name, dtype in frame.schema.items() if dtype in (pl.Int128, pl.UInt128)]

@@ -93,9 +93,9 @@ def _address(_context: click.Context, _option: click.Parameter, host: str) -> st
 def serve_command(model: str | None, port: int, host: str, strict_range: bool, **settings: Any) -> None:
     """Serve a champion over HTTP until Ctrl-C. MODEL is NAME, or NAME:VERSION to pin one version.
 
-    Without MODEL, it serves the only model that has a champion. Where there is no champion yet, it waits for one. What
-    no flag gives is read from the environment: --max-rows is TRUELINE_MAX_ROWS there. TRUELINE_API_KEY has no flag,
-    because a command line is no place for a secret.
+    Without MODEL, it serves the only model that has a champion. Where there is no champion yet, it waits for one. A
+    setting without its flag is read from the environment, where --max-rows is TRUELINE_MAX_ROWS. TRUELINE_API_KEY has
+    no flag, because a command line is no place for a secret.
 
     \b
     Example:
@@ -108,7 +108,7 @@ def serve_command(model: str | None, port: int, host: str, strict_range: bool, *
     if strict_range:
         settings["warnings"] = "refuse"
     flags = {PREFIX + name.upper(): str(value) for name, value in settings.items() if value is not None}
-    Settings.from_environment(flags)  # A wrong flag exits with 2, a wrong environment with 1.
+    Settings.from_environment(flags)  # A wrong flag exits with 2, a wrong variable with 1.
     os.environ.update(flags)
     os.environ.update(places.resolved(os.environ))
     try:

@@ -31,5 +31,5 @@ def text_column(template: str) -> TextColumn:
 
 
 def _console(**options: Any) -> Console:
-    """A console that prints a text unchanged: a column may be called 'temp [/C]', which rich takes for markup."""
+    """A console that prints a text unchanged: rich would take the column name 'temp [/C]' for markup."""
     return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)

@@ -50,7 +50,7 @@ class NotebookProgress(Progress):
         super().update(*args, **{**fields, "refresh": True})
 
     def _drawing(self) -> Padding:
-        """The bar in a padding, which a notebook can show; it cannot show rich's group alone."""
+        """The bar inside a padding: a notebook can show rich's padding, but not rich's group."""
         return Padding(self.get_renderable(), 0)
 
 

@@ -39,7 +39,7 @@ class Teller(AbstractContextManager["Teller"]):
     Args:
         console: the console to print on.
         shown: the error's name, as :class:`training.objectives.kinds.Kind` has it.
-        in_unit: whether the error is in the target's unit, if there is one target; with several it never is.
+        in_unit: whether the error of a single target is in the target's unit. With several targets it has no unit.
         quiet: show nothing. Defaults to False.
         verbose: show each stage and each epoch. Defaults to False.
         every: seconds between two lines where there is no terminal. Defaults to 10.

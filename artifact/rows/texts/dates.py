@@ -67,7 +67,7 @@ def _moment(text: str, text_format: TextFormat) -> datetime | int | None:
         try:
             return _with_zone(datetime.strptime(text, text_format.strptime))
         except ValueError:
-            # ISO 8601 begins with the year too: to read the text by it as well could swap day and month.
+            # ISO 8601 begins with the year too. If the text were read by both formats, day and month could be swapped.
             if text_format.strptime.startswith("%Y"):
                 return None
     if text_format.epoch is not None and (number := read_number(text, text_format)) is not None:
