@@ -121,7 +121,14 @@ class Model:
         features = features_of(table.frame, predictor.schema)
         return source.alike(pl.DataFrame(score(features, predictor, interval, names, missing_columns).columns))
 
-    def promote(self, *, force: str | Sequence[str] = (), why: str = "", data: Data | None = None) -> Model:
+    def promote(
+        self,
+        *,
+        force: str | Sequence[str] = (),
+        why: str = "",
+        data: Data | None = None,
+        groups: Sequence[str] = (),
+    ) -> Model:
         """Make this version the champion of its name if its gates let it; running services start to serve it.
 
         Args:
@@ -129,6 +136,7 @@ class Model:
             why: the reason, for the history; with ``force`` there must be one.
             data: rows with known targets that are new to this version and to the champion. Both answer them, and error,
                 groups and intervals are compared there. Defaults to comparing the figures of both trainings.
+            groups: columns of ``data`` whose values are groups, beside the features. Defaults to none.
 
         Raises:
             RefusedError: a gate refuses it; or another version was promoted meanwhile.
@@ -137,7 +145,9 @@ class Model:
         from trueline.gates.promote import Wish, force_of, promote
 
         forced = force_of(force, why)
-        wish = Wish("trueline.Model.promote", why, forced, None if data is None else _given(data), self._runtime)
+        wish = Wish(
+            "trueline.Model.promote", why, forced, None if data is None else _given(data, groups), self._runtime
+        )
         # A version that does not load is refused by a gate, which says why.
         loaded = self.__dict__.get("_predictor")
         judged = promote(self._store, Reference(self.name, self.version, self.path), wish, loaded)
@@ -213,13 +223,14 @@ def train(
     return model.promote(force=force, why=why) if promote else model
 
 
-def _given(data: Data) -> Given:
+def _given(data: Data, groups: Sequence[str]) -> Given:
     """Rows for the gates."""
     need_training("comparing on rows", "polars", "sklearn")
     from training.table.reading import Reading
     from trueline.gates.rows import Given
 
-    return Given(source_of(data).rows, Reading(), note=tell_note)
+    names = (groups,) if isinstance(groups, str) else tuple(groups)
+    return Given(source_of(data).rows, Reading(), groups=names, note=tell_note)
 
 
 def load(model: str, *, runtime: Runtime = "auto", registry: Registry | None = None) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from artifact.errors import ArtifactError
@@ -58,7 +59,7 @@ def files_gate(candidate: Side) -> GateResult:
     return GateResult(
         gate="files",
         passed=worst <= predictor.tolerance,
-        figure=worst,
+        figure=worst if math.isfinite(worst) else None,
         limit=predictor.tolerance,
         sentence="Each file has its checksum, and the golden rows get the answers of training, "
         f"within {predictor.tolerance:g} deviations of the target.",

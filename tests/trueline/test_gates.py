@@ -13,14 +13,21 @@ import onnx
 import polars as pl
 import pytest
 from onnx import numpy_helper
+from sklearn.metrics import mean_pinball_loss
 
 import trueline
+from artifact.gates.judge import judge
+from artifact.gates.side import Side
+from artifact.intervals.calibration import Calibration
 from artifact.manifest import INT8_MODEL
 from artifact.predictor import Predictor
 from artifact.registry.local import LocalRegistry
+from artifact.runtimes import Outputs
 from tests.builders import HOUSE_FEATURES, build_graph, build_schema, build_version, sample_rows, write_version
 from tests.keras_builders import build_keras_version
 from tests.processes import ROOT
+from training.table.reading import Reading
+from trueline.gates.rows import Given, compared
 from trueline.main import run
 
 SCHEMA = build_schema()
@@ -240,6 +247,8 @@ def test_the_gates_hold_in_python_too(home, champion, data):
     model = trueline.load(f"houses:{worse.version}")
     with pytest.raises(trueline.RefusedError, match="refused by the gates error, groups"):
         model.promote(data=pl.read_csv(data))
+    with pytest.raises(trueline.DataError, match="Unknown group column 'agent'"):
+        model.promote(data=data, groups=["agent"])
     with pytest.raises(
         trueline.DataError, match=r"Expected names of gates in 'force', such as 'verdict'\. Received: True"
     ):
@@ -406,3 +415,82 @@ def test_gates_without_rows_load_nothing_of_training(home, champion):
     assert done.returncode == 0, done.stderr
     assert page.is_file()
     assert "training extra" in done.stderr
+
+
+LEVELS = (0.05, 0.5, 0.95)
+
+
+class Heads:
+    """A runtime whose values are those of another one, with quantiles around them."""
+
+    def __init__(self, inner, width):
+        self._inner, self._width = inner, width
+        self.name, self.device = inner.name, inner.device
+
+    def run(self, numeric, categorical):
+        value = self._inner.run(numeric, categorical).value
+        steps = np.array([-self._width, 0.0, self._width], np.float32)
+        return Outputs(value, None, value[:, :, None] + steps)
+
+
+def quantile_side(version, width, objective="quantile"):
+    """A version as one of the quantile objective would be, its outer quantiles ``width`` off the median."""
+    loaded = Predictor.load(version.path)
+    y = np.random.default_rng(0).normal(0, 1, (400, 1))
+    calibration = Calibration.fit(y, np.zeros_like(y), None, np.tile([-width, 0.0, width], (400, 1, 1)))
+    config = {"objective": objective, **({"quantiles": list(LEVELS)} if objective == "quantile" else {})}
+    lineage = loaded.manifest.lineage.model_copy(update={"config": config})
+    manifest = loaded.manifest.model_copy(update={"objective": objective, "lineage": lineage})
+    predictor = Predictor(loaded.schema, Heads(loaded.runtime, width), calibration, manifest)
+    return Side.of(f"houses:{version.version}", version.path, predictor)
+
+
+def test_quantiles_are_judged_by_their_pinball_loss(home, champion):
+    rows = rows_for(champion, noise=1.0)
+    right, wide = quantile_side(champion, 1.645), quantile_side(build_version(home), 6.0)
+    judged = compared(Given(rows, Reading()), wide, right).rows
+    assert (judged.plain, judged.root) == ("pinball loss", False)
+    value = wide.predictor.predict_rows(rows.drop("price").to_dicts()).value[:, 0]
+    heads = [value + step for step in (-6.0, 0.0, 6.0)]
+    y = rows["price"].to_numpy()
+    expected = np.mean([mean_pinball_loss(y, head, alpha=level) for head, level in zip(heads, LEVELS, strict=True)])
+    assert judged.candidate.errors.mean() == pytest.approx(expected, rel=1e-5)
+    # The values are the same: only the quantiles tell the two apart.
+    results = {result.gate: result for result in judge(wide, right, judged)}
+    assert not results["error"].passed
+    assert "the pinball loss is" in results["error"].sentence
+    # Where the objectives differ, both are judged by what they have in common.
+    other = quantile_side(build_version(home), 1.645, objective="mse")
+    judged = compared(Given(rows, Reading()), other, right).rows
+    assert (judged.plain, judged.root) == ("RMSE", True)
+    assert judged.told == ("They are compared by the RMSE, for their objectives differ: mse and quantile.",)
+    np.testing.assert_allclose(judged.candidate.errors, judged.champion.errors)
+
+
+def test_rows_beyond_what_adds_knowledge_are_drawn_at_random(home, champion, monkeypatch):
+    monkeypatch.setattr("trueline.gates.rows.MOST_ROWS", 100)
+    version = build_version(home)
+    sides = [Side.candidate(f"houses:{one.version}", one.path) for one in (version, champion)]
+    judged = compared(Given(rows_for(champion), Reading()), *sides).rows
+    assert len(judged) == 100
+    assert judged.told == ("They are drawn at random from 600.",)
+    assert max(cell.rows.max() for cell in judged.cells) < 100
+
+
+def test_answers_that_are_no_numbers_are_refused(home, champion):
+    broken, whole = quantile_side(build_version(home), 1.645, "mse"), quantile_side(champion, 1.645, "mse")
+    broken.predictor.runtime._inner = Silent(broken.predictor.runtime._inner)
+    rows = compared(Given(rows_for(champion), Reading()), broken, whole).rows
+    results = judge(broken, whole, rows)
+    assert {"files", "error", "coverage"} <= {result.gate for result in results if not result.passed}
+    assert json.dumps([result.model_dump() for result in results], allow_nan=False)
+
+
+class Silent:
+    """A runtime whose answers are no numbers."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def run(self, numeric, categorical):
+        return Outputs(np.full_like(self._inner.run(numeric, categorical).value, np.nan))

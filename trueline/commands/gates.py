@@ -173,6 +173,20 @@ def show_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
     stdout().print(table)
 
 
+def tell_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
+    """The table of the gates after a training; for a first version that none refuses, one sentence.
+
+    Args:
+        judged: what they said.
+        forced: gates that were overruled. Defaults to none.
+    """
+    if judged.beside is not None or not judged.passes:
+        show_gates(judged, forced)
+        return
+    asked = [result.gate for result in judged.gates if result.measured]
+    stdout().print(f"Its gates let it: {', '.join(asked)}. There is no champion to compare it with.")
+
+
 def _cells(result: GateResult, forced: Sequence[str]) -> tuple[str, ...]:
     state = "overruled" if not result.passed and result.gate in forced else result.state
     return result.gate, state, result.shown, result.shown_limit, result.sentence

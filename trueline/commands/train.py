@@ -11,7 +11,7 @@ import click
 from trueline.commands.data import kept_sentence
 from trueline.commands.ended import ended_by_signals
 from trueline.commands.events import Events, event_option
-from trueline.commands.gates import force_option, forced_gates, show_gates, why_option
+from trueline.commands.gates import force_option, forced_gates, tell_gates, why_option
 from trueline.commands.options import (
     DATA_HELP,
     NamesOption,
@@ -188,7 +188,7 @@ def train_command(
     if promote:
         judged = promote_version(store, store.resolve(reference), Wish("trueline train", why, forced))
         refusal = judged.refused
-        show_gates(judged, forced)
+        tell_gates(judged, forced)
         if refusal is None:
             events.tell("promote", why=why, former=judged.former)
     if promote and refusal is None:

@@ -35,6 +35,7 @@ _KNOWN, _TOLD = 0.10, 0.01
 _ALIKE = 0.10
 # Rows that a schema refuses are left out, a thousand faults at a time.
 _PASSES = 20
+_NO_NUMBER = 1e100
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +321,11 @@ def _answers(predictor: Predictor, X: Encoded, y: Any, columns: list[int], level
     quantiles = None if outputs.quantiles is None else outputs.quantiles[:, columns]
     outputs = outputs._replace(quantiles=quantiles)
     errors = loss.errors(y, value, outputs, None if offsets is None else offsets[columns])
-    return Answers(np.maximum(errors, 0.0), (lower <= y) & (y <= upper), np.maximum(upper - lower, 0.0))
+    # An answer that is no number is as wrong as can be.
+    errors, width = (
+        np.nan_to_num(np.maximum(part, 0.0), nan=_NO_NUMBER, posinf=_NO_NUMBER) for part in (errors, upper - lower)
+    )
+    return Answers(errors, (lower <= y) & (y <= upper), width)
 
 
 def _of(X: Encoded, at: Any) -> Encoded:
