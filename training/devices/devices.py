@@ -16,7 +16,7 @@ from training.devices.driver import driver
 TAKES = "auto, cpu, gpu, or GPUs by number: gpu:0, gpu:0,1"
 # From this many rows on, steps are large enough for several GPUs to share the networks, even if no numbers are set.
 SEVERAL_FROM_ROWS = 500_000
-# JAX calls all of them "gpu" today, and has announced that it will name the platform.
+# JAX calls the platform of every GPU "gpu" today, and has announced that it will say "cuda" or "rocm".
 _GPU_PLATFORMS = ("gpu", "cuda", "rocm")
 _EXTRA = {"tensorflow": "gpu", "jax": "gpu-jax"}
 
@@ -138,7 +138,7 @@ def _jax(choice: DeviceChoice, *, several: bool) -> tuple[Device, ...]:
     import jax
 
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    # Neither has an effect once JAX has started; the devices that it then has are checked below.
+    # If JAX has started already, these two settings have no effect; the devices that it has are checked below.
     if choice.kind == "cpu":
         jax.config.update("jax_platforms", "cpu")
     else:

@@ -60,7 +60,7 @@ class Distribution:
         """The layout of a tensor with these axes, as the backend takes it; None where one device computes everything.
 
         Args:
-            axes: a name or None for each of the first axes; a name is cut where this distribution cuts by it.
+            axes: a name or None for each of the first axes. An axis is cut if this distribution cuts by its name.
         """
         if not self.axis:
             return None

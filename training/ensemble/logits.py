@@ -19,7 +19,7 @@ def raw_of(outputs: Outputs, scaling: Any) -> npt.NDArray[np.float32]:
         scaling: the layer.
 
     Returns:
-        float32 (n_samples, n_outputs); where the layer had bounded an answer, the bound.
+        float32 (n_samples, n_outputs); where the layer has bounded an answer, the output that gives the bound.
     """
     mean, std = np.asarray(scaling.mean), np.asarray(scaling.std)
     if scaling.link == "quantile":

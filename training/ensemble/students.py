@@ -29,7 +29,8 @@ from training.settings.config import TrainConfig
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
-# Gives answers to rows: for each fold those of the networks that did not see it, and last those of all networks.
+# Gives the ensemble's answers to rows: for each fold those of the networks that did not see it, then those of all
+# networks.
 Teacher = Callable[[Encoded], list[Outputs]]
 # The number of rows without labels for each row of the table, and the most of them.
 _MADE, _MOST_MADE = 1, 60_000
@@ -111,7 +112,7 @@ class Students:
         problem = Problem(
             core=core_of(students),
             members=1,
-            # Each student has its own targets for the same rows: they follow one another.
+            # Each student has its own targets for the same rows, so the rows are repeated for each student.
             rows=Table(
                 {name: np.tile(values, (students, 1)) for name, values in rows.features.items()},
                 targets.reshape(-1, targets.shape[-1]),

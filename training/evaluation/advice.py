@@ -43,7 +43,7 @@ def question(manifest: Manifest) -> str:
 
 
 def is_line(family: str) -> bool:
-    """Whether sentences call a family a line of some kind and not a network; a mix counts as a network."""
+    """Whether sentences call a family a line, such as ridge regression, and not a network. A mix is a network here."""
     return family in FAMILIES and bool(FAMILIES[family].line)
 
 

@@ -95,7 +95,7 @@ def predict(model: Any, X: Encoded) -> Float64:
 
 
 class BestConstant(RegressorMixin, BaseEstimator):
-    """The constant that an objective says is best, of one target.
+    """The best constant for one target, as an objective defines it.
 
     Args:
         config: gives the objective.

@@ -101,9 +101,9 @@ class Comparison:
 def compared(prepared: Prepared) -> Iterator[Callable[[], Answers]]:
     """Start the baselines, and give a function that waits for their answers.
 
-    They are fitted in a process, not in a thread: in a thread scikit-learn's Python would stop TensorFlow's, and limits
-    of threads and filters of warnings hold for a whole process. If no process can start, or it ends early, the
-    function fits them in this process.
+    They are fitted in a process, not in a thread. In a thread, Python code of scikit-learn would make Python code of
+    TensorFlow wait. Limits on threads and filters of warnings would also hold for both, since they hold for a whole
+    process. If no process can start, or it ends early, the function fits them in this process.
     """
     comparison = Comparison.of(prepared)
     pool, answers = None, comparison.answers
@@ -140,7 +140,7 @@ def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
 
 @contextmanager
 def _own_path_first() -> Iterator[None]:
-    """Let a process that starts meanwhile import this package, even if a folder of the user has its name."""
+    """Let a process that starts in this block import this package, even if the user has a folder of the same name."""
     spec = PathFinder.find_spec(__name__.partition(".")[0])
     home = Path(__file__).resolve().parents[2]
     if spec is not None and spec.origin is not None and home in Path(spec.origin).resolve().parents:
@@ -154,7 +154,7 @@ def _own_path_first() -> Iterator[None]:
 
 
 def _end_with(parent: int) -> None:
-    """Make this process end soon after ``parent``, which may be killed and cannot tell it then."""
+    """Make this process end soon after ``parent``. A parent that is killed cannot end it."""
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 

@@ -130,9 +130,10 @@ def _subject(config: TrainConfig) -> str:
 
 
 def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:
-    """A sentence if the best constant of these rows, unknown beforehand, beats the model; else empty.
+    """A sentence that the best constant of these rows beats the model; empty if it does not.
 
-    The baseline is the constant of the training rows. Where a target drifts, a model can beat it and still be far off.
+    The baseline is the constant of the training rows, since nobody knows that of these rows beforehand. Where a target
+    drifts, a model can beat the baseline and still be far off.
     """
     kind = KINDS[config.objective]
     middle = kind.best_constant(y, weight, config)
@@ -159,7 +160,7 @@ def _is_root(config: TrainConfig) -> bool:
 
 
 def _by_row(y: Float64, answers: dict[str, Float64], config: TrainConfig, weight: Float64 | None) -> dict[str, Float64]:
-    """Each model's weighted error by row, divided by the constant's mean error, mean over targets: (n_samples,)."""
+    """Each model's weighted error by row, (n_samples,). A target's errors are divided by the constant's mean error."""
     kind = KINDS[config.objective]
     constant = answers[_constant(kind, answers)]
     scale = np.average(kind.errors(y, constant, config), axis=0, weights=weight)
@@ -169,7 +170,7 @@ def _by_row(y: Float64, answers: dict[str, Float64], config: TrainConfig, weight
 
 
 def _ratios(ours: Float64, others: list[Float64], seed: int, *, root: bool) -> list[Float64]:
-    """Ratios of our mean error, or of its root, to those of others: over the rows, then over bootstrap samples.
+    """Ratios of our mean error, or of its root, to those of others: first of all rows, then of bootstrap samples.
 
     All models are compared on the same bootstrap samples.
     """
@@ -181,8 +182,8 @@ def _ratios(ours: Float64, others: list[Float64], seed: int, *, root: bool) -> l
         # Drawing rows and counting them takes a tenth of the time of drawing the counts.
         sample = rng.integers(0, n, size=n, dtype=np.uint32)
         counts = np.bincount(sample, minlength=n).astype(np.float64)
-        # One model at a time: the last bits of a matrix product depend on its number of rows, so report and verdict
-        # would differ.
+        # Take one model at a time. The last bits of one product for all models would depend on their number, so report
+        # and verdict would differ.
         means.append(np.array([row @ counts for row in errors]) / n)
     table = np.stack(means, axis=1)
     ratios = (table[0] / np.maximum(table[1:], np.finfo(float).tiny)) ** (0.5 if root else 1.0)

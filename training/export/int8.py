@@ -27,10 +27,10 @@ RMSE_LIMIT = 1.01
 _LEAST_WIDTH = 64
 _ROWS_OF_RANGES = 4096
 _CHUNK = 256
-# Weights have 7 bits: processors without VNNI add two products in 16 bits, which 8 would overflow.
+# Weights have 7 bits: processors without VNNI add two products in 16 bits, and weights of 8 bits would overflow these.
 _LARGEST_WEIGHT = 63
 _DOMAIN = "com.microsoft"
-# How the names of weights begin that belong to no hidden layer; training.export.onnx_graph gives them.
+# The names of weights that belong to no hidden layer begin like this; training.export.onnx_graph gives them.
 _NO_LAYER = ("embedding", "head")
 
 
@@ -47,8 +47,8 @@ def write_int8(
         X, y: validation rows; float64 (n_samples, n_targets), offsets subtracted.
 
     Returns:
-        The copy's errors, None where it was not kept; then a sentence for the manifest's notes that says why it was
-        not.
+        The copy's errors, or None if it was not kept; and then a sentence for the manifest's notes on why it was not
+        kept, or None.
     """
     if not (folder / ONNX_MODEL).is_file():
         return None, f"{INT8_MODEL} was left out: the version has no {ONNX_MODEL}."
@@ -177,7 +177,7 @@ def _activation_ranges(model: Any, names: list[str], ranges: list[Encoded]) -> l
 
 
 def hidden_products(model: Any) -> list[Any]:
-    """Nodes that multiply an output of another such product by a large constant weight, in their order.
+    """Nodes that multiply the result of an earlier product by a large constant weight, in the graph's order.
 
     A weight is (width, units), or (n_networks, width, units). Embeddings and heads are left out, by their names or by
     their fourth axis.

@@ -54,7 +54,8 @@ def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> 
     Raises:
         TruelineError: the two files answer differently.
     """
-    # On the CPU, where it will be served: a GPU's sums differ in the last bits, and no other tolerance is as small.
+    # Compute on the CPU, as the service does: a GPU's sums differ in the last bits, and this check has the smallest
+    # tolerance.
     with keras.device("cpu:0"):
         answers = model(feed(X, [t.name for t in model.inputs]), training=False)
     arrays = {name: np.asarray(keras.ops.convert_to_numpy(tensor)) for name, tensor in answers.items()}

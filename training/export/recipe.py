@@ -14,9 +14,9 @@ def write_recipe(folder: Path, request: Request, table: TrainingTable, tables: T
     """Keep the rows that are to be kept, and write ``recipe.json``.
 
     Args:
-        folder: of the version.
+        folder: folder of the version.
         request: what was asked for, in the table's terms.
-        table: that trained.
+        table: the table that was trained on.
         tables: where rows are kept.
 
     Raises:

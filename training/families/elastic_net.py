@@ -10,7 +10,7 @@ from training.families.solvers.elastic_net import Grid, alpha_grid, elastic_net_
 from training.families.solvers.systems import Systems
 from training.families.solvers.task import Choice, Float64, Solved, Task, choose
 
-# As scikit-learn's documentation of ElasticNetCV advises: most ratios are near that of lasso, 1.
+# Most ratios are near 1, the ratio of lasso, as scikit-learn's documentation of ElasticNetCV advises.
 RATIOS = (0.1, 0.5, 0.7, 0.9, 0.95, 0.99, 1.0)
 # LassoCV's defaults: the number of alphas, and the last alpha as a share of the first.
 N_ALPHAS, EPS = 100, 1e-3
@@ -30,8 +30,8 @@ def by_ratios(task: Task, shares: tuple[float, ...]) -> list[Solved]:
         if alpha is None:
             grid = alpha_grid(systems, 0, ratios, N_ALPHAS, EPS)
         else:
-            # As in scikit-learn, alpha belongs to the target in its unit. Here targets have deviation 1: the L1 part
-            # changes.
+            # As in scikit-learn, alpha is for the target in its own unit. Here targets have deviation 1, so the L1 part
+            # is converted.
             l1, l2 = alpha * ratios[:, None, None], alpha * (1 - ratios[:, None, None])
             grid = Grid(l1 / task.deviations, np.broadcast_to(l2, (len(ratios), 1, task.n_targets)))
         weights = elastic_net_path(systems, grid)
@@ -50,7 +50,8 @@ def by_ratios(task: Task, shares: tuple[float, ...]) -> list[Solved]:
             ratio = float(ratios[share])
             if alpha is not None:
                 return fact.model_copy(update={"alpha": (alpha,), "l1_ratio": ratio})
-            # Not a number in the target's unit: there its L1 part would grow with the unit and its L2 part not.
+            # This alpha is for a target of deviation 1. No alpha in the target's own unit is the same penalty: the unit
+            # changes the L1 part, but not the L2 part.
             of_deviations = tuple(map(float, grid.l1[share, at] / ratio))
             return fact.model_copy(update={"alpha": of_deviations, "l1_ratio": ratio, "standardised": True})
 
@@ -68,6 +69,6 @@ FAMILY = line(
     line="elastic net",
     baseline="elastic_net",
     like="`ElasticNet(alpha, l1_ratio)`",
-    chosen="100 `alpha` of each `l1_ratio` of 0.1, 0.5, 0.7, 0.9, 0.95, 0.99 and 1, as `ElasticNetCV` on a "
-    "standardised target",
+    chosen="`l1_ratio`, out of 0.1, 0.5, 0.7, 0.9, 0.95, 0.99 and 1, with `alpha`, out of 100 values for each "
+    "`l1_ratio`; as `ElasticNetCV` on a standardised target",
 )

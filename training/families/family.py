@@ -50,9 +50,10 @@ class Family:
         solver: finds the exact weights of one layer of heads on the hidden layer, in place of a loop over epochs; the
             hidden layer then has no weights, numbers are standardised and categories one-hot. None: no solver.
         grow: function that grows a model of trees, which can only be part of a mix; None: it is no family of trees.
-        trains: whether a loop over epochs can train it, where the solver does not solve for it.
+        trains: whether a loop over epochs can train it for objectives that its solver does not take.
         solves: the objectives that the solver takes.
-        mixes: function of the objective's name: whether it can be part of a mix; if not, a mix leaves it out.
+        mixes: function from an objective's name to whether the family can be part of a mix; otherwise a mix leaves it
+            out.
         streams: whether it can be trained on a table that is streamed.
         starts: whether training it can start from an earlier version.
         keeps_rows: whether its model holds rows of the table; the manifest then says so.
@@ -63,11 +64,12 @@ class Family:
         defaults: the family's own defaults of settings, for any table.
         sized: function of the table's size: defaults that depend on it.
         effort: bounds on the work.
-        settings: names of the settings that it reads and most others do not, see :func:`training.families.readers`.
-        shape: name for the shape of its layers. A start from a version of another family takes the version's settings
-            of layers where both have the same shape. Defaults to a shape of its own.
+        settings: names of the settings that this family reads and most others do not, see
+            :func:`training.families.readers`.
+        shape: name for the shape of its layers. Families of the same shape can start from each other's versions: then
+            the settings of layers are those of the version. Defaults to a shape of its own.
         line: what a sentence calls it in place of "network": ``ridge regression``; empty for a network.
-        baseline: the simpler model that answers as it does, a name of :mod:`training.evaluation.baselines`, or empty.
+        baseline: name of the baseline that is the same model, see :mod:`training.evaluation.baselines`; empty for none.
         like: the same model in scikit-learn, in Markdown; empty where there is none.
         chosen: the settings that the folds choose, in Markdown; empty for none.
         onnx: functions that write the family's own layers as ONNX, by the layers' class names, see
@@ -133,7 +135,7 @@ class Family:
         return self.starts and self.way(objective) == "trained"
 
     def alike(self, other: Family) -> bool:
-        """Whether its layers are those of another family, but for their number."""
+        """Whether its layers have the same shape as those of another family."""
         return (self.shape or self.name) == (other.shape or other.name)
 
     def layers(self, inputs: Inputs, settings: Any) -> Any:

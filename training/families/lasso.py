@@ -21,5 +21,5 @@ FAMILY = line(
     line="lasso",
     baseline="lasso",
     like="`Lasso(alpha)`",
-    chosen="`alpha` of 100, as `LassoCV`",
+    chosen="`alpha`, out of 100 values, as `LassoCV`",
 )

@@ -12,10 +12,10 @@ from training.families.settings import Settings, Size
 if TYPE_CHECKING:
     from training.networks.inputs import Inputs
 
-# Bins of all numbers together, and the fewest of each. With finer bins a step costs more, and the network learns more
-# of what only a few values share.
+# The bins of all numbers together, and the fewest bins of one number. With finer bins a step costs more, and the
+# network learns more from values that only a few rows have.
 _ALL_BINS, _LEAST_BINS = 640, 48
-# Where a table has at most this many numbers, they must tell all rows apart: their embeddings are finer and wider.
+# In a table with at most this many numbers, these few must tell all rows apart: their embeddings are finer and wider.
 _FEW_NUMBERS, _FEW_BINS, _FEW_DIM = 4, 256, 32
 # The repeats take the dropouts in turn, and the repeats that suit the table are served.
 DEFAULTS: dict[str, Any] = {
@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "row_weight": "spread",
     "dropout": (0.1, 0.0, 0.2),
 }
-# Small tables differ most in the settings that suit them, and their networks cost least: each repeat tries others.
+# Which settings suit a table differs most among small tables, and their networks cost least: each repeat tries others.
 _FEW: dict[str, Any] = {
     "embedding_activation": None,
     "embedding_bins": 32,
@@ -34,11 +34,11 @@ _FEW: dict[str, Any] = {
     "dropout": (0.1, 0.0, 0.1, 0.0),
     "learning_rate": (4e-3, 2e-2, 1e-2, 8e-3),
 }
-# Those rates suit up to this many numbers. A unit adds up all numbers, so a step moves its sum more where there are
-# more: beyond, rates fall with the root of their count.
+# These learning rates suit tables with up to this many numbers. With more numbers a step changes a hidden unit more,
+# since the unit adds up all of them. So the rates fall with the square root of their count.
 _USUAL_NUMBERS = 32
-# The settings that fit and answer fastest, up to many rows: bins and first layer are one product for all networks at
-# once, if these are small. Tables with few numbers need more.
+# The settings with which networks train and answer fastest; they are for tables of up to many rows. If bins and first
+# layer are small, one product computes them for all networks. Tables with few numbers need larger ones.
 _QUICK: dict[str, Any] = {"hidden": (64, 32), "embedding_activation": None, "embedding_dim": 4, "embedding_bins": 40}
 SETTINGS = ("hidden", "activation", "initializer", "dropout", "embedding_bins", "embedding_dim", "embedding_activation")
 

@@ -55,5 +55,5 @@ FAMILY = linear.line(
     line="polynomial regression",
     baseline="polynomial",
     like="`PolynomialFeatures(degree)`, `StandardScaler`, `Ridge(alpha)`",
-    chosen="`alpha`, as `ridge`",
+    chosen="`alpha`, as for `ridge`",
 )

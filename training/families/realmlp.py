@@ -26,7 +26,7 @@ _SPREAD_FACTOR = 0.02
 
 
 def build(inputs: Inputs, config: Settings) -> Any:
-    """PBLD embeddings, a learned scale a column, then ``hidden`` layers in the neural tangent parametrisation.
+    """PBLD embeddings, a scale that each column learns, then ``hidden`` layers in the neural tangent parametrisation.
 
     Returns:
         (n_networks, n_samples, width of the last layer).
@@ -74,7 +74,7 @@ FAMILY = Family(
         "embedding_dim": 4,
         "clip_norm": 0.0,
     },
-    # It has its own smallest batch and most passes: with more passes it learns its rows by heart. One network for each
+    # The family has bounds of its own: with more passes over the rows, it learns them by heart. One network for each
     # fold is work enough.
     effort=Effort(least_batch=128, most_passes=256, most_repeats=1),
     settings=("hidden", "activation", "dropout", "embedding_dim"),

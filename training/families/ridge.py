@@ -64,5 +64,5 @@ FAMILY = line(
     line="ridge regression",
     baseline="ridge",
     like="`Ridge(alpha)`",
-    chosen="`alpha` of 33 from 1e5 to 1e-3, as `RidgeCV` with these folds",
+    chosen="`alpha`, out of 33 values from 1e5 to 1e-3, as `RidgeCV` with these folds",
 )

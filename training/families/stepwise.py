@@ -17,12 +17,14 @@ from training.families.solvers.task import Network, Solved, Task
 Float64 = npt.NDArray[np.float64]
 # Numbers in the largest array of one batched solve.
 _AT_ONCE = 4_000_000
-# Backward selection starts with all columns, and with one solve of all the others for each.
+# Backward selection starts with all columns, and its first step solves once for each feature that it may take away.
 MOST_BACKWARD = 250
 
 
 def solve(task: Task) -> list[Solved]:
-    """Add features while the score gets better, or take them away while it gets no worse; least squares on the rest.
+    """Add features while the score gets better, or take features away while it gets no worse.
+
+    The weights are those of least squares on the features that are left.
 
     A feature is all its columns: a number and its missing flag, a datetime's parts, a category's codes.
 
@@ -114,7 +116,7 @@ class _Selection:
         gram = self._systems.gram[i]
         sub = gram[columns[:, :, None], columns[:, None, :]]
         sub = np.where(used[:, :, None] & used[:, None, :], sub, 0.0)
-        # Collinear columns share their weight; this penalty takes less of it than a float32 rounds.
+        # With this penalty, collinear columns share their weight. It changes weights by less than a float32 rounds.
         ridge = 1e-10 * max(float(np.diagonal(gram).max()), np.finfo(float).tiny)
         sub[:, np.arange(sub.shape[1]), np.arange(sub.shape[1])] += np.where(used, ridge, 1.0)
         right = np.where(used[:, :, None], self._systems.moment[i][columns], 0.0)

@@ -47,9 +47,9 @@ class Augmentation:
     one of the two rows lacks, since no request has both a flag and a value. These come from one of the two rows, from
     the other row with probability ``1 - share``. The share counts weights: a row of weight 0 has no part in a mixture.
 
-    With ``near`` the other row has a similar target (C-Mixup, Yao et al. 2022): one of a near rank in the batch, since
-    a kernel's width would need tuning. Several targets are ranked along a random direction. Without ``near`` the other
-    row is any row.
+    With ``near`` the other row has a similar target (C-Mixup, Yao et al. 2022): its target has a near rank in the
+    batch. The paper draws rows by a kernel, whose width would need tuning. Several targets are ranked along a random
+    direction. Without ``near`` the other row is any row.
 
     **Noise**: normally distributed, added after mixing to each scaled number that is not missing.
 
@@ -59,8 +59,9 @@ class Augmentation:
         near: mix rows with similar targets.
         n_numeric: scaled columns of the ``numeric`` input; the flags follow.
         flagged: the columns that have a flag, in the flags' order.
-        seed: seed of draws that nothing else uses. So a network without augmentation learns the same bits beside one
-            with it; where XLA compiles TensorFlow's steps, the same but for rounding.
+        seed: seed of draws that nothing else uses. So a network without augmentation learns the same bits, whether or
+            not it is trained beside one with augmentation. Where XLA compiles TensorFlow's steps, this holds but for
+            rounding.
 
     Attributes:
         state: the variables that draws change.
@@ -84,7 +85,7 @@ class Augmentation:
         own, draws = np.random.SeedSequence([seed, *b"augment"]).generate_state(2)
         self._shares = np.concatenate([_shares(alpha, int(own)) for alpha in self._mixup])
         self._seed = keras.random.SeedGenerator(int(draws) % 2**31)
-        # Draws are made for as many networks as there were at first; these are the ones left. None: all.
+        # Draws are made for all networks that there were at first. These are the networks that are left; None: all.
         self._n_at_first = len(self._mixup)
         self._positions: npt.NDArray[np.int32] | None = None
 
@@ -171,7 +172,7 @@ class Augmentation:
         return ops.matmul(numeric[..., self._n_numeric :], self._column_of)
 
     def _draw(self, draw: Callable[..., Any], shape: Any) -> Any:
-        """Random numbers, (n_networks, ...), drawn for all networks that there were; those left take theirs."""
+        """Random numbers, (n_networks, ...). All networks of the start have draws; each that is left takes its own."""
         if self._positions is None:
             return draw(shape, seed=self._seed)
         return ops.take(draw((self._n_at_first, *shape[1:]), seed=self._seed), self._positions, axis=0)

@@ -40,8 +40,8 @@ class Solved:
     def fit(self, prepared: Prepared, observer: Observer) -> Model:
         """Solve for the weights of the plan's networks.
 
-        With held-out rows each repeat would be the same network, so one is solved for. The solver would take the folds
-        of several repeats for those of a cross-validation.
+        With held-out rows each repeat would be the same network, so only one is solved for. The solver would also
+        mistake several repeats for the folds of a cross-validation.
         """
         plan = prepared.plan
         return Model(prepared, _solved(prepared, plan.folds if plan.parts is None else plan.first_cut, observer))

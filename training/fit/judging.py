@@ -65,10 +65,10 @@ class Judge:
 class _Trial:
     """Judges networks that will answer together.
 
-    The mean of all networks is served, so the error of that mean judges an epoch. A single network's error is far from
-    it: networks that have learnt their rows by heart are bad alone and good together. Where the folds are cut several
-    times, several networks answer each row without having seen it. Their errors alone and together give the part of the
-    error that averaging removes, and so the error of the mean of all networks.
+    The mean of all networks is served, so the error of that mean judges an epoch. A single network's error says little
+    about that error: networks that have learnt their rows by heart are bad alone and good together. With several
+    repeats, several networks that have not seen a row answer it. The errors of each of them, and the error of their
+    mean, show how much averaging removes. From this follows the error of the mean of all networks.
     """
 
     def __init__(self, population: Population, objective: Objective, table: Table) -> None:
@@ -97,13 +97,13 @@ class _Trial:
         together = self._together(outputs)
         if not self._objective.averages:
             return together
-        # The error of a mean of m networks is c + v / m; two such errors give c and v.
+        # The mean of m networks has an error of c + v / m. The errors for two values of m give c and v.
         removed = (others - together) / (1.0 - 1.0 / self._repeats)
         judged: Float64 = together - removed * (1.0 / self._repeats - 1.0 / n)
         return judged
 
     def _together(self, outputs: Sequence[Float32]) -> Float64:
-        """For each network, the error of the repeats' joint answers to the rows that it saw."""
+        """For each network, the error of all repeats' joint answers to the rows that this network saw."""
         rows = left_out(self._folds, self._repeats)
         answers = np.concatenate(joint(self._folds, self._repeats, outputs, len(self._table.y)))
         scores = []

@@ -61,7 +61,7 @@ class Population:
 
     @classmethod
     def of(cls, config: TrainConfig, folds: Sequence[Fold], repeats: int, trial: int = 0) -> Self:
-        """One network a fold; if a setting has several values, the repeats take them in turn.
+        """One network for each fold. If a setting has several values, the repeats take them in turn.
 
         Args:
             config: resolved settings, as a person writes them.
@@ -92,7 +92,7 @@ class Population:
             folds, repeats: folds and repeats of each trial, see :meth:`of`.
 
         Returns:
-            A population a shape, in the order in which the shapes first occur.
+            One population for each shape, in the order in which the shapes first occur.
         """
         shapes: dict[str, list[Self]] = {}
         for trial, config in enumerate(trials):

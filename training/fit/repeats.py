@@ -20,7 +20,7 @@ _ALL_SUBSETS = 6
 def choose_repeats(
     population: Population, outputs: Sequence[npt.NDArray[np.float32]], objective: Objective, table: Table
 ) -> tuple[int, ...]:
-    """Choose the repeats whose joint answers are best: repeats may differ in settings, and some suit a table better.
+    """Choose the repeats whose joint answers are best. Repeats may differ in settings, and some suit a table better.
 
     Args:
         population: the networks; its setting ``served_repeats`` is how many may be chosen.

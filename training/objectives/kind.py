@@ -82,8 +82,8 @@ class Kind:
         answers: what an answer is, in Markdown: ``the mean``.
         build: function from resolved settings to the :class:`training.objectives.base.Objective`; it may import Keras.
         link: the link of :class:`artifact.layers.TargetScaling`.
-        metric: the error by which networks and baselines are compared, by its name among the metrics. The name says
-            more: for ``rmse`` the root of the mean error is taken, and for ``mae`` the best constant is the median.
+        metric: the error by which networks and baselines are compared, by its name among the metrics. Two names say
+            more: with ``rmse`` the root of the mean error is taken, and with ``mae`` the best constant is the median.
         plain: the same error in a sentence.
         shown: the error that is shown after each epoch, in words; for ``RMSE`` the root is taken.
         rank: place in lists, low first. Defaults to 100.
@@ -94,9 +94,9 @@ class Kind:
         settings: names of the settings that say what an answer means, which a start from an earlier version keeps.
         row_errors: function of the true values, a model's values and the settings: the error of each value. Its mean is
             the metric, or for ``rmse`` the metric's square. Defaults to that of ``rmse`` or ``mae``.
-        boosting: the loss of scikit-learn's boosted trees that is nearest, by its name there; ``log_loss`` is a
-            classifier's. Or a function that makes a loss of the objective's own from the settings; the trees of a mix
-            then take it too. Defaults to the loss of the metric.
+        boosting: name of the nearest loss of scikit-learn's boosted trees; ``log_loss`` is the loss of a classifier. Or
+            a function from settings to a loss of the objective's own; the trees of a mix then take this loss, too.
+            Defaults to the loss of the metric.
         constant: the best constant, which the verdict compares with. Defaults to the median where :attr:`metric` is
             ``mae``, and to the mean elsewhere.
         line: makes a linear model of the same objective from the settings, such as scikit-learn's generalised linear
@@ -147,7 +147,7 @@ class Kind:
 
     @property
     def judged_by(self) -> str:
-        """What all that a network says is compared by, in a sentence: :attr:`shown` where that judges it."""
+        """The error of all outputs of a network, in a sentence; without :attr:`judged` it is that of the values."""
         return self.plain if self.judged is None else self.shown
 
     @property
@@ -158,7 +158,7 @@ class Kind:
         return "median" if self.by_median else "mean"
 
     def best_constant(self, y: Float64, weight: Float64 | None, settings: Any) -> Float64:
-        """The constant of each target whose error is least, float64 (n_targets,); a median is that of equal weights.
+        """The best constant for each target, float64 (n_targets,). A median is computed as if all weights were equal.
 
         Args:
             y: float64 (n_samples, n_targets).
@@ -170,6 +170,6 @@ class Kind:
         return np.asarray(np.median(y, axis=0) if self.by_median else np.average(y, axis=0, weights=weight))
 
     def errors(self, y: Float64, value: Float64, settings: Any) -> Float64:
-        """Error of each value, whose mean is :attr:`metric`, for ``rmse`` its square; the shape of ``y``."""
+        """Error of each value, in the shape of ``y``. Its mean is :attr:`metric`; for ``rmse``, the metric's square."""
         rule = self.row_errors or (absolute if self.by_median else squared)
         return rule(y, value, settings)

@@ -60,7 +60,7 @@ def takes(objective: str, y: Float64) -> npt.NDArray[np.bool_]:
 
 
 def needs_more_than_zeros(objective: str) -> bool:
-    """Whether the objective takes a 0 but no target of zeros alone, whose rate would be 0."""
+    """Whether the objective takes values of 0, but no target that is 0 in every row: its rate would be 0."""
     return KINDS[objective].takes is NOT_NEGATIVE
 
 

@@ -33,25 +33,27 @@ Kind = Literal[
 NOTES: tuple[Kind, ...] = ("note", "left out")
 
 _MANY_MISSING = 0.5
-# Share of rows with the same value from which a column is nearly constant.
+# A column is nearly constant if at least this share of its rows has the same value.
 _NEARLY_ALL = 0.99
-# Different values per row above which a column nearly names each row; fewer different texts are already too many.
+# A column nearly names each row if it has more different values per row than this. For texts the limit is lower.
 _NEAR_KEY = {"integer": 0.9, "category": 0.5}
 _FEWEST_ROWS = 30
 _MANY_RARE = 0.2
-# Third standardised moment: an exponential distribution has 2, a lognormal of deviation 1 has 6.
+# A column is skewed from this third standardised moment on. An exponential distribution has 2, a lognormal one of
+# deviation 1 has 6.
 _SKEW = {"feature": 5.0, "target": 2.0}
-# Quartile ranges beyond a quartile: a normal distribution has such a value once in 10^42 rows, an exponential in 1.2e5.
+# A value is far if it lies this many quartile ranges beyond a quartile. A normal distribution has such a value once in
+# 10^42 rows, an exponential one once in 1.2e5 rows.
 _FAR = 10.0
 _FEW = 0.01
 # Negative values that programs write for "missing" among values that are never negative.
 _SIGNS = (-99.0, -999.0, -9_999.0, -99_999.0, -999_999.0)
 _SPELLINGS_SHOWN = 3
-# Number of rows with the same far value from which it is likely a mark, not a measurement.
+# A far value that at least this many rows share is likely a mark, not a measurement.
 _REPEATED = 3
 _GRADES = 10
-# A cap: least number of different values, least share of rows with the highest one, and how many times more often it
-# occurs than those just below it.
+# Values look cut off at a cap if there are at least this many different ones, if at least this share of the rows has
+# the highest one, and if it occurs at least this many times as often as each of those just below it.
 _CAPPED_VALUES, _CAPPED_SHARE, _CAPPED_TIMES = 20, 0.02, 3
 
 

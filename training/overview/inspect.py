@@ -77,7 +77,7 @@ def _read_table(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame
         frame, notes, rows, unnamed = raw.frame, list(raw.notes), raw.frame.height, raw.unnamed.columns
     else:
         step = -(-source.rows // bounds.sample(len(source.types)))
-        # Take every so many rows of the table, counted across batches.
+        # Take every ``step``-th row of the table; the count goes on from one batch to the next.
         frame = pl.concat(
             rows.gather_every(step, offset=-start % step) for start, rows in source.batches(bounds.batch_rows)
         )

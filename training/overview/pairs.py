@@ -14,7 +14,7 @@ from training.overview.alerts import Alert
 
 Float64 = npt.NDArray[np.float64]
 
-# Rank correlation from which two numbers hold nearly the same information.
+# Two numbers hold nearly the same information from this rank correlation on.
 LIMIT = 0.95
 # Largest numbers of rows and columns. More rows show nothing new; more columns would take longer than a person waits.
 _MAX_ROWS, _MAX_NUMBERS, _MAX_CATEGORIES = 5_000, 500, 30
@@ -84,7 +84,7 @@ def correlations(values: Float64) -> Float64:
 
 
 def _categories(frame: pl.DataFrame, names: list[str]) -> Iterator[tuple[str, str]]:
-    """Pairs of columns where each value of one has one value of the other; values have 3 rows or more on average."""
+    """Pairs of columns whose values match one to one. Only columns with at least 3 rows per value on average count."""
     counts = {name: frame[name].n_unique() for name in names}
     alike = [name for name in names[:_MAX_CATEGORIES] if 1 < counts[name] <= frame.height / 3]
     for a, b in combinations(alike, 2):

@@ -15,7 +15,8 @@ from training.table.paths import STDIN, files_of
 # Rows times columns from which a table is streamed. In memory such a table takes a minute to encode, minutes to compare
 # and several GiB.
 MANY_CELLS = 40_000_000
-# Memory of a training at its peak, without TensorFlow's own: bytes for each value, and for each byte of a text file.
+# The most memory that a training takes, without TensorFlow's own: bytes for each value of a table, and bytes for each
+# byte of a text file.
 _BYTES_A_CELL, _BYTES_A_TEXT_BYTE = 100, 12
 _PARQUET = (".parquet",)
 _GIB = 1024**3
@@ -37,7 +38,8 @@ def parquet_source(
         keep, ids: see :class:`ParquetSource`.
 
     Raises:
-        DataError: there is no such file, or a table of another format is to be streamed or does not fit into memory.
+        DataError: there is no such file; or the table is not Parquet, and the user wants to stream it, or it does not
+            fit into memory.
     """
     if isinstance(data, pl.DataFrame):
         if stream:

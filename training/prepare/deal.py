@@ -28,7 +28,7 @@ class Dealt:
         weighted_targets: the same moments, weighted as the rows are.
         untargeted: the table's rows that have no value of some target.
         empty: number of rows that train without a value in any feature.
-        shared: number of test rows that also occur, equal in every column, in another part.
+        shared: number of test rows that are equal, in every column, to some row of another part.
     """
 
     targets: Moments

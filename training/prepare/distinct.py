@@ -58,7 +58,7 @@ class TextCounts:
         counts = column.drop_nulls().value_counts().with_columns(pl.col("count").cast(pl.Int64) * sign)
         both = pl.concat([self._counts, counts.select(self._name, "count")])
         self._counts = alone(both.group_by(self._name).agg(pl.col("count").sum()))
-        # Forget only from twice as many texts on: else each batch would sort all of them.
+        # Texts are forgotten only when there are more than twice as many: otherwise each batch would sort all of them.
         if self._counts.height > 2 * self._most:
             self._counts = self._counts.top_k(self._most, by=["count", self._name])
             self.forgotten = True

@@ -12,12 +12,12 @@ from artifact.errors import DataError
 from training.table.parquet import alone
 
 Keys = npt.NDArray[Any]
-# Rows with equal keys stay together; to that end, at most so many times the wanted rows are in memory.
+# Rows with equal keys stay together, so more rows may be in memory than are wanted: at most this many times as many.
 _MOST_TIMES = 4
 
 
 class Draw:
-    """Keeps the rows with the smallest keys: ``n_rows`` of them, or more since rows with equal keys stay together.
+    """Keeps the ``n_rows`` rows with the smallest keys, and every other row whose key equals the largest of these.
 
     Args:
         n_rows: number of rows to keep.
@@ -76,8 +76,8 @@ class Draw:
         if self._count > _MOST_TIMES * self._n_rows:
             raise DataError(
                 f"Expected {self._what} of at most {_MOST_TIMES * self._n_rows:,} rows each where a table is streamed. "
-                f"Received: {self._count:,} rows to be held out together. Take a column with fewer rows a value, "
-                "or --no-stream if the table fits into memory."
+                f"Received: {self._count:,} rows to be held out together. Take a column with fewer rows for each "
+                "value, or --no-stream if the table fits into memory."
             )
 
 

@@ -15,7 +15,9 @@ _ORDER = ("test", "calibration", "validation")
 
 
 class HeldOut:
-    """Gives each row a key. The rows with the smallest keys test; the next calibrate, then validate; the others train.
+    """Gives each row a key. The rows with the smallest keys are held out; the others train.
+
+    Among the held-out rows, those with the smallest keys test, the next ones calibrate, and the last ones validate.
 
     A row's key is a seeded hash of its number. With groups it is a hash of the group, so that a group stays together.
     With times it is the moment, the newest first, so that rows of one moment stay together.

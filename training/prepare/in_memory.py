@@ -48,7 +48,7 @@ class Prepared:
         group_column: position, among the encoded categories, of the feature whose categories get intervals of their
             own; None for none.
         earlier: version to start from, or None.
-        share_seen: estimated share of the rows that measure which the earlier version has seen.
+        share_seen: estimated share of the measuring rows that the earlier version has seen already.
         facts: the notes that are also fields of the manifest.
         stream: all training rows, if those in memory are a sample of them; None if all rows are in memory.
     """
@@ -175,7 +175,7 @@ def prepare(
 def _features(
     frame: pl.DataFrame, request: Request, plan: Plan, texts: TableTexts, earlier: Earlier | None
 ) -> tuple[pl.DataFrame, list[Feature], list[Note]]:
-    """The rows in the types of their columns' kinds, the features, and notes on the columns."""
+    """The rows, each column in the type of its kind; the features; and notes on the columns."""
     candidates = request.candidates(frame.columns)
     corrections = (
         request.corrections if earlier is None else with_known(earlier.schema, request.corrections, candidates)
@@ -239,7 +239,7 @@ def _usable(table: pl.DataFrame, targets: list[str]) -> npt.NDArray[np.bool_]:
 def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
     groups = frame[request.group] if request.group else None
     n_folds = config.required("folds")
-    # With times there are no folds: later rows must not train what is measured on earlier ones.
+    # With times there are no folds: no row may measure a network that later rows have trained.
     if n_folds > 1 and not request.time:
         n_folds = min(n_folds, frame.height // 2)
         alike = ALIKE if config.augment else 1
@@ -254,7 +254,7 @@ def _plan(frame: pl.DataFrame, request: Request, config: TrainConfig) -> Plan:
 
 
 def _shared(rows: pl.DataFrame, plan: Plan) -> list[RepeatedRows]:
-    """A fact of rows that measure and also occur, equal in every column, among rows that train, if there are any."""
+    """A fact that some measuring rows are equal, in every column, to rows that train; no fact if there are none."""
     if plan.parts is not None:
         return rules.repeated_rows(split.shared_rows(rows, plan.parts), len(plan.parts.test), across_parts=True)
     return rules.repeated_rows(int(rows.is_duplicated().sum()), rows.height, across_parts=False)

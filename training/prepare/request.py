@@ -50,7 +50,8 @@ class Request:
         keep_data: whether the rows are kept beside the version.
         held_out: a file of rows that no part of this training sees, to be kept beside the version, or None.
         derivation: the earlier version that this one is made from by another command than ``train``, or None.
-        accept: is shown the finished version before it is stored, and raises where that must not happen; or None.
+        accept: function that gets the finished version before it is stored, and raises an error if it must not be
+            stored; or None.
     """
 
     data: str

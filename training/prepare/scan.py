@@ -82,7 +82,8 @@ class Scan:
         }
         self._moments = Moments(len(request.targets))
         most = sum(split.part_sizes(n_rows, shares).values())
-        # A large group may make a part larger than planned; then the next part still needs its rows.
+        # A large group may make a part larger than planned. So half as many rows again are held, for the parts after
+        # it.
         self._holding = Draw(most + most // 2 if request.group else most, held_out.what)
         self._sample = Draw(bounds.sample(len(candidates)))
         self._weights = Weights(request.weight)

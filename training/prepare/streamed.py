@@ -51,8 +51,8 @@ def prepared_stream(request: Request, source: ParquetSource, bounds: Bounds) -> 
         bounds: limits on the rows in memory.
 
     Yields:
-        Held-out rows and a sample of the training rows, as :func:`training.prepare.in_memory.prepare` gives them, with
-        the stream of all training rows; and the table's facts for the lineage.
+        The table ready to fit, as :func:`training.prepare.in_memory.prepare` gives it: in memory the held-out rows and
+        a sample of the training rows, on disk all training rows. Then the table's facts for the lineage.
 
     Raises:
         DataError: see :func:`training.prepare.in_memory.prepare`; or a setting does not work with a streamed table.
@@ -161,7 +161,7 @@ def _prepared(
 ) -> Prepared:
     frame, parts = scanned.frame, split.Parts(**scanned.parts)
     y = frame.select(pl.col(list(request.targets)).cast(pl.Float64)).to_numpy().astype(np.float64)
-    # As for a table in memory, the rows that networks see describe a target: those that validate too.
+    # All rows that networks see describe a target, as for a table in memory. So the validation rows are added.
     dealt.targets.add(y[parts.validation])
     formats = {target.name: target.text for target in schema.targets if target.text is not None}
     targets = rules.targets_of(request, request.config.objective, dealt.targets.facts, formats)

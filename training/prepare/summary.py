@@ -112,13 +112,16 @@ class ColumnSummary:
         return fields
 
     def with_categories(self, feature: Feature, corrections: Corrections) -> Feature:
-        """A categorical feature with the categories that networks see and all rare ones; others unchanged."""
+        """A categorical feature with its categories, frequent and rare; a feature of another kind stays as it is."""
         if feature.kind != "category":
             return feature
         feature = with_categories(feature, self.counts.counts, corrections)
         return rare_of(feature, self._all_counts, corrections, self._distinct.count if self.counts.forgotten else 0)
 
     def without(self, held_out: pl.Series) -> None:
-        """Count rows out that no network sees: categories come from the others, rare ones from all rows."""
+        """Take the texts of rows that no network sees out of the counts.
+
+        So the categories come from rows that networks see. The rare categories come from all rows.
+        """
         self._all_counts = self.counts.counts
         self.counts.add(held_out, sign=-1)

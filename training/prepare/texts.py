@@ -116,7 +116,8 @@ def _plain_types(source: ParquetSource, batch_rows: int, names: list[str]) -> di
     """Types of columns whose texts are all written as in JSON, without points that may mark thousands."""
     open_: dict[str, list[Any]] = {name: list(TEXT_TYPES) for name in names}
     has_value: set[str] = set()
-    # For each column, whether it has points that may all mark thousands, so far; None once some text rules this out.
+    # For each column: True if some text so far has a point that may mark thousands, False if none has a point, and None
+    # if some text shows that points do not mark thousands.
     points: dict[str, bool | None] = dict.fromkeys(names, False)
     # A column drops out once some text is a word. Most passes end in the first batch.
     for _, batch in source.batches(batch_rows, names) if names else ():

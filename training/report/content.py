@@ -116,7 +116,7 @@ def _level(
     upper: npt.NDArray[np.floating],
     weight: Float64 | None,
 ) -> Level:
-    # Weighted rows count as fewer: as the number of equal rows whose mean varies as much (Kish 1965).
+    # Rows with weights count as fewer rows: as that many rows of equal weight whose mean varies as much (Kish 1965).
     n = len(y) if weight is None else float(weight.sum() ** 2 / np.square(weight).sum())
     share = np.average((lower <= y) & (y <= upper), axis=0, weights=weight)
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)

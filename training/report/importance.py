@@ -71,7 +71,7 @@ def permutation_importance(predictor: Predictor, sample: Sample, seed: int) -> I
 
 
 def _within(answers: int, n_features: int, n_rows: int) -> tuple[int, int, int]:
-    """Features, rows and repeats within a number of answers: fewer rows first, then features, then repeats."""
+    """Numbers of features, rows and repeats that need at most ``answers``: rows are cut first, repeats last."""
     features, repeats = min(n_features, _MAX_FEATURES), REPEATS
     rows = min(n_rows, max(_FEWEST_ROWS, answers // (features * repeats)))
     features = min(features, max(_FEWEST_FEATURES, answers // (rows * repeats)))
@@ -80,7 +80,7 @@ def _within(answers: int, n_features: int, n_rows: int) -> tuple[int, int, int]:
 
 
 def _screened(X: Encoded, answers: Float64, columns: dict[str, Columns]) -> list[str]:
-    """Names of the features, the ones that alone explain most of the answers, (n_samples, n_targets), first."""
+    """Names of the features; first come those that alone explain most of the answers, (n_samples, n_targets)."""
     spread = np.maximum(answers.std(axis=0), np.finfo(float).tiny)
     z = (answers - answers.mean(axis=0)) / spread
     scores = {}

@@ -14,18 +14,18 @@ ALIKE = 2
 
 
 def paired(kinds: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the repeats, such that each one without augmentation has a neighbour with it.
+    """Settings of the repeats in pairs: a repeat without augmentation, and beside it a repeat with augmentation.
 
-    The neighbours share dropout, learning rate and folds, so that only augmentation makes them differ. The repeats
-    without it are those that would train without this setting, so augmentation is compared with its absence.
+    Both share dropout, learning rate and folds, so that they differ in augmentation alone. The repeats without it are
+    the same as those of a training without this setting.
 
     Args:
         kinds: kinds of augmentation, at least one.
         settings: resolved ``repeats``, ``dropout``, ``learning_rate``, and an amount or several of each kind.
 
     Returns:
-        The settings to change: twice as many ``repeats``, and lists of one value a repeat. Nothing changes where
-        amounts contain a 0: they are such lists already.
+        The settings to change: twice as many ``repeats``, and lists with one value for each repeat. Nothing changes if
+        an amount is 0: then the amounts are such lists already.
     """
     if any(0 in several(settings[kind]) for kind in kinds):
         return {}

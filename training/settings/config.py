@@ -53,11 +53,11 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Preset = Field(
-        default="balanced", description="How much work to spend on a model; it decides the settings that are left open."
+        default="balanced", description="How much work a training takes; it decides every setting that is left open."
     )
     model: Family | None = Field(default=None, description="Model family.")
     mix: tuple[Part, ...] | None = Field(
-        default=None, description="Families that are fitted and mixed, which may include trees; empty: the model alone."
+        default=None, description="Families that are fitted and then mixed; `trees` may be one. Empty: `model` alone."
     )
     objective: Objective = Field(default="mse", description="What is minimised; it decides what an answer is.")
     quantiles: tuple[Level, ...] = Field(
@@ -67,20 +67,20 @@ class TrainConfig(BaseModel):
         description="Levels of objective `quantile`: ascending, 0.5 in the middle.",
     )
     huber_delta: float = Field(
-        default=1.0, gt=0, le=100, description="`huber` squares errors up to this, in target deviations."
+        default=1.0, gt=0, le=100, description="The largest error that objective `huber` squares, in target deviations."
     )
     expectile: Level = Field(
         default=0.8,
-        description="Level of objective `expectile`: how much a row above its answer counts; one below it counts the "
-        "rest to 1. At 0.5 the answer is the mean.",
+        description="Level of objective `expectile`: how much a row above its answer counts; a row below it counts 1 "
+        "minus this level. At 0.5 the answer is the mean.",
     )
     row_weight: RowWeight | None = Field(
         default=None,
-        description="How rows count in objective `mse`: all alike, or by each row's own spread, so that noise "
+        description="How rows count in objective `mse`: all alike, or less where their spread is large, so that noise "
         "counts less.",
     )
     tweedie_power: float = Field(
-        default=1.5, gt=1, lt=2, description="Power of `tweedie`: near 1 counts, near 2 amounts."
+        default=1.5, gt=1, lt=2, description="Power of objective `tweedie`: near 1 for counts, near 2 for amounts."
     )
     seed: int = Field(default=0, ge=0, description="Seed of the split, the weights, dropout and shuffling.")
     folds: int | None = Field(
@@ -96,7 +96,7 @@ class TrainConfig(BaseModel):
         default=None, ge=1, le=20, description="The most repeats that are served; fewer answer faster."
     )
     refit: bool | None = Field(
-        default=None, description="With held-out rows: train once more on all rows after measuring."
+        default=None, description="With held-out rows: whether to train once more, on all rows, after measuring."
     )
     members: int | None = Field(
         default=None,
@@ -114,17 +114,17 @@ class TrainConfig(BaseModel):
     )
     dropout: Share | tuple[Share, ...] | None = Field(
         default=None,
-        description="Share of hidden units dropped in training, in 256ths; several: one for each repeat in turn.",
+        description="Share of hidden units dropped in training, in 256ths; the repeats take several values in turn.",
     )
     augment: tuple[Augment, ...] = Field(
         default=(), description="Random changes of training rows, for half of the networks; their effect is measured."
     )
     noise: Noise | tuple[Noise, ...] = Field(
         default=0.03,
-        description="Standard deviation of normal noise on scaled numbers; several: one for each pair of repeats.",
+        description="Standard deviation of normal noise on scaled numbers; pairs of repeats take several in turn.",
     )
     mixup: Alpha | tuple[Alpha, ...] = Field(
-        default=0.2, description="Alpha of the mixtures' Beta distribution; several: one for each pair of repeats."
+        default=0.2, description="Alpha of the mixtures' Beta distribution; pairs of repeats take several in turn."
     )
     mixup_with: Literal["near", "any"] = Field(
         default="near", description="Which rows are mixed: those with a similar target, or any two."
@@ -133,7 +133,7 @@ class TrainConfig(BaseModel):
         default=None,
         ge=0,
         le=256,
-        description=f"Quantile bins of each number's embedding; 0: none ({_read_by('embedding_bins')}).",
+        description=f"Quantile bins of each number's embedding; 0: no embedding ({_read_by('embedding_bins')}).",
     )
     embedding_dim: int | None = Field(default=None, ge=1, le=128, description="Width of each number's embedding.")
     embedding_activation: Activation | None = Field(
@@ -143,11 +143,11 @@ class TrainConfig(BaseModel):
     momentum: float | None = Field(default=None, ge=0, lt=1, description="Momentum, or Adam's first beta.")
     beta_2: float | None = Field(default=None, gt=0, lt=1, description="Adam's second beta.")
     learning_rate: Rate | tuple[Rate, ...] | None = Field(
-        default=None, description="Peak learning rate; several: one for each repeat in turn."
+        default=None, description="Highest learning rate; the repeats take several values in turn."
     )
     schedule: Schedule | None = Field(
         default=None,
-        description="Learning rate over the steps; `coslog4`: four cosine cycles, each twice as long as the last.",
+        description="Learning rate over the steps; `coslog4` is four cosine cycles, each twice as long as the last.",
     )
     warmup: float | None = Field(default=None, ge=0, lt=1, description="Share of the steps over which the rate rises.")
     weight_decay: float | None = Field(
@@ -172,7 +172,7 @@ class TrainConfig(BaseModel):
     )
     criterion: Literal["validation", "aic", "bic"] = Field(
         default="validation",
-        description=f"What {_read_by('criterion')} compares: the error on folds left out, AIC or BIC.",
+        description=f"What {_read_by('criterion')} compares: the error on folds that are left out, AIC or BIC.",
     )
     clip_norm: float | None = Field(
         default=None,
@@ -180,32 +180,37 @@ class TrainConfig(BaseModel):
         description="Gradients are scaled down to this norm, for each network by itself; 0: no clipping.",
     )
     epochs: int | None = Field(default=None, ge=1, le=100_000, description="Passes over the training rows.")
-    batch_size: int | None = Field(default=None, ge=1, le=1_000_000, description="Rows a step.")
+    batch_size: int | None = Field(default=None, ge=1, le=1_000_000, description="Rows in each step.")
     patience: int | None = Field(
         default=None,
         ge=1,
-        description="Epochs without a better validation error before stopping; left open: half of them, at least 8.",
+        description="Training stops after this many epochs without a better validation error; left open: half of "
+        "`epochs`, at least 8.",
     )
     test_fraction: Fraction | None = Field(
         default=None,
-        description="Without folds: share of rows that only measure; left open, the number of rows decides.",
+        description="Without folds: share of the rows that only measure; left open, the number of rows decides.",
     )
     calibration_fraction: Fraction | None = Field(
-        default=None, description="Without folds: share that fits the intervals; left open, the number of rows decides."
+        default=None,
+        description="Without folds: share of the rows that fit the intervals; left open, the number of rows decides.",
     )
     validation_fraction: Fraction | None = Field(
-        default=None, description="Without folds: share that chooses the epoch; left open, the number of rows decides."
+        default=None,
+        description="Without folds: share of the rows that choose the epoch; left open, the number of rows decides.",
     )
     distil: Literal["auto"] | bool | None = Field(
         default=None,
-        description="Serve one small network taught by the ensemble; `auto`: only if its error is at most 1% higher.",
+        description="Whether the ensemble teaches one small network, which is served in its place; `auto`: if its "
+        "error is at most 1% higher.",
     )
     int8: bool = Field(
-        default=False, description="Also store a copy of the network in 8-bit integers, if its answers are near enough."
+        default=False,
+        description="Whether a copy of the network in 8-bit integers is stored too, if its answers are near enough.",
     )
     device: str = Field(
         default="auto",
-        description="Where training computes: a GPU where there is one, the CPU, or GPUs by number.",
+        description="Where training computes: `auto` takes a GPU if there is one; `cpu`, `gpu`, or GPUs by number.",
         examples=["auto", "cpu", "gpu", "gpu:1", "gpu:0,1"],
     )
     precision: Precision = Field(default="auto", description="Precision of the products in a training step.")

@@ -12,7 +12,8 @@ __all__ = ["FEW_ROWS", "MANY_ROWS", "MOST_REPEATS", "resolved"]
 
 # The family for few rows, and for more.
 _FAMILY = {"fast": ("mlp", "mlp"), "balanced": ("mlp", "tabm"), "best": ("mlp", "tabm")}
-# The families of a mix for few rows, up to MANY_ROWS, and more. Solved families are for the squared error alone.
+# The families of a mix for few rows, for up to MANY_ROWS, and for more. A mix leaves out families that cannot minimise
+# the objective.
 _MIX = {"best": (("mlp", "ridge", "trees"), ("tabm", "trees"), ("tabm", "trees"))}
 # Settings for families that have no defaults of their own.
 _COMMON: dict[str, Any] = {
@@ -26,19 +27,22 @@ _COMMON: dict[str, Any] = {
     "clip_norm": 1.0,
     "row_weight": "equal",
 }
-# By preset: folds and repeats for few rows and up to MANY_ROWS, then the number of networks without folds for more.
+# For each preset: folds and repeats for few rows; folds and repeats for up to MANY_ROWS; and for more rows, which have
+# no folds, the number of networks.
 _NETWORKS = {
     "fast": ((4, 2), (4, 1), 1),
     "balanced": ((5, 4), (4, 2), 2),
     "best": ((5, 4), (5, 2), 4),
 }
-# The setting's own bound, by which all repeats are served.
+# The largest value of ``served_repeats``: with it all repeats are served.
 MOST_REPEATS = 20
-# The most repeats that are served, likewise; others only help to choose.
+# The most repeats that are served, for the same three numbers of rows. The other repeats only help to choose.
 _SERVED = {"best": (4, 1, 4)}
-# Enough steps of one network, for few rows and for more, and the most passes over its rows.
+# For each preset: how many steps of one network are enough, for few rows and for more; and the most passes over its
+# rows.
 _EFFORT = {"fast": (3_000, 1_600, 150), "balanced": (10_000, 4_400, 400), "best": (20_000, 6_000, 800)}
-# The fewest passes, by rows: with many rows, one pass has as many steps as a small table gets in all.
+# The fewest passes for tables below each number of rows. Above them one pass is enough: it has as many steps as the
+# whole training on a small table.
 _FEWEST_PASSES = ((500_000, 8), (2_000_000, 2))
 
 
@@ -59,7 +63,7 @@ def resolved(
         n_rows: rows of the table.
         mix: families as the user named them, or None for the preset's where no family is named. Defaults to None.
         n_numeric: columns of numbers, which share the bins; 0: not known. Defaults to 0.
-        objective: what is minimised; a preset's mix leaves out families that cannot. Defaults to ``mse``.
+        objective: what is minimised; a preset's mix leaves out families that cannot minimise it. Defaults to ``mse``.
     """
     size = Size(preset, n_rows, n_numeric)
     of_rows = 0 if size.few else 2 if size.many else 1

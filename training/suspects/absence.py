@@ -8,7 +8,7 @@ import polars as pl
 
 from artifact.facts import KnownWithTarget
 
-# Largest chance that a column which is missing at random is suspected.
+# A column is suspected if the chance that its values are missing there at random is smaller than this.
 _CHANCE = 1e-6
 
 

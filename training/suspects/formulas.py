@@ -16,9 +16,10 @@ Float64 = npt.NDArray[np.float64]
 # Largest numbers of rows and columns that are searched. More rows show nothing new; more columns would take too long.
 _MAX_ROWS, _MAX_COLUMNS = 2_000, 200
 _FEWEST_ROWS = 30
-# Largest share of missing values: rows without a value in some column cannot be used.
+# A column with a larger share of missing values is not searched: only rows with a value in every column can be used.
 _MOST_MISSING = 0.5
-# Largest error in any row, in deviations of the target; or, for targets in float32 with 7 digits, in its largest value.
+# The largest error of a formula in any row: as a share of the target's deviation; or as a share of its largest value,
+# since a target in float32 has only 7 digits.
 _EXACT, _FLOAT32 = 1e-6, 4e-7
 # A column whose term varies by less than this share of the target's deviation does not belong to the formula.
 _NOTHING = 1e-4
@@ -102,7 +103,7 @@ def _exact(X: Float64, y: Float64, tolerance: float) -> Float64 | None:
 
 
 def _rounding(y: Float64, std: float) -> float:
-    """Largest change by rounding to the target's decimals; 0 if the target is not rounded, or too coarsely."""
+    """The largest error that rounding has made in the target; 0 if it is not rounded, or is rounded too coarsely."""
     for decimals in range(5):
         step = 10.0**-decimals
         if step < 1e-3 * std and np.array_equal(np.round(y, decimals), y):

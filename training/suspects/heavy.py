@@ -12,7 +12,8 @@ from artifact.facts import HeavyValue
 
 Float64 = npt.NDArray[np.float64]
 
-# Share of the variance. The farthest of 30 normal values holds about 15%, of 300 lognormal ones (sigma 1) about 25%.
+# A value is heavy if it holds more than this share of the variance. The farthest of 30 normal values holds about 15%,
+# and the farthest of 300 lognormal ones (sigma 1) about 25%.
 LIMIT = 0.5
 
 

@@ -7,7 +7,8 @@ import re
 from artifact.facts import KeyColumn, LongNumbers
 
 _FEWEST_ROWS = 20
-# A column that counts the rows has gaps where rows are left out: at most so many numbers in its range for each value.
+# A column that counts the rows has gaps where rows are left out. Its range has at most this many numbers for each
+# value.
 _GAPS = 3.0
 # Measured numbers rarely all have so many digits.
 _DIGITS = 8
@@ -19,7 +20,7 @@ INEXACT = 2.0**53
 
 
 def long_numbers(name: str, low: float, high: float) -> LongNumbers | None:
-    """A fact of a column of floats whose values are too long to differ, such as ids of 20 digits, or None.
+    """A fact of a column whose numbers have more digits than a float tells apart, such as ids of 20 digits; or None.
 
     Args:
         name: the column's name.

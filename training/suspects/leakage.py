@@ -13,7 +13,8 @@ from artifact.rows.schema import FeatureSchema
 
 Float64 = npt.NDArray[np.float64]
 
-# Share of the variance of the target's ranks that one feature explains, on rows that did not fit it.
+# A feature is suspected if it explains more than this share of the variance of the target's ranks, on rows that were
+# not used to fit it.
 LIMIT = 0.99
 # More rows show nothing new.
 _MAX_ROWS = 5_000

@@ -13,7 +13,8 @@ Float64 = npt.NDArray[np.float64]
 
 # R2 of the best model above which the table likely holds a formula or a leak.
 R2_LIMIT = 0.99
-# One feature's share of all importance, number of features, and R2, from which a model is suspected.
+# A model is suspected if one feature has more than this share of all importance, if there are at least this many
+# features, and if R2 is at least this.
 SHARE_LIMIT, FEWEST_FEATURES, LEAST_R2 = 0.8, 3, 0.5
 
 

@@ -135,7 +135,7 @@ def _dataset(name: str) -> pl.DataFrame:
     from sklearn import datasets
 
     if name == "diabetes":
-        # In its own units: nobody would send scikit-learn's scaled values in a request.
+        # The values have their own units: nobody would send scikit-learn's scaled values in a request.
         return _from_bunch(datasets.load_diabetes(scaled=False))
     try:
         return _from_bunch(datasets.fetch_california_housing())

@@ -115,7 +115,7 @@ def _unsure(path: Path, sample: str, separators: list[str]) -> DataError:
     listed = " and ".join("a tab" if separator == "\t" else f"'{separator}'" for separator in separators)
     return DataError(
         f"Expected {path} to have one separator. Received: the first line {sample.partition(chr(10))[0][:80]!r}, which "
-        f"{listed} cut into fields as well as the others. Say which it is: --separator ';' (or ',', tab, pipe)."
+        f"{listed} cut into fields equally well. Say which it is: --separator ';' (or ',', tab, pipe)."
     )
 
 
@@ -156,7 +156,7 @@ class Sniffer:
         self._open.close()
 
     def ask(self, sample: str, separator: str | None) -> SnifferAnswer:
-        """The sniffer's answer for some lines, with the given separator or, for None, one that it finds."""
+        """The sniffer's answer for some lines. If ``separator`` is None, the sniffer also finds the separator."""
         import duckdb
 
         if self._connection is None:

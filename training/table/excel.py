@@ -64,6 +64,6 @@ def _title_rows(frame: pl.DataFrame) -> int:
 
 
 def _cells(book: Any, sheet: str) -> pl.DataFrame:
-    """All cells of a sheet as texts, with those of the header."""
+    """All cells of a sheet as texts, also the cells of the header."""
     frame: pl.DataFrame = book.load_sheet(sheet, header_row=None, dtypes="string").to_polars()
     return frame

@@ -85,7 +85,7 @@ def cross_validation(
         repeats: number of repeats, at least 1; each cuts the rows in another way.
         seed: seed of the cuts.
         groups: each row's group: rows of one group lie in one fold. Rows without a group form one. Defaults to None.
-        alike: number of repeats in a row that share a cut. Defaults to 1.
+        alike: number of successive repeats that share a cut. Defaults to 1.
 
     Raises:
         DataError: fewer groups than folds.

@@ -9,7 +9,7 @@ import polars as pl
 
 
 def is_exact(dtype: Any) -> bool:
-    """Whether a type holds numbers exactly that have more digits than a float can hold."""
+    """Whether a type holds numbers exactly even if they have more digits than a float can hold."""
     return bool(dtype.is_integer() or dtype.is_decimal())
 
 

@@ -60,7 +60,7 @@ def _with_one_type(frames: list[pl.DataFrame], paths: Sequence[Path]) -> list[pl
     for name in frames[0].columns:
         types = [frame[name].dtype for frame in frames]
         if pl.UInt64 in types and len(set(types)) > 1 and all(dtype.is_integer() for dtype in types):
-            # polars would make floats of them, which merge long ids.
+            # polars would turn these integers into floats, and long ids would become equal.
             frames = [frame.with_columns(frame[name].cast(_whole([f[name] for f in frames]))) for frame in frames]
             continue
         kinds = {kind for kind in map(_kind, types) if kind is not None}

@@ -1,4 +1,4 @@
-"""Writes a table as it was read to one Parquet file: read again, it trains the same bits."""
+"""Writes a table as it was read to one Parquet file. A training that reads this file gives the same bits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from artifact.errors import DataError
 from artifact.registry.tables import RowsAside
 from training.table.data import TableFacts
 
-# Says that each row group is a batch of a stream: sums of floats depend on where a table is cut.
+# With this mark in a file, each row group is read as one batch: sums of floats depend on where a table is cut.
 BATCHES = b"trueline.batches"
 ROWS_A_GROUP = 65_536
 
@@ -26,10 +26,10 @@ class TrainingTable:
     """What a version says of the table that trained it.
 
     Attributes:
-        facts: for the lineage.
+        facts: the table's facts for the lineage.
         types: the columns as they were read, with their types.
         streamed: whether it was read batch by batch.
-        aside: its rows in a file, where they are to be kept; or None.
+        aside: a file with its rows, if these are to be kept; else None.
     """
 
     facts: TableFacts
@@ -52,7 +52,7 @@ def write_batches(path: Path, frames: Iterable[pl.DataFrame]) -> int:
     """Write a table part by part, each as a row group of its own. The same parts give the same bytes.
 
     Args:
-        path: of the file.
+        path: the file's path.
         frames: the parts, at least one, all with the same columns and types.
 
     Returns:

@@ -65,7 +65,7 @@ def surveyed(body: bytes, dialect: Dialect, width: int, before: int) -> Survey:
 def _rows(
     body: npt.NDArray[np.uint8], separator: int, quote: int
 ) -> Iterator[tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Rows piece by piece: where the first begins; where each ends and how many separators it has, int64 (n_rows,)."""
+    """Rows, piece by piece: the start of the first row; the ends and numbers of separators of all, int64 (n_rows,)."""
     start = inside = waiting = 0
     for piece_start in range(0, len(body), PIECE):
         piece = body[piece_start : piece_start + PIECE]

@@ -13,12 +13,12 @@ from artifact.rows.texts.plain import SPACES
 
 # Spaces, the separators of ASCII, which Python also counts as spaces, and a soft hyphen.
 _AROUND = SPACES + "\x1c\x1d\x1e\x1f\u2028\u2029\u00ad"
-# Names that pandas gives to an index without a name, in a CSV that it read back and in Parquet.
+# Names that pandas gives to an index without a name: in a CSV that it writes and reads again, and in Parquet.
 _INDEX = re.compile(r"(Unnamed: \d+(\.\d+|_level_\d+)*|__index_level_\d+__)?")
 
 
 def canonical(name: str) -> str:
-    """A name in the form that is compared and stored: Unicode's NFC, without spaces around it, visible or not."""
+    """A name in the form that is compared and stored: Unicode's NFC, without visible or invisible spaces around it."""
     return unicodedata.normalize("NFC", name).strip(_AROUND)
 
 
@@ -89,7 +89,8 @@ def split_names(text: str, columns: Collection[str]) -> tuple[str, ...]:
     parts, names = text.split(","), []
     start = 0
     while start < len(parts):
-        # The longest run of parts that names a column; else the part alone, which the caller's message names.
+        # Take the longest run of parts that is the name of a column. If no run is one, take one part: the caller
+        # refuses it by name.
         ends = (e for e in range(len(parts), start, -1) if canonical(",".join(parts[start:e])) in columns)
         end = next(ends, start + 1)
         names.append(canonical(",".join(parts[start:end])))

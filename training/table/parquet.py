@@ -229,7 +229,7 @@ def _changed(path: Path) -> DataError:
 
 
 def _common(name: str, one: Any, other: Any, path: Path, first: Path) -> Any:
-    """The type for a column that has these types in two files; an empty column takes the other's."""
+    """The type of a column that has these types in two files. A file in which it is empty does not count."""
     if one == other or other == pl.Null:
         return one
     if one == pl.Null:

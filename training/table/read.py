@@ -129,7 +129,7 @@ def _parse(data: bytes, kind: str, path: Path, reading: Reading, notes: list[str
 
 
 def _check_keys(text: bytes, path: Path) -> None:
-    """Refuse a key that repeats in one of the first objects. Lines that are no JSON pass: the reader refuses them."""
+    """Refuse a key that repeats in one of the first objects. The reader refuses lines that are no JSON, later."""
 
     def checked(pairs: list[tuple[str, Any]]) -> None:
         checked_names([key for key, _ in pairs], path)

@@ -211,6 +211,6 @@ def checked(parts: Parts, why: str) -> Parts:
 
 
 def shared_rows(frame: pl.DataFrame, parts: Parts) -> int:
-    """Number of test rows that also occur, equal in every column, outside the test part."""
+    """Number of test rows that are equal, in every column, to some row outside the test part."""
     outside = frame[np.concatenate([parts.train, parts.validation, parts.calibration])].unique()
     return len(frame[parts.test].join(outside, on=frame.columns, how="semi", nulls_equal=True))

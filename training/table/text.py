@@ -171,7 +171,7 @@ def _western(data: bytes, at: int, path: Path, notes: list[str]) -> bytes:
 
 
 def _is_western(western: str, judged: bytes, matches: list[str]) -> bool:
-    """Whether bytes are Windows-1252: no word is odd, and cp1250 or the likeliest encoding reads the same words."""
+    """Whether bytes are Windows-1252: their words look Western, and cp1250 or the likeliest encoding reads the same."""
     if not _plausible(western) or _RARE.search(western):
         return False
     if not _FOREIGN.search(_PLAIN_SIGNS.sub("", western)):

@@ -62,7 +62,7 @@ def typed_text(column: pl.Series) -> pl.Series:
 
 
 def present_texts(column: pl.Series) -> pl.Series:
-    """The texts without spaces around them, less the words for "no value" in :data:`NULL_TOKENS`."""
+    """The texts without spaces around them. Words for "no value", see :data:`NULL_TOKENS`, are left out."""
     values = column.str.strip_chars()
     return values.filter(values.is_not_null() & ~values.str.to_lowercase().is_in(NULL_TOKENS))
 

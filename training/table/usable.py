@@ -77,7 +77,8 @@ def judged(facts: Facts, correction: FeatureCorrection | None) -> Judgement:
 
     Args:
         facts: the column's facts, of the whole column or gathered batch by batch.
-        correction: the user's words on the column, or None. Any correction makes a column with a value a feature.
+        correction: the user's correction of the column, or None. With any correction, a column that has a value is a
+            feature.
     """
     notes: list[Note] = []
     if facts.infinite:

@@ -18,7 +18,7 @@ _UNUSUAL_SHARE = 4
 
 
 def golden_rows(frame: pl.DataFrame, schema: FeatureSchema, seed: int) -> list[dict[str, Any]]:
-    """256 records. Each fourth has one value replaced by a missing, unseen or extreme one that the schema admits.
+    """256 records. In every fourth, a missing, unseen or extreme value that the schema admits replaces another value.
 
     Args:
         frame: usable rows; where they are fewer than 256, some are taken more than once.

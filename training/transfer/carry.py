@@ -38,8 +38,8 @@ class Match:
         first, first_before: names of the layers that take the features, of the new version and of the earlier one.
         shared: pairs of these layers' columns that have the same meaning, new and earlier.
         widths: number of columns of these layers, new and earlier.
-        missing: by such a layer's name, float32 (n_networks, units) or (n_networks, n_members, units): the sum that the
-            earlier columns without a match added to it on a usual row.
+        missing: by the name of such a layer, float32 (n_networks, units) or (n_networks, n_members, units): what the
+            earlier columns without a match added to the layer's sums on a usual row.
         values, spreads: targets whose heads have the same meaning, and how they are rescaled.
         link, n_quantiles: those of the new version's :class:`artifact.layers.TargetScaling`.
     """

@@ -23,8 +23,8 @@ def by_name(schema: FeatureSchema) -> dict[str, Feature]:
 def with_known(earlier: FeatureSchema, corrections: Corrections, columns: Sequence[str]) -> Corrections:
     """Corrections that keep the earlier version's columns as they were.
 
-    No such column is left out because few rows show little of it: the earlier version knows its worth. Categories stay
-    categories, even if they look like numbers.
+    A column stays even if it would be left out because the new rows are few: the earlier version has learnt its use.
+    Categories stay categories, even if they look like numbers.
 
     Args:
         earlier: schema of the earlier version.
@@ -49,8 +49,8 @@ def text_columns(earlier: FeatureSchema, corrections: Corrections) -> list[str]:
 def in_terms_of(earlier: FeatureSchema, features: Sequence[Feature], corrections: Corrections) -> list[Feature]:
     """New features that keep the earlier version's categories and offsets.
 
-    Categories: the earlier ones in their order, then new ones, so that a category which few new rows show stays known.
-    Offsets: the earlier one, unless it is so far away that float32 would not tell the new values apart.
+    The earlier categories come first, in their order, then new ones. So a category stays known even if few new rows
+    have it. The offset is the earlier one, unless it is so far away that float32 would not tell the new values apart.
 
     Args:
         earlier: schema of the earlier version.

@@ -11,8 +11,8 @@ from artifact.rows.schema import FeatureSchema
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
-# A target whose deviation is this many times larger or smaller, or which is this many deviations away, has other values
-# or another unit.
+# A target has other values or another unit if its deviation is this many times larger or smaller than before, or if its
+# mean is this many deviations from the earlier mean.
 _WIDER, _AWAY = 50.0, 10.0
 
 

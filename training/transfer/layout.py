@@ -10,9 +10,9 @@ from artifact.rows.schema import FeatureSchema, NumericColumn
 from artifact.rows.values import DAY
 from training.transfer.features import alike, by_name
 
-# A column whose interquartile range is this many times the earlier one's has another unit, or other values.
+# A column has another unit or other values if its interquartile range is more than this many times the earlier one.
 _WIDER = 50.0
-# The new median may lie this many ranges beyond the earlier range.
+# The new median may lie outside the earlier range, by at most this many times that range.
 _BEYOND = 1.0
 
 

@@ -28,10 +28,10 @@ _TOLD = 0.01
 
 
 def share_seen(earlier: Earlier, frame: pl.DataFrame, schema: FeatureSchema, plan: Plan) -> float:
-    """Estimate the share of the measuring rows that are equal in all features to rows which trained before.
+    """Estimate the share of the measuring rows that equal, in all features, rows that trained the earlier version.
 
-    A version stores no training rows but its golden ones, a sample. The share of these among the measuring rows, times
-    the number of rows that trained it, estimates how many were seen.
+    A version stores only a sample of its training rows, the golden rows. The share of them that occurs among the
+    measuring rows, times the number of its training rows, estimates how many measuring rows it has seen.
 
     Args:
         earlier: the version.
@@ -93,7 +93,7 @@ def is_its_table(frame: pl.DataFrame, lineage: Lineage) -> bool:
 
 
 def known_note(share: float, reference: str, *, same_table: bool) -> str | None:
-    """A note that figures are on rows that trained the version; None where they are not."""
+    """A note that the figures are too good, since the version trained on these rows; None if it did not."""
     if not same_table and share < _TOLD:
         return None
     which = (
@@ -122,6 +122,6 @@ def seen_note(earlier: Earlier, share: float) -> str:
 
 
 def _bytes_of(X: Encoded) -> list[bytes]:
-    """Each row's values as bytes; every NaN the same, and 0 without a sign."""
+    """Each row's values as bytes. All NaN have the same bytes, and so have 0 and -0."""
     numeric: npt.NDArray[np.float32] = np.where(np.isnan(X.numeric), np.float32(np.nan), X.numeric + np.float32(0))
     return [n.tobytes() + c.tobytes() for n, c in zip(numeric, X.categorical, strict=True)]

@@ -14,7 +14,7 @@ from training.objectives.kinds import meaning
 from training.settings.config import TrainConfig
 from training.transfer.earlier import Earlier, can_start
 
-# The learning rate, as a share of the one of a start from random weights. Measured: decision 15.
+# The share of the usual learning rate, which is for random weights; decision 15 has the measurement.
 RATE_FACTOR = 0.3
 
 _EMBEDDED = ("hidden", "activation", "embedding_bins", "embedding_dim", "embedding_activation")

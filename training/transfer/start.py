@@ -181,11 +181,11 @@ class Start:
         return targets, targets
 
     def _sums_missing(self, shared: list[slice], width: int, networks: tuple[int, ...]) -> dict[str, Float32]:
-        """Sums that the earlier columns without a match added, on a usual row, to layers that take the features.
+        """What the earlier columns without a match added, on a usual row, to the sums of layers that take the features.
 
         In a usual row each number is at its centre, none is missing, and each category is the most frequent one. So a
-        column that the new table lacks counts as in such a row. Members that scale it differently but share the layer
-        take their mean.
+        column that the new table lacks counts as in such a row. Members share the layer, but scale such a column
+        differently: the mean over the members is taken.
         """
         rows: dict[str, Any] = {}
         for tensor in self.core.inputs:

@@ -123,8 +123,8 @@ class Bins:
         """The bins side by side, (n, columns * bins), with the matrix that embeds them."""
         columns, bins = self.low.shape
         if not graph.exact and columns * self.low.size <= _SPREAD_OUT:
-            # One product gives each bin its scaled column. The subtraction then comes after the scaling, which rounds
-            # more.
+            # One product gives each bin its scaled column. So subtraction comes after scaling here, and rounding errors
+            # are larger.
             slopes = np.zeros((columns, columns, bins))
             slopes[np.arange(columns), np.arange(columns)] = self.inverse
             offsets = graph.matmul(self.tensor, slopes.reshape(columns, -1), "embedding")

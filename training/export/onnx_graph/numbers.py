@@ -31,7 +31,8 @@ def preprocessing(graph: Graph, layer: Any, tensor: str) -> Features:
     numbers = Plain.of(z, 1, width)
     parts = [numbers.scaled(np.full((1, width), factor)) if layer.squeeze else numbers]
     if layer.flagged:
-        # Flags of all columns: columns without a flag get weights of 0, which costs less than picking columns.
+        # Flags are computed for all columns. Columns that have no flag get weights of 0, which costs less than picking
+        # columns.
         flags = graph.add("Cast", missing, to=1)
         parts.append(Plain(flags, 1, np.eye(width)[None, :, layer.flagged]))
     return Features(tuple(parts))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from training.export.onnx_graph.graph import Graph, UnsupportedError
 
 Float64 = npt.NDArray[np.float64]
-# The cost of one more operation, about 0.7 microseconds, in weights that a product could multiply by in that time.
+# The cost of one more operation, about 0.7 microseconds: a product multiplies by this many weights in that time.
 NODE = 4_000
 
 

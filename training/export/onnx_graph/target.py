@@ -90,7 +90,7 @@ def _mixture(
     scale: Float64,
     floor: Float64,
 ) -> tuple[str, str]:
-    """Mean, in deviations, and standard deviation of the mixture of all answers' normal distributions.
+    """Mean (in deviations) and standard deviation of the mixture of the normal distributions of all answers.
 
     Args:
         graph: the graph to add nodes to.

@@ -54,7 +54,7 @@ def elastic_net_path(systems: Systems, grid: Grid) -> Float64:
 
 
 class _Descent:
-    """Weights (n_problems, n_columns) of systems x ratios x targets, and the gradient that goes with them."""
+    """Weights (n_problems, n_columns) and their gradient; a problem is one system with one ratio and one target."""
 
     def __init__(self, systems: Systems, n_ratios: int) -> None:
         P, t, p = len(systems), systems.n_targets, systems.n_columns
@@ -98,7 +98,10 @@ class _Descent:
         return float((np.abs(step) * np.sqrt(curvature)).max())
 
     def _solve(self, l1: Float64, l2: Float64) -> bool:
-        """Solve for the weights that are not 0, with their signs; take those that are a minimum; whether all are."""
+        """Solve at once for the weights that are not 0, if their signs stay; return whether all problems are solved.
+
+        A problem takes its solution only if this is its minimum.
+        """
         columns = np.flatnonzero((self.weights != 0).any(axis=0))
         if not columns.size:
             return True

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
-# The weights are pulled to 0 as if by this many rows of deviation 1 without any difference in spread.
+# The weights are pulled to 0 as strongly as by this many rows of deviation 1 that show no difference in spread.
 _PRIOR_ROWS = 30.0
 _STEPS = 50
 # The bounds that TargetScaling has.

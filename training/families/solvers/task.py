@@ -56,10 +56,10 @@ class Layout:
         """The layout for a plan's folds.
 
         In cross-validation each fold is a block. A network is fitted on the other blocks and chooses its penalty by
-        leaving out one of these in turn. So the rows that measure it have no part in it (but in where the path of lasso
-        begins). The stored network does the same with all blocks, as scikit-learn's LassoCV does. With held-out rows
-        the validation rows choose the penalty, and then the network is fitted on all rows. Without validation rows,
-        five random parts take their place.
+        leaving out one of these in turn. So the rows that measure a network have no part in it, with one exception: the
+        path of lasso begins at an alpha that comes from all rows. The stored network does the same with all blocks, as
+        scikit-learn's LassoCV does. With held-out rows the validation rows choose the penalty, and then the network is
+        fitted on all rows. Without validation rows, five random parts take their place.
 
         Args:
             folds: the plan's folds.
@@ -148,12 +148,12 @@ Path = Callable[[Systems], tuple[Float64, Choice]]
 
 
 def choose(task: Task, path: Path, n_steps: int) -> list[Solved]:
-    """Solve for every step of a path, on all rows that networks and their splits have, and take each network's best.
+    """Solve for every step of a path, for each network and each of its splits, and take the best step of each network.
 
     Args:
         task: the networks to solve for.
-        path: from systems, the final network's first, to weights (n_systems, n_steps, n_columns, n_targets) and the
-            choice of a step as a fact.
+        path: function of systems, of which the first is the final network's. It returns weights (n_systems, n_steps,
+            n_columns, n_targets), and a function that gives the fact of choosing a step.
         n_steps: number of steps of the path; if it is 1, only the final network is judged, for the report.
     """
     networks = task.networks if n_steps > 1 else task.networks[:1]
@@ -183,8 +183,8 @@ def choose(task: Task, path: Path, n_steps: int) -> list[Solved]:
 
 
 def _whole(blocks: Sequence[int], repeats: Sequence[Sequence[int]], most: int = 1_000) -> Network:
-    """A network on blocks; each block of each repeat judges in turn, at most ``most`` of them."""
+    """A network that is fitted on blocks. Each block of each repeat judges it in turn; at most ``most`` blocks do."""
     splits = [Split(tuple(sorted(b for b in repeat if b != k)), k) for repeat in repeats for k in repeat]
-    # With two folds one block is left, and no other one can judge it: it judges itself.
+    # With two folds a network has one block, and no other block can judge it: the block judges itself.
     splits = [s if s.train else Split((s.judge,), s.judge) for s in splits]
     return Network(tuple(sorted(blocks)), tuple(splits[:most]))

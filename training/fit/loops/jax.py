@@ -34,7 +34,7 @@ class JaxLoop:
         optimizer.build(core.trainable_variables)
         self.replace(problem.table)
         self._drawing = [] if problem.augment is None else problem.augment.state
-        # Copies, since the first call reuses the memory of its arguments, and Keras's variables need theirs.
+        # The state is copied: the first call reuses the memory of its arguments, and Keras's variables need theirs.
         self._state: Any = tuple(
             [self._put(jnp.array(v.value, copy=True), *self._cut(v.shape)) for v in group]
             for group in (core.trainable_variables, core.non_trainable_variables, optimizer.variables, self._drawing)
@@ -60,8 +60,8 @@ class JaxLoop:
         )
 
     def replace(self, table: Table) -> None:
-        # The compiled function takes the table as an argument, not as a constant, so another of its shapes can replace
-        # it.
+        # The compiled function takes the table as an argument, not as a constant, so another table of the same shapes
+        # can replace it.
         self._table = jax.tree.map(self._put, table)
 
     def weights(self) -> list[npt.NDArray[Any]]:

@@ -55,7 +55,7 @@ class State(NamedTuple):
 
 
 def some_of(problem: Problem, networks: Sequence[int]) -> Problem:
-    """The problem of some of the networks: their weights copied, their draws the same, compiled if the whole is.
+    """The problem of some of the networks. It copies their weights, keeps their draws, and is compiled if the whole is.
 
     Args:
         problem: the problem of all networks.

@@ -36,15 +36,16 @@ class TensorFlowLoop:
         self._variables = problem.core.trainable_variables
         problem.update.optimizer.build(self._variables)
         self._features, self._y, self._weight = on_device(problem) if table is None else table
-        # Not inlined, so that the graph's optimiser computes the rest as it does without augmentation, to the bit.
+        # This is not inlined, so that the graph's optimiser computes the rest as without augmentation, to the bit.
         self._augmented = (
             tf.function(problem.augment, autograph=False, experimental_attributes={"_noinline": True})
             if problem.augment is not None
             else None
         )
         rows = tf.TensorSpec((None, problem.networks, None), tf.int32)
-        # Traced here, once: TensorFlow would take calls of the tf.functions of several loops for retracing, and warn.
-        # AutoGraph would take half a second to rewrite the source, and this loop is written for a graph already.
+        # The steps are traced here, once. Otherwise TensorFlow would take several loops for one that is traced again,
+        # and warn. AutoGraph would take half a second to rewrite the source, and this loop is written for a graph
+        # already.
         steps = tf.function(self._steps, input_signature=[rows], autograph=False, jit_compile=problem.pays_compiling)
         self._run = steps.get_concrete_function()
         self._answer: Any = None

@@ -1,7 +1,7 @@
-"""The asymmetric squared error: the answer is an expectile (Newey and Powell 1987), as the mean is for the squared one.
+"""The asymmetric squared error: the answer is an expectile (Newey and Powell 1987). At 0.5 it is the mean.
 
-A row that lies above its answer counts ``expectile``, one below it ``1 - expectile``. Both are taken twice, so that at
-0.5 all of it is the squared error.
+A row above its answer counts ``expectile``, and a row below it counts ``1 - expectile``. Both are doubled, so that a
+level of 0.5 gives the squared error.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def row_errors(y: Float64, value: Float64, config: _Settings) -> Float64:
 
 
 def judged(outputs: Outputs, y: Float64, config: _Settings) -> Float64:
-    """The same in squares of the target's deviation, the mean over targets: they may have different units."""
+    """The mean of these errors over the targets, each in squares of its target's deviation, since units may differ."""
     scale = np.maximum(y.std(axis=0), np.finfo(float).tiny)
     return np.asarray((row_errors(y, outputs.value.astype(np.float64), config) / np.square(scale)).mean(axis=1))
 
@@ -73,7 +73,8 @@ def line(config: _Settings) -> Any:
 
 KIND = Kind(
     name="expectile",
-    answers="an expectile: a mean in which rows above the answer count `expectile`, and rows below it the rest to 1",
+    answers="an expectile: a mean in which rows above the answer count `expectile`, and rows below it count 1 - "
+    "`expectile`",
     build=build,
     link="identity",
     metric="expectile_loss",

@@ -1,4 +1,4 @@
-"""How much an error counts by the side on which it lies, and the constant that is best by it."""
+"""How much an error counts, by the side on which it lies; and the constant for which these errors are least."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from training.objectives.kind import Float64
 
-# After so many steps at most, rows that change sides do so by their last bits.
+# The most steps. A row that still changes sides after them differs from the answer in its last bits only.
 MOST_STEPS = 100
 
 
 def sides(error: Float64, level: float) -> Float64:
-    """How much each error counts, its shape: twice the level above the answer, twice the rest to 1 below it."""
+    """How much each error counts: twice the level above the answer, twice ``1 - level`` below it; same shape."""
     return np.asarray(2 * np.where(error > 0, level, 1 - level))
 
 
 def sample_expectile(y: Float64, weight: Float64 | None, level: float) -> float:
     """The constant whose asymmetric squared error is least.
 
-    It is a mean in which rows count by the side on which they lie. So it is taken again until no row changes sides:
-    each such step is one of Newton's, on parabolas that are joined, and there are few.
+    It is a mean in which each row counts by the side of the mean on which it lies. So the mean is computed again until
+    no row changes sides. That takes few steps: each is a step of Newton's method on a curve of joined parabolas.
 
     Args:
         y: float64 (n_samples,).

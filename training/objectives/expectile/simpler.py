@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from training.objectives.expectile.sides import MOST_STEPS, sample_expectile, sides
 from training.objectives.kind import Float64
 
-# As the generalised linear models of the other objectives have it.
+# The generalised linear models of the other objectives have the same penalty.
 _ALPHA = 1e-3
 
 
@@ -86,7 +86,7 @@ class ExpectileLine(RegressorMixin, BaseEstimator):
         self.level = level
 
     def fit(self, X: Float64, y: Float64, sample_weight: Float64 | None = None) -> ExpectileLine:
-        """Solve weighted squares until no row changes sides; float64 (n_samples, n_columns) and (n_samples,)."""
+        """Fit on float64 (n_samples, n_columns) and (n_samples,): weighted least squares until no row changes sides."""
         columns = np.column_stack([X, np.ones(len(X))])
         given = np.ones(len(X)) if sample_weight is None else sample_weight
         penalty = np.diag([*[_ALPHA * given.sum()] * X.shape[1], 0.0])
@@ -95,7 +95,7 @@ class ExpectileLine(RegressorMixin, BaseEstimator):
             weighted = columns * counts[:, None]
             return np.asarray(np.linalg.solve(weighted.T @ columns + penalty, weighted.T @ y))
 
-        # Begins with ridge regression.
+        # The first weights are those of ridge regression.
         self.coef_, above = solved(given), np.zeros(0, bool)
         for _ in range(MOST_STEPS):
             error = y - columns @ self.coef_

@@ -200,8 +200,8 @@ def like_dates(column: Column, tally: Tally) -> str:
     return (
         f"Column '{column.name}' stays text: {tally.date_like:,} of its {column.rows:,} values look like dates, such "
         f"as '{_shortened(tally.date_like_example)}', in a form that is not known. Say it in schema.toml by the codes "
-        f"of strptime, such as {column.line('format', _strptime(tally.date_like_example))}; a zone as its offset, "
-        "such as +01:00."
+        f"of strptime, such as {column.line('format', _strptime(tally.date_like_example))}; write a zone as its "
+        "offset, such as +01:00."
     )
 
 
@@ -274,7 +274,7 @@ def does_not_fit(column: Column, rules: UserRules, fit: Fit) -> str:
     plural = _PLURALS[kind]
     if not others:
         hint = "They can be read, but not as schema.toml says: leave out its decimal, thousands or format."
-        return f"Expected {plural} in '{column.name}', as schema.toml says. Received: other forms of them. {hint}"
+        return f"Expected {plural} in '{column.name}', as schema.toml says. Received: {plural} in other forms. {hint}"
     if rules.table == "targets":
         way_out = (
             _way_out(column, fit)
@@ -293,7 +293,7 @@ def does_not_fit(column: Column, rules: UserRules, fit: Fit) -> str:
 
 
 def marker_is_word(column: Column, counts: Mapping[str, int]) -> str:
-    """A note on a spreadsheet's error values and the like among words."""
+    """A note on texts that may mean "no value", such as a spreadsheet's error values, in a column of words."""
     return (
         f"Column '{column.name}' has the texts {examples(counts)} as categories of their own. Where they mean no "
         f"value, say in schema.toml: {column.line('missing_values', list(counts))}."

@@ -197,7 +197,10 @@ def _dates(column: say.Column, tally: Tally, rules: UserRules) -> Reading | None
 
 
 def _words(column: say.Column, tally: Tally, rules: UserRules) -> Reading:
-    """The column stays text: with a note if most of it is something else, with an error if the user says that it is."""
+    """The column stays text. If most of its texts are of another kind, a note says so.
+
+    If the user says another kind, the result has an error.
+    """
     text = _text_format(None, rules.missing_values)
     kind, fit = _nearest(tally)
     if rules.required_kind is not None:

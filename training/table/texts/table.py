@@ -170,7 +170,7 @@ def says_nothing(rules: UserRules) -> bool:
 
 
 def _is_of(dtype: Any, kind: Kind | None) -> bool:
-    """Whether the type of a column's plain texts is of the user's kind; for None, of any but text."""
+    """Whether plain texts have a type of the user's kind; without such a kind, whether they have any type but text."""
     if kind in ("number", "integer"):
         return bool(dtype.is_numeric())
     if kind is None:
@@ -184,7 +184,7 @@ def _may_be_thousands(column: pl.Series) -> bool:
 
 
 def thousands_points(column: pl.Series) -> bool | None:
-    """Whether some number has a point before three digits; None if one has a point elsewhere or is another text."""
+    """Whether some number has a point that may mark thousands; None if some text shows that points do not mark them."""
     present = plain_texts(column)
     present = present.filter(~are_markers(present))
     pointed = present.str.contains(_POINT_BEFORE_THREE)

@@ -32,7 +32,7 @@ _DATE_LIKE = (
     r"(?:[^0-9.].*)?$"
 )
 _USUAL_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-# A first look at so many texts decides which patterns all texts are tried with.
+# The first texts, this many, decide which patterns are tried on all texts.
 _FIRST_LOOK = 2_000
 _MOST_BESIDE = 20
 EXAMPLES = 5
@@ -83,8 +83,8 @@ class Tally:
         beside: number of rows by the texts before and after their numbers.
         marks: number of rows by the mark that their number has: ``.``, ``,``, ``'``, `` ``, ``(``, ``e`` or ``-``.
         example: a text by the mark that it has.
-        first_is_day, second_is_day: number of rows with a date with a year of two digits whose first or second number
-            is above 12.
+        first_is_day, second_is_day: number of rows whose date has a year of two digits and a first number, or a second
+            number, above 12, which must be the day.
         beside_example: a number with a text beside it.
         short_year_example: a date with a year of two digits.
         date_like, date_like_example: number of rows that look like a date with a year of four digits, whether it can be
@@ -224,7 +224,10 @@ def _matches(counts: pl.DataFrame, first: pl.DataFrame, pattern: str) -> pl.Seri
 
 
 def _example(texts: pl.Series, values: pl.Series, others: Sequence[pl.Series]) -> tuple[str | None, bool]:
-    """A text that is a date, and whether another form reads it otherwise or not at all: then it shows the decision."""
+    """A text that is a date, and whether it shows why this form was chosen.
+
+    It shows this if another form reads it as another date, or cannot read it.
+    """
     for other in others:
         for telling in (values.is_not_null() & other.is_null(), values.ne_missing(other) & values.is_not_null()):
             if telling.any():
