@@ -18,6 +18,7 @@ from artifact.gates.side import Side
 from artifact.golden import read_golden
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
+from artifact.words.display import number
 
 _MB = 1e6
 # Rounds in which both versions are asked in turn, the calls of a round, and the seconds after which there are no more.
@@ -33,8 +34,8 @@ def size_gate(candidate: Side, champion: Side | None) -> GateResult:
     if champion is not None and champion.manifest is not None and champion.folder is not None:
         other = _size(champion.folder, champion.manifest)
         limit = min(limits.SIZE_LARGEST, max(limits.SIZE_SMALL, limits.SIZE_TIMES * other))
-        beside = f"; those of {champion.reference} take {other:.1f} MB"
-    sentence = f"The files take {size:.1f} MB{beside}."
+        beside = f"; those of {champion.reference} take {number(other)} MB"
+    sentence = f"The files take {number(size)} MB{beside}."
     return GateResult(
         gate="size", passed=size <= limit, figure=round(size, 3), limit=round(limit, 3), unit="MB", sentence=sentence
     )

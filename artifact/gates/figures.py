@@ -33,8 +33,8 @@ def error_by_figures(candidate: Manifest, champion: Manifest, why: str) -> GateR
         else f"each over that of predicting the {constant_of(candidate)}, for they are of different tables"
     )
     sentence = (
-        f"{why} By the figures of both trainings, {rows}, the {plain(metric)} is {abs(ratio - 1):.1%} "
-        f"{'above' if ratio >= 1 else 'below'} the champion's. {GIVE_ROWS}"
+        f"{why} By the figures of both trainings, {rows}, the {plain(metric)} is {beside(ratio)} "
+        f"the champion's. {GIVE_ROWS}"
     )
     return GateResult(gate="error", passed=ratio <= limit, figure=round(ratio, 4), limit=limit, sentence=sentence)
 
@@ -92,7 +92,23 @@ def width_by_figures(candidate: Manifest, champion: Manifest) -> GateResult:
 
 def wider(ratio: float) -> str:
     """What a ratio of widths says."""
+    if _is_one(ratio):
+        return "The intervals are as wide as the champion's."
     return f"The intervals are {abs(ratio - 1):.1%} {'wider' if ratio >= 1 else 'narrower'} than the champion's."
+
+
+def beside(ratio: float) -> str:
+    """Where an error lies, before the words "the champion's".
+
+    Example:
+        >>> beside(1.031), beside(1.0)
+        ('3.1% above', 'equal to')
+    """
+    return "equal to" if _is_one(ratio) else f"{abs(ratio - 1):.1%} {'above' if ratio >= 1 else 'below'}"
+
+
+def _is_one(ratio: float) -> bool:
+    return abs(ratio - 1) < 5e-4
 
 
 def narrow_champion(covered: float, level: float) -> str:

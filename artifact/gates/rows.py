@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.gates.cells import Cell
-from artifact.gates.figures import coverage_result, narrow_champion, wider
+from artifact.gates.figures import beside, coverage_result, narrow_champion, wider
 from artifact.gates.gate import GateResult
 from artifact.gates.limits import CELL_TOLERANCE, COVERAGE_SLACK, MIN_ROWS, TOLERANCE, WIDER
 from artifact.gates.ratios import Ratios, error_ratios
 
 Float64 = npt.NDArray[np.float64]
+
+# Most cells that a sentence names.
+_LISTED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def error_gate(rows: Rows, champion: Answers) -> GateResult:
     chance = ""
     if low <= limit < high:
         chance = f" These rows cannot rule out that it is more than {TOLERANCE:.0%} above."
-    sentence = f"On {len(rows):,} rows the {rows.plain}{of} is {_beside(ratio)} the champion's.{chance}"
+    sentence = f"On {len(rows):,} rows the {rows.plain}{of} is {beside(ratio)} the champion's.{chance}"
     return _of_ratio("error", (ratio, low, high), limit, _with(rows, sentence))
 
 
@@ -90,10 +93,12 @@ def groups_gate(rows: Rows, champion: Answers) -> GateResult:
     worse = [cell.name for cell, lows in zip(rows.cells, found.low, strict=True) if lows.max() > limit]
     cell = rows.cells[at]
     of = f" of '{rows.targets[target]}'" if len(rows.targets) > 1 else ""
-    also = f" Also worse: {', '.join(name for name in worse if name != cell.name)}." if len(worse) > 1 else ""
+    others = [name for name in worse if name != cell.name]
+    more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
+    also = f" Also worse: {', '.join(others[:_LISTED])}{more}." if others else ""
     sentence = (
         f"{cell.name} ({len(cell.rows):,} rows) stands worst among {len(rows.cells):,} groups, categories and deciles: "
-        f"its {rows.plain}{of} is {_beside(ratio)} the champion's.{also}"
+        f"its {rows.plain}{of} is {beside(ratio)} the champion's.{also}"
     )
     return _of_ratio("groups", (ratio, low, high), limit, sentence)
 
@@ -145,10 +150,6 @@ def _error_of_mean(values: Float64, weight: Float64 | None) -> float:
     mean = float(values @ share)
     spread = np.square(values - mean).clip(1 / (4 * len(values)))
     return float(np.sqrt(np.square(share) @ spread))
-
-
-def _beside(ratio: float) -> str:
-    return f"{abs(ratio - 1):.1%} {'above' if ratio >= 1 else 'below'}"
 
 
 def _with(rows: Rows, sentence: str) -> str:

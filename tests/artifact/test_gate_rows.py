@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -132,6 +134,11 @@ def test_a_group_that_is_much_worse_is_named_though_all_rows_look_fine():
     assert not result.passed
     assert "'agent' b (100 rows) stands worst among" in result.sentence
     assert result.low > result.limit == 1.1
+    ours *= 1.5
+    rows = rows_of(of(ours), of(theirs), cells=cells)
+    assert re.search(
+        r"Also worse: ('[^']+' [^,]+, ){7}'[^']+' .* and \d+ more\.$", groups_gate(rows, rows.champion).sentence
+    )
 
 
 def test_cells_are_groups_categories_and_deciles_of_enough_rows():

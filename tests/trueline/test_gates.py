@@ -89,7 +89,7 @@ def test_an_equal_version_goes_live_and_the_log_has_what_the_gates_measured(home
     assert code == 0, err
     gates = gates_of(out)
     assert (gates["error"]["figure"], gates["groups"]["passed"], gates["width"]["figure"]) == (1.0, True, 1.0)
-    assert "On 600 rows the RMSE is 0.0% above the champion's." in gates["error"]["sentence"]
+    assert "On 600 rows the RMSE is equal to the champion's." in gates["error"]["sentence"]
     assert f"Gates of houses:{equal.version}, beside houses:{champion.version}" in out
     last = home.history("houses")[-1]
     assert [gate.model_dump(mode="json") for gate in last.gates] == list(gates.values())
