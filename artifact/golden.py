@@ -1,4 +1,4 @@
-"""Golden rows, which a version answers again at every load, and the comparison with its answers at training."""
+"""Golden rows: a version answers them again at every load, and its answers are compared with those at training."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ def digest_of(content: dict[str, Any]) -> str:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """sha256 of every file below ``folder`` by relative path, but the manifest's own and BentoML's record.
+    """sha256 of every file below ``folder`` by relative path, except the manifest and BentoML's record.
 
     Raises:
         OSError: not all of them can be read.

@@ -78,7 +78,7 @@ class Recipe(Frozen):
         note: the user's own words.
         command: the words after ``trueline train``; empty where training was started in another way.
         columns: type of each column of the table, as the table was read.
-        table: the rows that trained, where they are kept.
+        table: the training rows, where they are kept.
         held_out: rows that no part of the training has seen, kept for the comparison before a promotion.
         derivation: the earlier version that this one was made from; None where ``trueline train`` made it.
     """

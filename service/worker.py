@@ -1,4 +1,4 @@
-"""One worker process: its settings, metrics, live model and batcher, and the way of a request through them."""
+"""One worker process: its settings, metrics, live model and batcher, and how a request passes through them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class Worker:
         source: finds the version to serve. Defaults to the store's source, as the settings say.
         metrics_folder: where the metrics of all workers are, or None where this process is the only one.
         expected_workers: how many workers the service has. Defaults to 1.
-        parent: number of the process that started this one; this one ends with it. None where it ends by itself.
+        parent: number of the process that started this one: when it ends, this worker ends. None where no parent is
+            watched.
 
     Attributes:
         deployment: says which version answers a request; handlers ask it.
@@ -260,7 +261,7 @@ class Worker:
         return self.read_requests is not None and len(self.read_requests) <= self.open_requests
 
     def count(self, route: str, status: int, seconds: float) -> None:
-        """Count an answer; soon after, all counts are written out."""
+        """Count an answer, and write all counts out a little later."""
         self.metrics.request(route, status, seconds)
         if not self._flush_due:
             self._flush_due = True

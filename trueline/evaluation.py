@@ -36,7 +36,7 @@ class Evaluation:
         metrics: metrics by target, then by name.
         coverage: coverage of the intervals.
         same_table: this is the table that trained the version.
-        share_known: estimated share of the rows that trained the version.
+        share_known: estimated share of these rows on which the version was trained.
     """
 
     model_name: str
@@ -216,7 +216,7 @@ def labelled(raw: pl.DataFrame, schema: FeatureSchema, missing_columns: MissingC
 
 
 def meaning_of(manifest: Manifest) -> TrainConfig:
-    """The settings that say what a version's answers mean: its objective, and the settings that it reads."""
+    """The settings that say what a version's answers mean: its objective, and the settings that the objective reads."""
     from training.objectives.kinds import meaning
     from training.settings.config import TrainConfig
 

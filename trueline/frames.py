@@ -1,4 +1,4 @@
-"""A caller's tables, paths or frames in memory, and answers as frames of the same kind."""
+"""Tables as a caller gives them (paths, or frames in memory), and answers as frames of the same kind."""
 
 from __future__ import annotations
 

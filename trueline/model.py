@@ -134,13 +134,14 @@ class Model:
         Args:
             force: names of gates that are overruled, such as ``("verdict",)``. Defaults to none.
             why: the reason, for the history; with ``force`` there must be one.
-            data: rows with known targets that are new to this version and to the champion. Both answer them, and error,
-                groups and intervals are compared there. Defaults to comparing the figures of both trainings.
+            data: rows with known targets that are new to this version and to the champion. Both answer these rows, and
+                the gates compare errors, groups and intervals of the answers. By default they compare the figures of
+                both trainings.
             groups: columns of ``data`` whose values are groups, beside the features. Defaults to none.
 
         Raises:
             RefusedError: a gate refuses it; or another version was promoted meanwhile.
-            DataError: a name that is no gate, no reason, or rows that cannot be compared on.
+            DataError: a name is no gate, the reason is missing, or the rows cannot be compared.
         """
         from trueline.gates.promote import Wish, force_of, promote
 

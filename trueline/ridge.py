@@ -33,7 +33,7 @@ class Ridge:
         mean, scale: float64 (n_columns,), of the columns that :meth:`_columns` makes.
         weights: float64 (n_columns, n_targets).
         intercept: float64 (n_targets,).
-        calibration: of the intervals.
+        calibration: calibration of the intervals.
     """
 
     schema: FeatureSchema | None

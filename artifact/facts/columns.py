@@ -92,10 +92,10 @@ class Leak(Fact):
 
 
 class KnownWithTarget(Fact):
-    """A column that has values only where the targets have.
+    """A column that has values only in rows in which the targets have values.
 
     Attributes:
-        rows: number of rows without a value of the targets; the column has none in any of them.
+        rows: number of rows without a value of the targets; the column has no value in any of these rows.
         known: share of the other rows in which the column has a value.
     """
 

@@ -53,7 +53,7 @@ class Mixed(Fact):
 
     Attributes:
         weights: weight of each family; their sum is 1, and a family with 0 is not in the model.
-        alone: error of each family alone over that of the mix, on rows that no family has seen.
+        alone: error of each family by itself, divided by the error of the mix, on rows that no family has seen.
         plain: name of the error in a sentence, such as ``RMSE`` or ``pinball loss``.
     """
 
@@ -78,7 +78,7 @@ class Distilled(Fact):
         ensemble_parameters: weights of the ensemble.
         error: error of the small network in target deviations, on rows that it has not seen; None without such rows.
         error_is: name of that error, as people see it.
-        cost: that error over the ensemble's, or None.
+        cost: that error divided by the ensemble's, or None.
         allowed: the largest cost at which it is served, or None where the user asked for distilling.
         held_out: True where held-out rows measured it, False where it was measured out of fold.
     """

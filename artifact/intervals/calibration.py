@@ -17,7 +17,8 @@ __all__ = ["DEFAULT_LEVEL", "MAX_SCORES", "Calibration", "GroupScores", "Groupin
 DEFAULT_LEVEL = 0.9
 # A group of fewer rows takes the scores of all rows: its own 90% bound would vary too much from table to table.
 MIN_GROUP_ROWS = 50
-# Signs of the width in lower bound, value and upper bound. A value gets -0.0 added, which keeps the sign of a zero.
+# Lower bound, value and upper bound are the value plus the width times these. The value gets -0.0 added, which keeps
+# the sign of a zero.
 _SIDES = np.array([-1.0, -0.0, 1.0], np.float32)[:, None, None]
 
 Floats = npt.NDArray[np.floating]

@@ -101,6 +101,6 @@ class Scores(BaseModel):
                 f"Expected 'interval' of at most {most}, for {self.n_samples} calibration rows. "
                 f"Received: interval={level}."
             )
-        # The next stored rank, at or above the wanted one: an interval is never too narrow.
+        # Take the next stored rank at or above the wanted one, so that an interval is never too narrow.
         at = int(np.searchsorted(self.ranks, rank))
         return np.array([scores[at] for scores in self.scores])

@@ -1,4 +1,4 @@
-"""The layers that saved networks are made of: training builds with them, the Keras runtime loads with them.
+"""The layers of saved networks: training builds networks of them, and the Keras runtime needs them to load one.
 
 All are written with ``keras.ops``, so that they run on every Keras backend and export to ONNX.
 

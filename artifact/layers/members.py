@@ -68,8 +68,8 @@ class StackedHeads(keras.layers.Layer):
         networks: how many.
         members: how many each network has.
         units: outputs of a head.
-        stddev: standard deviation of the kernel's draw, times ``1 / sqrt(width)``; 0 starts at 0. Defaults to
-            0.7.
+        stddev: the kernel is drawn with this standard deviation times ``1 / sqrt(width)``; with 0 it starts at 0.
+            Defaults to 0.7.
         ntk: see :class:`StackedDense`.
     """
 

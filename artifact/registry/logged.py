@@ -71,7 +71,7 @@ class LoggedRegistry(Registry):
         return version
 
     def _verdict(self, version: Reference) -> GateResult:
-        """The one gate that is always asked: whoever measured nothing else may have loaded nothing either."""
+        """The gate that is asked where no gates were measured: it needs the manifest alone, and loads no version."""
         return verdict_gate(self.manifest(version.name, version.version), f"{version.name}:{version.version}")
 
     def rollback(self, name: str, *, statement: Statement = NOTHING_SAID) -> Reference:

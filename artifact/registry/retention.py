@@ -28,7 +28,8 @@ def surplus(registry: Registry, name: str, keep: int) -> list[str]:
     Args:
         registry: the store.
         name: of the model.
-        keep: how many of the newest versions stay, at least 1; older ones that must stay are not listed either.
+        keep: how many of the newest versions stay, at least 1. Older versions that must stay are left out of the answer
+            too.
 
     Raises:
         NotFoundError: no such model.

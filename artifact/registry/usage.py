@@ -1,4 +1,4 @@
-"""Which versions need which of the rows that are kept beside them."""
+"""Says which of the kept tables each version needs."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class StoredTable(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """All tables that are in the store, and why it is not known what some versions need.
+    """All tables that are in the store, and the versions whose needs are not known.
 
     Attributes:
         tables: by their sha256.
-        problems: a sentence for each version that cannot be read.
+        problems: for each version that cannot be read, a sentence that says why.
     """
 
     tables: list[StoredTable]
@@ -51,7 +51,7 @@ class Usage(NamedTuple):
 
 
 def usage(registry: Registry) -> Usage:
-    """The tables that are kept, and what needs them."""
+    """The tables that are kept, and the versions that need them."""
     uses, problems = _uses(registry)
     tables = [
         StoredTable(sha256, size, tuple(use for use in uses if use.table.sha256 == sha256))

@@ -185,7 +185,7 @@ class FeatureSchema(BaseModel):
     def lenient(self) -> FeatureSchema:
         """The same columns without refusals: training and evaluation score every row of a table."""
         policies = {"missing": "impute", "unseen": "other", "out_of_range": "warn"}
-        # Built anew: model_copy would keep the cached properties of the strict features.
+        # The schema is built anew, because model_copy would keep the cached properties of the strict features.
         return FeatureSchema(features=tuple(f.model_copy(update=policies) for f in self.features), targets=self.targets)
 
     def example_row(self) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def parse_datetime(value: Any) -> float:
         value = datetime.fromisoformat(value.strip())
     if isinstance(value, datetime):
         moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        # Not timestamp(): far from 1970 its last bit differs from the same moment's as datetime64.
+        # timestamp() would not do: far from 1970 its last bit differs from that of the same moment as datetime64.
         return (moment - _EPOCH) / _MICROSECOND / 1e6
     if isinstance(value, date):
         return (date.toordinal(value) - _EPOCH.toordinal()) * DAY

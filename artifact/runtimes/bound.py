@@ -22,8 +22,8 @@ class BoundRuns:
 
     Args:
         session: of ONNX Runtime.
-        inputs: by name an array that the session took; only its width and dtype count.
-        outputs: by name an array that the session gave; likewise.
+        inputs: for the name of each input an array that the session has taken; only its width and dtype count.
+        outputs: for the name of each output an array that the session has given; only its width and dtype count.
         multiple: each run has a multiple of so many rows.
     """
 
@@ -51,7 +51,7 @@ class BoundRuns:
             run = free.pop()
         except IndexError:
             run = _Run(self._session, size, self._inputs, self._outputs)
-        # The rows that pad to the multiple are of an earlier run: no row's answer depends on another row.
+        # Rows of an earlier run fill up to the multiple. They do no harm: no row's answer depends on another row.
         for buffer, array in zip(run.inputs, arrays, strict=True):
             buffer[:n] = array
         run.call(run.binding, None)

@@ -39,7 +39,8 @@ class Jax:
         with jax.default_device(self._device):
             model = build()
         variables = (model.trainable_variables, model.non_trainable_variables)
-        # Committed to the device, so that calls compiled for these weights run there; all buckets share them.
+        # The weights are committed to the device, so that calls compiled for them run there. All buckets share the
+        # weights.
         self._weights = jax.device_put([[v.value for v in part] for part in variables], self._device)
         return model
 

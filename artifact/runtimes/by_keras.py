@@ -105,7 +105,7 @@ def prefer_installed_backend() -> None:
 
 
 def _import_keras() -> ModuleType:
-    # Else TensorFlow prints remarks at start and JAX takes all of a GPU's memory; the user's own values win.
+    # Without these, TensorFlow prints remarks at start and JAX takes all of a GPU's memory. The user's own values win.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     prefer_installed_backend()

@@ -51,7 +51,8 @@ class OnnxRuntime:
     """
 
     def __init__(self, path: Path, *, threads: int = 1, device: Device = "cpu", name: str = "onnx") -> None:
-        # Its builds send usage data unless this is set before they are loaded; the user's own value wins.
+        # Some builds of ONNX Runtime send usage data unless this is set before they are loaded. The user's own value
+        # wins.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime as ort
 

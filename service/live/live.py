@@ -23,8 +23,8 @@ from service.metrics.metrics import Metrics
 
 logger = logging.getLogger("bentoml.trueline")
 
-# A failed load is tried again even without a promotion, for a full disk or a late volume may recover. The wait doubles,
-# for a damaged version never recovers, and hashing it again and again slows the requests beside it.
+# A failed load is tried again even without a promotion, because a full disk or a late volume may recover. A damaged
+# version never does, and hashing it again and again would slow requests down. So the wait doubles each time.
 _FIRST_RETRY_SECONDS = 2.0
 _LAST_RETRY_SECONDS = 60.0
 

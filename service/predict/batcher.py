@@ -1,8 +1,8 @@
 """The micro-batcher: it runs a request at once when it is idle, and gathers requests when it is busy.
 
-Requests that the event loop reads in one turn run as one batch, without a further turn where the last of them is known.
-While a batch runs in the thread, other requests queue, and the end of the batch starts the next one. No clock is
-involved, unless the operator sets ``batch_wait``: then an idle batcher waits for more rows.
+Requests that the event loop reads in one turn run as one batch. If the last of them is known, the batch does not wait
+for the loop's next turn. While a batch runs in the thread, other requests queue, and the end of the batch starts the
+next one. No clock is involved, unless the operator sets ``batch_wait``: then an idle batcher waits for more rows.
 """
 
 from __future__ import annotations

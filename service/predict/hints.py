@@ -22,7 +22,8 @@ def no_feature(schema: FeatureSchema, name: str, *, whole: bool = False, listed:
 
     Args:
         whole: whether every feature is present too, so that this name is superfluous rather than misspelt.
-        listed: whether to list the features, the most similar first. It is slow, so only the first wrong names get it.
+        listed: whether to list the features, the most similar first. Listing is slow, so it is only for the first wrong
+            names.
     """
     short = name[:_NAME_LENGTH]
     special = special_name(schema, name)

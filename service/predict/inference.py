@@ -97,7 +97,7 @@ def _encode(
 
 
 def _run(core: Core, requests: Sequence[PredictRequest], X: Encoded, bounds: list[Bound]) -> list[Outcome]:
-    """Run the encoded rows of ``requests``, in their order, with one bound for all or one a request."""
+    """Run the encoded rows of ``requests``, in their order, with one bound for all or one for each request."""
     sizes = [request.n_rows for request in requests]
     ends = core.run(X, bounds, sizes)
     unanswered = without_answer(ends)

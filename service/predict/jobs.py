@@ -28,7 +28,7 @@ class BatchModel(Protocol):
         ...
 
     def answer(self, requests: Sequence[PredictRequest]) -> list[Outcome]:
-        """One outcome a request, in their order. If this raises, the batcher tries halves of the requests."""
+        """One outcome for each request, in their order. If this raises, the batcher tries halves of the requests."""
         ...
 
 
@@ -78,7 +78,7 @@ def cheapest(jobs: list[Job], n_rows: int) -> tuple[int, int]:
 
 
 def guarded(model: BatchModel, requests: list[PredictRequest]) -> list[Outcome]:
-    """One outcome a request, even if the batch raises: its callers must not wait for ever."""
+    """Run a batch: one outcome for each request, even if the batch raises, because callers must not wait for ever."""
     try:
         return _run(model, requests)
     except Exception as problem:  # noqa: BLE001 - logged with the request that causes it

@@ -22,7 +22,7 @@ PART_ROWS = 512
 WAY_OUT = "ask with ?missing_columns=impute"
 # Most names that are compared with others by similarity, which is slow.
 RANKED = 10
-# Rows of a part of columns that are arrays already: they may be more, for such a part needs no decoding.
+# Rows of a part whose columns are arrays already. There may be more of them, because such a part needs no decoding.
 _SLICE_ROWS = 2048
 
 Numbers = npt.NDArray[np.floating]
@@ -164,7 +164,7 @@ def take_rows(columns: Mapping[str, Any], rows: npt.NDArray[np.intp]) -> dict[st
 
 
 def spread(answers: Numbers, rows: npt.NDArray[np.intp], n_rows: int) -> Numbers:
-    """Put answers (n_answered, n_targets) at their ``rows`` of a new array (n_rows, n_targets); the others are NaN."""
+    """A new array (n_rows, n_targets) with answers (n_answered, n_targets) at ``rows``, and NaN in all other rows."""
     out = np.full((n_rows, answers.shape[1]), np.nan, dtype=answers.dtype)
     out[rows] = answers
     return out

@@ -1,7 +1,8 @@
 """Connections that stand still are closed; uvicorn itself waits for ever for a request's head and for a slow reader.
 
-Requests cost nothing more. The sweeper looks at all connections every second or more often, and closes those on which
-nothing has moved for too long: a head that does not end (slow loris), a peer that vanished, an answer nobody reads.
+This adds no work to a request: the sweeper looks at all connections every second or more often, and closes those on
+which nothing has moved for too long: a head that does not end (slow loris), a peer that vanished, an answer nobody
+reads.
 """
 
 from __future__ import annotations

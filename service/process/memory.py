@@ -1,9 +1,9 @@
 """Memory that large requests have used goes back to the system.
 
-glibc raises its thresholds whenever a large block is freed, up to 32 MiB, and then keeps up to twice as much free
-memory in every arena. After decompression bombs and bulk requests a worker kept 100 to 200 MiB that nothing used.
-Thresholds that the process sets do not rise. glibc also makes an arena for each thread, up to eight a core, and no
-arena can use the memory of another; two are enough for an event loop and the threads beside it.
+glibc gives free memory back above thresholds. It raises these whenever a large block is freed, up to 32 MiB, and then
+keeps up to twice as much free memory in every arena. After decompression bombs and bulk requests a worker kept 100 to
+200 MiB that nothing used. Thresholds that the process sets do not rise. glibc also makes an arena for each thread, up
+to eight a core, and no arena can use the memory of another; two are enough for an event loop and the threads beside it.
 """
 
 from __future__ import annotations

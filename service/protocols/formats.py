@@ -71,7 +71,7 @@ def read_terms(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Terms:
         lines.get(b"content-encoding", "").strip().lower() or "identity",
         packing(lines.get(b"accept-encoding", "")),
         int(digits[:20]) if digits.isascii() and digits.isdigit() else None,
-        # A stream is answered line by line: when a bad line comes, the answers to the good ones before it are sent.
+        # A stream is answered line by line: when a bad line comes, the answers to earlier good lines have been sent.
         parameters(query, "row" if takes == NDJSON else "request"),
     )
 

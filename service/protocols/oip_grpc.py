@@ -1,7 +1,8 @@
 """The Open Inference Protocol v2 over gRPC, on a port of its own; imported only where that port is set.
 
-The handlers parse the messages, and gRPC does not: then an unreadable message is the client's fault and is not logged.
-Calls are counted like HTTP requests, with the method's name as route and the equivalent status of HTTP.
+The handlers parse the messages themselves. If gRPC did, an unreadable message would be logged as a fault of the
+service, although it is the client's. Calls are counted like HTTP requests, with the method's name as route and the
+equivalent status of HTTP.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class GrpcMethod(NamedTuple):
         name: name of the method.
         request: type of the message that it takes.
         handler: answers the call.
-        open_with: path of HTTP with the same purpose; the method needs no key if that path needs none. None: the method
-            needs a key.
+        open_with: path of HTTP with the same purpose; the method needs no key if that path needs none. None where the
+            method always needs a key.
     """
 
     service: str

@@ -108,7 +108,7 @@ class Tap:
             self._thread.submit(self._show)
 
     async def flush(self) -> None:
-        """Wait until all answers so far have been shown; after :meth:`close` they stay unseen."""
+        """Wait until all answers so far have been shown; after :meth:`close` no more answers are shown."""
         if self._is_closed:
             return
         await asyncio.get_running_loop().run_in_executor(self._thread, self._show)

@@ -13,7 +13,7 @@ class ApiKeys:
     """The valid keys. Only their digests are stored, and all of them are compared in constant time.
 
     Args:
-        keys: keys of which a request needs any one.
+        keys: the keys; a request needs one of them.
     """
 
     def __init__(self, keys: Iterable[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Events of a command for whoever asked for them by ``--on-event``: a command is run, or a URL is sent the JSON."""
+"""Events of a command, which ``--on-event`` asks for: each goes as JSON to a shell command or to a URL."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from artifact.registry.entry import whoami
 from trueline.terminal.consoles import stderr
 
 Event = Literal["train", "promote", "rollback", "refusal"]
-# A hook that takes longer is given up: a promotion must not wait for a chat that is down.
+# A hook that takes longer is given up: a promotion must not wait for a chat server that is down.
 SECONDS = 10.0
 _URLS = ("http://", "https://")
 
@@ -32,9 +32,9 @@ class Events:
     """Tells a hook what a command did. A hook that fails or hangs gives a warning; the command goes on.
 
     Args:
-        hook: a shell command that gets the JSON on standard input, a URL to which it is posted, or None for nobody.
-        command: that does it, such as ``promote``.
-        seconds: after which a hook is given up. Defaults to 10.
+        hook: a shell command that gets the JSON on standard input, a URL to which it is posted, or None for no hook.
+        command: name of Trueline's command, such as ``promote``.
+        seconds: longest time for a hook, which is then given up. Defaults to 10.
     """
 
     def __init__(self, hook: str | None, command: str, seconds: float = SECONDS) -> None:
@@ -42,7 +42,7 @@ class Events:
         self._about: dict[str, Any] = {}
 
     def about(self, name: str, version: str | None = None) -> None:
-        """Say of which model, and of which version, the next event is, also where that is a refusal."""
+        """Set the model and the version that the next event is about, even if that event is a refusal."""
         self._about = {"model_name": name, "model_version": version}
 
     def tell(self, event: Event, **more: Any) -> None:
@@ -50,7 +50,7 @@ class Events:
 
         Args:
             event: what happened.
-            more: what the document says beside who did it, when and with which command.
+            more: further keys of the JSON, beside those for who did it, when and with which command.
         """
         if self._hook is None:
             return
@@ -67,7 +67,7 @@ class Events:
 
     @contextmanager
     def refusals(self) -> Iterator[None]:
-        """Tell the hook of a refusal that ends the block."""
+        """Tell the hook if a refusal ends the block."""
         try:
             yield
         except RefusedError as error:
@@ -76,7 +76,7 @@ class Events:
 
 
 def event_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--on-event``; the command takes it as ``events``. A refusal that ends the command is told as well."""
+    """``--on-event``; the command takes it as ``events``. The hook is also told of a refusal that ends the command."""
 
     @functools.wraps(command)
     def with_events(*args: Any, on_event: str | None, **options: Any) -> Any:
@@ -94,7 +94,7 @@ def event_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _run(hook: str, body: bytes, seconds: float) -> str:
     """Run a shell command with the JSON on its standard input; returns what went wrong, or nothing."""
-    # What it prints goes to a file: a pipe that a child of it keeps open would have to be waited for.
+    # The hook's output goes to a file and not to a pipe: a child of the hook could keep a pipe open, and we would wait.
     with tempfile.TemporaryFile() as printed:
         words = ["/bin/sh", "-c", hook]
         process = subprocess.Popen(  # noqa: S603
@@ -129,7 +129,7 @@ def _posted(url: str, body: bytes, seconds: float) -> str:
         except (OSError, ValueError, http.client.HTTPException) as error:
             problems[0] = str(error) or type(error).__name__
 
-    # The time-out of a socket holds for each of its reads: an answer that drips would never end.
+    # The time-out of a socket counts for each read alone: it would never end an answer that comes byte by byte.
     thread = threading.Thread(target=post, name="on-event", daemon=True)
     thread.start()
     thread.join(seconds)

@@ -1,4 +1,4 @@
-"""``trueline compare``; and what it shares with ``promote`` and ``train``: options of the gates, and their table."""
+"""``trueline compare``, and the gates' options and table, which ``promote`` and ``train`` use too."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ why_option = click.option("--why", metavar="TEXT", default="", help="The reason,
 
 
 def force_option(before: str = "") -> Callable[[Any], Any]:
-    """``--force GATE[,GATE]``; alone, as it was once, it is refused by a sentence that lists the gates.
+    """``--force GATE[,GATE]``. ``--force`` without names, an older form, is refused by a sentence that lists the gates.
 
     Args:
-        before: how the help begins; it ends with the word "gates". Defaults to that word.
+        before: beginning of the help text, which ends with the word "gates". Defaults to that word alone.
     """
     return click.option(
         "--force",
@@ -69,7 +69,7 @@ def forced_gates(force: str, why: str) -> tuple[str, ...]:
 
 
 def rows_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say how rows are read and grouped; with ``data`` they become one ``rows``, or None without it."""
+    """Options that say how rows are read and grouped; the command takes them as ``rows``, None without ``data``."""
 
     @functools.wraps(command)
     def with_rows(
@@ -98,7 +98,7 @@ def rows_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--groups",
         metavar="COL[,COL]",
         default="",
-        help="Columns of the rows whose values are groups, beside the features: in none may the error be much worse.",
+        help="Further columns whose values form groups, as the features do: in no group may the error be much worse.",
     )
     return groups(runtime_option(missing_columns_option(reading_words(with_rows))))
 
@@ -120,7 +120,8 @@ def compare_command(
 ) -> None:
     """Say what the gates of a promotion would say of MODEL, if OTHER were the champion; nothing is changed.
 
-    MODEL and OTHER are NAME, NAME:VERSION or NAME:champion. On the rows of DATA both are measured as they are served.
+    MODEL and OTHER are NAME, NAME:VERSION or NAME:champion. If DATA is given, both answer its rows as a service would,
+    and these answers are compared.
 
     \b
     Example:

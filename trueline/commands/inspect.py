@@ -26,9 +26,15 @@ if TYPE_CHECKING:
 @click.option(
     "--schema", "schema_file", type=click.Path(path_type=Path), help="Corrections of the schema: a schema.toml."
 )
-@click.option("--group", metavar="COL", help="As for train: its rows stay in one fold or part; it is no feature.")
-@click.option("--time", metavar="COL", help="As for train: it orders the rows.")
-@click.option("--weight", metavar="COL", help="As for train: how much each row counts; it is no feature.")
+@click.option(
+    "--group",
+    metavar="COL",
+    help="As for train: rows with the same value in it stay in one fold or part; it is no feature.",
+)
+@click.option("--time", metavar="COL", help="As for train: column that orders the rows.")
+@click.option(
+    "--weight", metavar="COL", help="As for train: column that says how much each row counts; it is no feature."
+)
 @click.option(
     "--schema-out",
     type=click.Path(path_type=Path),

@@ -88,7 +88,7 @@ def show_command(model: str, as_json: bool) -> None:
 
 
 def _repeated_by(reference: str, recipe: Recipe | None) -> Iterator[str]:
-    """How a version came from another one, how it is repeated, and which rows are kept of it."""
+    """Sentences on how the version was made from another one, how to repeat it, and which of its rows are kept."""
     if recipe is None:
         return
     made = recipe.derivation

@@ -70,7 +70,7 @@ def _objectives() -> Iterable[str]:
     "--cv",
     type=click.IntRange(min=1),
     metavar="K",
-    help="Number of folds, trained side by side; with 1 there is one network, and rows are held out. "
+    help="Number of folds; their networks train side by side. With 1, one network trains and rows are held out. "
     "Defaults to the preset's.",
 )
 @click.option(
@@ -92,25 +92,26 @@ def _objectives() -> Iterable[str]:
 )
 @click.option("--schema", type=click.Path(path_type=Path), help="Corrections of the schema: a schema.toml.")
 @click.option(
-    "--group", metavar="COL", help="Rows with the same value here stay in one fold or part; it is no feature."
+    "--group", metavar="COL", help="Rows with the same value in this column stay in one fold or part; it is no feature."
 )
 @click.option(
     "--time",
     metavar="COL",
     help="Column that orders the rows: the oldest train, the newest test. Not with --group.",
 )
-@click.option("--weight", metavar="COL", help="How much each row counts; it is no feature.")
+@click.option("--weight", metavar="COL", help="Column that says how much each row counts; it is no feature.")
 @click.option("--interval-groups", metavar="COL", help="Each category of this feature gets intervals of its own.")
 @click.option(
     "--init",
     metavar="MODEL",
-    help="Start from an earlier version (NAME, NAME:VERSION or NAME:champion): its weights, where they agree.",
+    help="Start from the weights of an earlier version (NAME, NAME:VERSION or NAME:champion), where they fit the "
+    "table.",
 )
 @click.option(
     "--stream/--no-stream",
     default=None,
-    help="Read Parquet batch by batch, so that the table may be larger than memory, or hold it in memory. "
-    "By default only large tables are streamed.",
+    help="--stream reads Parquet batch by batch, so that the table may be larger than memory; --no-stream holds it "
+    "in memory. By default only large tables are streamed.",
 )
 @click.option(
     "--keep-data",
@@ -129,7 +130,7 @@ def _objectives() -> Iterable[str]:
     "--note",
     metavar="TEXT",
     default="",
-    help="Your own words about the version, up to 500 characters: models, show and the report repeat them.",
+    help="A note on the version in your own words, up to 500 characters; models, show and the report print it.",
 )
 @event_option
 @click.option(

@@ -1,1 +1,1 @@
-"""Gates as commands and Python ask them: both versions answer rows, what is promoted goes through the gates."""
+"""Gates for the commands and the Python API: both versions answer rows, and the gates decide on a promotion."""

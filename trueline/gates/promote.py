@@ -1,4 +1,4 @@
-"""A promotion: the gates, then the entry in the deployment log; and a comparison, which is the gates alone."""
+"""A promotion asks the gates and then writes the entry of the deployment log; a comparison only asks the gates."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants of a promotion beside the version.
+    """How a version is to be promoted.
 
     Attributes:
-        source: the command or the function, for the log.
+        source: the command or the function that promotes, for the log.
         why: the reason, for the log.
         forced: gates that are overruled, as :func:`artifact.gates.gate.checked_force` gives them.
-        rows: for the gates, or None.
-        runtime: what computes both versions.
+        rows: rows for the gates, or None.
+        runtime: the runtime that computes both versions.
     """
 
     source: str
@@ -42,7 +42,7 @@ class Judged(NamedTuple):
     """What the gates said of a version.
 
     Attributes:
-        version: which.
+        version: the version.
         beside: the version that it was compared with, as ``NAME:VERSION``; None where there was none.
         gates: the results, in the order of the gates.
         former: the version that was live before, or None.
@@ -63,7 +63,7 @@ class Judged(NamedTuple):
         return not refusing(self.gates)
 
     def document(self) -> dict[str, Any]:
-        """The same as JSON has it."""
+        """What the gates said, as JSON."""
         return {
             "model_name": self.version.name,
             "model_version": self.version.version,
@@ -74,10 +74,10 @@ class Judged(NamedTuple):
 
 
 def force_of(names: str | Sequence[str] | bool, why: str) -> tuple[str, ...]:
-    """Gates to overrule, as a person writes them: names, or several in one text with commas between.
+    """The gates to overrule, from names as a person writes them: one a text, or several with commas between.
 
     Raises:
-        DataError: see :func:`artifact.gates.gate.checked_force`; or something else than names.
+        DataError: ``names`` are no names; or see :func:`artifact.gates.gate.checked_force`.
     """
     if isinstance(names, bool):
         raise DataError(
@@ -91,20 +91,20 @@ def promote(store: Registry, version: Reference, wish: Wish, predictor: Predicto
     """Make a version the champion if its gates let it.
 
     Args:
-        store: where it is.
-        version: which.
-        wish: what else was said.
-        predictor: of the version, where it is loaded already. Defaults to loading it.
+        store: the model store.
+        version: the version.
+        wish: how it is to be promoted.
+        predictor: predictor of the version, if it is loaded already. Defaults to loading it.
 
     Returns:
-        What the gates said. Where one refuses, ``refused`` is set and nothing is changed.
+        What the gates said. If a gate refuses, ``refused`` is set and nothing is changed.
 
     Raises:
         TakenError: another version was promoted meanwhile.
         DataError: the rows are wrong, or the runtime is not on this machine.
         OSError: the log cannot be written.
     """
-    # What is live now is what the version is to take the place of: if that changes meanwhile, the log refuses.
+    # The gates compare with what is live now. If that changes meanwhile, the log refuses the entry.
     entry = store.deployment(version.name)
     reference = f"{version.name}:{version.version}"
     candidate = (
@@ -128,10 +128,10 @@ def compare(version: Reference, other: Reference, rows: Given | None = None, run
     """What the gates would say of a version beside another one; nothing is changed.
 
     Args:
-        version: that would go live.
-        other: that would be live.
-        rows: for the gates, or None. Defaults to None.
-        runtime: what computes both versions. Defaults to ``auto``.
+        version: the version that would go live.
+        other: the version that would be live.
+        rows: rows for the gates, or None. Defaults to None.
+        runtime: the runtime that computes both versions. Defaults to ``auto``.
 
     Raises:
         DataError: both are the same version, or they do not predict the same targets; or see :func:`promote`.
@@ -154,7 +154,7 @@ def compare(version: Reference, other: Reference, rows: Given | None = None, run
 
 
 def _champion(store: Registry, version: Reference, live: str, wish: Wish) -> Side | None:
-    """The version that is live; None where it is the very one."""
+    """The version that is live; None where it is the candidate itself."""
     if live == version.version:
         return None
     reference = f"{version.name}:{live}"

@@ -25,15 +25,17 @@ if TYPE_CHECKING:
     from artifact.rows.absent import MissingColumns
     from training.table.reading import Reading
 
-# Fewer rows compare nothing.
+# With fewer rows nothing is compared.
 LEAST_ROWS = 30
-# More rows add time and no knowledge: they are drawn at random.
+# More rows would only take more time, so this many are drawn at random.
 MOST_ROWS = 50_000
-# From this share on, rows that trained a version say nothing of how it will do; below it they are told of.
+# If at least the first share of the rows trained a version, the rows are no test of it, and are not compared. From the
+# second share on, a sentence says so.
 _KNOWN, _TOLD = 0.10, 0.01
-# Where more rows than this are equal to another one, being equal to a row of training says nothing.
+# If more than this share of the rows repeat an earlier row, a row that is equal to one of training may still be new.
 _ALIKE = 0.10
-# Rows that a schema refuses are left out, a thousand faults at a time.
+# Rows that a schema refuses are left out. Each pass finds at most a thousand faults, and there are at most this many
+# passes.
 _PASSES = 20
 _NO_NUMBER = 1e100
 
@@ -46,8 +48,8 @@ class Given:
         rows: see :func:`training.table.data.read_raw`.
         reading: how files are read.
         missing_columns: see :func:`training.table.encode.encode_frame`.
-        groups: further columns whose values are groups.
-        note: hears what reading decided.
+        groups: further columns whose values form groups.
+        note: called with each note about how the table was read.
     """
 
     rows: str | pl.DataFrame
@@ -58,11 +60,11 @@ class Given:
 
 
 class Compared(NamedTuple):
-    """What came of the rows.
+    """The rows with both versions' answers, or why there are none.
 
     Attributes:
-        rows: for the gates; None where they compare nothing.
-        why_not: why no champion's answers are among them, in a sentence; empty where they are.
+        rows: rows and answers for the gates; None where the rows cannot be used.
+        why_not: a sentence that says why the champion's answers are not among them; empty where they are.
     """
 
     rows: Rows | None
@@ -74,8 +76,8 @@ def compared(given: Given, candidate: Side, champion: Side | None) -> Compared:
 
     Args:
         given: the rows.
-        candidate: the version that shall go live.
-        champion: the one that is live, or None.
+        candidate: the version that is to go live.
+        champion: the version that is live, or None.
 
     Raises:
         DataError: the table cannot be read, lacks a target, a feature of the candidate or a group, or has fewer than 30
@@ -112,7 +114,7 @@ def compared(given: Given, candidate: Side, champion: Side | None) -> Compared:
 
 
 class _Champion(NamedTuple):
-    """The champion's side of the rows; its targets stand at ``columns`` in the candidate's order."""
+    """The rows as the champion takes them; ``columns`` are the places of the candidate's targets in its answers."""
 
     predictor: Predictor
     X: Encoded
@@ -121,7 +123,7 @@ class _Champion(NamedTuple):
 
 
 def _champions(given: Given, raw: pl.DataFrame, candidate: Side, champion: Side | None) -> tuple[_Champion | None, str]:
-    """The rows as the champion takes them; or None, and why it cannot be asked."""
+    """The rows as the champion takes them; or None, and a sentence that says why it cannot answer."""
     from training.table.encode import check_features
     from training.table.names import in_terms_of
 
@@ -142,7 +144,7 @@ def _champions(given: Given, raw: pl.DataFrame, candidate: Side, champion: Side 
 
 
 def _encoded(table: pl.DataFrame, schema: FeatureSchema, missing_columns: MissingColumns) -> tuple[Encoded, Any]:
-    """The rows as a version takes them, and which it answers; those that it refuses are encoded as missing values."""
+    """The rows as a version takes them, and a mask of those that it answers; refused values are encoded as missing."""
     from training.table.encode import encode_frame
 
     try:
@@ -187,7 +189,10 @@ def _taken(taken: Any, usable: pl.Series, table: pl.DataFrame) -> Any:
 
 
 def _trained_on(side: Side, frame: pl.DataFrame, X: Encoded, told: list[str]) -> str:
-    """Why the rows are not new to a version, or empty; a few that are not are told of."""
+    """Why the rows are not new to a version; empty where they are.
+
+    If a few are not, a sentence is added to ``told``.
+    """
     from training.transfer.seen import is_its_table, share_known
 
     if side.manifest is None or side.schema is None or side.folder is None:
@@ -261,13 +266,13 @@ def _judged(
 
 
 class _Loss(NamedTuple):
-    """How answers are judged: by the objective that both were trained for, else by the square.
+    """How answers are judged: by the objective of both trainings, or by squared errors where the objectives differ.
 
     Attributes:
-        settings: that say what it means; None for the square of an error.
-        own: by all that the networks say, not by their values alone.
+        settings: settings of the objective; None for squared errors.
+        own: whether all outputs of the networks are judged, and not their values alone.
         root, plain: see :class:`artifact.gates.rows.Rows`.
-        told: see there.
+        told: see :class:`artifact.gates.rows.Rows`.
     """
 
     settings: Any
@@ -313,7 +318,7 @@ class _Loss(NamedTuple):
 
 
 def _answers(predictor: Predictor, X: Encoded, y: Any, columns: list[int], level: float, loss: _Loss) -> Answers:
-    """A version's answers, its targets in the candidate's order."""
+    """A version's answers, with its targets in the order of the candidate's."""
     outputs = predictor.run(X.numeric, X.categorical)
     answer = predictor.finish(outputs, predictor.row_bounds([predictor.bound(level)], [len(X)], X), [])
     value, lower, upper = (part.astype(np.float64)[:, columns] for part in (answer.value, answer.lower, answer.upper))
