@@ -64,7 +64,7 @@ class Computed(NamedTuple):
 
     @classmethod
     def solved(cls) -> Self:
-        """For families that are solved for: NumPy's double precision, always on the processor."""
+        """The record for families that are solved for: NumPy computes in double precision, always on the processor."""
         import keras
 
         return cls(keras.backend.backend(), "cpu:0", "float64", "one device")

@@ -124,7 +124,7 @@ class _Judged:
         )
 
     def mixed(self, names: Sequence[str], shares: npt.NDArray[np.float64]) -> Mixed:
-        """A record of the mix: the weight of each part, and its own error over the mix's."""
+        """A record of the mix: each part's weight, and its error as a multiple of the mix's error."""
         plain = self.config.model_copy(update={"objective": "mse"}) if self.normal else self.config
         kind = KINDS[plain.objective]
 
@@ -160,7 +160,7 @@ def _joined(prepared: Prepared, parts: tuple[Model, ...], shares: tuple[float, .
 
 
 def _settings(prepared: Prepared, user_config: TrainConfig, name: str) -> TrainConfig:
-    """The settings of one family: the user's, and its own where these are open."""
+    """The settings of one family: those that the user set, and the family's own defaults for the others."""
     if name == prepared.config.model:
         return prepared.config.model_copy(update={"mix": ()})
     family = user_config.model_copy(update={"model": name, "mix": ()})

@@ -10,7 +10,7 @@ from artifact.rows.encoding import Encoded
 # The share of a row's features that come from its neighbour.
 _SHARE = 0.4
 _NEIGHBOURS = 8
-# Distances between more rows would cost more than the student's training; rows and neighbours are then a sample.
+# With more rows than this, rows and neighbours are a sample: all distances would cost more than the student's training.
 _MOST_ROWS = 20_000
 
 

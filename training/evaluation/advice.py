@@ -117,7 +117,7 @@ def _inspect(manifest: Manifest) -> str:
 
 
 def _typed(manifest: Manifest) -> list[str]:
-    """The words after ``trueline train``; for a version trained from Python, the least words that train it again."""
+    """The words after ``trueline train``; for a version trained from Python, the fewest words that train it again."""
     lineage = manifest.lineage
     if lineage.command:
         return list(lineage.command)

@@ -32,9 +32,10 @@ Float64 = npt.NDArray[np.float64]
 MEAN, MEDIAN, RIDGE, GLM, BOOSTING = "mean", "median", "ridge", "glm", "hist_gradient_boosting"
 LASSO, ELASTIC_NET, POLYNOMIAL = "lasso", "elastic_net", "polynomial"
 _LINES = (RIDGE, GLM, LASSO, ELASTIC_NET, POLYNOMIAL)
-# Largest numbers of numeric columns of a polynomial, whose products take long, and of rows, which are enough to fit it.
+# A polynomial has at most this many numeric columns, since their products take long. It is fitted on at most this many
+# rows, which are enough.
 _MOST_NUMBERS, _MOST_ROWS = 20, 100_000
-# Largest number of rows that fit a line: more rows give the same line, and their one-hot columns would take gigabytes.
+# A line is fitted on at most this many rows: more rows give the same line, and their one-hot columns take gigabytes.
 _MOST_ROWS_OF_LINES = 100_000
 # HistGradientBoosting takes at most 255 categories for each feature; a feature with more is given as a number.
 _MAX_CATEGORIES = 255

@@ -30,7 +30,7 @@ Float64 = npt.NDArray[np.float64]
 # Answers by the baseline's name, float64 (n_rows, n_targets), in target units.
 Answers = dict[str, Float64]
 
-# A process takes 2 s to start. While TensorFlow loads this costs nothing; afterwards it pays only from so many rows on.
+# A process takes 2 s to start. While TensorFlow loads, this costs nothing; later it pays only from this many rows on.
 _WORTH_ROWS = 5_000
 # Largest size of the rows that are copied to the process, bytes.
 _MOST_BYTES = 50_000_000

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge, RidgeCV
 
 Float64 = npt.NDArray[np.float64]
-# A penalty is chosen on at most this many values, and on at least and at most this many rows: this takes about a second
-# of one core.
+# A penalty is chosen on a sample of rows: as many as hold this many values, but within these two limits. That takes
+# about a second of one core.
 _NUMBERS, _FEWEST, _MOST = 4_000_000, 1_000, 20_000
 _RATIOS = (0.1, 0.5, 0.9)
 KINDS = ("ridge", "lasso", "elastic_net")

@@ -24,7 +24,7 @@ from training.networks.model import feed
 
 logger = logging.getLogger(__name__)
 
-# Allowed difference as a share of a target's standard deviation; beside it, 8 units in the last place of float32.
+# The allowed difference, as a share of a target's standard deviation. 8 units in float32's last place are added to it.
 PARITY = 1e-5
 
 
@@ -107,8 +107,8 @@ def check_parity(expected: Outputs, actual: Outputs, schema: FeatureSchema) -> N
     """Compare two runtimes' outputs.
 
     Raises:
-        TruelineError: they differ by more than 1e-5 of a target's standard deviation, or for spreads of
-            :func:`wide_scale`.
+        TruelineError: they differ by more than 1e-5 of a target's standard deviation; for spreads, by more than 1e-5 of
+            what :func:`wide_scale` gives.
     """
     std = np.array([t.std for t in schema.targets])
     for name, ours in expected._asdict().items():

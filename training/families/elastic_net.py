@@ -62,7 +62,7 @@ def by_ratios(task: Task, shares: tuple[float, ...]) -> list[Solved]:
 
 FAMILY = line(
     "elastic-net",
-    "A line between that of lasso and that of ridge.",
+    "A line between the lines of lasso and ridge.",
     solve,
     rank=70,
     settings=("alpha", "l1_ratio"),

@@ -59,10 +59,10 @@ class Family:
         keeps_rows: whether its model holds rows of the table; the manifest then says so.
         squeeze: whether scaled numbers are bounded softly, see :class:`artifact.layers.NumericPreprocessing`.
         bounded: whether answers stay within the range of the seen targets; a line may extrapolate.
-        ntk: the heads' parametrisation, see :class:`artifact.layers.StackedDense`.
-        factor: factor of the learning rate by a weight's path, ``layer/name``; None: 1.
+        ntk: whether the heads have the neural tangent parametrisation, see :class:`artifact.layers.StackedDense`.
+        factor: function from a weight's path, ``layer/name``, to the factor of its learning rate; None: 1 for each.
         defaults: the family's own defaults of settings, for any table.
-        sized: function of the table's size: defaults that depend on it.
+        sized: function from the table's size to the defaults that depend on it.
         effort: bounds on the work.
         settings: names of the settings that this family reads and most others do not, see
             :func:`training.families.readers`.

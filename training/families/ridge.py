@@ -9,7 +9,7 @@ from training.families.linear import line
 from training.families.solvers.systems import Systems
 from training.families.solvers.task import Choice, Float64, Solved, Task, choose
 
-# From strong to weak, as in the paths of lasso; of alphas with equal errors the strongest is taken.
+# They go from strong to weak, as for lasso: if several alphas have equal errors, the strongest is taken.
 ALPHAS = np.logspace(5, -3, 33)
 
 

@@ -154,7 +154,7 @@ class _Selection:
 
 FAMILY = line(
     "stepwise",
-    "A line on features that are added (or taken away) one at a time, the candidates of a step side by side.",
+    "A line on features that are added (or taken away) one at a time; each step scores its candidates side by side.",
     solve,
     rank=90,
     settings=("direction", "criterion"),

@@ -15,8 +15,8 @@ from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from training.fit.population import Population
 from training.networks.inputs import Preprocessed
 
-# Number of equally likely shares in a table, and of the Beta draws that each is the mean of. XLA can look up a table;
-# it cannot draw from a gamma distribution.
+# Shares are drawn from a table of this many, all equally likely; each is the mean of this many draws from Beta. XLA can
+# look up a table, but it cannot draw from a gamma distribution.
 _SHARES, _DRAWS_A_SHARE = 1024, 256
 # Near rows are at most this fraction (1 / 8) of a batch apart, in the order of their targets.
 _NEAR = 8

@@ -28,7 +28,7 @@ def effect_of(
 ) -> Augmentation | None:
     """Compare repeats with augmentation to as many without it; the answers of each kind are averaged.
 
-    Repeats that were not chosen to serve count, too: the measuring rows chose the others, whose error would be too low.
+    All repeats count, not only those that are served: the measuring rows chose these, so their error alone is too low.
 
     Args:
         population: the networks, whose folds are rows of the table.

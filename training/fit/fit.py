@@ -73,7 +73,8 @@ def fit(
     run.to_the_end(_as_shown(progress, networks), stop_at, review)
     going, outputs = run.networks.tolist(), run.unseen()
     survivors, unseen = population.some(going), [networks.in_units(answers) for answers in outputs]
-    # Positions among the survivors. The networks of several trials do not answer together: all of them are served.
+    # These are positions among the networks that are left. The networks of several trials do not answer together: all
+    # of them are served.
     served, effect = tuple(range(len(going))), None
     if stop_at is None and len(survivors.trials) == 1:
         repeats = choose_repeats(data.population.some(going), outputs, networks.objective, data.table)

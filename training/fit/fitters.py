@@ -67,7 +67,7 @@ class Grown:
     family: str
 
     def fit(self, prepared: Prepared, observer: Observer) -> Model:  # noqa: ARG002 - trees have no epochs
-        """Grow trees on each fold of the first repeat; the model's own grow on all rows, or on the part that trains."""
+        """Grow trees on each fold of the first repeat. The final trees grow on all rows, or on the part that trains."""
         plan, folds = prepared.plan, prepared.plan.first_cut
         trees = self._grow(prepared, folds, np.arange(len(prepared.y)) if plan.parts is None else folds[0].train)
         unseen = [Outputs(value) for value in trees.unseen]

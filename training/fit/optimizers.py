@@ -13,7 +13,7 @@ from keras import ops
 
 from training.settings.config import TrainConfig
 
-# Biases, embeddings and learned scales carry no size that decay should pull to 0.
+# Weight decay does not pull these weights to 0: biases, embeddings and learned scales need not be small.
 NO_DECAY = ("bias", "table", "slope", "scale", "factor", "mix", "phase", "frequency")
 
 

@@ -37,7 +37,8 @@ class StreamedEpochs(Epochs):
         super().__init__(loop, judge, population, limits, has_start=has_start)
         self._chunks = chunks
         self._tables: Iterator[tuple[int, Table]] = iter(())
-        # A generator of its own: a chunk is chosen while the rows of the one before it are still being ordered.
+        # The order of chunks has a generator of its own: a chunk is drawn while the rows of the one before it are being
+        # ordered.
         self._orders = np.random.default_rng([population.config.seed, 1])
         self._n_chunks = chunks.n_chunks
 

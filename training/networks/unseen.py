@@ -64,7 +64,7 @@ def rows_of(outputs: Outputs, rows: Int64) -> Outputs:
 
 
 def judging_rows(prepared: Rows) -> Int64:
-    """The rows that compare fitted models before others measure: all rows, out of fold, or the validation rows.
+    """The rows on which fitted models are compared: all rows, out of fold, or else the validation rows.
 
     Returns:
         int64 (n_rows,), indices into the table.

@@ -33,7 +33,7 @@ class Objective:
         error: the error of each answer that a person is shown in training, in the unit of ``score``.
         errors: the error of each row, which chooses the epoch.
         outputs_a_target: number of values of each target. Defaults to 1.
-        has_spread: a log spread follows each value. Defaults to True.
+        has_spread: whether a log spread follows each value. Defaults to True.
         n_quantiles: number of quantiles of each target. Defaults to 0.
         averages: whether the joint answer of m networks has an error of about c + v / m, as squared errors have. A
             likelihood has not: it has no bound where a network is sure of a wrong answer. Defaults to True.

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from artifact.manifest import Metrics
     from artifact.runtimes import Outputs
 
-# The beta of beta-NLL: 0 is the likelihood alone, 1 gives the mean the gradient of the squared error. Measured:
-# decision 13.
+# The beta of beta-NLL: 0 is the likelihood alone, 1 gives the mean the gradient of the squared error. Decision 13 has
+# the measurement.
 _BETA = 0.5
 
 
 def build(config: ObjectiveSettings) -> Objective:  # noqa: ARG001 - the objectives share a signature
-    """Negative log-likelihood of each row, times its ``sigma ** (2 * beta)`` as a constant (Seitzer et al. 2022).
+    """Negative log-likelihood of each row, weighted by its ``sigma ** (2 * beta)`` (Seitzer et al. 2022).
 
     The likelihood alone lets a network give up on rows that are hard to predict: it widens their deviation, and then
     the gradient of their mean vanishes.

@@ -81,7 +81,7 @@ def refused_target(objective: str, name: str, first: float, count: int, n_rows: 
 def scale_of(objective: str, y: Float64, weight: Float64 | None) -> tuple[Float64, Float64]:
     """Shift and divisor of each target before it is learnt, each float64 (n_targets,).
 
-    Mean and standard deviation; for rates 0 and the mean, for probabilities 0 and 1.
+    These are the mean and the standard deviation; for rates 0 and the mean; for probabilities 0 and 1.
 
     Args:
         objective: its name.

@@ -18,7 +18,7 @@ EXACT = 0.15
 
 
 class _Settings(Protocol):
-    """``row_weight``: ``spread``: rows of small spread count more; any other value: rows count the same."""
+    """With ``row_weight`` of ``spread``, rows of small spread count more; with any other, all rows count the same."""
 
     @property
     def row_weight(self) -> str | None: ...

@@ -91,7 +91,7 @@ def _read_table(request: Request, bounds: Bounds) -> tuple[Request, pl.DataFrame
 def _without_targets(
     table: pl.DataFrame, request: Request, notes: list[str], rows: int, refusal: DataError | None
 ) -> Inspected:
-    """The result by the rules for features alone."""
+    """The result for features alone, since there are no targets or training refuses the table."""
     roles = roles_of(request)
     texts = read_texts(table, text_rules(request), strict=False)
     table = texts.frame

@@ -12,8 +12,8 @@ from training.table.data import DATASET_PREFIX
 from training.table.parquet import ParquetSource
 from training.table.paths import STDIN, files_of
 
-# Rows times columns from which a table is streamed. In memory such a table takes a minute to encode, minutes to compare
-# and several GiB.
+# A table is streamed from this many values on (rows times columns). In memory it would take a minute to encode, minutes
+# to compare, and several GiB.
 MANY_CELLS = 40_000_000
 # The most memory that a training takes, without TensorFlow's own: bytes for each value of a table, and bytes for each
 # byte of a text file.

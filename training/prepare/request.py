@@ -95,7 +95,7 @@ class Request:
         return [name for name in columns if name not in (*self.targets, self.group, self.weight)]
 
     def with_names_of(self, columns: Collection[str], left_out: Collection[str] = ()) -> Request:
-        """The request with canonical names, as the table's columns have, and with each target by itself.
+        """The request with names in canonical form, as the table has them, and with one text for each target.
 
         A text of several targets is split at its commas, unless it is the name of a column.
 

@@ -64,8 +64,8 @@ def repeated_rows(count: int, n_rows: int, *, across_parts: bool) -> list[Repeat
 def in_order(features: Sequence[Feature], moments: split.Moments) -> tuple[list[Feature], list[Note]]:
     """Features of rows that are ordered by time, with notes on the order and on its column.
 
-    The time column keeps its parts of the year, week or day. Its days are left out: those of new rows are all later
-    than those that the networks saw.
+    The time column keeps its parts of the year, week or day. Its days are left out: new rows are all later than the
+    rows that the networks saw.
 
     Raises:
         DataError: no feature is left.

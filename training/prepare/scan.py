@@ -82,14 +82,14 @@ class Scan:
         }
         self._moments = Moments(len(request.targets))
         most = sum(split.part_sizes(n_rows, shares).values())
-        # A large group may make a part larger than planned. So half as many rows again are held, for the parts after
-        # it.
+        # A large group may make a part larger than planned. So half as many rows again are held, which the next parts
+        # may need.
         self._holding = Draw(most + most // 2 if request.group else most, held_out.what)
         self._sample = Draw(bounds.sample(len(candidates)))
         self._weights = Weights(request.weight)
         self._refused: dict[str, tuple[float, int]] = {}
         self._usable = 0
-        # For each target, the row's number and the value of its lowest and of its highest value.
+        # For each target, its lowest and its highest value, each with the number of its row.
         self._ends: dict[str, dict[str, tuple[int, float]]] = {name: {} for name in request.targets}
 
     def run(self, rows: Rows) -> Scanned:

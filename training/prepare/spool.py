@@ -125,7 +125,7 @@ class Spool:
         return values
 
     def _at(self, chunk: int, name: str, row: int) -> int:
-        """Position in the file of a row's values. Chunks follow one another, and within a chunk its arrays."""
+        """Position in the file of a row's values. Chunks follow one another, and so do the arrays of a chunk."""
         names: Sequence[str] = list(self._widths)
         before = sum(self._row(n) for n in names[: names.index(name)])
         whole = sum(self._row(n) for n in names)

@@ -16,12 +16,12 @@ from training.table.parquet import alone_column
 from training.table.rare import rare_of
 from training.table.usable import Facts, is_usable
 
-# First values that are kept of a column: if it is missing in nearly every row, the sample may have none.
+# The first values of a column are kept, this many: if it is missing in nearly every row, the sample may have none.
 _FEW = 1_000
 
 
 class ColumnSummary:
-    """A column's ends, missing values and infinities exactly, its number of different values nearly, and its texts.
+    """Gathers a column's ends, missing values and infinities, its number of different values (nearly) and its texts.
 
     Args:
         name: the column's name.

@@ -134,7 +134,7 @@ def _plain_types(source: ParquetSource, batch_rows: int, names: list[str]) -> di
 
 
 def _tallies(source: ParquetSource, batch_rows: int, rules: dict[str, UserRules]) -> dict[str, Tally]:
-    """Tallies of columns whose texts are not plain; counting a column stops once it shows to be words."""
+    """Tallies of columns whose texts are not plain. A column is no longer counted once its texts prove to be words."""
     tallies = {name: tally_for(own) for name, own in rules.items()}
     open_ = list(rules)
     for batch in _batches(source, batch_rows, open_):

@@ -111,7 +111,7 @@ def _against(content: Content) -> Iterator[str]:
             for name, (ratio, low, high) in sorted(content.ratios.items(), key=lambda entry: -entry[1][0])
         ],
     )
-    yield '<p class="soft">The interval is a bootstrap over pairs of errors on the same row; below 1 is better.</p>'
+    yield '<p class="soft">The interval is a bootstrap over pairs of errors on the same row. Below 1 is better.</p>'
     for target in content.schema.targets:
         unit = f" ({target.unit})" if target.unit else ""
         yield f"<h3>{text(target.name + unit)}</h3>"
@@ -161,7 +161,7 @@ def _pictured(content: Content, pictures: list[Picture]) -> Iterator[str]:
         else ""
     )
     yield (
-        f"<p>How much the error grows when a feature's values are shuffled among {importance.rows:,} of the "
+        f"<p>This is how much the error grows when a feature's values are shuffled among {importance.rows:,} of the "
         f"{text(content.rows_are)} ({importance.repeats} times; the lines go from the least to the largest).{limited} "
         "The stored model answers, and it may have seen these rows in training. So this shows what the model relies "
         "on, not what another model could do without. Where several features hold the same information, each may show "
@@ -170,9 +170,9 @@ def _pictured(content: Content, pictures: list[Picture]) -> Iterator[str]:
     yield from map(image, by_section.get("importance", []))
     if content.dependence:
         yield (
-            f"<p>What is predicted as one feature takes each value and the others stay as they are, for "
-            f"{content.dependence[0].rows:,} rows. Line: mean; band: the middle 80% of rows; grey: how many rows have "
-            "such a value. Values that never occur together are combined too.</p>"
+            f"<p>This is what is predicted for {content.dependence[0].rows:,} rows as one feature takes each value and "
+            "the others stay as they are. Line: mean; band: the middle 80% of rows; grey: how many rows have such a "
+            "value. Values that never occur together are combined too.</p>"
         )
     yield from map(image, by_section.get("dependence", []))
 

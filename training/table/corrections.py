@@ -159,7 +159,7 @@ class Corrections(TextRules):
         return self.model_copy(update={"features": features, "targets": _canonical(self.targets)})
 
     def without(self, names: Collection[str]) -> Corrections:
-        """These corrections with nothing but ``drop`` for some features."""
+        """These corrections, where some features keep only ``drop``."""
         features = {n: FeatureCorrection(drop=c.drop) if n in names else c for n, c in self.features.items()}
         return self.model_copy(update={"features": features})
 

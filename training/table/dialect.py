@@ -196,7 +196,7 @@ def _rows(sample: str, dialect: Dialect, skip: int) -> list[list[str]]:
 def _preamble(sample: str, dialect: Dialect, answer: SnifferAnswer) -> int:
     """Number of lines before the header, such as a title. Each has one filled field, is a comment or is blank.
 
-    They are skipped if the sniffer skips them too, or if a row of names follows them for sure: none of the names is a
+    They are skipped if the sniffer skips them too, or if the row after them surely holds names: none of these is a
     number, and the rows below are as wide and hold numbers.
     """
     before = 0

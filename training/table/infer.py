@@ -302,7 +302,7 @@ def most_frequent(counts: pl.DataFrame, name: str) -> Any:
 
     Args:
         counts: columns ``name`` and ``count``.
-        name: of the column of texts.
+        name: name of the column of texts.
     """
     return counts.sort(["count", name], descending=[True, False])[name][0]
 

@@ -1,4 +1,4 @@
-"""Counts the rows of a CSV, finds blank and short ones, in one pass over its bytes."""
+"""Counts the rows of a CSV, and finds blank and short ones, in one pass over its bytes."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def is_unnamed(name: str) -> bool:
 
 
 def unnamed(names: Sequence[str], keep: Collection[str] = ()) -> dict[int, str]:
-    """What the file calls columns without a name of their own, by their places; without those in ``keep``."""
+    """What the file calls columns without a name of their own, by their places; columns in ``keep`` are left out."""
     return {i: name for i, name in enumerate(names) if is_unnamed(name) and name not in keep}
 
 

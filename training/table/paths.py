@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from artifact.errors import DataError, unknown_name
 from training.table.names import canonical
 
-# Where a table comes on standard input.
+# The path that stands for standard input.
 STDIN = "-"
 COMPRESSED = (".gz", ".bz2", ".zst", ".xz")
 SUFFIXES = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".ndjson", ".jsonl", ".xlsx")

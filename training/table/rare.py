@@ -8,7 +8,7 @@ from artifact.rows.schema import Feature
 from training.table.corrections import Corrections
 from training.table.infer import MIN_CATEGORY_ROWS
 
-# Largest number of rare categories in the schema, so that no table makes it, and a service's memory, large.
+# Largest number of rare categories in a schema: they must not make it large, nor the memory of a service.
 MAX_RARE = 1000
 # Largest number of columns with a note each: a hundred of these notes would bury the others.
 _MOST_NOTES = 10

@@ -68,7 +68,7 @@ def described_target(
         minimum=facts.low,
         maximum=facts.high,
         std=facts.std,
-        # A whole number is easier to read, but a mean that rounds to 0 stays unrounded: an offset of 0 means none.
+        # The mean is rounded, since a whole number is easier to read; but not to 0, which would mean no offset.
         offset=(float(np.round(facts.mean)) or facts.mean) if is_far else 0.0,
         text=text,
     )

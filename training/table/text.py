@@ -130,7 +130,7 @@ def _wide(data: bytes) -> str | None:
 
 
 def _first_bad(data: bytes) -> int | None:
-    """Position of the first byte that is no UTF-8, or None. Decoding by pieces saves several times the file's size."""
+    """Position of the first byte that is no UTF-8, or None. Decoding it whole would take several times its size."""
     start = 0
     while start < len(data):
         piece = data[start : start + PIECE]

@@ -33,7 +33,7 @@ class Match:
 
     Attributes:
         earlier, schema: schemas of the earlier version's rows and of the new ones.
-        columns: numeric columns that are prepared in the same way, from the new one's number to the earlier one's.
+        columns: numeric columns that both prepare in the same way: the earlier number by the new number.
         categories: categorical features that both have, likewise.
         first, first_before: names of the layers that take the features, of the new version and of the earlier one.
         shared: pairs of these layers' columns that have the same meaning, new and earlier.
@@ -115,7 +115,7 @@ def _periodic(match: Match, new: Any, old: Any, name: str, fresh: Float32, weigh
 
 
 def _scales(match: Match, new: Any, old: Any, name: str, fresh: Float32, weights: Mapping[str, Float32]) -> Any:  # noqa: ARG001
-    """Take scales by column of the features; where there are more members, they take the earlier ones' in turn."""
+    """Take scales by column of the features. If there are more members, they take the earlier scales in turn."""
     if not match.shared:
         return None
     result, scale = fresh.copy(), in_turn(weights[name], fresh.shape[1], axis=1)
@@ -143,9 +143,10 @@ def _dense(match: Match, new: Any, old: Any, name: str, fresh: Float32, weights:
 
 
 def _heads(match: Match, new: Any, old: Any, name: str, fresh: Float32, weights: Mapping[str, Float32]) -> Any:
-    """Take heads by target, in its new standardisation; if there are more members, they take the earlier ones' in turn.
+    """Take heads by target, converted to its new standardisation.
 
-    Where there is no hidden layer, the heads take the features, and their weights are taken by column, too.
+    If there are more members than before, they take the earlier members' heads in turn. Without a hidden layer, the
+    heads take the features, and their weights are taken by column, too.
     """
     is_spread = new.name == "log_spreads"
     targets = match.spreads if is_spread else match.values

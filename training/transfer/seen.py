@@ -117,7 +117,7 @@ def seen_note(earlier: Earlier, share: float) -> str:
         )
     return (
         f"The figures hold for rows that {earlier.reference} has not seen; none of the training rows that it keeps as "
-        "samples is among those that measure."
+        "samples is among the measuring rows."
     )
 
 

@@ -22,7 +22,7 @@ class UnsupportedError(Exception):
 
 
 class Graph:
-    """Nodes in the order of computation. Tensors are float32 where nothing else is said.
+    """Nodes in the order of computation. Tensors are float32 unless their description says otherwise.
 
     Args:
         exact: whether to round as the layers do, where fewer operations would round differently. Defaults to True.
@@ -111,7 +111,7 @@ class Graph:
 
 
 def _without_identities(graph: Any) -> None:
-    """Give the nodes that compute the outputs the outputs' names, and remove the identities."""
+    """Remove the identities before outputs: the nodes that compute the outputs get the outputs' names."""
     producers = {name: node for node in graph.node for name in node.output}
     for node in [n for n in graph.node if n.op_type == "Identity"]:
         source, name = node.input[0], node.output[0]

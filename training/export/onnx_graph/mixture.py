@@ -27,7 +27,8 @@ def trees(graph: Graph, layer: Any, inputs: Sequence[Any]) -> str:
     leaf = nodes.left == number
     target = np.asarray(layer.target_of)[of_tree]
     weight = nodes.value.astype(np.float64) * std[target]
-    # Boosting's starting value is a tree of one leaf: it is added to the sum without a tree.
+    # The value that boosting starts from is a tree of one leaf. Here it is no tree, but a number that is added to the
+    # sum.
     single = leaf & (number == roots[of_tree])
     np.add.at(base, target[single], weight[single])
     in_trees, within = ~single, number - roots[of_tree]

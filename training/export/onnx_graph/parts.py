@@ -96,7 +96,7 @@ class Plain:
         several = max(self.networks, len(self.matrix))
         composed = networks * columns * units
         separate = several * columns * width + networks * width * units + NODE
-        # With several networks, rows are multiplied network by network, which must not include the map.
+        # With several networks, each multiplies the rows by its own weights. The map is applied before, only once.
         return self.plain(graph) if several > 1 or composed > separate else self
 
     def product(self, graph: Graph, W: Float64, bias: Float64) -> tuple[str, Float64]:

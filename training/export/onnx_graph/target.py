@@ -75,7 +75,10 @@ def _single(graph: Graph, layer: Any, values: Heads, log_spreads: Heads) -> dict
 
 
 def _mean_of(heads: Heads, first: int, factor: Float64) -> Float64:
-    """A matrix (count * units, len(factor)): means over all answers of units from ``first`` on, times ``factor``."""
+    """A matrix (count * units, len(factor)). It takes means over all answers of each unit from ``first`` on.
+
+    The means are multiplied by ``factor``.
+    """
     one = np.zeros((heads.units, len(factor)))
     one[first : first + len(factor)] = np.diag(factor)
     return np.tile(one, (heads.count, 1)) / heads.count

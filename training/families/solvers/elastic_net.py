@@ -10,7 +10,7 @@ import numpy.typing as npt
 from training.families.solvers.systems import Systems
 
 Float64 = npt.NDArray[np.float64]
-# Sweeps stop at steps of standardised weights below this, in target deviations.
+# Sweeps stop when every step of a standardised weight is smaller than this, in target deviations.
 _TOLERANCE = 1e-9
 _SWEEPS, _ROUNDS = 8, 200
 # With more multiplications than this, sweeps are faster than solving.
@@ -30,7 +30,7 @@ class Grid(NamedTuple):
 
 
 def alpha_grid(systems: Systems, i: int, ratios: Float64, n_alphas: int, eps: float) -> Grid:
-    """Alphas from the one at which every weight of system ``i`` is 0 down to ``eps`` times it, as in LassoCV."""
+    """Alphas as in LassoCV: from the least one at which every weight of system ``i`` is 0, down to ``eps`` times it."""
     most = np.abs(systems.moment[i]).max(axis=0, initial=0.0) / systems.n[i, 0, 0]
     top = np.maximum(most, np.finfo(float).tiny) / ratios[:, None]
     alphas = top[:, None, :] * np.logspace(0.0, np.log10(eps), n_alphas)[None, :, None]

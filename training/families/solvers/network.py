@@ -170,7 +170,7 @@ class _Rows:
     weight: Float64 | None
 
     def parts(self, rows: Indices) -> Any:
-        """The columns 1, features, targets of rows, times the roots of their weights, a part at a time."""
+        """Part by part: the columns 1, features and targets of rows, times the roots of the rows' weights."""
         for part in self._cut(rows):
             features, _ = self.net.features(part)
             columns = np.hstack([np.ones((len(part), 1)), features, self.y[part]])

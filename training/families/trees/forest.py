@@ -22,8 +22,8 @@ from training.table.folds import Fold
 from training.table.split import Indices
 
 Float64 = npt.NDArray[np.float64]
-# More trees than the usual hundred, each a smaller step on half of the features. It is better on all tables of the
-# benchmark.
+# There are more trees than the usual hundred. Each takes a smaller step, and looks at half of the features at each
+# split. This is better on all tables of the benchmark.
 _SETTINGS: dict[str, Any] = {
     "learning_rate": 0.05,
     "max_features": 0.5,
@@ -53,7 +53,7 @@ class Grown:
 
 
 class _Unit(NamedTuple):
-    """From what trees answer to target units, float64 (n_targets,) each.
+    """Converts the trees' answers to target units; all float64 (n_targets,).
 
     Attributes:
         mean, std: shift and scale of the targets that the trees are grown on.

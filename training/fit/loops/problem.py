@@ -157,7 +157,7 @@ class Problem:
 
     @property
     def computed(self) -> Computed:
-        """For the log and the lineage."""
+        """What computes the steps, for the log and the lineage."""
         shared = self.distribution
         return Computed(
             keras.backend.backend(),

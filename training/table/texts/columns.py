@@ -82,8 +82,8 @@ def moments(texts: pl.Series, text_format: TextFormat, *, many: int = _MANY) -> 
         return _one_by_one(texts, different, text_format)
     parts = texts.str.extract_groups(_DATE_AND_REST).struct.unnest()
     days, rest = (parts[name] for name in parts.columns)
-    # Times of day are read behind a stand-in day, one for all days with the same number of figures: a time means the
-    # same behind each of them.
+    # A time of day means the same behind each day. So it is read behind a stand-in day, which is one for all days with
+    # the same number of figures.
     stand_in = days.str.replace_all(r"[0-9]{4}", "2000").str.replace_all(r"\b[0-9]{2}\b", "11")
     stand_in = stand_in.str.replace_all(r"\b[0-9]\b", "1")
     day = _one_by_one(days, days.drop_nulls().unique(), text_format).to_physical()

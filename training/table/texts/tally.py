@@ -26,7 +26,8 @@ TIME_OF_DAY = r"^[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?: ?[aApP]\.?[
 _FIRST_IS_DAY = r"^(?:1[3-9]|[23][0-9])[-/.]"
 _SECOND_IS_DAY = r"^[0-9]{1,2}[-/.](?:1[3-9]|[23][0-9])[-/.]"
 SHORT_YEAR = r"^[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2}(?: .*)?$"
-# A date with a year of four digits, in any order and with any rest, so that it may have no known form.
+# A text that looks like a date with a year of four digits: in any order, and with any text behind it. So its form may
+# be unknown.
 _DATE_LIKE = (
     r"^(?:(?:19|20)[0-9]{2}[-/.][0-9]{1,3}(?:[-/.][0-9]{1,2})?|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:19|20)[0-9]{2})"
     r"(?:[^0-9.].*)?$"
