@@ -32,7 +32,7 @@ def build(config: _Settings) -> Objective:
 
     def pinball(y: Any, outputs: Any) -> Any:
         error = ops.expand_dims(y, -1) - ascending(outputs, count)
-        # Twice, so that the loss of the median is the absolute error.
+        # The loss is doubled, so that the loss of the median is the absolute error.
         return ops.mean(2 * ops.maximum(levels * error, (levels - 1) * error), axis=(-2, -1))
 
     def errors(y: Array, outputs: Array) -> Array:

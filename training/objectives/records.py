@@ -48,7 +48,7 @@ class Records(Mapping[str, R], Generic[R]):
 
     @classmethod
     def declared(cls, what: str, kind: type[R], package: str, folders: Iterable[str]) -> Records[R]:
-        """Collect the record of each file and folder of a package, where it declares a variable of the kind's name.
+        """Collect the records of a package's files and folders; each is declared as a variable of the kind's name.
 
         Args:
             what: see the class.
@@ -93,7 +93,7 @@ class Records(Mapping[str, R], Generic[R]):
 
 
 class OneOf:
-    """Makes a text of a pydantic model one of several names: ``Annotated[str, OneOf(lambda: KINDS)]``.
+    """Lets a text of a pydantic model be only one of several names: ``Annotated[str, OneOf(lambda: KINDS)]``.
 
     Args:
         names: function that gives the names; it is called each time that a text is checked.
@@ -108,7 +108,7 @@ class OneOf:
         return tuple(self._names())
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Check a text as pydantic checks a ``Literal``, with its words."""
+        """Check a text as pydantic checks a ``Literal``, with the same message."""
         return core_schema.no_info_before_validator_function(self._checked, handler(source))
 
     def _checked(self, value: Any) -> Any:

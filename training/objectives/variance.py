@@ -1,8 +1,8 @@
 """The variances of normal distributions, corrected on rows that no network has seen.
 
 Networks that have learnt their rows by heart give variances that are far too small: their means may still be good,
-while an error is as large as twenty of their deviations. Two numbers a target correct that, as a temperature does for
-classes (Guo et al. 2017): ``scale * (variance + floor)``, with the numbers of the highest likelihood.
+while an error is as large as twenty of their deviations. Two numbers for each target correct that, as a temperature
+does for classes (Guo et al. 2017): ``scale * (variance + floor)``, with the numbers of the highest likelihood.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class TableTextRules:
     Args:
         corrections: what the user says of the schema.
         targets: columns to predict.
-        untouched: columns that are typed by their plain texts alone, such as the column of groups.
+        untouched: columns to which the user's rules do not apply, such as the column of groups.
         as_text: columns that stay text even if they look like numbers or dates.
         formats: how an earlier version read a column's texts, by the column's name; it holds if the texts fit.
     """
@@ -101,7 +101,7 @@ def read_texts(frame: pl.DataFrame, text_rules: TableTextRules, *, strict: bool 
     Args:
         frame: the table as it was read, or typed already.
         text_rules: the user's rules.
-        strict: False leaves a column that cannot be read as text, and gives the error in the result. Defaults to True.
+        strict: if False, a column that cannot be read stays text, and the result has the error. Defaults to True.
 
     Raises:
         DataError: some columns have two readings, or do not fit what the user says.
@@ -212,7 +212,7 @@ def as_read(column: pl.Series, reading: Reading) -> pl.Series:
 
 
 def of_numbers(column: pl.Series, rules: UserRules) -> tuple[pl.Series, TextFormat | None]:
-    """A column that holds no texts, read as the user says: numbers as moments, some of them as missing.
+    """A column that holds no texts, read as the user says: its numbers become moments, or some become missing.
 
     Raises:
         DataError: numbers are to be moments, but what they count is not known or does not fit.

@@ -83,14 +83,14 @@ class Tally:
         yes_no, true_false: fit of such words.
         beside: number of rows by the texts before and after their numbers.
         marks: number of rows by the mark that their number has: ``.``, ``,``, ``'``, `` ``, ``(``, ``e`` or ``-``.
-        example: a text by the mark that it has.
+        example: for each mark, one of the texts that have it.
         first_is_day, second_is_day: number of rows whose date has a year of two digits and a first number, or a second
             number, above 12, which must be the day.
         beside_example: a number with a text beside it.
         short_year_example: a date with a year of two digits.
         date_like, date_like_example: number of rows that look like a date with a year of four digits, whether it can be
             read or not, and one of these texts.
-        date_example: a text by the form of dates that reads it.
+        date_example: for each form of dates, one of the texts that it reads.
         yes_no_words: words for yes and no, as they are written.
     """
 
@@ -218,7 +218,7 @@ class Tally:
 
 
 def _matches(counts: pl.DataFrame, first: pl.DataFrame, pattern: str) -> pl.Series:
-    """Which texts a pattern fits; none if it fits less than a tenth of the first look, since it cannot fit all then."""
+    """Which texts a pattern fits; none if it fits less than a tenth of ``first``, since it cannot fit all then."""
     if first.height < counts.height and 10 * int(first["text"].str.contains(pattern).sum()) < first.height:
         return pl.repeat(False, counts.height, eager=True)
     return counts["text"].str.contains(pattern)
