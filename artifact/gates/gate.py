@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict
 
 from artifact.errors import DataError, RefusedError, unknown_name
 from artifact.gates import limits
-from artifact.words.display import number
 
 
 class Gate(NamedTuple):
@@ -120,7 +119,10 @@ class GateResult(BaseModel):
 
 
 def _figure(value: float) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".") if 1e-2 <= abs(value) < 1000 else number(value)
+    """Three decimals where these say enough; the registry imports this file, and words for people would load NumPy."""
+    if 1e-2 <= abs(value) < 1000:
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def checked_force(names: Iterable[str], why: str) -> tuple[str, ...]:

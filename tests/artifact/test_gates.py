@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -20,6 +22,7 @@ from artifact.registry.local import LocalRegistry
 from artifact.rows.schema import Feature, FeatureSchema
 from artifact.rows.texts.format import TextFormat
 from tests.builders import HOUSE_FEATURES, build_manifest, build_schema, build_version
+from tests.processes import ROOT
 
 FEATURES = {feature.name: feature for feature in HOUSE_FEATURES}
 
@@ -284,3 +287,8 @@ def test_a_version_whose_folder_is_gone_meanwhile_is_refused(registry):
     shutil.rmtree(version.path)
     results = judge(side(version), None)
     assert [result.gate for result in refusing(results)] == ["files"]
+
+
+def test_a_store_is_opened_without_numpy():
+    script = "import sys, artifact.registry.local; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60, check=False).returncode == 0
