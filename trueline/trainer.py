@@ -16,6 +16,7 @@ from trueline.terminal.progress import Teller
 if TYPE_CHECKING:
     from artifact.manifest import Manifest
     from artifact.registry.base import Registry
+    from artifact.rows.schema import FeatureSchema
     from training.prepare.request import Request
     from training.table.corrections import Corrections
     from trueline.frames import Source
@@ -161,6 +162,7 @@ def trained(
     quiet: bool = False,
     verbose: bool = False,
     raise_if_ended: Callable[[], None] = lambda: None,
+    check_schema: Callable[[FeatureSchema, list[str]], None] = lambda _schema, _notes: None,
 ) -> Manifest:
     """Train, and show progress on standard error or in the notebook.
 
@@ -170,6 +172,8 @@ def trained(
         quiet: show nothing. Defaults to False.
         verbose: show each stage and each epoch, and all settings. Defaults to False.
         raise_if_ended: called at each stage and epoch; it raises to end the training. Defaults to doing nothing.
+        check_schema: called with the schema and the notes before anything is fitted; it raises to end the training.
+            Defaults to doing nothing.
 
     Raises:
         DataError: both quiet and verbose; or see :func:`training.train.train`.
@@ -194,7 +198,11 @@ def trained(
             raise_if_ended()
             teller.epoch(epoch, epochs, error)
 
-        observer = Observer(stage, epoch, schema=teller.schema, note=teller.note, devices=teller.devices)
+        def schema(schema: FeatureSchema, notes: list[str]) -> None:
+            teller.schema(schema, notes)
+            check_schema(schema, notes)
+
+        observer = Observer(stage, epoch, schema=schema, note=teller.note, devices=teller.devices)
         manifest = train(request, store, observer)
         teller.say(f"Trained by {manifest.lineage.computed}.")
         if verbose:

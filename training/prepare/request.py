@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -47,6 +48,7 @@ class Request:
         command: see :class:`artifact.lineage.Lineage`.
         reading: how to read the files.
         table: the table itself if it is in memory, or None.
+        file: a Parquet file that is read in the place of ``data``, or None.
         keep_data: whether the rows are kept beside the version.
         held_out: a file of rows that no part of this training sees, to be kept beside the version, or None.
         derivation: the earlier version that this one is made from by another command than ``train``, or None.
@@ -69,6 +71,7 @@ class Request:
     command: tuple[str, ...] = ()
     reading: Reading = field(default_factory=Reading)
     table: pl.DataFrame | None = field(default=None, repr=False, compare=False)
+    file: Path | None = None
     keep_data: bool = False
     held_out: RowsAside | None = None
     derivation: Derivation | None = None
@@ -77,7 +80,9 @@ class Request:
     @property
     def source(self) -> str | pl.DataFrame:
         """Where the rows come from: files by their name, or the table itself."""
-        return self.data if self.table is None else self.table
+        if self.table is not None:
+            return self.table
+        return self.data if self.file is None else str(self.file)
 
     @property
     def names_in_use(self) -> set[str]:

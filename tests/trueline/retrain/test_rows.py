@@ -1,0 +1,167 @@
+"""Rows that a version is made anew from: what trains, what is held out, and what is refused."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from artifact.errors import ArtifactError, DataError
+from tests.trueline.retrain.conftest import houses, stored
+from training.table.reading import Reading
+from training.table.selection import Newest
+from trueline.retrain.earlier import Former
+from trueline.retrain.rows import Wanted, new_rows
+
+LATER = datetime(2023, 1, 1)
+
+
+def made(former: Former, data: Path, **wanted: Any) -> dict[str, Any]:
+    """The rows that train, those that are held out, and the notes."""
+    with ExitStack() as stack:
+        rows = new_rows(former, Wanted(str(data), wanted.pop("reading", Reading()), **wanted), stack)
+        train = rows.table if rows.file is None else pl.read_parquet(rows.file)
+        assert train is not None
+        assert train.height == rows.train
+        held_out = None if rows.held_out is None else pl.read_parquet(rows.held_out.path)
+        assert held_out is None or held_out.height == rows.held_out.rows
+        return {"train": train, "held_out": held_out, "notes": rows.notes, "new": rows.new}
+
+
+@pytest.fixture
+def new(tmp_path):
+    """800 new rows as a CSV."""
+    path = tmp_path / "new.csv"
+    houses(800, 1, LATER).write_csv(path)
+    return path
+
+
+def test_new_rows_alone_without_those_that_are_held_out(home, new):
+    stored(home)
+    rows = made(Former.find(home, "houses"), new)
+    assert (rows["new"], rows["train"].height, rows["held_out"].height) == (800, 500, 300)
+    assert rows["held_out"]["sold"].min() > rows["train"]["sold"].max()
+    assert "the last 300 of the 800 rows" in rows["notes"][-1]
+    assert not list(home.staging.iterdir())
+
+
+@pytest.mark.parametrize("kept_as", ["csv", "parquet"])
+def test_new_rows_are_added_to_the_kept_ones_whatever_file_they_are_in(home, new, tmp_path, kept_as):
+    table = houses()
+    if kept_as == "csv":  # all columns of a CSV are texts
+        table = table.with_columns(pl.all().cast(pl.String))
+    stored(home, table)
+    rows = made(Former.find(home, "houses"), new, appended=True)
+    assert (rows["train"].height, rows["held_out"].height) == (1500, 300)
+    assert rows["train"]["sold"].to_list() == houses()["sold"].to_list() + houses(800, 1, LATER)["sold"].to_list()[:500]
+    assert rows["train"]["age"].cast(pl.Float64).to_list()[:1000] == houses()["age"].to_list()
+
+
+def test_rows_that_are_kept_already_are_not_held_out(home, tmp_path):
+    stored(home, houses())
+    both = pl.concat([houses(400, 1, LATER), houses()])
+    both.write_parquet(tmp_path / "export.parquet")
+    rows = made(Former.find(home, "houses"), tmp_path / "export.parquet")
+    assert rows["held_out"].equals(houses(400, 1, LATER)[100:])
+    assert rows["train"].height == 1100
+
+
+def test_a_time_column_orders_the_rows_and_chooses_the_newest(home, tmp_path):
+    stored(home, houses(), time="sold")
+    shuffled = houses(800, 1, LATER).sample(fraction=1, shuffle=True, seed=3)
+    shuffled.write_csv(tmp_path / "new.csv")
+    former = Former.find(home, "houses")
+    rows = made(former, tmp_path / "new.csv", appended=True, newest=Newest.parse("600"))
+    assert rows["held_out"].height == 300
+    assert rows["train"].height == 600
+    assert rows["held_out"]["sold"].min() > rows["train"]["sold"].max()
+    # 100 of the kept rows are newer than the others, and all new ones that are not held out.
+    assert rows["train"]["sold"].min() == houses()["sold"][900]
+    days = made(former, tmp_path / "new.csv", newest=Newest.parse("2d"), hold_out=False)
+    assert days["train"].height == 48
+    assert days["held_out"] is None
+
+
+def test_columns_that_the_version_did_not_have_are_left_out_and_said(home, tmp_path):
+    stored(home)
+    houses(800).with_columns(colour=pl.lit("red")).write_csv(tmp_path / "new.csv")
+    rows = made(Former.find(home, "houses"), tmp_path / "new.csv")
+    assert rows["train"].columns == houses().columns
+    assert any("had no such column: 'colour'" in note for note in rows["notes"])
+
+
+def test_too_few_rows_to_hold_out_say_so_and_all_train(home, tmp_path):
+    stored(home)
+    houses(412).write_csv(tmp_path / "new.csv")
+    rows = made(Former.find(home, "houses"), tmp_path / "new.csv")
+    assert (rows["train"].height, rows["held_out"]) == (412, None)
+    assert "No rows of" in rows["notes"][-1]
+    assert "at least 600 new rows are needed" in rows["notes"][-1]
+
+
+def test_a_streamed_table_is_written_aside_the_same(home, tmp_path):
+    table = houses().with_columns(pl.col("sold").str.to_datetime())
+    stored(home, table, stream=True, streamed=True, time="sold")
+    new = houses(800, 1, LATER).with_columns(pl.col("sold").str.to_datetime())
+    new.sample(fraction=1, shuffle=True, seed=3).write_parquet(tmp_path / "new.parquet", row_group_size=70)
+    former = Former.find(home, "houses")
+    rows = made(former, tmp_path / "new.parquet", appended=True)
+    assert rows["held_out"].sort("sold").equals(new[500:])
+    assert rows["train"].sort("sold").equals(pl.concat([table, new[:500]]))
+    newest = made(former, tmp_path / "new.parquet", appended=True, newest=Newest.parse("600"))
+    assert newest["train"].height == 600
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda frame: frame.drop("age"), "no column 'age'"),
+        (lambda frame: frame.drop("price"), "no target 'price'"),
+        (lambda frame: frame.clear(), "Expected rows in"),
+        (lambda frame: frame.with_columns(pl.lit(None, pl.String).alias("price")), None),
+    ],
+)
+def test_rows_that_do_not_fit_the_version_are_refused(home, tmp_path, change, sentence):
+    stored(home)
+    change(houses(800)).write_csv(tmp_path / "new.csv")
+    former = Former.find(home, "houses")
+    if sentence is None:
+        # Without a single target nothing can be held out; the training itself refuses such a table.
+        assert made(former, tmp_path / "new.csv")["held_out"] is None
+        return
+    with pytest.raises(DataError, match=sentence):
+        made(former, tmp_path / "new.csv")
+
+
+def test_types_that_do_not_go_with_the_kept_rows_are_refused(home, tmp_path):
+    stored(home, houses())
+    houses(800).with_columns(age=pl.lit([1, 2])).write_parquet(tmp_path / "new.parquet")
+    with pytest.raises(DataError, match="Expected column 'age' to be of one type in all files"):
+        made(Former.find(home, "houses"), tmp_path / "new.parquet", appended=True)
+
+
+def test_kept_rows_that_are_gone_or_damaged_are_told(home, new):
+    version = stored(home, houses())
+    former = Former.find(home, "houses")
+    [path] = home.tables.folder.glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ArtifactError, match=f"training rows of houses:{version.version} .* The file is damaged"):
+        made(former, new, appended=True)
+    path.unlink()
+    with pytest.raises(ArtifactError, match=r"no such file; `trueline data --prune`.* give the rows by --data"):
+        made(former, new, appended=True)
+    # New rows alone need no kept ones.
+    assert made(former, new)["train"].height == 500
+
+
+def test_appending_needs_kept_rows_and_newest_needs_an_order(home, new):
+    stored(home)
+    former = Former.find(home, "houses")
+    with pytest.raises(DataError, match="which was trained without --keep-data"):
+        made(former, new, appended=True)
+    with pytest.raises(DataError, match="Expected a version with --time for --newest"):
+        made(former, new, newest=Newest.parse("10"))

@@ -1,0 +1,297 @@
+"""``trueline refit``, ``finetune``, ``recalibrate`` and ``reproduce``: versions made from earlier ones."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from artifact.manifest import REPORT, Manifest
+from artifact.recipe import recipe_if_any
+from artifact.registry.base import Registry
+from trueline.commands.data import kept_sentence
+from trueline.commands.ended import ended_by_signals
+from trueline.commands.events import Events, event_option
+from trueline.commands.options import json_option, print_json, reading_words
+from trueline.environment import need_training, registry
+from trueline.terminal.consoles import stderr, stdout, tell_note
+from trueline.terminal.tables import result_tables
+
+if TYPE_CHECKING:
+    from trueline.retrain.earlier import Former
+    from trueline.retrain.refit import Asked
+    from trueline.retrain.reproduce import Comparison
+    from trueline.retrain.rows import Wanted
+
+_READING = ("separator", "encoding", "sheet")
+
+
+def _telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--quiet`` and ``--verbose``."""
+    command = click.option("-v", "--verbose", is_flag=True, help="A line for each stage and epoch, and all settings.")(
+        command
+    )
+    return click.option("-q", "--quiet", is_flag=True, help="Only the result: no schema, notes or progress.")(command)
+
+
+def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What ``refit`` and ``finetune`` have in common; the command takes it as ``options``."""
+
+    @functools.wraps(command)
+    def with_options(*args: Any, **options: Any) -> Any:
+        need_training(click.get_current_context().info_name or "", "keras", "polars", "sklearn")
+        return command(*args, **options)
+
+    decorated: Callable[..., Any] = with_options
+    for option in (
+        json_option,
+        event_option,
+        _telling_options,
+        reading_words,
+        click.option("--note", metavar="TEXT", default="", help="Your own words about the version."),
+        click.option(
+            "--keep-data/--no-keep-data",
+            default=None,
+            help="Keep the rows that train, or do not. Defaults to what the earlier version did.",
+        ),
+        click.option(
+            "--hold-out/--no-hold-out",
+            default=True,
+            help="Hold the newest tenth of the new rows out, at least 300, and keep them for the comparison before a "
+            "promotion. Done by default.",
+        ),
+        click.option(
+            "--newest",
+            metavar="N|Nd",
+            help="Train on the newest N rows, or on those of the last N days, by the version's --time column.",
+        ),
+    ):
+        decorated = option(decorated)
+    return decorated
+
+
+@click.command("refit")
+@click.argument("model")
+@click.option(
+    "--data", metavar="NEW", help="Train on these rows alone. Defaults to the data of the recipe, read again."
+)
+@click.option("--append", "appended", metavar="NEW", help="Train on these rows and those that are kept.")
+@_training_options
+def refit_command(
+    model: str, data: str | None, appended: str | None, as_json: bool, events: Events, **options: Any
+) -> None:
+    """Train a version anew by its recipe, on new rows. MODEL is NAME, NAME:VERSION or NAME:champion.
+
+    \b
+    Example:
+      trueline refit houses --append sold-last-month.csv
+    """
+    from artifact.errors import DataError
+    from trueline.retrain.earlier import Former
+    from trueline.retrain.refit import Asked, data_of_recipe
+
+    if data is not None and appended is not None:
+        raise DataError("Expected --data or --append. Received: both.")
+    former = Former.find(registry(), model)
+    events.about(former.version.name)
+    given = appended or data or data_of_recipe(former)
+    wanted = _wanted(former, given, options, appended=appended is not None)
+    asked = Asked("refit", options["keep_data"], options["note"])
+    _report(former.store, _trained(former, wanted, asked, options), events, "refit", as_json)
+
+
+@click.command("finetune")
+@click.argument("model")
+@click.option("--data", metavar="NEW", required=True, help="The new rows.")
+@click.option(
+    "--tolerance",
+    type=float,
+    default=0.1,
+    show_default=True,
+    metavar="SHARE",
+    help="How much larger the error on old rows may be: on those that are kept, or by the golden rows. Beyond it "
+    "nothing is stored.",
+)
+@_training_options
+def finetune_command(model: str, data: str, tolerance: float, as_json: bool, events: Events, **options: Any) -> None:
+    """Train a version further on new rows, from its weights, as long as old rows do not get much worse.
+
+    \b
+    Example:
+      trueline finetune houses --data sold-last-month.csv
+    """
+    from trueline.retrain.earlier import Former
+    from trueline.retrain.refit import Asked
+
+    former = Former.find(registry(), model)
+    events.about(former.version.name)
+    asked = Asked("finetune", options["keep_data"], options["note"], tolerance)
+    manifest = _trained(former, _wanted(former, data, options, appended=False), asked, options)
+    _report(former.store, manifest, events, "finetune", as_json)
+
+
+@click.command("recalibrate")
+@click.argument("model")
+@click.option("--data", metavar="NEW", required=True, help="Rows that the version has not seen, with their target.")
+@click.option("--note", metavar="TEXT", default="", help="Your own words about the version.")
+@reading_words
+@event_option
+@json_option
+def recalibrate_command(model: str, data: str, note: str, as_json: bool, events: Events, **reading: str | None) -> None:
+    """Fit the intervals of a version anew on new rows: the same network, in seconds. MODEL as for refit.
+
+    \b
+    Example:
+      trueline recalibrate houses --data sold-last-month.csv
+    """
+    need_training("recalibrate", "polars", "sklearn")
+    from training.table.reading import Reading
+    from trueline.evaluation import Measuring
+    from trueline.retrain.recalibrate import recalibrated
+
+    store = registry()
+    version = store.resolve(model)
+    events.about(version.name)
+    measuring = Measuring(Reading(**reading), None, "refuse", tell_note, stderr().print)
+    with ended_by_signals(store.abandon) as signals:
+        manifest = recalibrated(store, version, data, measuring, note)
+        signals.raise_if_any()
+    _report(store, manifest, events, "recalibrate", as_json, was=f"{version.name}:{version.version}")
+
+
+@click.command("reproduce")
+@click.argument("model", metavar="NAME:VERSION")
+@_telling_options
+@json_option
+def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> int:
+    """Train a version again from its kept rows, and say whether it has the same bits; nothing is stored.
+
+    \b
+    Example:
+      trueline reproduce houses:20260131-120000-482913
+    """
+    need_training("reproduce", "keras", "polars", "sklearn")
+    from trueline.retrain.earlier import Former
+    from trueline.retrain.refit import Telling
+    from trueline.retrain.reproduce import reproduced
+
+    store = registry()
+    former = Former.find(store, model)
+    with ended_by_signals(store.abandon) as signals:
+        comparison = reproduced(former, Telling(quiet, verbose, signals.raise_if_any))
+    for line in _differences(comparison):
+        stdout().print(line)
+    if as_json:
+        print_json(
+            {
+                "model_name": former.version.name,
+                "model_version": former.version.version,
+                "same_bits": comparison.is_same,
+                "same": comparison.same,
+                "different": comparison.different,
+                "farthest_golden_answer": comparison.farthest,
+                "reasons": comparison.reasons,
+                "seconds": comparison.seconds,
+            }
+        )
+    return 0 if comparison.is_same else 1
+
+
+def _wanted(former: Former, data: str, options: dict[str, Any], *, appended: bool) -> Wanted:
+    """The rows that the options ask for; files are read as the recipe says unless an option says otherwise."""
+    from training.table.reading import Reading
+    from training.table.selection import Newest
+    from trueline.retrain.rows import Wanted
+
+    newest = options["newest"]
+    recipe = former.recipe.reading
+    reading = {name: options[name] if options[name] is not None else getattr(recipe, name) for name in _READING}
+    return Wanted(
+        data, Reading(**reading), appended, None if newest is None else Newest.parse(newest), options["hold_out"]
+    )
+
+
+def _trained(former: Former, wanted: Wanted, asked: Asked, options: dict[str, Any]) -> Manifest:
+    from trueline.retrain.refit import Telling, trained_anew
+
+    def tell(note: str) -> None:
+        if not options["quiet"]:
+            tell_note(note)
+
+    with ended_by_signals(former.store.abandon) as signals:
+        telling = Telling(options["quiet"], options["verbose"], signals.raise_if_any)
+        return trained_anew(former, wanted, asked, tell, telling)
+
+
+def _report(
+    store: Registry,
+    manifest: Manifest,
+    events: Events,
+    by: Literal["refit", "finetune", "recalibrate"],
+    as_json: bool,
+    was: str = "",
+) -> None:
+    """Say what was stored, and tell the hook.
+
+    Args:
+        store: where it is.
+        manifest: of the new version.
+        events: takes the event.
+        by: the command.
+        as_json: whether a line of JSON is printed.
+        was: the earlier version of ``recalibrate``, whose network this one has.
+    """
+    reference = f"{manifest.model_name}:{manifest.model_version}"
+    events.about(manifest.model_name, manifest.model_version)
+    events.tell(
+        "train", by=by, metrics=manifest.metrics, worth_it=manifest.verdict.worth_it, rows=manifest.lineage.rows
+    )
+    out = stdout()
+    if was:
+        out.print(manifest.notes[-1])
+    else:
+        for part in result_tables(manifest):
+            out.print(part)
+    version = store.resolve(reference)
+    recipe = recipe_if_any(version.path, manifest)
+    out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
+    if (kept := kept_sentence(recipe)) is not None:
+        out.print(kept)
+    out.print(f"Report: {version.path / REPORT / 'report.html'}")
+    if as_json:
+        held_out = None if recipe is None or recipe.held_out is None else recipe.held_out.rows
+        derivation = None if recipe is None or recipe.derivation is None else recipe.derivation.model_dump()
+        print_json(
+            {
+                "model_name": manifest.model_name,
+                "model_version": manifest.model_version,
+                "metrics": manifest.metrics,
+                "coverage": manifest.coverage.model_dump(),
+                "verdict": manifest.verdict.model_dump(),
+                "derivation": derivation,
+                "held_out_rows": held_out,
+                "rows": manifest.lineage.rows,
+            }
+        )
+
+
+def _differences(comparison: Comparison) -> list[str]:
+    same = ", ".join(comparison.same)
+    lines = []
+    if comparison.is_same:
+        lines.append(
+            f"Same bits: {comparison.reference} trained again in {comparison.seconds:.0f} s has the same {same}."
+        )
+    else:
+        lines.append(
+            f"Not the same bits: of {comparison.reference} trained again differ: {', '.join(comparison.different)}."
+        )
+        lines.append(f"The same: {same or 'nothing'}.")
+        lines.append(f"The farthest answer to a golden row is {comparison.farthest:.2g} standard deviations away.")
+        reasons = "; ".join(comparison.reasons)
+        lines.append(f"What is not as it was: {reasons}." if reasons else "Packages and devices are as they were.")
+    if not comparison.repeats_intervals:
+        lines.append("Its intervals came from `trueline recalibrate`, and were not compared.")
+    return [*lines, "Nothing was stored."]

@@ -1,0 +1,130 @@
+"""How much worse a version that was tuned on new rows may answer old ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact.errors import ArtifactError, DataError, RefusedError
+from artifact.golden import read_golden
+from artifact.predictor import Predictor
+from artifact.words.display import number
+from trueline.retrain.earlier import Former
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Float64 = npt.NDArray[np.float64]
+
+# More rows would not tell more.
+_MOST_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class OldRows:
+    """Rows that an earlier version knows, and its error on them.
+
+    Attributes:
+        reference: of the earlier version.
+        tolerance: how much larger the error may be, as a share.
+        rows: the kept rows with their targets; None where none are kept: then the golden rows stand for them.
+        former: the earlier version, loaded.
+        golden: values of its golden rows, by feature.
+    """
+
+    reference: str
+    tolerance: float
+    rows: pl.DataFrame | None
+    former: Predictor
+    golden: list[dict[str, object]]
+
+    @classmethod
+    def of(cls, former: Former, tolerance: float) -> Self:
+        """The old rows of a version: those that are kept of it, else its golden rows.
+
+        Raises:
+            DataError: a tolerance that cannot be.
+            ArtifactError: the version is damaged.
+        """
+        if not tolerance >= 0 or math.isinf(tolerance):
+            raise DataError(f"Expected --tolerance of at least 0, such as 0.1. Received: {tolerance:g}.")
+        predictor = Predictor.load(former.version.path, device="cpu")
+        golden = read_golden(former.version.path).rows
+        return cls(former.reference, tolerance, _kept(former), predictor, golden)
+
+    def check(self, tuned: Predictor) -> None:
+        """Refuse a version whose error on the old rows is beyond the tolerance.
+
+        Raises:
+            RefusedError: it is; the message has both errors.
+        """
+        before, now = self._errors_by_golden(tuned) if self.rows is None else self._errors(tuned)
+        for name, one, other in zip(self.former.schema.target_names, before, now, strict=True):
+            if not other <= one * (1 + self.tolerance):
+                # Golden rows have no target: what they tell is an estimate.
+                which = (
+                    "golden rows, by how far their answers moved"
+                    if self.rows is None
+                    else f"{self.rows.height:,} old rows"
+                )
+                raise RefusedError(
+                    f"Expected an RMSE of '{name}' on the {which}, of at most {number(one * (1 + self.tolerance))}: "
+                    f"{self.tolerance:.0%} above the {number(one)} of {self.reference}. Received: {number(other)}; "
+                    "nothing was stored. Train on old and new rows with `trueline refit --append`, or allow more by "
+                    "--tolerance."
+                )
+
+    def _errors(self, tuned: Predictor) -> tuple[Float64, Float64]:
+        """RMSE of each target before and now, float64 (n_targets,) each, as both would be served."""
+        from training.table.encode import encode_frame
+
+        if self.rows is None:
+            raise TypeError("Expected rows. Received: none.")
+        y = self.rows.select(self.former.schema.target_names).to_numpy().astype(np.float64)
+        errors = []
+        for predictor in (self.former, tuned):
+            value = predictor.predict(encode_frame(self.rows, predictor.schema.lenient())).value
+            errors.append(np.sqrt(np.mean(np.square(y - value.astype(np.float64)), axis=0)))
+        return errors[0], errors[1]
+
+    def _errors_by_golden(self, tuned: Predictor) -> tuple[Float64, Float64]:
+        """RMSE of each target on rows that the version had not seen, and the same with what its answers moved.
+
+        A move that improves nothing adds its square to the error's.
+        """
+        from artifact.rows.encoding import Encoder
+
+        metrics = self.former.manifest.metrics
+        before = np.array([metrics[name]["rmse"] for name in self.former.schema.target_names], np.float64)
+        values = [
+            predictor.predict(Encoder(predictor.schema.lenient()).encode_rows(_of(self.golden, predictor))).value
+            for predictor in (self.former, tuned)
+        ]
+        moved = np.mean(np.square(values[1].astype(np.float64) - values[0]), axis=0)
+        return before, np.sqrt(np.square(before) + moved)
+
+
+def _of(rows: list[dict[str, object]], predictor: Predictor) -> list[dict[str, object]]:
+    """Rows with the features of a version; one that they lack is missing."""
+    return [{name: row.get(name) for name in predictor.schema.names} for row in rows]
+
+
+def _kept(former: Former) -> pl.DataFrame | None:
+    """The kept rows with a target, typed, at most 20,000 drawn of them; None where none are kept, or they are gone."""
+    if former.recipe.table is None:
+        return None
+    from training.table.reading import Reading
+    from trueline.evaluation import labelled, read_known
+
+    try:
+        path = str(former.kept_rows())
+    except ArtifactError:
+        return None
+    raw = read_known(path, [former.schema], Reading(), lambda _: None)
+    _, table, usable = labelled(raw.frame, former.schema, "refuse")
+    rows = table.filter(usable)
+    return rows if rows.height <= _MOST_ROWS else rows.sample(_MOST_ROWS, seed=0)

@@ -1,0 +1,251 @@
+"""Intervals fitted anew on other rows: the same network, other scores, in seconds and without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artifact import manifest as files
+from artifact.errors import DataError
+from artifact.golden import read_golden
+from artifact.intervals.calibration import DEFAULT_LEVEL, Calibration, Grouping
+from artifact.manifest import Coverage, Manifest
+from artifact.predictor import Prediction, Predictor, target_offsets
+from artifact.recipe import RECIPE, Derivation, Recipe, recipe_if_any
+from artifact.registry.base import Reference, Registry
+from artifact.runtimes import Outputs
+from trueline.evaluation import Measuring, labelled, read_known
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Float64 = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+# With fewer, the bounds would vary too much from table to table.
+MIN_ROWS = 100
+_FOLDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """Scores from new rows, and how well they cover.
+
+    Attributes:
+        calibration: from all rows.
+        coverage: of each row's interval, from the scores of nine tenths of the others.
+        rows: number of rows.
+    """
+
+    calibration: Calibration
+    coverage: Coverage
+    rows: int
+
+
+def recalibrated(store: Registry, version: Reference, data: str, measuring: Measuring, note: str = "") -> Manifest:
+    """Store a version with the network of another one, whose intervals hold on other rows.
+
+    Args:
+        store: where both are.
+        version: the earlier one.
+        data: the rows, see :func:`training.table.data.read_raw`.
+        measuring: how they are read, and who hears of it.
+        note: the user's own words; empty for those of the earlier version.
+
+    Raises:
+        DataError: the rows cannot be read, lack a feature or a target, are too few, or trained the version.
+        ArtifactError: the earlier version is damaged.
+        OSError: the disk is full or cannot be written.
+    """
+    store.check_writable(version.name)
+    predictor = Predictor.load(version.path, device="cpu")
+    calibrated = _calibrated(predictor, version, data, measuring)
+    former, recipe = predictor.manifest, recipe_if_any(version.path, predictor.manifest)
+    keeps = recipe is not None and bool(recipe.kept)
+    with store.tables.naming() if keeps else nullcontext(), store.create(version.name) as (name, folder):
+        _copy(version.path, folder)
+        fresh = Predictor(predictor.schema, predictor.runtime, calibrated.calibration, former)
+        _write(folder / files.CALIBRATION, calibrated.calibration)
+        _write(folder / files.GOLDEN, fresh.golden(read_golden(version.path).rows))
+        sentence = _sentence(version, calibrated, data)
+        _head_report(folder / files.REPORT / "report.html", sentence)
+        if recipe is not None:
+            _derived(recipe, version, calibrated.rows, data, note).write(folder)
+        manifest = former.model_copy(
+            update={
+                "model_version": name,
+                "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "coverage": calibrated.coverage,
+                "notes": (*former.notes, sentence),
+                "note": note or former.note,
+            }
+        ).write(folder)
+        Predictor.load(folder, device="cpu")
+        if manifest.int8 is not None:
+            Predictor.load(folder, runtime="onnx-int8")
+    return manifest
+
+
+def _calibrated(predictor: Predictor, version: Reference, data: str, measuring: Measuring) -> Calibrated:
+    from training.table.encode import encode_frame
+    from training.transfer.seen import is_its_table, share_known
+
+    schema, reference = predictor.schema, f"{version.name}:{version.version}"
+    raw = read_known(data, [schema], measuring.reading, measuring.note)
+    frame, table, usable = labelled(raw.frame, schema, measuring.missing_columns)
+    rows = table.filter(usable)
+    if is_its_table(frame, predictor.manifest.lineage):
+        raise DataError(
+            f"Expected rows that {reference} has not seen. Received: the table that trained it, on which its errors "
+            "are too small and so the intervals would be too narrow. Give new rows."
+        )
+    if rows.height < MIN_ROWS:
+        raise DataError(f"Expected at least {MIN_ROWS} rows with a target in {data}. Received: {rows.height}.")
+    if left_out := len(usable) - rows.height:
+        measuring.say(f"{left_out:,} of {len(usable):,} rows are left out: they have no finite value of the target.")
+    X = encode_frame(rows, schema.lenient())
+    share = share_known(version.path, predictor.manifest, schema, X)
+    if share >= 0.01:
+        measuring.say(
+            f"Note: the intervals will be too narrow: about {share:.0%} of these rows stand, equal in every feature, "
+            f"in the table that trained {reference}."
+        )
+    offsets = target_offsets(schema)
+    y = rows.select(schema.target_names).to_numpy().astype(np.float64) - (0.0 if offsets is None else offsets)
+    outputs = predictor.run(X.numeric, X.categorical)
+    scoring = _Scoring(predictor, outputs, y, X.categorical, _weights(predictor, rows))
+    return Calibrated(scoring.fit(np.arange(len(y))), scoring.coverage(_folds(predictor, rows)), len(y))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scoring:
+    """Answers to rows and their true values, less the targets' offsets, from which scores are taken.
+
+    Attributes:
+        predictor: that answered.
+        outputs: of all rows.
+        y: float64 (n_samples, n_targets).
+        categorical: int32 (n_samples, n_categorical), the rows' codes.
+        weight: float64 (n_samples,), or None.
+    """
+
+    predictor: Predictor
+    outputs: Outputs
+    y: Float64
+    categorical: npt.NDArray[np.int32]
+    weight: Float64 | None
+
+    def fit(self, rows: Indices) -> Calibration:
+        """The calibration by some rows."""
+        former = self.predictor.calibration
+        grouping = None
+        if former.groups is not None:
+            column = former.groups.column
+            grouping = Grouping(column, former.groups.n_codes, self.categorical[rows, column])
+        return Calibration.fit(
+            self.y[rows],
+            *self._outputs(rows),
+            weight=None if self.weight is None else self.weight[rows],
+            grouping=grouping,
+            support=former.support,
+        )
+
+    def coverage(self, folds: list[Indices]) -> Coverage:
+        """How well intervals cover rows whose own errors had no part in them."""
+        from training.evaluation.verdict import coverage
+
+        everything = np.arange(len(self.y))
+        by_fold = [self.fit(np.setdiff1d(everything, fold)) for fold in folds]
+        level = min(DEFAULT_LEVEL, *(calibration.max_level for calibration in by_fold))
+        lower, upper = np.zeros_like(self.y), np.zeros_like(self.y)
+        for fold, calibration in zip(folds, by_fold, strict=True):
+            value, spread, quantiles = self._outputs(fold)
+            bound = calibration.of_rows(calibration.bound(level), self.categorical[fold])
+            lower[fold], upper[fold] = calibration.interval(value, spread, bound, quantiles)
+        answer = Prediction(self.outputs.value, lower, upper, [])
+        return coverage(self.predictor.schema.target_names, self.y, answer, level, self.weight)
+
+    def _outputs(self, rows: Indices) -> Outputs:
+        value, spread, quantiles = self.outputs
+        return Outputs(
+            value[rows], None if spread is None else spread[rows], None if quantiles is None else quantiles[rows]
+        )
+
+
+def _folds(predictor: Predictor, rows: pl.DataFrame) -> list[Indices]:
+    """Ten parts of the rows; rows of a group that the version knows stay together."""
+    lineage = predictor.manifest.lineage
+    group = lineage.config.get("group")
+    units = np.arange(rows.height)
+    if group in rows.columns:
+        from training.table.split import group_codes
+
+        units = group_codes(rows[group])
+    number = np.random.default_rng(lineage.seed).permutation(int(units.max()) + 1)[units] % _FOLDS
+    return [fold for fold in (np.flatnonzero(number == i) for i in range(_FOLDS)) if len(fold)]
+
+
+def _weights(predictor: Predictor, rows: pl.DataFrame) -> Float64 | None:
+    """The weights of the rows, where the version has a column of them.
+
+    Raises:
+        DataError: the rows lack it, or a weight cannot be.
+    """
+    name = predictor.manifest.lineage.config.get("weight")
+    if not name:
+        return None
+    from training.table.data import check_columns
+    from training.table.weights import Weights, check_weight, weights_in
+
+    check_columns(rows, [name], "column of weights")
+    check_weight(name, rows.schema[name])
+    weights = Weights(name)
+    weights.add(rows)
+    weights.check()
+    return weights_in(rows, name)
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """All files of a version but those that are written anew."""
+    anew = {files.MANIFEST, files.STORE_RECORD, files.CALIBRATION, files.GOLDEN, RECIPE}
+    for path in source.iterdir():
+        if path.is_dir():
+            shutil.copytree(path, folder / path.name)
+        elif path.name not in anew:
+            shutil.copyfile(path, folder / path.name)
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+
+
+def _derived(recipe: Recipe, version: Reference, rows: int, data: str, note: str) -> Recipe:
+    derivation = Derivation(
+        by="recalibrate", version=f"{version.name}:{version.version}", data=data, new_rows=rows, calibrated=rows
+    )
+    return recipe.model_copy(update={"derivation": derivation, "note": note or recipe.note})
+
+
+def _sentence(version: Reference, calibrated: Calibrated, data: str) -> str:
+    covered = ", ".join(f"{share:.1%}" for share in calibrated.coverage.covered.values())
+    return (
+        f"The intervals were calibrated anew on {calibrated.rows:,} rows of {data}, {covered} of which they cover; the "
+        f"network, and the errors that were measured, are those of {version.name}:{version.version}."
+    )
+
+
+def _head_report(path: Path, sentence: str) -> None:
+    """Say at the top of the earlier version's report what does not hold any more."""
+    if not path.is_file():
+        return
+    head = f"<body>\n<p><b>{escape(sentence)} What this report says of intervals is of that version.</b></p>\n"
+    path.write_text(path.read_text(encoding="utf-8").replace("<body>\n", head, 1), encoding="utf-8")

@@ -1,0 +1,287 @@
+"""The rows that a version is made anew from: new ones, with the kept ones of before, less those that are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artifact.errors import ArtifactError, DataError, unknown_name
+from artifact.registry.tables import RowsAside
+from trueline.retrain.earlier import Former
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+    from training.table.parquet import ParquetSource
+    from training.table.reading import Reading
+    from training.table.selection import Newest
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The rows that are asked for.
+
+    Attributes:
+        data: the new rows, as they were given.
+        reading: how their files are read.
+        appended: whether they are added to those that are kept of the earlier version.
+        newest: which of all rows train, or None for all.
+        hold_out: whether some of the new rows are held out.
+    """
+
+    data: str
+    reading: Reading
+    appended: bool = False
+    newest: Newest | None = None
+    hold_out: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """The rows as they are trained on.
+
+    Attributes:
+        new: number of new rows, those that are held out among them.
+        train: number of rows that train.
+        table: the rows that train; None where they are in ``file``.
+        file: the same in a file that is streamed, or None.
+        held_out: file of the rows that are held out, or None.
+        notes: sentences on what was left out or could not be held out.
+    """
+
+    new: int
+    train: int
+    table: pl.DataFrame | None
+    file: Path | None
+    held_out: RowsAside | None
+    notes: tuple[str, ...]
+
+
+def new_rows(former: Former, wanted: Wanted, stack: ExitStack) -> NewRows:
+    """Read the new rows, and say which train and which are held out.
+
+    Args:
+        former: the earlier version.
+        wanted: what is asked for.
+        stack: takes away at its end what is written aside.
+
+    Raises:
+        DataError: the rows cannot be read, lack a column or have none, or do not fit the kept ones.
+        ArtifactError: the kept rows are gone or damaged.
+        OSError: the disk is full or cannot be written.
+    """
+    from training.prepare.choose import parquet_source
+
+    request = former.request()
+    kept = former.kept_rows() if wanted.appended else None
+    stream = request.stream or (True if wanted.appended and former.recipe.streamed else None)
+    source = parquet_source(wanted.data, stream, keep=request.names_in_use, ids=request.ids)
+    if source is None:
+        return _in_memory(former, wanted, kept, stack)
+    return _streamed(former, wanted, kept, source, stack)
+
+
+def _in_memory(former: Former, wanted: Wanted, kept: Path | None, stack: ExitStack) -> NewRows:
+    import numpy as np
+    import polars as pl
+
+    from training.table.data import read_raw
+    from training.table.join import joined
+    from training.table.kept import write_table
+    from training.table.reading import Reading
+    from training.transfer.seen import is_its_table
+
+    keep = former.request().names_in_use
+    raw = read_raw(wanted.data, wanted.reading, keep=keep)
+    columns, notes = _columns(former, raw.frame.columns, wanted.data)
+    new = raw._replace(frame=raw.frame.select(columns))
+    frame, n_old = new.frame, 0
+    if kept is not None:
+        old = read_raw(str(kept), Reading(), keep=keep)
+        old = old._replace(frame=old.frame.select(columns))
+        both = joined([kept, Path(wanted.data)], [old, new], keep)
+        frame, n_old = both.frame, old.frame.height
+    fresh = frame[n_old:]
+    eligible = _has_targets(fresh, former.recipe.targets) & ~_known(former, fresh)
+    if is_its_table(raw.frame, former.manifest.lineage):
+        eligible[:] = False
+    chosen = _chosen(former, wanted, _Deciding(frame, eligible, n_old))
+    train = frame.filter(pl.Series(chosen.train))
+    aside = None
+    if chosen.held_out.any():
+        path = stack.enter_context(former.store.tables.writing())
+        aside = RowsAside(path, write_table(path, frame.filter(pl.Series(chosen.held_out))))
+    sentences = (*raw.notes, *notes, *chosen.notes)
+    return NewRows(len(eligible), int(np.sum(chosen.train)), train, None, aside, sentences)
+
+
+def _streamed(former: Former, wanted: Wanted, kept: Path | None, source: ParquetSource, stack: ExitStack) -> NewRows:
+    """Rows that are written aside batch by batch: the columns that decide are in memory as a whole, and no others."""
+    import polars as pl
+
+    from training.prepare.bounds import Bounds
+    from training.table.kept import write_batches
+    from training.table.parquet import ParquetSource
+    from training.table.paths import files_of
+
+    request, recipe = former.request(), former.recipe
+    columns, notes = _columns(former, source.columns, wanted.data)
+    n_new, n_old = source.rows, 0
+    if kept is not None:
+        source = ParquetSource([kept, *files_of(wanted.data)], request.names_in_use, request.ids)
+        n_old = source.rows - n_new
+    n_batch = Bounds().batch_rows
+    deciding = [*recipe.targets, *(name for name in (recipe.time, recipe.group) if name)]
+    frame = pl.concat([batch for _, batch in source.batches(n_batch, deciding)])
+    chosen = _chosen(former, wanted, _Deciding(frame, _has_targets(frame[n_old:], recipe.targets), n_old))
+
+    def rows(mask: npt.NDArray[np.bool_]) -> Iterator[pl.DataFrame]:
+        for start, batch in source.batches(n_batch, columns):
+            yield batch.filter(pl.Series(mask[start : start + batch.height]))
+
+    aside = None
+    if chosen.held_out.any():
+        path = stack.enter_context(former.store.tables.writing())
+        aside = RowsAside(path, write_batches(path, rows(chosen.held_out)))
+    file = stack.enter_context(former.store.tables.writing())
+    n_train = write_batches(file, rows(chosen.train))
+    return NewRows(n_new, n_train, None, file, aside, (*source.notes, *notes, *chosen.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Deciding:
+    """What decides of each row: all old and new rows, with the columns that decide; which new rows may be held out."""
+
+    frame: pl.DataFrame
+    eligible: npt.NDArray[np.bool_]
+    n_old: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Which rows train and which are held out, bool (n_rows,) each, with sentences."""
+
+    train: npt.NDArray[np.bool_]
+    held_out: npt.NDArray[np.bool_]
+    notes: tuple[str, ...]
+
+
+def _chosen(former: Former, wanted: Wanted, deciding: _Deciding) -> _Chosen:
+    import numpy as np
+
+    from training.table.selection import Columns, held_out
+
+    frame, n_old = deciding.frame, deciding.n_old
+    moments = _moments(former, frame)
+    if wanted.newest is not None and moments is None:
+        raise DataError(
+            f"Expected a version with --time for --newest. Received: {former.reference}, whose rows have no order. "
+            "Give the rows that are wanted by --data."
+        )
+    held, notes = np.zeros(frame.height, bool), []
+    if wanted.hold_out:
+        group = former.recipe.group
+        new_moments = None if moments is None else moments[n_old:]
+        groups = None if group is None else frame[group][n_old:]
+        selected = held_out(Columns(deciding.eligible, new_moments, groups))
+        held[n_old:] = selected.rows
+        n_held = int(selected.rows.sum())
+        if n_held:
+            newest = "newest" if moments is not None else "last"
+            notes.append(
+                f"Held out for the comparison before a promotion: the {newest} {n_held:,} of the "
+                f"{len(selected.rows):,} rows of {wanted.data}."
+            )
+        else:
+            notes.append(f"No rows of {wanted.data} are held out for the comparison: {selected.why_none}.")
+    train = ~held
+    if wanted.newest is not None and moments is not None:
+        rows = np.flatnonzero(train)
+        newest_rows = wanted.newest.of(moments.gather(rows))
+        train[rows[~newest_rows]] = False
+        notes.append(f"The newest {int(newest_rows.sum()):,} of {len(rows):,} rows train.")
+    return _Chosen(train, held, tuple(notes))
+
+
+def _moments(former: Former, frame: pl.DataFrame) -> pl.Series | None:
+    """The moments of all rows; None where the version has no column of times."""
+    from training.prepare.request import text_rules
+    from training.table.split import check_no_time_missing, check_time
+    from training.table.texts.table import read_texts
+
+    time = former.recipe.time
+    if time is None:
+        return None
+    moments = read_texts(frame.select(time), text_rules(former.request())).frame[time]
+    check_time(moments)
+    check_no_time_missing(time, moments.null_count())
+    return moments
+
+
+def _columns(former: Former, columns: Sequence[str], data: str) -> tuple[list[str], list[str]]:
+    """The columns that the version's table had and the new rows have too, and a note on those that it had not.
+
+    Raises:
+        DataError: a feature, a target or the column of another role is not there.
+    """
+    recipe = former.recipe
+    roles = [recipe.group, recipe.time, recipe.weight, recipe.interval_groups]
+    needed = dict.fromkeys([*recipe.targets, *(name for name in roles if name), *former.schema.names])
+    for name in needed:
+        if name not in columns:
+            what = "target" if name in recipe.targets else "column"
+            raise DataError(
+                f"Expected the columns of {former.reference} in {data}. Received: no {what} '{name}'. "
+                + unknown_name("column", name, columns).partition(". ")[2]
+                + " Train on other columns with `trueline train`."
+            )
+    more = [name for name in columns if name not in recipe.columns]
+    notes = []
+    if more:
+        listed = ", ".join(f"'{name}'" for name in more[:5]) + (f" and {len(more) - 5} more" if len(more) > 5 else "")
+        notes.append(
+            f"Left out, since the table of {former.reference} had no such column: {listed}. Take them in with "
+            "`trueline train`."
+        )
+    return [name for name in recipe.columns if name in columns], notes
+
+
+def _has_targets(frame: pl.DataFrame, targets: Sequence[str]) -> npt.NDArray[np.bool_]:
+    import numpy as np
+    import polars as pl
+
+    return np.asarray(frame.select(pl.all_horizontal(pl.col(list(targets)).is_not_null())).to_series().to_numpy(), bool)
+
+
+def _known(former: Former, fresh: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which of the new rows stand, equal in all columns, among those that are kept of the version, bool (n_rows,)."""
+    import numpy as np
+    import polars as pl
+
+    from training.table.data import read_raw
+
+    none = np.zeros(fresh.height, bool)
+    if former.recipe.table is None or former.recipe.streamed:
+        return none
+    try:
+        path = former.kept_rows()
+    except ArtifactError:
+        # They are not needed here, and what is gone cannot be compared.
+        return none
+    old = read_raw(str(path), keep=former.request().names_in_use).frame.select(fresh.columns)
+    if old.schema != fresh.schema:
+        texts = [name for name, dtype in old.schema.items() if dtype == pl.String or fresh.schema[name] == pl.String]
+        old, fresh = (frame.with_columns(pl.col(texts).cast(pl.String)) for frame in (old, fresh))
+    try:
+        numbered = fresh.with_row_index("\0row")
+        rows = numbered.join(old.unique(), on=old.columns, how="semi", nulls_equal=True)["\0row"]
+    except pl.exceptions.PolarsError:
+        # Columns of other types: no row can be equal.
+        return none
+    none[rows.to_numpy()] = True
+    return none
