@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from artifact.errors import DataError, SchemaMismatchError
 from artifact.manifest import Coverage, Manifest, Metrics
 from artifact.words.display import metric, number
-from trueline.faults import by_row
+from trueline.scoring import by_row
 from trueline.terminal.tables import html_table
 
 if TYPE_CHECKING:

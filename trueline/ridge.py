@@ -120,8 +120,7 @@ def encoded(frame: pl.DataFrame, schema: FeatureSchema) -> Encoded:
     """
     from artifact.errors import SchemaMismatchError
     from training.table.encode import encode_frame
-    from trueline.faults import by_row
-    from trueline.scoring import features_of
+    from trueline.scoring import by_row, features_of
 
     try:
         return encode_frame(features_of(frame, schema), schema.lenient())

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from artifact.errors import DataError, SchemaMismatchError
-from trueline.faults import by_row
+from artifact.errors import DataError, Fault, SchemaMismatchError
 from trueline.terminal.consoles import stderr, text_column
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 CHUNK = 65_536
 _PARTS = ("value", "lower", "upper")
 WARNINGS = "warnings"
+_MAX_LINES = 5
 
 
 class AnswerNames(NamedTuple):
@@ -164,3 +164,21 @@ def score(
     ends = [pl.Series(name, values[:, j]) for j, name in enumerate(names.ends)]
     texts = pl.Series(names.warnings, [warnings.get(row) for row in range(frame.height)], dtype=pl.String)
     return Scored([*ends, texts], len(warnings), {kind: len(rows) for kind, rows in kinds.items()})
+
+
+def by_row(error: SchemaMismatchError, numbers: Sequence[int]) -> DataError:
+    """The faults as one error, a line for each.
+
+    Args:
+        error: the faults.
+        numbers: for each encoded row, its number in the table, from 1.
+    """
+    lines = [_line(fault, numbers) for fault in error.faults[:_MAX_LINES]]
+    if len(error.faults) > _MAX_LINES:
+        lines.append(f"and {len(error.faults) - _MAX_LINES} more. Nothing was written.")
+    return DataError("\n  ".join(["Expected rows that fit the model's schema. Received:", *lines]))
+
+
+def _line(fault: Fault, numbers: Sequence[int]) -> str:
+    place = "" if fault.row is None else f"row {numbers[fault.row]}, "
+    return f"{place}'{fault.field}': {fault.message} Received: {fault.received!r}."

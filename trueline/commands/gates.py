@@ -133,7 +133,7 @@ def compare_command(
     if output is not None:
         check_page(output)
     store = registry()
-    judged = compare(store.resolve(model), store.resolve(other), rows, runtime)
+    judged = compare(store, store.resolve(model), store.resolve(other), rows, runtime)
     show_gates(judged)
     if output is not None:
         from training.report.gates import gates_page

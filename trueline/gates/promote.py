@@ -12,6 +12,7 @@ from artifact.gates.judge import judge
 from artifact.gates.side import Side
 from artifact.registry.base import Reference, Registry
 from artifact.registry.entry import Statement
+from trueline.gates.held_out import held_out_rows
 
 if TYPE_CHECKING:
     from artifact.predictor import Predictor
@@ -27,7 +28,7 @@ class Wish:
         source: the command or the function that promotes, for the log.
         why: the reason, for the log.
         forced: gates that are overruled, as :func:`artifact.gates.gate.checked_force` gives them.
-        rows: rows for the gates, or None.
+        rows: rows for the gates, or None: then those that ``refit`` held out, if there are any.
         runtime: the runtime that computes both versions.
     """
 
@@ -113,7 +114,7 @@ def promote(store: Registry, version: Reference, wish: Wish, predictor: Predicto
         else Side.of(reference, version.path, predictor)
     )
     champion = None if entry is None or entry.champion is None else _champion(store, version, entry.champion, wish)
-    judged = _judged(version, candidate, champion, wish.rows)
+    judged = _judged(version, candidate, champion, wish.rows or held_out_rows(store, version))
     judged = judged._replace(former=None if entry is None else entry.champion)
     refused = refusing(judged.gates, wish.forced)
     if refused:
@@ -124,14 +125,14 @@ def promote(store: Registry, version: Reference, wish: Wish, predictor: Predicto
     return judged
 
 
-def compare(version: Reference, other: Reference, rows: Given | None = None, runtime: RuntimeName = "auto") -> Judged:
+def compare(
+    store: Registry, version: Reference, other: Reference, rows: Given | None = None, runtime: RuntimeName = "auto"
+) -> Judged:
     """What the gates would say of a version beside another one; nothing is changed.
 
     Args:
-        version: the version that would go live.
-        other: the version that would be live.
-        rows: rows for the gates, or None. Defaults to None.
-        runtime: the runtime that computes both versions. Defaults to ``auto``.
+        rows: rows for the gates, or None: then those that ``refit`` held out, if there are any.
+        runtime: the runtime that computes both versions.
 
     Raises:
         DataError: both are the same version, or they do not predict the same targets; or see :func:`promote`.
@@ -150,7 +151,7 @@ def compare(version: Reference, other: Reference, rows: Given | None = None, run
             f"Expected two versions that predict the same targets. Received: {first} predicts {ours}, {second} "
             f"predicts {theirs}. Name two versions of one model; `trueline models` lists them."
         )
-    return _judged(version, candidate, champion, rows)
+    return _judged(version, candidate, champion, rows or held_out_rows(store, version))
 
 
 def _champion(store: Registry, version: Reference, live: str, wish: Wish) -> Side | None:

@@ -16,8 +16,7 @@ from artifact.predictor import Predictor, target_offsets
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 from trueline.evaluation import labelled, meaning_of, read_known
-from trueline.faults import by_row
-from trueline.scoring import features_of
+from trueline.scoring import by_row, features_of
 
 if TYPE_CHECKING:
     import polars as pl
