@@ -91,7 +91,7 @@ def ready(
 def prepared_in_memory(
     request: Request, earlier: Earlier | None, aside: Path | None = None
 ) -> tuple[Request, Prepared, TrainingTable]:
-    """Prepare a table that is held in memory. Of the table as it was read, only facts and the file aside are kept."""
+    """Prepare a table that is held in memory. Only facts of the table as it was read, and the file aside, are kept."""
     keep = request.names_in_use if earlier is None else request.names_in_use | set(earlier.schema.names)
     raw = read_raw(request.source, request.reading, keep=keep)
     frame = raw.frame if earlier is None else in_terms_of(raw.frame, earlier.schema.names)

@@ -20,8 +20,8 @@ _FACTORS = {
     "embedding_kernel": 0.1,
     "embedding_bias": 0.1,
 }
-# The paper has no spread. At its learning rate, the spread's logarithm would move by several units a step, and stay at
-# its bound.
+# The paper has no spread. At its learning rate, the spread's logarithm would move by several units in each step, and
+# stay at its bound.
 _SPREAD_FACTOR = 0.02
 
 

@@ -86,8 +86,8 @@ def of_outputs(y: Float64, outputs: Outputs, j: int, weight: Float64 | None, set
 
 KIND = Kind(
     name="gaussian",
-    answers="the mean and a standard deviation for each row, fitted by their likelihood; two numbers a target correct "
-    "the deviations on unseen rows ([decision 21](decisions/0021-corrected-variances.md))",
+    answers="the mean and a standard deviation for each row, fitted by their likelihood; two numbers for each "
+    "target correct the deviations on unseen rows ([decision 21](decisions/0021-corrected-variances.md))",
     build=build,
     link="normal",
     metric="rmse",

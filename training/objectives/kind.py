@@ -163,7 +163,7 @@ class Kind:
         Args:
             y: float64 (n_samples, n_targets).
             weight: float64 (n_samples,), each row's weight, or None.
-            settings: of the training.
+            settings: settings of the training.
         """
         if self.constant is not None:
             return np.array([self.constant.of(column, weight, settings) for column in y.T])

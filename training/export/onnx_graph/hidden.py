@@ -23,7 +23,7 @@ class PerNetwork:
     """Features of each network in a tensor of its own.
 
     Attributes:
-        tensors: one tensor a network, (n * members, width); the members of one row follow one another.
+        tensors: one tensor for each network, (n * members, width); the members of one row follow one another.
         width: number of features.
         members: number of members of each network.
     """

@@ -23,7 +23,7 @@ class Line(NamedTuple):
     """What was solved for, in the targets' units.
 
     Attributes:
-        weights: of scaled columns, float64 (n_columns, n_targets).
+        weights: weights of the scaled columns, float64 (n_columns, n_targets).
         intercepts: float64 (n_targets,), offsets subtracted.
         scale: what divided the columns, float64 (n_columns,).
     """

@@ -143,7 +143,7 @@ def _enough(stages: Sequence[Float64], y: Sequence[Float64], counts: Sequence[in
 
 
 def _model(schema: FeatureSchema, forests: Sequence[Sequence[Any]], iterations: int, unit: _Unit) -> Any:
-    """The mean of forests, each one scikit-learn model a target."""
+    """The mean of forests; each forest has one scikit-learn model for each target."""
     tensors = request_inputs(schema)
     parts = [
         (j, nodes._replace(value=(nodes.value / len(forests)).astype(np.float32)))

@@ -20,7 +20,7 @@ def boosting_loss(level: float) -> Any:
     """A loss as ``HistGradientBoostingRegressor(loss=...)`` takes one.
 
     Args:
-        level: of the expectile, in (0, 1).
+        level: level of the expectile, in (0, 1).
     """
     return _Loss(level)
 
@@ -79,7 +79,7 @@ class ExpectileLine(RegressorMixin, BaseEstimator):
     """Linear expectile regression of one target: ``mean(counts * (y - X w - b)^2) + alpha |w|^2``.
 
     Args:
-        level: of the expectile, in (0, 1).
+        level: level of the expectile, in (0, 1).
     """
 
     def __init__(self, level: float) -> None:
