@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.candidates < 1:
         parser.error(f"Expected at least 1 candidate. Received: {options.candidates}.")
-    tables = [_diabetes(), *([_housing(options.data)] if options.data else [])]
+    tables = [diabetes(), *([_housing(options.data)] if options.data else [])]
     found = [figures for table in tables for figures in measure(table, options.candidates)]
     print(f"{datetime.now(UTC):%Y-%m-%d}, {describe()}; {options.candidates} candidates of each kind.\n")
     print("| table | candidates | refused | by | limit | met |")
@@ -103,16 +103,16 @@ def measure(table: Table, candidates: int) -> Iterator[dict[str, Any]]:
         table: see :class:`Table`.
         candidates: number of each kind.
     """
-    champion = _fit(table, 0)
-    models = [_fit(table, seed) for seed in range(1, candidates + 1)]
+    champion = fit(table, 0)
+    models = [fit(table, seed) for seed in range(1, candidates + 1)]
     kinds: dict[str, Callable[[Model, int], Model]] = {
         "equal, other seeds": lambda model, _: model,
-        "10% more RMSE, by noise": _noisy,
-        "10% more RMSE, towards the mean": lambda model, _: _blunt(model),
+        "10% more RMSE, by noise": noisy,
+        "10% more RMSE, towards the mean": lambda model, _: blunt(model),
     }
     for kind, change in kinds.items():
         changed = [change(model, seed) for seed, model in enumerate(models)]
-        refused = [_refused(table, model, champion) for model in changed]
+        refused = [refusing_gates(table, model, champion) for model in changed]
         yield _figures(table, kind, refused, kind.startswith("equal"))
         if table.out_of_fold:
             ratios = [_rmse(table, model) / _rmse(table, champion) for model in changed]
@@ -130,7 +130,7 @@ def _figures(table: Table, kind: str, refused: list[list[str]], equal: bool) -> 
     return {"table": table.name, "kind": kind, "refused": share, "by": by, "limit": limit, "met": met}
 
 
-def _refused(table: Table, model: Model, champion: Model) -> list[str]:
+def refusing_gates(table: Table, model: Model, champion: Model) -> list[str]:
     """Names of the gates that refuse."""
     ours, theirs = (_answers(table, one) for one in (model, champion))
     rows = Rows(
@@ -156,7 +156,8 @@ def _answers(table: Table, model: Model) -> Answers:
     return Answers(np.square(y - value)[:, None], inside[:, None], np.full((len(y), 1), 2 * half))
 
 
-def _fit(table: Table, seed: int) -> Model:
+def fit(table: Table, seed: int) -> Model:
+    """A candidate of a seed, which shuffles the rows and makes the random features."""
     y, judged = table.y, table.judged
     if table.out_of_fold:
         order = np.random.default_rng([seed, 1]).permutation(len(y))
@@ -191,7 +192,7 @@ def _rmse(table: Table, model: Model) -> float:
     return float(np.sqrt(np.mean(np.square(table.y[table.judged] - model.value))))
 
 
-def _noisy(model: Model, seed: int) -> Model:
+def noisy(model: Model, seed: int) -> Model:
     """Noise of so much variance that the RMSE is 10% more."""
     rng = np.random.default_rng([seed, 2])
     truth, value = model.calibration
@@ -200,7 +201,7 @@ def _noisy(model: Model, seed: int) -> Model:
     return model._replace(value=noisy[0], calibration=(truth, noisy[1]))
 
 
-def _blunt(model: Model) -> Model:
+def blunt(model: Model) -> Model:
     """Answers drawn towards the mean until the RMSE on the calibration rows is 10% more."""
     truth, value = model.calibration
     wanted = WORSE * np.sqrt(np.mean(np.square(truth - value)))
@@ -213,7 +214,8 @@ def _blunt(model: Model) -> Model:
     return model._replace(value=both[0], calibration=(truth, both[1]))
 
 
-def _diabetes() -> Table:
+def diabetes() -> Table:
+    """The table that scikit-learn carries."""
     from sklearn.datasets import load_diabetes
 
     data = load_diabetes()

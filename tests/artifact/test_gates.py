@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from artifact.errors import DataError
@@ -14,9 +16,10 @@ from artifact.gates.cost import best_medians, latency_gate, size_gate
 from artifact.gates.figures import coverage_by_figures, error_by_figures, width_by_figures
 from artifact.gates.gate import GATES, GateResult, checked_force, refusal, refusing
 from artifact.gates.judge import judge
-from artifact.gates.schema import changes_of
+from artifact.gates.schema import changes_of, schema_gate
 from artifact.gates.side import Side
 from artifact.gates.verdict import verdict_gate
+from artifact.intervals.calibration import Calibration
 from artifact.manifest import Manifest
 from artifact.registry.local import LocalRegistry
 from artifact.rows.schema import Feature, FeatureSchema
@@ -292,3 +295,21 @@ def test_a_version_whose_folder_is_gone_meanwhile_is_refused(registry):
 def test_a_store_is_opened_without_numpy():
     script = "import sys, artifact.registry.local; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
+def test_a_level_of_intervals_that_is_no_longer_promised_is_refused(registry):
+    first, second = side(build_version(registry)), side(build_version(registry))
+    few = np.random.default_rng(0).random((50, 1))
+    second.predictor.calibration = Calibration.fit(few, np.zeros_like(few), np.ones_like(few))
+    result = schema_gate(second, first)
+    assert not result.passed
+    assert "Intervals of 0.99 are refused: too few rows calibrate." in result.sentence
+    assert schema_gate(first, second).passed
+
+
+def test_another_objective_is_told_to_callers(registry):
+    first, second = side(build_version(registry)), side(build_version(registry))
+    other = second.manifest.model_copy(update={"objective": "mae"})
+    result = schema_gate(replace(second, manifest=other), first)
+    assert result.passed
+    assert "Answers are by the objective mae, not gaussian" in result.sentence
