@@ -67,7 +67,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     registry, port, log = LocalRegistry(folder / "home"), free_port(), folder / "log"
     build_version(registry, promote=True, seed=0)
     build_version(registry, seed=1)
-    environ = clean_environment(registry.home, TRUELINE_WORKERS="2")
+    # A gigabyte may take long to send: the client reads the answer however busy the machine is.
+    environ = clean_environment(registry.home, TRUELINE_WORKERS="2", TRUELINE_LINGER_SECONDS="60")
     started = time.monotonic()
     with running([*COMMAND, "--port", str(port)], log, environ) as process:
         wait_until_ready(process, port, log)

@@ -315,13 +315,13 @@ def test_case_v20_a_hang_up_ends_the_service_without_a_lost_request(store: Path,
         try:
             wait_for(lambda: len(answers) > 50)
             process.send_signal(signal.SIGHUP)
-            wait_for(lambda: call(port, "/readyz")[0] == 503)
+            wait_for(lambda: call(port, "/readyz")[0] == 503, 60)
         finally:
             unready.set()
             for thread in threads:
                 thread.join()
         assert set(answers) == {200}
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=60) == 0
     text = log.read_text()
     assert "Traceback" not in text
     assert "ConflictError" not in text
