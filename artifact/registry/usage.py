@@ -60,6 +60,15 @@ def usage(registry: Registry) -> Usage:
     return Usage(tables, problems)
 
 
+def unneeded(registry: Registry) -> str:
+    """A sentence on tables that no version needs, for who has just deleted one; empty where there are none."""
+    number = sum(not table.uses for table in usage(registry).tables)
+    if not number:
+        return ""
+    tables = "1 table of rows" if number == 1 else f"{number} tables of rows"
+    return f"{tables} that no version needs: trueline data --prune removes {'it' if number == 1 else 'them'}."
+
+
 def prune(registry: Registry) -> dict[str, int]:
     """Remove the tables that no version needs.
 

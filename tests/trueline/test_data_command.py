@@ -72,7 +72,8 @@ def test_prune_removes_what_no_version_needs(home, kept, capsys):
     assert len(home.tables.sizes()) == 3
     code, out, _ = call(capsys, "data", "--prune", "--yes")
     assert (code, f"Removed {sha256['unused'][:12]} (10 B)." in out) == (0, True)
-    call(capsys, "delete", f"houses:{second.version}", "--yes")
+    deleted = call(capsys, "delete", f"houses:{second.version}", "--yes")[1]
+    assert "Still kept: 1 table of rows that no version needs: trueline data --prune removes it." in deleted
     assert last_json(call(capsys, "data", "--prune", "--yes", "--json")[1])["removed"] == [sha256["held_out"]]
     shutil.rmtree(first.path)
     assert last_json(call(capsys, "data", "--prune", "--yes", "--json")[1])["removed"] == [sha256["table"]]

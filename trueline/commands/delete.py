@@ -7,6 +7,7 @@ import sys
 import click
 
 from artifact.errors import DataError
+from artifact.registry.base import Registry
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
 from trueline.terminal.consoles import stdout
@@ -35,6 +36,7 @@ def delete_command(version: str, yes: bool, as_json: bool) -> None:
         print_json({"model_name": reference.name, "deleted": [reference.version]})
     else:
         stdout().print(f"Deleted {reference.name}:{reference.version}.")
+        _tell_unneeded(store)
 
 
 @click.command("prune")
@@ -74,8 +76,18 @@ def prune_command(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool)
         out.print(f"{'Would delete' if dry_run else 'Deleted'} {name}:{version}.")
     for version, role in stay.items():
         out.print(f"Kept {name}:{version}, the {role}.")
+    if deleted:
+        _tell_unneeded(store)
     if not versions:
         out.print(f"Nothing to delete: '{name}' has {_versions(len(store.versions(name)))}.")
+
+
+def _tell_unneeded(store: Registry) -> None:
+    """Say that rows are still kept which no version needs: who deletes a version may think that they are gone."""
+    from artifact.registry.usage import unneeded
+
+    if sentence := unneeded(store):
+        stdout().print(f"Still kept: {sentence}")
 
 
 def _versions(count: int) -> str:

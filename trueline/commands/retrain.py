@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import shutil
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -156,8 +159,7 @@ def recalibrate_command(model: str, data: str, note: str, as_json: bool, events:
     events.about(version.name)
     measuring = Measuring(Reading(**reading), None, "refuse", tell_note, stderr().print)
     with ended_by_signals(store.abandon) as signals:
-        manifest = recalibrated(store, version, data, measuring, note)
-        signals.raise_if_any()
+        manifest = recalibrated(store, version, data, measuring, note, signals.raise_if_any)
     _report(store, manifest, events, "recalibrate", as_json, was=f"{version.name}:{version.version}")
 
 
@@ -179,8 +181,11 @@ def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> 
 
     store = registry()
     former = Former.find(store, model)
-    with ended_by_signals(store.abandon) as signals:
-        comparison = reproduced(former, Telling(quiet, verbose, signals.raise_if_any))
+    with (
+        tempfile.TemporaryDirectory(prefix="trueline-reproduce-") as folder,
+        ended_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)) as signals,
+    ):
+        comparison = reproduced(former, Path(folder), Telling(quiet, verbose, signals.raise_if_any))
     for line in _differences(comparison):
         stdout().print(line)
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +52,14 @@ class Calibrated:
     rows: int
 
 
-def recalibrated(store: Registry, version: Reference, data: str, measuring: Measuring, note: str = "") -> Manifest:
+def recalibrated(
+    store: Registry,
+    version: Reference,
+    data: str,
+    measuring: Measuring,
+    note: str = "",
+    raise_if_ended: Callable[[], None] = lambda: None,
+) -> Manifest:
     """Store a version with the network of another one, whose intervals hold on other rows.
 
     Args:
@@ -59,7 +67,8 @@ def recalibrated(store: Registry, version: Reference, data: str, measuring: Meas
         version: the earlier one.
         data: the rows, see :func:`training.table.data.read_raw`.
         measuring: how they are read, and who hears of it.
-        note: the user's own words; empty for those of the earlier version.
+        note: the user's own words; empty for those of the earlier version. Defaults to empty.
+        raise_if_ended: called before anything is stored; it raises to end the work. Defaults to doing nothing.
 
     Raises:
         DataError: the rows cannot be read, lack a feature or a target, are too few, or trained the version.
@@ -71,6 +80,7 @@ def recalibrated(store: Registry, version: Reference, data: str, measuring: Meas
     calibrated = _calibrated(predictor, version, data, measuring)
     former, recipe = predictor.manifest, recipe_if_any(version.path, predictor.manifest)
     keeps = recipe is not None and bool(recipe.kept)
+    raise_if_ended()
     with store.tables.naming() if keeps else nullcontext(), store.create(version.name) as (name, folder):
         _copy(version.path, folder)
         fresh = Predictor(predictor.schema, predictor.runtime, calibrated.calibration, former)

@@ -72,7 +72,7 @@ def trained_anew(
         rows = new_rows(former, wanted, stack)
         for note in rows.notes:
             tell(note)
-        request = _request(former, wanted, asked, rows)
+        request = request_of(former, wanted, asked, rows)
         return trained(
             request,
             former.store,
@@ -83,7 +83,7 @@ def trained_anew(
         )
 
 
-def _request(former: Former, wanted: Wanted, asked: Asked, rows: NewRows) -> Request:
+def request_of(former: Former, wanted: Wanted, asked: Asked, rows: NewRows) -> Request:
     recipe = former.recipe
     newest = "" if wanted.newest is None else f"{wanted.newest.number}{'d' if wanted.newest.days else ''}"
     request = replace(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,11 +71,12 @@ class _Scratch(LocalRegistry):
         return self._store.manifest(name, version)
 
 
-def reproduced(former: Former, telling: Telling | None = None) -> Comparison:
+def reproduced(former: Former, folder: Path, telling: Telling | None = None) -> Comparison:
     """Train a version again from its kept rows, and compare; nothing is stored.
 
     Args:
         former: the version.
+        folder: an empty one, which the caller removes; the version of now is written there.
         telling: how the training is shown. Defaults to all of it.
 
     Raises:
@@ -86,12 +85,11 @@ def reproduced(former: Former, telling: Telling | None = None) -> Comparison:
     """
     telling = telling or Telling()
     request = replace(former.request(), file=former.kept_rows(), stream=former.recipe.streamed)
-    with _scratch(former.store) as scratch:
-        manifest = trained(
-            request, scratch, quiet=telling.quiet, verbose=telling.verbose, raise_if_ended=telling.raise_if_ended
-        )
-        folder = scratch.models / manifest.model_name / manifest.model_version
-        return _compared(former, manifest, folder)
+    scratch = _Scratch(folder, former.store)
+    manifest = trained(
+        request, scratch, quiet=telling.quiet, verbose=telling.verbose, raise_if_ended=telling.raise_if_ended
+    )
+    return _compared(former, manifest, scratch.models / manifest.model_name / manifest.model_version)
 
 
 def _compared(former: Former, again: Manifest, folder: Path) -> Comparison:
@@ -127,9 +125,3 @@ def _reasons(before: Manifest, again: Manifest) -> Iterator[str]:
             yield f"{what} {getattr(then, what)} then, {getattr(now, what)} now"
     if then.data_fingerprint != now.data_fingerprint:
         yield "the table is read in another way"
-
-
-@contextmanager
-def _scratch(store: Registry) -> Iterator[_Scratch]:
-    with tempfile.TemporaryDirectory(prefix="trueline-reproduce-") as folder:
-        yield _Scratch(Path(folder), store)

@@ -12,9 +12,12 @@ import pytest
 
 from artifact.errors import ArtifactError, DataError
 from tests.trueline.retrain.conftest import houses, stored
+from training.prepare.bounds import Bounds
 from training.table.reading import Reading
 from training.table.selection import Newest
+from training.train import ready
 from trueline.retrain.earlier import Former
+from trueline.retrain.refit import Asked, request_of
 from trueline.retrain.rows import Wanted, new_rows
 
 LATER = datetime(2023, 1, 1)
@@ -165,3 +168,18 @@ def test_appending_needs_kept_rows_and_newest_needs_an_order(home, new):
         made(former, new, appended=True)
     with pytest.raises(DataError, match="Expected a version with --time for --newest"):
         made(former, new, newest=Newest.parse("10"))
+
+
+def test_a_streamed_table_is_prepared_under_the_name_that_was_given(home, tmp_path):
+    table = houses().with_columns(pl.col("sold").str.to_datetime())
+    stored(home, table, stream=True, streamed=True, settings={"folds": 1})
+    new = tmp_path / "new.parquet"
+    houses(800, 1, LATER).with_columns(pl.col("sold").str.to_datetime()).write_parquet(new, row_group_size=70)
+    former = Former.find(home, "houses")
+    wanted = Wanted(str(new), Reading(), appended=True)
+    with ExitStack() as stack:
+        rows = new_rows(former, wanted, stack)
+        request = request_of(former, wanted, Asked("refit"), rows)
+        with ready(request, Bounds(), None) as (_, prepared, read):
+            assert (read.streamed, read.facts.rows, prepared.n_rows < 1500) == (True, 1500, True)
+    assert (request.data, request.derivation.new_rows, request.held_out.rows) == (str(new), 800, 300)
