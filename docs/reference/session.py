@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 # The addresses in the pages; a run replaces them by free ports.
 PORT, GRPC_PORT = "localhost:3000", "localhost:3001"
+# Stands for this machine in the pages.
+_MACHINE = "@pc"
 _TIMEOUT, _START = 600, 120
 
 
@@ -43,6 +45,7 @@ class Session:
             "BENTOML_DO_NOT_TRACK": "true",
             "COLUMNS": "120",
             "CUDA_VISIBLE_DEVICES": "-1",
+            "LOGNAME": "ana",
         }
         atexit.register(self.close)
 
@@ -129,7 +132,11 @@ class Session:
         return command
 
     def _as_shown(self, text: str) -> str:
-        """The text with the pages' ports, and a reader's path of the store."""
+        """The text with the pages' ports, a reader's path of the store, and a name for this machine."""
+        host = f"@{socket.gethostname()}"
+        # A cell of a table keeps its width.
+        text = re.sub(rf"{re.escape(host)} *(?= │)", lambda cell: _MACHINE.ljust(len(cell[0])), text)
+        text = text.replace(host, _MACHINE)
         for name, port in self._ports.items():
             text = re.sub(rf"(?<=:){port}\b", name.partition(":")[2], text)
         return text.replace(str(self._home / "bentoml"), "~/bentoml").replace(f"{self.folder}/", "")

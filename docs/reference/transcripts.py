@@ -70,7 +70,8 @@ def console(*commands: str, only: str = "", without: str = "") -> str:
     """Commands, each with what it prints.
 
     Args:
-        commands: the commands as they are typed; a continued line begins with four spaces.
+        commands: the commands as they are typed; a continued line begins with four spaces. One that serves and ends
+            with ``&`` serves for the commands that follow.
         only: pattern of the output to show; empty for all of it.
         without: pattern of the output that three points replace.
     """
@@ -135,6 +136,9 @@ def _run(command: str, *, errors: bool = True) -> tuple[str, str]:
         return f"{place[1]}:{session.versions(place[1])[_PLACES[place[2]]]}"
 
     command = re.sub(r"(\w+):(OLDEST|NEWEST)\b", version, command)
+    if command.startswith("trueline serve") and command.endswith(" &"):
+        session.serve(command.removesuffix(" &"))
+        return command, ""
     out, err = session.run(command)
     if not errors and not out.strip():
         raise RuntimeError(f"Expected an answer. Received: '{err}' from: {command}")
