@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,24 @@ def test_a_command_is_run_once_and_then_its_output_stays(tmp_path: Path) -> None
     assert " 41\n" in page.read_text()
     page.write_text(text.replace("(6 * 7)", "(6 * 8)", 1))
     assert "Received: a page that shows another one" in run(page, "--check").stderr
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_service_of_a_transcript_answers_the_next_commands_and_the_machine_is_not_named(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    commands = '"trueline serve diabetes &", "curl -s localhost:3000/livez", "trueline history diabetes"'
+    page.write_text(
+        '<!--cog print(transcripts.prepare("python -m tests.docs.versions")) -->\n<!--end-->\n'
+        f"<!--cog print(transcripts.console({commands})) -->\n<!--end-->\n"
+    )
+    process = run(page, "--run")
+    assert process.returncode == 0, process.stderr
+    text = page.read_text()
+    assert re.search(r"^\$ trueline serve diabetes &\n\$ curl -s localhost:3000/livez\n\{.*\}$", text, re.MULTILINE)
+    table = [line for line in text.splitlines() if line.startswith(("│", "┃"))]
+    assert "ana@pc" in table[-1]
+    assert f"@{socket.gethostname()}" not in text.replace("ana@pc", "")
+    assert len({len(line) for line in table}) == 1
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
