@@ -142,7 +142,8 @@ def score(
     kinds: dict[str, set[int]] = {}
     columns = (text_column("Predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = stderr()
-    with Progress(*columns, console=console, transient=True, disable=console.is_jupyter) as progress:
+    silent = console.is_jupyter or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
         task = progress.add_task("", total=frame.height)
         for start in range(0, frame.height, CHUNK):
             chunk = frame.slice(start, CHUNK)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 # The addresses in the pages; a run replaces them by free ports.
 PORT, GRPC_PORT = "localhost:3000", "localhost:3001"
 # Stands for this machine in the pages.
-_MACHINE = "@pc"
+_MACHINE = "pc"
 _TIMEOUT, _START = 600, 120
 
 
@@ -133,10 +133,10 @@ class Session:
 
     def _as_shown(self, text: str) -> str:
         """The text with the pages' ports, a reader's path of the store, and a name for this machine."""
-        host = f"@{socket.gethostname()}"
+        host = re.escape(socket.gethostname())
         # A cell of a table keeps its width.
-        text = re.sub(rf"{re.escape(host)} *(?= │)", lambda cell: _MACHINE.ljust(len(cell[0])), text)
-        text = text.replace(host, _MACHINE)
+        text = re.sub(rf"(?<=@){host} *(?= │)", lambda cell: _MACHINE.ljust(len(cell[0])), text)
+        text = re.sub(rf"(?<=@){host}\b|\b{host}(?=-\d+-[0-9a-f]{{6}}\b)", _MACHINE, text)
         for name, port in self._ports.items():
             text = re.sub(rf"(?<=:){port}\b", name.partition(":")[2], text)
         return text.replace(str(self._home / "bentoml"), "~/bentoml").replace(f"{self.folder}/", "")

@@ -15,12 +15,13 @@ from typing import Any
 
 from docs.reference.markdown import pretty_json
 from docs.reference.session import Session
+from trueline.terminal.progress import STAGES
 
 # A version's name, which differs at each run: commands in the pages say OLDEST and NEWEST instead.
 _VERSION = r"\d{8}-\d{6}-\d{6}"
 _PLACES = {"OLDEST": 0, "NEWEST": -1}
 # A log's lines of progress, every ten seconds; a terminal shows a bar instead.
-_PROGRESS = re.compile(r"^Training: epoch .*\n", re.MULTILINE)
+_PROGRESS = re.compile(rf"^(?:{'|'.join(STAGES.values())})(?:: .*)?, after \d.*\n", re.MULTILINE)
 _STALE = "Expected a transcript of '{}'. Received: a page that shows another one. Run: make transcripts"
 
 

@@ -80,7 +80,7 @@ def _report(model: str, rows: int, scored: Scored, output: Path | None, as_json:
         print_json({**content, **counts, "output": str(output) if output else None})
         return
     console = stdout() if output else stderr()
-    destination = f", destination to {output}" if output else ""
+    destination = f", written to {output}" if output else ""
     console.print(f"{rows:,} {'row' if rows == 1 else 'rows'} predicted by {model}{destination}.", markup=False)
     if scored.kinds:
         have = "row has" if scored.with_warnings == 1 else "rows have"
