@@ -47,7 +47,7 @@ class Results(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parse(arguments)
+    options = parse(arguments)
     missing = [tool for tool in ("wrk", "taskset") if not shutil.which(tool)]
     if missing:
         print(f"Expected wrk and taskset in PATH. Received: no {' and no '.join(missing)}.", file=sys.stderr)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(r.load.failed for measured in results.rounds.values() for r in measured) else 0
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
     parser.add_argument("--seconds", type=int, default=8, help="seconds of each measurement; defaults to 8")
     parser.add_argument("--warm-up", type=int, default=2, help="seconds before each measurement; defaults to 2")

@@ -74,7 +74,7 @@ class OnnxRuntime:
         # Outputs takes value, spread, quantiles in order; without a spread the quantiles must go by name.
         self._outputs_of = Outputs if self._outputs[-1] != QUANTILES_OUTPUT else self._by_name
         # Made after the first run, which shows how wide the outputs are.
-        self._bound_runs: BoundRuns | None = None
+        self.bound_runs: BoundRuns | None = None
 
     def run(self, numeric: Float32, categorical: Int32) -> Outputs:
         """Compute the answers.
@@ -82,9 +82,9 @@ class OnnxRuntime:
         They do not depend on the batch that a row is in; on a CPU this holds to the last bit.
         """
         n = len(numeric)
-        if self._bound_runs is not None and 0 < n <= BOUND_ROWS:
+        if self.bound_runs is not None and 0 < n <= BOUND_ROWS:
             arrays = [numeric] if self._takes_numeric else []
-            answers = self._bound_runs.run([*arrays, categorical] if self._takes_categorical else arrays)
+            answers = self.bound_runs.run([*arrays, categorical] if self._takes_categorical else arrays)
             return self._outputs_of(*answers)
         feed: dict[str, Any] = {}
         if self._takes_numeric:
@@ -92,9 +92,9 @@ class OnnxRuntime:
         if self._takes_categorical:
             feed[CATEGORICAL_INPUT] = _pad(categorical)
         answers = self._session.run(self._outputs, feed)
-        if self._bound_runs is None and self.device == "cpu" and feed:
+        if self.bound_runs is None and self.device == "cpu" and feed:
             outputs = dict(zip(self._outputs, answers, strict=True))
-            self._bound_runs = BoundRuns(self._session, feed, outputs, multiple=_ROW_MULTIPLE)
+            self.bound_runs = BoundRuns(self._session, feed, outputs, multiple=_ROW_MULTIPLE)
         return self._outputs_of(*[array[:n] for array in answers])
 
     def computed_rows(self, n_rows: int) -> int:

@@ -31,7 +31,7 @@ class ReservedDict(mmap_dict.MmapedDict):
         read_mode: whether to read the file only.
     """
 
-    _has_warned = False
+    has_warned = False
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         self._in_file = True
@@ -76,8 +76,8 @@ class ReservedDict(mmap_dict.MmapedDict):
         self._m = mmap.mmap(-1, capacity)
         self._m[: len(content)] = content
         self._capacity = capacity
-        if error is not None and not ReservedDict._has_warned:
-            ReservedDict._has_warned = True
+        if error is not None and not ReservedDict.has_warned:
+            ReservedDict.has_warned = True
             logger.warning("Metrics stay in this worker, where /metrics does not see them: %s.", error)
 
 

@@ -177,7 +177,7 @@ class GrpcServer:
     async def _watch(self, is_open: bool, data: bytes, context: Any) -> AsyncIterator[bytes]:
         try:
             self._check_key(is_open, context)
-            request = _read(StringValue, data)
+            request = read_message(StringValue, data)
         except ApiError as error:
             await context.abort(_CODES.get(error.status, grpc.StatusCode.INVALID_ARGUMENT), error.message)  # raises
         async for status in self._health.watch(self._worker, request):
@@ -191,7 +191,7 @@ class GrpcServer:
         started, status = time.perf_counter(), 499  # the status if the client leaves first
         try:
             self._check_key(is_open, context)
-            reply = await method.handler(self._worker, _read(method.request, data))
+            reply = await method.handler(self._worker, read_message(method.request, data))
             answer = Reply(200, reply.SerializeToString())
             status = 200
         except ApiError as refusal:
@@ -220,7 +220,7 @@ def _headers(context: Any) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in pairs]
 
 
-def _read(kind: type[Message], data: bytes) -> Message:
+def read_message(kind: type[Message], data: bytes) -> Message:
     try:
         return kind.FromString(data)
     except DecodeError:

@@ -23,13 +23,13 @@ def runtimes(schema, tmp_path, **options):
     plain, bound = OnnxRuntime(path), OnnxRuntime(path)
     X = Encoder(schema).encode_rows(sample_rows(schema, 2))
     bound.run(X.numeric, X.categorical)  # the first run shows the shapes
-    assert bound._bound_runs is not None
+    assert bound.bound_runs is not None
     return plain, bound
 
 
 def once(runtime, X):
     """A run by ``session.run``."""
-    runtime._bound_runs = None
+    runtime.bound_runs = None
     return runtime.run(X.numeric, X.categorical)
 
 

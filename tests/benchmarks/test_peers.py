@@ -59,7 +59,7 @@ def test_a_peer_that_cannot_be_installed_is_reported_with_the_reason(tmp_path, m
     absent = {}
     assert list(serving.install(["trueline", "ray"], tmp_path / "cache", absent)) == ["trueline"]
     assert absent["ray"].startswith("not installed: ERROR: Could not find a version that satisfies")
-    options = serving._parse(["--rounds", "1"])
+    options = serving.parse(["--rounds", "1"])
     assert f"| Ray Serve + ONNX Runtime | {absent['ray']} | | |" in serving.report(
         serving.Results({}, absent), options, 0.0
     )

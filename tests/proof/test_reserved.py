@@ -14,7 +14,7 @@ from service.metrics.reserved import ReservedDict
 
 @pytest.fixture(autouse=True)
 def untold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ReservedDict, "_has_warned", False)
+    monkeypatch.setattr(ReservedDict, "has_warned", False)
 
 
 def full(*_arguments: object) -> None:

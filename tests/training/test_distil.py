@@ -87,7 +87,7 @@ def test_made_rows_of_a_fold_do_not_teach_its_student(taught, monkeypatch):
 def test_auto_keeps_an_ensemble_that_a_student_does_not_reach(taught, monkeypatch):
     prepared, fitted, student = taught
     with_auto = replace(prepared, config=prepared.config.model_copy(update={"distil": "auto"}))
-    monkeypatch.setattr(teaching, "_STEPS", 20)
+    monkeypatch.setattr(teaching, "STEPS", 20)
     served = distil(with_auto, fitted)
     assert served.model is fitted.model
     (fact,) = served.facts
@@ -148,7 +148,7 @@ def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
     prepared: Prepared = prepare(wavy_table(), Request("", ("y",), "m", config))
     # One repeat of two networks, neither of which is dropped.
     fitted = fit_on(prepared, prepared.plan.folds, repeats=1)
-    monkeypatch.setattr(teaching, "_STEPS", 20)
+    monkeypatch.setattr(teaching, "STEPS", 20)
     questions = []
 
     def teacher(X: Encoded) -> list[Outputs]:
@@ -175,7 +175,7 @@ def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
 
 @pytest.mark.parametrize("distil_setting", [True, "auto"])
 def test_what_held_out_rows_decided_stands_when_all_rows_have_trained(distil_setting, monkeypatch, tmp_path):
-    monkeypatch.setattr(teaching, "_STEPS", 20)
+    monkeypatch.setattr(teaching, "STEPS", 20)
     update = {"model": "tabm", "members": 2, "folds": 1, "refit": True, "epochs": 2, "distil": distil_setting}
     config = CONFIG.model_copy(update=update)
     wavy_table().write_parquet(tmp_path / "table.parquet")

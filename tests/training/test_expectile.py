@@ -23,7 +23,7 @@ from training.evaluation.baselines import BOOSTING, GLM, baseline_names, baselin
 from training.evaluation.metrics import by_target
 from training.evaluation.verdict import verdict
 from training.families.settings import Samples
-from training.families.trees.forest import _enough, grow
+from training.families.trees.forest import enough_iterations, grow
 from training.objectives import KINDS, objective_of
 from training.objectives.expectile.sides import sample_expectile
 from training.objectives.expectile.simpler import ExpectileLine, boosting_loss
@@ -217,7 +217,7 @@ def test_targets_of_different_units_count_alike_in_a_mix():
 
 
 def test_trees_of_a_mix_learn_the_level(monkeypatch):
-    monkeypatch.setattr("training.families.trees.forest._MOST_TREES", 100)
+    monkeypatch.setattr("training.families.trees.forest.MOST_TREES", 100)
     prepared = prepare(frame(), Request("memory", ("y",), "m", config(0.9, folds=2)))
     off, losses = [], []
     for asked in (config(0.9), TrainConfig()):
@@ -236,12 +236,12 @@ def test_as_many_trees_are_taken_as_the_level_needs():
     stages = [np.stack([np.full((4, 1), value) for value in (0.0, 1.0, 2.0)])]
     truth, counts = [np.array([[0.0], [0.0], [0.0], [4.0]])], [50, 100, 150]
     # The mean of these rows is 1, and their 0.75-expectile 2.
-    assert [_enough(stages, truth, counts, asked) for asked in (TrainConfig(), config(0.75))] == [100, 150]
+    assert [enough_iterations(stages, truth, counts, asked) for asked in (TrainConfig(), config(0.75))] == [100, 150]
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_mix_is_trained_in_memory_and_streamed(tmp_path, monkeypatch, stream):
-    monkeypatch.setattr("training.families.trees.forest._MOST_TREES", 100)
+    monkeypatch.setattr("training.families.trees.forest.MOST_TREES", 100)
     path = tmp_path / "t.parquet"
     frame().write_parquet(path, row_group_size=100)
     quick = {"epochs": 6, "hidden": [16], "embedding_bins": 4, "repeats": 1, "folds": 1, "mix": ["mlp", "trees"]}

@@ -79,7 +79,7 @@ def test_the_range_of_an_activation_is_that_of_the_rows(tmp_path):
     graph = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["numeric"], ["y"])], "g", [x], [made])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
     rows = np.linspace(-3, 7, 1400, dtype=np.float32).reshape(700, 2)
-    ranges = int8._activation_ranges(model, ["y"], [Encoded(rows, np.zeros((700, 0), np.int32), [])])
+    ranges = int8.ranges_of(model, ["y"], [Encoded(rows, np.zeros((700, 0), np.int32), [])])
     assert ranges == [(-7.0, 3.0)]
 
 

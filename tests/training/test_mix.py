@@ -33,7 +33,7 @@ MIX = ["mlp", "trees"]
 def _fewer():
     """Use as few trees as tests need."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trees, "_MOST_TREES", 100)
+        patch.setattr(trees, "MOST_TREES", 100)
         yield
 
 

@@ -32,8 +32,8 @@ def test_a_penalty_is_chosen_on_some_rows_and_all_are_fitted(monkeypatch):
     monkeypatch.setattr(LassoCV, "fit", _counting(LassoCV.fit, sizes))
     # LassoCV ends with a Lasso of its own on the same rows.
     monkeypatch.setattr(Lasso, "fit", _counting(Lasso.fit, sizes))
-    monkeypatch.setattr("training.evaluation.penalised._NUMBERS", 0)
-    monkeypatch.setattr("training.evaluation.penalised._FEWEST", 200)
+    monkeypatch.setattr("training.evaluation.penalised.NUMBERS", 0)
+    monkeypatch.setattr("training.evaluation.penalised.FEWEST", 200)
     Penalised("lasso").fit(X, y)
     assert sizes == [200, 200, len(y)]
     Penalised("lasso", most_rows=300).fit(X, y)

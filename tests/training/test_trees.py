@@ -25,7 +25,7 @@ from training.table.folds import Fold, cross_validation
 def _fewer():
     """Use as few trees as tests need."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trees, "_MOST_TREES", 100)
+        patch.setattr(trees, "MOST_TREES", 100)
         yield
 
 
@@ -64,7 +64,7 @@ def answered(forest, X):
 def by_scikit_learn(X, y, forest, parts):
     """The mean answer of scikit-learn's trees, grown on each part of the rows, within the range of the seen targets."""
     scaled = (y - y.mean(axis=0)) / y.std(axis=0)
-    settings = trees._SETTINGS | {"max_iter": forest.iterations, "random_state": 0}
+    settings = trees.SETTINGS | {"max_iter": forest.iterations, "random_state": 0}
     columns = np.hstack([X.numeric, X.categorical]).astype(np.float64)
     with few_threads(len(X)):
         of_parts = [
@@ -83,7 +83,7 @@ def test_a_value_at_a_threshold_goes_the_way_it_went_in_float64():
     model = HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=5, learning_rate=1.0)
     with few_threads(len(column)):
         model.fit(column, np.repeat([0.0, 1.0], 50))
-    _, tree = trees._trees_of(model, 1)
+    _, tree = trees.trees_of(model, 1)
     assert low <= tree.threshold[0] < high
 
 
@@ -118,7 +118,7 @@ def test_few_trees_are_taken_where_more_do_not_help(grown):
     step = np.where(np.nan_to_num(X.numeric[:, :1]) > 0, 1.0, 0.0) + np.random.default_rng(0).normal(0, 1, (len(X), 1))
     assert (
         trees.grow(Samples(build_schema(), X, step, TrainConfig()), folds, np.arange(len(X))).iterations
-        < trees._MOST_TREES
+        < trees.MOST_TREES
     )
 
 

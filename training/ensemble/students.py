@@ -34,7 +34,7 @@ Int64 = npt.NDArray[np.int64]
 Teacher = Callable[[Encoded], list[Outputs]]
 # The number of rows without labels for each row of the table, and the most of them.
 _MADE, _MOST_MADE = 1, 60_000
-_STEPS = 1_500
+STEPS = 1_500
 _STUDENT: dict[str, Any] = {
     "model": "mlp",
     "members": 1,
@@ -119,8 +119,8 @@ class Students:
                 None if weight is None else np.tile(weight, students),
             ),
             minimised=Minimised(_loss, _loss),
-            update=Update(build_optimizer(config, _STEPS, None, rates), config.clip_norm),
-            steps=Steps(min(config.required("batch_size"), len(real) // 2), _STEPS // 10, _STEPS),
+            update=Update(build_optimizer(config, STEPS, None, rates), config.clip_norm),
+            steps=Steps(min(config.required("batch_size"), len(real) // 2), STEPS // 10, STEPS),
         )
         loop = open_loop(problem)
         return cls(prepared, fitted, core_of, rows, fold_of[known][parents], targets, scaling, problem, loop)

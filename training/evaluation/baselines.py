@@ -36,7 +36,7 @@ _LINES = (RIDGE, GLM, LASSO, ELASTIC_NET, POLYNOMIAL)
 # rows, which are enough.
 _MOST_NUMBERS, _MOST_ROWS = 20, 100_000
 # A line is fitted on at most this many rows: more rows give the same line, and their one-hot columns take gigabytes.
-_MOST_ROWS_OF_LINES = 100_000
+MOST_ROWS_OF_LINES = 100_000
 # HistGradientBoosting takes at most 255 categories for each feature; a feature with more is given as a number.
 _MAX_CATEGORIES = 255
 
@@ -84,9 +84,9 @@ def baselines(
 
 def _fewer(n_rows: int, seed: int) -> Any:
     """The rows that fit a line: all, or a sample of very many."""
-    if n_rows <= _MOST_ROWS_OF_LINES:
+    if n_rows <= MOST_ROWS_OF_LINES:
         return slice(None)
-    return np.sort(np.random.default_rng(seed).choice(n_rows, _MOST_ROWS_OF_LINES, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(n_rows, MOST_ROWS_OF_LINES, replace=False))
 
 
 def predict(model: Any, X: Encoded) -> Float64:

@@ -12,7 +12,7 @@ from sklearn.linear_model import ElasticNet, ElasticNetCV, Lasso, LassoCV, Ridge
 Float64 = npt.NDArray[np.float64]
 # A penalty is chosen on a sample of rows: as many as hold this many values, but within these two limits. That takes
 # about a second of one core.
-_NUMBERS, _FEWEST, _MOST = 4_000_000, 1_000, 20_000
+NUMBERS, FEWEST, MOST = 4_000_000, 1_000, 20_000
 _RATIOS = (0.1, 0.5, 0.9)
 KINDS = ("ridge", "lasso", "elastic_net")
 
@@ -36,7 +36,7 @@ class Penalised(RegressorMixin, BaseEstimator):
     def fit(self, X: Float64, y: Float64, sample_weight: Float64 | None = None) -> Penalised:
         """Fit on float64 (n_samples, n_columns) and (n_samples,)."""
         self.mean_, self.std_ = float(y.mean()), float(y.std()) or 1.0
-        few = int(np.clip(_NUMBERS // max(1, X.shape[1]), _FEWEST, _MOST))
+        few = int(np.clip(NUMBERS // max(1, X.shape[1]), FEWEST, MOST))
         search = self._fitted(self._search(), X, y, sample_weight, few)
         self.model_ = self._fitted(self._final(search), X, y, sample_weight, self.most_rows or len(X))
         return self

@@ -102,7 +102,7 @@ def quantise(source: Path, target: Path, ranges: list[Encoded], *, skip: int = 0
         return False
     weights = {w.name: onnx.numpy_helper.to_array(w) for w in model.graph.initializer}
     activations = sorted({node.input[0] for node in products})
-    activation_ranges = dict(zip(activations, _activation_ranges(model, activations, ranges), strict=True))
+    activation_ranges = dict(zip(activations, ranges_of(model, activations, ranges), strict=True))
     nodes: list[Any] = []
     for node in model.graph.node:
         nodes += _in_integers(model, node, activation_ranges, weights) if node in products else [node]
@@ -150,7 +150,7 @@ def _in_integers(
     ]
 
 
-def _activation_ranges(model: Any, names: list[str], ranges: list[Encoded]) -> list[tuple[float, float]]:
+def ranges_of(model: Any, names: list[str], ranges: list[Encoded]) -> list[tuple[float, float]]:
     """The smallest and largest value of each tensor over the rows; 0 always lies between them."""
     import onnx
     import onnxruntime

@@ -19,7 +19,7 @@ from service.predict.requests import PredictRequest
 from service.protocols import open_inference_pb2 as pb
 from service.protocols import tf_serving
 from service.protocols.datatypes import ALL, from_bytes
-from service.protocols.oip_grpc import _read
+from service.protocols.oip_grpc import read_message
 from service.protocols.oip_grpc_infer import Inference as GrpcInference
 from service.protocols.oip_http import Inference, header_length
 from service.wire.errors import ApiError
@@ -66,7 +66,7 @@ def infer(model: LiveModel, body: bytes, length: int | None) -> None:
 def test_any_bytes_as_a_body(model: LiveModel, body: bytes, length: int | None) -> None:
     infer(model, body, length)
     outcome(model, lambda: tf_serving.read(model, body))
-    outcome(model, lambda: GrpcInference(model, _read(pb.ModelInferRequest, body), max_rows=500).read())
+    outcome(model, lambda: GrpcInference(model, read_message(pb.ModelInferRequest, body), max_rows=500).read())
 
 
 @FUZZ
@@ -132,7 +132,7 @@ def test_a_good_message_with_bytes_changed(model: LiveModel, where: random.Rando
     data = bytearray(message.SerializeToString())
     start = where.randrange(len(data))
     data[start : start + where.randrange(len(junk) + 1)] = junk
-    outcome(model, lambda: GrpcInference(model, _read(pb.ModelInferRequest, bytes(data)), max_rows=500).read())
+    outcome(model, lambda: GrpcInference(model, read_message(pb.ModelInferRequest, bytes(data)), max_rows=500).read())
 
 
 @FUZZ

@@ -24,14 +24,14 @@ from training.table.split import Indices
 Float64 = npt.NDArray[np.float64]
 # There are more trees than the usual hundred. Each takes a smaller step, and looks at half of the features at each
 # split. This is better on all tables of the benchmark.
-_SETTINGS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "learning_rate": 0.05,
     "max_features": 0.5,
     "min_samples_leaf": 10,
     "max_leaf_nodes": 31,
     "early_stopping": False,
 }
-_MOST_TREES, _STEP = 800, 50
+MOST_TREES, _STEP = 800, 50
 # Fewer trees are taken where the error grows by at most this share: a row takes time in each tree.
 _WORTH = 0.002
 
@@ -94,14 +94,14 @@ def grow(samples: Samples, folds: Sequence[Fold], all_rows: Indices) -> Grown:
                 for column in scaled[rows].T
             ]
 
-    counts = list(range(_STEP, _MOST_TREES + 1, _STEP))
+    counts = list(range(_STEP, MOST_TREES + 1, _STEP))
     stages: list[npt.NDArray[np.float64]] = []
     forests: list[list[Any]] = []
     for fold in folds:
-        models = grown(fold.train, _MOST_TREES)
+        models = grown(fold.train, MOST_TREES)
         forests.append(models)
         stages.append(np.stack([_staged(model, features[fold.validation], counts) for model in models], axis=-1))
-    iterations = _enough(stages, [scaled[fold.validation] for fold in folds], counts, config)
+    iterations = enough_iterations(stages, [scaled[fold.validation] for fold in folds], counts, config)
     at = counts.index(iterations)
     # On few rows the mean of the folds' trees errs less than trees of all rows.
     if len(folds) == 1 or len(all_rows) >= FEW_ROWS:
@@ -120,7 +120,7 @@ def _regressor(config: Settings, iterations: int) -> HistGradientBoostingRegress
     loss: Any = "absolute_error" if config.objective == "mae" else "squared_error"
     if callable(kind.boosting):
         loss = kind.boosting(config)
-    return HistGradientBoostingRegressor(loss=loss, max_iter=iterations, random_state=config.seed, **_SETTINGS)
+    return HistGradientBoostingRegressor(loss=loss, max_iter=iterations, random_state=config.seed, **SETTINGS)
 
 
 def _staged(model: HistGradientBoostingRegressor, X: Float64, counts: Sequence[int]) -> Float64:
@@ -130,7 +130,7 @@ def _staged(model: HistGradientBoostingRegressor, X: Float64, counts: Sequence[i
         return np.stack([answers for i, answers in enumerate(model.staged_predict(X), 1) if i in stops])
 
 
-def _enough(stages: Sequence[Float64], y: Sequence[Float64], counts: Sequence[int], config: Settings) -> int:
+def enough_iterations(stages: Sequence[Float64], y: Sequence[Float64], counts: Sequence[int], config: Settings) -> int:
     """The fewest trees whose error is nearly the least."""
     power, rule = (1 if config.objective == "mae" else 2), KINDS[config.objective].row_errors
 
@@ -149,7 +149,7 @@ def _model(schema: FeatureSchema, forests: Sequence[Sequence[Any]], iterations: 
         (j, nodes._replace(value=(nodes.value / len(forests)).astype(np.float32)))
         for models in forests
         for j, model in enumerate(models)
-        for nodes in _trees_of(model, iterations)
+        for nodes in trees_of(model, iterations)
     ]
     sizes = [len(nodes.value) for _, nodes in parts]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -174,7 +174,7 @@ def _model(schema: FeatureSchema, forests: Sequence[Sequence[Any]], iterations: 
     return keras.Model(tensors, {"value": value}, name="trees")
 
 
-def _trees_of(model: HistGradientBoostingRegressor, iterations: int) -> list[Nodes]:
+def trees_of(model: HistGradientBoostingRegressor, iterations: int) -> list[Nodes]:
     """The first trees of a scikit-learn model; the value that boosting starts from becomes a tree of one leaf."""
     start = np.zeros(1, np.int32)
     baseline = np.asarray(model._baseline_prediction, np.float32).reshape(1)
