@@ -65,7 +65,7 @@ class SchemaMismatchError(DataError):
     """Rows that break the schema.
 
     Args:
-        faults: in row order.
+        faults: the faults, in row order.
         warnings: what is unusual in the same rows, see :class:`artifact.rows.unusual.RowWarning`.
     """
 
@@ -90,13 +90,13 @@ def install_extra(name: str) -> str:
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], *, of: str = "", limit: int = 20) -> str:
-    """The sentence for a name that does not exist: it lists the names that do, the most similar first.
+    """The sentence for a name that does not exist; it lists the names that exist, the most similar first.
 
     Args:
         what: the kind of thing, such as ``feature``.
         name: the wrong name.
         known: the names that exist.
-        of: what the thing belongs to; empty to leave that out.
+        of: name of what the thing belongs to; empty where it belongs to nothing.
         limit: how many names are listed. Defaults to 20.
 
     Example:

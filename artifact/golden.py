@@ -21,7 +21,7 @@ class Golden(BaseModel):
 
     Attributes:
         rows: records as a request would hold them, missing, unseen and extreme values among them.
-        value, lower, upper: the answers, a list of targets a row, intervals at the default level.
+        value, lower, upper: the answers, a list of targets for each row; intervals at the default level.
     """
 
     rows: list[dict[str, Any]]

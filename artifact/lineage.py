@@ -28,7 +28,7 @@ class Init(Frozen):
     """The earlier version that training started from.
 
     Attributes:
-        model_name, model_version: of the earlier version.
+        model_name, model_version: names of the model and version that training started from.
         agreed: names of the weights that were taken over, for all features or for some, as ``layer/weight``.
         anew: names of the weights of which no part was taken over.
         features_anew: features that the earlier version did not have, or had with other values or of another kind.
@@ -49,19 +49,19 @@ class Init(Frozen):
 
 
 class Lineage(Frozen):
-    """Where a version came from: enough to train it again.
+    """Where a version came from: all that is needed to train it again.
 
     Attributes:
         data: the path or ``dataset:`` name as it was given; for a table in memory a value of :data:`IN_MEMORY`.
         data_fingerprint: sha256 of the table's columns and values, independent of the file format.
-        rows, columns: of the table as read.
+        rows, columns: number of rows and columns of the table, as it was read.
         parts: rows of each part: ``train``, ``validation``, ``calibration``, ``test``.
-        git_commit: of the working folder, or None outside a checkout; ``+dirty`` where it had changes.
+        git_commit: commit of the working folder, with ``+dirty`` where it had changes; None outside a checkout.
         packages: the packages that computed the weights, name to version.
         config: the full training configuration.
         seconds: wall time of ``train``.
         backend, device: Keras's backend and the devices that it ran on; GPUs have the names that their driver gives.
-        precision: of the products in a training step; the stored weights are float32.
+        precision: precision of the products in a training step; the stored weights are float32.
         distribution: how several devices shared the work.
         init: the earlier version that training started from, or None.
         command: the words after ``trueline train``, without options that only show or promote the version; empty

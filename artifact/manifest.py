@@ -72,7 +72,7 @@ class Int8(Frozen):
         tolerance: largest difference that its golden answers may have from the network's, in standard deviations of the
             target; :meth:`Predictor.replay` checks it.
         difference: the largest such difference at export.
-        rmse_ratio: its RMSE on the validation rows over the network's, for the worst target.
+        rmse_ratio: its RMSE on the validation rows divided by the network's, for the worst target.
         rmse_limit: the largest ratio that was allowed.
     """
 
@@ -91,7 +91,7 @@ class Augmentation(Frozen):
         ratio: error of the networks with augmentation over the error of equally many networks without it.
         low, high: 95% bootstrap interval of ``ratio`` over pairs of errors on the same row.
         rows: number of rows that measured it.
-        served: which kind is in the model.
+        served: which networks are in the model: ``with`` augmentation, ``without`` it, or ``both``.
         sentence: the same in plain words.
     """
 

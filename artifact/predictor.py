@@ -85,7 +85,7 @@ class Predictor:
         """Load a version's folder.
 
         Args:
-            folder: as :meth:`artifact.registry.base.Registry.resolve` gives it.
+            folder: the folder, as :meth:`artifact.registry.base.Registry.resolve` gives it.
             runtime: ``auto``, ``onnx``, ``onnx-int8`` or ``keras``, see :func:`open_runtime`. Defaults to ``auto``.
             device: ``auto``, ``cpu`` or ``cuda``. Defaults to ``auto``: a GPU where the runtime has one.
             threads: threads inside one call of the runtime. Defaults to 1.
@@ -151,9 +151,9 @@ class Predictor:
         """The bounds that :meth:`finish` and :meth:`ends` take, (n_targets,) or (n_samples, n_targets).
 
         Args:
-            bounds: from :meth:`bound`; one for all rows, or one for each request.
+            bounds: results of :meth:`bound`: one for all rows, or one for each request.
             sizes: rows of each request.
-            X: encoded rows of all requests, which tell their interval groups.
+            X: encoded rows of all requests; their codes say which interval group each row is in.
         """
         if len(bounds) == 1:
             return self.calibration.of_rows(bounds[0], X.categorical)

@@ -120,8 +120,8 @@ class Recipe(Frozen):
         """The recipe of a version.
 
         Args:
-            folder: of the version.
-            manifest: of the version, which knows the file's checksum.
+            folder: folder of the version.
+            manifest: manifest of the version, which has the file's checksum.
 
         Raises:
             DataError: an earlier Trueline stored the version, without a recipe.

@@ -30,7 +30,7 @@ class Evaluation:
     """Measures of a version on rows whose target is known.
 
     Attributes:
-        model_name, model_version: of the version.
+        model_name, model_version: names of the model and the version.
         rows: number of rows that were measured.
         rows_left_out: number of rows in which some target has no finite value.
         metrics: metrics by target, then by name.

@@ -92,8 +92,8 @@ class TruelineRegressor(RegressorMixin, BaseEstimator):
         model: model family, or None for the preset's. Defaults to None.
         objective: what is minimised; it decides what an answer is. Defaults to ``mse``.
         settings: other settings by name, as ``--set`` takes them, or None. Defaults to None.
-        few_rows: with at most so many rows ridge regression is fitted, with a :class:`FewRowsWarning`; with fewer than
-            30 rows it always is. Defaults to 200.
+        few_rows: with at most this many rows ridge regression is fitted, with a :class:`FewRowsWarning`; with fewer
+            than 30 rows it always is. Defaults to 200.
         seed: seed of everything random. Defaults to 0.
         device: the device that computes: ``auto``, ``cpu``, ``gpu``, or GPUs by number. Defaults to ``auto``.
         verbose: show notes and progress. Defaults to False.

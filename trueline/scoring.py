@@ -64,7 +64,7 @@ def read_rows(
 
     Args:
         rows: see :func:`training.table.data.read_raw`.
-        schema: of the version.
+        schema: schema of the version.
         reading: how files are read.
         missing_columns: see :func:`training.table.encode.encode_frame`.
         note: called with each note about how the table was read.
@@ -89,7 +89,7 @@ def features_of(frame: pl.DataFrame, schema: FeatureSchema) -> pl.DataFrame:
 
     Args:
         frame: the table from :func:`read_rows`.
-        schema: of the version.
+        schema: schema of the version.
     """
     from training.table.ids import ids_as_text
     from training.table.types import typed
@@ -124,7 +124,7 @@ def score(
 
     Args:
         frame: the features' columns, typed.
-        predictor: of the version.
+        predictor: predictor of the version.
         level: level of the intervals, or None for 0.9.
         names: names of the answers' columns.
         missing_columns: see :func:`training.table.encode.encode_frame`. Defaults to ``refuse``.

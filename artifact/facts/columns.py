@@ -133,8 +133,8 @@ class Formula(Fact):
         weighted = "a weighted sum, " if self.form == "weighted sum" else ""
         factor = ", but for a constant factor" if self.form == "product" else ""
         return (
-            f"'{self.target}' is {weighted}exactly {self.formula}{factor}. A leak, if they are known only after the "
-            "target is; otherwise a formula does without a model."
+            f"'{self.target}' is {weighted}exactly {self.formula}{factor}. If its columns are known only after the "
+            "target is, this is a leak; otherwise the formula answers without a model."
         )
 
 

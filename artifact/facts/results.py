@@ -28,13 +28,13 @@ class TooGood(Fact):
             "" if self.column is None else f"; the model leans on '{self.column}' ({self.share:.0%} of the importance)"
         )
         return (
-            f"R2 of '{self.target}' is {r2}, by {self.model}: so good a figure is rather a leak or a formula than a "
-            f"discovery{leaning}. Look for a column that is known only after the target is."
+            f"R2 of '{self.target}' is {r2}, by {self.model}. A figure this good comes from a leak or a formula more "
+            f"often than from a discovery{leaning}. Look for a column that is known only after the target is."
         )
 
 
 class Leaning(Fact):
-    """A column that holds most of the importance for a target: ``share`` of it."""
+    """A column that has most of the importance for a target: this ``share`` of it."""
 
     column: str
     target: str

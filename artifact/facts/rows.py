@@ -20,7 +20,7 @@ class RepeatedRows(Fact):
     """Rows that occur more than once, equal in every column: ``count`` of ``rows``.
 
     Attributes:
-        across_parts: only test rows are counted, and those that occur in another part too.
+        across_parts: whether only those test rows are counted that occur in another part too.
     """
 
     count: int
@@ -42,7 +42,8 @@ class EmptyRows(Fact):
     @property
     def sentence(self) -> str:
         return (
-            f"{self.count} of {self.rows} rows have no value in any feature; they teach what to answer to such a row."
+            f"{self.count} of {self.rows} rows have no value in any feature; the model learns from them what to answer "
+            "to such a row."
         )
 
 

@@ -140,7 +140,7 @@ class Calibration(Scores):
         """A bound as :meth:`interval` takes it: that of each row's group, or one for all rows.
 
         Args:
-            bound: from :meth:`bound`.
+            bound: a result of :meth:`bound`.
             categorical: int32 (n_samples, n_categorical), the rows' codes.
         """
         return bound if self.groups is None else bound[categorical[:, self.groups.column]]

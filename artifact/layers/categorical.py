@@ -26,7 +26,7 @@ class CategoryEmbedding(keras.layers.Layer):
         networks: how many networks side by side, each with tables of its own.
         cardinalities: number of codes of each column, the two buckets included.
         max_dim: widest embedding of one column. Defaults to 32.
-        other_rate: in [0, 1). Defaults to 0.01.
+        other_rate: share of the codes that turn into 1 during training, in [0, 1). Defaults to 0.01.
         seed: seed of the random replacement. Defaults to None.
         first: number of the layer's first network among all networks that share the seed. Defaults to 0.
         numbers: number of each network of the layer among all that share the seed. Defaults to those from ``first`` on.

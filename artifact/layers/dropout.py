@@ -29,7 +29,7 @@ class StackedDropout(keras.layers.Layer):
     **Shape**: (n_networks, n_samples, width) -> the same.
 
     Args:
-        rates: of each network, in [0, 1).
+        rates: rate of each network, in [0, 1).
         seed: seed of the draws. Defaults to None.
         first: number of the layer's first network among all networks that share the seed. Defaults to 0.
         numbers: number of each network of the layer among all that share the seed. Defaults to those from ``first`` on.

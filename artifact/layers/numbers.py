@@ -7,7 +7,7 @@ from typing import Any
 
 
 def numbers_of(networks: int, first: int, numbers: Sequence[int] | None) -> list[int]:
-    """The numbers that a layer's arguments mean.
+    """The numbers of a layer's networks, from the layer's arguments.
 
     Args:
         networks: how many.
@@ -23,5 +23,5 @@ def in_a_row(numbers: Sequence[int]) -> bool:
 
 
 def config_of(numbers: Sequence[int]) -> dict[str, Any]:
-    """The arguments that mean these numbers, for a layer's ``get_config``."""
+    """The arguments from which :func:`numbers_of` makes these numbers, for a layer's ``get_config``."""
     return {"first": numbers[0]} if in_a_row(numbers) else {"first": numbers[0], "numbers": list(numbers)}

@@ -13,7 +13,7 @@ from keras import ops
 class PeriodicEmbedding(keras.layers.Layer):
     """PBLD: embed each column by cosines of learned frequencies and a small linear layer, beside the column itself.
 
-    ``concat(x, cos(2 pi (x w1 + b1)) @ W2 + b2)`` a column, for each network on its own (Holzmueller et al. 2024,
+    For each column of each network it is ``concat(x, cos(2 pi (x w1 + b1)) @ W2 + b2)`` (Holzmueller et al. 2024,
     "Better by Default": PBLD embeddings of RealMLP).
 
     **Shape**: float32 (n_networks or 1, n_samples, n_columns) -> float32 (n_networks, n_samples, n_columns * dim).
@@ -68,7 +68,7 @@ class PeriodicEmbedding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="trueline")
 class DiagonalScale(keras.layers.Layer):
-    """A learned factor a column, starting at 1, for each network on its own: a soft selection of features.
+    """A learned factor for each column of each network, starting at 1: a soft selection of features.
 
     **Shape**: float32 (n_networks or 1, n_samples, n_columns) -> float32 (n_networks, n_samples, n_columns).
 

@@ -13,13 +13,13 @@ from keras import ops
 
 # Runtimes round the last bit of a scaled value differently; narrower bins would make that visible.
 _MIN_BIN = 0.002
-# Quantiles of so many rows are accurate enough for bins.
+# Quantiles of this many rows are accurate enough for bins.
 _MAX_ROWS = 200_000
 
 
 @keras.saving.register_keras_serializable(package="trueline")
 class PiecewiseLinearEmbedding(keras.layers.Layer):
-    """Embed each column by a learned piecewise-linear function of it, for each network on its own.
+    """Embed each column by a piecewise-linear function of it, which each network learns for itself.
 
     Each column's range is cut at its quantiles; bin ``i`` says how far the value has come through it, in [0, 1]. The
     first bin is unbounded below, the last one above. ``embedding = x * w0 + b0 + bins @ W``, ``W`` starting at 0
@@ -105,7 +105,8 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         x = ops.expand_dims(inputs, -1)
         bins = ops.clip((x - self._low) * self._inverse, self._floor, self._ceiling)
-        # A small matrix product a column: (networks, n_columns, n_samples, width) @ (networks, n_columns, width, dim).
+        # For each column a small matrix product:
+        # (networks, n_columns, n_samples, width) @ (networks, n_columns, width, dim).
         embedded = ops.transpose(ops.matmul(ops.transpose(bins, (0, 2, 1, 3)), self._bins), (0, 2, 1, 3))
         embedded = embedded + x * self._slope + self._bias
         if self.activation is not None:

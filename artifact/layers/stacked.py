@@ -23,9 +23,10 @@ class StackedDense(keras.layers.Layer):
     Args:
         networks: how many.
         units: width of the output.
-        activation: a Keras name, or ``parametric_mish``, which mixes Mish and identity by a learned weight a unit.
-            Defaults to None.
-        initializer: of the kernel, a Keras name; drawn for each network on its own. Defaults to ``he_normal``.
+        activation: a Keras name, or ``parametric_mish``, which mixes Mish and identity by a learned weight for each
+            unit. Defaults to None.
+        initializer: Keras name of the kernel's initialiser; each network's kernel is drawn by itself. Defaults to
+            ``he_normal``.
         ntk: scale the product by ``1 / sqrt(width)`` and draw the kernel from N(0, 1) instead (the neural tangent
             parametrisation of RealMLP, Holzmueller et al. 2024). Defaults to False.
     """
@@ -113,7 +114,7 @@ class EachNetwork(keras.initializers.Initializer):
     """Draws each network's kernel by the named initialiser, with the fan-in and fan-out of one network.
 
     Args:
-        name: of a Keras initialiser.
+        name: name of a Keras initialiser.
     """
 
     def __init__(self, name: str) -> None:

@@ -60,7 +60,7 @@ class TargetScaling(keras.layers.Layer):
         mean, std: what was subtracted from and what divided each target, (n_targets,).
         minimum, maximum: values are kept within these, (n_targets,), offset subtracted; None for no bounds.
         link: see above. Defaults to ``identity``.
-        n_quantiles: of each target, an odd number. Defaults to 0.
+        n_quantiles: number of quantiles of each target, odd. Defaults to 0.
         spread_scale, spread_floor: see ``normal`` above, of each target; the floor in squares of ``std``. Defaults to
             no correction.
     """

@@ -96,7 +96,7 @@ class Registry(Protocol):
         ...
 
     def remove(self, version: Reference) -> None:
-        """Take a version out of the store, all of it at once. The caller has checked that it may go."""
+        """Delete a version from the store, all of it at once. The caller has checked that it may be deleted."""
         ...
 
     def deployment(self, name: str) -> Entry | None:
@@ -119,7 +119,7 @@ class Registry(Protocol):
         """Write the next entry of a model's deployment log.
 
         Args:
-            name: of the model.
+            name: name of the model.
             change: the state from now on.
             after: number of the last entry that the caller knows; 0 for none.
 

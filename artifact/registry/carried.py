@@ -16,8 +16,8 @@ def carried_over(folder: Path, name: str) -> Change | None:
     """The first entry of a log, made from the alias files of a model.
 
     Args:
-        folder: of the alias files of all models.
-        name: of the model.
+        folder: folder of the alias files of all models.
+        name: name of the model.
 
     Returns:
         None where there are no such files.

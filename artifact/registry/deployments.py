@@ -15,13 +15,13 @@ from artifact.registry.revision import Stamps, stamps_of
 
 
 class Deployments:
-    """One folder a model, with its log.
+    """The logs of all models, each in a folder of its own.
 
     As long as a log has no entry, the alias files of an earlier Trueline count as its first entry. The first writer
     stores that entry before its own.
 
     Args:
-        folder: of the logs.
+        folder: folder that holds the folders of the logs.
         aliases: folder of the alias files.
     """
 

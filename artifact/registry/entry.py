@@ -73,7 +73,7 @@ class Entry(Change):
 
     Attributes:
         format: format of the file; a reader stops before an entry of a newer format.
-        number: from 1 on, without gaps.
+        number: number of the entry: from 1 on, without gaps.
         nonce: random text, by which a writer that got no answer recognises its own entry.
     """
 

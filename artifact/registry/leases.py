@@ -46,7 +46,7 @@ class Leases:
     Their age is measured by the clock of the store's disk alone, so that no two clocks are compared.
 
     Args:
-        folder: of this model's leases; it need not be there.
+        folder: folder of this model's leases; it need not exist.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -55,8 +55,8 @@ class DeploymentLog:
     and then it lists the folder: if a number is missing, it stops before the gap.
 
     Args:
-        folder: of this model's entries; it need not be there.
-        name: of the model, for messages.
+        folder: folder of this model's entries; it need not exist.
+        name: name of the model, for messages.
         clock: seconds of any clock that never goes back.
 
     Attributes:

@@ -27,7 +27,7 @@ def surplus(registry: Registry, name: str, keep: int) -> list[str]:
 
     Args:
         registry: the store.
-        name: of the model.
+        name: name of the model.
         keep: how many of the newest versions stay, at least 1. Older versions that must stay are left out of the answer
             too.
 
@@ -43,7 +43,7 @@ def surplus(registry: Registry, name: str, keep: int) -> list[str]:
 
 
 def check_deletable(registry: Registry, reference: str) -> Reference:
-    """The version that a reference means, if it may be deleted.
+    """The version that a reference means; raises where it may not be deleted.
 
     Raises:
         NotFoundError: no such model or version.
@@ -63,7 +63,7 @@ def check_deletable(registry: Registry, reference: str) -> Reference:
 
 
 def delete(registry: Registry, reference: str) -> Reference:
-    """Take a version out of the store, all of it at once.
+    """Delete a version from the store, all of it at once.
 
     Args:
         registry: the store.

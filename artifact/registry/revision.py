@@ -13,7 +13,7 @@ def stamps_of(paths: Iterable[Path], *, missing: bool = False) -> Stamps:
     """One stamp for each file that exists. It takes some microseconds a file and opens none.
 
     Args:
-        paths: of the files.
+        paths: paths of the files.
         missing: also give a stamp of zeros for each file that does not exist. Defaults to False.
     """
     stamps = [_stamp(path) for path in paths]

@@ -24,8 +24,8 @@ class RowsAside(NamedTuple):
     """Rows in a file that is not kept yet.
 
     Attributes:
-        path: of the file, from :meth:`Tables.writing`.
-        rows: their number.
+        path: path of the file, from :meth:`Tables.writing`.
+        rows: number of the rows.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Tables:
     version that names a file is being stored.
 
     Args:
-        folder: of the files; it need not be there.
+        folder: folder of the files; it need not exist.
         staging: folder on the same disk for files that are being written.
     """
 

@@ -16,7 +16,7 @@ class Use(NamedTuple):
     Attributes:
         version: ``NAME:VERSION``.
         what: what the rows are: ``training rows`` or ``held-out rows``.
-        table: which.
+        table: the table.
     """
 
     version: str
@@ -28,7 +28,7 @@ class StoredTable(NamedTuple):
     """A table that is in the store.
 
     Attributes:
-        sha256: of its file.
+        sha256: sha256 of its file.
         size: bytes of the file.
         uses: versions that need it.
     """
@@ -42,7 +42,7 @@ class Usage(NamedTuple):
     """All tables that are in the store, and the versions whose needs are not known.
 
     Attributes:
-        tables: by their sha256.
+        tables: the tables, in the order of their sha256.
         problems: for each version that cannot be read, a sentence that says why.
     """
 

@@ -38,8 +38,8 @@ def reached(registry: Registry, name: str, number: int) -> Reached:
 
     Args:
         registry: the store.
-        name: of the model.
-        number: of the entry.
+        name: name of the model.
+        number: number of the entry.
     """
     leases = registry.leases(name)
     behind = [lease for lease in leases if lease.number < number]
@@ -60,15 +60,15 @@ def wait_until_live(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Reached:
-    """Wait until every worker has an entry in force or has refused it, for at most so many seconds.
+    """Wait until every worker has an entry in force or has refused it, for at most ``seconds``.
 
     Args:
         registry: the store.
-        name: of the model.
-        number: of the entry.
+        name: name of the model.
+        number: number of the entry.
         seconds: the longest wait.
         clock: seconds of any clock that never goes back.
-        sleep: waits for so many seconds.
+        sleep: waits for a number of seconds.
     """
     began = clock()
     while True:

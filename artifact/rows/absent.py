@@ -17,7 +17,7 @@ MissingColumns = Literal["refuse", "impute"]
 MISSING_COLUMNS: tuple[MissingColumns, ...] = get_args(MissingColumns)
 # The kind of the warning that each row of such a table gets.
 WARNING = "missing_column"
-# A table's names may come from anybody: only so many are compared, and none that is longer.
+# Anybody may send a table: at most this many of its names are compared, and none with more characters than this.
 _COMPARED = 1000
 _LENGTH = 200
 
@@ -26,7 +26,7 @@ def absent_features(schema: FeatureSchema, names: Collection[str], missing_colum
     """The features that need a column in the table and have none, in schema order.
 
     Args:
-        names: of the table's columns.
+        names: names of the table's columns.
         missing_columns: with ``impute`` a feature that training saw missing needs no column; with ``refuse`` all do.
     """
     present = frozenset(names)

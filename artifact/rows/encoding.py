@@ -39,7 +39,8 @@ class Encoded:
     Attributes:
         numeric: float32 (n_samples, n_numeric), columns as ``schema.numeric_columns``, NaN where missing.
         categorical: int32 (n_samples, n_categorical), 0 missing, 1 other, columns as ``schema.categorical``.
-        warnings: of values outside the training range, rare or unseen, in column order; then of absent columns.
+        warnings: warnings of values that are outside the training range, rare or unseen, in column order; then those of
+            absent columns.
     """
 
     numeric: npt.NDArray[np.float32]
@@ -81,7 +82,7 @@ class Encoder:
         """Encode records.
 
         Args:
-            rows: one mapping a row, feature name to value; a feature left out is missing.
+            rows: a mapping for each row, feature name to value; a feature that is left out is missing.
             checked: True when every value's type and every name was validated before (the service does, by pydantic).
                 Defaults to False.
 
@@ -108,8 +109,8 @@ class Encoder:
                 or ``datetime64``, categories as strings or a :class:`DictionaryColumn`; None, NaN or NaT for missing.
                 For a boolean an array of 0 and 1 will do.
             checked: as in :meth:`encode_rows`; a missing category is then None.
-            missing_columns: ``impute`` takes a feature without a column as missing in each row, with a warning a row.
-                Defaults to ``refuse``.
+            missing_columns: ``impute`` takes a feature without a column as missing in each row, with a warning for each
+                row. Defaults to ``refuse``.
 
         Raises:
             SchemaMismatchError: as in :meth:`encode_rows`, for columns of unequal length and for columns that are

@@ -13,7 +13,7 @@ _FIRST_YEAR, _AFTER_LAST = np.datetime64("0001-01-01"), np.datetime64("10000-01-
 
 
 def moment(seconds: float) -> datetime:
-    """The moment so many seconds after 1970, in UTC, clipped to those that can be written.
+    """The moment that is this many seconds after 1970, in UTC, clipped to the moments that can be written.
 
     Example:
         >>> moment(0.0).isoformat(), moment(1e15).isoformat()

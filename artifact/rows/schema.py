@@ -1,4 +1,4 @@
-"""FeatureSchema: what one row holds. Written by training, read by everything that touches a row."""
+"""FeatureSchema: what one row holds. Training writes it, and all code that handles rows reads it."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class FeatureSchema(BaseModel):
         return FeatureSchema(features=tuple(f.model_copy(update=policies) for f in self.features), targets=self.targets)
 
     def example_row(self) -> dict[str, Any]:
-        """One usual row, as it would stand in a request; it is answered."""
+        """One usual row as a request would hold it; a service answers it."""
         return {f.name: example_of(f) for f in self.features}
 
     def json_schema(self) -> dict[str, Any]:

@@ -21,10 +21,10 @@ class BoundRuns:
     """Runs of up to ``BOUND_ROWS`` rows of one session on the CPU; any number of threads may call at once.
 
     Args:
-        session: of ONNX Runtime.
+        session: a session of ONNX Runtime.
         inputs: for the name of each input an array that the session has taken; only its width and dtype count.
         outputs: for the name of each output an array that the session has given; only its width and dtype count.
-        multiple: each run has a multiple of so many rows.
+        multiple: the number of rows of each run is a multiple of this.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Compiled calls on JAX: one executable of XLA a bucket, compiled ahead of time."""
+"""Compiled calls on JAX: an executable of XLA for each bucket, compiled ahead of time."""
 
 from __future__ import annotations
 

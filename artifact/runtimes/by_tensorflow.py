@@ -1,4 +1,4 @@
-"""Compiled calls on TensorFlow: one concrete function a bucket, so that no call is ever traced again."""
+"""Compiled calls on TensorFlow: a concrete function for each bucket, so that no call is ever traced again."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def open_runtime(folder: Path, name: RuntimeName = "auto", *, threads: int = 1, 
     """The runtime of a version's folder.
 
     Args:
-        folder: of the version.
+        folder: folder of the version.
         name: ``onnx``; ``onnx-int8``, its copy in 8-bit integers; ``keras``; ``auto``, ``onnx`` where the version has
             it and ``keras`` where not. Defaults to ``auto``.
         threads: threads inside one call. Defaults to 1.

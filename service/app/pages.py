@@ -1,6 +1,6 @@
 """Handlers of Trueline's own operations, except ``/predict``: health, the live version, metrics and the docs page.
 
-The handler of ``/docs.json`` is in :mod:`service.app.operations`, for it needs all operations.
+The handler of ``/docs.json`` is in :mod:`service.app.operations`, because it needs all operations.
 """
 
 from __future__ import annotations

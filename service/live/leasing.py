@@ -23,7 +23,7 @@ class Leasing:
     Args:
         registry: the model store.
         followed: names the model whose deployment log this worker follows; None while it follows none.
-        deployment: of this worker.
+        deployment: deployment of this worker.
         seconds: between two renewals.
     """
 

@@ -200,7 +200,7 @@ class BulkRun:
         try:
             return self._core.run(X, [self._bound], [len(X)])
         except ModelError as error:
-            if not self._is_logged:  # once a request, for the network may fail on each of a million rows
+            if not self._is_logged:  # once for a request: the network may fail on each of a million rows
                 log_failure(self._core, error)
                 self._is_logged = True
             raise

@@ -155,7 +155,7 @@ class _Collector:
                 self.add(row, fault.field, fault.message, fault.received, fault.reason)
 
     def _columns(self, columns: Any, limit: int) -> int:
-        """Check the first ``limit`` rows and one more, for a hostile body has many; return the longest length."""
+        """Check the first ``limit`` rows and one more, because a hostile body has many; return the longest length."""
         if not isinstance(columns, dict) or not columns:
             self.add(None, "columns", "Expected an object, feature name to a list of values.", columns, "type")
             return 0

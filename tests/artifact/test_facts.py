@@ -70,7 +70,7 @@ def test_sentences_say_what_the_fields_hold():
         "target deviations, 7.0% above the ensemble's; 1% is allowed."
     )
     assert by_kind[facts.EmptyRows] == (
-        "1 of 180 rows have no value in any feature; they teach what to answer to such a row."
+        "1 of 180 rows have no value in any feature; the model learns from them what to answer to such a row."
     )
     assert by_kind[facts.UnreadableValues] == "Column 'ratio' holds 2 infinite values; they count as missing."
     far = facts.UnreadableValues(column="until", count=1, are_moments=True)

@@ -1,4 +1,4 @@
-"""Writes predicted tables: the formats, the types that each can hold, and files that are whole or not there."""
+"""Writes predicted tables: the formats, the types that each can hold, and files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_columns_fit(frame: pl.DataFrame, path: Path | None) -> None:
     """Check that a format can hold each column of a table, before any work.
 
     Args:
-        path: of the file, or None for CSV on standard output.
+        path: path of the file, or None for CSV on standard output.
 
     Raises:
         DataError: it cannot hold a column; the message has the formats that can hold all.

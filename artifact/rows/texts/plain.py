@@ -58,7 +58,7 @@ def is_marker(text: str, missing_values: Collection[str] = (), *, dates: bool = 
     """Whether a text, as :func:`plain` gives it, means "no value" in a column of numbers, booleans or dates.
 
     Args:
-        text: to look at.
+        text: the text.
         missing_values: further ones, exactly as they are written.
         dates: the column is one of dates. Defaults to False.
     """

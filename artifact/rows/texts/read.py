@@ -20,7 +20,7 @@ def read_texts(feature: Feature, texts: Iterable[str | None]) -> list[Any]:
 
     Args:
         feature: what the column is, and how its texts are written.
-        texts: as they stand in the table; None is missing.
+        texts: the column's texts as they stand in the table; None is missing.
 
     Returns:
         Floats, booleans, ``datetime64[us]`` or texts, None where missing; a text that does not fit the kind stays as it
