@@ -1,4 +1,4 @@
-"""The aliases of a model: names for the versions that are live or tried by its deployment log."""
+"""The aliases of a model: names for its live version and for the version that is tried, by its deployment log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Alias(BaseModel):
 
     Attributes:
         version: the version that the alias points to.
-        previous: former champions, the latest last; ``rollback`` returns to it. Empty for a challenger.
+        previous: former champions, the latest last; ``rollback`` returns to the latest. Empty for a challenger.
         changed_at: since when it points there, ISO 8601, UTC.
     """
 

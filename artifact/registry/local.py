@@ -174,7 +174,7 @@ class LocalRegistry(LoggedRegistry):
     def create(self, name: str) -> Iterator[tuple[str, Path]]:
         check_name(name)
         now = datetime.now(UTC)
-        # To the microsecond: versions are ordered by name, and two may come within a second.
+        # The name has microseconds, because versions are ordered by name and two may come within a second.
         version = f"{now:%Y%m%d-%H%M%S-%f}"
         staging = self.staging / f"{name}-{version}"
         self._unfinished.add(staging)

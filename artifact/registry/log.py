@@ -230,7 +230,7 @@ class DeploymentLog:
         text = path.read_bytes()
         place = f"Expected entry {number} of the deployment log of '{self.name}' in {path}."
         try:
-            # An entry of a newer format may have other fields, so that its number is looked at first.
+            # An entry of a newer format may have other fields, so its format is checked first.
             newer = _Format.model_validate_json(text).format
             if newer > FORMAT:
                 raise ArtifactError(

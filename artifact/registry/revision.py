@@ -10,7 +10,7 @@ Stamps = tuple[tuple[str, int, int, int], ...]
 
 
 def stamps_of(paths: Iterable[Path], *, missing: bool = False) -> Stamps:
-    """One stamp for each file that exists. It takes some microseconds a file and opens none.
+    """One stamp for each file that exists. It takes some microseconds for each file, and opens none.
 
     Args:
         paths: paths of the files.

@@ -1,4 +1,4 @@
-"""Writes into the store what this worker has live: by this a promotion learns when all workers have the version."""
+"""Writes into the store what this worker has live, so that a promotion can wait until all workers have a version."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Leasing:
             problem=deployment.problem,
         )
         try:
-            # In a thread: a store on a network that hangs must not hold up the requests.
+            # This runs in a thread, because a store on a network that hangs must not hold up the requests.
             await asyncio.to_thread(self._registry.write_lease, name, lease)
             self._is_failing = False
         except OSError as error:

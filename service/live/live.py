@@ -93,7 +93,7 @@ class Live:
         self._retry_at = None
         champion = self.deployment.champion
         live = None if champion is None else (champion.name, champion.version)
-        # In a thread: a store on a network that hangs must not hold up the requests.
+        # This runs in a thread, because a store on a network that hangs must not hold up the requests.
         wanted = await asyncio.to_thread(self.source.ask, live)
         self._revision = wanted.revision
         self._report_log(wanted.log_problem)

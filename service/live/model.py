@@ -77,8 +77,8 @@ class LiveModel:
         """
         runtime = how.get("runtime", "auto")
         if runtime == "onnx-int8" and not has_model(reference.path, runtime):
-            # One version may have such a copy and the next one may have none: a comparison at export decides. A
-            # promotion must not fail because of that.
+            # A version has an int8 copy only if a comparison at export allows it. A promotion must not fail because a
+            # version has none.
             logger.warning("%s:%s has no int8 copy; its float32 network serves", reference.name, reference.version)
             runtime = "auto"
         device, threads = how.get("device", "auto"), how.get("threads", 1)

@@ -219,7 +219,7 @@ class Source:
 
 
 def bundled_models(stores: Iterable[Path], tags: Iterable[tuple[str, str]]) -> dict[str, Reference]:
-    """Those of a Bento's models that are Trueline's, by name.
+    """The models of a Bento that Trueline made, by name.
 
     Args:
         stores: folders of models, the preferred one first.

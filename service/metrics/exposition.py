@@ -21,8 +21,8 @@ _UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error, UnicodeD
 class WorkerFiles(Collector):
     """Collects the metrics that the workers wrote into a folder.
 
-    A killed worker leaves its files behind. Its counts still count, its gauges do not. An unfinished file is left out,
-    because a file of zero bytes would break every scrape (python-client issue 1199).
+    A killed worker leaves its files behind. Its counters still count, and its gauges do not. An unfinished file is left
+    out, because a file of zero bytes would break every scrape (python-client issue 1199).
 
     Args:
         folder: ``PROMETHEUS_MULTIPROC_DIR`` of the workers.

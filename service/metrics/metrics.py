@@ -2,7 +2,7 @@
 
 Counts are kept in plain Python lists and numbers and written to the Prometheus client a few times a second
 (:meth:`flush`). With several workers each write goes to a memory-mapped file and costs a microsecond, and a request
-makes twenty. ``python -m benchmarks.metrics_cost`` measures the cost that remains in a request.
+would need twenty. ``python -m benchmarks.metrics_cost`` measures the cost that remains in a request.
 """
 
 from __future__ import annotations

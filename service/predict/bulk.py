@@ -60,7 +60,7 @@ class BulkRun:
         """Predict a part. Returns None if the request will be refused and only its further faults are needed.
 
         Raises:
-            InvalidRequestError: there are as many faults as an error lists, or one of the whole request.
+            InvalidRequestError: the faults fill the list of an error, or one of them is the whole request's.
             TooLargeError: the request has too many rows.
             ModelError: the network failed.
         """

@@ -76,7 +76,7 @@ def explain_document(
 
 
 class _Collector:
-    """Collects faults: of each value the first one."""
+    """Collects the first fault of each value."""
 
     def __init__(self, encoder: Encoder, missing_columns: MissingColumns) -> None:
         self.encoder = encoder

@@ -24,7 +24,7 @@ class Answer(NamedTuple):
     """The answer to one request.
 
     Attributes:
-        value, lower, upper: one number a target for each row.
+        value, lower, upper: for each row a number for each target.
         warnings: warnings whose rows are counted from this request's first.
     """
 

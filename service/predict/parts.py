@@ -108,7 +108,7 @@ def absent_faults(
 
 
 def feature_columns(schema: FeatureSchema, names: Sequence[str], options: Options) -> list[int]:
-    """The positions of those of a table's columns that are features.
+    """The positions of the table's columns that are features.
 
     Raises:
         InvalidRequestError: a column is there twice, is no feature, or is required and absent.

@@ -29,7 +29,7 @@ class PredictRequest:
     """A validated request; either ``rows`` or ``columns`` is set.
 
     Attributes:
-        rows: one mapping a row, feature name to value.
+        rows: a mapping for each row, feature name to value.
         columns: feature name to a list or array of ``n_rows`` values; a category has a list of strings and None.
         n_rows: number of rows.
         interval: level of the interval, or None for the model's default.

@@ -1,6 +1,6 @@
 """Writes the answers to ``POST /predict`` in JSON.
 
-Rows are answered with rows; several targets with one object a target::
+Rows are answered with rows; several targets with an object for each target::
 
     {"model_name", "model_version", "predictions": [{"value", "lower", "upper", "warnings"}]}
     {"model_name", "model_version", "predictions": [{"targets": {name: {"value", "lower", "upper"}}, "warnings"}]}
