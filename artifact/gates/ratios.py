@@ -1,9 +1,10 @@
 """Ratios of two versions' errors on the same rows, in many cells at once, with bounds that hold for all cells together.
 
-The figure of a cell is the ratio of the two mean errors there (of their roots, for RMSE). Its logarithm is nearly
-normal, so its standard error is that of the rows' influences. Cells overlap and share rows: how far the largest of all
-studentised deviations goes by chance alone is read from bootstrap samples of the rows (max-t, Romano and Wolf 2005),
-each studentised by its own standard error. A bound by that figure holds for all cells at once.
+The figure of a cell is the ratio of the two mean errors there (of their roots, for RMSE). A ratio is refuted where the
+rows' differences, ours less that ratio times theirs, have too large a sum beside the root of the sum of their squares.
+How large that quotient gets by chance alone is read from the same differences with random signs (a wild bootstrap), the
+largest over all cells at a time (max-t, Romano and Wolf 2005). So a bound holds for all cells at once, also where cells
+share rows, and a few rows with huge errors do not make it too narrow: they raise the root as much as the sum.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ RESAMPLES = 1000
 TAIL = 0.025
 # Errors below this share of a target's deviation count as none: two versions that are perfect are equal.
 _NOTHING = 1e-4
-# Numbers in one block of counts: resamples times rows.
+# No ratio is larger: an interval without an upper end has this one.
+_LARGEST = 1e6
+# Numbers in one block of signs: resamples times rows.
 _BLOCK = 4_000_000
 _CELLS_AT_ONCE = 256
+
+Rows = npt.NDArray[np.intp]
 
 
 class Ratios(NamedTuple):
@@ -42,7 +47,7 @@ class Ratios(NamedTuple):
 def error_ratios(
     ours: Float64,
     theirs: Float64,
-    cells: Sequence[npt.NDArray[np.intp]],
+    cells: Sequence[Rows],
     std: Float64,
     *,
     root: bool,
@@ -57,72 +62,73 @@ def error_ratios(
         std: float64 (n_targets,), deviation of each target.
         root: whether the ratio is that of the roots of the mean errors.
         weight: float64 (n_samples,), each row's weight, or None. Defaults to None.
-        seed: of the resamples. Defaults to 0.
+        seed: of the signs. Defaults to 0.
     """
     power = 2.0 if root else 1.0
     nothing = (_NOTHING * std) ** power
+    # Errors as shares of the largest: their squares must not overflow.
+    largest = np.maximum(np.maximum(ours, theirs).max(axis=0), nothing)
     w = np.ones(len(ours)) if weight is None else weight
-    log_ratio, influence = _influences(w[:, None] * (ours + nothing), w[:, None] * (theirs + nothing), cells, power)
-    shape = (len(cells), ours.shape[1])
-    error = np.sqrt([np.square(values).sum() * _unbiased(len(values)) for _, values in influence])
-    most, least = _extremes(influence, len(ours), seed)
-    ratio, low, high = (
-        np.exp(np.clip(at, -50, 50)).reshape(shape)
-        for at in (log_ratio, log_ratio - most * error, log_ratio - least * error)
-    )
-    return Ratios(ratio, low, high)
+    a, b = (w[:, None] * ((errors + nothing) / largest) for errors in (ours, theirs))
+    sums = _Sums.of(a, b, cells)
+    ratio, low, high = sums.ends(_by_chance(a, b, cells, sums.A / sums.B, seed))
+    return Ratios(*(np.clip(end, 0.0, _LARGEST) ** (1 / power) for end in (ratio, low, high)))
 
 
-Influence = tuple[npt.NDArray[np.intp], Float64]
+class _Sums(NamedTuple):
+    """Sums over each cell, by target, (n_cells, n_targets): of both errors, of their squares and of their products."""
+
+    A: Float64
+    B: Float64
+    AA: Float64
+    AB: Float64
+    BB: Float64
+
+    @classmethod
+    def of(cls, a: Float64, b: Float64, cells: Sequence[Rows]) -> _Sums:
+        sums = [np.stack([part[rows].sum(axis=0) for rows in cells]) for part in (a, b, a * a, a * b, b * b)]
+        tiny = np.finfo(float).tiny
+        return cls(np.maximum(sums[0], tiny), np.maximum(sums[1], tiny), *sums[2:])
+
+    def ends(self, most: float) -> tuple[Float64, Float64, Float64]:
+        """The ratios, and the ends of those that are not refuted: for which the quotient is at most ``most``.
+
+        They solve ``(A - r B)^2 = most^2 (AA - 2 r AB + r^2 BB)``, as in Fieller's interval.
+        """
+        k = most * most
+        square, cross, rest = self.B**2 - k * self.BB, self.A * self.B - k * self.AB, self.A**2 - k * self.AA
+        width = np.sqrt(np.maximum(cross**2 - square * rest, 0.0))
+        ratio = self.A / self.B
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low = np.where(rest > 0, rest / (cross + width), 0.0)
+            high = np.where(square > 0, (cross + width) / square, _LARGEST)
+        return ratio, np.minimum(low, ratio), np.maximum(high, ratio)
 
 
-def _influences(
-    ours: Float64, theirs: Float64, cells: Sequence[npt.NDArray[np.intp]], power: float
-) -> tuple[Float64, list[Influence]]:
-    """The log ratio of each cell and target, and what each row of the cell adds to it; these sum to 0."""
-    ratios, influences = [], []
-    for rows in cells:
-        a, b = ours[rows], theirs[rows]
-        sums = np.maximum(a.sum(axis=0), np.finfo(float).tiny), np.maximum(b.sum(axis=0), np.finfo(float).tiny)
-        ratios.extend(np.log(sums[0] / sums[1]) / power)
-        by_target = (a / sums[0] - b / sums[1]) / power
-        influences += [(rows, by_target[:, j]) for j in range(by_target.shape[1])]
-    return np.array(ratios), influences
-
-
-def _extremes(influences: list[Influence], n_rows: int, seed: int) -> tuple[float, float]:
-    """How far the largest and the lowest of all studentised deviations go by chance."""
-    varying = [(rows, values) for rows, values in influences if np.any(values)]
-    if not varying:
-        return 0.0, 0.0
+def _by_chance(a: Float64, b: Float64, cells: Sequence[Rows], ratio: Float64, seed: int) -> float:
+    """How large the largest of all quotients gets where the differences have random signs."""
+    columns = []
+    for rows, ratios in zip(cells, ratio, strict=True):
+        difference = a[rows] - ratios * b[rows]
+        size = np.sqrt(np.square(difference).sum(axis=0))
+        columns += [(rows, difference[:, j] / size[j]) for j in range(difference.shape[1]) if size[j] > 0]
+    if not columns:
+        return 0.0
     rng = np.random.default_rng(seed)
-    largest, lowest = [], []
-    step = max(1, min(RESAMPLES, _BLOCK // n_rows))
+    largest = []
+    step = max(1, min(RESAMPLES, _BLOCK // len(a)))
     for start in range(0, RESAMPLES, step):
         size = min(step, RESAMPLES - start)
-        counts = np.stack(
-            [np.bincount(rng.integers(0, n_rows, n_rows, dtype=np.uint32), minlength=n_rows) for _ in range(size)]
-        ).astype(np.float32)
-        top, bottom = np.full(size, -np.inf), np.full(size, np.inf)
-        for at in range(0, len(varying), _CELLS_AT_ONCE):
-            deviation = _deviations(counts, varying[at : at + _CELLS_AT_ONCE], n_rows)
-            top = np.maximum(top, deviation.max(axis=1))
-            bottom = np.minimum(bottom, deviation.min(axis=1))
+        signs = 1.0 - 2.0 * rng.integers(0, 2, (size, len(a)), dtype=np.int8).astype(np.float32)
+        top = np.full(size, -np.inf)
+        for at in range(0, len(columns), _CELLS_AT_ONCE):
+            top = np.maximum(top, (signs @ _matrix(columns[at : at + _CELLS_AT_ONCE], len(a))).max(axis=1))
         largest.append(top)
-        lowest.append(bottom)
-    return float(np.quantile(np.concatenate(largest), 1 - TAIL)), float(np.quantile(np.concatenate(lowest), TAIL))
+    return float(np.quantile(np.concatenate(largest), 1 - TAIL))
 
 
-def _deviations(counts: npt.NDArray[np.float32], influences: list[Influence], n_rows: int) -> Float64:
-    """Studentised deviations, (n_resamples, n_influences)."""
-    matrix = np.zeros((n_rows, len(influences)), np.float32)
-    for j, (rows, values) in enumerate(influences):
-        # To unit variance: float32 is then exact enough whatever the errors' unit.
-        matrix[rows, j] = values / np.sqrt(np.square(values).sum())
-    sums = counts @ matrix
-    squares = counts @ np.square(matrix)
-    return np.asarray(sums / np.sqrt(np.maximum(squares, 1e-12)), np.float64)
-
-
-def _unbiased(n: int) -> float:
-    return n / max(1, n - 1)
+def _matrix(columns: Sequence[tuple[Rows, Float64]], n_rows: int) -> npt.NDArray[np.float32]:
+    matrix = np.zeros((n_rows, len(columns)), np.float32)
+    for j, (rows, values) in enumerate(columns):
+        matrix[rows, j] = values
+    return matrix
