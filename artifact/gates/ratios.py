@@ -114,17 +114,21 @@ def _by_chance(a: Float64, b: Float64, cells: Sequence[Rows], ratio: Float64, se
         columns += [(rows, difference[:, j] / size[j]) for j in range(difference.shape[1]) if size[j] > 0]
     if not columns:
         return 0.0
+    largest = np.full(RESAMPLES, -np.inf)
+    for at in range(0, len(columns), _CELLS_AT_ONCE):
+        largest = np.maximum(largest, _quotients(_matrix(columns[at : at + _CELLS_AT_ONCE], len(a)), seed))
+    return float(np.quantile(largest, 1 - TAIL))
+
+
+def _quotients(matrix: npt.NDArray[np.float32], seed: int) -> Float64:
+    """The largest quotient of some cells, (RESAMPLES,); the same seed gives the rows the same signs."""
     rng = np.random.default_rng(seed)
-    largest = []
-    step = max(1, min(RESAMPLES, _BLOCK // len(a)))
-    for start in range(0, RESAMPLES, step):
-        size = min(step, RESAMPLES - start)
-        signs = 1.0 - 2.0 * rng.integers(0, 2, (size, len(a)), dtype=np.int8).astype(np.float32)
-        top = np.full(size, -np.inf)
-        for at in range(0, len(columns), _CELLS_AT_ONCE):
-            top = np.maximum(top, (signs @ _matrix(columns[at : at + _CELLS_AT_ONCE], len(a))).max(axis=1))
-        largest.append(top)
-    return float(np.quantile(np.concatenate(largest), 1 - TAIL))
+    n_rows, largest = len(matrix), []
+    for start in range(0, RESAMPLES, step := max(1, min(RESAMPLES, _BLOCK // n_rows))):
+        size = (min(step, RESAMPLES - start), n_rows)
+        signs = 1 - 2 * rng.integers(0, 2, size, dtype=np.int8).astype(np.float32)
+        largest.append((signs @ matrix).max(axis=1))
+    return np.concatenate(largest).astype(np.float64)
 
 
 def _matrix(columns: Sequence[tuple[Rows, Float64]], n_rows: int) -> npt.NDArray[np.float32]:
