@@ -105,7 +105,7 @@ class Recipe(Frozen):
     derivation: Derivation | None = None
 
     @property
-    def kept(self) -> dict[str, KeptTable]:
+    def kept_tables(self) -> dict[str, KeptTable]:
         """The tables that are kept, by the words for their rows: ``training rows`` and ``held-out rows``."""
         tables = {"training rows": self.table, "held-out rows": self.held_out}
         return {what: table for what, table in tables.items() if table is not None}

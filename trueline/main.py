@@ -21,7 +21,7 @@ COMMANDS = {
     "refit": "trueline.commands.retrain",
     "finetune": "trueline.commands.retrain",
     "recalibrate": "trueline.commands.retrain",
-    "reproduce": "trueline.commands.retrain",
+    "reproduce": "trueline.commands.reproduce",
     "evaluate": "trueline.commands.evaluate",
     "predict": "trueline.commands.predict",
     "models": "trueline.commands.models",

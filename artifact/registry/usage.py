@@ -106,6 +106,6 @@ def _uses(registry: Registry) -> tuple[list[Use], list[str]]:
 
 def _uses_of(registry: Registry, name: str, version: str) -> Iterator[Use]:
     recipe = recipe_if_any(registry.fetch(name, version).path, registry.manifest(name, version))
-    kept = {} if recipe is None else recipe.kept
-    for what, table in kept.items():
+    tables = {} if recipe is None else recipe.kept_tables
+    for what, table in tables.items():
         yield Use(f"{name}:{version}", what, table)

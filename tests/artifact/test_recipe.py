@@ -35,7 +35,7 @@ def test_a_recipe_is_read_as_it_was_written(registry):
     manifest = registry.manifest(*version[:2])
     assert Recipe.read(version.path, manifest) == RECIPE_OF_HOUSES
     assert RECIPE in manifest.files
-    assert list(RECIPE_OF_HOUSES.kept) == ["training rows"]
+    assert list(RECIPE_OF_HOUSES.kept_tables) == ["training rows"]
 
 
 def test_a_version_without_a_recipe_says_what_is_missing(registry):
@@ -60,6 +60,6 @@ def test_a_recipe_of_a_newer_format_says_so(registry):
         newer = {**RECIPE_OF_HOUSES.model_dump(mode="json"), "format": FORMAT + 1, "what": "nobody knows"}
         (folder / RECIPE).write_text(json.dumps(newer))
         write_version(folder, version)
-    found = registry.resolve(f"houses:{version}")
+    newest = registry.resolve(f"houses:{version}")
     with pytest.raises(ArtifactError, match=r"Received: format 2, which this Trueline does not know\. Update Trueline"):
-        Recipe.read(found.path, Manifest.read(found.path))
+        Recipe.read(newest.path, Manifest.read(newest.path))

@@ -35,7 +35,7 @@ def stored(home: LocalRegistry, recipe: Recipe):
 
 
 @pytest.fixture
-def kept(home):
+def versions(home):
     """Two versions that share a table, one of them with held-out rows, and a table that no version needs."""
     table, held_out, unused = keep(home, b"a" * 34_210), keep(home, b"b" * 700, 300), keep(home, b"c" * 10)
     first = stored(home, RECIPE_OF_HOUSES.model_copy(update={"table": table}))
@@ -48,8 +48,8 @@ def test_nothing_is_kept_unless_it_is_asked_for(home, capsys):
     assert last_json(call(capsys, "data", "--prune", "--json")[1])["removed"] == []
 
 
-def test_the_tables_with_their_sizes_and_who_needs_them(home, kept, capsys):
-    first, second, sha256 = kept
+def test_the_tables_with_their_sizes_and_who_needs_them(home, versions, capsys):
+    first, second, sha256 = versions
     code, out, _ = call(capsys, "data")
     assert code == 0
     [line] = [line for line in out.splitlines() if sha256["table"][:12] in line]
@@ -63,8 +63,8 @@ def test_the_tables_with_their_sizes_and_who_needs_them(home, kept, capsys):
     assert by_name[sha256["unused"]]["uses"] == []
 
 
-def test_prune_removes_what_no_version_needs(home, kept, capsys):
-    first, second, sha256 = kept
+def test_prune_removes_what_no_version_needs(home, versions, capsys):
+    first, second, sha256 = versions
     assert last_json(call(capsys, "data", "--prune", "--dry-run", "--json")[1])["would_remove"] == [sha256["unused"]]
     code, _, err = call(capsys, "data", "--prune")
     assert code == 2
@@ -81,8 +81,8 @@ def test_prune_removes_what_no_version_needs(home, kept, capsys):
 
 
 @pytest.mark.parametrize("content", [b"{", None])
-def test_prune_removes_nothing_while_a_version_cannot_say_what_it_needs(home, kept, capsys, content):
-    first, _, _ = kept
+def test_prune_removes_nothing_while_a_version_cannot_say_what_it_needs(home, versions, capsys, content):
+    first, _, _ = versions
     path = first.path / RECIPE
     path.unlink() if content is None else path.write_bytes(content)
     code, _, err = call(capsys, "data", "--prune", "--yes")
@@ -93,12 +93,12 @@ def test_prune_removes_nothing_while_a_version_cannot_say_what_it_needs(home, ke
     assert (code, f"is not known: houses:{first.version}" in err) == (0, True)
 
 
-def test_show_and_promote_say_that_rows_are_kept_and_show_says_how_to_repeat(home, kept, capsys):
-    first, second, _ = kept
+def test_show_and_promote_say_that_rows_are_kept_and_show_says_how_to_repeat(home, versions, capsys):
+    first, second, _ = versions
     code, out, err = call(capsys, "show", f"houses:{second.version}")
     assert code == 0, err
-    told = "Rows are kept of it: 500 training rows (34 kB) and 300 held-out rows (700 B)."
-    assert told in out
+    sentence = "Rows are kept of it: 500 training rows (34 kB) and 300 held-out rows (700 B)."
+    assert sentence in out
     assert f"trueline refit houses:{second.version} --data NEW" in out
     assert f"trueline reproduce houses:{second.version}" in out
     assert last_json(call(capsys, "show", f"houses:{first.version}", "--json")[1])["recipe"]["targets"] == ["price"]

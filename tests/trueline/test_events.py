@@ -69,13 +69,13 @@ def test_a_promotion_a_rollback_and_a_refusal_are_told(home, hook, capsys):
     assert call(capsys, "rollback", "houses", "--on-event", command)[0] == 0
     code, _, err = call(capsys, "promote", f"houses:{bad.version}", "--on-event", command)
     assert code == 1
-    told = documents()
-    assert [document["event"] for document in told] == ["promote", "promote", "rollback", "refusal"]
-    assert [d["model_version"] for d in told] == [first.version, second.version, first.version, bad.version]
-    assert [d.get("former") for d in told] == [None, first.version, second.version, None]
-    assert told[1] | {"why": "better", "command": "promote", "model_name": "houses"} == told[1]
-    assert {"when", "who"} <= set(told[0])
-    assert told[3]["sentence"] in err
+    heard = documents()
+    assert [document["event"] for document in heard] == ["promote", "promote", "rollback", "refusal"]
+    assert [d["model_version"] for d in heard] == [first.version, second.version, first.version, bad.version]
+    assert [d.get("former") for d in heard] == [None, first.version, second.version, None]
+    assert heard[1] | {"why": "better", "command": "promote", "model_name": "houses"} == heard[1]
+    assert {"when", "who"} <= set(heard[0])
+    assert heard[3]["sentence"] in err
 
 
 def test_a_url_is_posted_the_json(home, server, capsys):

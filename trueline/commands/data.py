@@ -29,22 +29,22 @@ def data_command(takes_away: bool, dry_run: bool, yes: bool, as_json: bool) -> N
       trueline data --prune --dry-run
     """
     store = registry()
-    found = usage(store)
-    unused = [table for table in found.tables if not table.uses]
+    used = usage(store)
+    unused = [table for table in used.tables if not table.uses]
     removed: dict[str, int] = {}
-    if takes_away and not dry_run and not found.problems and unused:
+    if takes_away and not dry_run and not used.problems and unused:
         confirm(f"Remove {_counted(len(unused))} of rows ({size_of(sum(table.size for table in unused))})?", yes)
     if takes_away and not dry_run:
         removed = prune(store)
     if as_json:
         would = [table.sha256 for table in unused] if takes_away and dry_run else []
-        print_json({**_document(found), "removed": list(removed), "would_remove": would})
+        print_json({**_document(used), "removed": list(removed), "would_remove": would})
         return
-    for problem in found.problems:
+    for problem in used.problems:
         stderr().print(f"Note: what this version needs is not known: {problem}")
     out = stdout()
     if not takes_away:
-        out.print(_table(found.tables) if found.tables else "No rows are kept. Keep some: trueline train --keep-data")
+        out.print(_table(used.tables) if used.tables else "No rows are kept. Keep some: trueline train --keep-data")
         return
     for sha256, size in removed.items():
         out.print(f"Removed {sha256[:12]} ({size_of(size)}).")
@@ -70,9 +70,9 @@ def size_of(size: int) -> str:
 
 def kept_sentence(recipe: Recipe | None) -> str | None:
     """A sentence on the rows that are kept of a version; None where there are none."""
-    if recipe is None or not recipe.kept:
+    if recipe is None or not recipe.kept_tables:
         return None
-    rows = " and ".join(f"{table.rows:,} {what} ({size_of(table.size)})" for what, table in recipe.kept.items())
+    rows = " and ".join(f"{table.rows:,} {what} ({size_of(table.size)})" for what, table in recipe.kept_tables.items())
     return f"Rows are kept of it: {rows}. Whoever can read the store can read them: trueline data"
 
 
@@ -90,7 +90,7 @@ def _table(tables: list[StoredTable]) -> Table:
     return listed
 
 
-def _document(found: Usage) -> dict[str, object]:
+def _document(used: Usage) -> dict[str, object]:
     return {
         "tables": [
             {
@@ -99,7 +99,7 @@ def _document(found: Usage) -> dict[str, object]:
                 "rows": table.uses[0].table.rows if table.uses else None,
                 "uses": [{"version": use.version, "what": use.what} for use in table.uses],
             }
-            for table in found.tables
+            for table in used.tables
         ],
-        "problems": found.problems,
+        "problems": used.problems,
     }

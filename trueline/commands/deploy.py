@@ -203,10 +203,10 @@ def _report(
     name = version.name
     report: dict[str, Any] = {**document, "alias": CHAMPION}
     recipe = recipe_if_any(version.path, store.manifest(name, version.version))
-    if recipe is not None and recipe.kept:
-        report["kept_rows"] = {what: table.rows for what, table in recipe.kept.items()}
-    if not as_json and (kept := kept_sentence(recipe)) is not None:
-        stdout().print(kept)
+    if recipe is not None and recipe.kept_tables:
+        report["kept_rows"] = {what: table.rows for what, table in recipe.kept_tables.items()}
+    if not as_json and (sentence := kept_sentence(recipe)) is not None:
+        stdout().print(sentence)
     state = None
     if seconds is not None:
         entry = store.deployment(name)

@@ -99,9 +99,9 @@ def _repeated_by(reference: str, recipe: Recipe | None) -> Iterator[str]:
         yield f"Made by `trueline {made.by}` from {made.version} with {rows}."
     again = f" The same rows again: trueline reproduce {reference}" if recipe.table is not None else ""
     yield f"Repeat it on new rows: trueline refit {reference} --data NEW.{again}"
-    kept = kept_sentence(recipe)
-    if kept is not None:
-        yield kept
+    sentence = kept_sentence(recipe)
+    if sentence is not None:
+        yield sentence
 
 
 _NUMBERS = ("rows", "RMSE")

@@ -1,12 +1,9 @@
-"""``trueline refit``, ``finetune``, ``recalibrate`` and ``reproduce``: versions made from earlier ones."""
+"""``trueline refit``, ``finetune`` and ``recalibrate``: versions made from earlier ones."""
 
 from __future__ import annotations
 
 import functools
-import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -25,13 +22,12 @@ from trueline.terminal.tables import result_tables
 if TYPE_CHECKING:
     from trueline.retrain.earlier import Former
     from trueline.retrain.refit import Asked
-    from trueline.retrain.reproduce import Comparison
     from trueline.retrain.rows import Wanted
 
 _READING = ("separator", "encoding", "sheet")
 
 
-def _telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--quiet`` and ``--verbose``."""
     command = click.option("-v", "--verbose", is_flag=True, help="A line for each stage and epoch, and all settings.")(
         command
@@ -51,7 +47,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         json_option,
         event_option,
-        _telling_options,
+        telling_options,
         reading_words,
         click.option("--note", metavar="TEXT", default="", help="Your own words about the version."),
         click.option(
@@ -163,47 +159,6 @@ def recalibrate_command(model: str, data: str, note: str, as_json: bool, events:
     _report(store, manifest, events, "recalibrate", as_json, was=f"{version.name}:{version.version}")
 
 
-@click.command("reproduce")
-@click.argument("model", metavar="NAME:VERSION")
-@_telling_options
-@json_option
-def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> int:
-    """Train a version again from its kept rows, and say whether it has the same bits; nothing is stored.
-
-    \b
-    Example:
-      trueline reproduce houses:20260131-120000-482913
-    """
-    need_training("reproduce", "keras", "polars", "sklearn")
-    from trueline.retrain.earlier import Former
-    from trueline.retrain.refit import Telling
-    from trueline.retrain.reproduce import reproduced
-
-    store = registry()
-    former = Former.find(store, model)
-    with (
-        tempfile.TemporaryDirectory(prefix="trueline-reproduce-") as folder,
-        ended_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)) as signals,
-    ):
-        comparison = reproduced(former, Path(folder), Telling(quiet, verbose, signals.raise_if_any))
-    for line in _differences(comparison):
-        stdout().print(line)
-    if as_json:
-        print_json(
-            {
-                "model_name": former.version.name,
-                "model_version": former.version.version,
-                "same_bits": comparison.is_same,
-                "same": comparison.same,
-                "different": comparison.different,
-                "farthest_golden_answer": comparison.farthest,
-                "reasons": comparison.reasons,
-                "seconds": comparison.seconds,
-            }
-        )
-    return 0 if comparison.is_same else 1
-
-
 def _wanted(former: Former, data: str, options: dict[str, Any], *, appended: bool) -> Wanted:
     """The rows that the options ask for; files are read as the recipe says unless an option says otherwise."""
     from training.table.reading import Reading
@@ -262,8 +217,8 @@ def _report(
     version = store.resolve(reference)
     recipe = recipe_if_any(version.path, manifest)
     out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
-    if (kept := kept_sentence(recipe)) is not None:
-        out.print(kept)
+    if (sentence := kept_sentence(recipe)) is not None:
+        out.print(sentence)
     out.print(f"Report: {version.path / REPORT / 'report.html'}")
     if as_json:
         held_out = None if recipe is None or recipe.held_out is None else recipe.held_out.rows
@@ -280,23 +235,3 @@ def _report(
                 "rows": manifest.lineage.rows,
             }
         )
-
-
-def _differences(comparison: Comparison) -> list[str]:
-    same = ", ".join(comparison.same)
-    lines = []
-    if comparison.is_same:
-        lines.append(
-            f"Same bits: {comparison.reference} trained again in {comparison.seconds:.0f} s has the same {same}."
-        )
-    else:
-        lines.append(
-            f"Not the same bits: of {comparison.reference} trained again differ: {', '.join(comparison.different)}."
-        )
-        lines.append(f"The same: {same or 'nothing'}.")
-        lines.append(f"The farthest answer to a golden row is {comparison.farthest:.2g} standard deviations away.")
-        reasons = "; ".join(comparison.reasons)
-        lines.append(f"What is not as it was: {reasons}." if reasons else "Packages and devices are as they were.")
-    if not comparison.repeats_intervals:
-        lines.append("Its intervals came from `trueline recalibrate`, and were not compared.")
-    return [*lines, "Nothing was stored."]

@@ -196,9 +196,9 @@ def train_command(
         out.print(f"Promoted {reference}: it is the champion of '{manifest.model_name}'.")
     else:
         out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
-    kept = kept_sentence(recipe_if_any(store.resolve(reference).path, manifest))
-    if kept is not None:
-        out.print(kept)
+    kept_rows = kept_sentence(recipe_if_any(store.resolve(reference).path, manifest))
+    if kept_rows is not None:
+        out.print(kept_rows)
     out.print(f"Report: {store.resolve(reference).path / REPORT / 'report.html'}")
     if as_json:
         advice = next_step(manifest)

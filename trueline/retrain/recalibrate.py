@@ -10,31 +10,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from artifact import manifest as files
 from artifact.errors import DataError
 from artifact.golden import read_golden
-from artifact.intervals.calibration import DEFAULT_LEVEL, Calibration, Grouping
+from artifact.intervals.calibration import Calibration
 from artifact.manifest import Coverage, Manifest
-from artifact.predictor import Prediction, Predictor, target_offsets
+from artifact.predictor import Predictor, target_offsets
 from artifact.recipe import RECIPE, Derivation, Recipe, recipe_if_any
 from artifact.registry.base import Reference, Registry
-from artifact.runtimes import Outputs
 from trueline.evaluation import Measuring, labelled, read_known
-
-if TYPE_CHECKING:
-    import polars as pl
-
-Float64 = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
+from trueline.retrain.scores import Scoring, folds_of, weights_of
 
 # With fewer, the bounds would vary too much from table to table.
 MIN_ROWS = 100
-_FOLDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +71,7 @@ def recalibrated(
     predictor = Predictor.load(version.path, device="cpu")
     calibrated = _calibrated(predictor, version, data, measuring)
     former, recipe = predictor.manifest, recipe_if_any(version.path, predictor.manifest)
-    keeps = recipe is not None and bool(recipe.kept)
+    keeps = recipe is not None and bool(recipe.kept_tables)
     raise_if_ended()
     with store.tables.naming() if keeps else nullcontext(), store.create(version.name) as (name, folder):
         _copy(version.path, folder)
@@ -132,96 +124,8 @@ def _calibrated(predictor: Predictor, version: Reference, data: str, measuring: 
     offsets = target_offsets(schema)
     y = rows.select(schema.target_names).to_numpy().astype(np.float64) - (0.0 if offsets is None else offsets)
     outputs = predictor.run(X.numeric, X.categorical)
-    scoring = _Scoring(predictor, outputs, y, X.categorical, _weights(predictor, rows))
-    return Calibrated(scoring.fit(np.arange(len(y))), scoring.coverage(_folds(predictor, rows)), len(y))
-
-
-@dataclass(frozen=True, slots=True)
-class _Scoring:
-    """Answers to rows and their true values, less the targets' offsets, from which scores are taken.
-
-    Attributes:
-        predictor: that answered.
-        outputs: of all rows.
-        y: float64 (n_samples, n_targets).
-        categorical: int32 (n_samples, n_categorical), the rows' codes.
-        weight: float64 (n_samples,), or None.
-    """
-
-    predictor: Predictor
-    outputs: Outputs
-    y: Float64
-    categorical: npt.NDArray[np.int32]
-    weight: Float64 | None
-
-    def fit(self, rows: Indices) -> Calibration:
-        """The calibration by some rows."""
-        former = self.predictor.calibration
-        grouping = None
-        if former.groups is not None:
-            column = former.groups.column
-            grouping = Grouping(column, former.groups.n_codes, self.categorical[rows, column])
-        return Calibration.fit(
-            self.y[rows],
-            *self._outputs(rows),
-            weight=None if self.weight is None else self.weight[rows],
-            grouping=grouping,
-            support=former.support,
-        )
-
-    def coverage(self, folds: list[Indices]) -> Coverage:
-        """How well intervals cover rows whose own errors had no part in them."""
-        from training.evaluation.verdict import coverage
-
-        everything = np.arange(len(self.y))
-        by_fold = [self.fit(np.setdiff1d(everything, fold)) for fold in folds]
-        level = min(DEFAULT_LEVEL, *(calibration.max_level for calibration in by_fold))
-        lower, upper = np.zeros_like(self.y), np.zeros_like(self.y)
-        for fold, calibration in zip(folds, by_fold, strict=True):
-            value, spread, quantiles = self._outputs(fold)
-            bound = calibration.of_rows(calibration.bound(level), self.categorical[fold])
-            lower[fold], upper[fold] = calibration.interval(value, spread, bound, quantiles)
-        answer = Prediction(self.outputs.value, lower, upper, [])
-        return coverage(self.predictor.schema.target_names, self.y, answer, level, self.weight)
-
-    def _outputs(self, rows: Indices) -> Outputs:
-        value, spread, quantiles = self.outputs
-        return Outputs(
-            value[rows], None if spread is None else spread[rows], None if quantiles is None else quantiles[rows]
-        )
-
-
-def _folds(predictor: Predictor, rows: pl.DataFrame) -> list[Indices]:
-    """Ten parts of the rows; rows of a group that the version knows stay together."""
-    lineage = predictor.manifest.lineage
-    group = lineage.config.get("group")
-    units = np.arange(rows.height)
-    if group in rows.columns:
-        from training.table.split import group_codes
-
-        units = group_codes(rows[group])
-    number = np.random.default_rng(lineage.seed).permutation(int(units.max()) + 1)[units] % _FOLDS
-    return [fold for fold in (np.flatnonzero(number == i) for i in range(_FOLDS)) if len(fold)]
-
-
-def _weights(predictor: Predictor, rows: pl.DataFrame) -> Float64 | None:
-    """The weights of the rows, where the version has a column of them.
-
-    Raises:
-        DataError: the rows lack it, or a weight cannot be.
-    """
-    name = predictor.manifest.lineage.config.get("weight")
-    if not name:
-        return None
-    from training.table.data import check_columns
-    from training.table.weights import Weights, check_weight, weights_in
-
-    check_columns(rows, [name], "column of weights")
-    check_weight(name, rows.schema[name])
-    weights = Weights(name)
-    weights.add(rows)
-    weights.check()
-    return weights_in(rows, name)
+    scoring = Scoring(predictor, outputs, y, X.categorical, weights_of(predictor, rows))
+    return Calibrated(scoring.fit(np.arange(len(y))), scoring.coverage(folds_of(predictor, rows)), len(y))
 
 
 def _copy(source: Path, folder: Path) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artifact.errors import ArtifactError, DataError, unknown_name
+from artifact.errors import DataError
 from artifact.registry.tables import RowsAside
+from trueline.retrain.against import are_kept, have_targets, shared_columns
 from trueline.retrain.earlier import Former
 
 if TYPE_CHECKING:
@@ -78,15 +79,15 @@ def new_rows(former: Former, wanted: Wanted, stack: ExitStack) -> NewRows:
     from training.prepare.choose import parquet_source
 
     request = former.request()
-    kept = former.kept_rows() if wanted.appended else None
+    kept_file = former.kept_rows() if wanted.appended else None
     stream = request.stream or (True if wanted.appended and former.recipe.streamed else None)
     source = parquet_source(wanted.data, stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
-        return _in_memory(former, wanted, kept, stack)
-    return _streamed(former, wanted, kept, source, stack)
+        return _in_memory(former, wanted, kept_file, stack)
+    return _streamed(former, wanted, kept_file, source, stack)
 
 
-def _in_memory(former: Former, wanted: Wanted, kept: Path | None, stack: ExitStack) -> NewRows:
+def _in_memory(former: Former, wanted: Wanted, kept_file: Path | None, stack: ExitStack) -> NewRows:
     import numpy as np
     import polars as pl
 
@@ -98,16 +99,16 @@ def _in_memory(former: Former, wanted: Wanted, kept: Path | None, stack: ExitSta
 
     keep = former.request().names_in_use
     raw = read_raw(wanted.data, wanted.reading, keep=keep)
-    columns, notes = _columns(former, raw.frame.columns, wanted.data)
+    columns, notes = shared_columns(former, raw.frame.columns, wanted.data)
     new = raw._replace(frame=raw.frame.select(columns))
     frame, n_old = new.frame, 0
-    if kept is not None:
-        old = read_raw(str(kept), Reading(), keep=keep)
+    if kept_file is not None:
+        old = read_raw(str(kept_file), Reading(), keep=keep)
         old = old._replace(frame=old.frame.select(columns))
-        both = joined([kept, Path(wanted.data)], [old, new], keep)
+        both = joined([kept_file, Path(wanted.data)], [old, new], keep)
         frame, n_old = both.frame, old.frame.height
     fresh = frame[n_old:]
-    eligible = _has_targets(fresh, former.recipe.targets) & ~_known(former, fresh)
+    eligible = have_targets(fresh, former.recipe.targets) & ~are_kept(former, fresh)
     if is_its_table(raw.frame, former.manifest.lineage):
         eligible[:] = False
     chosen = _chosen(former, wanted, _Deciding(frame, eligible, n_old))
@@ -120,7 +121,9 @@ def _in_memory(former: Former, wanted: Wanted, kept: Path | None, stack: ExitSta
     return NewRows(len(eligible), int(np.sum(chosen.train)), train, None, aside, sentences)
 
 
-def _streamed(former: Former, wanted: Wanted, kept: Path | None, source: ParquetSource, stack: ExitStack) -> NewRows:
+def _streamed(
+    former: Former, wanted: Wanted, kept_file: Path | None, source: ParquetSource, stack: ExitStack
+) -> NewRows:
     """Rows that are written aside batch by batch: the columns that decide are in memory as a whole, and no others."""
     import polars as pl
 
@@ -130,15 +133,15 @@ def _streamed(former: Former, wanted: Wanted, kept: Path | None, source: Parquet
     from training.table.paths import files_of
 
     request, recipe = former.request(), former.recipe
-    columns, notes = _columns(former, source.columns, wanted.data)
+    columns, notes = shared_columns(former, source.columns, wanted.data)
     n_new, n_old = source.rows, 0
-    if kept is not None:
-        source = ParquetSource([kept, *files_of(wanted.data)], request.names_in_use, request.ids)
+    if kept_file is not None:
+        source = ParquetSource([kept_file, *files_of(wanted.data)], request.names_in_use, request.ids)
         n_old = source.rows - n_new
     n_batch = Bounds().batch_rows
     deciding = [*recipe.targets, *(name for name in (recipe.time, recipe.group) if name)]
     frame = pl.concat([batch for _, batch in source.batches(n_batch, deciding)])
-    chosen = _chosen(former, wanted, _Deciding(frame, _has_targets(frame[n_old:], recipe.targets), n_old))
+    chosen = _chosen(former, wanted, _Deciding(frame, have_targets(frame[n_old:], recipe.targets), n_old))
 
     def rows(mask: npt.NDArray[np.bool_]) -> Iterator[pl.DataFrame]:
         for start, batch in source.batches(n_batch, columns):
@@ -174,8 +177,6 @@ class _Chosen:
 def _chosen(former: Former, wanted: Wanted, deciding: _Deciding) -> _Chosen:
     import numpy as np
 
-    from training.table.selection import Columns, held_out
-
     frame, n_old = deciding.frame, deciding.n_old
     moments = _moments(former, frame)
     if wanted.newest is not None and moments is None:
@@ -183,29 +184,41 @@ def _chosen(former: Former, wanted: Wanted, deciding: _Deciding) -> _Chosen:
             f"Expected a version with --time for --newest. Received: {former.reference}, whose rows have no order. "
             "Give the rows that are wanted by --data."
         )
-    held, notes = np.zeros(frame.height, bool), []
+    taken_out, notes = np.zeros(frame.height, bool), []
     if wanted.hold_out:
-        group = former.recipe.group
-        new_moments = None if moments is None else moments[n_old:]
-        groups = None if group is None else frame[group][n_old:]
-        selected = held_out(Columns(deciding.eligible, new_moments, groups))
-        held[n_old:] = selected.rows
-        n_held = int(selected.rows.sum())
-        if n_held:
-            newest = "newest" if moments is not None else "last"
-            notes.append(
-                f"Held out for the comparison before a promotion: the {newest} {n_held:,} of the "
-                f"{len(selected.rows):,} rows of {wanted.data}."
-            )
-        else:
-            notes.append(f"No rows of {wanted.data} are held out for the comparison: {selected.why_none}.")
-    train = ~held
+        taken_out[n_old:], note = _taken_out(former, wanted, deciding, moments)
+        notes.append(note)
+    train = ~taken_out
     if wanted.newest is not None and moments is not None:
         rows = np.flatnonzero(train)
         newest_rows = wanted.newest.of(moments.gather(rows))
         train[rows[~newest_rows]] = False
         notes.append(f"The newest {int(newest_rows.sum()):,} of {len(rows):,} rows train.")
-    return _Chosen(train, held, tuple(notes))
+    return _Chosen(train, taken_out, tuple(notes))
+
+
+def _taken_out(
+    former: Former, wanted: Wanted, deciding: _Deciding, moments: pl.Series | None
+) -> tuple[npt.NDArray[np.bool_], str]:
+    """Which of the new rows are held out, bool (n_new,), and a sentence on it."""
+    from training.table.selection import Columns, held_out
+
+    n_old, group = deciding.n_old, former.recipe.group
+    selected = held_out(
+        Columns(
+            deciding.eligible,
+            None if moments is None else moments[n_old:],
+            None if group is None else deciding.frame[group][n_old:],
+        )
+    )
+    number = int(selected.rows.sum())
+    if not number:
+        return selected.rows, f"No rows of {wanted.data} are held out for the comparison: {selected.why_none}."
+    newest = "newest" if moments is not None and group is None else "last"
+    return selected.rows, (
+        f"Held out for the comparison before a promotion: the {newest} {number:,} of the "
+        f"{len(selected.rows):,} rows of {wanted.data}."
+    )
 
 
 def _moments(former: Former, frame: pl.DataFrame) -> pl.Series | None:
@@ -221,67 +234,3 @@ def _moments(former: Former, frame: pl.DataFrame) -> pl.Series | None:
     check_time(moments)
     check_no_time_missing(time, moments.null_count())
     return moments
-
-
-def _columns(former: Former, columns: Sequence[str], data: str) -> tuple[list[str], list[str]]:
-    """The columns that the version's table had and the new rows have too, and a note on those that it had not.
-
-    Raises:
-        DataError: a feature, a target or the column of another role is not there.
-    """
-    recipe = former.recipe
-    roles = [recipe.group, recipe.time, recipe.weight, recipe.interval_groups]
-    needed = dict.fromkeys([*recipe.targets, *(name for name in roles if name), *former.schema.names])
-    for name in needed:
-        if name not in columns:
-            what = "target" if name in recipe.targets else "column"
-            raise DataError(
-                f"Expected the columns of {former.reference} in {data}. Received: no {what} '{name}'. "
-                + unknown_name("column", name, columns).partition(". ")[2]
-                + " Train on other columns with `trueline train`."
-            )
-    more = [name for name in columns if name not in recipe.columns]
-    notes = []
-    if more:
-        listed = ", ".join(f"'{name}'" for name in more[:5]) + (f" and {len(more) - 5} more" if len(more) > 5 else "")
-        notes.append(
-            f"Left out, since the table of {former.reference} had no such column: {listed}. Take them in with "
-            "`trueline train`."
-        )
-    return [name for name in recipe.columns if name in columns], notes
-
-
-def _has_targets(frame: pl.DataFrame, targets: Sequence[str]) -> npt.NDArray[np.bool_]:
-    import numpy as np
-    import polars as pl
-
-    return np.asarray(frame.select(pl.all_horizontal(pl.col(list(targets)).is_not_null())).to_series().to_numpy(), bool)
-
-
-def _known(former: Former, fresh: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    """Which of the new rows stand, equal in all columns, among those that are kept of the version, bool (n_rows,)."""
-    import numpy as np
-    import polars as pl
-
-    from training.table.data import read_raw
-
-    none = np.zeros(fresh.height, bool)
-    if former.recipe.table is None or former.recipe.streamed:
-        return none
-    try:
-        path = former.kept_rows()
-    except ArtifactError:
-        # They are not needed here, and what is gone cannot be compared.
-        return none
-    old = read_raw(str(path), keep=former.request().names_in_use).frame.select(fresh.columns)
-    if old.schema != fresh.schema:
-        texts = [name for name, dtype in old.schema.items() if dtype == pl.String or fresh.schema[name] == pl.String]
-        old, fresh = (frame.with_columns(pl.col(texts).cast(pl.String)) for frame in (old, fresh))
-    try:
-        numbered = fresh.with_row_index("\0row")
-        rows = numbered.join(old.unique(), on=old.columns, how="semi", nulls_equal=True)["\0row"]
-    except pl.exceptions.PolarsError:
-        # Columns of other types: no row can be equal.
-        return none
-    none[rows.to_numpy()] = True
-    return none

@@ -44,12 +44,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
 
 def stored(home: LocalRegistry, table: pl.DataFrame | None = None, **recipe: Any) -> Reference:
     """A version of houses, whose rows are kept where ``table`` is given."""
-    kept = None
+    kept_table = None
     if table is not None:
         with home.tables.writing() as path:
-            kept = home.tables.add(RowsAside(path, write_table(path, table)))
+            kept_table = home.tables.add(RowsAside(path, write_table(path, table)))
     recipe = {"data": "houses.csv", "columns": types_of(houses(1).schema), "settings": {}, "corrections": {}, **recipe}
     with home.create("houses") as (version, folder):
-        Recipe(name="houses", targets=("price",), table=kept, **recipe).write(folder)
+        Recipe(name="houses", targets=("price",), table=kept_table, **recipe).write(folder)
         write_version(folder, version)
     return home.resolve(f"houses:{version}")

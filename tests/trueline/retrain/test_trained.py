@@ -70,9 +70,9 @@ def test_refit_adds_new_rows_to_the_kept_ones_and_holds_some_out(folder, environ
     }
     assert (manifest.note, manifest.lineage.data) == ("spring", str(data))
     held_out = pl.read_parquet(environment.tables.path(recipe.held_out, "rows"))
-    kept = pl.read_parquet(environment.tables.path(recipe.table, "rows"))
-    assert (held_out.height, kept.height) == (300, 700)
-    assert held_out.join(kept, on=held_out.columns, how="semi", nulls_equal=True).height < 300
+    training = pl.read_parquet(environment.tables.path(recipe.table, "rows"))
+    assert (held_out.height, training.height) == (300, 700)
+    assert held_out.join(training, on=held_out.columns, how="semi", nulls_equal=True).height < 300
     # The rows that were held out can be evaluated as they are.
     path = environment.tables.path(recipe.held_out, "rows")
     assert last_json(call(capsys, "evaluate", version.name, str(path), "--json")[1])["rows"] == 300
@@ -128,22 +128,22 @@ def test_finetune_stores_a_version_that_starts_from_the_earlier_one(folder, envi
     assert last_json(out)["derivation"]["by"] == "finetune"
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_finetune_refuses_to_store_what_answers_old_rows_much_worse(folder, environment, first, capsys, kept):
+@pytest.mark.parametrize("has_rows", [True, False])
+def test_finetune_refuses_to_store_what_answers_old_rows_much_worse(folder, environment, first, capsys, has_rows):
     # Another market: each price is another one, so that what is learnt there does not hold for the old rows.
     data = sales(folder, "other.csv", 300, 3, price=pl.lit(5e5) - 2 * pl.col("price"))
     before = environment.versions("houses")
     [*tables] = environment.tables.folder.glob("*.parquet")
-    if not kept:
+    if not has_rows:
         for path in tables:
             path.rename(path.with_suffix(".away"))
     words = ("finetune", f"houses:{first}", "--data", str(data), "--tolerance", "0.05", "-q")
     code, _, err = call(capsys, *words)
     for path in tables:
-        if not kept:
+        if not has_rows:
             path.with_suffix(".away").rename(path)
     assert code == 1
-    assert ("300 old rows" in err, "golden rows, by how far" in err) == (kept, not kept)
+    assert ("300 old rows" in err, "golden rows, by how far" in err) == (has_rows, not has_rows)
     assert "nothing was stored" in err
     assert environment.versions("houses") == before
     # The kept rows of the version that was not stored are not there either.
