@@ -10,13 +10,13 @@ from typing import Any
 # From a fact's name, such as ``weights/keras layers/dense/vars/0``, to its text. The first part is its kind.
 Facts = Mapping[str, str]
 KINDS = (
-    *("weights", "network", "answers", "metrics", "verdict", "notes", "baselines", "manifest", "report", "files"),
-    *("messages", "status", "headers", "body"),
+    *("weights", "network", "answers", "metrics", "verdict", "notes", "baselines", "manifest", "recipe", "report"),
+    *("files", "messages", "status", "headers", "body"),
 )
 # The name of the only fact of a run that failed.
 FAILED = "failed"
 # A checkout may write more facts of these kinds than an earlier one: a new field does not change an old one.
-MAY_GROW = ("manifest", "report")
+MAY_GROW = ("manifest", "recipe", "report")
 _VERSION = re.compile(r"\b\d{8}-\d{6}-\d{6}\b")
 _SHOWN = 60
 

@@ -24,7 +24,15 @@ _CHANGING = {
     "report.lineage.seconds",
     "report.lineage.git_commit",
 }
-_READ_BY_PARTS = {"manifest.json", "model.keras", "model.onnx", "model-int8.onnx", "model.yaml", "report.json"}
+_READ_BY_PARTS = {
+    "manifest.json",
+    "recipe.json",
+    "model.keras",
+    "model.onnx",
+    "model-int8.onnx",
+    "model.yaml",
+    "report.json",
+}
 # Files whose text names the version and the day.
 _LEFT_OUT = {"report.html"}
 _OWN_KIND = ("metrics", "verdict", "notes", "baselines")
@@ -47,6 +55,9 @@ def read_version(folder: Path, *masks: str) -> dict[str, str]:
         elif path.name not in _READ_BY_PARTS | _LEFT_OUT:
             facts[f"files/{name}"] = digest(path.read_bytes())
     facts |= _json(folder / "manifest.json", "manifest", masks)
+    # Versions that were stored before there were recipes have none.
+    if (folder / "recipe.json").exists():
+        facts |= _json(folder / "recipe.json", "recipe", masks)
     return facts | _json(folder / "report" / "report.json", "report", masks)
 
 

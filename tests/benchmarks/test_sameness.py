@@ -110,6 +110,17 @@ def test_a_new_field_is_named_and_no_difference(old, tmp_path):
     assert len(differences(new, old)) == 2
 
 
+def test_a_recipe_is_read_field_by_field_without_the_run_s_own_folders(old, tmp_path):
+    versions = []
+    for run in ("one", "two"):
+        folder = tmp_path / run
+        write_version(folder)
+        (folder / "recipe.json").write_text(json.dumps({"data": f"{folder}/houses.csv", "settings": {"epochs": 3}}))
+        versions.append(read_version(folder, str(folder)))
+    assert differences(*versions) == []
+    assert additions(old, versions[0]) == ["recipe/data", "recipe/settings.epochs"]
+
+
 def test_a_weight_too_many_is_a_difference(old):
     assert differences(old, {**old, "weights/keras more": "x"}) == ["weights/keras more: only the new one has it, 'x'"]
 
