@@ -193,7 +193,7 @@ def _report(
     as_json: bool,
     was: str = "",
 ) -> None:
-    """Say what was stored, and tell the hook.
+    """Print what was stored, and tell the hook.
 
     Args:
         store: where it is.
@@ -201,7 +201,7 @@ def _report(
         events: takes the event.
         by: the command.
         as_json: whether a line of JSON is printed.
-        was: the earlier version of ``recalibrate``, whose network this one has.
+        was: with ``recalibrate`` the earlier version, whose network the new one has.
     """
     reference = f"{manifest.model_name}:{manifest.model_version}"
     events.about(manifest.model_name, manifest.model_version)

@@ -1,4 +1,4 @@
-"""The rows that ``refit`` held out: the gates take them where nobody gives others."""
+"""The rows that ``refit`` held out, which the gates take where no other rows are given."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def held_out_rows(store: Registry, version: Reference) -> Given | None:
     """The rows that are kept of a version for the comparison before its promotion.
 
-    None where there are none, where they are gone or damaged (a note says so), or where tables cannot be read, as
-    without the training extra.
+    The answer is None where there are no such rows, where they are gone or damaged (a note says so), and where the
+    training extra is missing, without which tables cannot be read.
     """
     try:
         recipe = recipe_if_any(version.path, store.manifest(version.name, version.version))

@@ -1,1 +1,1 @@
-"""Versions made from earlier ones: trained anew by their recipe, tuned further, calibrated anew, or repeated."""
+"""Makes versions from earlier ones: trained again on new rows, trained further, calibrated again, or repeated."""

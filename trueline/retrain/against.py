@@ -62,7 +62,7 @@ def are_kept(former: Former, fresh: pl.DataFrame) -> npt.NDArray[np.bool_]:
     try:
         path = former.kept_rows()
     except ArtifactError:
-        # They are not needed here, and what is gone cannot be compared.
+        # The kept rows are not needed here, and rows that are gone cannot be compared.
         return none
     old = read_raw(str(path), keep=former.request().names_in_use).frame.select(fresh.columns)
     if old.schema != fresh.schema:

@@ -23,10 +23,10 @@ class Former:
     """An earlier version and all that is needed to repeat it.
 
     Attributes:
-        store: where it is.
-        version: which.
-        manifest: of it.
-        recipe: of it.
+        store: the model store.
+        version: the version.
+        manifest: manifest of the version.
+        recipe: recipe of the version.
     """
 
     store: Registry
@@ -65,10 +65,10 @@ class Former:
             raise ArtifactError(f"Expected the schema of {self.reference}. Received: {unreadable(error)}.") from error
 
     def kept_rows(self) -> Path:
-        """The file of the rows that trained it.
+        """The file of the rows on which the version was trained.
 
         Raises:
-            DataError: none are kept.
+            DataError: no rows are kept.
             ArtifactError: the file is gone or damaged.
         """
         if self.recipe.table is None:
@@ -90,7 +90,7 @@ class Former:
         from training.table.reading import Reading
 
         recipe = self.recipe
-        # The version it started from then, and not the one that the same words mean now.
+        # It starts from the same version as then, although the words of the recipe may mean another version now.
         start = self.manifest.lineage.init
         return Request(
             data=recipe.data,

@@ -1,4 +1,4 @@
-"""How much worse a version that was tuned on new rows may answer old ones."""
+"""Checks that a version that was trained further on new rows does not answer old rows much worse."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Float64 = npt.NDArray[np.float64]
 
-# More rows would not tell more.
+# More rows would hardly make the error more exact.
 _MOST_ROWS = 20_000
 
 
@@ -29,9 +29,10 @@ class OldRows:
     """Rows that an earlier version knows, and its error on them.
 
     Attributes:
-        reference: of the earlier version.
+        reference: ``NAME:VERSION`` of the earlier version.
         tolerance: how much larger the error may be, as a share.
-        rows: the kept rows with their targets; None where none are kept: then the golden rows stand for them.
+        rows: the kept rows with their targets; None where no rows are kept: then the golden rows are used in their
+            place.
         former: the earlier version, loaded.
         golden: values of its golden rows, by feature.
     """
@@ -44,10 +45,10 @@ class OldRows:
 
     @classmethod
     def of(cls, former: Former, tolerance: float) -> Self:
-        """The old rows of a version: those that are kept of it, else its golden rows.
+        """The old rows of a version: its kept rows, or its golden rows where none are kept.
 
         Raises:
-            DataError: a tolerance that cannot be.
+            DataError: the tolerance is below 0 or no number.
             ArtifactError: the version is damaged.
         """
         if not tolerance >= 0 or math.isinf(tolerance):
@@ -60,12 +61,12 @@ class OldRows:
         """Refuse a version whose error on the old rows is beyond the tolerance.
 
         Raises:
-            RefusedError: it is; the message has both errors.
+            RefusedError: the error is beyond it; the message has both errors.
         """
         before, now = self._errors_by_golden(tuned) if self.rows is None else self._errors(tuned)
         for name, one, other in zip(self.former.schema.target_names, before, now, strict=True):
             if not other <= one * (1 + self.tolerance):
-                # Golden rows have no target: what they tell is an estimate.
+                # Golden rows have no target, so they only give an estimate of the error.
                 which = (
                     "golden rows, by how far their answers moved"
                     if self.rows is None

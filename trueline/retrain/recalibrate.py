@@ -1,4 +1,4 @@
-"""Intervals fitted anew on other rows: the same network, other scores, in seconds and without TensorFlow."""
+"""Fits the intervals of a version again on other rows: the network stays, and TensorFlow is not needed."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Calibrated:
     """Scores from new rows, and how well they cover.
 
     Attributes:
-        calibration: from all rows.
-        coverage: of each row's interval, from the scores of nine tenths of the others.
+        calibration: the calibration by all rows.
+        coverage: coverage of the intervals; each row's interval comes from the scores of the nine tenths without it.
         rows: number of rows.
     """
 
@@ -52,13 +52,13 @@ def recalibrated(
     note: str = "",
     raise_if_ended: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """Store a version with the network of another one, whose intervals hold on other rows.
+    """Store a version that has the network of an earlier one, and intervals fitted on other rows.
 
     Args:
-        store: where both are.
-        version: the earlier one.
+        store: the model store.
+        version: the earlier version.
         data: the rows, see :func:`training.table.data.read_raw`.
-        measuring: how they are read, and who hears of it.
+        measuring: how the rows are read, and what is called with notes on that.
         note: the user's own words; empty for those of the earlier version. Defaults to empty.
         raise_if_ended: called before anything is stored; it raises to end the work. Defaults to doing nothing.
 
@@ -129,7 +129,7 @@ def _calibrated(predictor: Predictor, version: Reference, data: str, measuring: 
 
 
 def _copy(source: Path, folder: Path) -> None:
-    """All files of a version but those that are written anew."""
+    """Copy all files of a version except those that are written anew."""
     anew = {files.MANIFEST, files.STORE_RECORD, files.CALIBRATION, files.GOLDEN, RECIPE}
     for path in source.iterdir():
         if path.is_dir():
@@ -158,7 +158,7 @@ def _sentence(version: Reference, calibrated: Calibrated, data: str) -> str:
 
 
 def _head_report(path: Path, sentence: str) -> None:
-    """Say at the top of the earlier version's report what does not hold any more."""
+    """Say at the top of the copied report what in it is no longer true."""
     if not path.is_file():
         return
     head = f"<body>\n<p><b>{escape(sentence)} What this report says of intervals is of that version.</b></p>\n"

@@ -1,4 +1,4 @@
-"""Trains a version anew on other rows by its recipe, from nothing (``refit``) or from its weights (``finetune``)."""
+"""Trains by a version's recipe on other rows: from the beginning (``refit``), or from its weights (``finetune``)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from artifact.rows.schema import FeatureSchema
     from training.prepare.request import Request
 
-# Kinds of which one can stand for the other: both are numbers to a caller.
+# A feature may change between these kinds: to a caller both are numbers.
 _NUMBERS = {"number", "integer"}
 
 
@@ -35,7 +35,7 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for beside the rows.
+    """What the user asks for, except the rows.
 
     Attributes:
         by: the command.
@@ -90,7 +90,7 @@ def request_of(former: Former, wanted: Wanted, asked: Asked, rows: NewRows) -> R
         former.request(),
         data=wanted.data,
         reading=wanted.reading,
-        # A table in memory is not asked whether it is streamed.
+        # A table in memory has nothing to stream.
         stream=None if rows.file is None else True,
         table=rows.table,
         file=rows.file,
@@ -141,7 +141,7 @@ def _check_schema(former: Former, schema: FeatureSchema, notes: Sequence[str], d
 
 
 def data_of_recipe(former: Former) -> str:
-    """The data that a version was trained on, for who gives no other.
+    """The data on which a version was trained, for a call that gives no other.
 
     Raises:
         DataError: it came from no file.

@@ -16,7 +16,7 @@ from trueline.retrain.earlier import Former
 from trueline.retrain.refit import Telling
 from trueline.trainer import trained
 
-# What decides of an answer, and what a caller sees of it; the rest names the version, the day or the machine.
+# The parts that decide an answer or that a caller sees. The other parts name the version, the day or the machine.
 _COMPARED = {
     files.ONNX_MODEL: "network",
     files.INT8_MODEL: "network in 8-bit integers",
@@ -31,15 +31,15 @@ _OF_INTERVALS = (files.CALIBRATION, files.GOLDEN)
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A version and the same trained again.
+    """A comparison of a version with the same version trained again.
 
     Attributes:
         reference: of the version.
         same: what has the same bits, in words.
-        different: what has not, in words.
+        different: what has other bits, in words.
         farthest: the largest difference of a golden answer, in standard deviations of the target; 0 for none.
-        reasons: what is not as it was then: packages, device, precision.
-        seconds: that the training took.
+        reasons: what is different from the time of the training: packages, device, precision.
+        seconds: seconds that the new training took.
         repeats_intervals: False where the version's intervals are not from its training.
     """
 
@@ -58,7 +58,7 @@ class Comparison:
 
 
 class _Scratch(LocalRegistry):
-    """A registry that stores in a folder of its own, and knows the versions of another one to start from."""
+    """A registry that stores into a folder of its own, and finds versions to start from in another registry."""
 
     def __init__(self, folder: Path, store: Registry) -> None:
         super().__init__(folder)
@@ -76,7 +76,7 @@ def reproduced(former: Former, folder: Path, telling: Telling | None = None) -> 
 
     Args:
         former: the version.
-        folder: an empty one, which the caller removes; the version of now is written there.
+        folder: an empty folder for the version that is trained now; the caller removes it.
         telling: how the training is shown. Defaults to all of it.
 
     Raises:

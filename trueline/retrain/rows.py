@@ -1,4 +1,4 @@
-"""The rows that a version is made anew from: new ones, with the kept ones of before, less those that are held out."""
+"""The rows for a new training: new rows, and kept ones if they are asked for, without those that are held out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Wanted:
     Attributes:
         data: the new rows, as they were given.
         reading: how their files are read.
-        appended: whether they are added to those that are kept of the earlier version.
+        appended: whether the new rows are added to the rows that are kept of the earlier version.
         newest: which of all rows train, or None for all.
         hold_out: whether some of the new rows are held out.
     """
@@ -47,7 +47,7 @@ class NewRows:
     """The rows as they are trained on.
 
     Attributes:
-        new: number of new rows, those that are held out among them.
+        new: number of new rows, held-out ones included.
         train: number of rows that train.
         table: the rows that train; None where they are in ``file``.
         file: the same in a file that is streamed, or None.
@@ -69,7 +69,7 @@ def new_rows(former: Former, wanted: Wanted, stack: ExitStack) -> NewRows:
     Args:
         former: the earlier version.
         wanted: what is asked for.
-        stack: takes away at its end what is written aside.
+        stack: removes the temporary files at its end.
 
     Raises:
         DataError: the rows cannot be read, lack a column or have none, or do not fit the kept ones.
@@ -124,7 +124,7 @@ def _in_memory(former: Former, wanted: Wanted, kept_file: Path | None, stack: Ex
 def _streamed(
     former: Former, wanted: Wanted, kept_file: Path | None, source: ParquetSource, stack: ExitStack
 ) -> NewRows:
-    """Rows that are written aside batch by batch: the columns that decide are in memory as a whole, and no others."""
+    """Rows that go to a file batch by batch; only the columns of :class:`_Deciding` are in memory as a whole."""
     import polars as pl
 
     from training.prepare.bounds import Bounds
@@ -222,7 +222,7 @@ def _taken_out(
 
 
 def _moments(former: Former, frame: pl.DataFrame) -> pl.Series | None:
-    """The moments of all rows; None where the version has no column of times."""
+    """The times of all rows; None where the version has no column of times."""
     from training.prepare.request import text_rules
     from training.table.split import check_no_time_missing, check_time
     from training.table.texts.table import read_texts

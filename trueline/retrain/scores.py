@@ -27,8 +27,8 @@ class Scoring:
     """Answers to rows and their true values, less the targets' offsets, from which scores are taken.
 
     Attributes:
-        predictor: that answered.
-        outputs: of all rows.
+        predictor: predictor that gave the answers.
+        outputs: outputs of the network for all rows.
         y: float64 (n_samples, n_targets).
         categorical: int32 (n_samples, n_categorical), the rows' codes.
         weight: float64 (n_samples,), or None.
@@ -56,7 +56,7 @@ class Scoring:
         )
 
     def coverage(self, folds: list[Indices]) -> Coverage:
-        """How well intervals cover rows whose own errors had no part in them."""
+        """The coverage of intervals on rows whose own errors did not help to make them."""
         from training.evaluation.verdict import coverage
 
         everything = np.arange(len(self.y))
