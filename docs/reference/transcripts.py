@@ -73,12 +73,16 @@ def console(*commands: str, only: str = "", without: str = "") -> str:
     Args:
         commands: the commands as they are typed; a continued line begins with four spaces. One that serves and ends
             with ``&`` serves for the commands that follow.
-        only: pattern of the output to show; empty for all of it.
+        only: pattern of the output to show; empty for all of it. A command without it is shown alone.
         without: pattern of the output that three points replace.
     """
     if not _Mode.runs:
         return _previous(*commands)
-    return _block([_cut(*_run(command), only, without) for command in commands])
+    printed = [_run(command) for command in commands]
+    shown = [(command, _cut(text, only, without)) for command, text in printed]
+    if only and not any(text for _, text in shown):
+        raise RuntimeError(f"Expected '{only}' in what the commands print. Received: {printed}")
+    return _block(shown)
 
 
 def answer(command: str, *keep: str, shown: bool = True) -> str:
@@ -146,13 +150,11 @@ def _run(command: str, *, errors: bool = True) -> tuple[str, str]:
     return command, _PROGRESS.sub("", err if errors else "") + out
 
 
-def _cut(command: str, text: str, only: str, without: str) -> tuple[str, str]:
+def _cut(text: str, only: str, without: str) -> str:
     if only:
         match = re.search(only, text, re.DOTALL | re.MULTILINE)
-        if match is None:
-            raise RuntimeError(f"Expected '{only}' in the output of: {command}. Received: {text}")
-        text = match[0]
-    return command, re.sub(without, "...\n", text, flags=re.DOTALL | re.MULTILINE) if without else text
+        text = "" if match is None else match[0]
+    return re.sub(without, "...\n", text, flags=re.DOTALL | re.MULTILINE) if without else text
 
 
 def _block(printed: Sequence[tuple[str, str]]) -> str:
