@@ -85,6 +85,7 @@ def trained_anew(
 
 def request_of(former: Former, wanted: Wanted, asked: Asked, rows: NewRows) -> Request:
     recipe = former.recipe
+    keep_data = (recipe.table is not None) if asked.keep_data is None else asked.keep_data
     newest = "" if wanted.newest is None else f"{wanted.newest.number}{'d' if wanted.newest.days else ''}"
     request = replace(
         former.request(),
@@ -95,9 +96,9 @@ def request_of(former: Former, wanted: Wanted, asked: Asked, rows: NewRows) -> R
         table=rows.table,
         file=rows.file,
         held_out=rows.held_out,
-        keep_data=(recipe.table is not None) if asked.keep_data is None else asked.keep_data,
+        keep_data=keep_data,
         note=asked.note or recipe.note,
-        command=_command(recipe.command, wanted.data),
+        command=_command(recipe.command, wanted.data, keep_data=keep_data),
         derivation=Derivation(
             by=asked.by,
             version=former.reference,
@@ -113,9 +114,10 @@ def request_of(former: Former, wanted: Wanted, asked: Asked, rows: NewRows) -> R
     return replace(request, init=former.reference, accept=old_rows.check)
 
 
-def _command(words: Sequence[str], data: str) -> tuple[str, ...]:
+def _command(words: Sequence[str], data: str, *, keep_data: bool) -> tuple[str, ...]:
     """The words after ``trueline train``, with the new rows in the place of the old; the data comes first."""
-    return (data, *words[1:]) if words else ()
+    rest = [word for word in words[1:] if word != "--keep-data"]
+    return (data, *rest, *(["--keep-data"] if keep_data else [])) if words else ()
 
 
 def _check_schema(former: Former, schema: FeatureSchema, notes: Sequence[str], data: str) -> None:

@@ -183,3 +183,17 @@ def test_a_streamed_table_is_prepared_under_the_name_that_was_given(home, tmp_pa
         with ready(request, Bounds(), None) as (_, prepared, read):
             assert (read.streamed, read.facts.rows, prepared.n_rows < 1500) == (True, 1500, True)
     assert (request.data, request.derivation.new_rows, request.held_out.rows) == (str(new), 800, 300)
+
+
+@pytest.mark.parametrize("keep_data", [True, False])
+def test_the_command_names_the_new_rows_and_keeps_what_is_kept(home, new, keep_data):
+    words = ("houses.csv", "--target", "price", "--keep-data", "--preset", "fast")
+    stored(home, houses(), command=words)
+    former = Former.find(home, "houses")
+    wanted = Wanted(str(new), Reading())
+    with ExitStack() as stack:
+        rows = new_rows(former, wanted, stack)
+        request = request_of(former, wanted, Asked("refit", None if keep_data else False), rows)
+    assert request.keep_data == keep_data
+    expected = (str(new), "--target", "price", "--preset", "fast")
+    assert request.command == (*expected, *(["--keep-data"] if keep_data else []))
