@@ -56,6 +56,16 @@ def test_a_command_is_run_once_and_then_its_output_stays(tmp_path: Path) -> None
     assert "Received: a page that shows another one" in run(page, "--check").stderr
 
 
+def test_of_several_commands_one_must_print_what_is_wanted(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    call = "print(transcripts.console('echo one', 'echo two', only='^two$'))"
+    page.write_text(f"<!--cog {call} -->\n<!--end-->\n")
+    assert run(page, "--run").returncode == 0
+    assert "```console\n$ echo one\n$ echo two\ntwo\n```" in page.read_text()
+    page.write_text(page.read_text().replace("^two$", "^three$"))
+    assert "Expected '^three$' in what the commands print" in run(page, "--run").stderr
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_a_service_of_a_transcript_answers_the_next_commands_and_the_machine_is_not_named(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
@@ -94,6 +104,17 @@ def test_every_path_that_an_example_asks_for_is_a_route(page: Path) -> None:
     routes = Routes(OPERATIONS)
     for path in re.findall(r"localhost:3000(/[\w./:{}-]*)", page.read_text(encoding="utf-8")):
         assert path in routes.fixed or path in ELSEWHERE or routes.find(path), path
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda path: path.name
+)
+def test_every_output_that_a_page_shows_was_printed_by_its_command(page: Path) -> None:
+    """A console block that somebody typed has commands alone."""
+    typed = re.sub(r"^<!--cog.*?^<!--end-->$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for block in re.findall(r"^```console\n(.*?)^```$", typed, re.MULTILINE | re.DOTALL):
+        outputs = re.sub(r"^\$ .*(?:\n {4}.*)*\n", "", block, flags=re.MULTILINE)
+        assert not outputs, "Write transcripts.console(...) in a cog call, then run: make transcripts"
 
 
 def test_json_is_shown_in_lines_of_a_page_and_stays_what_it_was() -> None:
