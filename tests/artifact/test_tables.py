@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
+import random
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 
 from artifact.errors import ArtifactError
 from artifact.recipe import KeptTable
 from artifact.registry.tables import RowsAside, Tables
+from tests.processes import ROOT
 
 
 @pytest.fixture
@@ -88,6 +93,39 @@ def test_prune_waits_for_a_version_that_is_about_to_name_a_table(tables, tmp_pat
     assert done.wait(30)
     other.join(30)
     assert tables.sizes() == {}
+
+
+_WRITER = """
+import secrets, sys
+from pathlib import Path
+from artifact.registry.tables import RowsAside, Tables
+tables = Tables(Path(sys.argv[1]) / "data", Path(sys.argv[1]) / "staging")
+print("began", flush=True)
+while True:
+    with tables.writing() as path:
+        path.write_bytes(secrets.token_bytes(200_000))
+        tables.add(RowsAside(path, 1))
+"""
+
+
+def test_a_writer_that_is_killed_leaves_whole_tables_alone(tables, tmp_path):
+    rng = random.Random(0)
+    for _ in range(10):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        with writer:
+            assert writer.stdout.readline() == "began\n"
+            time.sleep(rng.uniform(0, 0.05))
+            writer.kill()
+    sizes = tables.sizes()
+    assert sizes
+    for sha256, size in sizes.items():
+        assert size == 200_000
+        tables.path(KeptTable(sha256=sha256, rows=1, size=size), "rows")
+    # What was half written is in the other folder, and goes.
+    assert tables.prune(lambda: set(sizes)) == {}
+    assert not list((tmp_path / "staging").iterdir())
 
 
 def test_no_folder_is_no_table(tables):

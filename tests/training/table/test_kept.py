@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifact.errors import DataError
+from tests.processes import ROOT
 from tests.training.conftest import mixed_table
 from tests.trueline.test_parity import COLUMNS
 from training.prepare.bounds import Bounds
@@ -94,3 +98,28 @@ def test_a_column_that_parquet_cannot_hold_is_named_as_a_reason(tmp_path):
     frame = pl.DataFrame({"x": pl.Series([object()], dtype=pl.Object)})
     with pytest.raises(DataError, match=r"Parquet can hold, .* Received: 'x' of type Object"):
         write_batches(tmp_path / "kept.parquet", [frame])
+
+
+_FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import polars as pl
+from artifact.registry.local import LocalRegistry
+from training.table.kept import write_table
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+home = LocalRegistry(Path(sys.argv[1]))
+try:
+    with home.tables.writing() as path:
+        write_table(path, pl.DataFrame({"x": np.random.default_rng(0).random(100_000)}))
+except OSError as error:
+    print(error.errno, list(home.staging.iterdir()), home.tables.sizes())
+"""
+
+
+def test_a_disk_that_is_full_is_an_error_of_the_system_and_nothing_is_left(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    # The command line says what EFBIG and ENOSPC mean.
+    assert done.stdout.split() == [str(errno.EFBIG), "[]", "{}"]
