@@ -11,6 +11,7 @@ _TENSORFLOW = (
     "tests/artifact/test_keras_runtime.py",
     "tests/artifact/test_runtimes.py",
     "tests/deploy/test_bento.py",
+    "tests/docs/test_retrain_page.py",
     "tests/examples/",
     "tests/service/test_runtimes.py",
     "tests/test_table_to_answer.py",
