@@ -37,7 +37,7 @@ install: $(TRAINING)  ## the command line, to train and to serve, in .venv: then
 # Two processes share the tests; PYTEST_ARGS says more, such as -n 0 for one, or a file.
 test: $(DEV)  ## the whole test suite, with coverage
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m coverage run -m pytest -n 2 $(PYTEST_ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

@@ -1,10 +1,11 @@
-"""How processes share the tests where there are several: ``pytest -n 2 --dist loadgroup``."""
+"""How processes share the tests where there are several: ``pytest -n 2``."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Tests that load TensorFlow, or start a process that does. One process runs all of these: two would not fit everywhere.
 _TENSORFLOW = (
@@ -20,12 +21,18 @@ _TENSORFLOW = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays together, for its tests share fixtures, and so do all that load TensorFlow.
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """A file stays together, for its tests share fixtures, and so do all that load TensorFlow."""
 
-    Processes that tests start from here on are not measured: servers and trainings run as fast as they do elsewhere.
-    """
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tensorflow" if file.startswith(_TENSORFLOW) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems() -> None:
+    """From here on processes that tests start are not measured: they run as fast as they do elsewhere."""
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("tensorflow" if file.startswith(_TENSORFLOW) else file))
