@@ -28,7 +28,7 @@ from benchmarks.fuzz_corpus import MODEL, Case, Current, corpus
 from benchmarks.fuzz_mutations import mutated
 from service.app.app import App
 from service.metrics.metrics import Metrics
-from service.protocols.oip_grpc import METHODS, _read
+from service.protocols.oip_grpc import METHODS, read_message
 from service.settings.settings import Settings
 from service.wire.errors import ApiError
 from service.worker import Worker
@@ -101,7 +101,7 @@ class Target:
     async def _message(self, case: Case) -> int:
         infer = METHODS["ModelInfer"]
         try:
-            (await infer.handler(self._worker, _read(infer.request, case.body))).SerializeToString()
+            (await infer.handler(self._worker, read_message(infer.request, case.body))).SerializeToString()
         except ApiError as refused:
             return refused.plain().status
         return 200

@@ -56,7 +56,7 @@ def test_settings_of_the_network_stay_and_the_rate_is_lower(mlp):
 def test_a_line_that_is_trained_can_be_started_from_and_one_that_is_solved_for_cannot(mlp, line):
     assert settings_from(mlp.earlier, TrainConfig(model="linear", objective="mae"), 200).model == "linear"
     assert settings_from(line.earlier, TrainConfig(), 200).model == "linear"
-    with pytest.raises(DataError, match=r"--model among tabm, realmlp, mlp with --init\. Received: linear, whose one"):
+    with pytest.raises(DataError, match=r"--model among tabm, realmlp, mlp with --init\. Received: linear, which"):
         settings_from(line.earlier, TrainConfig(objective="mse"), 200)
 
 
