@@ -52,8 +52,11 @@ class Deployments:
 
     def entries(self, name: str) -> list[Entry]:
         """The entries of a model that count, the oldest first."""
-        carried = None if self.holding(name) is None else self._carried(name)
-        return self._log(name).entries() or ([] if carried is None else [carried])
+        entries = self._log(name).entries()
+        if entries:
+            return entries
+        entry = self.holding(name)
+        return [] if entry is None else [entry]
 
     def problem(self, name: str) -> str:
         """Why entries that are there do not count; empty where all of them do."""

@@ -216,6 +216,8 @@ def test_alias_files_say_what_is_live_until_somebody_writes(registry):
     # They have been carried over: what they say now says nothing.
     write_alias(registry, "champion", version=third, previous=[], changed_at="2026-02-01T12:00:00.000+00:00")
     assert champion(LocalRegistry(registry.home)) == first
+    (registry.home / "trueline" / "aliases" / "houses" / "champion.json").write_text("{", encoding="utf-8")
+    assert [entry.number for entry in LocalRegistry(registry.home).history("houses")] == [1, 2]
 
 
 def test_a_watcher_sees_an_alias_file_change(registry):
