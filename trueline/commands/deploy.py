@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from artifact.errors import NotFoundError, RefusedError, unknown_name
@@ -21,6 +20,7 @@ from trueline.commands.gates import force_option, forced_gates, rows_options, sh
 from trueline.commands.options import DATA_HELP, json_option, print_json
 from trueline.environment import registry
 from trueline.terminal.consoles import stdout
+from trueline.terminal.listing import listing
 
 if TYPE_CHECKING:
     from artifact.runtimes import RuntimeName
@@ -143,23 +143,11 @@ def history_command(name: str, as_json: bool) -> None:
         return
     out = stdout()
     if entries:
-        out.print(_table(entries))
+        out.print(listing([_line(entry) for entry in reversed(entries)], unbroken=("champion", "challenger")))
     elif not problem:
         out.print(f"No version of '{name}' was ever live. Promote a version: trueline promote {name}:VERSION")
     if problem:
         out.print(Text(problem))
-
-
-def _table(entries: list[Entry]) -> Table:
-    """One line for each entry; columns without a value are left out."""
-    lines = [_line(entry) for entry in reversed(entries)]
-    table = Table()
-    names = [name for name in lines[0] if any(line[name] for line in lines)]
-    for name in names:
-        table.add_column(name, no_wrap=name in ("champion", "challenger"), overflow="fold")
-    for line in lines:
-        table.add_row(*(Text(line[name]) for name in names))
-    return table
 
 
 def _line(entry: Entry) -> dict[str, str]:

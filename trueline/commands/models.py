@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
 from artifact.errors import ArtifactError, NotFoundError, unknown_name
 from artifact.recipe import Recipe, recipe_if_any
@@ -17,6 +15,7 @@ from trueline.commands.data import kept_sentence
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
 from trueline.terminal.consoles import stdout
+from trueline.terminal.listing import listing
 
 
 @click.command("models")
@@ -41,7 +40,8 @@ def models_command(name: str | None, as_json: bool) -> None:
     if not rows:
         out.print("No models yet. Train one: trueline train DATA --target COL")
         return
-    out.print(_table(rows))
+    # A version's name is the time of its training.
+    out.print(listing([_line(row) for row in rows], unbroken=_UNBROKEN, numbers=_NUMBERS))
 
 
 @click.command("show")
@@ -107,19 +107,6 @@ def _repeated_by(reference: str, recipe: Recipe | None) -> Iterator[str]:
 _NUMBERS = ("rows", "RMSE")
 # These cells never break over lines: half a figure would be read as another figure.
 _UNBROKEN = ("version", "alias", *_NUMBERS)
-
-
-def _table(rows: list[dict[str, Any]]) -> Table:
-    """One line for each version; columns without a value are left out. A version's name is the time of its training."""
-    lines = [_line(row) for row in rows]
-    names = [name for name in lines[0] if any(line[name] for line in lines)]
-    table = Table()
-    for name in names:
-        right: Any = "right" if name in _NUMBERS else "left"
-        table.add_column(name, justify=right, no_wrap=name in _UNBROKEN, overflow="fold")
-    for line in lines:
-        table.add_row(*(Text(line[name]) for name in names))
-    return table
 
 
 def _line(row: dict[str, Any]) -> dict[str, str]:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from artifact.rows.schema import FeatureSchema
     from training.prepare.request import Request
 
-# A feature may change between these kinds: to a caller both are numbers.
-_NUMBERS = {"number", "integer"}
-
 
 @dataclass(frozen=True, slots=True)
 class Telling:
@@ -126,6 +123,8 @@ def _check_schema(former: Former, schema: FeatureSchema, notes: Sequence[str], d
     Raises:
         DataError: there is such a feature.
     """
+    from training.transfer.features import alike
+
     for feature in former.schema.features:
         name = feature.name
         if name not in schema.names:
@@ -134,11 +133,11 @@ def _check_schema(former: Former, schema: FeatureSchema, notes: Sequence[str], d
                 f"Expected the features of {former.reference} in {data}. Received: no '{name}'. {why} "
                 "Correct the rows, or train on them with `trueline train`."
             )
-        kind = schema.feature(name).kind
-        if kind != feature.kind and not {kind, feature.kind} <= _NUMBERS:
+        new = schema.feature(name)
+        if not alike(new, feature):
             raise DataError(
                 f"Expected '{name}' to be of kind {feature.kind} in {data}, as in {former.reference}. "
-                f"Received: {kind}. Correct the rows, or train on them with `trueline train`."
+                f"Received: {new.kind}. Correct the rows, or train on them with `trueline train`."
             )
 
 
