@@ -133,7 +133,7 @@ class DeploymentLog:
             entry = Entry(format=FORMAT, number=after + 1, nonce=secrets.token_hex(16), **dict(change))
             self.folder.mkdir(parents=True, exist_ok=True)
             self._create(entry)
-            self._last = entry
+            self._know(entry)
             return entry
 
     def _create(self, entry: Entry) -> None:
@@ -211,13 +211,17 @@ class DeploymentLog:
     def _take(self, number: int) -> bool:
         """Read an entry, and return whether that worked; if it is there and cannot be read, ``problem`` says why."""
         try:
-            self._last = self._read(number)
+            self._know(self._read(number))
         except FileNotFoundError:
             return False
         except ArtifactError as error:
             self.problem = str(error)
             return False
         return True
+
+    def _know(self, entry: Entry) -> None:
+        """Take an entry for the one in force. It stays in memory, also if its file is damaged later."""
+        self._last = self._entries[entry.number] = entry
 
     def _read(self, number: int) -> Entry:
         """One entry.

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from artifact.errors import DataError
 from artifact.registry.local import LocalRegistry
 from service.app.app import App
+from service.documents.documents import model_document
 from service.live.source import Source
 from service.metrics.metrics import Metrics
 from service.settings.settings import Settings
@@ -271,10 +272,16 @@ async def test_a_client_that_goes_is_counted_and_nobody_is_answered(worker):
     await worker.stop()
 
 
-async def test_without_a_readable_log_the_model_document_has_no_aliases(client, registry):
-    (registry.home / "trueline" / "deployments" / "houses" / "00000001.json").write_text("{")
-    assert (await client.get("/model")).json()["aliases"]["champion"] is None
-    assert (await client.get("/model")).json()["aliases"]["challenger"] is None
+async def test_without_a_readable_log_the_model_document_has_no_aliases(worker, client, registry):
+    path = registry.home / "trueline" / "deployments" / "houses" / "00000001.json"
+    live = (await client.get("/model")).json()
+    path.write_text("{")
+    # The service read the entry while it was whole, and goes on naming it.
+    assert (await client.get("/model")).json() == live
+    assert live["aliases"]["champion"]["version"] == live["model_version"]
+    # A reader that starts now has no entry.
+    document = json.loads(model_document(worker.deployment.route(), LocalRegistry(registry.home)))
+    assert document["aliases"] == {"champion": None, "challenger": None}
 
 
 async def test_life_cycle_starts_and_stops_the_worker_inside_the_inner_apps(worker):
