@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -85,7 +84,7 @@ def read_golden(folder: Path) -> Golden:
         ArtifactError: no such file, or not readable.
     """
     try:
-        return Golden.model_validate(json.loads((folder / files.GOLDEN).read_bytes()))
+        return Golden.model_validate_json((folder / files.GOLDEN).read_bytes())
     except (OSError, ValueError) as error:
         raise ArtifactError(
             f"Expected golden rows in {folder}. Received: {unreadable(error)}. Use another version."

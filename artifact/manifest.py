@@ -27,6 +27,9 @@ REPORT = "report"
 # BentoML's own record of the version; written and read by its model store.
 STORE_RECORD = "model.yaml"
 
+# A file is hashed in pieces. After each, the thread needs Python's lock, which requests want: so they are large.
+_PIECE_BYTES = 8 << 20
+
 Metrics = dict[str, float | None]
 
 
@@ -229,5 +232,13 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 
 def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """sha256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -40,6 +40,8 @@ from service.wire.http import Receive
 logger = logging.getLogger("bentoml.trueline")
 
 _SWITCH_SECONDS = 0.001
+# Workers begin to load a promoted version within this time, each at another moment.
+_SPREAD_SECONDS = 1.5
 
 
 class Worker:
@@ -90,6 +92,7 @@ class Worker:
             metrics,
             max_rows=settings.max_rows,
             watch_seconds=settings.watch_seconds,
+            spread_seconds=_SPREAD_SECONDS,
             threads=settings.threads,
             policy=settings.warnings,
             runtime=settings.runtime,

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Unpack
 
 from artifact.errors import TruelineError
 from artifact.registry.base import Reference
+from service.live.background import in_background
 from service.live.deployment import Deployment
 from service.live.model import LiveModel, Loading
 from service.live.periodic import Periodic
-from service.live.source import Source
+from service.live.source import Source, Wanted
 from service.metrics.metrics import Metrics
 
 logger = logging.getLogger("bentoml.trueline")
@@ -36,6 +39,8 @@ class Live:
         source: says which version should be live.
         metrics: counts loads and refusals.
         watch_seconds: seconds between two looks at the source.
+        spread_seconds: while a version is live, the load of another one begins after a random part of this. Defaults
+            to 0.
         on_live: called when a version goes live.
         on_change: called when the deployment has changed: another version, entry or problem.
         clock: seconds of any clock that never goes back; times the next try of a failed load.
@@ -52,6 +57,7 @@ class Live:
         metrics: Metrics,
         *,
         watch_seconds: float,
+        spread_seconds: float = 0.0,
         on_live: Callable[[], None] | None = None,
         on_change: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -62,6 +68,7 @@ class Live:
         self.how = how
         self._former: LiveModel | None = None
         self._metrics = metrics
+        self._spread_seconds = spread_seconds
         self._on_live = on_live
         self._on_change = on_change
         self._clock = clock
@@ -91,10 +98,7 @@ class Live:
             OSError: the store cannot be read.
         """
         self._retry_at = None
-        champion = self.deployment.champion
-        live = None if champion is None else (champion.name, champion.version)
-        # This runs in a thread, because a store on a network that hangs must not hold up the requests.
-        wanted = await asyncio.to_thread(self.source.ask, live)
+        wanted = await self._ask()
         self._revision = wanted.revision
         self._report_log(wanted.log_problem)
         if wanted.reference is None:
@@ -105,13 +109,38 @@ class Live:
         try:
             model = self._in_memory(wanted.reference)
             if model is None:
-                model = await asyncio.to_thread(LiveModel.load, wanted.reference, **self.how)
+                model = await self._load(wanted.reference)
         except TruelineError as error:
             self._refuse(str(error), wanted.number, is_fault=True)
         except Exception as error:  # noqa: BLE001 - no memory left, a fault in a library: the live version goes on
             self._refuse(f"The version could not be loaded: {error!r}.", wanted.number, is_fault=True)
         else:
             self._swap(model, wanted.number)
+
+    async def _ask(self) -> Wanted:
+        """What the source says should be live."""
+        champion = self.deployment.champion
+        live = None if champion is None else (champion.name, champion.version)
+        # This runs in a thread, because a store on a network that hangs must not hold up the requests.
+        wanted = await asyncio.to_thread(self.source.ask, live)
+        if champion is None or wanted.reference is None or self._in_memory(wanted.reference) is not None:
+            return wanted
+        # Workers that share a core would all load at once, and hold up each other's requests. What should be live may
+        # be another version after the pause.
+        await asyncio.sleep(random.uniform(0, self._spread_seconds))
+        return await asyncio.to_thread(self.source.ask, live)
+
+    async def _load(self, reference: Reference) -> LiveModel:
+        """Load a version. If another one is live, its requests come first."""
+        if self.deployment.champion is None:
+            return await asyncio.to_thread(LiveModel.load, reference, **self.how)
+        await in_background(LiveModel.check, reference)
+        if LiveModel.has_threads(reference, **self.how):
+            model = await asyncio.to_thread(LiveModel.open, reference, **self.how)
+        else:
+            model = await in_background(partial(LiveModel.open, reference, **self.how))
+        await asyncio.to_thread(model.prove, reference)
+        return model
 
     def _report_log(self, problem: str) -> None:
         """Log once why some entries of the deployment log do not count: their versions are not live here."""
@@ -143,16 +172,19 @@ class Live:
         logger.info("%s is live by %s on %s", model, runtime.name, runtime.device)
 
     def _refuse(self, problem: str, number: int | None = None, *, is_fault: bool = False) -> None:
+        before = self.deployment.refused, self.deployment.problem
         if number is not None:
             self.deployment.refused = number
-        if problem != self.deployment.problem:
+        is_new, self.deployment.problem = problem != self.deployment.problem, problem
+        if is_new:
             self._retry_seconds = _FIRST_RETRY_SECONDS
         self._retry_at = self._clock() + self._retry_seconds
         self._retry_seconds = min(2 * self._retry_seconds, _LAST_RETRY_SECONDS)
-        if problem == self.deployment.problem:
+        if (self.deployment.refused, problem) != before:
+            # Who waits for another entry learns of its refusal at once, also where the reason is the same.
+            self._changed()
+        if not is_new:
             return
-        self.deployment.problem = problem
-        self._changed()
         if is_fault:
             self._metrics.load_failed()
         if self.deployment.champion is None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import NotRequired, TypedDict, Unpack
 
 from artifact.golden import read_golden
+from artifact.manifest import Manifest
 from artifact.predictor import Predictor
 from artifact.registry.base import Reference
 from artifact.runtimes import Device, RuntimeName, has_model
@@ -22,7 +23,9 @@ from service.watching.tap import Tap
 
 logger = logging.getLogger("bentoml.trueline")
 
-_WARM_ROUNDS = 5
+_WARM_ROUNDS = 3
+# More rows would only make the load of a version longer, beside requests that want the same core.
+_WARM_ROWS = 32
 
 
 class Loading(TypedDict):
@@ -69,10 +72,33 @@ class LiveModel:
 
     @classmethod
     def load(cls, reference: Reference, **how: Unpack[Loading]) -> LiveModel:
-        """Load, check and warm a version.
+        """Check, open and prove a version, see :meth:`check`, :meth:`open` and :meth:`prove`."""
+        cls.check(reference)
+        model = cls.open(reference, **how)
+        model.prove(reference)
+        return model
+
+    @staticmethod
+    def check(reference: Reference) -> None:
+        """Compare each file of a version with its checksum.
 
         Raises:
-            ArtifactError: the version is damaged or does not answer as it did at training.
+            ArtifactError: the version is damaged.
+        """
+        Manifest.read(reference.path).check_files(reference.path)
+
+    @staticmethod
+    def has_threads(reference: Reference, **how: Unpack[Loading]) -> bool:
+        """Whether a version's runtime starts threads of its own when it is opened: they get the opener's priority."""
+        is_onnx = how.get("runtime", "auto") in ("auto", "onnx", "onnx-int8") and has_model(reference.path, "onnx")
+        return how.get("threads", 1) > 1 or not is_onnx or how.get("device", "auto") == "cuda"
+
+    @classmethod
+    def open(cls, reference: Reference, **how: Unpack[Loading]) -> LiveModel:
+        """Load a version whose files were checked.
+
+        Raises:
+            ArtifactError: a file cannot be read as what it should be.
             DataError: this machine lacks something that the runtime or the device needs.
         """
         runtime = how.get("runtime", "auto")
@@ -82,10 +108,18 @@ class LiveModel:
             logger.warning("%s:%s has no int8 copy; its float32 network serves", reference.name, reference.version)
             runtime = "auto"
         device, threads = how.get("device", "auto"), how.get("threads", 1)
-        predictor = Predictor.load(reference.path, runtime=runtime, device=device, threads=threads)
-        model = cls(predictor, max_rows=how["max_rows"], policy=how.get("policy", "warn"), tap=how.get("tap"))
-        model.warm(reference)
-        return model
+        predictor = Predictor.load(reference.path, runtime=runtime, device=device, threads=threads, check=False)
+        return cls(predictor, max_rows=how["max_rows"], policy=how.get("policy", "warn"), tap=how.get("tap"))
+
+    def prove(self, reference: Reference) -> None:
+        """Answer the golden rows as at training, and then a few times more, see :meth:`warm`.
+
+        Raises:
+            ArtifactError: the version does not answer as it did at training.
+        """
+        golden = read_golden(reference.path)
+        self.predictor.replay(golden)
+        self.warm(golden.rows[:_WARM_ROWS])
 
     def __str__(self) -> str:
         return str(self.core)
@@ -106,9 +140,8 @@ class LiveModel:
         """Seconds that a batch of ``n_rows`` takes, by the speed at warm-up; rows of padding are counted too."""
         return self.seconds_per_batch + self._computed_rows(n_rows) * self.seconds_per_row
 
-    def warm(self, reference: Reference) -> None:
-        """Answer golden rows a few times, so that no request pays for a first run, and measure the speed."""
-        rows = read_golden(reference.path).rows
+    def warm(self, rows: list[dict[str, object]]) -> None:
+        """Answer rows a few times, so that no request pays for a first run, and measure the speed."""
         few = self._fastest(rows[:1])
         many = self._fastest(rows)
         least, most = self._computed_rows(1), self._computed_rows(len(rows))

@@ -49,13 +49,13 @@ async def test_the_old_version_serves_while_the_new_one_loads(registry, monkeypa
     live = live_of(registry)
     await live.start()
     versions = []
-    load = LiveModel.load
+    prove = LiveModel.prove
 
-    def watched(reference, **options):
+    def watched(model, reference):
         versions.append(live.deployment.route().version)
-        return load(reference, **options)
+        prove(model, reference)
 
-    monkeypatch.setattr(LiveModel, "load", watched)
+    monkeypatch.setattr(LiveModel, "prove", watched)
     registry.promote(f"houses:{second}")
     await until(lambda: live.deployment.champion.version == second)
     assert versions == [first]
@@ -90,7 +90,7 @@ async def test_a_library_that_fails_is_no_reason_to_stop(registry, log, monkeypa
     def fails(reference, **options):
         raise MemoryError("full")
 
-    monkeypatch.setattr(LiveModel, "load", fails)
+    monkeypatch.setattr(LiveModel, "open", fails)
     registry.promote(f"houses:{second}")
     await until(lambda: "full" in log.text)
     assert live.deployment.route().version == first
@@ -110,7 +110,7 @@ async def test_a_load_that_goes_on_failing_is_tried_again_after_2_4_8_and_at_mos
         loads.append(now[0])
         raise MemoryError("full")
 
-    monkeypatch.setattr(LiveModel, "load", fails)
+    monkeypatch.setattr(LiveModel, "open", fails)
     registry.promote(f"houses:{second}")
     await until(lambda: loads)
     for seconds in (2, 4, 8, 16, 32, 60, 60):
@@ -269,11 +269,44 @@ async def test_the_entry_in_force_and_the_refused_one_are_known(registry):
     registry.promote(f"houses:{second}")
     await until(lambda: live.deployment.refused == 2)
     assert (live.deployment.number, live.deployment.champion.version) == (1, first)
+    # Another entry is refused for the same reason: who waits for it must be told as well.
+    registry.promote(f"houses:{first}", alias="challenger")
+    await until(lambda: live.deployment.refused == 3)
     registry.rollback("houses")
-    await until(lambda: live.deployment.number == 3)
+    await until(lambda: live.deployment.number == 4)
     assert (live.deployment.champion.version, live.deployment.problem) == (first, "")
-    assert changes == [1, 1, 3]
+    assert changes == [1, 1, 1, 4]
     await live.stop()
+
+
+async def test_another_version_is_loaded_after_a_pause_and_only_if_it_should_still_be_live(registry, monkeypatch):
+    first, second = registry.versions("houses")
+    longest, loads = [], []
+    opened = LiveModel.open
+
+    def pause(_least, most):
+        longest.append(most)
+        return 0.05
+
+    def load(reference, **how):
+        loads.append(reference.version)
+        return opened(reference, **how)
+
+    monkeypatch.setattr(LiveModel, "open", load)
+    monkeypatch.setattr("random.uniform", pause)
+    live = live_of(registry, spread_seconds=1.5)
+    await live.refresh()
+    # Nothing answers before the first version is live: there is no pause.
+    assert (longest, loads) == ([], [first])
+    registry.promote(f"houses:{second}")
+    refreshing = asyncio.create_task(live.refresh())
+    await until(lambda: longest)
+    registry.rollback("houses")
+    await refreshing
+    assert longest == [1.5]
+    assert (live.deployment.champion.version, live.deployment.number) == (first, 3)
+    # The version that should be live for a moment only was never loaded.
+    assert loads == [first]
 
 
 async def test_warm_up_measures_the_speed(registry):
