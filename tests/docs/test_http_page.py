@@ -18,18 +18,16 @@ from service.app.front import build
 from service.metrics.metrics import Metrics
 from service.settings.settings import Settings
 from service.worker import Worker
-from tests.builders import build_schema
 from tests.docs.test_protocols_page import _shape
-from tests.docs.versions import FEATURES, NAMES
+from tests.docs.versions import schema_of
 from tests.processes import ROOT
 from tests.service.conftest import no_inner_app, worker_of
 
 pytestmark = pytest.mark.anyio
 PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
 EXAMPLES = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
-VALUES = (50, 1, 31.5, 103, 178, 109.2, 43, 4, 4.8, 92)
-ROW: dict[str, Any] = dict(zip(NAMES, VALUES, strict=True))
-MISSPELT = {("bmy" if name == "bmi" else name): value for name, value in ROW.items()}
+ROW: dict[str, Any] = next(example["rows"][0] for example in EXAMPLES if "rows" in example)
+MISSPELT = {("room" if name == "rooms" else name): value for name, value in ROW.items()}
 JSON = {"content-type": "application/json"}
 
 # The requests from which errors come, as the page says.
@@ -43,8 +41,8 @@ ERRORS: list[tuple[str, dict[str, Any]]] = [
     ("not_acceptable", {"json": {"rows": [ROW]}, "headers": {"accept": "image/png"}}),
     ("unsupported_media_type", {"content": b"x", "headers": {"content-type": "text/plain"}}),
     ("unsupported_media_type", {"content": b"x", "headers": {**JSON, "content-encoding": "br"}}),
-    ("invalid_request", {"json": {"rows": [{**MISSPELT, "age": "fifty"}]}}),
-    ("invalid_request", {"json": {"rows": [ROW], "interval": 0.999}}),
+    ("invalid_request", {"json": {"rows": [{**MISSPELT, "area": "large"}]}}),
+    ("invalid_request", {"json": {"rows": [ROW], "interval": 0.9999}}),
     ("unauthorized", {"json": {"rows": [ROW]}, "headers": {"x-api-key": "wrong"}}),
 ]
 
@@ -71,7 +69,7 @@ def client_of(worker: Worker) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    worker = worker_of(tmp_path, Settings(api_key="good"), schema=build_schema(FEATURES, ("target",)), name="diabetes")
+    worker = worker_of(tmp_path, Settings(api_key="good"), schema=schema_of("houses"), name="houses")
     await worker.start()
     async with client_of(worker) as client:
         yield client
@@ -99,10 +97,10 @@ async def test_an_empty_store_says_what_the_page_shows(tmp_path: Path) -> None:
 async def test_answers_have_the_shape_that_is_shown(client: httpx.AsyncClient) -> None:
     rows = (await client.post("/predict", json={"rows": [ROW]})).json()
     assert _shape(rows) == _shape(next(d for d in EXAMPLES if "predictions" in d))
-    by_row = (await client.post("/predict", json={"rows": [ROW, {**ROW, "age": "old"}], "on_error": "row"})).json()
+    by_row = (await client.post("/predict", json={"rows": [ROW, {**ROW, "area": "large"}], "on_error": "row"})).json()
     (expected,) = [d for d in EXAMPLES if "error" in d.get("predictions", [{}])[-1]]
     assert _shape(by_row) == _shape(expected)
     columns = (
-        await client.post("/predict", json={"columns": {n: [v, v] for n, v in {**ROW, "age": 95}.items()}})
+        await client.post("/predict", json={"columns": {n: [v, v] for n, v in {**ROW, "area": 400}.items()}})
     ).json()
     assert columns.keys() == next(d for d in EXAMPLES if "columns" in d).keys()

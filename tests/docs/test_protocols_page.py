@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from service.protocols.oip_grpc import METHODS
-from tests.builders import build_schema
-from tests.docs.versions import FEATURES
+from tests.docs.versions import schema_of
 from tests.processes import ROOT
 from tests.service.protocols.conftest import serving
 
@@ -31,12 +30,25 @@ def test_every_method_is_named() -> None:
 @pytest.mark.anyio
 async def test_every_curl_command_is_answered_in_the_shape_that_is_shown(tmp_path: Path) -> None:
     examples = re.findall(r"^```console\n\$ (curl .*?)^```\n\n```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 5
-    async with serving(tmp_path, schema=build_schema(FEATURES), name="diabetes") as (client, _):
-        for command, expected in examples:
-            response = await _ask(client, command)
-            assert response.status_code == 200, response.text
-            assert _shape(response.json()) == _shape(json.loads(expected))
+    assert len(examples) == 6
+    for model in ("houses", "numbers"):
+        of_model = [example for example in examples if f"/models/{model}" in example[0]]
+        assert of_model
+        async with serving(tmp_path / model, schema=schema_of(model), name=model) as (client, _):
+            for command, expected in of_model:
+                response = await _ask(client, command)
+                assert response.status_code == 200, response.text
+                assert _shape(response.json()) == _shape(json.loads(expected))
+
+
+@pytest.mark.anyio
+async def test_warnings_of_tensorflow_serving_are_the_headers_that_are_shown(tmp_path: Path) -> None:
+    pattern = r"^\$ (curl [^$]*?) \| grep -i x-trueline\n(.*?)^```$"
+    ((command, headers),) = re.findall(pattern, PAGE, re.MULTILINE | re.DOTALL)
+    async with serving(tmp_path, schema=schema_of("houses"), name="houses") as (client, _):
+        response = await _ask(client, command.replace("-D - -o /dev/null ", ""))
+    printed = [f"{name}: {value}" for name, value in response.headers.items() if name.startswith("x-trueline")]
+    assert printed == headers.splitlines()
 
 
 async def _ask(client: httpx.AsyncClient, command: str) -> httpx.Response:

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Sequence
+
+import polars as pl
 
 from artifact.registry.local import LocalRegistry
-from artifact.rows.schema import Feature
+from artifact.rows.schema import FeatureSchema
 from tests.builders import build_schema, build_version
-
-NAMES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
-# Wide enough for every value of the examples but an age of 95.
-FEATURES = [
-    Feature(name=name, kind="number", minimum=low, maximum=high, example=25.0)
-    for name in NAMES
-    for low, high in [(19, 79) if name == "age" else (0, 500)]
-]
+from training.table.corrections import Corrections
+from training.table.infer import fit_categories, infer_features
+from trueline.houses import COLUMNS, houses_csv
 
 
-def build(registry: LocalRegistry) -> None:
-    """``diabetes`` with one target, ``two`` with two; both are champions."""
-    build_version(registry, name="diabetes", promote=True, schema=build_schema(FEATURES, ("target",)))
-    others = [feature for feature in FEATURES if feature.name != "bp"]
-    build_version(registry, name="two", promote=True, schema=build_schema(others, ("target", "bp")))
+def schema_of(model: str) -> FeatureSchema:
+    """The schema of a model of the pages, as training decides it from the table that ``trueline example`` writes.
+
+    Args:
+        model: ``houses``, ``two``, which has two targets, or ``numbers``, which has no categories and no dates.
+    """
+    targets = ("price", "area") if model == "two" else ("price",)
+    dropped = (*targets, *(("sold", "town", "street", "heating") if model == "numbers" else ()))
+    table = pl.read_csv(io.StringIO(houses_csv()), try_parse_dates=True)
+    inferred = infer_features(table, [name for name in COLUMNS if name not in dropped], Corrections())
+    return build_schema(fit_categories(inferred.features, inferred.frame, Corrections()), targets)
+
+
+def build(registry: LocalRegistry, models: Sequence[str] = ("houses", "two", "numbers")) -> None:
+    """Make a champion of each model."""
+    for model in models:
+        build_version(registry, name=model, promote=True, schema=schema_of(model))
 
 
 if __name__ == "__main__":
