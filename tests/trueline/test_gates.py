@@ -115,6 +115,24 @@ def test_a_worse_version_is_refused_by_name_and_goes_live_when_overruled(home, c
     assert ",".join(named).replace(",", ", ") in call(capsys, "history", "houses")[1].replace("\n", " ")
 
 
+@pytest.mark.parametrize(("columns", "widest"), [("60", 60), ("80", 80), ("150", 150), ("", 120)])
+def test_the_gates_take_the_width_that_columns_says_or_that_of_a_page(
+    home, champion, data, capsys, monkeypatch, columns, widest
+):
+    worse = build_version(home, seed=3)
+    monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = call(capsys, "compare", f"houses:{worse.version}", "houses", data)
+    title, *lines = out.splitlines()
+    assert title.startswith("Gates of houses:")
+    assert max(map(len, lines)) <= widest
+    # Some sentence needs all of the width, none is cut, and no line has spaces at its end.
+    assert max(map(len, lines)) > widest - 25
+    _, out, _ = call(capsys, "compare", f"houses:{worse.version}", "houses", data, "--json")
+    whole = " ".join(" ".join(lines).split())
+    assert all(f"{name} {result['sentence']}" in whole for name, result in gates_of(out).items() if name != "latency")
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_only_what_refused_is_logged_as_overruled(home, champion, capsys):
     build_version(home)
     assert call(capsys, "promote", "houses", "--force", "size,verdict", "--why", "to be sure")[0] == 0

@@ -106,6 +106,20 @@ def test_what_serves_is_refused_before_anybody_is_asked(home, capsys):
     assert home.versions("houses") == [former, live]
 
 
+def test_what_a_rollback_left_is_spared_and_named_before_it_is_deleted(home, capsys, monkeypatch):
+    former, left = promoted(home, 2)
+    home.rollback("houses")
+    add(home)
+    day = home.history("houses")[-1].when.partition("T")[0]
+    role = f"version that a rollback left on {day}"
+    _, out, _ = call(capsys, "prune", "houses", "--keep", "1", "--yes")
+    assert out.splitlines()[:2] == [f"Kept houses:{left}, the {role}.", f"Kept houses:{former}, the champion."]
+    with monkeypatch.context() as patched:
+        on_a_terminal(patched, "n")
+        assert f"Delete houses:{left}? It is the {role}. [y/N]" in call(capsys, "delete", f"houses:{left}")[2]
+    assert call(capsys, "delete", f"houses:{left}", "--yes")[0] == 0
+
+
 def test_prune_says_first_and_spares_what_must_stay(home, capsys):
     old, former, live = promoted(home, 3)
     newest = add(home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from trueline.gates.rows import Given
 
 _NO_NAMES = "--force alone"
+# Columns of a page: sentences are broken there where no terminal says how wide they may be.
+_PAGE = 120
 _FORCIBLE = ", ".join(gate.name for gate in GATES.values() if gate.can_be_forced)
 
 why_option = click.option("--why", metavar="TEXT", default="", help="The reason, for `trueline history`.")
@@ -157,7 +160,7 @@ def check_page(path: Path) -> None:
 
 
 def show_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
-    """The table of the gates, on standard output.
+    """The figures of the gates as a table, and below it what each gate says, on standard output.
 
     Args:
         judged: what they said.
@@ -165,13 +168,15 @@ def show_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
     """
     if judged.note:
         tell_note(judged.note)
-    table = Table(title=_title(judged), title_justify="left")
+    figures = Table(title=_title(judged), title_justify="left")
     for name in ("gate", "result", "figure", "limit"):
-        table.add_column(name, no_wrap=name != "figure", justify="right" if name in ("figure", "limit") else "left")
-    table.add_column("in words", overflow="fold")
+        figures.add_column(name, no_wrap=name != "figure", justify="right" if name in ("figure", "limit") else "left")
     for result in judged.gates:
-        table.add_row(*(Text(cell) for cell in _cells(result, forced)))
-    stdout().print(table)
+        figures.add_row(*(Text(cell) for cell in _cells(result, forced)))
+    out = stdout(_PAGE)
+    out.print(figures)
+    for result in judged.gates:
+        out.print(_paragraph(result, out.width))
 
 
 def tell_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
@@ -190,7 +195,20 @@ def tell_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
 
 def _cells(result: GateResult, forced: Sequence[str]) -> tuple[str, ...]:
     state = "overruled" if not result.passed and result.gate in forced else result.state
-    return result.gate, state, result.shown, result.shown_limit, result.sentence
+    return result.gate, state, result.shown, result.shown_limit
+
+
+def _paragraph(result: GateResult, width: int) -> str:
+    """The name of a gate and what it says, on lines of up to ``width`` characters."""
+    indent = max(map(len, GATES)) + 2
+    return textwrap.fill(
+        result.sentence,
+        max(width, 2 * indent),
+        initial_indent=result.gate.ljust(indent),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _title(judged: Judged) -> str:

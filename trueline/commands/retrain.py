@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from artifact.errors import ArtifactError
 from artifact.manifest import REPORT, Manifest
 from artifact.recipe import recipe_if_any
-from artifact.registry.base import Registry
+from artifact.registry.base import CHAMPION, Registry
 from trueline.commands.data import kept_sentence
 from trueline.commands.ended import ended_by_signals
 from trueline.commands.events import Events, event_option
@@ -185,6 +186,14 @@ def _trained(former: Former, wanted: Wanted, asked: Asked, options: dict[str, An
         return trained_anew(former, wanted, asked, tell, telling)
 
 
+def _has_champion(store: Registry, name: str) -> bool:
+    """Whether a version can be compared with a champion; False where the log cannot be read, as `promote` will say."""
+    try:
+        return store.alias(name) is not None
+    except ArtifactError:
+        return False
+
+
 def _report(
     store: Registry,
     manifest: Manifest,
@@ -217,6 +226,9 @@ def _report(
     version = store.resolve(reference)
     recipe = recipe_if_any(version.path, manifest)
     out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
+    if _has_champion(store, manifest.model_name):
+        champion = f"{manifest.model_name}:{CHAMPION}"
+        out.print(f"See first what its gates say: trueline compare {reference} {champion}")
     if (sentence := kept_sentence(recipe)) is not None:
         out.print(sentence)
     out.print(f"Report: {version.path / REPORT / 'report.html'}")

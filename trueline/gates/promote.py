@@ -119,8 +119,7 @@ def promote(store: Registry, version: Reference, wish: Wish, predictor: Predicto
     refused = refusing(judged.gates, wish.forced)
     if refused:
         return judged._replace(refused=refusal(reference, refused))
-    overruled = {result.gate for result in judged.gates if not result.passed}
-    statement = Statement(wish.why, wish.source, judged.gates, tuple(name for name in wish.forced if name in overruled))
+    statement = Statement(wish.why, wish.source, judged.gates, wish.forced)
     store.promote(reference, statement=statement, after=0 if entry is None else entry.number)
     return judged
 

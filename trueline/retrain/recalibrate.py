@@ -87,6 +87,7 @@ def recalibrated(
                 "model_version": name,
                 "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "coverage": calibrated.coverage,
+                "lineage": former.lineage.model_copy(update={"made_by": "recalibrate"}),
                 "notes": (*former.notes, sentence),
                 "note": note or former.note,
             }

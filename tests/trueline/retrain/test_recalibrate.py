@@ -53,15 +53,21 @@ def test_the_intervals_hold_on_the_new_rows_and_the_network_stays(home, tmp_path
     recipe = Recipe.read(after.path, manifest)
     assert (recipe.derivation.by, recipe.derivation.version) == ("recalibrate", f"houses:{version.version}")
     assert recipe.table == Recipe.read(version.path, before.manifest).table
+    assert manifest.lineage.made_by == "recalibrate"
+    # Nothing is live yet with which it could be compared.
+    assert "trueline compare" not in out
     shown = call(capsys, "show", f"houses:{after.version}")[1]
+    assert "Next: " not in shown
     assert f"Made by `trueline recalibrate` from houses:{version.version} with 600 rows" in shown
 
 
 def test_a_version_of_an_earlier_trueline_needs_no_recipe_for_it(home, tmp_path, capsys):
-    version = build_version(home)
+    version = build_version(home, promote=True)
     path = sales(tmp_path / "new.csv", Predictor.load(version.path))
-    assert call(capsys, "recalibrate", "houses", "--data", str(path))[0] == 0
-    assert len(home.versions("houses")) == 2
+    code, out, _ = call(capsys, "recalibrate", "houses", "--data", str(path))
+    assert (code, len(home.versions("houses"))) == (0, 2)
+    newest = f"houses:{home.versions('houses')[-1]}"
+    assert f"See first what its gates say: trueline compare {newest} houses:champion" in out
 
 
 def test_the_report_says_that_its_intervals_are_the_earlier_version_s(home, tmp_path, capsys):

@@ -76,6 +76,10 @@ def test_refit_adds_new_rows_to_the_kept_ones_and_holds_some_out(folder, environ
     # The rows that were held out can be evaluated as they are.
     path = environment.tables.path(recipe.held_out, "rows")
     assert last_json(call(capsys, "evaluate", version.name, str(path), "--json")[1])["rows"] == 300
+    # What is to be done next is no `trueline train`, which would leave out the kept rows.
+    assert "Next: " not in out
+    assert f"Make it serve: trueline promote houses:{version.version}" in out
+    assert manifest.lineage.made_by == "refit"
     assert "Note: Held out for the comparison before a promotion: the last 300 of the 700 rows" in err
 
 
