@@ -11,6 +11,7 @@ from trueline.frames import Data, ReadingWords, reading_of, source_of
 from trueline.terminal.consoles import tell_note
 
 if TYPE_CHECKING:
+    from artifact.rows.absent import MissingColumns
     from trueline.gates.rows import Given
 
 
@@ -42,5 +43,5 @@ def given_rows(data: Data | None, words: RowsWords) -> Given | None:
     need_training("comparing on rows", "polars", "sklearn")
     from trueline.gates.rows import Given
 
-    missing_columns = "impute" if words.get("allow_missing_columns", False) else "refuse"
+    missing_columns: MissingColumns = "impute" if words.get("allow_missing_columns", False) else "refuse"
     return Given(source_of(data).rows, reading_of(words), missing_columns, names, tell_note)
