@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -66,6 +66,7 @@ class Lineage(Frozen):
         init: the earlier version that training started from, or None.
         command: the words after ``trueline train``, without options that only show or promote the version; empty
             where training was started in another way.
+        made_by: ``train``, or the command that made it from an earlier version, which the recipe names.
     """
 
     data: str
@@ -85,6 +86,7 @@ class Lineage(Frozen):
     distribution: str = "one device"
     init: Init | None = None
     command: tuple[str, ...] = ()
+    made_by: Literal["train", "refit", "finetune", "recalibrate"] = "train"
 
     @property
     def was_in_memory(self) -> bool:

@@ -22,6 +22,7 @@ from artifact.manifest import Coverage, Manifest, Verdict
 from artifact.predictor import Predictor
 from artifact.profile import Profile
 from artifact.registry.base import Reference
+from artifact.registry.entry import Statement
 from artifact.registry.local import LocalRegistry
 from artifact.rows.encoding import Encoder
 from artifact.rows.schema import Feature, FeatureSchema, Target
@@ -222,5 +223,5 @@ def build_version(registry: LocalRegistry, *, name: str = "houses", promote: boo
         write_version(folder, version, name=name, **options)
     reference = registry.resolve(f"{name}:{version}")
     if promote:
-        registry.promote(f"{name}:{version}", force=True)
+        registry.promote(f"{name}:{version}", statement=Statement(forced=("verdict",)))
     return reference

@@ -15,6 +15,7 @@ import pytest
 from artifact import manifest as files
 from artifact.manifest import Manifest
 from artifact.registry.base import Reference
+from artifact.registry.entry import Statement
 from artifact.registry.local import LocalRegistry
 from artifact.rows.encoding import Encoder
 from artifact.rows.schema import FeatureSchema
@@ -102,5 +103,5 @@ def build_keras_version(
         write_keras_version(folder, version, name=name, **options)
     reference = registry.resolve(f"{name}:{version}")
     if promote:
-        registry.promote(f"{name}:{version}", force=True)
+        registry.promote(f"{name}:{version}", statement=Statement(forced=("verdict",)))
     return reference

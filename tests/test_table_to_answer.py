@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from artifact.predictor import Predictor
+from artifact.registry.entry import Statement
 from artifact.registry.local import LocalRegistry
 from service.app.app import App
 from service.metrics.metrics import Metrics
@@ -96,7 +97,7 @@ def test_a_served_version_answers_as_the_training_process(tmp_path_factory, kind
     )
     request = Request(str(home / "table.parquet"), ("y",), "m", config)
     manifest = train(request, LocalRegistry(home))
-    LocalRegistry(home).promote("m", force=True)
+    LocalRegistry(home).promote("m", statement=Statement(forced=("verdict",)))
     prepared = prepare(frame, request)
     test = prepared.frame[np.sort(prepared.plan.parts.test)]
     rows = records(test, prepared.schema.lenient())

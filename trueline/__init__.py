@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from artifact.errors import RefusedError as RefusedError
     from artifact.errors import TruelineError as TruelineError
     from artifact.registry.local import LocalRegistry
+    from trueline.api import compare as compare
+    from trueline.api import evaluate as evaluate
+    from trueline.api import history as history
+    from trueline.api import load as load
+    from trueline.api import rollback as rollback
+    from trueline.api import train as train
     from trueline.evaluation import Evaluation as Evaluation
+    from trueline.gates.promote import Judgement as Judgement
     from trueline.model import Model as Model
-    from trueline.model import evaluate as evaluate
-    from trueline.model import load as load
-    from trueline.model import train as train
     from trueline.regressor import TruelineRegressor as TruelineRegressor
+    from trueline.retrain.reproduce import Reproduction as Reproduction
 
     Registry = LocalRegistry
 
@@ -38,15 +43,20 @@ _HOMES = {
     "ArtifactError": "artifact.errors",
     "DataError": "artifact.errors",
     "Evaluation": "trueline.evaluation",
+    "Judgement": "trueline.gates.promote",
     "Model": "trueline.model",
     "NotFoundError": "artifact.errors",
     "RefusedError": "artifact.errors",
     "Registry": "artifact.registry.local",
+    "Reproduction": "trueline.retrain.reproduce",
     "TruelineError": "artifact.errors",
     "TruelineRegressor": "trueline.regressor",
-    "evaluate": "trueline.model",
-    "load": "trueline.model",
-    "train": "trueline.model",
+    "compare": "trueline.api",
+    "evaluate": "trueline.api",
+    "history": "trueline.api",
+    "load": "trueline.api",
+    "rollback": "trueline.api",
+    "train": "trueline.api",
 }
 # Public names that have another name in their module: Registry is the registry of this machine.
 _OWN_NAMES = {"Registry": "LocalRegistry"}

@@ -1,29 +1,32 @@
-"""The Python API: train a model, load one, predict, evaluate, and promote."""
+"""A stored version in Python: it predicts, goes live, and new versions are made from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from artifact.errors import unknown_name
 from artifact.manifest import REPORT, Coverage, Manifest, Metrics, Verdict
 from artifact.registry.base import Reference, Registry
-from trueline import environment
 from trueline.environment import need_training
-from trueline.evaluation import Evaluation, Measuring, evaluation
-from trueline.frames import Data, Frame, source_of
+from trueline.evaluation import Measuring
+from trueline.frames import Data, Frame, ReadingWords, reading_of, source_of
+from trueline.gates.given import RowsWords, given_rows
+from trueline.live import check_everywhere, wait_for
+from trueline.retrain.call import Call, RetrainWords
+from trueline.retrain.earlier import Former
 from trueline.scoring import answer_names, features_of, read_rows, score
 from trueline.terminal.consoles import stderr, tell_note
 from trueline.terminal.tables import comparison, html_table, measured_on, sentences
-from trueline.trainer import TrainWords, request_of, trained
+from trueline.trainer import check_words
 
 if TYPE_CHECKING:
     from artifact.predictor import Predictor
     from artifact.rows.schema import FeatureSchema
-    from trueline.gates.rows import Given
+    from trueline.retrain.reproduce import Reproduction
 
 Runtime = Literal["auto", "onnx", "onnx-int8", "keras"]
 # Precedes a command that a sentence proposes.
@@ -47,7 +50,7 @@ class Model:
     def __init__(self, version: Reference, store: Registry, runtime: Runtime = "auto") -> None:
         self.name, self.version, self.path = version
         self.manifest: Manifest = store.manifest(self.name, self.version)
-        self._store, self._runtime = store, runtime
+        self._stored, self._store, self._runtime = version, store, runtime
 
     @property
     def reference(self) -> str:
@@ -127,7 +130,9 @@ class Model:
         force: str | Sequence[str] = (),
         why: str = "",
         data: Data | None = None,
-        groups: Sequence[str] = (),
+        wait: bool = False,
+        timeout: float = 30.0,
+        **rows: Unpack[RowsWords],
     ) -> Model:
         """Make this version the champion of its name if its gates let it; running services start to serve it.
 
@@ -135,28 +140,125 @@ class Model:
             force: names of gates that are overruled, such as ``("verdict",)``. Defaults to none.
             why: the reason, for the history; with ``force`` there must be one.
             data: rows with known targets that are new to this version and to the champion. Both answer these rows, and
-                the gates compare errors, groups and intervals of the answers. By default they compare the figures of
-                both trainings.
-            groups: columns of ``data`` whose values are groups, beside the features. Defaults to none.
+                the gates compare errors, groups and intervals of the answers. Defaults to the rows that :meth:`refit`
+                held out; without them the gates compare the figures of both trainings.
+            wait: return when every worker of every service has it live. Defaults to False.
+            timeout: the longest wait, in seconds. Defaults to 30.
+            **rows: how ``data`` is read: ``groups`` (columns whose values are groups, beside the features),
+                ``allow_missing_columns``, ``separator``, ``encoding``, ``sheet``.
 
         Raises:
-            RefusedError: a gate refuses it; or another version was promoted meanwhile.
+            RefusedError: a gate refuses it; or another version was promoted meanwhile; or some worker does not have it.
             DataError: a name is no gate, the reason is missing, or the rows cannot be compared.
+            TypeError: an option that does not exist; the message lists those that do.
         """
         from trueline.gates.promote import Wish, force_of, promote
 
-        forced = force_of(force, why)
-        wish = Wish(
-            "trueline.Model.promote", why, forced, None if data is None else _given(data, groups), self._runtime
-        )
+        check_words(rows, RowsWords)
+        wish = Wish("trueline.Model.promote", why, force_of(force, why), given_rows(data, rows), self._runtime)
         # A version that does not load is refused by a gate, which says why.
-        loaded = self.__dict__.get("_predictor")
-        judged = promote(self._store, Reference(self.name, self.version, self.path), wish, loaded)
-        if judged.note:
-            tell_note(judged.note)
-        if judged.refused is not None:
-            raise judged.refused
+        judgement = promote(self._store, self._stored, wish, self.__dict__.get("_predictor"))
+        if judgement.note:
+            tell_note(judgement.note)
+        if judgement.refused is not None:
+            raise judgement.refused
+        if wait:
+            check_everywhere(wait_for(self._store, self.name, timeout), self._stored)
         return self
+
+    def refit(self, data: Data | None = None, *, append: Data | None = None, **words: Unpack[RetrainWords]) -> Model:
+        """Train anew by this version's recipe on new rows: as ``trueline refit`` does.
+
+        Example:
+            >>> model.refit(append=sold_last_month).promote(why="new rows of January")
+
+        Args:
+            data: rows that train alone: a path, a polars or pandas DataFrame, or a pyarrow Table. Defaults to the data
+                of the recipe, read again.
+            append: rows that train beside the rows that are kept of this version, in place of ``data``.
+            **words: the other options of ``trueline refit`` by their names: ``newest`` (a number of rows, or days as
+                ``"90d"``), ``hold_out``, ``keep_data``, ``note``, ``separator``, ``encoding``, ``sheet``, ``quiet``,
+                ``verbose``.
+
+        Returns:
+            The new version.
+
+        Raises:
+            DataError: the rows do not fit the recipe, or no rows are kept to append to; nothing was written.
+            TypeError: an option that does not exist; the message lists those that do.
+        """
+        former = self._former("refit", words)
+        return self._made(Call.refit(former, data, append, words).run(former))
+
+    def finetune(self, data: Data, *, tolerance: float = 0.1, **words: Unpack[RetrainWords]) -> Model:
+        """Train further on new rows, from this version's weights: as ``trueline finetune`` does.
+
+        Args:
+            data: the new rows: a path, a polars or pandas DataFrame, or a pyarrow Table.
+            tolerance: how much larger the error on old rows may be, as a share. Defaults to 0.1.
+            **words: the other options of ``trueline finetune`` by their names, see :meth:`refit`.
+
+        Returns:
+            The new version.
+
+        Raises:
+            RefusedError: old rows got worse beyond the tolerance; nothing was written.
+            DataError: the rows do not fit the recipe; nothing was written.
+            TypeError: an option that does not exist; the message lists those that do.
+        """
+        former = self._former("finetune", words)
+        return self._made(Call("finetune", source_of(data), words, tolerance=tolerance).run(former))
+
+    def recalibrate(self, data: Data, *, note: str = "", **reading: Unpack[ReadingWords]) -> Model:
+        """Fit the intervals anew on new rows: the same network, in seconds, as ``trueline recalibrate`` does.
+
+        Args:
+            data: rows that this version has not seen, with their target: a path, a polars or pandas DataFrame, or a
+                pyarrow Table.
+            note: your own words about the version. Defaults to those of this version.
+            **reading: how a file is read: ``separator``, ``encoding``, ``sheet``.
+
+        Returns:
+            The new version.
+
+        Raises:
+            DataError: the rows cannot be read, lack a feature or a target, are too few, or trained this version.
+            TypeError: an option that does not exist; the message lists those that do.
+        """
+        check_words(reading, ReadingWords)
+        need_training("recalibrate", "polars", "sklearn")
+        from trueline.retrain.recalibrate import recalibrated
+
+        measuring = Measuring(reading_of(reading), None, "refuse", tell_note, stderr().print)
+        return self._made(recalibrated(self._store, self._stored, source_of(data), measuring, note))
+
+    def reproduce(self, *, quiet: bool = False, verbose: bool = False) -> Reproduction:
+        """Train this version again from its kept rows, and compare: as ``trueline reproduce`` does. Nothing is stored.
+
+        Args:
+            quiet: print no schema, notes or progress. Defaults to False.
+            verbose: print a line for each stage and epoch, and all settings. Defaults to False.
+
+        Raises:
+            DataError: no rows are kept of it; or the version that it started from is not there any more.
+            ArtifactError: the kept rows are gone or damaged.
+        """
+        need_training("reproduce", "keras", "polars", "sklearn")
+        from trueline.retrain.refit import Telling
+        from trueline.retrain.reproduce import reproduced
+
+        with tempfile.TemporaryDirectory(prefix="trueline-reproduce-") as folder:
+            return reproduced(Former.find(self._store, self.reference), Path(folder), Telling(quiet, verbose))
+
+    def _former(self, by: str, words: RetrainWords) -> Former:
+        """This version with its recipe, for a training by it."""
+        check_words(words, RetrainWords)
+        need_training(by, "keras", "polars", "sklearn")
+        return Former.find(self._store, self.reference)
+
+    def _made(self, manifest: Manifest) -> Model:
+        """A version that was made from this one."""
+        return Model(self._store.fetch(manifest.model_name, manifest.model_version), self._store, self._runtime)
 
     def __repr__(self) -> str:
         return f"Model({self.reference!r}, {self.manifest.family}: {self.verdict.sentence})"
@@ -169,113 +271,3 @@ class Model:
             parts.append(html_table(f"{target}: {measured_on(self.manifest)}", headers, rows))
         parts += [f"<p>{escape(sentence).replace(_NEXT_LINE, '<br>')}</p>" for sentence in sentences(self.manifest)]
         return "\n".join([*parts, f"<p>Report: <code>{escape(str(self.report))}</code></p>"])
-
-
-def train(
-    data: Data,
-    target: str | Sequence[str],
-    *,
-    promote: bool = False,
-    force: str | Sequence[str] = (),
-    why: str = "",
-    quiet: bool = False,
-    verbose: bool = False,
-    registry: Registry | None = None,
-    **words: Unpack[TrainWords],
-) -> Model:
-    """Train a network on a table, compare it with simpler models, and store it: as ``trueline train`` does.
-
-    Example:
-        >>> model = trueline.train(houses, target="price", preset="fast", promote=True)
-        >>> model.predict(new_houses, interval=0.8)
-
-    Args:
-        data: a path, a polars or pandas DataFrame, or a pyarrow Table.
-        target: column to predict; several separated by commas, or a list.
-        promote: make the new version the champion, which services serve, if its gates let it. Defaults to False.
-        force: with ``promote``, names of gates that are overruled, such as ``("verdict",)``. Defaults to none.
-        why: with ``promote``, the reason, for the history; with ``force`` there must be one.
-        quiet: print no schema, notes or progress. Defaults to False.
-        verbose: print a line for each stage and epoch, and all settings. Defaults to False.
-        registry: where to store the version. Defaults to the store that ``BENTOML_HOME`` names.
-        **words: the other options of ``trueline train`` by their names: ``name``, ``preset``, ``model``,
-            ``objective``, ``cv``, ``augment``, ``settings`` (a dict, for ``--set``), ``config``, ``schema`` (a path, or
-            the content of ``schema.toml`` as a dict), ``group``, ``time``, ``weight``, ``interval_groups``, ``init``,
-            ``stream``, ``keep_data``, ``seed``, ``device``, ``note``, ``separator``, ``encoding``, ``sheet``,
-            ``decimal``, ``thousands``, ``missing_value``, ``date_format``. The name defaults to the file's, or
-            for a frame to the target's.
-
-    Raises:
-        DataError: the table or an option is wrong; nothing was written.
-        RefusedError: the version is stored but not promoted, because a gate refuses it.
-        TruelineError: the store cannot be written, training diverged twice, or export failed; nothing was written.
-        TypeError: an option that does not exist; the message lists those that do.
-    """
-    for word in words:
-        if word not in TrainWords.__annotations__:
-            raise TypeError(unknown_name("option", word, TrainWords.__annotations__))
-    need_training("train", "keras", "polars", "sklearn")
-    from trueline.gates.promote import force_of
-
-    force_of(force, why)
-    store = registry or environment.registry()
-    manifest = trained(request_of(source_of(data), target, words), store, quiet=quiet, verbose=verbose)
-    model = load(f"{manifest.model_name}:{manifest.model_version}", registry=store)
-    return model.promote(force=force, why=why) if promote else model
-
-
-def _given(data: Data, groups: Sequence[str]) -> Given:
-    """Rows for the gates."""
-    need_training("comparing on rows", "polars", "sklearn")
-    from training.table.reading import Reading
-    from trueline.gates.rows import Given
-
-    names = (groups,) if isinstance(groups, str) else tuple(groups)
-    return Given(source_of(data).rows, Reading(), groups=names, note=tell_note)
-
-
-def load(model: str, *, runtime: Runtime = "auto", registry: Registry | None = None) -> Model:
-    """Load a stored version.
-
-    Args:
-        model: ``NAME`` (its champion, or without one its newest version), ``NAME:VERSION`` or ``NAME:champion``.
-        runtime: the runtime that computes it: ``auto``, ``onnx``, ``onnx-int8`` or ``keras``. Defaults to ``auto``.
-        registry: where it is stored. Defaults to the store that ``BENTOML_HOME`` names.
-
-    Raises:
-        NotFoundError: no such model or version; the message lists those that exist.
-        ArtifactError: its manifest is damaged.
-    """
-    store = registry or environment.registry()
-    return Model(store.resolve(model), store, runtime)
-
-
-def evaluate(
-    model: str | Model,
-    data: Data,
-    *,
-    interval: float | None = None,
-    allow_missing_columns: bool = False,
-    registry: Registry | None = None,
-) -> Evaluation:
-    """Measure a version on rows whose target is known: as ``trueline evaluate`` does.
-
-    Args:
-        model: a model from :func:`train` or :func:`load`, or a name as :func:`load` takes it.
-        data: a path, a polars or pandas DataFrame, or a pyarrow Table.
-        interval: level of the intervals, in (0, 1). Defaults to 0.9, or the highest that the version can promise.
-        allow_missing_columns: see :meth:`Model.predict`. Defaults to False.
-        registry: where the version is stored. Defaults to the store that ``BENTOML_HOME`` names.
-
-    Raises:
-        DataError: a table that cannot be read, lacks a feature or a target, or has values that the schema refuses.
-    """
-    need_training("evaluate", "polars", "sklearn")
-    from training.table.reading import Reading
-
-    if isinstance(model, str):
-        model = load(model, registry=registry)
-    say: Callable[[str], None] = stderr().print
-    measuring = Measuring(Reading(), interval, "impute" if allow_missing_columns else "refuse", tell_note, say)
-    version = Reference(model.name, model.version, model.path)
-    return evaluation(source_of(data).rows, version, model._predictor, measuring)

@@ -175,7 +175,6 @@ class Registry(Protocol):
         reference: str,
         *,
         alias: str = CHAMPION,
-        force: bool = False,
         statement: Statement = NOTHING_SAID,
         after: int | None = None,
     ) -> Reference:
@@ -184,15 +183,15 @@ class Registry(Protocol):
         Args:
             reference: ``NAME:VERSION``, or what :meth:`resolve` takes.
             alias: champion or challenger.
-            force: whether to promote even a version that a gate refuses, or would refuse if it were asked.
             statement: the writer's remarks for the entry. The version is refused if one of their gates did not pass and
-                was not overruled. Without gates, the version must beat the mean of the target.
+                is not among those that are overruled. Without gates, the version must beat the mean of the target,
+                which the gate ``verdict`` says. Of the overruled gates the entry names those that did not pass.
             after: number of the last entry that the caller has seen; with a later entry the promotion is refused.
                 Defaults to the entry that is in force.
 
         Raises:
             NotFoundError: no such version or alias.
-            RefusedError: a gate refused the version, and ``force`` is False.
+            RefusedError: a gate refused the version, and is not overruled.
             TakenError: another entry came first.
         """
         ...

@@ -70,7 +70,8 @@ class Statement(NamedTuple):
     """A writer's remarks on a change: everything but the versions.
 
     Attributes:
-        why, source, gates, forced: see :class:`Change`.
+        why, source, gates: see :class:`Change`.
+        forced: names of the gates that are overruled where they refuse.
     """
 
     why: str = ""

@@ -53,7 +53,6 @@ class LoggedRegistry(Registry):
         reference: str,
         *,
         alias: str = CHAMPION,
-        force: bool = False,
         statement: Statement = NOTHING_SAID,
         after: int | None = None,
     ) -> Reference:
@@ -62,8 +61,10 @@ class LoggedRegistry(Registry):
         version = self.resolve(reference)
         gates = statement.gates or (self._verdict(version),)
         refused = refusing(gates, statement.forced)
-        if refused and not force:
+        if refused:
             raise refusal(f"{version.name}:{version.version}", refused)
+        overruled = {result.gate for result in gates if not result.passed}
+        statement = statement._replace(forced=tuple(name for name in statement.forced if name in overruled))
         with self.lock(version.name):
             # The version may have been deleted since it was resolved.
             self.resolve(f"{version.name}:{version.version}")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from artifact.errors import DataError, RefusedError
 from artifact.registry.base import ALIASES, CHAMPION, Reference, Registry
 
 FORMER_CHAMPION = f"former {CHAMPION}"
+# A rollback this many entries ago spares no version any more.
+_RECENT = 10
 _WAY_OUT = {
     FORMER_CHAMPION: "A rollback returns to it. Once another version is promoted, another one is the former champion.",
 }
@@ -22,14 +26,32 @@ def reserved(registry: Registry, name: str) -> dict[str, str]:
     return roles
 
 
+def left_by_rollback(registry: Registry, name: str) -> dict[str, str]:
+    """Versions that a rollback left, and what each is in words, by the last ten entries of the log.
+
+    Somebody may want to look at such a version, or promote it again. So :func:`surplus` spares it.
+    """
+    left: dict[str, str] = {}
+    for before, entry in pairwise(registry.history(name)[-_RECENT - 1 :]):
+        if entry.action == "rollback" and before.champion is not None:
+            left[before.champion] = f"version that a rollback left on {entry.when.partition('T')[0]}"
+        if entry.champion is not None:
+            left.pop(entry.champion, None)
+    return left
+
+
+def spared(registry: Registry, name: str) -> dict[str, str]:
+    """Versions that :func:`surplus` leaves out, and what each is: those that must stay, and those a rollback left."""
+    return {**left_by_rollback(registry, name), **reserved(registry, name)}
+
+
 def surplus(registry: Registry, name: str, keep: int) -> list[str]:
-    """Older versions that :func:`delete` may take, the oldest first.
+    """Older versions that nobody is likely to need, the oldest first.
 
     Args:
         registry: the store.
         name: name of the model.
-        keep: how many of the newest versions stay, at least 1. Older versions that must stay are left out of the answer
-            too.
+        keep: how many of the newest versions stay, at least 1. Those of :func:`spared` are left out of the answer too.
 
     Raises:
         NotFoundError: no such model.
@@ -38,7 +60,7 @@ def surplus(registry: Registry, name: str, keep: int) -> list[str]:
     if keep < 1:
         raise DataError(f"Expected to keep at least 1 version. Received: {keep}.")
     registry.resolve(name)
-    stay = reserved(registry, name)
+    stay = spared(registry, name)
     return [version for version in registry.versions(name)[:-keep] if version not in stay]
 
 

@@ -88,7 +88,10 @@ def test_a_model_that_does_not_beat_the_mean_is_promoted_only_by_force(registry)
     ):
         registry.promote(f"houses:{bad}")
     assert champion(registry) == good
-    assert registry.promote(f"houses:{bad}", force=True).version == champion(registry) == bad
+    overruled = Statement(forced=("verdict", "size"))
+    assert registry.promote(f"houses:{bad}", statement=overruled).version == champion(registry) == bad
+    # The entry names what was overruled, and not what passed.
+    assert registry.history("houses")[-1].forced == ("verdict",)
 
 
 def test_rollbacks_go_back_one_by_one_and_then_refuse(registry):

@@ -7,7 +7,7 @@ import pytest
 
 from artifact.errors import DataError, NotFoundError, RefusedError
 from artifact.registry.base import CHALLENGER
-from artifact.registry.retention import delete, reserved, surplus
+from artifact.registry.retention import delete, left_by_rollback, reserved, surplus
 from tests.artifact.versions import add, champion, promoted, run_python
 
 
@@ -61,6 +61,36 @@ def test_prune_counts_the_newest_and_spares_what_must_stay(registry):
     for version in surplus(registry, "houses", 1):
         delete(registry, f"houses:{version}")
     assert registry.versions("houses") == [former, live, newer[-1]]
+
+
+def test_prune_spares_what_a_rollback_left_until_ten_more_changes(registry):
+    first, second, third = promoted(registry, 3)
+    registry.rollback("houses")
+    registry.rollback("houses")
+    newest = add(registry)
+    assert champion(registry) == first
+    assert list(left_by_rollback(registry, "houses")) == [third, second]
+    assert surplus(registry, "houses", 1) == []
+    # What is live again was not left, and what stands in for it was only replaced.
+    registry.promote(f"houses:{third}")
+    registry.promote(f"houses:{newest}")
+    assert list(left_by_rollback(registry, "houses")) == [second]
+    # The rollback that left the second one is the fifth entry; the 14th still sees it, the 15th does not.
+    for version in [first, newest] * 3 + [first]:
+        registry.promote(f"houses:{version}")
+    assert (len(registry.history("houses")), list(left_by_rollback(registry, "houses"))) == (14, [second])
+    assert surplus(registry, "houses", 1) == [third]
+    registry.promote(f"houses:{newest}")
+    assert left_by_rollback(registry, "houses") == {}
+    assert surplus(registry, "houses", 1) == [second, third]
+
+
+def test_what_a_rollback_left_goes_when_it_is_named(registry):
+    first, second = promoted(registry, 2)
+    registry.rollback("houses")
+    assert surplus(registry, "houses", 1) == []
+    delete(registry, f"houses:{second}")
+    assert registry.versions("houses") == [first]
 
 
 @pytest.mark.parametrize(

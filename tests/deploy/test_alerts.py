@@ -17,6 +17,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from artifact.registry.entry import Statement
 from service.metrics.metrics import Metrics
 from tests.builders import build_schema, build_version, sample_rows
 from tests.processes import ROOT, call, clean_environment, free_port, running
@@ -206,5 +207,5 @@ def refuse_a_version(server: Server) -> Path:
     """Promote a version whose network is damaged, and return its folder."""
     damaged = build_version(server.registry, seed=3)
     (Path(damaged.path) / "model.onnx").write_bytes(b"damaged")
-    server.registry.promote(f"houses:{damaged.version}", force=True)
+    server.registry.promote(f"houses:{damaged.version}", statement=Statement(forced=("verdict",)))
     return Path(damaged.path)

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from artifact import manifest as files
 from artifact.manifest import Int8, Manifest
 from artifact.predictor import Predictor
+from artifact.registry.entry import Statement
 from artifact.registry.local import LocalRegistry
 from service.documents import documents
 from service.live.live import Live
@@ -68,7 +69,7 @@ async def test_a_version_with_a_copy_serves_it_and_one_without_serves_on_with_a_
     await live.start()
     assert live.deployment.route().predictor.runtime.name == "onnx"
     assert f"houses:{first} has no int8 copy; its float32 network serves" in log.text
-    registry.promote(f"houses:{second}", force=True)
+    registry.promote(f"houses:{second}", statement=Statement(forced=("verdict",)))
     await live.refresh()
     assert live.deployment.route().predictor.runtime.name == "onnx-int8"
     await live.stop()
@@ -131,7 +132,7 @@ def test_a_server_by_keras_answers_as_the_predictor_and_swaps(by_keras: LocalReg
         (worker,) = server.workers()
         assert "tensorflow" in Path(f"/proc/{worker.pid}/maps").read_text()
         for version in (first, second, first):
-            by_keras.promote(f"houses:{version}", force=True)
+            by_keras.promote(f"houses:{version}", statement=Statement(forced=("verdict",)))
             wait_for(lambda live=version: server.live_versions() == {live: 1}, seconds=120)
             document = server.get("/model")
             assert (document["model_version"], document["runtime"]) == (version, "keras")

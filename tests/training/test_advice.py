@@ -58,6 +58,14 @@ def test_nothing_is_said_where_nothing_is_left():
     assert next_step(mixed) is None
 
 
+@pytest.mark.parametrize("by", ["refit", "finetune", "recalibrate"])
+def test_a_version_made_from_another_one_is_not_to_be_trained_without_that_one(by):
+    version = manifest("yes", "ridge")
+    made = version.model_copy(update={"lineage": version.lineage.model_copy(update={"made_by": by})})
+    assert next_step(version) is not None
+    assert next_step(made) is None
+
+
 def test_a_model_that_tells_nothing_leads_to_the_table():
     typed = (*TYPED, "--schema", "s.toml", "--group", "town", "--separator", ";", "--stream", "--seed", "3")
     advice = next_step(manifest("hopeless", "mean", command=typed))

@@ -18,6 +18,7 @@ from artifact.errors import DataError
 from artifact.layers import StackedDense
 from artifact.manifest import ONNX_MODEL, Manifest
 from artifact.predictor import Predictor
+from artifact.registry.entry import Statement
 from artifact.registry.local import LocalRegistry
 from docs.reference import training as pages
 from service.metrics.metrics import Metrics
@@ -100,7 +101,7 @@ def test_a_registered_family_is_trained_and_exported_as_one_function(toy):
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_registered_family_is_served_where_it_is_not_registered(toy):
     registry, _ = toy
-    registry.promote("m", force=True)
+    registry.promote("m", statement=Statement(forced=("verdict",)))
     worker = Worker(Settings(), registry, Metrics(CollectorRegistry()))
     async with calling(worker, inner_paths=[], inner_mounts=[]) as http:
         answer = await http.post("/predict", json={"rows": ROWS})

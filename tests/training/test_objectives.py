@@ -17,6 +17,7 @@ from artifact.errors import DataError
 from artifact.layers import TargetScaling
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
+from artifact.registry.entry import Statement
 from artifact.registry.local import LocalRegistry
 from service.metrics.metrics import Metrics
 from service.settings.settings import Settings
@@ -150,7 +151,7 @@ def anyio_backend() -> str:
 @pytest.mark.parametrize("objective", ["quantile", "gaussian"])
 async def test_the_service_answers_at_any_level(learn, objective):
     _, registry, folder = learn(objective)
-    registry.promote("m", force=True)
+    registry.promote("m", statement=Statement(forced=("verdict",)))
     predictor = Predictor.load(folder)
     worker = Worker(Settings(), registry, Metrics(CollectorRegistry()))
     rows_to_answer = rows(AT[:3])

@@ -16,6 +16,7 @@ from artifact.errors import DataError, RefusedError, TruelineError
 from artifact.facts import RepeatedRows, UntargetedRows
 from artifact.golden import read_golden
 from artifact.predictor import Predictor
+from artifact.registry.entry import Statement
 from artifact.registry.local import LocalRegistry
 from artifact.runtimes import Outputs
 from tests.training.conftest import mixed_table
@@ -196,7 +197,7 @@ def test_a_model_that_does_not_beat_the_mean_is_stored_but_not_promoted(tmp_path
     assert not manifest.verdict.beats_mean
     with pytest.raises(RefusedError, match="--force"):
         registry.promote("m")
-    assert registry.promote("m", force=True).version == manifest.model_version
+    assert registry.promote("m", statement=Statement(forced=("verdict",))).version == manifest.model_version
 
 
 def test_rows_without_a_target_duplicates_and_groups_are_reported(tmp_path):

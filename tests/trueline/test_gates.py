@@ -115,6 +115,24 @@ def test_a_worse_version_is_refused_by_name_and_goes_live_when_overruled(home, c
     assert ",".join(named).replace(",", ", ") in call(capsys, "history", "houses")[1].replace("\n", " ")
 
 
+@pytest.mark.parametrize(("columns", "widest"), [("60", 60), ("80", 80), ("150", 150), ("", 120)])
+def test_the_gates_take_the_width_that_columns_says_or_that_of_a_page(
+    home, champion, data, capsys, monkeypatch, columns, widest
+):
+    worse = build_version(home, seed=3)
+    monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = call(capsys, "compare", f"houses:{worse.version}", "houses", data)
+    title, *lines = out.splitlines()
+    assert title.startswith("Gates of houses:")
+    assert max(map(len, lines)) <= widest
+    # Some sentence needs all of the width, none is cut, and no line has spaces at its end.
+    assert max(map(len, lines)) > widest - 25
+    _, out, _ = call(capsys, "compare", f"houses:{worse.version}", "houses", data, "--json")
+    whole = " ".join(" ".join(lines).split())
+    assert all(f"{name} {result['sentence']}" in whole for name, result in gates_of(out).items() if name != "latency")
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_only_what_refused_is_logged_as_overruled(home, champion, capsys):
     build_version(home)
     assert call(capsys, "promote", "houses", "--force", "size,verdict", "--why", "to be sure")[0] == 0
@@ -240,6 +258,27 @@ def test_several_targets_and_weights_are_taken_in(home, tmp_path, capsys):
     rows.with_columns(w=pl.lit(-1.0)).write_csv(tmp_path / "new.csv")
     code, _, err = call(capsys, "compare", *names)
     assert (code, "Expected weights in 'w' that are finite and at least 0" in err) == (2, True)
+
+
+def test_a_comparison_in_python_is_that_of_the_command_whatever_the_table_is(home, champion, data, capsys):
+    worse = build_version(home, seed=3)
+    names = f"houses:{worse.version}", "houses:champion"
+    _, out, _ = call(capsys, "compare", *names, data, "--groups", "town", "--json")
+    expected = gates_of(out)
+    rows = pl.read_csv(data)
+    model = trueline.load(names[0])
+    for table in (data, rows, rows.to_pandas(), rows.to_arrow()):
+        judgement = trueline.compare(model, names[1], table, groups=["town"])
+        gates = {gate.gate: gate.model_dump(mode="json") for gate in judgement.gates}
+        assert {**gates, "latency": None} == {**expected, "latency": None}
+    assert (judgement.passes, judgement.beside) == (False, f"houses:{champion.version}")
+    assert "<caption>Gates of houses:" in judgement._repr_html_()
+    assert trueline.compare(*names, data, groups="town").gates[4:6] == judgement.gates[4:6]
+    assert trueline.compare(*names).gates[4].measured is True
+    with pytest.raises(trueline.DataError, match="Expected rows with --groups"):
+        trueline.compare(*names, groups="town")
+    with pytest.raises(trueline.DataError, match="Expected two versions"):
+        trueline.compare(model, model)
 
 
 def test_the_gates_hold_in_python_too(home, champion, data):

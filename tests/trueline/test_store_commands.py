@@ -26,9 +26,17 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return code, captured.out, captured.err
 
 
-def on_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: str) -> list[str]:
+    """Answer each question; what is given is the list of the questions."""
+    questions: list[str] = []
+
+    def ask(question: str) -> str:
+        questions.append(question)
+        return answer
+
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _prompt: answer)
+    monkeypatch.setattr("click.termui.visible_prompt_func", ask)
+    return questions
 
 
 def test_models_tells_versions_apart_the_newest_first_with_figures_that_end_alike(home, capsys):
@@ -104,6 +112,21 @@ def test_what_serves_is_refused_before_anybody_is_asked(home, capsys):
         assert role in err
         assert err.count("\n") == 1
     assert home.versions("houses") == [former, live]
+
+
+def test_what_a_rollback_left_is_spared_and_named_before_it_is_deleted(home, capsys, monkeypatch):
+    former, left = promoted(home, 2)
+    home.rollback("houses")
+    add(home)
+    day = home.history("houses")[-1].when.partition("T")[0]
+    role = f"version that a rollback left on {day}"
+    _, out, _ = call(capsys, "prune", "houses", "--keep", "1", "--yes")
+    assert out.splitlines()[:2] == [f"Kept houses:{left}, the {role}.", f"Kept houses:{former}, the champion."]
+    with monkeypatch.context() as patched:
+        questions = on_a_terminal(patched, "n")
+        assert call(capsys, "delete", f"houses:{left}")[0] == 1
+    assert questions == [f"Delete houses:{left}? It is the {role}. [y/N]: "]
+    assert call(capsys, "delete", f"houses:{left}", "--yes")[0] == 0
 
 
 def test_prune_says_first_and_spares_what_must_stay(home, capsys):

@@ -52,6 +52,9 @@ def next_step(manifest: Manifest) -> Advice | None:
     verdict = manifest.verdict
     if not verdict.beats_mean:
         return Advice("Look at what these columns hold before more work:", _inspect(manifest))
+    if manifest.lineage.made_by != "train":
+        # Another training by `trueline train` would leave out the rows that are kept of the earlier version.
+        return None
     parts = [FAMILIES.get(name) for name in manifest.lineage.config.get("mix") or ()]
     mixed = any(part is not None and part.grow is not None for part in parts)
     streamed = "sample" in manifest.lineage.parts

@@ -157,4 +157,5 @@ def _lineage(origin: Origin, model: Model) -> Lineage:
         **(fitted.computed or lineage.Computed.solved())._asdict(),
         init=None if fitted.init is None else fitted.init.model_copy(update={"seen": round(prepared.share_seen, 4)}),
         command=request.command,
+        made_by="train" if request.derivation is None else request.derivation.by,
     )

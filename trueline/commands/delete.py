@@ -26,11 +26,13 @@ def delete_command(version: str, yes: bool, as_json: bool) -> None:
     Example:
       trueline delete houses:20260131-120000-482913
     """
-    from artifact.registry.retention import check_deletable, delete
+    from artifact.registry.retention import check_deletable, delete, left_by_rollback
 
     store = registry()
     reference = check_deletable(store, version)
-    confirm(f"Delete {reference.name}:{reference.version}?", yes)
+    role = left_by_rollback(store, reference.name).get(reference.version)
+    which = "" if role is None else f" It is the {role}."
+    confirm(f"Delete {reference.name}:{reference.version}?{which}", yes)
     delete(store, version)
     if as_json:
         print_json({"model_name": reference.name, "deleted": [reference.version]})
@@ -52,18 +54,19 @@ def delete_command(version: str, yes: bool, as_json: bool) -> None:
 @yes_option
 @json_option
 def prune_command(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Delete all versions of a model but the newest. A champion and the version that rollback returns to stay too.
+    """Delete all versions of a model but the newest. A champion and the version that rollback returns to stay too, and
+    so does a version that one of the last ten changes rolled back.
 
     \b
     Example:
       trueline prune houses --keep 5 --dry-run
     """
-    from artifact.registry.retention import delete, reserved, surplus
+    from artifact.registry.retention import delete, spared, surplus
 
     store = registry()
     versions = surplus(store, name, keep)
     older = store.versions(name)[:-keep]
-    stay = {version: role for version, role in reserved(store, name).items() if version in older}
+    stay = {version: role for version, role in spared(store, name).items() if version in older}
     deleted = []
     if versions and not dry_run:
         confirm(f"Delete {_versions(len(versions))} of '{name}': {', '.join(versions)}?", yes)

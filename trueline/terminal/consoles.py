@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -14,9 +15,14 @@ def stderr() -> Console:
     return _console(stderr=True)
 
 
-def stdout() -> Console:
-    """The console for answers; in a pipe or a file, lines are as wide as they need."""
-    width = None if sys.stdout.isatty() else 200
+def stdout(widest: int = 200) -> Console:
+    """The console for answers, as wide as its terminal.
+
+    Args:
+        widest: columns of a table in a pipe or a file, where ``COLUMNS`` gives no other number. Defaults to 200, which
+            breaks hardly any line of a list.
+    """
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else widest
     return _console(width=width)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from artifact.registry.entry import Statement
 from artifact.registry.tables import RowsAside
 from tests.trueline.retrain.conftest import houses, stored
 from tests.trueline.test_commands import call, last_json
@@ -20,7 +21,7 @@ def candidate(home):
 def pair(home, capsys):
     """A champion, and a candidate with held-out rows."""
     champion = stored(home)
-    home.promote(f"houses:{champion.version}", force=True)
+    home.promote(f"houses:{champion.version}", statement=Statement(forced=("verdict",)))
     return champion, candidate(home)
 
 
