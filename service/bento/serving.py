@@ -50,7 +50,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         if (self._parent is not None and self._parent.serves) or self.bento is not None or _is_worker():
             return []
         try:
-            versions = Source(open_registry(os.environ), _settings().model).packed()
+            versions = Source(open_registry(os.environ), _settings().model).to_pack()
         except TruelineError as error:
             raise BentoMLException(f"{error} A Bento serves the one model that it was built for.") from error
         if not versions:

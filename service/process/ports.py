@@ -29,11 +29,11 @@ def check(what: str, host: str, port: int) -> None:
     _listen(what, host, port).close()
 
 
-def hold(what: str, host: str, port: int) -> socket.socket:
+def reserve(what: str, host: str, port: int) -> socket.socket:
     """Reserve a port, until the socket is closed, for processes of this user that set ``SO_REUSEPORT``.
 
-    The returned socket is bound and does not listen: it gets no connections. While it exists, every process fails that
-    first tries to take the port without the option, as this function does.
+    The returned socket is bound and does not listen: it gets no connections. While it exists, a process that first
+    tries to take the port without the option, as this function does, fails.
 
     Raises:
         StartError: another process listens there or holds the port, or this process may not listen there.
@@ -52,7 +52,7 @@ def hold(what: str, host: str, port: int) -> socket.socket:
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError as error:
         reservation.close()
-        raise _refused(what, host, port, error) from error
+        raise _refusal(what, host, port, error) from error
     finally:
         alone.close()
     return reservation
@@ -63,19 +63,19 @@ def _listen(what: str, host: str, port: int) -> socket.socket:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(address[0], socket.SOCK_STREAM)
     except OSError as error:
-        raise _refused(what, host, port, error) from error
+        raise _refusal(what, host, port, error) from error
     try:
-        # Connections of a former process that are still closing are no obstacle, as they are none for the servers.
+        # Connections of an earlier process may still be closing. They are no obstacle, here and for the servers.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address[4])
         listener.listen(1)
     except OSError as error:
         listener.close()
-        raise _refused(what, host, port, error) from error
+        raise _refusal(what, host, port, error) from error
     return listener
 
 
-def _refused(what: str, host: str, port: int, error: OSError) -> StartError:
+def _refusal(what: str, host: str, port: int, error: OSError) -> StartError:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
         reason, advice = "which another process uses", "End that one, or choose another port."

@@ -1,6 +1,6 @@
 """The folder of one running service: metrics, states of the workers, and a lock that shows that its parent lives.
 
-The kernel ends the lock with the process, however that dies. So the next start knows which temporary folders belong
+The kernel frees the lock when the process ends, in whatever way. So the next start knows which temporary folders belong
 to no service any more.
 """
 
@@ -54,12 +54,12 @@ class RuntimeFolder:
             except BlockingIOError as error:
                 raise StartError(
                     f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {own}, which "
-                    "another service uses. Name another, or none."
+                    "another service uses. Name another folder, or leave the setting out."
                 ) from error
             except OSError as error:
                 logger.warning(
-                    "TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: %s (%s). If it "
-                    "cannot be, metrics and states go to a temporary folder.",
+                    "TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: %s (%s). "
+                    "What cannot be written there goes to a temporary folder.",
                     own,
                     unreadable(error),
                 )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from artifact.registry.local import LocalRegistry
-from service.process import passed_by, places, ports
+from service.process import places, ports, without_effect
 from service.process.orphan import ParentWatch
 from service.process.runtime_folder import LOCK, RuntimeFolder, remove_abandoned
 from service.wire.errors import StartError
@@ -32,8 +32,8 @@ def listening(port: int, *, shared: bool) -> socket.socket:
 
 def test_case_v02_a_port_that_is_held_is_shared_by_its_own_workers_alone() -> None:
     port = free_port()
-    with ports.hold("X", "127.0.0.1", port):
-        for what in (ports.check, ports.hold):
+    with ports.reserve("X", "127.0.0.1", port):
+        for what in (ports.check, ports.reserve):
             for host in ("127.0.0.1", "0.0.0.0"):
                 with pytest.raises(StartError, match=rf"^X: Expected a port to listen on\. Received: .*:{port}, which"):
                     what("X", host, port)
@@ -61,11 +61,11 @@ def drained(listener: socket.socket) -> int:
 def test_a_port_that_another_program_listens_on_is_refused(shared: bool) -> None:
     port = free_port()
     with listening(port, shared=shared):
-        for what in (ports.check, ports.hold):
+        for what in (ports.check, ports.reserve):
             with pytest.raises(StartError, match="which another process uses"):
                 what("X", "127.0.0.1", port)
     # Connections that the server has just closed must not delay the next start by a minute.
-    ports.hold("X", "127.0.0.1", port).close()
+    ports.reserve("X", "127.0.0.1", port).close()
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_case_v11_what_has_no_effect_is_named_with_what_has() -> None:
         "metrics": {"enabled": True, "duration": {"buckets": [1, 2]}},
         "endpoints": {"livez": "/x"},
     }
-    assert list(passed_by.of_configuration("trueline", {**default, "trueline": default}, default)) == []
-    sentences = list(passed_by.of_configuration("trueline", {**default, "trueline": changed}, default))
+    assert list(without_effect.of_configuration("trueline", {**default, "trueline": default}, default)) == []
+    sentences = list(without_effect.of_configuration("trueline", {**default, "trueline": changed}, default))
     names = [sentence.split()[2] for sentence in sentences]
     assert names == [
         f"services.trueline.{name}"
@@ -166,7 +166,7 @@ def test_case_v11_what_has_no_effect_is_named_with_what_has() -> None:
         )
     ]
     assert sentences[2].endswith("has no effect here. Set TRUELINE_MAX_REQUESTS.")
-    (wrong,) = passed_by.of_configuration("trueline", {**default, "Trueline": {"backlog": 100}}, default)
+    (wrong,) = without_effect.of_configuration("trueline", {**default, "Trueline": {"backlog": 100}}, default)
     assert wrong == (
         "Unknown service 'Trueline' in BentoML's configuration; this one is 'trueline'. BentoML's setting "
         "services.Trueline.backlog has no effect here. Move it to services.trueline."

@@ -205,7 +205,7 @@ async def test_not_ready_is_a_503_and_live_stays_200(worker):
 BAD = {
     "unknown input": (one(agee={"datatype": "FP64", "shape": [1], "data": [1]}), "Unknown input 'agee'. There are: 'a"),
     "twice": ([*one(), one()[0]], "'age': Expected each input once."),
-    "none": ([], "Expected a tensor a feature: 'age', 'income'"),
+    "none": ([], "Expected a tensor for each feature: 'age', 'income'"),
     "absent": (one(age=None, rooms=None), "'age': Expected this input: training never saw the feature missing."),
     "no name": ([{"datatype": "FP64"}], "Expected a tensor with a 'name'"),
     "no shape": (one(age={"shape": None}), "'age': Expected a 'shape' of sizes"),
