@@ -284,7 +284,7 @@ def test_a_version_of_another_target_is_refused_in_the_champions_place(home, cha
     other = pl.read_csv(data).rename({"price": "rent"})
     other.write_csv(data)
     code, out, err = call(capsys, "promote", "houses", "--data", data, "--json")
-    assert (code, "'price' is predicted no more." in err) == (1, True)
+    assert (code, "'price' is no longer predicted." in err) == (1, True)
     assert "The champion predicts price, and not rent." in gates_of(out)["error"]["sentence"]
 
 

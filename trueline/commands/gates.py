@@ -190,7 +190,7 @@ def tell_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
 
 def _cells(result: GateResult, forced: Sequence[str]) -> tuple[str, ...]:
     state = "overruled" if not result.passed and result.gate in forced else result.state
-    return result.gate, state, result.shown, result.shown_limit, result.sentence
+    return result.gate, state, result.figure_text, result.limit_text, result.sentence
 
 
 def _title(judged: Judged) -> str:
