@@ -1,7 +1,7 @@
 """Features without a column in the table: refused, or answered as missing where the caller asks for it.
 
-A value that is missing in one row tells something about that row. A column that is missing was mostly renamed,
-forgotten or misspelt, and the model would answer every row with the feature's median.
+A value that is missing in one row tells something about that row. A column that is missing was most often renamed,
+forgotten or misspelt. Without it the model would use the feature's median in every row.
 """
 
 from __future__ import annotations
