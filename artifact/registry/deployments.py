@@ -70,7 +70,7 @@ class Deployments:
         return 0 if entry is None else entry.number, log.problem, stamps
 
     def append(self, name: str, change: Change, *, after: int) -> Entry:
-        """Write the next entry, see :meth:`DeploymentLog.append`. An empty log first gets the entry of the alias files."""
+        """Write the next entry, as :meth:`DeploymentLog.append`. An empty log first gets the alias files' entry."""
         log = self._log(name)
         if log.last() is None and not log.problem:
             carried = carried_over(self._aliases, name)

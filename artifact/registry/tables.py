@@ -107,8 +107,8 @@ class Tables:
             ) from error
         if actual != table.sha256:
             raise ArtifactError(
-                f"Expected the {description} in {path} as they were kept. Received: other bytes (sha256 {actual[:12]}). "
-                "The file is damaged: put a copy back, or give the rows by --data."
+                f"Expected the {description} in {path} as they were kept. Received: other bytes (sha256 "
+                f"{actual[:12]}). The file is damaged: put a copy back, or give the rows by --data."
             )
         return path
 

@@ -97,13 +97,13 @@ def test_show_and_promote_say_that_rows_are_kept_and_show_says_how_to_repeat(hom
     first, second, _ = versions
     code, out, err = call(capsys, "show", f"houses:{second.version}")
     assert code == 0, err
-    sentence = "Rows are kept of it: 500 training rows (34 kB) and 300 held-out rows (700 B)."
+    sentence = "Its rows are kept: 500 training rows (34 kB) and 300 held-out rows (700 B)."
     assert sentence in out
     assert f"trueline refit houses:{second.version} --data NEW" in out
     assert f"trueline reproduce houses:{second.version}" in out
     assert last_json(call(capsys, "show", f"houses:{first.version}", "--json")[1])["recipe"]["targets"] == ["price"]
     promoted = call(capsys, "promote", f"houses:{first.version}")[1]
-    assert "Rows are kept of it: 500 training rows (34 kB). Whoever can read the store can read them" in promoted
+    assert "Its rows are kept: 500 training rows (34 kB). Whoever can read the store can read them" in promoted
     assert last_json(call(capsys, "promote", f"houses:{first.version}", "--json")[1])["kept_rows"] == {
         "training rows": 500
     }

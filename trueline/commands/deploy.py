@@ -41,10 +41,10 @@ def waiting_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default=30.0,
             show_default=True,
             metavar="SECONDS",
-            help="The longest --wait.",
+            help="The longest wait of --wait.",
         ),
         click.option(
-            "--wait", is_flag=True, help="Return when every worker of every service has it live, or say why not."
+            "--wait", is_flag=True, help="Wait until every worker of every service has it live; say which do not."
         ),
     ):
         with_seconds = option(with_seconds)
@@ -230,7 +230,7 @@ def _not_everywhere(state: Reached, version: Reference) -> str:
     problems += [f"{lease.worker} still has {lease.version or 'no version'} live" for lease in state.late]
     shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
     return (
-        f"Expected every worker to take {version.name}:{version.version} live. "
+        f"Expected every worker to make {version.name}:{version.version} live. "
         f"Received: {len(state.live)} of {everyone} after {state.seconds:.1f} s. {shown.rstrip('.')}. "
         f"Take it back: `trueline rollback {version.name}`."
     )

@@ -36,11 +36,11 @@ _FORCIBLE = ", ".join(gate.name for gate in GATES.values() if gate.can_be_forced
 why_option = click.option("--why", metavar="TEXT", default="", help="The reason, for `trueline history`.")
 
 
-def force_option(before: str = "") -> Callable[[Any], Any]:
+def force_option(subject: str = "") -> Callable[[Any], Any]:
     """``--force GATE[,GATE]``. ``--force`` without names, an older form, is refused by a sentence that lists the gates.
 
     Args:
-        before: beginning of the help text, which ends with the word "gates". Defaults to that word alone.
+        subject: beginning of the help text, which ends with the word "gates". Defaults to that word alone.
     """
     return click.option(
         "--force",
@@ -48,7 +48,7 @@ def force_option(before: str = "") -> Callable[[Any], Any]:
         is_flag=False,
         flag_value=_NO_NAMES,
         default="",
-        help=f"{before or 'Gates'} that are overruled, with the reason in --why: {_FORCIBLE}.",
+        help=f"{subject or 'Gates'} that are overruled, with the reason in --why: {_FORCIBLE}.",
     )
 
 
@@ -160,7 +160,7 @@ def show_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
     """The table of the gates, on standard output.
 
     Args:
-        judged: what they said.
+        judged: the results of the gates.
         forced: gates that were overruled. Defaults to none.
     """
     if judged.note:
@@ -178,14 +178,14 @@ def tell_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
     """The table of the gates after a training; for a first version that none refuses, one sentence.
 
     Args:
-        judged: what they said.
+        judged: the results of the gates.
         forced: gates that were overruled. Defaults to none.
     """
     if judged.beside is not None or not judged.passes:
         show_gates(judged, forced)
         return
-    asked = [result.gate for result in judged.gates if result.measured]
-    stdout().print(f"Its gates let it: {', '.join(asked)}. There is no champion to compare it with.")
+    names = [result.gate for result in judged.gates if result.measured]
+    stdout().print(f"It passes its gates: {', '.join(names)}. There is no champion to compare it with.")
 
 
 def _cells(result: GateResult, forced: Sequence[str]) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def _shown(inspected: Inspected) -> Iterator[Table | Text]:
     for alert in overview.alerts:
         yield Text(f"Note: {alert.sentence}" if alert.kind in NOTES else f"Check: {alert.sentence}")
     if not overview.alerts:
-        yield Text("Nothing asks for a look.")
+        yield Text("No column needs a look.")
 
 
 def overview_table(overview: Overview) -> Table:

@@ -51,7 +51,7 @@ def check_columns_fit(frame: pl.DataFrame, path: Path | None) -> None:
     columns = ", ".join(f"'{name}' of type {dtype}" for name, dtype in unfit[:5])
     more = f" and {len(unfit) - 5} more" if len(unfit) > 5 else ""
     suffixes = [suffix for suffix, other in formats.items() if all(map(other.can_hold, frame.dtypes))]
-    advice = f"Say -o with a file of {' or '.join(suffixes)}, or leave" if suffixes else "Leave"
+    advice = f"Use -o with a file of {' or '.join(suffixes)}, or leave" if suffixes else "Leave"
     place = STDOUT if path is None else f"a file of {path.suffix.lower()}"
     pronoun = "them" if len(unfit) > 1 else "it"
     raise DataError(

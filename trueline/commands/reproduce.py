@@ -11,7 +11,7 @@ import click
 
 from trueline.commands.ended import ended_by_signals
 from trueline.commands.options import json_option, print_json
-from trueline.commands.retrain import telling_options
+from trueline.commands.retrain import display_options
 from trueline.environment import need_training, registry
 from trueline.terminal.consoles import stdout
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("reproduce")
 @click.argument("model", metavar="NAME:VERSION")
-@telling_options
+@display_options
 @json_option
 def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> int:
     """Train a version again from its kept rows, and say whether it has the same bits; nothing is stored.
@@ -32,8 +32,8 @@ def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> 
     """
     need_training("reproduce", "keras", "polars", "sklearn")
     from trueline.retrain.earlier import Former
-    from trueline.retrain.refit import Telling
-    from trueline.retrain.reproduce import reproduced
+    from trueline.retrain.refit import Display
+    from trueline.retrain.reproduce import reproduce
 
     store = registry()
     former = Former.find(store, model)
@@ -41,7 +41,7 @@ def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> 
         tempfile.TemporaryDirectory(prefix="trueline-reproduce-") as folder,
         ended_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)) as signals,
     ):
-        comparison = reproduced(former, Path(folder), Telling(quiet, verbose, signals.raise_if_any))
+        comparison = reproduce(former, Path(folder), Display(quiet, verbose, signals.raise_if_any))
     for line in _differences(comparison):
         stdout().print(line)
     if as_json:
@@ -69,12 +69,14 @@ def _differences(comparison: Comparison) -> list[str]:
         )
     else:
         lines.append(
-            f"Not the same bits: of {comparison.reference} trained again differ: {', '.join(comparison.different)}."
+            f"Not the same bits: {comparison.reference} trained again has another {', '.join(comparison.different)}."
         )
         lines.append(f"The same: {same or 'nothing'}.")
-        lines.append(f"The farthest answer to a golden row is {comparison.farthest:.2g} standard deviations away.")
+        lines.append(
+            f"The farthest answer to a golden row is {comparison.farthest:.2g} standard deviations from the old one."
+        )
         reasons = "; ".join(comparison.reasons)
-        lines.append(f"What is not as it was: {reasons}." if reasons else "Packages and devices are as they were.")
+        lines.append(f"Changed since then: {reasons}." if reasons else "Packages and devices have not changed.")
     if not comparison.repeats_intervals:
         lines.append("Its intervals came from `trueline recalibrate`, and were not compared.")
     return [*lines, "Nothing was stored."]

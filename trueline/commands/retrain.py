@@ -21,13 +21,13 @@ from trueline.terminal.tables import result_tables
 
 if TYPE_CHECKING:
     from trueline.retrain.earlier import Former
-    from trueline.retrain.refit import Asked
-    from trueline.retrain.rows import Wanted
+    from trueline.retrain.refit import RetrainOptions
+    from trueline.retrain.rows import RowChoice
 
 _READING = ("separator", "encoding", "sheet")
 
 
-def telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def display_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--quiet`` and ``--verbose``."""
     command = click.option("-v", "--verbose", is_flag=True, help="A line for each stage and epoch, and all settings.")(
         command
@@ -47,7 +47,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         json_option,
         event_option,
-        telling_options,
+        display_options,
         reading_words,
         click.option("--note", metavar="TEXT", default="", help="Your own words about the version."),
         click.option(
@@ -89,16 +89,16 @@ def refit_command(
     """
     from artifact.errors import DataError
     from trueline.retrain.earlier import Former
-    from trueline.retrain.refit import Asked, data_of_recipe
+    from trueline.retrain.refit import RetrainOptions, data_of_recipe
 
     if data is not None and appended is not None:
         raise DataError("Expected --data or --append. Received: both.")
     former = Former.find(registry(), model)
     events.about(former.version.name)
     given = appended or data or data_of_recipe(former)
-    wanted = _wanted(former, given, options, appended=appended is not None)
-    asked = Asked("refit", options["keep_data"], options["note"])
-    _report(former.store, _trained(former, wanted, asked, options), events, "refit", as_json)
+    choice = _row_choice(former, given, options, appended=appended is not None)
+    retrain_options = RetrainOptions("refit", options["keep_data"], options["note"])
+    _report(former.store, _train(former, choice, retrain_options, options), events, "refit", as_json)
 
 
 @click.command("finetune")
@@ -110,8 +110,8 @@ def refit_command(
     default=0.1,
     show_default=True,
     metavar="SHARE",
-    help="How much larger the error on old rows may be: on those that are kept, or by the golden rows. Beyond it "
-    "nothing is stored.",
+    help="How much larger the error on old rows may be, as a share; if it is larger, nothing is stored. Old rows are "
+    "the kept rows, or else the golden rows.",
 )
 @_training_options
 def finetune_command(model: str, data: str, tolerance: float, as_json: bool, events: Events, **options: Any) -> None:
@@ -122,12 +122,12 @@ def finetune_command(model: str, data: str, tolerance: float, as_json: bool, eve
       trueline finetune houses --data sold-last-month.csv
     """
     from trueline.retrain.earlier import Former
-    from trueline.retrain.refit import Asked
+    from trueline.retrain.refit import RetrainOptions
 
     former = Former.find(registry(), model)
     events.about(former.version.name)
-    asked = Asked("finetune", options["keep_data"], options["note"], tolerance)
-    manifest = _trained(former, _wanted(former, data, options, appended=False), asked, options)
+    retrain_options = RetrainOptions("finetune", options["keep_data"], options["note"], tolerance)
+    manifest = _train(former, _row_choice(former, data, options, appended=False), retrain_options, options)
     _report(former.store, manifest, events, "finetune", as_json)
 
 
@@ -148,41 +148,41 @@ def recalibrate_command(model: str, data: str, note: str, as_json: bool, events:
     need_training("recalibrate", "polars", "sklearn")
     from training.table.reading import Reading
     from trueline.evaluation import Measuring
-    from trueline.retrain.recalibrate import recalibrated
+    from trueline.retrain.recalibrate import recalibrate
 
     store = registry()
     version = store.resolve(model)
     events.about(version.name)
     measuring = Measuring(Reading(**reading), None, "refuse", tell_note, stderr().print)
     with ended_by_signals(store.abandon) as signals:
-        manifest = recalibrated(store, version, data, measuring, note, signals.raise_if_any)
-    _report(store, manifest, events, "recalibrate", as_json, was=f"{version.name}:{version.version}")
+        manifest = recalibrate(store, version, data, measuring, note, signals.raise_if_any)
+    _report(store, manifest, events, "recalibrate", as_json, network_of=f"{version.name}:{version.version}")
 
 
-def _wanted(former: Former, data: str, options: dict[str, Any], *, appended: bool) -> Wanted:
+def _row_choice(former: Former, data: str, options: dict[str, Any], *, appended: bool) -> RowChoice:
     """The rows that the options ask for; files are read as the recipe says unless an option says otherwise."""
     from training.table.reading import Reading
     from training.table.selection import Newest
-    from trueline.retrain.rows import Wanted
+    from trueline.retrain.rows import RowChoice
 
     newest = options["newest"]
     recipe = former.recipe.reading
     reading = {name: options[name] if options[name] is not None else getattr(recipe, name) for name in _READING}
-    return Wanted(
+    return RowChoice(
         data, Reading(**reading), appended, None if newest is None else Newest.parse(newest), options["hold_out"]
     )
 
 
-def _trained(former: Former, wanted: Wanted, asked: Asked, options: dict[str, Any]) -> Manifest:
-    from trueline.retrain.refit import Telling, trained_anew
+def _train(former: Former, choice: RowChoice, retrain_options: RetrainOptions, options: dict[str, Any]) -> Manifest:
+    from trueline.retrain.refit import Display, train_anew
 
     def tell(note: str) -> None:
         if not options["quiet"]:
             tell_note(note)
 
     with ended_by_signals(former.store.abandon) as signals:
-        telling = Telling(options["quiet"], options["verbose"], signals.raise_if_any)
-        return trained_anew(former, wanted, asked, tell, telling)
+        display = Display(options["quiet"], options["verbose"], signals.raise_if_any)
+        return train_anew(former, choice, retrain_options, tell, display)
 
 
 def _report(
@@ -191,17 +191,17 @@ def _report(
     events: Events,
     by: Literal["refit", "finetune", "recalibrate"],
     as_json: bool,
-    was: str = "",
+    network_of: str = "",
 ) -> None:
     """Print what was stored, and tell the hook.
 
     Args:
-        store: where it is.
-        manifest: of the new version.
+        store: the model store.
+        manifest: manifest of the new version.
         events: takes the event.
-        by: the command.
+        by: name of the command.
         as_json: whether a line of JSON is printed.
-        was: with ``recalibrate`` the earlier version, whose network the new one has.
+        network_of: with ``recalibrate``, the earlier version, whose network the new one has.
     """
     reference = f"{manifest.model_name}:{manifest.model_version}"
     events.about(manifest.model_name, manifest.model_version)
@@ -209,7 +209,7 @@ def _report(
         "train", by=by, metrics=manifest.metrics, worth_it=manifest.verdict.worth_it, rows=manifest.lineage.rows
     )
     out = stdout()
-    if was:
+    if network_of:
         out.print(manifest.notes[-1])
     else:
         for part in result_tables(manifest):

@@ -12,7 +12,7 @@ from artifact.rows.texts.booleans import read_boolean
 from artifact.rows.texts.dates import read_moment
 from artifact.rows.texts.format import PLAIN
 from artifact.rows.texts.numbers import read_number
-from artifact.rows.texts.plain import SPACES, is_marker
+from artifact.rows.texts.plain import SPACES, clean_text, is_marker
 
 
 def read_texts(feature: Feature, texts: Iterable[str | None]) -> list[Any]:

@@ -17,16 +17,16 @@ from training.table.reading import Reading
 from training.table.selection import Newest
 from training.train import ready
 from trueline.retrain.earlier import Former
-from trueline.retrain.refit import Asked, request_of
-from trueline.retrain.rows import Wanted, new_rows
+from trueline.retrain.refit import RetrainOptions, request_of
+from trueline.retrain.rows import RowChoice, new_rows
 
 LATER = datetime(2023, 1, 1)
 
 
-def made(former: Former, data: Path, **wanted: Any) -> dict[str, Any]:
+def made(former: Former, data: Path, **choice: Any) -> dict[str, Any]:
     """The rows that train, those that are held out, and the notes."""
     with ExitStack() as stack:
-        rows = new_rows(former, Wanted(str(data), wanted.pop("reading", Reading()), **wanted), stack)
+        rows = new_rows(former, RowChoice(str(data), choice.pop("reading", Reading()), **choice), stack)
         train = rows.table if rows.file is None else pl.read_parquet(rows.file)
         assert train is not None
         assert train.height == rows.train
@@ -176,10 +176,10 @@ def test_a_streamed_table_is_prepared_under_the_name_that_was_given(home, tmp_pa
     new = tmp_path / "new.parquet"
     houses(800, 1, LATER).with_columns(pl.col("sold").str.to_datetime()).write_parquet(new, row_group_size=70)
     former = Former.find(home, "houses")
-    wanted = Wanted(str(new), Reading(), appended=True)
+    choice = RowChoice(str(new), Reading(), appended=True)
     with ExitStack() as stack:
-        rows = new_rows(former, wanted, stack)
-        request = request_of(former, wanted, Asked("refit"), rows)
+        rows = new_rows(former, choice, stack)
+        request = request_of(former, choice, RetrainOptions("refit"), rows)
         with ready(request, Bounds(), None) as (_, prepared, read):
             assert (read.streamed, read.facts.rows, prepared.n_rows < 1500) == (True, 1500, True)
     assert (request.data, request.derivation.new_rows, request.held_out.rows) == (str(new), 800, 300)
@@ -190,10 +190,10 @@ def test_the_command_names_the_new_rows_and_keeps_what_is_kept(home, new, keep_d
     words = ("houses.csv", "--target", "price", "--keep-data", "--preset", "fast")
     stored(home, houses(), command=words)
     former = Former.find(home, "houses")
-    wanted = Wanted(str(new), Reading())
+    choice = RowChoice(str(new), Reading())
     with ExitStack() as stack:
-        rows = new_rows(former, wanted, stack)
-        request = request_of(former, wanted, Asked("refit", None if keep_data else False), rows)
+        rows = new_rows(former, choice, stack)
+        request = request_of(former, choice, RetrainOptions("refit", None if keep_data else False), rows)
     assert request.keep_data == keep_data
     expected = (str(new), "--target", "price", "--preset", "fast")
     assert request.command == (*expected, *(["--keep-data"] if keep_data else []))

@@ -113,7 +113,7 @@ def test_reproduce_says_what_differs_and_why(environment, first, capsys, monkeyp
     assert "network" in document["different"]
     assert document["farthest_golden_answer"] > 0
     assert "Not the same bits" in out
-    assert "Packages and devices are as they were." in out
+    assert "Packages and devices have not changed." in out
 
 
 def test_finetune_stores_a_version_that_starts_from_the_earlier_one(folder, environment, first, capsys):
