@@ -73,7 +73,7 @@ def baselines(
         # Leave rows of weight 0 out: else a fold of a search could hold only such rows.
         has_weight = weight > 0
         features, y, weight = features[has_weight], y[has_weight], weight[has_weight]
-    fewer = _fewer(len(features), config.seed)
+    fewer = _sample(len(features), config.seed)
     for name, make in zip(baseline_names(config, schema), _makers(schema, config), strict=True):
         rows = fewer if name in _LINES else slice(None)
         model = PerTarget(make, y[rows], None if weight is None else weight[rows])
@@ -82,7 +82,7 @@ def baselines(
         yield name, model
 
 
-def _fewer(n_rows: int, seed: int) -> Any:
+def _sample(n_rows: int, seed: int) -> Any:
     """The rows that fit a line: all, or a sample of very many."""
     if n_rows <= MOST_ROWS_OF_LINES:
         return slice(None)

@@ -74,7 +74,7 @@ def verdict(
     else:
         sentence = f"Undecided: {subject}'s {kind.plain} is {change} than that of {plain}, within chance ({interval})."
     if beats_mean:
-        sentence += _moved(y, network, config, rows_are, weight)
+        sentence += _drift_sentence(y, network, config, rows_are, weight)
     return Verdict(
         worth_it=worth_it,
         beats_mean=beats_mean,
@@ -129,7 +129,7 @@ def _subject(config: TrainConfig) -> str:
     return f"this {line}" if line else "the network"
 
 
-def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:
+def _drift_sentence(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:
     """A sentence that the best constant of these rows beats the model; empty if it does not.
 
     The baseline is the constant of the training rows, since nobody knows that of these rows beforehand. Where a target

@@ -15,7 +15,7 @@ from tests.trueline.retrain.conftest import houses, stored
 from training.prepare.bounds import Bounds
 from training.table.reading import Reading
 from training.table.selection import Newest
-from training.train import ready
+from training.train import prepared_table
 from trueline.retrain.earlier import Former
 from trueline.retrain.refit import RetrainOptions, request_of
 from trueline.retrain.rows import RowChoice, new_rows
@@ -180,7 +180,7 @@ def test_a_streamed_table_is_prepared_under_the_name_that_was_given(home, tmp_pa
     with ExitStack() as stack:
         rows = new_rows(former, choice, stack)
         request = request_of(former, choice, RetrainOptions("refit"), rows)
-        with ready(request, Bounds(), None) as (_, prepared, read):
+        with prepared_table(request, Bounds(), None) as (_, prepared, read):
             assert (read.streamed, read.facts.rows, prepared.n_rows < 1500) == (True, 1500, True)
     assert (request.data, request.derivation.new_rows, request.held_out.rows) == (str(new), 800, 300)
 

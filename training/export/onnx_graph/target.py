@@ -1,4 +1,4 @@
-"""From the heads to one answer in the target's unit: links, means, bounds."""
+"""Turns the heads into one answer in the target's unit: links, means and bounds."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ def _mixture(
 
     Args:
         graph: the graph to add nodes to.
-        of_values, of_spreads: outputs of the heads.
+        of_values, of_spreads: outputs of the heads of values and of log spreads.
         by_value, by_spread: give the matrix of means over all answers of the heads' columns.
         scale: factor of each target's variance, float64 (n_targets,).
-        floor: number that is added to the scaled variance, likewise.
+        floor: number that is added to each target's scaled variance, float64 (n_targets,).
     """
     to_mean = by_value(np.ones(len(scale)))
     value = graph.matmul(of_values, to_mean, "head")
