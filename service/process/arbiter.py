@@ -20,19 +20,18 @@ from artifact.errors import NotFoundError, TruelineError
 from service.live.choice import CHOICE, Choice
 from service.live.source import SeveralModelsError, Source
 from service.process import ports
+from service.process.deaths import Deaths
 from service.process.fleet import WORKERS, Fleet
 from service.process.orphan import PARENT
 from service.process.started import StartedWorkers
 from service.settings.settings import Settings
-from service.wire.errors import CANNOT_START, StartError
+from service.wire.errors import StartError
 
 logger = logging.getLogger("bentoml.trueline")
 
 # BentoML's arbiter looks for dead workers every 10 s. With one worker, nobody would answer for so long.
 _CHECK_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
-# The service ends after this many deaths in a row of workers that had not begun to load a model.
-_MOST_DEATHS = 5
 # At most this many times the expected number of workers may run. If more run, circus has lost sight of some.
 _MOST_TIMES = 2
 _CANNOT_START = "No worker can start; the lines above say why."
@@ -55,15 +54,14 @@ class ServiceArbiter(Arbiter):
         self._source = source
         self._grpc_port: socket.socket | None = None
         self._fault: str | None = None
-        self._deaths = 0
         self._started = StartedWorkers()
         metrics = watchers[-1].env.get("PROMETHEUS_MULTIPROC_DIR")
         self._metrics = None if metrics is None else Path(metrics)
-        self._fleet = Fleet(None if self._metrics is None else self._metrics / WORKERS)
+        self._deaths = Deaths(Fleet(None if self._metrics is None else self._metrics / WORKERS).living_workers)
         for watcher in watchers:
             watcher.hooks["before_spawn"] = self._may_start
             watcher.hooks["after_spawn"] = self._has_started
-            watcher.hooks["after_reap"] = self._reaped
+            watcher.hooks["after_reap"] = self._count_death
             watcher.env[PARENT] = str(os.getpid())
         self._take_signals()
 
@@ -91,8 +89,7 @@ class ServiceArbiter(Arbiter):
 
     def manage_watchers(self) -> Any:
         """Reap the workers that died and start others; circus calls this each second."""
-        if self._deaths and self._fleet.living_workers():
-            self._deaths = 0
+        self._deaths.forget()
         return super().manage_watchers()
 
     def _take_signals(self) -> None:
@@ -155,13 +152,9 @@ class ServiceArbiter(Arbiter):
         self._started.add(pid)
         return True
 
-    def _reaped(self, exit_code: int = 0, **_more: Any) -> None:
-        """Count a worker that ended; circus calls this."""
-        # A worker that could not start may also end with 0, for uvicorn hides the fault.
-        if self._stopping or self._fleet.living_workers():
-            return
-        self._deaths += 1
-        if exit_code == CANNOT_START or self._deaths >= _MOST_DEATHS:
+    def _count_death(self, exit_code: int = 0, **_more: Any) -> None:
+        """Count a worker that ended, and end the service if no worker can start; circus calls this."""
+        if not self._stopping and self._deaths.add(exit_code):
             self._fault = _CANNOT_START
             for watcher in self.iter_watchers():
                 watcher.respawn = False  # circus ends when no worker runs and none may be started

@@ -7,16 +7,16 @@ import os
 import signal
 import socket
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from artifact.registry.local import LocalRegistry
 from service.process import places, ports, without_effect
+from service.process.deaths import Deaths
 from service.process.orphan import ParentWatch
 from service.process.runtime_folder import LOCK, RuntimeFolder, remove_abandoned
-from service.wire.errors import StartError
+from service.wire.errors import CANNOT_START, StartError
 from tests.processes import free_port
 
 
@@ -194,28 +194,17 @@ async def test_case_v06_a_worker_without_its_parent_ends_in_a_hurry(monkeypatch:
 
 
 def test_deaths_in_a_row_end_the_service_unless_a_worker_lives() -> None:
-    from service.process.arbiter import ServiceArbiter
-
     living = [1]
-    watcher = SimpleNamespace(respawn=True)
-    arbiter: Any = ServiceArbiter.__new__(ServiceArbiter)
-    vars(arbiter).update(
-        _stopping=False,
-        _deaths=0,
-        _fault=None,
-        _fleet=SimpleNamespace(living_workers=lambda: living[0]),
-        iter_watchers=lambda: [watcher],
-    )
-    for _ in range(20):
-        arbiter._reaped(exit_code=1)
-    assert watcher.respawn
+    deaths = Deaths(lambda: living[0])
+    assert not any(deaths.add(exit_code=1) for _ in range(20))
     living[0] = 0
-    for _ in range(4):
-        arbiter._reaped(exit_code=1)
-    assert watcher.respawn
-    arbiter._reaped(exit_code=-9)
-    assert not watcher.respawn
-    assert "the lines above say why" in arbiter._fault
-    watcher.respawn, arbiter._deaths = True, 0
-    arbiter._reaped(exit_code=3)
-    assert not watcher.respawn
+    assert [deaths.add(exit_code=code) for code in (1, 1, 1, 1, -9)] == [False] * 4 + [True]
+    # The row goes on until a worker lives.
+    deaths.forget()
+    assert deaths.add(exit_code=0)
+    living[0] = 1
+    deaths.forget()
+    living[0] = 0
+    assert not any(deaths.add(exit_code=1) for _ in range(4))
+    # A worker that says that it cannot start is enough.
+    assert Deaths(lambda: 0).add(CANNOT_START)

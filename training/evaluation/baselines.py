@@ -122,10 +122,14 @@ class PerTarget:
         make: makes an unfitted model; a classifier answers with the probability of 1.
         y: float64 (n_samples, n_targets).
         weight: float64 (n_samples,), each row's weight, or None.
+
+    Attributes:
+        n_samples: number of rows on which the models are fitted.
     """
 
     def __init__(self, make: Callable[[], Any], y: Float64, weight: Float64 | None) -> None:
         self._make, self._y, self._weight = make, y, weight
+        self.n_samples = len(y)
         self._models: list[Any] = []
 
     def fit(self, X: Float64) -> PerTarget:
