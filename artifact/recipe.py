@@ -108,7 +108,7 @@ class Recipe(Frozen):
     def kept_tables(self) -> dict[str, KeptTable]:
         """The tables that are kept, by the words for their rows: ``training rows`` and ``held-out rows``."""
         tables = {"training rows": self.table, "held-out rows": self.held_out}
-        return {what: table for what, table in tables.items() if table is not None}
+        return {words: table for words, table in tables.items() if table is not None}
 
     def write(self, folder: Path) -> None:
         """Write ``recipe.json`` into a version's folder, before its manifest takes the checksums."""

@@ -31,12 +31,12 @@ def size_gate(candidate: Side, champion: Side | None) -> GateResult:
     if candidate.manifest is None or candidate.folder is None:
         return GateResult.unmeasured("size", candidate.problem)
     size = _size(candidate.folder, candidate.manifest)
-    limit, beside = limits.SIZE_LARGEST, ""
+    limit, comparison = limits.SIZE_LARGEST, ""
     if champion is not None and champion.manifest is not None and champion.folder is not None:
-        other = _size(champion.folder, champion.manifest)
-        limit = min(limits.SIZE_LARGEST, max(limits.SIZE_SMALL, limits.SIZE_TIMES * other))
-        beside = f"; those of {champion.reference} take {number(other)} MB"
-    sentence = f"The files take {number(size)} MB{beside}."
+        champions_size = _size(champion.folder, champion.manifest)
+        limit = min(limits.SIZE_LARGEST, max(limits.SIZE_SMALL, limits.SIZE_TIMES * champions_size))
+        comparison = f"; those of {champion.reference} take {number(champions_size)} MB"
+    sentence = f"The files take {number(size)} MB{comparison}."
     return GateResult(
         gate="size", passed=size <= limit, figure=round(size, 3), limit=round(limit, 3), unit="MB", sentence=sentence
     )
@@ -54,8 +54,8 @@ def latency_gate(candidate: Side, champion: Side | None) -> GateResult:
         calls.append(_row_call(champion.predictor, champion.folder))
     own_time, *others = best_medians(calls)
     limit = max(limits.FAST, limits.SLOWER * others[0]) if others else limits.ALONE
-    beside = f"; {champion.reference} takes {others[0]:.3f} ms" if champion is not None and others else ""
-    sentence = f"One row takes {own_time:.3f} ms on one thread{beside}."
+    comparison = f"; {champion.reference} takes {others[0]:.3f} ms" if champion is not None and others else ""
+    sentence = f"One row takes {own_time:.3f} ms on one thread{comparison}."
     return GateResult(
         gate="latency",
         passed=own_time <= limit,

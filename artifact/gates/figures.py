@@ -43,24 +43,24 @@ def coverage_by_figures(candidate: Manifest, champion: Manifest | None) -> GateR
     """The share of unseen rows that the intervals covered at training."""
     level, n = candidate.coverage.level, measured_rows(candidate)
     covered = min(candidate.coverage.covered.values())
-    least = level
+    promised = level
     if champion is not None and champion.coverage.level == level:
-        least = min([level, *champion.coverage.covered.values()])
+        promised = min([level, *champion.coverage.covered.values()])
     chance = 1.96 * math.sqrt(max(covered * (1 - covered), 1 / max(n, 1)) / max(n, 1))
     sentence = f"The {level:.0%} intervals cover {covered:.1%} of the {n:,} rows that measured them at training."
-    return coverage_result(covered, (max(0.0, covered - chance), min(1.0, covered + chance)), least, sentence)
+    return coverage_result(covered, (max(0.0, covered - chance), min(1.0, covered + chance)), promised, sentence)
 
 
-def coverage_result(covered: float, ends: tuple[float, float], least: float, sentence: str) -> GateResult:
+def coverage_result(covered: float, ends: tuple[float, float], promised: float, sentence: str) -> GateResult:
     """Whether intervals cover enough, beyond chance.
 
     Args:
         covered: share of the rows.
         ends: ends of the 95% interval of that share.
-        least: the share that the intervals promise, or the share that the champion's cover if that is less.
+        promised: the share that the intervals promise, or the share that the champion's cover if that is less.
         sentence: the result in words.
     """
-    limit = round(least - COVERAGE_SLACK, 4)
+    limit = round(promised - COVERAGE_SLACK, 4)
     low, high = ends
     return GateResult(
         gate="coverage",

@@ -109,15 +109,15 @@ def coverage_gate(rows: Rows) -> GateResult:
     worst = int(np.argmin(shares))
     inside = rows.candidate.inside[:, worst].astype(np.float64)
     covered = float(shares[worst])
-    least = rows.level
-    beside = ""
+    promised = rows.level
+    comparison = ""
     if rows.champion is not None:
-        other = float(np.average(rows.champion.inside[:, worst], weights=rows.weight))
-        least = min(least, other)
-        beside = f", the champion's {other:.1%}"
+        champions_share = float(np.average(rows.champion.inside[:, worst], weights=rows.weight))
+        promised = min(promised, champions_share)
+        comparison = f", the champion's {champions_share:.1%}"
     chance = 1.96 * _error_of_mean(inside, rows.weight)
-    sentence = f"The {rows.level:.0%} intervals cover {covered:.1%} of {len(rows):,} rows{beside}."
-    return coverage_result(covered, (max(0.0, covered - chance), min(1.0, covered + chance)), least, sentence)
+    sentence = f"The {rows.level:.0%} intervals cover {covered:.1%} of {len(rows):,} rows{comparison}."
+    return coverage_result(covered, (max(0.0, covered - chance), min(1.0, covered + chance)), promised, sentence)
 
 
 def width_gate(rows: Rows, champion: Answers) -> GateResult:

@@ -104,10 +104,10 @@ def _features(old: Feature, new: Feature) -> Iterator[Change]:
     yield from _text(name, old.text or PLAIN, new.text or PLAIN)
 
 
-def _policy(name: str, what: str, old: str, new: str) -> Iterator[Change]:
+def _policy(name: str, values: str, old: str, new: str) -> Iterator[Change]:
     if old != new:
         refuses = new == "refuse"
-        yield Change(f"{name} now {'refuses' if refuses else 'takes'} {what}.", refuses)
+        yield Change(f"{name} now {'refuses' if refuses else 'takes'} {values}.", refuses)
 
 
 def _categories(name: str, old: Feature, new: Feature) -> Iterator[Change]:

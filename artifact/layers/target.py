@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 # Spreads are kept within e^-7 and e^4 standard deviations: an answer needs a width that is above 0 and finite.
-_LOG_SPREAD = (-7.0, 4.0)
+LOG_SPREAD = (-7.0, 4.0)
 # Limits of a rate's logarithm and of a probability, in the loss and in the answer: float32 cannot tell values beyond
 # these apart.
 LOG_RATE = (-15.0, 15.0)
@@ -99,7 +99,7 @@ class TargetScaling(keras.layers.Layer):
         if self.link == "logistic":
             value = ops.clip(ops.mean(ops.sigmoid(values), axis=0), *PROBABILITY)
             return {"value": value, "spread": 2.0 * value * (1.0 - value)}
-        spreads = ops.exp(ops.clip(inputs[:, :, n_targets:], *_LOG_SPREAD))
+        spreads = ops.exp(ops.clip(inputs[:, :, n_targets:], *LOG_SPREAD))
         if self.link == "log":
             values = ops.exp(ops.clip(values, *LOG_RATE))
         value = ops.mean(values, axis=0)

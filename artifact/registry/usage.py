@@ -107,5 +107,5 @@ def _uses(registry: Registry) -> tuple[list[Use], list[str]]:
 def _uses_of(registry: Registry, name: str, version: str) -> Iterator[Use]:
     recipe = recipe_if_any(registry.fetch(name, version).path, registry.manifest(name, version))
     tables = {} if recipe is None else recipe.kept_tables
-    for what, table in tables.items():
-        yield Use(f"{name}:{version}", what, table)
+    for words, table in tables.items():
+        yield Use(f"{name}:{version}", words, table)

@@ -59,13 +59,13 @@ def of_configuration(name: str, services: Mapping[str, Any], default: Mapping[st
         default: the same section with nothing set.
     """
     branches = {branch.partition(".")[0] for branch, _ in _WITHOUT_EFFECT}
-    for other in services:
-        if other in default or other == name or other in branches or other in _HONOURED:
+    for service in services:
+        if service in default or service == name or service in branches or service in _HONOURED:
             continue
-        for setting in _changed(services[other], default):
+        for setting in _changed(services[service], default):
             yield (
-                f"Unknown service '{other}' in BentoML's configuration; this one is '{name}'. "
-                f"{_sentence(f'services.{other}.{setting}', _advice(setting) or f'Move it to services.{name}.')}"
+                f"Unknown service '{service}' in BentoML's configuration; this one is '{name}'. "
+                f"{_sentence(f'services.{service}.{setting}', _advice(setting) or f'Move it to services.{name}.')}"
             )
     for setting in _changed(services.get(name, {}), default):
         advice = _advice(setting)

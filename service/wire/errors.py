@@ -125,8 +125,8 @@ class NoRouteError(ApiError):
     description = "The path names a model or version that is not the live one; the message names the live one."
     remedy = "The message lists the paths, the nearest first."
 
-    def __init__(self, path: str, known: Iterable[str]) -> None:
-        super().__init__(unknown_name("path", path[:_ECHO_LENGTH], known))
+    def __init__(self, path: str, paths: Iterable[str]) -> None:
+        super().__init__(unknown_name("path", path[:_ECHO_LENGTH], paths))
 
 
 class UnknownModelError(NoRouteError):
@@ -164,9 +164,9 @@ class TooLargeError(ApiError):
     remedy = "Send the rows in several requests."
 
     @classmethod
-    def rows(cls, most: int, received: int | str) -> TooLargeError:
-        """The error for more than ``most`` rows. ``received`` is their number, or ``more`` where it is not known."""
-        return cls(f"Expected at most {most} rows in a request. Received: {received}.")
+    def rows(cls, limit: int, received: int | str) -> TooLargeError:
+        """The error for more than ``limit`` rows. ``received`` is their number, or ``more`` where it is not known."""
+        return cls(f"Expected at most {limit} rows in a request. Received: {received}.")
 
 
 class MediaTypeError(ApiError):

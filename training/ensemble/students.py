@@ -177,8 +177,8 @@ def _pool(
     Z = scaled.features.get("numeric", np.zeros((len(real), 0), np.float32))
     for k in np.unique(fold_of):
         rows = np.flatnonzero(fold_of == k)
-        made, sources = near_rows(take(real, rows), Z[rows], count * len(rows) // len(real), rng)
-        parts.append(made)
+        new_rows, sources = near_rows(take(real, rows), Z[rows], count * len(rows) // len(real), rng)
+        parts.append(new_rows)
         parents.append(rows[sources])
     numeric, categorical = (np.concatenate([getattr(p, name) for p in parts]) for name in ("numeric", "categorical"))
     return Encoded(numeric, categorical), np.concatenate(parents)

@@ -78,16 +78,16 @@ def _greedy(
     error: Callable[[npt.NDArray[np.int64]], float], counts: npt.NDArray[np.int64], parts: Sequence[int]
 ) -> npt.NDArray[np.int64]:
     """Add parts one at a time, each time the one that helps most; returns the best counts on the way."""
-    best, least = counts, np.inf
+    best, least_error = counts, np.inf
     for _ in range(_STEPS):
         candidates = []
         for part in parts:
-            more = counts.copy()
-            more[part] += 1
-            candidates.append((error(more), more))
+            candidate = counts.copy()
+            candidate[part] += 1
+            candidates.append((error(candidate), candidate))
         value, counts = min(candidates, key=lambda pair: pair[0])
-        if value < least:
-            best, least = counts, value
+        if value < least_error:
+            best, least_error = counts, value
     return best
 
 

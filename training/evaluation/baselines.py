@@ -165,8 +165,8 @@ def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[],
     n_numeric, cardinalities = len(schema.numeric_columns), schema.cardinalities
     numeric = list(range(n_numeric))
     codes = list(range(n_numeric, n_numeric + len(cardinalities)))
-    own = KINDS[config.objective].constant is not None
-    yield lambda: BestConstant(config) if own else DummyRegressor(strategy=constant)
+    has_own_constant = KINDS[config.objective].constant is not None
+    yield lambda: BestConstant(config) if has_own_constant else DummyRegressor(strategy=constant)
 
     def linear(line: str) -> Any:
         steps = [SimpleImputer(strategy="median", add_indicator=True), StandardScaler()]
@@ -179,8 +179,8 @@ def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[],
 
     for line in lines:
         yield partial(linear, line)
-    few = [code for code, count in zip(codes, cardinalities, strict=True) if count <= _MAX_CATEGORIES]
-    trees: dict[str, Any] = {"categorical_features": few, "random_state": config.seed}
+    narrow_codes = [code for code, count in zip(codes, cardinalities, strict=True) if count <= _MAX_CATEGORIES]
+    trees: dict[str, Any] = {"categorical_features": narrow_codes, "random_state": config.seed}
     loss = KINDS[config.objective].boosting_loss(config)
     if loss == "log_loss":
         yield lambda: HistGradientBoostingClassifier(**trees)

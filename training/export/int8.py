@@ -164,8 +164,8 @@ def ranges_of(model: Any, names: list[str], ranges: list[Encoded]) -> list[tuple
         inputs = [tensor.name for tensor in session.get_inputs()]
         extremes = [(0.0, 0.0)] * len(names)
         for rows in ranges:
-            for few in chunks(len(rows), _CHUNK):
-                part = {name: getattr(rows, name)[few] for name in inputs}
+            for chunk in chunks(len(rows), _CHUNK):
+                part = {name: getattr(rows, name)[chunk] for name in inputs}
                 values = session.run(names, part)
                 extremes = [
                     (min(low, float(v.min())), max(high, float(v.max())))

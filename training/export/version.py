@@ -61,8 +61,11 @@ def store(registry: Registry, origin: Origin, model: Model, measured: Measured) 
     y, answer = measured.y, measured.answer
     value = answer.value.astype(np.float64)
     metrics = partial(by_target, names, y, config=config, weight=measured.weight)
-    keeps = origin.table.aside is not None or request.held_out is not None
-    with registry.tables.naming() if keeps else nullcontext(), registry.create(request.name) as (version, folder):
+    has_kept_rows = origin.table.aside is not None or request.held_out is not None
+    with (
+        registry.tables.naming() if has_kept_rows else nullcontext(),
+        registry.create(request.name) as (version, folder),
+    ):
         runtime, note = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
         manifest = Manifest(
             model_name=request.name,

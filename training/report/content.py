@@ -157,7 +157,7 @@ def document(content: Content) -> dict[str, Any]:
         for j, name in enumerate(targets)
     }
     figures["importance"] = _importance(content.importance, targets)
-    figures["dependence"] = [_dependence(one, targets) for one in content.dependence]
+    figures["dependence"] = [_dependence(curve, targets) for curve in content.dependence]
     return {name: _finite(value) for name, value in figures.items()}
 
 
@@ -173,17 +173,17 @@ def _importance(importance: Importance, targets: tuple[str, ...]) -> dict[str, A
     }
 
 
-def _dependence(one: Dependence, targets: tuple[str, ...]) -> dict[str, Any]:
+def _dependence(curve: Dependence, targets: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "feature": one.feature,
-        "kind": one.kind,
-        "at": list(one.labels) or one.at.tolist(),
-        "rows": one.rows,
+        "feature": curve.feature,
+        "kind": curve.kind,
+        "at": list(curve.labels) or curve.at.tolist(),
+        "rows": curve.rows,
         "answers": {
-            name: {"mean": one.mean[:, j].tolist(), "p10": one.low[:, j].tolist(), "p90": one.high[:, j].tolist()}
+            name: {"mean": curve.mean[:, j].tolist(), "p10": curve.low[:, j].tolist(), "p90": curve.high[:, j].tolist()}
             for j, name in enumerate(targets)
         },
-        "data": {"count": one.count.tolist(), "edges": one.edges.tolist()},
+        "data": {"count": curve.count.tolist(), "edges": curve.edges.tolist()},
     }
 
 

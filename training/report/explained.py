@@ -72,10 +72,10 @@ def _curve(axes: Axes, curve: Dependence, j: int) -> None:
         axes.tick_params(axis="x", labelsize=8)
     else:
         plain_numbers(axes.xaxis, bins=4)
-    most = curve.count.max(initial=0.0)
-    if most > 0:
+    largest_count = curve.count.max(initial=0.0)
+    if largest_count > 0:
         # Heights are shares of the axes, since rows have another scale than answers.
-        heights = 0.14 * curve.count / most
+        heights = 0.14 * curve.count / largest_count
         widths = np.diff(curve.edges)
         axes.bar(
             curve.edges[:-1],

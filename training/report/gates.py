@@ -27,5 +27,5 @@ def gates_section(gates: Sequence[GateResult]) -> Iterator[str]:
     rows = [[result.gate, result.state, result.figure_text, result.limit_text, result.sentence] for result in gates]
     yield table(header, rows, words=["result", "in words"])
     yield '<p class="soft">In brackets: 95% interval. The interval of groups holds for all cells together.</p>'
-    asked = "".join(f"<li><b>{text(gate.name)}</b>: {text(gate.about)}</li>" for gate in GATES.values())
-    yield f"<details><summary>What each gate asks</summary><ul>{asked}</ul></details>"
+    rules = "".join(f"<li><b>{text(gate.name)}</b>: {text(gate.about)}</li>" for gate in GATES.values())
+    yield f"<details><summary>What each gate asks</summary><ul>{rules}</ul></details>"

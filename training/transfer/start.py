@@ -159,7 +159,7 @@ class Start:
             first_before=frozenset(_first(self.core)),
             shared=shared,
             widths=(new.width, old.width),
-            missing=self._sums_missing([there for _, there in shared], old.width, networks),
+            missing=self._sums_missing([columns for _, columns in shared], old.width, networks),
             values=values,
             spreads=spreads,
             link=scaling.link,
@@ -189,11 +189,11 @@ class Start:
         """
         rows: dict[str, Any] = {}
         for tensor in self.core.inputs:
-            usual = {NUMERIC_INPUT: 0.0, CATEGORICAL_INPUT: FIRST_CATEGORY_CODE}[tensor.name]
-            rows[tensor.name] = np.full((1, 1, tensor.shape[-1]), usual, tensor.dtype)
+            usual_value = {NUMERIC_INPUT: 0.0, CATEGORICAL_INPUT: FIRST_CATEGORY_CODE}[tensor.name]
+            rows[tensor.name] = np.full((1, 1, tensor.shape[-1]), usual_value, tensor.dtype)
         if CATEGORICAL_INPUT in rows:
-            known = np.array(self.earlier.schema.cardinalities)
-            rows[CATEGORICAL_INPUT] = np.minimum(rows[CATEGORICAL_INPUT], known - 1).astype(np.int32)
+            cardinalities = np.array(self.earlier.schema.cardinalities)
+            rows[CATEGORICAL_INPUT] = np.minimum(rows[CATEGORICAL_INPUT], cardinalities - 1).astype(np.int32)
         unmatched = np.ones(width, bool)
         for columns in shared:
             unmatched[columns] = False

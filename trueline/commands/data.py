@@ -33,7 +33,7 @@ def data_command(prunes: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     unused = [table for table in used.tables if not table.uses]
     removed: dict[str, int] = {}
     if prunes and not dry_run and not used.problems and unused:
-        confirm(f"Remove {_counted(len(unused))} of rows ({size_of(sum(table.size for table in unused))})?", yes)
+        confirm(f"Remove {_n_tables(len(unused))} of rows ({size_of(sum(table.size for table in unused))})?", yes)
     if prunes and not dry_run:
         removed = prune(store)
     if as_json:
@@ -72,11 +72,13 @@ def kept_sentence(recipe: Recipe | None) -> str | None:
     """A sentence on the rows that are kept of a version; None where there are none."""
     if recipe is None or not recipe.kept_tables:
         return None
-    rows = " and ".join(f"{table.rows:,} {what} ({size_of(table.size)})" for what, table in recipe.kept_tables.items())
+    rows = " and ".join(
+        f"{table.rows:,} {words} ({size_of(table.size)})" for words, table in recipe.kept_tables.items()
+    )
     return f"Its rows are kept: {rows}. Whoever can read the store can read them: trueline data"
 
 
-def _counted(count: int) -> str:
+def _n_tables(count: int) -> str:
     return f"{count} table{'' if count == 1 else 's'}"
 
 

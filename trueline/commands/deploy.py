@@ -192,7 +192,7 @@ def _report(
     report: dict[str, Any] = {**document, "alias": CHAMPION}
     recipe = recipe_if_any(version.path, store.manifest(name, version.version))
     if recipe is not None and recipe.kept_tables:
-        report["kept_rows"] = {what: table.rows for what, table in recipe.kept_tables.items()}
+        report["kept_rows"] = {words: table.rows for words, table in recipe.kept_tables.items()}
     if not as_json and (sentence := kept_sentence(recipe)) is not None:
         stdout().print(sentence)
     state = None
@@ -228,9 +228,9 @@ def _not_everywhere(state: Reached, version: Reference) -> str:
     everyone = len(state.live) + len(state.refused) + len(state.late)
     problems = [f"{lease.worker}: {lease.problem}" for lease in state.refused]
     problems += [f"{lease.worker} still has {lease.version or 'no version'} live" for lease in state.late]
-    shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+    reasons = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
     return (
         f"Expected every worker to make {version.name}:{version.version} live. "
-        f"Received: {len(state.live)} of {everyone} after {state.seconds:.1f} s. {shown.rstrip('.')}. "
+        f"Received: {len(state.live)} of {everyone} after {state.seconds:.1f} s. {reasons.rstrip('.')}. "
         f"Take it back: `trueline rollback {version.name}`."
     )

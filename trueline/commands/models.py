@@ -91,12 +91,12 @@ def _origin(reference: str, recipe: Recipe | None) -> Iterator[str]:
     """Sentences that say from which version it was made, how to repeat it, and which of its rows are kept."""
     if recipe is None:
         return
-    made = recipe.derivation
-    if made is not None:
-        appended = ", added to the rows kept of it" if made.appended else ""
-        newest = f", the newest {made.newest} of all" if made.newest else ""
-        rows = f"{made.new_rows:,} rows of {made.data}{appended}{newest}"
-        yield f"Made by `trueline {made.by}` from {made.version} with {rows}."
+    derivation = recipe.derivation
+    if derivation is not None:
+        appended = ", added to the rows kept of it" if derivation.appended else ""
+        newest = f", the newest {derivation.newest} of all" if derivation.newest else ""
+        rows = f"{derivation.new_rows:,} rows of {derivation.data}{appended}{newest}"
+        yield f"Made by `trueline {derivation.by}` from {derivation.version} with {rows}."
     again = f" Train on the same rows again: trueline reproduce {reference}" if recipe.table is not None else ""
     yield f"Repeat it on new rows: trueline refit {reference} --data NEW.{again}"
     sentence = kept_sentence(recipe)

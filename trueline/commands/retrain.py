@@ -95,8 +95,8 @@ def refit_command(
         raise DataError("Expected --data or --append. Received: both.")
     former = Former.find(registry(), model)
     events.about(former.version.name)
-    given = appended or data or data_of_recipe(former)
-    choice = _row_choice(former, given, options, appended=appended is not None)
+    source = appended or data or data_of_recipe(former)
+    choice = _row_choice(former, source, options, appended=appended is not None)
     retrain_options = RetrainOptions("refit", options["keep_data"], options["note"])
     _report(former.store, _train(former, choice, retrain_options, options), events, "refit", as_json)
 

@@ -105,8 +105,8 @@ def _in_memory(former: Former, choice: RowChoice, kept_file: Path | None, stack:
     if kept_file is not None:
         old = read_raw(str(kept_file), Reading(), keep=keep)
         old = old._replace(frame=old.frame.select(columns))
-        both = joined([kept_file, Path(choice.data)], [old, new], keep)
-        frame, n_old = both.frame, old.frame.height
+        all_rows = joined([kept_file, Path(choice.data)], [old, new], keep)
+        frame, n_old = all_rows.frame, old.frame.height
     fresh = frame[n_old:]
     eligible = have_targets(fresh, former.recipe.targets) & ~are_kept(former, fresh)
     if is_its_table(raw.frame, former.manifest.lineage):

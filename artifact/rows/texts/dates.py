@@ -95,8 +95,8 @@ def _by_form(text: str, text_format: TextFormat) -> datetime | None:
         elif "one" in parts:
             if text_format.order is None:
                 return None
-            one, other = int(parts["one"]), int(parts["other"])
-            day, month = (one, other) if text_format.order == "dmy" else (other, one)
+            first, second = int(parts["one"]), int(parts["other"])
+            day, month = (first, second) if text_format.order == "dmy" else (second, first)
         else:
             month, day = int(parts["month"]), int(parts["day"])
         return datetime(int(parts["year"]), month, day, *_time(parts), tzinfo=_zone(parts["zone"]))
