@@ -23,7 +23,7 @@ def test_a_message_comes_once_a_minute_and_says_how_many_were_like_it(monkeypatc
     now = 1061.0
     again = record("Invalid HTTP request received.")
     assert rarely.filter(again)
-    assert again.getMessage() == "Invalid HTTP request received. (499 more like it since the last line.)"
+    assert again.getMessage() == "Invalid HTTP request received. (499 equal messages since the last line.)"
     assert not rarely.filter(record("Invalid HTTP request received."))
 
 

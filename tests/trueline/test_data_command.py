@@ -1,4 +1,4 @@
-"""``trueline data``: which rows are kept, who needs them, and what may go; show and promote say that they are kept."""
+"""``trueline data``: which rows are kept, who needs them, what may be removed; show and promote say so."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_prune_removes_nothing_while_a_version_cannot_say_what_it_needs(home, ve
     path.unlink() if content is None else path.write_bytes(content)
     code, _, err = call(capsys, "data", "--prune", "--yes")
     assert code == 2
-    assert f"nothing was removed. Delete or mend it first: houses:{first.version}: Expected the recipe" in err
+    assert f"Nothing was removed. Delete or mend that version first: houses:{first.version}: Expected the recipe" in err
     assert len(home.tables.sizes()) == 3
     code, _, err = call(capsys, "data")
     assert (code, f"is not known: houses:{first.version}" in err) == (0, True)

@@ -28,7 +28,7 @@ def test_a_version_without_a_recipe_says_what_is_missing(home, capsys, words):
     version = build_version(home)
     code, _, err = call(capsys, *words)
     assert code == 2
-    assert f"Received: houses:{version.version}, which an earlier Trueline stored: which settings were given" in err
+    assert f"Received: houses:{version.version}, which an earlier Trueline stored without one. Nobody knows" in err
 
 
 @pytest.mark.parametrize("words", COMMANDS)
