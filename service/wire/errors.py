@@ -71,8 +71,9 @@ class ApiError(TruelineError):
         """The same error for protocols whose bodies are ``{"error": "sentences"}`` and that use 400 and not 422."""
         faults = self.faults[:_PLAIN_FAULTS]
         error = ApiError(" ".join(map(_sentence, faults)) or self.message, headers=self.headers)
-        if len(self.faults) > len(faults):
-            error.message += f" There are {len(self.faults) - len(faults)} more faults."
+        further = len(self.faults) - len(faults)
+        if further:
+            error.message += f" There {'is 1 more fault' if further == 1 else f'are {further} more faults'}."
         error.status, error.code, error.is_plain = plain_status(self.status), self.code, True
         return error
 
