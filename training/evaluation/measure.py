@@ -126,5 +126,5 @@ def _calibrated(prepared: Prepared, outputs: Outputs, rows: npt.NDArray[np.int64
 
 
 def _levels(highest_level: float) -> list[float]:
-    """The levels at which to measure, ascending, none above ``highest_level``, which the scores allow."""
+    """The levels at which to measure, ascending; none is above ``highest_level``, which the scores allow."""
     return sorted({min(DEFAULT_LEVEL, highest_level), *(level for level in LEVELS if level <= highest_level)})
