@@ -303,7 +303,7 @@ def test_a_level_of_intervals_that_is_no_longer_promised_is_refused(registry):
     second.predictor.calibration = Calibration.fit(few, np.zeros_like(few), np.ones_like(few))
     result = schema_gate(second, first)
     assert not result.passed
-    assert "Intervals of 0.99 are refused: too few rows calibrate." in result.sentence
+    assert "Intervals of 0.99 are refused: too few rows calibrate them." in result.sentence
     assert schema_gate(first, second).passed
 
 
@@ -312,4 +312,4 @@ def test_another_objective_is_told_to_callers(registry):
     other = second.manifest.model_copy(update={"objective": "mae"})
     result = schema_gate(replace(second, manifest=other), first)
     assert result.passed
-    assert "Answers are by the objective mae, not gaussian" in result.sentence
+    assert "The objective is mae, not gaussian" in result.sentence

@@ -62,7 +62,10 @@ def test_options_that_exclude_each_other_or_cannot_be(home, tmp_path, capsys):
     for words, sentence in (
         (("refit", "houses", "--data", new, "--append", new), "Expected --data or --append. Received: both."),
         (("refit", "houses", "--data", new, "--newest", "soon"), "such as 10000 or 90d"),
-        (("refit", "houses", "--data", new, "--newest", "10"), "Expected a version with --time for --newest"),
+        (
+            ("refit", "houses", "--data", new, "--newest", "10"),
+            "Expected a version that was trained with --time, for --newest",
+        ),
         (("finetune", "houses", "--data", new, "--tolerance", "-1"), "Expected --tolerance of at least 0"),
         (("reproduce", "houses"), "Expected a version whose rows are kept"),
     ):

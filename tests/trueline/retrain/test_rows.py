@@ -166,7 +166,7 @@ def test_appending_needs_kept_rows_and_newest_needs_an_order(home, new):
     former = Former.find(home, "houses")
     with pytest.raises(DataError, match="which was trained without --keep-data"):
         made(former, new, appended=True)
-    with pytest.raises(DataError, match="Expected a version with --time for --newest"):
+    with pytest.raises(DataError, match="Expected a version that was trained with --time, for --newest"):
         made(former, new, newest=Newest.parse("10"))
 
 

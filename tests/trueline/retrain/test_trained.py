@@ -143,7 +143,10 @@ def test_finetune_refuses_to_store_what_answers_old_rows_much_worse(folder, envi
         if not has_rows:
             path.with_suffix(".away").rename(path)
     assert code == 1
-    assert ("300 old rows" in err, "golden rows, by how far" in err) == (has_rows, not has_rows)
+    assert ("300 old rows" in err, "estimated from the change of the answers to the golden rows" in err) == (
+        has_rows,
+        not has_rows,
+    )
     assert "nothing was stored" in err
     assert environment.versions("houses") == before
     # The kept rows of the version that was not stored are not there either.
