@@ -70,7 +70,7 @@ class Recipe(Frozen):
         data: the path or ``dataset:`` name as it was given; for a table in memory, what kind of frame it was.
         targets, group, time, weight, interval_groups: columns by their roles.
         init: the version to start from, as it was given.
-        stream: whether the table was to be streamed, as it was asked for; None where training was to decide.
+        stream: whether the user asked to stream the table, or not to; None where training was to decide.
         streamed: whether the table was streamed.
         settings: the settings that were given, by preset, file, option or ``--set``.
         corrections: corrections of the schema, as ``schema.toml`` has them.
@@ -108,7 +108,7 @@ class Recipe(Frozen):
     def kept_tables(self) -> dict[str, KeptTable]:
         """The tables that are kept, by the words for their rows: ``training rows`` and ``held-out rows``."""
         tables = {"training rows": self.table, "held-out rows": self.held_out}
-        return {what: table for what, table in tables.items() if table is not None}
+        return {words: table for words, table in tables.items() if table is not None}
 
     def write(self, folder: Path) -> None:
         """Write ``recipe.json`` into a version's folder, before its manifest takes the checksums."""
@@ -130,9 +130,9 @@ class Recipe(Frozen):
         reference = f"{manifest.model_name}:{manifest.model_version}"
         if RECIPE not in manifest.files:
             raise DataError(
-                f"Expected a version with a {RECIPE}. Received: {reference}, which an earlier Trueline stored: which "
-                "settings were given, how the files were to be read and which columns the table had is not known. "
-                "Train it once more by `trueline train`."
+                f"Expected a version with a {RECIPE}. Received: {reference}, which an earlier Trueline stored without "
+                "one. Nobody knows which settings were given, how the files were to be read and which columns the "
+                "table had. Train it once more by `trueline train`."
             )
         path = folder / RECIPE
         try:
@@ -145,8 +145,8 @@ class Recipe(Frozen):
             ) from error
         if changed:
             raise ArtifactError(
-                f"Expected the recipe of {reference} in {path} as training wrote it. Received: another one; use "
-                "another version."
+                f"Expected the recipe of {reference} in {path} as training wrote it. Received: a file that was "
+                "changed later. Use another version."
             )
         if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
             raise ArtifactError(

@@ -12,7 +12,7 @@ from artifact.manifest import Manifest
 from artifact.registry.base import Registry, check_name
 from artifact.registry.tables import RowsAside
 from training.devices.backend import load_backend
-from training.evaluation.beside import Answers, compared
+from training.evaluation.beside import Answers, baselines_in_background
 from training.fit.observer import Observer
 from training.prepare.bounds import Bounds
 from training.prepare.choose import parquet_source
@@ -38,7 +38,7 @@ def train(
         request: the table, the targets and the settings.
         registry: the model store.
         observer: callbacks on how the work goes. Defaults to none.
-        bounds: the most of a streamed table that is in memory. Defaults to :class:`Bounds`'s.
+        bounds: how much of a streamed table may be in memory. Defaults to those of :class:`Bounds`.
 
     Raises:
         DataError: the table or the request is wrong; nothing was written.
@@ -54,21 +54,21 @@ def train(
     earlier = None if request.init is None else Earlier.find(registry, request.init)
     with ExitStack() as stack:
         aside = stack.enter_context(registry.tables.writing()) if request.keep_data else None
-        request, prepared, table = stack.enter_context(ready(request, bounds or Bounds(), earlier, aside))
+        request, prepared, table = stack.enter_context(prepared_table(request, bounds or Bounds(), earlier, aside))
         observer.schema(prepared.schema, prepared.notes)
-        others = stack.enter_context(compared(prepared))
-        return _trained(Origin(request, table, started), registry, observer, prepared, others)
+        others = stack.enter_context(baselines_in_background(prepared))
+        return _fit_and_store(Origin(request, table, started), registry, observer, prepared, others)
 
 
 @contextmanager
-def ready(
+def prepared_table(
     request: Request, bounds: Bounds, earlier: Earlier | None, aside: Path | None = None
 ) -> Iterator[tuple[Request, Prepared, TrainingTable]]:
-    """The request with the table's names, the table ready to fit, and what the version says of the table.
+    """The request with the table's names, the table ready to fit, and the facts of the table for the version.
 
     Args:
         request: the table, the targets and the settings.
-        bounds: the most of a streamed table that is in memory.
+        bounds: how much of a streamed table may be in memory.
         earlier: version to start from, or None.
         aside: file for the rows as they were read, or None. Defaults to None.
     """
@@ -79,7 +79,7 @@ def ready(
     if earlier is not None:
         raise DataError(
             f"Expected a table held in memory with --init. Received: {request.data}, which is streamed. "
-            "Give fewer rows, --no-stream, or leave --init out."
+            "Give fewer rows or --no-stream, or leave --init out."
         )
     request = request.with_names_of(source.columns, source.left_out)
     with prepared_stream(request, source, bounds) as (prepared, facts):
@@ -91,7 +91,7 @@ def ready(
 def prepared_in_memory(
     request: Request, earlier: Earlier | None, aside: Path | None = None
 ) -> tuple[Request, Prepared, TrainingTable]:
-    """Prepare a table that is held in memory. Only facts of the table as it was read, and the file aside, are kept."""
+    """Prepare a table in memory. Only the facts of the table as it was read, and the file ``aside``, are kept."""
     keep = request.names_in_use if earlier is None else request.names_in_use | set(earlier.schema.names)
     raw = read_raw(request.source, request.reading, keep=keep)
     frame = raw.frame if earlier is None else in_terms_of(raw.frame, earlier.schema.names)
@@ -106,11 +106,11 @@ def prepared_in_memory(
     return request, prepared, TrainingTable(facts, types_of(raw.frame.schema), aside=rows)
 
 
-def _trained(
+def _fit_and_store(
     origin: Origin, registry: Registry, observer: Observer, prepared: Prepared, others: Callable[[], Answers]
 ) -> Manifest:
     observer.stage("fit")
-    # Only now, so that a wrong table is reported within a second, without loading TensorFlow.
+    # TensorFlow is loaded only now, so that a wrong table is reported within a second.
     devices = load_backend(prepared.config.device, prepared.n_rows)
     observer.devices(", ".join(map(str, devices)))
     from training.ensemble.fitters import fitter_of

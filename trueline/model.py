@@ -227,10 +227,10 @@ class Model:
         """
         check_words(reading, ReadingWords)
         need_training("recalibrate", "polars", "sklearn")
-        from trueline.retrain.recalibrate import recalibrated
+        from trueline.retrain.recalibrate import recalibrate
 
         measuring = Measuring(reading_of(reading), None, "refuse", tell_note, stderr().print)
-        return self._made(recalibrated(self._store, self._stored, source_of(data), measuring, note))
+        return self._made(recalibrate(self._store, self._stored, source_of(data), measuring, note))
 
     def reproduce(self, *, quiet: bool = False, verbose: bool = False) -> Reproduction:
         """Train this version again from its kept rows, and compare: as ``trueline reproduce`` does. Nothing is stored.
@@ -244,11 +244,11 @@ class Model:
             ArtifactError: the kept rows are gone or damaged.
         """
         need_training("reproduce", "keras", "polars", "sklearn")
-        from trueline.retrain.refit import Telling
-        from trueline.retrain.reproduce import reproduced
+        from trueline.retrain.refit import Display
+        from trueline.retrain.reproduce import reproduce
 
         with tempfile.TemporaryDirectory(prefix="trueline-reproduce-") as folder:
-            return reproduced(Former.find(self._store, self.reference), Path(folder), Telling(quiet, verbose))
+            return reproduce(Former.find(self._store, self.reference), Path(folder), Display(quiet, verbose))
 
     def _former(self, by: str, words: RetrainWords) -> Former:
         """This version with its recipe, for a training by it."""

@@ -1,4 +1,4 @@
-"""Cells: the rows of each named group, of each category and of each decile of a feature, where there are enough."""
+"""Cells: sets of rows in which versions are compared: each named group, category and decile that has enough rows."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Cell(NamedTuple):
     """Some rows that have something in common.
 
     Attributes:
-        name: what that is, for a sentence.
-        rows: their indices.
+        name: what they have in common, for a sentence.
+        rows: indices of the rows.
     """
 
     name: str
@@ -43,15 +43,15 @@ def cells_of(
     """The cells of 50 rows or more.
 
     Args:
-        schema: of the candidate.
+        schema: schema of the candidate.
         X: encoded rows.
         groups: values of further columns by their name, (n_samples,) each; None for missing. Defaults to none.
         weight: float64 (n_samples,), or None; rows of weight 0 do not count. Defaults to None.
     """
     counts = np.ones(len(X), bool) if weight is None else weight > 0
-    cells = [cell for name, values in (groups or {}).items() for cell in _named(name, values)]
+    cells = [cell for name, values in (groups or {}).items() for cell in _groups(name, values)]
     for j, column in enumerate(schema.numeric_columns):
-        # The waves of a datetime have no order; its days have.
+        # The days of a datetime have an order; its sines and cosines have none.
         if column.part in (None, "days"):
             cells += _numeric(schema.feature(column.feature), X.numeric[:, j].astype(np.float64))
     for j, feature in enumerate(schema.categorical):
@@ -65,23 +65,23 @@ def _numeric(feature: Feature, values: npt.NDArray[np.float64]) -> Iterator[Cell
         yield Cell(f"{name} false", np.flatnonzero(values == 0))
         yield Cell(f"{name} true", np.flatnonzero(values == 1))
     else:
-        yield from _deciles(name, values, lambda value: _shown(feature, value))
+        yield from _deciles(name, values, lambda value: _as_text(feature, value))
     yield Cell(f"{name} missing", np.flatnonzero(np.isnan(values)))
 
 
-def _deciles(name: str, values: npt.NDArray[np.float64], shown: Any) -> Iterator[Cell]:
+def _deciles(name: str, values: npt.NDArray[np.float64], as_text: Any) -> Iterator[Cell]:
     present = values[~np.isnan(values)]
     if not len(present):
         return
     edges = np.unique(np.quantile(present, np.linspace(0, 1, _PARTS + 1)))
     if len(edges) < 2:
-        yield Cell(f"{name} {shown(edges[0])}", np.flatnonzero(values == edges[0]))
+        yield Cell(f"{name} {as_text(edges[0])}", np.flatnonzero(values == edges[0]))
         return
-    # The last part has its upper end, the others have not.
-    at = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    # Only the last part includes its upper end.
+    parts = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     for part in range(len(edges) - 1):
-        rows = np.flatnonzero((at == part) & ~np.isnan(values))
-        yield Cell(f"{name} from {shown(edges[part])} to {shown(edges[part + 1])}", rows)
+        rows = np.flatnonzero((parts == part) & ~np.isnan(values))
+        yield Cell(f"{name} from {as_text(edges[part])} to {as_text(edges[part + 1])}", rows)
 
 
 def _categorical(feature: Feature, codes: npt.NDArray[np.int32]) -> Iterator[Cell]:
@@ -90,7 +90,7 @@ def _categorical(feature: Feature, codes: npt.NDArray[np.int32]) -> Iterator[Cel
         yield Cell(f"'{feature.name}' {names.get(int(code), 'other')}", np.flatnonzero(codes == code))
 
 
-def _named(name: str, values: Sequence[Any]) -> Iterator[Cell]:
+def _groups(name: str, values: Sequence[Any]) -> Iterator[Cell]:
     """Each value of a column is a group; many different numbers are cut into deciles."""
     different = {value for value in values if value is not None}
     if len(different) > _MANY and all(isinstance(value, int | float) for value in different):
@@ -101,7 +101,7 @@ def _named(name: str, values: Sequence[Any]) -> Iterator[Cell]:
         yield Cell(f"'{name}' {value}", np.flatnonzero(column == value))
 
 
-def _shown(feature: Feature, value: float) -> str:
+def _as_text(feature: Feature, value: float) -> str:
     if feature.kind == "datetime":
         return str(moment(value * DAY + feature.offset).date())
     return number(value + feature.offset)

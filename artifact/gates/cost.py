@@ -21,21 +21,22 @@ from artifact.predictor import Predictor
 from artifact.words.display import number
 
 _MB = 1e6
-# Rounds in which both versions are asked in turn, the calls of a round, and the seconds after which there are no more.
+# Most and fewest rounds, in which both versions answer in turn; most calls in a round; and seconds after which no
+# further round begins.
 _ROUNDS, _LEAST_ROUNDS, _CALLS, _ENOUGH_SECONDS = 15, 3, 20, 2.0
 
 
 def size_gate(candidate: Side, champion: Side | None) -> GateResult:
-    """The room that the files take."""
+    """The size of the files, beside that of the champion's files."""
     if candidate.manifest is None or candidate.folder is None:
         return GateResult.unmeasured("size", candidate.problem)
     size = _size(candidate.folder, candidate.manifest)
-    limit, beside = limits.SIZE_LARGEST, ""
+    limit, comparison = limits.SIZE_LARGEST, ""
     if champion is not None and champion.manifest is not None and champion.folder is not None:
-        other = _size(champion.folder, champion.manifest)
-        limit = min(limits.SIZE_LARGEST, max(limits.SIZE_SMALL, limits.SIZE_TIMES * other))
-        beside = f"; those of {champion.reference} take {number(other)} MB"
-    sentence = f"The files take {number(size)} MB{beside}."
+        champions_size = _size(champion.folder, champion.manifest)
+        limit = min(limits.SIZE_LARGEST, max(limits.SIZE_SMALL, limits.SIZE_TIMES * champions_size))
+        comparison = f"; those of {champion.reference} take {number(champions_size)} MB"
+    sentence = f"The files take {number(size)} MB{comparison}."
     return GateResult(
         gate="size", passed=size <= limit, figure=round(size, 3), limit=round(limit, 3), unit="MB", sentence=sentence
     )
@@ -44,45 +45,50 @@ def size_gate(candidate: Side, champion: Side | None) -> GateResult:
 def latency_gate(candidate: Side, champion: Side | None) -> GateResult:
     """The time in which one row is answered, on one thread and without HTTP: the median of the best of several rounds.
 
-    Both versions are asked in turn, so that a machine that is busy meanwhile slows down both.
+    Both versions answer in turn, so that a machine that is busy with other work slows down both.
     """
     if candidate.predictor is None or candidate.folder is None:
         return GateResult.unmeasured("latency", candidate.problem)
-    asked = [_asking(candidate.predictor, candidate.folder)]
+    calls = [_row_call(candidate.predictor, candidate.folder)]
     if champion is not None and champion.predictor is not None and champion.folder is not None:
-        asked.append(_asking(champion.predictor, champion.folder))
-    own, *others = best_medians(asked)
+        calls.append(_row_call(champion.predictor, champion.folder))
+    own_time, *others = best_medians(calls)
     limit = max(limits.FAST, limits.SLOWER * others[0]) if others else limits.ALONE
-    beside = f"; {champion.reference} takes {others[0]:.3f} ms" if champion is not None and others else ""
-    sentence = f"One row takes {own:.3f} ms on one thread{beside}."
+    comparison = f"; {champion.reference} takes {others[0]:.3f} ms" if champion is not None and others else ""
+    sentence = f"One row takes {own_time:.3f} ms on one thread{comparison}."
     return GateResult(
-        gate="latency", passed=own <= limit, figure=round(own, 4), limit=round(limit, 4), unit="ms", sentence=sentence
+        gate="latency",
+        passed=own_time <= limit,
+        figure=round(own_time, 4),
+        limit=round(limit, 4),
+        unit="ms",
+        sentence=sentence,
     )
 
 
 def best_medians(calls: list[Callable[[], object]]) -> list[float]:
-    """Milliseconds of each call: the lowest of its medians over rounds in which all take turns."""
-    first = [_seconds(call) for call in calls]
-    in_a_round = [int(np.clip(0.02 / max(seconds, 1e-6), 3, _CALLS)) for seconds in first]
+    """Milliseconds of each call: the lowest of its medians over several rounds. In a round all calls take turns."""
+    first_times = [_seconds(call) for call in calls]
+    n_calls = [int(np.clip(0.02 / max(seconds, 1e-6), 3, _CALLS)) for seconds in first_times]
     best = [np.inf] * len(calls)
     started = time.perf_counter()
-    for done in range(_ROUNDS):
-        if done >= _LEAST_ROUNDS and time.perf_counter() - started > _ENOUGH_SECONDS:
+    for n_rounds in range(_ROUNDS):
+        if n_rounds >= _LEAST_ROUNDS and time.perf_counter() - started > _ENOUGH_SECONDS:
             break
         for i, call in enumerate(calls):
-            median = float(np.median([_seconds(call) for _ in range(in_a_round[i])]))
+            median = float(np.median([_seconds(call) for _ in range(n_calls[i])]))
             best[i] = min(best[i], median)
     return [1e3 * seconds for seconds in best]
 
 
 def _size(folder: Path, manifest: Manifest) -> float:
-    """MB of the files that the manifest names; one that is gone takes none."""
+    """MB of the files that the manifest names; a file that is gone counts as 0."""
     paths = (folder / name for name in manifest.files)
     return sum(path.stat().st_size for path in paths if path.is_file()) / _MB
 
 
-def _asking(predictor: Predictor, folder: Path) -> Callable[[], object]:
-    """A call that has one row answered after another, rows as requests hold them."""
+def _row_call(predictor: Predictor, folder: Path) -> Callable[[], object]:
+    """A function that answers one row at each call; the rows are as requests hold them."""
     rows: list[dict[str, Any]] = [predictor.schema.example_row()]
     with contextlib.suppress(ArtifactError):
         rows = read_golden(folder).rows[:_CALLS] or rows

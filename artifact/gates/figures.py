@@ -1,4 +1,4 @@
-"""The gates that manifests can answer: error and intervals on rows that training had not shown to the model."""
+"""The gates that need only manifests: error and intervals, as training measured them on rows that no model had seen."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 
 from artifact.gates.gate import GateResult
 from artifact.gates.limits import COVERAGE_SLACK, OTHER_TABLE, SAME_TABLE, WIDER
-from artifact.gates.verdict import constant_of, errors_of, plain
+from artifact.gates.verdict import constant_of, errors_of, metric_name
 from artifact.manifest import Manifest
 
-GIVE_ROWS = "Rows that are new to both show more: --data DATA."
+GIVE_ROWS = "Rows that are new to both versions show more: --data DATA."
 
 
 def error_by_figures(candidate: Manifest, champion: Manifest, why: str) -> GateResult:
     """The errors that both trainings measured, each on rows that its model had not seen.
 
     Args:
-        candidate, champion: their manifests.
-        why: why no rows are compared, in a sentence.
+        candidate, champion: manifests of the two versions.
+        why: a sentence that says why no rows are compared.
     """
     metric = candidate.verdict.metric if candidate.verdict.metric == champion.verdict.metric else "rmse"
     same = _same_rows(candidate, champion)
@@ -27,15 +27,15 @@ def error_by_figures(candidate: Manifest, champion: Manifest, why: str) -> GateR
         return GateResult.unmeasured("error", f"{why} The manifests have no errors in common.")
     ratio = max(ratios)
     limit = SAME_TABLE if same else OTHER_TABLE
-    rows = (
-        "on the rows of one table"
-        if same
-        else f"each over that of predicting the {constant_of(candidate)}, for they are of different tables"
-    )
-    sentence = (
-        f"{why} By the figures of both trainings, {rows}, the {plain(metric)} is {beside(ratio)} "
-        f"the champion's. {GIVE_ROWS}"
-    )
+    name = metric_name(metric)
+    if same:
+        source = "By the figures of both trainings, on the rows of one table,"
+    else:
+        source = (
+            f"The tables of both trainings differ, so each {name} is divided by that of predicting the "
+            f"{constant_of(candidate)}. By these figures"
+        )
+    sentence = f"{why} {source} the {name} is {beside(ratio)} the champion's. {GIVE_ROWS}"
     return GateResult(gate="error", passed=ratio <= limit, figure=round(ratio, 4), limit=limit, sentence=sentence)
 
 
@@ -43,24 +43,24 @@ def coverage_by_figures(candidate: Manifest, champion: Manifest | None) -> GateR
     """The share of unseen rows that the intervals covered at training."""
     level, n = candidate.coverage.level, measured_rows(candidate)
     covered = min(candidate.coverage.covered.values())
-    least = level
+    promised = level
     if champion is not None and champion.coverage.level == level:
-        least = min([level, *champion.coverage.covered.values()])
+        promised = min([level, *champion.coverage.covered.values()])
     chance = 1.96 * math.sqrt(max(covered * (1 - covered), 1 / max(n, 1)) / max(n, 1))
     sentence = f"The {level:.0%} intervals cover {covered:.1%} of the {n:,} rows that measured them at training."
-    return coverage_result(covered, (max(0.0, covered - chance), min(1.0, covered + chance)), least, sentence)
+    return coverage_result(covered, (max(0.0, covered - chance), min(1.0, covered + chance)), promised, sentence)
 
 
-def coverage_result(covered: float, ends: tuple[float, float], least: float, sentence: str) -> GateResult:
+def coverage_result(covered: float, ends: tuple[float, float], promised: float, sentence: str) -> GateResult:
     """Whether intervals cover enough, beyond chance.
 
     Args:
         covered: share of the rows.
-        ends: of its 95% interval.
-        least: what they promise, or what the champion's cover if that is less.
-        sentence: about it.
+        ends: ends of the 95% interval of that share.
+        promised: the share that the intervals promise, or the share that the champion's cover if that is less.
+        sentence: the result in words.
     """
-    limit = round(least - COVERAGE_SLACK, 4)
+    limit = round(promised - COVERAGE_SLACK, 4)
     low, high = ends
     return GateResult(
         gate="coverage",
@@ -75,15 +75,15 @@ def coverage_result(covered: float, ends: tuple[float, float], least: float, sen
 
 def width_by_figures(candidate: Manifest, champion: Manifest) -> GateResult:
     """The mean width of the intervals at training, where both were measured on one table."""
-    before = champion.coverage
-    if before.level != candidate.coverage.level:
+    champions = champion.coverage
+    if champions.level != candidate.coverage.level:
         return GateResult.unmeasured("width", f"The intervals were measured at different levels. {GIVE_ROWS}")
     if not _same_rows(candidate, champion):
         return GateResult.unmeasured("width", f"The intervals were measured on different tables. {GIVE_ROWS}")
-    if min(before.covered.values()) < before.level - COVERAGE_SLACK:
-        return GateResult.unmeasured("width", narrow_champion(min(before.covered.values()), before.level))
-    after = candidate.coverage.mean_width
-    ratios = [after[t] / width for t, width in before.mean_width.items() if t in after and width > 0]
+    if min(champions.covered.values()) < champions.level - COVERAGE_SLACK:
+        return GateResult.unmeasured("width", narrow_champion(min(champions.covered.values()), champions.level))
+    widths = candidate.coverage.mean_width
+    ratios = [widths[t] / width for t, width in champions.mean_width.items() if t in widths and width > 0]
     if not ratios:
         return GateResult.unmeasured("width", "The manifests have no widths in common.")
     ratio = max(ratios)
@@ -91,14 +91,14 @@ def width_by_figures(candidate: Manifest, champion: Manifest) -> GateResult:
 
 
 def wider(ratio: float) -> str:
-    """What a ratio of widths says."""
+    """A ratio of widths in a sentence."""
     if _is_one(ratio):
         return "The intervals are as wide as the champion's."
     return f"The intervals are {abs(ratio - 1):.1%} {'wider' if ratio >= 1 else 'narrower'} than the champion's."
 
 
 def beside(ratio: float) -> str:
-    """Where an error lies, before the words "the champion's".
+    """How an error compares, in words that stand before "the champion's".
 
     Example:
         >>> beside(1.031), beside(1.0)
@@ -112,17 +112,17 @@ def _is_one(ratio: float) -> bool:
 
 
 def narrow_champion(covered: float, level: float) -> str:
-    """Why the champion's widths are no measure."""
-    return f"The champion's {level:.0%} intervals cover {covered:.1%} only: wider ones are right."
+    """A sentence that says why no width is compared with the champion's."""
+    return f"The champion's {level:.0%} intervals cover only {covered:.1%}: wider intervals are right."
 
 
 def measured_rows(manifest: Manifest) -> int:
-    """How many rows measured a version at training."""
+    """How many rows training measured a version on."""
     parts = manifest.lineage.parts
     return parts.get("test", parts.get("out_of_fold", 0))
 
 
 def _same_rows(candidate: Manifest, champion: Manifest) -> bool:
-    """Whether both were measured on rows of one table, and on as many."""
+    """Whether both were measured on rows of one table, and on the same number of rows."""
     tables = candidate.lineage.data_fingerprint, champion.lineage.data_fingerprint
     return tables[0] == tables[1] and measured_rows(candidate) == measured_rows(champion)

@@ -1,4 +1,4 @@
-"""The gates by name, what one of them found, and the refusal of a version that does not pass."""
+"""The gates by name, the result of one gate, and the refusal of a version that does not pass."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Gate(NamedTuple):
     """A check that a version has to pass.
 
     Attributes:
-        name: as ``--force`` takes it.
-        about: what passes, in a sentence.
+        name: the name that ``--force`` takes.
+        about: a sentence that says what passes.
         can_be_forced: whether a person may overrule it.
     """
 
@@ -36,13 +36,13 @@ GATES: dict[str, Gate] = {
         ),
         Gate(
             "size",
-            f"The files take at most {limits.SIZE_TIMES:g} times the champion's room, or {limits.SIZE_SMALL:g} MB; "
-            f"never more than {limits.SIZE_LARGEST:,.0f} MB.",
+            f"The files take at most {limits.SIZE_TIMES:g} times the room of the champion's, or at most "
+            f"{limits.SIZE_SMALL:g} MB; they never take more than {limits.SIZE_LARGEST:,.0f} MB.",
         ),
         Gate(
             "latency",
-            f"One row is answered within {limits.SLOWER:g} times the champion's time, or {limits.FAST:g} ms; without a "
-            f"champion {limits.ALONE:g} ms.",
+            f"One row is answered within {limits.SLOWER:g} times the champion's time, or within {limits.FAST:g} ms; "
+            f"without a champion, within {limits.ALONE:g} ms.",
         ),
         Gate("schema", "Each request that the champion answers is answered too, and positions keep their meaning."),
         Gate(
@@ -69,13 +69,13 @@ class GateResult(BaseModel):
     """What one gate measured before a promotion, beside its limit.
 
     Attributes:
-        gate: name of the gate, as ``--force`` takes it.
+        gate: name of the gate, which ``--force`` takes.
         passed: whether the candidate may go live as far as this gate says.
         measured: False where there was nothing to measure; such a gate passes.
         figure, limit: what was measured and what is allowed; None where there is no number.
         low, high: ends of the 95% interval of ``figure``; None where it has none.
-        unit: of figure and limit; empty for shares, ratios and counts.
-        sentence: the same in words, for people.
+        unit: unit of figure and limit; empty for shares, ratios and counts.
+        sentence: the result in words, for people.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -101,7 +101,7 @@ class GateResult(BaseModel):
         return "refused" if not self.passed else "passed" if self.measured else "not measured"
 
     @property
-    def shown(self) -> str:
+    def figure_text(self) -> str:
         """The figure with its interval, as a table shows it."""
         if self.figure is None:
             return ""
@@ -109,7 +109,7 @@ class GateResult(BaseModel):
         return f"{_figure(self.figure)}{interval}{self._unit}"
 
     @property
-    def shown_limit(self) -> str:
+    def limit_text(self) -> str:
         """The limit, as a table shows it."""
         return "" if self.limit is None else f"{_figure(self.limit)}{self._unit}"
 
@@ -129,8 +129,8 @@ def checked_force(names: Iterable[str], why: str) -> tuple[str, ...]:
     """The names of gates that a person overrules, each once.
 
     Args:
-        names: as they were given.
-        why: the reason.
+        names: the names as they were given.
+        why: the reason that the person gave.
 
     Raises:
         DataError: a name that is no gate, a gate that cannot be overruled, or no reason.
@@ -148,13 +148,13 @@ def checked_force(names: Iterable[str], why: str) -> tuple[str, ...]:
     if forced and not why.strip():
         raise DataError(
             f"Expected a reason for overruling a gate. Received: {', '.join(forced)} without one. "
-            "Say it with --why TEXT, from Python with why=TEXT; the history keeps it."
+            "Give it by --why TEXT, in Python by why=TEXT; the history keeps it."
         )
     return forced
 
 
 def refusing(results: Sequence[GateResult], forced: Sequence[str] = ()) -> list[GateResult]:
-    """The results that keep a version from going live: not passed, and not overruled."""
+    """The results that keep a version from going live: the gate did not pass, and nobody overruled it."""
     return [result for result in results if not result.passed and result.gate not in forced]
 
 
@@ -163,7 +163,7 @@ def refusal(reference: str, refused: Sequence[GateResult]) -> RefusedError:
 
     Args:
         reference: ``NAME:VERSION``.
-        refused: at least one, see :func:`refusing`.
+        refused: results that refuse it, at least one; see :func:`refusing`.
     """
     names = [result.gate for result in refused]
     able = [name for name in names if name not in GATES or GATES[name].can_be_forced]

@@ -1,4 +1,4 @@
-"""All gates of a version, in their order: beside the champion where there is one, on rows where there are some."""
+"""All gates of a version, in order: beside the champion if there is one, and on rows if some are given."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def judge(
 
     Args:
         candidate: the version that shall go live.
-        champion: the version that is live, whole or damaged; None where none is.
-        rows: what both answered; None where there are none, or none that are new to both.
-        no_rows: why there are none, in a sentence. Defaults to saying that none were given.
+        champion: the version that is live, whole or damaged; None where no version is live.
+        rows: both versions' answers to rows; None where no rows were given, or none that are new to both versions.
+        no_rows: a sentence that says why there are no rows. By default it says that none were given.
     """
     return tuple(_results(candidate, champion, rows, no_rows or "No rows were given."))
 
@@ -72,7 +72,7 @@ def _error(candidate: Side, champion: Side | None, rows: Rows | None, no_rows: s
     if rows is not None and rows.champion is not None:
         return error_gate(rows, rows.champion)
     if candidate.manifest is None or champion.manifest is None:
-        return GateResult.unmeasured("error", _unknown(champion, candidate))
+        return GateResult.unmeasured("error", _unreadable(champion, candidate))
     return error_by_figures(candidate.manifest, champion.manifest, no_rows)
 
 
@@ -80,7 +80,7 @@ def _groups(champion: Side | None, rows: Rows | None, no_rows: str) -> GateResul
     if champion is None:
         return GateResult.unmeasured("groups", NO_CHAMPION)
     if rows is None or rows.champion is None:
-        return GateResult.unmeasured("groups", f"{no_rows} Groups are compared on rows that are new to both.")
+        return GateResult.unmeasured("groups", f"{no_rows} Groups are compared on rows that are new to both versions.")
     return groups_gate(rows, rows.champion)
 
 
@@ -98,11 +98,11 @@ def _width(candidate: Side, champion: Side | None, rows: Rows | None) -> GateRes
     if rows is not None and rows.champion is not None:
         return width_gate(rows, rows.champion)
     if candidate.manifest is None or champion.manifest is None:
-        return GateResult.unmeasured("width", _unknown(champion, candidate))
+        return GateResult.unmeasured("width", _unreadable(champion, candidate))
     return width_by_figures(candidate.manifest, champion.manifest)
 
 
-def _unknown(champion: Side, candidate: Side) -> str:
-    """Why a comparison is left out: whichever version cannot be read."""
+def _unreadable(champion: Side, candidate: Side) -> str:
+    """A sentence that says which version cannot be read, so that there is no comparison."""
     side, who = (champion, "champion") if champion.manifest is None else (candidate, "candidate")
     return f"The {who} cannot be compared: {side.problem}"

@@ -1,10 +1,14 @@
 """Ratios of two versions' errors on the same rows, in many cells at once, with bounds that hold for all cells together.
 
-The figure of a cell is the ratio of the two mean errors there (of their roots, for RMSE). A ratio is refuted where the
-rows' differences, ours less that ratio times theirs, have too large a sum beside the root of the sum of their squares.
-How large that quotient gets by chance alone is read from the same differences with random signs (a wild bootstrap), the
-largest over all cells at a time (max-t, Romano and Wolf 2005). So a bound holds for all cells at once, also where cells
-share rows, and a few rows with huge errors do not make it too narrow: they raise the root as much as the sum.
+The figure of a cell is the ratio of the two mean errors there (of their roots, for RMSE). To test whether the true
+ratio can be r, each row of the cell gets a difference: our error minus r times theirs. The quotient of the cell is the
+sum of these differences, divided by the root of the sum of their squares. A ratio is ruled out if its quotient is too
+large.
+
+How large quotients become by chance alone is measured on the same differences with random signs (a wild bootstrap).
+Each draw of signs gives the largest quotient of all cells (max-t, Romano and Wolf 2005). So the bounds hold for all
+cells together, even where cells share rows. A few rows with huge errors do not make the bounds too narrow, because they
+raise the root as much as the sum.
 """
 
 from __future__ import annotations
@@ -20,9 +24,9 @@ Float64 = npt.NDArray[np.float64]
 RESAMPLES = 1000
 # Chance that some lower end lies above its true ratio, and the same for the upper ends: together a 95% interval.
 TAIL = 0.025
-# Errors below this share of a target's deviation count as none: two versions that are perfect are equal.
+# Errors below this share of a target's deviation count as 0, so that two perfect versions are equal.
 _NOTHING = 1e-4
-# No ratio is larger: an interval without an upper end has this one.
+# The largest ratio; also the upper end of an interval that has none.
 _LARGEST = 1e6
 # Numbers in one block of signs: resamples times rows.
 _BLOCK = 4_000_000
@@ -35,8 +39,8 @@ class Ratios(NamedTuple):
     """Ratios by cell and target, float64 (n_cells, n_targets) each.
 
     Attributes:
-        ratio: over the rows of the cell.
-        low, high: ends of simultaneous 95% intervals.
+        ratio: ratio of the errors over the rows of the cell.
+        low, high: ends of 95% intervals that hold for all cells together.
     """
 
     ratio: Float64
@@ -62,7 +66,7 @@ def error_ratios(
         std: float64 (n_targets,), deviation of each target.
         root: whether the ratio is that of the roots of the mean errors.
         weight: float64 (n_samples,), each row's weight, or None. Defaults to None.
-        seed: of the signs. Defaults to 0.
+        seed: seed of the random signs. Defaults to 0.
     """
     power = 2.0 if root else 1.0
     nothing = (_NOTHING * std) ** power
@@ -71,7 +75,7 @@ def error_ratios(
     w = np.ones(len(ours)) if weight is None else weight
     a, b = (w[:, None] * ((errors + nothing) / largest) for errors in (ours, theirs))
     sums = _Sums.of(a, b, cells)
-    ratio, low, high = sums.ends(_by_chance(a, b, cells, sums.A / sums.B, seed))
+    ratio, low, high = sums.ends(_chance_limit(a, b, cells, sums.A / sums.B, seed))
     return Ratios(*(np.clip(end, 0.0, _LARGEST) ** (1 / power) for end in (ratio, low, high)))
 
 
@@ -90,23 +94,23 @@ class _Sums(NamedTuple):
         tiny = np.finfo(float).tiny
         return cls(np.maximum(sums[0], tiny), np.maximum(sums[1], tiny), *sums[2:])
 
-    def ends(self, most: float) -> tuple[Float64, Float64, Float64]:
-        """The ratios, and the ends of those that are not refuted: for which the quotient is at most ``most``.
+    def ends(self, limit: float) -> tuple[Float64, Float64, Float64]:
+        """The ratios, and both ends of the range of ratios that are not ruled out: their quotient is at most ``limit``.
 
-        They solve ``(A - r B)^2 = most^2 (AA - 2 r AB + r^2 BB)``, as in Fieller's interval.
+        The ends solve ``(A - r B)^2 = limit^2 (AA - 2 r AB + r^2 BB)``, as in Fieller's interval.
         """
-        k = most * most
-        square, cross, rest = self.B**2 - k * self.BB, self.A * self.B - k * self.AB, self.A**2 - k * self.AA
-        width = np.sqrt(np.maximum(cross**2 - square * rest, 0.0))
+        k = limit * limit
+        square, cross, constant = self.B**2 - k * self.BB, self.A * self.B - k * self.AB, self.A**2 - k * self.AA
+        width = np.sqrt(np.maximum(cross**2 - square * constant, 0.0))
         ratio = self.A / self.B
         with np.errstate(divide="ignore", invalid="ignore"):
-            low = np.where(rest > 0, rest / (cross + width), 0.0)
+            low = np.where(constant > 0, constant / (cross + width), 0.0)
             high = np.where(square > 0, (cross + width) / square, _LARGEST)
         return ratio, np.minimum(low, ratio), np.maximum(high, ratio)
 
 
-def _by_chance(a: Float64, b: Float64, cells: Sequence[Rows], ratio: Float64, seed: int) -> float:
-    """How large the largest of all quotients gets where the differences have random signs."""
+def _chance_limit(a: Float64, b: Float64, cells: Sequence[Rows], ratio: Float64, seed: int) -> float:
+    """The limit that the largest of all quotients rarely exceeds where the differences have random signs."""
     columns = []
     for rows, ratios in zip(cells, ratio, strict=True):
         difference = a[rows] - ratios * b[rows]
@@ -115,13 +119,13 @@ def _by_chance(a: Float64, b: Float64, cells: Sequence[Rows], ratio: Float64, se
     if not columns:
         return 0.0
     largest = np.full(RESAMPLES, -np.inf)
-    for at in range(0, len(columns), _CELLS_AT_ONCE):
-        largest = np.maximum(largest, _quotients(_matrix(columns[at : at + _CELLS_AT_ONCE], len(a)), seed))
+    for start in range(0, len(columns), _CELLS_AT_ONCE):
+        largest = np.maximum(largest, _quotients(_matrix(columns[start : start + _CELLS_AT_ONCE], len(a)), seed))
     return float(np.quantile(largest, 1 - TAIL))
 
 
 def _quotients(matrix: npt.NDArray[np.float32], seed: int) -> Float64:
-    """The largest quotient of some cells, (RESAMPLES,); the same seed gives the rows the same signs."""
+    """The largest quotient of some cells, (RESAMPLES,). With the same seed each row gets the same signs."""
     rng = np.random.default_rng(seed)
     n_rows, largest = len(matrix), []
     for start in range(0, RESAMPLES, step := max(1, min(RESAMPLES, _BLOCK // n_rows))):

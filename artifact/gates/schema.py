@@ -1,4 +1,4 @@
-"""The schema gate: what callers would notice of another schema, and which of it refuses what was answered before."""
+"""The schema gate: which changes of the schema callers would notice, and which of them refuse earlier requests."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Change(NamedTuple):
     """One difference that a caller can notice.
 
     Attributes:
-        sentence: what it is.
-        refuses: whether a request that was answered is refused, or read in another way.
+        sentence: the difference in words.
+        refuses: whether it makes the service refuse a request that it answered before, or read it in another way.
     """
 
     sentence: str
@@ -59,20 +59,20 @@ def changes_of(old: FeatureSchema, new: FeatureSchema) -> list[Change]:
     """What callers of one schema notice when another takes its place.
 
     Args:
-        old: the schema that they know.
-        new: the other one.
+        old: the schema that the callers know.
+        new: the schema that takes its place.
     """
-    before, after = ({f.name: f for f in schema.features} for schema in (old, new))
+    old_features, new_features = ({f.name: f for f in schema.features} for schema in (old, new))
     changes: list[Change] = []
-    for name, feature in after.items():
-        if name not in before:
+    for name, feature in new_features.items():
+        if name not in old_features:
             changes.append(_added(feature))
-    for name, feature in before.items():
-        if name in after:
-            changes += _features(feature, after[name])
+    for name, feature in old_features.items():
+        if name in new_features:
+            changes += _features(feature, new_features[name])
         else:
             changes.append(Change(f"'{name}' is no field any more: a request that sends it is refused.", True))
-    common = [[n for n in schema.names if n in before and n in after] for schema in (old, new)]
+    common = [[n for n in schema.names if n in old_features and n in new_features] for schema in (old, new)]
     if common[0] != common[1]:
         changes.append(
             Change("The fields stand in another order: rows sent as lists or as one tensor would be misread.", True)
@@ -104,22 +104,22 @@ def _features(old: Feature, new: Feature) -> Iterator[Change]:
     yield from _text(name, old.text or PLAIN, new.text or PLAIN)
 
 
-def _policy(name: str, what: str, old: str, new: str) -> Iterator[Change]:
+def _policy(name: str, values: str, old: str, new: str) -> Iterator[Change]:
     if old != new:
         refuses = new == "refuse"
-        yield Change(f"{name} now {'refuses' if refuses else 'takes'} {what}.", refuses)
+        yield Change(f"{name} now {'refuses' if refuses else 'takes'} {values}.", refuses)
 
 
 def _categories(name: str, old: Feature, new: Feature) -> Iterator[Change]:
     answered = {*new.categories, *new.rare}
-    gone = [c for c in (*old.categories, *old.rare) if c not in answered]
-    if gone and new.unseen == "refuse":
-        yield Change(f"{name} refuses {_some(gone)}, which it knew.", True)
-    elif gone:
-        yield Change(f"{name} does not know {_some(gone)} any more, and answers as for an unknown category.")
-    more = [c for c in new.categories if c not in {*old.categories, *old.rare}]
-    if more:
-        yield Change(f"{name} knows {_some(more)} too.")
+    lost = [c for c in (*old.categories, *old.rare) if c not in answered]
+    if lost and new.unseen == "refuse":
+        yield Change(f"{name} refuses {_listed(lost)}, which it knew.", True)
+    elif lost:
+        yield Change(f"{name} does not know {_listed(lost)} any more, and answers as for an unknown category.")
+    added = [c for c in new.categories if c not in {*old.categories, *old.rare}]
+    if added:
+        yield Change(f"{name} knows {_listed(added)} too.")
 
 
 def _range(name: str, old: Feature, new: Feature) -> Iterator[Change]:
@@ -130,7 +130,9 @@ def _range(name: str, old: Feature, new: Feature) -> Iterator[Change]:
     narrower = (new.minimum or 0.0) > (old.minimum or 0.0) or (new.maximum or 0.0) < (old.maximum or 0.0)
     refuses = narrower and old.out_of_range == new.out_of_range == "refuse"
     if refuses:
-        yield Change(f"{name} refuses values beyond {extent(new)}; before, beyond {extent(old)}.", True)
+        yield Change(
+            f"{name} refuses values beyond {extent(new)}; the champion refuses them beyond {extent(old)}.", True
+        )
     elif narrower:
         yield Change(f"{name} was trained on {extent(new)}, a narrower range: more rows get a warning.")
 
@@ -138,19 +140,19 @@ def _range(name: str, old: Feature, new: Feature) -> Iterator[Change]:
 def _text(name: str, old: TextFormat, new: TextFormat) -> Iterator[Change]:
     if old == new:
         return
-    other = [field for field in _READINGS if getattr(old, field) != getattr(new, field)]
-    # What was written as in JSON before can be so now.
-    refuses = bool(other) and old != PLAIN
+    differing = [field for field in _READINGS if getattr(old, field) != getattr(new, field)]
+    # Callers who wrote values as JSON does can still do so.
+    refuses = bool(differing) and old != PLAIN
     yield Change(f"{name} is read from texts, as in a CSV, by other rules.", refuses)
 
 
 def _targets(old: FeatureSchema, new: FeatureSchema) -> Iterator[Change]:
     for name in old.target_names:
         if name not in new.target_names:
-            yield Change(f"'{name}' is predicted no more.", True)
+            yield Change(f"'{name}' is no longer predicted.", True)
     for name in new.target_names:
         if name not in old.target_names:
-            yield Change(f"'{name}' is predicted too.")
+            yield Change(f"'{name}' is a new target.")
     common = [
         [n for n in schema.target_names if n in old.target_names and n in new.target_names] for schema in (old, new)
     ]
@@ -163,15 +165,15 @@ def _targets(old: FeatureSchema, new: FeatureSchema) -> Iterator[Change]:
 
 
 def _levels(champion: Side, candidate: Side) -> Iterator[Change]:
-    """Intervals that the candidate cannot promise: it was calibrated on fewer rows."""
-    known = [side.predictor.calibration.max_level for side in (champion, candidate) if side.predictor is not None]
-    if len(known) < 2:
+    """The levels of intervals that the candidate cannot promise, because fewer rows calibrated it."""
+    highest = [side.predictor.calibration.max_level for side in (champion, candidate) if side.predictor is not None]
+    if len(highest) < 2:
         return
-    before, after = known
+    before, after = highest
     lost = [level for level in _LEVELS if after < level <= before]
     if lost:
         yield Change(
-            f"Intervals of {', '.join(f'{level:g}' for level in lost)} are refused: too few rows calibrate.", True
+            f"Intervals of {', '.join(f'{level:g}' for level in lost)} are refused: too few rows calibrate them.", True
         )
 
 
@@ -180,9 +182,9 @@ def _meaning(champion: Side, candidate: Side) -> Iterator[Change]:
         return
     before, after = champion.manifest.objective, candidate.manifest.objective
     if before != after:
-        yield Change(f"Answers are by the objective {after}, not {before}: another thing may be predicted.")
+        yield Change(f"The objective is {after}, not {before}: the answers may mean something else.")
 
 
-def _some(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(f"'{name}'" for name in names[:_LISTED]) + more

@@ -1,4 +1,4 @@
-"""A version as gates compare it: what can be read and loaded of it, or why it cannot."""
+"""A version as gates compare it: the parts of it that can be read, or the reason why it does not load."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Side:
 
     Attributes:
         reference: ``NAME:VERSION``.
-        folder: of the version; None where it is gone.
-        manifest, schema: None where they cannot be read.
-        predictor: None where the version does not load.
-        problem: why it does not load; empty where it does.
+        folder: folder of the version; None where it is gone.
+        manifest, schema: the version's own; None where they cannot be read.
+        predictor: the loaded version; None where it does not load.
+        problem: why the version does not load; empty where it does.
     """
 
     reference: str
@@ -42,7 +42,7 @@ class Side:
 
     @classmethod
     def candidate(cls, reference: str, folder: Path, runtime: RuntimeName = "auto") -> Side:
-        """A version that shall go live, loaded and checked; a damaged one says what is wrong.
+        """A version that shall go live, loaded and checked. For a damaged version, ``problem`` says what is wrong.
 
         Raises:
             DataError: what the runtime needs is not on this machine.
@@ -65,17 +65,17 @@ class Side:
 
     @classmethod
     def gone(cls, reference: str) -> Side:
-        """A version that is live by the log and not in the store."""
+        """A version that the log names as live, although the store no longer has it."""
         return cls(reference, problem=f"{reference} is not in the store any more.")
 
     @classmethod
     def _damaged(cls, reference: str, folder: Path, problem: str) -> Side:
-        """What can be read of it all the same: a schema that can be read can be compared."""
+        """A damaged version, with its manifest and schema where they can be read: such a schema can be compared."""
         try:
             manifest = Manifest.read(folder)
             schema = FeatureSchema.model_validate_json((folder / files.SCHEMA).read_bytes())
         except (ArtifactError, OSError, ValidationError) as error:
             return cls(reference, folder, problem=problem or unreadable(error))
         # A schema that somebody changed is not the one that callers know.
-        known = schema if schema.digest() == manifest.schema_digest else None
-        return cls(reference, folder, manifest, known, problem=problem)
+        trusted = schema if schema.digest() == manifest.schema_digest else None
+        return cls(reference, folder, manifest, trusted, problem=problem)

@@ -10,13 +10,14 @@ def verdict_gate(manifest: Manifest, reference: str) -> GateResult:
     """Whether the model beats the best constant, as its training measured it."""
     figure = _over_constant(manifest)
     does = "beats" if manifest.verdict.beats_mean else "does not beat"
-    shown = "" if figure is None else f"; its {plain(manifest.verdict.metric)} is {figure:.3f} of that"
+    constant, name = constant_of(manifest), metric_name(manifest.verdict.metric)
+    times = "" if figure is None else f"; its {name} is {figure:.3f} times that of the {constant}"
     return GateResult(
         gate="verdict",
         passed=manifest.verdict.beats_mean,
         figure=figure,
         limit=None if figure is None else 1.0,
-        sentence=f"{reference} {does} predicting the {constant_of(manifest)} beyond chance{shown}.",
+        sentence=f"{reference} {does} predicting the {constant} beyond chance{times}.",
     )
 
 
@@ -24,16 +25,16 @@ def errors_of(manifest: Manifest, metric: str, *, relative: bool) -> dict[str, f
     """The error that training measured, by target.
 
     Args:
-        manifest: of the version.
+        manifest: manifest of the version.
         metric: name of the error.
         relative: divide it by the error of the best constant on the same rows.
     """
     errors = {}
     for target, figures in manifest.metrics.items():
         value = figures.get(metric)
-        by = _constants_error(manifest, target, metric) if relative else 1.0
-        if value is not None and by:
-            errors[target] = value / by
+        divisor = _constants_error(manifest, target, metric) if relative else 1.0
+        if value is not None and divisor:
+            errors[target] = value / divisor
     return errors
 
 
@@ -53,6 +54,6 @@ def constant_of(manifest: Manifest) -> str:
     return next(iter(manifest.baselines), "mean")
 
 
-def plain(metric: str) -> str:
-    """A metric's name in a sentence."""
+def metric_name(metric: str) -> str:
+    """The name of a metric as sentences have it."""
     return metric.upper() if metric in ("rmse", "mae") else metric.replace("_", " ")

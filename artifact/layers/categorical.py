@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from artifact.layers.numbers import config_of, in_a_row, numbers_of
+from artifact.layers.numbers import are_consecutive, config_of, numbers_of
 from artifact.rows.schema import OTHER_CODE
 
 
@@ -23,7 +23,7 @@ class CategoryEmbedding(keras.layers.Layer):
     **Shape**: int32 (n_networks or 1, n_samples, n_categorical) -> float32 (n_networks, n_samples, sum of the widths).
 
     Args:
-        networks: how many networks side by side, each with tables of its own.
+        networks: number of networks side by side, each with tables of its own.
         cardinalities: number of codes of each column, the two buckets included.
         max_dim: widest embedding of one column. Defaults to 32.
         other_rate: share of the codes that turn into 1 during training, in [0, 1). Defaults to 0.01.
@@ -72,7 +72,7 @@ class CategoryEmbedding(keras.layers.Layer):
             # Numbers are drawn for all networks that share the seed, and each network takes its own. So its draws do
             # not depend on which other networks are in the layer.
             first, last = self.numbers[0], self.numbers[-1]
-            if in_a_row(self.numbers):
+            if are_consecutive(self.numbers):
                 draw = keras.random.uniform((first + networks, *rest), seed=self._generator)[first:]
             else:
                 draw = ops.take(keras.random.uniform((last + 1, *rest), seed=self._generator), self.numbers, axis=0)

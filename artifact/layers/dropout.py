@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from artifact.layers.numbers import config_of, in_a_row, numbers_of
+from artifact.layers.numbers import are_consecutive, config_of, numbers_of
 
 # Shifts and odd factors that make each bit of a word depend on all others (lowbias32, Wellons 2018).
 _MIXING = ((16, np.uint32(0x7FEB352D)), (15, np.uint32(0x846CA68B)))
@@ -57,7 +57,7 @@ class StackedDropout(keras.layers.Layer):
         limits = _limits(self.rates)
         shape = (len(self.rates), ops.shape(inputs)[1], inputs.shape[2])
         mask = random_bytes(*shape, self._generator, self.numbers) >= limits
-        # Cast to the inputs' type: JAX would widen 16 bits to the factors' 32.
+        # Cast to the inputs' type, because JAX would widen 16 bits to the 32 bits of the factors.
         factors = (256.0 / (256.0 - limits)).astype(np.float32)
         return ops.where(mask, inputs * ops.cast(factors, inputs.dtype), 0.0)
 
@@ -82,13 +82,13 @@ def random_bytes(
     Args:
         n_networks, n_samples, width: the shape; ``n_samples`` may be a tensor.
         generator: gives the seed of the call.
-        numbers: number of each network, which alone decides its bytes, whatever networks are beside it. Defaults to
-            0, 1 and so on.
+        numbers: number of each network. It alone decides the network's bytes, whatever other networks there are.
+            Defaults to 0, 1 and so on.
     """
     n_words = -(-width // _BYTES)
     n_each = n_samples * n_words
     numbers = range(n_networks) if numbers is None else numbers
-    if in_a_row(numbers):
+    if are_consecutive(numbers):
         places = ops.arange(numbers[0] * n_each, (numbers[0] + n_networks) * n_each)
     else:
         places = ops.reshape(np.asarray(numbers, np.int32), (-1, 1)) * n_each + ops.arange(n_each, dtype="int32")

@@ -15,13 +15,13 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="trueline")
 class MemberScale(keras.layers.Layer):
-    """Gives each member of a network its own view of the features: ``x * r``, one row of ``r`` a member (TabM-mini).
+    """Gives each member of a network its own view of the features: ``x * r``, with a row of ``r`` for each member.
 
     **Shape**: (n_networks or 1, n_samples, width) -> (n_networks, n_members * n_samples, width).
 
     Args:
-        networks: how many.
-        members: how many each network has.
+        networks: number of networks.
+        members: number of members of each network.
         widths: columns of each feature's embedding; all columns of a feature start with the same draw.
         draw: ``normal`` or ``sign``. Defaults to ``normal``, which the paper takes where features are embedded.
     """
@@ -65,8 +65,8 @@ class StackedHeads(keras.layers.Layer):
     **Shape**: (n_networks, n_members * n_samples, width) -> (n_networks * n_members, n_samples, units).
 
     Args:
-        networks: how many.
-        members: how many each network has.
+        networks: number of networks.
+        members: number of members of each network.
         units: outputs of a head.
         stddev: the kernel is drawn with this standard deviation times ``1 / sqrt(width)``; with 0 it starts at 0.
             Defaults to 0.7.

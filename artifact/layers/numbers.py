@@ -10,18 +10,18 @@ def numbers_of(networks: int, first: int, numbers: Sequence[int] | None) -> list
     """The numbers of a layer's networks, from the layer's arguments.
 
     Args:
-        networks: how many.
-        first: number of the first network, where the numbers are in a row.
-        numbers: number of each network, or None where they are in a row.
+        networks: number of networks.
+        first: number of the first network, where the numbers are consecutive.
+        numbers: number of each network, or None where they are consecutive.
     """
     return list(range(first, first + networks) if numbers is None else numbers)
 
 
-def in_a_row(numbers: Sequence[int]) -> bool:
+def are_consecutive(numbers: Sequence[int]) -> bool:
     """Whether each number is one more than the one before."""
     return list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def config_of(numbers: Sequence[int]) -> dict[str, Any]:
     """The arguments from which :func:`numbers_of` makes these numbers, for a layer's ``get_config``."""
-    return {"first": numbers[0]} if in_a_row(numbers) else {"first": numbers[0], "numbers": list(numbers)}
+    return {"first": numbers[0]} if are_consecutive(numbers) else {"first": numbers[0], "numbers": list(numbers)}

@@ -19,7 +19,7 @@ class PeriodicEmbedding(keras.layers.Layer):
     **Shape**: float32 (n_networks or 1, n_samples, n_columns) -> float32 (n_networks, n_samples, n_columns * dim).
 
     Args:
-        networks: how many.
+        networks: number of networks.
         frequencies: number of cosines of one column. Defaults to 16.
         dim: width of one column's embedding, the column itself included. Defaults to 4.
         stddev: standard deviation of the frequencies' draw. Defaults to 0.1.
@@ -73,7 +73,7 @@ class DiagonalScale(keras.layers.Layer):
     **Shape**: float32 (n_networks or 1, n_samples, n_columns) -> float32 (n_networks, n_samples, n_columns).
 
     Args:
-        networks: how many.
+        networks: number of networks.
     """
 
     def __init__(self, networks: int, **kwargs: Any) -> None:

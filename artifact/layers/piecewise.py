@@ -21,15 +21,15 @@ _MAX_ROWS = 200_000
 class PiecewiseLinearEmbedding(keras.layers.Layer):
     """Embed each column by a piecewise-linear function of it, which each network learns for itself.
 
-    Each column's range is cut at its quantiles; bin ``i`` says how far the value has come through it, in [0, 1]. The
+    Each column's range is cut at its quantiles; bin ``i`` says how far through it the value lies, in [0, 1]. The
     first bin is unbounded below, the last one above. ``embedding = x * w0 + b0 + bins @ W``, ``W`` starting at 0
     (Gorishniy et al. 2022, "On Embeddings for Numerical Features"; the version of TabM, 2024).
 
     **Shape**: float32 (n_networks or 1, n_samples, n_columns) -> float32 (n_networks, n_samples, n_columns * dim).
 
     Args:
-        networks: how many.
-        edges: ascending bin edges of each column, at least two distinct ones each.
+        networks: number of networks.
+        edges: ascending bin edges of each column, at least two distinct edges for each.
         dim: width of one column's embedding. Defaults to 8.
         activation: a Keras name. Defaults to None.
     """
@@ -45,7 +45,7 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         for column in edges:
             if len(column) < 2 or any(b <= a for a, b in itertools.pairwise(column)):
-                raise ValueError(f"Expected at least two ascending edges a column. Received: {list(column)[:5]}.")
+                raise ValueError(f"Expected at least two ascending edges in each column. Received: {list(column)[:5]}.")
         self.networks = int(networks)
         self.edges = [[float(v) for v in column] for column in edges]
         self.dim = int(dim)
@@ -57,23 +57,23 @@ class PiecewiseLinearEmbedding(keras.layers.Layer):
         networks: int,
         Z: npt.NDArray[np.float32],
         n_bins: int,
-        known: Mapping[int, Sequence[float]] | None = None,
+        known_edges: Mapping[int, Sequence[float]] | None = None,
         **kwargs: Any,
     ) -> Self:
         """The layer with its edges at the quantiles of training rows.
 
         Args:
-            networks: how many.
+            networks: number of networks.
             Z: the scaled rows, float32 (n_samples, n_columns).
             n_bins: largest number of bins of a column.
-            known: edges of the columns that have them already, by column. Defaults to none.
+            known_edges: edges of the columns that have them already, by column. Defaults to none.
             kwargs: other arguments of the class.
         """
         Z = Z[:: -(-len(Z) // _MAX_ROWS)]
         edges = []
         for j, column in enumerate(Z.T):
-            if known and j in known:
-                edges.append(list(known[j]))
+            if known_edges and j in known_edges:
+                edges.append(list(known_edges[j]))
                 continue
             own_edges = [float(column.min())]
             for edge in np.quantile(column, np.linspace(0, 1, n_bins + 1)[1:]).astype(np.float32):

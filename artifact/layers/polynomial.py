@@ -13,9 +13,9 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="trueline")
 class PolynomialFeatures(keras.layers.Layer):
-    """All products of up to ``degree`` of the first columns, powers included, and the other columns as they are.
+    """Products of up to ``degree`` of the first columns, powers included, beside the other columns as they are.
 
-    The products have the order of scikit-learn's class of that name: by degree, then by column; no constant.
+    The products have the order of scikit-learn's class of that name: by degree, then by column. There is no constant.
 
     **Shape**: (n_networks, n_samples, width) -> (n_networks, n_samples, :func:`n_products` + width - ``columns``).
 

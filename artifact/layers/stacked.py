@@ -21,7 +21,7 @@ class StackedDense(keras.layers.Layer):
     **Shape**: (n_networks or 1, n_samples, width) -> (n_networks, n_samples, units).
 
     Args:
-        networks: how many.
+        networks: number of networks.
         units: width of the output.
         activation: a Keras name, or ``parametric_mish``, which mixes Mish and identity by a learned weight for each
             unit. Defaults to None.
@@ -89,7 +89,7 @@ class JoinFeatures(keras.layers.Layer):
     **Shape**: list of (n_networks or 1, n_samples, width) -> (n_networks, n_samples, sum of the widths).
 
     Args:
-        networks: how many.
+        networks: number of networks.
     """
 
     def __init__(self, networks: int, **kwargs: Any) -> None:

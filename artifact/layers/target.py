@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 # Spreads are kept within e^-7 and e^4 standard deviations: an answer needs a width that is above 0 and finite.
-_LOG_SPREAD = (-7.0, 4.0)
+LOG_SPREAD = (-7.0, 4.0)
 # Limits of a rate's logarithm and of a probability, in the loss and in the answer: float32 cannot tell values beyond
 # these apart.
 LOG_RATE = (-15.0, 15.0)
@@ -50,14 +50,15 @@ class TargetScaling(keras.layers.Layer):
       variance is corrected to ``spread_scale * (variance + spread_floor)``.
     - ``log``: logarithms of rates, then log spreads.
     - ``logistic``: log odds. With probability p the spread is 2 p (1 - p), the mean distance of a 0 or 1 from p.
-    - ``quantile``: ``n_quantiles`` a target as :func:`ascending` takes them; the value is the middle one.
+    - ``quantile``: ``n_quantiles`` numbers for each target, which :func:`ascending` turns into quantiles. The value is
+      the middle one.
 
     **Shape**: float32 (n_networks * n_members, n_samples, n_outputs) -> ``{"value", "spread"}``, each float32
     (n_samples, n_targets) in the target's unit, its offset not yet added; for ``quantile`` ``{"value", "quantiles"}``,
     the latter (n_samples, n_targets, n_quantiles).
 
     Args:
-        mean, std: what was subtracted from and what divided each target, (n_targets,).
+        mean, std: the mean that was subtracted from each target and the deviation that divided it, (n_targets,).
         minimum, maximum: values are kept within these, (n_targets,), offset subtracted; None for no bounds.
         link: see above. Defaults to ``identity``.
         n_quantiles: number of quantiles of each target, odd. Defaults to 0.
@@ -98,7 +99,7 @@ class TargetScaling(keras.layers.Layer):
         if self.link == "logistic":
             value = ops.clip(ops.mean(ops.sigmoid(values), axis=0), *PROBABILITY)
             return {"value": value, "spread": 2.0 * value * (1.0 - value)}
-        spreads = ops.exp(ops.clip(inputs[:, :, n_targets:], *_LOG_SPREAD))
+        spreads = ops.exp(ops.clip(inputs[:, :, n_targets:], *LOG_SPREAD))
         if self.link == "log":
             values = ops.exp(ops.clip(values, *LOG_RATE))
         value = ops.mean(values, axis=0)

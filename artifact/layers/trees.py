@@ -1,4 +1,4 @@
-"""Regression trees as a layer: they are grown before, and fixed."""
+"""Regression trees as a layer: they have been grown before, and never change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Nodes(NamedTuple):
         threshold: float32 (n_nodes,), a value up to it goes left.
         left, right: int32 (n_nodes,), number of the next node.
         missing_left: int32 (n_nodes,), 1 where NaN goes left.
-        value: float32 (n_nodes,), of a leaf, in target deviations; 0 elsewhere.
+        value: float32 (n_nodes,), value of a leaf, in target deviations; 0 for other nodes.
     """
 
     feature: npt.NDArray[np.int32]
@@ -45,7 +45,7 @@ class BoostedTrees(keras.layers.Layer):
         target_of: which target each tree adds to, (n_trees,).
         n_nodes: number of nodes of all trees.
         depth: largest number of comparisons of a row in one tree.
-        mean, std: what was subtracted from and what divided each target, (n_targets,).
+        mean, std: the mean that was subtracted from each target and the deviation that divided it, (n_targets,).
         minimum, maximum: values are kept within these, (n_targets,).
     """
 
@@ -63,7 +63,7 @@ class BoostedTrees(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if len(roots) != len(target_of):
-            raise ValueError(f"Expected a target of each tree. Received: {len(target_of)} for {len(roots)} trees.")
+            raise ValueError(f"Expected a target for each tree. Received: {len(target_of)} for {len(roots)} trees.")
         self.roots = [int(v) for v in roots]
         self.target_of = [int(v) for v in target_of]
         self.n_nodes = int(n_nodes)

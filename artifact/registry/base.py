@@ -32,7 +32,7 @@ class Registry(Protocol):
     """Versions, which never change, and the aliases that say which of them serves.
 
     Attributes:
-        tables: rows that are kept beside the versions.
+        tables: the tables of rows that are kept beside the versions.
     """
 
     tables: Tables

@@ -38,7 +38,7 @@ class Deployments:
                 names |= {path.name for path in folder.iterdir() if path.is_dir()}
         return sorted(names)
 
-    def holding(self, name: str) -> Entry | None:
+    def in_force(self, name: str) -> Entry | None:
         """The entry of a model that is in force; None where there is none.
 
         Raises:
@@ -55,7 +55,7 @@ class Deployments:
         entries = self._log(name).entries()
         if entries:
             return entries
-        entry = self.holding(name)
+        entry = self.in_force(name)
         return [] if entry is None else [entry]
 
     def problem(self, name: str) -> str:
@@ -63,14 +63,14 @@ class Deployments:
         return self._log(name).problem
 
     def revision(self, name: str) -> tuple[int, str, Stamps]:
-        """A value that changes with the last entry. While nothing changes, it costs one look at a missing file."""
+        """A value that changes with the last entry. While nothing changes, it costs one look for a missing file."""
         log = self._log(name)
         entry = log.last()
         stamps = stamps_of((self._aliases / name).glob("*.json")) if entry is None else ()
         return 0 if entry is None else entry.number, log.problem, stamps
 
     def append(self, name: str, change: Change, *, after: int) -> Entry:
-        """Write the next entry, see :meth:`DeploymentLog.append`; into an empty log first that of the alias files."""
+        """Write the next entry, as :meth:`DeploymentLog.append`. An empty log first gets the alias files' entry."""
         log = self._log(name)
         if log.last() is None and not log.problem:
             carried = carried_over(self._aliases, name)

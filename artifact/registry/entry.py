@@ -135,7 +135,7 @@ def read_entry(path: Path, number: int, name: str) -> Entry:
         OSError: the disk or the folder cannot be read.
     """
     place = f"Expected entry {number} of the deployment log of '{name}' in {path}."
-    stopped = "It and those after it do not count"
+    stopped = "This entry and all later ones do not count"
     damaged = f"{stopped}: put a copy of the file back, or remove them."
     try:
         text = read_small(path, _LARGEST)

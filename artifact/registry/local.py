@@ -113,7 +113,7 @@ class LocalRegistry(LoggedRegistry):
         return self.resolve(f"{name}:{version}")
 
     def deployment(self, name: str) -> Entry | None:
-        return self._deployments.holding(name) if is_name(name) else None
+        return self._deployments.in_force(name) if is_name(name) else None
 
     def history(self, name: str) -> list[Entry]:
         return self._deployments.entries(name) if is_name(name) else []

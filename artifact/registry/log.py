@@ -126,7 +126,7 @@ class DeploymentLog:
             entry = Entry(format=FORMAT, number=after + 1, nonce=secrets.token_hex(16), **dict(change))
             self.folder.mkdir(parents=True, exist_ok=True)
             self._create(entry, entry_text(entry))
-            self._know(entry)
+            self._put_in_force(entry)
             return entry
 
     def _create(self, entry: Entry, text: str) -> None:
@@ -139,13 +139,13 @@ class DeploymentLog:
             try:
                 os.link(aside, final)
             except OSError as error:
-                self._made_after_all(entry, error)
+                self._check_made(entry, error)
         finally:
             with contextlib.suppress(OSError):
                 aside.unlink(missing_ok=True)
         flush(self.folder)
 
-    def _made_after_all(self, entry: Entry, error: OSError) -> None:
+    def _check_made(self, entry: Entry, error: OSError) -> None:
         """Check whether the entry was made in spite of the error: over a network only the answer may have been lost.
 
         Raises:
@@ -159,11 +159,11 @@ class DeploymentLog:
                 f"Received: {unreadable(error)}. Name a folder on another disk in BENTOML_HOME."
             ) from error
         try:
-            there = self._read(entry.number)
+            present = self._read(entry.number)
         except FileNotFoundError:
             raise error from None
-        if there.nonce != entry.nonce:
-            raise TakenError(self.name, there) from error
+        if present.nonce != entry.nonce:
+            raise TakenError(self.name, present) from error
 
     def _list(self) -> None:
         """Read the folder: which numbers there are, and the last entry before a gap."""
@@ -172,21 +172,21 @@ class DeploymentLog:
         numbers = {number for name, number in named.items() if name == self.path(number).name}
         self.problem = ""
         self._listed_at = self._clock()
-        known = self._last.number if self._last is not None and self._last.number in numbers else 0
-        if not known:
+        last_read = self._last.number if self._last is not None and self._last.number in numbers else 0
+        if not last_read:
             self._last = None
             self._entries.clear()
         highest = max(numbers, default=0)
         gap = next((number for number in range(1, highest) if number not in numbers), None)
-        # Entries never change: where the last one is known, only newer ones are read.
+        # Entries never change: if the last one has been read, only newer ones are read.
         number = highest if gap is None else gap - 1
-        while number > known and not self._take(number):
+        while number > last_read and not self._try_to_read(number):
             number -= 1
         if gap is not None and not self.problem:
             self.problem = (
                 f"Expected the deployment log of '{self.name}' without gaps. Received: entry {highest} and no entry "
                 f"{gap}, in {self.folder}. Entries after the gap do not count: put the missing file back, or remove "
-                "those after it."
+                "these entries."
             )
 
     def _files(self) -> list[Path]:
@@ -197,16 +197,16 @@ class DeploymentLog:
 
     def _follow(self) -> None:
         """Read the entries that are new since the last look, one after another."""
-        while self._take(self._next()):
+        while self._try_to_read(self._next()):
             pass
 
     def _next(self) -> int:
         return 1 if self._last is None else self._last.number + 1
 
-    def _take(self, number: int) -> bool:
+    def _try_to_read(self, number: int) -> bool:
         """Read an entry, and return whether that worked; if it is there and cannot be read, ``problem`` says why."""
         try:
-            self._know(self._read(number))
+            self._put_in_force(self._read(number))
         except (FileNotFoundError, NotADirectoryError):
             return False
         except ArtifactError as error:
@@ -214,8 +214,8 @@ class DeploymentLog:
             return False
         return True
 
-    def _know(self, entry: Entry) -> None:
-        """Take an entry for the one in force. It stays in memory, also if its file is damaged later."""
+    def _put_in_force(self, entry: Entry) -> None:
+        """Note which entry is in force. It stays in memory, even if its file is damaged later."""
         self._last = self._entries[entry.number] = entry
 
     def _read(self, number: int) -> Entry:
@@ -223,7 +223,7 @@ class DeploymentLog:
         return read_entry(self.path(number), number, self.name)
 
     def _sweep(self, mine: Path) -> None:
-        """Remove the temporary files of killed writers; a file just made shows the time by the disk's own clock."""
+        """Remove the temporary files of killed writers. The writer's own file shows the time by the disk's clock."""
         now = mine.stat().st_mtime
         for path in self._files():
             if path.name.startswith(".") and _FILE.fullmatch(path.name[1:].rpartition(".")[0]):

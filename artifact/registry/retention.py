@@ -80,7 +80,9 @@ def check_deletable(registry: Registry, reference: str) -> Reference:
     role = reserved(registry, name).get(match.version)
     if role is not None:
         way_out = _WAY_OUT.get(role, "Promote another version first.")
-        raise RefusedError(f"Expected a version that may go. Received: {name}:{match.version}, the {role}. {way_out}")
+        raise RefusedError(
+            f"Expected a version that may be deleted. Received: {name}:{match.version}, the {role}. {way_out}"
+        )
     return match
 
 

@@ -87,12 +87,12 @@ class Tables:
         flush(self.folder)
         return table
 
-    def path(self, table: KeptTable, of: str) -> Path:
-        """The path of a table's file; its bytes have been compared with those that were kept.
+    def path(self, table: KeptTable, description: str) -> Path:
+        """The path of a table's file. Before the path is returned, the file is compared with its checksum.
 
         Args:
             table: the table.
-            of: what the rows are, for the message: ``training rows of houses:VERSION``.
+            description: what the rows are, for the message: ``training rows of houses:VERSION``.
 
         Raises:
             ArtifactError: the file is gone, or its bytes have changed.
@@ -102,18 +102,18 @@ class Tables:
             actual = file_sha256(path)
         except FileNotFoundError as error:
             raise ArtifactError(
-                f"Expected the {of} in {path}. Received: no such file; `trueline data --prune` or somebody else took "
-                "it away. Put a copy back, or give the rows by --data."
+                f"Expected the {description} in {path}. Received: no such file; `trueline data --prune` or somebody "
+                "else removed it. Put a copy back, or give the rows by --data."
             ) from error
         except OSError as error:
             raise ArtifactError(
-                f"Expected the {of} in {path}. Received: {unreadable(error)}. Make it a file that this user can read, "
-                "or give the rows by --data."
+                f"Expected the {description} in {path}. Received: {unreadable(error)}. Make it a file that this user "
+                "can read, or give the rows by --data."
             ) from error
         if actual != table.sha256:
             raise ArtifactError(
-                f"Expected the {of} in {path} as they were kept. Received: other bytes (sha256 {actual[:12]}). The "
-                "file is damaged: put a copy back, or give the rows by --data."
+                f"Expected the {description} in {path} as they were kept. Received: other bytes (sha256 "
+                f"{actual[:12]}). The file is damaged: put a copy back, or give the rows by --data."
             )
         return path
 
@@ -128,12 +128,12 @@ class Tables:
                         sizes[match[1]] = path.stat().st_size
         return sizes
 
-    def prune(self, wanted: Callable[[], Collection[str]]) -> dict[str, int]:
+    def prune(self, needed: Callable[[], Collection[str]]) -> dict[str, int]:
         """Remove the files that no version needs, and the unfinished files of killed writers.
 
         Args:
-            wanted: gives the sha256 of the files that stay. It is called when no process can store a version that names
-                a further file.
+            needed: gives the sha256 of the files that stay. It is called while no process can store a version that
+                names a further file.
 
         Returns:
             Bytes of each removed file by its sha256.
@@ -141,8 +141,8 @@ class Tables:
         if not self.folder.is_dir():
             return {}
         with self._lock(fcntl.LOCK_EX):
-            stay = wanted()
-            removed = {sha256: size for sha256, size in self.sizes().items() if sha256 not in stay}
+            needed_files = needed()
+            removed = {sha256: size for sha256, size in self.sizes().items() if sha256 not in needed_files}
             for sha256 in removed:
                 self._path(sha256).unlink(missing_ok=True)
             flush(self.folder)
@@ -159,11 +159,11 @@ class Tables:
         return self.folder / f"{sha256}.parquet"
 
     @contextlib.contextmanager
-    def _lock(self, how: int) -> Iterator[None]:
+    def _lock(self, operation: int) -> Iterator[None]:
         self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(descriptor, how)
+            fcntl.flock(descriptor, operation)
             yield
         finally:
             os.close(descriptor)

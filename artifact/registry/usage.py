@@ -61,7 +61,7 @@ def usage(registry: Registry) -> Usage:
 
 
 def unneeded(registry: Registry) -> str:
-    """A sentence on tables that no version needs, for who has just deleted one; empty where there are none."""
+    """A sentence on tables that no version needs, for a person who has deleted a version; empty without such tables."""
     number = sum(not table.uses for table in usage(registry).tables)
     if not number:
         return ""
@@ -76,20 +76,20 @@ def prune(registry: Registry) -> dict[str, int]:
         Bytes of each removed file by its sha256.
 
     Raises:
-        DataError: a version cannot be read, so that it is not known what it needs; nothing was removed.
+        DataError: a version cannot be read, so nobody knows which tables it needs; nothing was removed.
         OSError: a file cannot be removed.
     """
 
-    def wanted() -> set[str]:
+    def needed() -> set[str]:
         uses, problems = _uses(registry)
         if problems:
             raise DataError(
-                "Expected every version to say which rows it needs. Received: one that does not; nothing was removed. "
-                f"Delete or mend it first: {problems[0]}"
+                "Expected every version to say which rows it needs. Received: a version that cannot be read. Nothing "
+                f"was removed. Delete or mend that version first: {problems[0]}"
             )
         return {use.table.sha256 for use in uses}
 
-    return registry.tables.prune(wanted)
+    return registry.tables.prune(needed)
 
 
 def _uses(registry: Registry) -> tuple[list[Use], list[str]]:
@@ -107,5 +107,5 @@ def _uses(registry: Registry) -> tuple[list[Use], list[str]]:
 def _uses_of(registry: Registry, name: str, version: str) -> Iterator[Use]:
     recipe = recipe_if_any(registry.fetch(name, version).path, registry.manifest(name, version))
     tables = {} if recipe is None else recipe.kept_tables
-    for what, table in tables.items():
-        yield Use(f"{name}:{version}", what, table)
+    for words, table in tables.items():
+        yield Use(f"{name}:{version}", words, table)

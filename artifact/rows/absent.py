@@ -1,7 +1,7 @@
 """Features without a column in the table: refused, or answered as missing where the caller asks for it.
 
-A value that is missing in one row tells something about that row. A column that is missing was mostly renamed,
-forgotten or misspelt, and the model would answer every row with the feature's median.
+A value that is missing in one row tells something about that row. A column that is missing was most often renamed,
+forgotten or misspelt. Without it the model would use the feature's median in every row.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def nearest_column(schema: FeatureSchema, name: str, names: Iterable[str]) -> st
     return nearest_name(name, tuple(islice(others, _COMPARED)))
 
 
-def absence(feature: Feature, nearest: str | None, way_out: str, what: str = "column") -> str:
+def absence(feature: Feature, nearest: str | None, way_out: str, word: str = "column") -> str:
     """The message of a fault about an absent column: the rule, then the next step.
 
     Args:
         nearest: the column from :func:`nearest_column`, or None.
         way_out: how to have the feature answered as missing, for example ``ask with ?missing_columns=impute``.
-        what: the protocol's word for a column. Defaults to ``column``.
+        word: the protocol's word for a column. Defaults to ``column``.
 
     Example:
         >>> absence(area, "Area", "ask with ?missing_columns=impute")
@@ -55,6 +55,6 @@ def absence(feature: Feature, nearest: str | None, way_out: str, what: str = "co
     """
     if feature.missing == "refuse":
         hint = "" if nearest is None else f" The nearest is '{nearest}': rename it."
-        return f"Expected this {what}: training never saw the feature missing.{hint}"
+        return f"Expected this {word}: training never saw the feature missing.{hint}"
     hint = "Send it" if nearest is None else f"The nearest is '{nearest}': rename it"
-    return f"Expected this {what}. {hint}, or {way_out}."
+    return f"Expected this {word}. {hint}, or {way_out}."

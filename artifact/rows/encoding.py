@@ -87,7 +87,7 @@ class Encoder:
                 Defaults to False.
 
         Raises:
-            SchemaMismatchError: names, types or values that the schema refuses, with every fault up to 1,000.
+            SchemaMismatchError: names, types or values that the schema refuses, with at most 1,000 faults.
         """
         faults: list[Fault] = []
         if checked:
@@ -107,14 +107,13 @@ class Encoder:
         Args:
             columns: feature name to a list or array; numbers as numbers, datetimes as ISO 8601 strings, ``datetime``
                 or ``datetime64``, categories as strings or a :class:`DictionaryColumn`; None, NaN or NaT for missing.
-                For a boolean an array of 0 and 1 will do.
+                A boolean may also be an array of 0 and 1.
             checked: as in :meth:`encode_rows`; a missing category is then None.
             missing_columns: ``impute`` takes a feature without a column as missing in each row, with a warning for each
                 row. Defaults to ``refuse``.
 
         Raises:
-            SchemaMismatchError: as in :meth:`encode_rows`, for columns of unequal length and for columns that are
-                not there.
+            SchemaMismatchError: as in :meth:`encode_rows`, and where columns have unequal lengths or are absent.
         """
         unknown = [name for name in columns if name not in self._feature_names]
         if unknown:
@@ -143,7 +142,7 @@ class Encoder:
         return encoded
 
     def _absent(self, columns: Mapping[str, Any]) -> list[Fault]:
-        way_out = "say missing_columns='impute'"
+        way_out = "set missing_columns='impute'"
         return [
             Fault(None, f.name, absence(f, nearest_column(self.schema, f.name, columns), way_out), None, "missing")
             for f in absent_features(self.schema, columns.keys(), "refuse")
@@ -202,8 +201,8 @@ class Encoder:
         self, matrix: FloatArray, raw: Sequence[list[Any] | DictionaryColumn], faults: list[Fault], *, checked: bool
     ) -> Encoded:
         warnings: list[RowWarning] = []
-        usual = self._checks.all_usual(matrix)
-        if not usual:
+        all_usual = self._checks.all_usual(matrix)
+        if not all_usual:
             self._checks.check(matrix, faults, warnings)
         categorical = np.empty((len(matrix), len(raw)), dtype=np.int32)
         for j, values in enumerate(raw):
@@ -223,23 +222,23 @@ class Encoder:
                 check_codes(feature, categorical[:, j], values, self._rare[j], faults, warnings)
         if faults:
             # A value of a wrong type is NaN in the matrix, and must not be reported as missing too.
-            typed = {(f.row, f.field) for f in faults if f.reason == "type"}
-            reported = [f for f in faults if f.reason != "missing" or (f.row, f.field) not in typed]
+            wrong_types = {(f.row, f.field) for f in faults if f.reason == "type"}
+            reported = [f for f in faults if f.reason != "missing" or (f.row, f.field) not in wrong_types]
             reported.sort(key=lambda f: -1 if f.row is None else f.row)
             raise SchemaMismatchError(reported[:FAULT_LIMIT], warnings)
-        return Encoded(self._float32(matrix, usual=usual), categorical, warnings)
+        return Encoded(self._float32(matrix, all_usual=all_usual), categorical, warnings)
 
-    def _float32(self, matrix: FloatArray, *, usual: bool) -> npt.NDArray[np.float32]:
+    def _float32(self, matrix: FloatArray, *, all_usual: bool) -> npt.NDArray[np.float32]:
         columns = matrix
         if self._has_offsets:
             with np.errstate(over="ignore"):
                 columns = matrix - self._offsets
         if self._datetimes:
             columns = columns[:, self._sources]
-            for at, (column, j) in enumerate(zip(self.schema.numeric_columns, self._sources, strict=True)):
+            for i, (column, j) in enumerate(zip(self.schema.numeric_columns, self._sources, strict=True)):
                 if column.part is not None:
-                    columns[:, at] = datetime_part(column.part, matrix[:, j], float(self._offsets[j]))
-        if not usual:
+                    columns[:, i] = datetime_part(column.part, matrix[:, j], float(self._offsets[j]))
+        if not all_usual:
             # 1e300 is a legal number; as float32 it would be infinite and the graph would answer NaN.
             columns = np.clip(columns, -FLOAT32_MAX, FLOAT32_MAX)
         return columns.astype(np.float32)

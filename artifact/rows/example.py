@@ -32,7 +32,7 @@ def example_of(feature: Described) -> Any:
     """The most frequent or the middle value of training, or another value where the schema refuses that one.
 
     A ``schema.toml`` may list other categories than the table has, or give a range without the table's middle. A value
-    that draws no warning comes before one that does, whatever the service does with unusual values.
+    without a warning is preferred, whatever the service does with unusual values.
     """
     if feature.kind == "category":
         return _category(feature)

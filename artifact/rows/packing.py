@@ -29,7 +29,7 @@ class RowPacker:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
-        # For one name itemgetter would give the bare value, and it needs at least one.
+        # With one name itemgetter would give a value and not a tuple; without a name it would fail.
         self._values = itemgetter(*self._names) if len(self._names) > 1 else self._each
         self._pack = struct.Struct(f"={len(self._names)}d").pack
 
@@ -37,7 +37,7 @@ class RowPacker:
         """Float64 (n_rows, n_names), read-only; NaN where a field is left out or None.
 
         Raises:
-            struct.error: a value that is no number, or an integer beyond what a float holds.
+            struct.error: a value is not a number, or is an integer too large for a float.
         """
         parts = []
         for row in rows:

@@ -45,13 +45,13 @@ class Feature(BaseModel):
             ``other``. At most 1,000, the most frequent first.
         rare_left: number of further rare categories, which are not kept. Such a value counts as unseen, and its message
             says that it may be rare. Schemas from before rare categories existed have none.
-        missing: ``impute`` where training saw the feature missing, ``refuse`` where it never was.
+        missing: ``impute`` where training saw the feature missing, ``refuse`` where training never did.
         unseen: ``other`` answers an unknown category through the model's own bucket, ``refuse`` refuses it. A rare
             category is answered in both cases.
         out_of_range: ``warn`` answers a value outside the range with a warning, ``refuse`` refuses it.
         parts: for a datetime, which numeric columns it becomes.
-        example: one usual value of the table, as it would stand in JSON; a request shows that of
-            :func:`artifact.rows.example.example_of`.
+        example: one usual value of the table, as it would stand in JSON. Examples of requests show the value of
+            :func:`artifact.rows.example.example_of`, which the schema never refuses.
         text: how the texts of a table or CSV are written; None: as JSON would write them.
     """
 
@@ -178,7 +178,7 @@ class FeatureSchema(BaseModel):
         raise DataError(unknown_name("feature", name, self.names))
 
     def digest(self) -> str:
-        """sha256 of the schema's canonical JSON: schemas with equal digests take and give the same rows."""
+        """sha256 of the schema's canonical JSON: schemas with equal digests have equal fields and targets."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -195,8 +195,8 @@ class FeatureSchema(BaseModel):
     def json_schema(self) -> dict[str, Any]:
         """The schema of one row as JSON Schema (draft 2020-12).
 
-        ``unit``, ``range`` and ``categories`` are annotations: a value outside them is answered with a warning
-        unless the feature's policy refuses it; then the constraint (``minimum``, ``enum``) is written too.
+        ``unit``, ``range`` and ``categories`` are annotations: a value outside them is answered with a warning. Where
+        the feature's policy refuses such a value, the constraint (``minimum``, ``enum``) is written too.
         """
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -229,7 +229,7 @@ def _property(feature: Feature) -> dict[str, Any]:
     if feature.unit:
         entry["unit"] = feature.unit
     if feature.kind == "datetime":
-        # Not date-time: that is RFC 3339's, which needs a time and a zone, and generated clients insist on both.
+        # Not `date-time`: RFC 3339 defines it with a time and a zone, and generated clients insist on both.
         entry["format"] = "iso-8601"
     elif feature.kind in ("number", "integer") and feature.minimum is not None and feature.maximum is not None:
         low, high = (_plain_number(v) for v in (feature.minimum, feature.maximum))

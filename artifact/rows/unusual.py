@@ -34,7 +34,7 @@ class NumericChecks:
     """The checks of the schema for numbers, booleans and datetimes.
 
     Args:
-        features: one for each column of the matrices, in schema order.
+        features: feature of each column of the matrices, in schema order.
     """
 
     def __init__(self, features: Sequence[Feature]) -> None:
@@ -57,7 +57,7 @@ class NumericChecks:
             inside &= (np.floor(matrix) == matrix) | ~self._integral
         if self._any_imputed:
             inside |= np.isnan(matrix) & ~self._refuse_missing
-        # Each byte is one True or False: to search bytes is faster than to reduce an array.
+        # Each byte is True or False. Searching bytes is faster than reducing an array.
         return b"\0" not in inside.tobytes()
 
     def check(self, matrix: FloatArray, faults: list[Fault], warnings: list[RowWarning]) -> None:
@@ -88,7 +88,7 @@ def check_codes(
     Args:
         feature: the feature that has these values.
         codes: int32 (n_samples,), 0 missing, 1 other.
-        values: what the codes were made from.
+        values: the values from which the codes were made.
         rare: the feature's rare categories.
         faults: refused values are added here.
         warnings: values that are answered all the same are added here.

@@ -98,7 +98,7 @@ def parse_datetime(value: Any) -> float:
         value = datetime.fromisoformat(value.strip())
     if isinstance(value, datetime):
         moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        # timestamp() would not do: far from 1970 its last bit differs from that of the same moment as datetime64.
+        # Not timestamp(): far from 1970 its last bit differs from that of the same moment as datetime64.
         return (moment - _EPOCH) / _MICROSECOND / 1e6
     if isinstance(value, date):
         return (date.toordinal(value) - _EPOCH.toordinal()) * DAY
@@ -118,8 +118,8 @@ def holds_numbers(feature: Feature, values: Any) -> bool:
 def category_column(values: Any) -> list[Any] | DictionaryColumn:
     if isinstance(values, DictionaryColumn):
         return values
-    listed: list[Any] = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    return listed
+    column: list[Any] = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    return column
 
 
 def is_missing(value: Any) -> bool:
@@ -129,45 +129,45 @@ def is_missing(value: Any) -> bool:
 def _datetime64_seconds(values: npt.NDArray[np.datetime64]) -> FloatArray:
     micros = values.astype("datetime64[us]")
     # A year that no text can hold counts as missing, as in training: some databases mean "infinity" by it.
-    absent = np.isnat(micros) | unwritable(values)
-    return np.where(absent, np.nan, micros.astype(np.int64).astype(np.float64) / 1e6)
+    is_missing_value = np.isnat(micros) | unwritable(values)
+    return np.where(is_missing_value, np.nan, micros.astype(np.int64).astype(np.float64) / 1e6)
 
 
 def read_seconds(feature: Feature, values: Any, faults: list[Fault]) -> FloatArray:
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         return _datetime64_seconds(values)
-    out, before = np.full(len(values), np.nan), len(faults)
+    out, n_before = np.full(len(values), np.nan), len(faults)
     for i, value in enumerate(values):
         if is_missing(value):
             continue
         try:
             out[i] = parse_datetime(value)
         except (ValueError, OverflowError):
-            _refuse(feature, i, value, faults, before)
+            _refuse(feature, i, value, faults, n_before)
     return out
 
 
 def read_numbers(feature: Feature, values: Iterable[Any], faults: list[Fault]) -> FloatArray:
     boolean = feature.kind == "boolean"
-    # To look at the types alone is ten times faster than to look at each value, and mostly enough.
+    # Looking at the types alone is ten times faster than looking at each value, and is most often enough.
     if isinstance(values, (list, tuple)) and set(map(type, values)) <= (_BOOLEAN_TYPES if boolean else _NUMBER_TYPES):
         with contextlib.suppress(OverflowError):
             return np.array(values, dtype=np.float64)
     out: list[float] = []
-    before = len(faults)
+    n_before = len(faults)
     for i, value in enumerate(values):
         good = isinstance(value, (bool, np.bool_)) if boolean else _is_number(value)
         if good or is_missing(value):
             out.append(read_float(value))
         else:
             out.append(math.nan)
-            _refuse(feature, i, value, faults, before)
+            _refuse(feature, i, value, faults, n_before)
     return np.array(out, dtype=np.float64)
 
 
-def _refuse(feature: Feature, row: int, value: Any, faults: list[Fault], before: int) -> None:
+def _refuse(feature: Feature, row: int, value: Any, faults: list[Fault], n_before: int) -> None:
     # Only faults that may be reported get a hint: a hostile body has many more of them.
-    hint = what_to_send(feature, value) if len(faults) - before < FAULT_LIMIT else ""
+    hint = what_to_send(feature, value) if len(faults) - n_before < FAULT_LIMIT else ""
     faults.append(Fault(row, feature.name, RULES[feature.kind] + hint, value, "type"))
 
 

@@ -22,14 +22,14 @@ VALUE_OUTPUT = "value"
 SPREAD_OUTPUT = "spread"
 QUANTILES_OUTPUT = "quantiles"
 
-# How far an answer may be from the one at training, in its target's standard deviations. ONNX Runtime on a processor
-# sums in another order than the one that trained; Keras and a GPU also compute exponentials in another way.
+# How far an answer may be from the one at training, in its target's standard deviations. ONNX Runtime may
+# sum in another order here than on the machine that trained; Keras and a GPU also compute exponentials in another way.
 GOLDEN_TOLERANCE = 1e-5
 OTHER_TOLERANCE = 1e-4
 
 
 class Outputs(NamedTuple):
-    """The network's answers, target offset not yet added.
+    """The network's answers, without the target's offset, which is added later.
 
     Attributes:
         value: float32 (n_samples, n_targets).
@@ -54,9 +54,9 @@ class Runtime(Protocol):
     device: str
 
     def run(self, numeric: Float32, categorical: Int32) -> Outputs:
-        """Answer float32 (n_samples, n_numeric) and int32 (n_samples, n_categorical)."""
+        """Answer rows: their numbers, float32 (n_samples, n_numeric), and codes, int32 (n_samples, n_categorical)."""
         ...
 
     def computed_rows(self, n_rows: int) -> int:
-        """Rows that a call of ``n_rows`` computes, padding included: its cost depends on them."""
+        """The number of rows that a call of ``n_rows`` computes, padding included; the cost depends on it."""
         ...

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from artifact.runtimes.chunks import chunks
 
 # Every bucket is compiled at load, so there are few. Each is four times the one before: a call computes at most four
-# times the rows that it was asked for.
+# times as many rows as it needs.
 BUCKETS = (1, 4, 16, 64, 256, 1024, 4096)
 
 
@@ -28,7 +28,7 @@ def cut(n_rows: int) -> Iterator[tuple[int, int, int]]:
 
 
 def computed_rows(n_rows: int) -> int:
-    """Rows of all the buckets that ``n_rows`` need."""
+    """The number of rows in all the buckets that ``n_rows`` need."""
     return sum(bucket for _, _, bucket in cut(n_rows))
 
 

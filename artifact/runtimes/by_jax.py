@@ -44,8 +44,8 @@ class Jax:
         self._weights = jax.device_put([[v.value for v in part] for part in variables], self._device)
         return model
 
-    def compiled(self, model: Any, widths: Mapping[str, tuple[int, str]], rows: int) -> Call:
-        """The network for exactly ``rows`` rows."""
+    def compile_for(self, model: Any, widths: Mapping[str, tuple[int, str]], rows: int) -> Call:
+        """Compile the network for exactly ``rows`` rows."""
         import jax
 
         weights = self._weights

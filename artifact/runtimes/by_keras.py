@@ -1,4 +1,4 @@
-"""Keras: a call compiled for each row bucket, on TensorFlow or JAX as ``KERAS_BACKEND`` says."""
+"""Keras: a compiled call for each bucket of rows, on TensorFlow or JAX as ``KERAS_BACKEND`` says."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 class Backend(Protocol):
     """A backend of Keras that is ready to serve: it compiles calls for one number of rows.
 
-    ``load`` is called first and builds the model on the device; ``compiled`` takes the model that it returns.
+    ``load`` is called first and builds the model on the device; ``compile_for`` takes the model that it returns.
     """
 
     device: str
 
     def load(self, build: Callable[[], Any]) -> Any: ...
 
-    def compiled(self, model: Any, widths: Mapping[str, tuple[int, str]], rows: int) -> Call: ...
+    def compile_for(self, model: Any, widths: Mapping[str, tuple[int, str]], rows: int) -> Call: ...
 
 
 class KerasRuntime:
@@ -79,7 +79,7 @@ class KerasRuntime:
         if VALUE_OUTPUT not in names:
             raise ArtifactError(f"Expected an output '{VALUE_OUTPUT}' of {path}. Received: {names}.")
         self._widths = {tensor.name: (int(tensor.shape[1]), str(tensor.dtype)) for tensor in model.inputs}
-        self._calls = {rows: backend.compiled(model, self._widths, rows) for rows in buckets.BUCKETS}
+        self._calls = {rows: backend.compile_for(model, self._widths, rows) for rows in buckets.BUCKETS}
         for rows, call in self._calls.items():
             call({name: np.zeros((rows, width), dtype) for name, (width, dtype) in self._widths.items()})
 
@@ -99,7 +99,7 @@ class KerasRuntime:
 
 
 def prefer_installed_backend() -> None:
-    """Make Keras use JAX where TensorFlow is not installed and no backend is chosen; call it before importing Keras."""
+    """Make Keras use JAX where TensorFlow is not installed and no backend is chosen. Call it before importing Keras."""
     if "KERAS_BACKEND" not in os.environ and find_spec("tensorflow") is None and find_spec("jax") is not None:
         os.environ["KERAS_BACKEND"] = "jax"
 

@@ -40,8 +40,8 @@ class TensorFlow:
         with tf.device(self._scope):
             return build()
 
-    def compiled(self, model: Any, widths: Mapping[str, tuple[int, str]], rows: int) -> Call:
-        """The network for exactly ``rows`` rows."""
+    def compile_for(self, model: Any, widths: Mapping[str, tuple[int, str]], rows: int) -> Call:
+        """Compile the network for exactly ``rows`` rows."""
         import tensorflow as tf
 
         names = list(widths)

@@ -13,7 +13,7 @@ from artifact.runtimes.by_onnx import OnnxRuntime
 _FILES = {"onnx": files.ONNX_MODEL, "onnx-int8": files.INT8_MODEL, "keras": files.KERAS_MODEL}
 _ADVICE = {
     "onnx": "Its export failed, as its notes say; runtime 'keras' serves it.",
-    "onnx-int8": "Train with int8 = true; where the copy was refused, the version's notes say why.",
+    "onnx-int8": "Train with int8 = true; if training refused the copy, the version's notes say why.",
     "keras": "Train again.",
 }
 

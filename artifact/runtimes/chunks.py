@@ -9,15 +9,15 @@ import numpy as np
 from artifact.runtimes.base import Outputs
 
 
-def chunks(n_rows: int, most: int) -> Iterator[slice]:
-    """Slices of at most ``most`` rows, one after another. Zero rows give one empty slice.
+def chunks(n_rows: int, size: int) -> Iterator[slice]:
+    """Slices of at most ``size`` rows, one after another. Zero rows give one empty slice.
 
     Example:
         >>> [(part.start, part.stop) for part in chunks(5000, 4096)]
         [(0, 4096), (4096, 5000)]
     """
-    for start in range(0, max(n_rows, 1), most):
-        yield slice(start, min(start + most, n_rows))
+    for start in range(0, max(n_rows, 1), size):
+        yield slice(start, min(start + size, n_rows))
 
 
 def join(parts: Sequence[Outputs]) -> Outputs:

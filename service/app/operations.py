@@ -143,7 +143,7 @@ OPERATIONS = (
         handler=_document,
         group=OPERATION,
         summary="This document",
-        listed="The OpenAPI document behind /docs",
+        row_text="The OpenAPI document behind /docs",
         shape=_answers(ref("OpenApi")),
     ),
     Operation(path="/", handler=pages.page, group=OPERATION, summary="As /docs", is_open=True),
@@ -247,4 +247,4 @@ def rows(*, own: bool) -> Iterator[Row]:
     for operation in OPERATIONS:
         if (not operation.group.prefix) == own:
             key = "open" if operation.is_open else "asked for"
-            yield Row(operation.path, ", ".join(operation.methods), key, operation.listed or operation.summary)
+            yield Row(operation.path, ", ".join(operation.methods), key, operation.row_text or operation.summary)

@@ -18,7 +18,7 @@ from artifact.errors import TruelineError
 from artifact.registry.local import bentoml_home
 from service.live.choice import Choice
 from service.live.source import Source
-from service.process import passed_by, places, tls
+from service.process import places, tls, without_effect
 from service.process.runtime_folder import METRICS, RuntimeFolder
 from service.settings.settings import Settings
 
@@ -87,7 +87,7 @@ class Parent:
             # BentoML's own temporary files then lie in this folder. If this process is killed, the next start removes
             # them with it.
             tempfile.tempdir = str(folder.path)
-        for sentence in (*Settings.unknown(os.environ), *passed_by.sentences(self._name, os.environ)):
+        for sentence in (*Settings.unknown(os.environ), *without_effect.sentences(self._name, os.environ)):
             logger.warning("%s", sentence)
         os.environ.pop(_CONTAINER, None)
         return folder.path

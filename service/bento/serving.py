@@ -35,10 +35,14 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
 
     The declaration reads nothing. The model store is read when BentoML asks for ``models`` (to build, and to serve).
     The environment is read when a worker calls :meth:`to_asgi`.
+
+    Attributes:
+        app: the app of this worker; None before :meth:`to_asgi`.
+        parent: the parent process of the workers; None in a worker, and before :meth:`inject_config`.
     """
 
     app: App | None = None
-    _parent: Parent | None = None
+    parent: Parent | None = None
 
     @property
     def models(self) -> list[Model[Any]]:
@@ -47,10 +51,10 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         Raises:
             BentoMLException: the named model has no version to pack, or no model is named and several could serve.
         """
-        if (self._parent is not None and self._parent.serves) or self.bento is not None or _is_worker():
+        if (self.parent is not None and self.parent.serves) or self.bento is not None or _is_worker():
             return []
         try:
-            versions = Source(open_registry(os.environ), _settings().model).packed()
+            versions = Source(open_registry(os.environ), _settings().model).to_pack()
         except TruelineError as error:
             raise BentoMLException(f"{error} A Bento serves the one model that it was built for.") from error
         if not versions:
@@ -83,10 +87,10 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
             super().inject_config()
         except (OSError, BentoMLException) as error:
             raise BentoMLException(" ".join(str(error).split())) from error
-        if self._parent is None and not _is_worker():
-            self._parent = Parent(self.name, settings, self._source)
+        if self.parent is None and not _is_worker():
+            self.parent = Parent(self.name, settings, self.source_for)
             try:
-                self._parent.prepare()
+                self.parent.prepare()
             except TruelineError as error:
                 raise BentoMLException(str(error)) from error
 
@@ -123,7 +127,7 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
         memory.give_back()
         reserved.install()
         inner: Any = super().to_asgi(is_main=is_main)
-        worker = Worker.from_environment(os.environ, self._source, expected_workers=self._workers())
+        worker = Worker.from_environment(os.environ, self.source_for, expected_workers=self._workers())
         logs.configure(worker.settings.log_format)
         mounts = [route.path for route in inner.routes if not hasattr(route, "methods")]
         paths = [route.path for route in inner.routes if hasattr(route, "methods")]
@@ -148,8 +152,8 @@ class TruelineService(Service[Any]):  # type: ignore[misc]
             raise InvalidArgument(error.message) from error
         return answer
 
-    def _source(self, settings: Settings, choice: Choice) -> Source:
-        """The source that finds the version to serve. Its model is the one that the settings name, else the Bento's."""
+    def source_for(self, settings: Settings, choice: Choice) -> Source:
+        """Make the source that finds the version to serve, of the model in the settings, or else of the Bento's."""
         registry = open_registry(os.environ)
         tags = self._tags()
         stores = () if self.bento is None else (Path(self.bento.path) / "models", bentoml_home(os.environ) / "models")

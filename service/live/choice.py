@@ -33,10 +33,10 @@ class Choice:
         if self.current() is None:
             self._name = name
             if self._file is not None:
-                self._name = self._first(self._file, name)
+                self._name = self._write_first(self._file, name)
         return self._name or name
 
-    def _first(self, file: Path, name: str) -> str:
+    def _write_first(self, file: Path, name: str) -> str:
         hidden = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             hidden.write_text(name, encoding="utf-8")

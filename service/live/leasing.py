@@ -25,7 +25,7 @@ class Leasing:
         registry: the model store.
         followed: names the model whose deployment log this worker follows; None while it follows none.
         deployment: deployment of this worker.
-        seconds: between two renewals.
+        seconds: seconds between two renewals.
 
     Attributes:
         access: whether the store could be written.
@@ -49,7 +49,7 @@ class Leasing:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin. This method must run inside the event loop."""
+        """Begin to renew. This method must run inside the event loop."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def renew(self) -> None:
@@ -57,7 +57,7 @@ class Leasing:
         self._has_changed.set()
 
     async def stop(self) -> None:
-        """End, and take the lease back."""
+        """End the renewals, and take the lease back."""
         task, self._task = self._task, None
         if task is None:
             return

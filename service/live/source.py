@@ -18,7 +18,7 @@ class SeveralModelsError(NotFoundError):
 
 
 class MissingVersionError(NotFoundError):
-    """The version that should be live is not in the store, or no longer."""
+    """The version that should be live is not in the store, or is no longer in it."""
 
 
 class Wanted(NamedTuple):
@@ -29,7 +29,7 @@ class Wanted(NamedTuple):
         number: number of the deployment log's entry that is in force; 0 where there is none, or a version is pinned.
         log_problem: why some entries of that log do not count; empty where all count.
         reference: the version; None where there is none.
-        problem: why there is none, and what to do.
+        problem: why there is no version, and what to do.
         is_missing: whether a version should be live and is not in the store.
         is_fault: whether something is damaged. False where something is only absent.
     """
@@ -135,7 +135,7 @@ class Source:
         self._name = name
         return name
 
-    def packed(self) -> list[Reference]:
+    def to_pack(self) -> list[Reference]:
         """The version that a Bento should carry: the one that would serve.
 
         Empty where no model is named and none would serve.

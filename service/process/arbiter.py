@@ -1,4 +1,4 @@
-"""BentoML's parent of the workers, with three more rules: about ports, a start without hope, and too many workers.
+"""BentoML's parent of the workers, with three more rules: about ports, hopeless starts, and too many workers.
 
 Only the parent process imports this module.
 """
@@ -20,22 +20,21 @@ from artifact.errors import NotFoundError, TruelineError
 from service.live.choice import CHOICE, Choice
 from service.live.source import SeveralModelsError, Source
 from service.process import ports
+from service.process.deaths import Deaths
 from service.process.fleet import WORKERS, Fleet
 from service.process.orphan import PARENT
-from service.process.started import Started
+from service.process.started import StartedWorkers
 from service.settings.settings import Settings
-from service.wire.errors import CANNOT_START, StartError
+from service.wire.errors import StartError
 
 logger = logging.getLogger("bentoml.trueline")
 
 # BentoML's arbiter looks for dead workers every 10 s. With one worker, nobody would answer for so long.
 _CHECK_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
-# The service ends after this many deaths in a row of workers that had not begun to load a model.
-_MOST_DEATHS = 5
 # At most this many times the expected number of workers may run. If more run, circus has lost sight of some.
 _MOST_TIMES = 2
-_NOT_TO_MEND = "No worker can start; the lines above say why."
+_CANNOT_START = "No worker can start; the lines above say why."
 
 
 class ServiceArbiter(Arbiter):
@@ -55,15 +54,14 @@ class ServiceArbiter(Arbiter):
         self._source = source
         self._grpc_port: socket.socket | None = None
         self._fault: str | None = None
-        self._deaths = 0
-        self._started = Started()
+        self._started = StartedWorkers()
         metrics = watchers[-1].env.get("PROMETHEUS_MULTIPROC_DIR")
         self._metrics = None if metrics is None else Path(metrics)
-        self._fleet = Fleet(None if self._metrics is None else self._metrics / WORKERS)
+        self._deaths = Deaths(Fleet(None if self._metrics is None else self._metrics / WORKERS).living_workers)
         for watcher in watchers:
             watcher.hooks["before_spawn"] = self._may_start
             watcher.hooks["after_spawn"] = self._has_started
-            watcher.hooks["after_reap"] = self._reaped
+            watcher.hooks["after_reap"] = self._count_death
             watcher.env[PARENT] = str(os.getpid())
         self._take_signals()
 
@@ -81,7 +79,7 @@ class ServiceArbiter(Arbiter):
         try:
             super().start(cb)
         except RuntimeError:  # circus raises it when no worker runs and none may be started
-            self._fault = self._fault or _NOT_TO_MEND
+            self._fault = self._fault or _CANNOT_START
         finally:
             if self._grpc_port is not None:
                 self._grpc_port.close()
@@ -91,8 +89,7 @@ class ServiceArbiter(Arbiter):
 
     def manage_watchers(self) -> Any:
         """Reap the workers that died and start others; circus calls this each second."""
-        if self._deaths and self._fleet.living_workers():
-            self._deaths = 0
+        self._deaths.forget()
         return super().manage_watchers()
 
     def _take_signals(self) -> None:
@@ -124,7 +121,7 @@ class ServiceArbiter(Arbiter):
                 )
             ports.check("HTTP", listener.host, listener.port)
         if grpc is not None:
-            self._grpc_port = ports.hold("TRUELINE_GRPC_PORT", self._settings.grpc_host, grpc)
+            self._grpc_port = ports.reserve("TRUELINE_GRPC_PORT", self._settings.grpc_host, grpc)
 
     def _choose_model(self) -> None:
         choice = Choice(None if self._metrics is None else self._metrics / CHOICE)
@@ -155,13 +152,9 @@ class ServiceArbiter(Arbiter):
         self._started.add(pid)
         return True
 
-    def _reaped(self, exit_code: int = 0, **_more: Any) -> None:
-        """Count a worker that ended; circus calls this."""
-        # A worker that could not start may end with 0 as well, for uvicorn hides the fault.
-        if self._stopping or self._fleet.living_workers():
-            return
-        self._deaths += 1
-        if exit_code == CANNOT_START or self._deaths >= _MOST_DEATHS:
-            self._fault = _NOT_TO_MEND
+    def _count_death(self, exit_code: int = 0, **_more: Any) -> None:
+        """Count a worker that ended, and end the service if no worker can start; circus calls this."""
+        if not self._stopping and self._deaths.add(exit_code):
+            self._fault = _CANNOT_START
             for watcher in self.iter_watchers():
                 watcher.respawn = False  # circus ends when no worker runs and none may be started

@@ -1,8 +1,8 @@
-"""Connections that stand still are closed; uvicorn itself waits for ever for a request's head and for a slow reader.
+"""Closes connections on which nothing moves; uvicorn waits for ever for a request's head and for a slow reader.
 
-This adds no work to a request: the sweeper looks at all connections every second or more often, and closes those on
-which nothing has moved for too long: a head that does not end (slow loris), a peer that vanished, an answer nobody
-reads.
+Three kinds of connections are closed: one whose request's head does not end (slow loris), one whose peer has vanished,
+and one whose client does not read its answer. This adds no work to a request: every second or more often, the sweeper
+looks at all connections.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from service.live.periodic import Periodic
 class _Activity(NamedTuple):
     """What a connection was doing when the sweeper looked, and since when."""
 
-    what: tuple[object, ...]
+    state: tuple[object, ...]
     since: float
 
 
@@ -25,7 +25,7 @@ class Sweeper:
     """Closes connections on which nothing moves.
 
     Args:
-        connections: uvicorn's protocol objects, one a connection; the collection changes as connections come and go.
+        connections: uvicorn's protocol objects; the collection changes as connections come and go.
         header_seconds: longest wait for the head of a request, whether it is a connection's first or a later one.
         write_seconds: longest time without progress in sending an answer.
 
@@ -45,18 +45,19 @@ class Sweeper:
         """Look at every connection once."""
         activities: dict[Any, _Activity] = {}
         for connection in list(self._connections):
-            what, limit = self._doing(connection)
-            if what is None:
+            state, limit = self._state(connection)
+            if state is None:
                 continue
-            before = self._activities.get(connection)
-            since = before.since if before is not None and before.what == what else now
+            earlier = self._activities.get(connection)
+            since = earlier.since if earlier is not None and earlier.state == state else now
             if now - since >= limit:
                 connection.transport.abort()
             else:
-                activities[connection] = _Activity(what, since)
+                activities[connection] = _Activity(state, since)
         self._activities = activities
 
-    def _doing(self, connection: Any) -> tuple[tuple[object, ...] | None, float]:
+    def _state(self, connection: Any) -> tuple[tuple[object, ...] | None, float]:
+        """What a connection waits for, and for how many seconds it may; None where it may wait for ever."""
         transport, cycle = connection.transport, connection.cycle
         if transport is None:
             return None, 0.0

@@ -57,7 +57,7 @@ class DescriptorWatch:
             received = f"none of this process's {limit} (ulimit -n)"
         return (
             f"Expected a free file descriptor. Received: {received}, with {len(self._connections)} connections open. "
-            "New connections are closed unanswered. Raise the limit, add workers, or let fewer clients connect."
+            "New connections are closed without an answer. Raise the limit, add workers, or let fewer clients connect."
         )
 
 

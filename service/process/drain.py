@@ -23,7 +23,7 @@ class Drain:
     """Takes SIGTERM in the server's place, and delays the server's end.
 
     Args:
-        seconds: time to go on answering.
+        seconds: how long the worker goes on answering.
         on_begin: makes the worker unready; called once, before the wait. Returns whether a wait is needed.
     """
 
@@ -44,10 +44,10 @@ class Drain:
         if not callable(original) or not hasattr(server, "server_state"):
             return
         self._original, self.server, self._loop = original, server, asyncio.get_running_loop()
-        signal.signal(signal.SIGTERM, self._signalled)
+        signal.signal(signal.SIGTERM, self._on_signal)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             # By default SIGHUP would end the worker in the midst of its answers.
-            signal.signal(signal.SIGHUP, self._signalled)
+            signal.signal(signal.SIGHUP, self._on_signal)
 
     def uninstall(self) -> None:
         """Give SIGTERM back to the server."""
@@ -59,7 +59,7 @@ class Drain:
         """Wait for the requests in flight alone: no load balancer is left that would send others."""
         self._seconds = 0.0
 
-    def _signalled(self, _signum: int, _frame: object) -> None:
+    def _on_signal(self, _signum: int, _frame: object) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._begin)
 

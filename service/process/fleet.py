@@ -1,7 +1,8 @@
 """How the workers of one service see each other: each has a file below the service's runtime folder.
 
-A worker holds a lock on its file for as long as it lives. The kernel ends the lock with the process, however that dies,
-so a file whose lock is free belongs to a dead worker. Process numbers are not asked, for the system reuses them.
+A worker holds a lock on its file for as long as it lives. The kernel frees the lock when the process ends, in
+whatever way, so a file whose lock is free belongs to a dead worker. Process numbers do not tell this, for the system
+uses them again.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ import orjson
 from service.wire.context import CURRENT
 
 _LOGGERS = (None, "bentoml", "uvicorn.error")
-_RARELY_SECONDS = 60.0
-_RARELY_MESSAGES = 100
+_REPEAT_SECONDS = 60.0
+_REMEMBERED_MESSAGES = 100
 
 
 class RequestFilter(logging.Filter):
@@ -32,7 +32,7 @@ class RequestFilter(logging.Filter):
         return True
 
 
-class Rarely(logging.Filter):
+class RepeatFilter(logging.Filter):
     """Lets each message of the HTTP server through once a minute, with the number of equal ones in between.
 
     uvicorn warns of each request that is not HTTP: anybody who can connect could fill the disk with these lines.
@@ -41,7 +41,7 @@ class Rarely(logging.Filter):
         seconds: shortest time between two equal messages. Defaults to 60.
     """
 
-    def __init__(self, seconds: float = _RARELY_SECONDS) -> None:
+    def __init__(self, seconds: float = _REPEAT_SECONDS) -> None:
         super().__init__()
         self._seconds = seconds
         # For each message: the time from which it may come again, and how often it was dropped.
@@ -59,16 +59,16 @@ class Rarely(logging.Filter):
         if now < due:
             self._seen[str(record.msg)] = due, dropped + 1
             return False
-        if len(self._seen) >= _RARELY_MESSAGES:
+        if len(self._seen) >= _REMEMBERED_MESSAGES:
             self._seen.clear()
         self._seen[str(record.msg)] = now + self._seconds, 0
         if dropped:
-            record.msg = f"{record.msg} ({dropped} more like it since the last line.)"
+            record.msg = f"{record.msg} ({dropped} equal messages since the last line.)"
         return True
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message; then the request's ids, fields and traceback, if any."""
+    """Writes a record as one line of JSON: time, level, logger, message; then ids, fields and a traceback, if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -98,10 +98,10 @@ def configure(log_format: Literal["text", "json"]) -> None:
     # BentoML logs a line for each answer of its own paths; Trueline's access log does this too.
     logging.getLogger("bentoml.access").setLevel(logging.WARNING)
     server = logging.getLogger("uvicorn.error")
-    if not any(isinstance(f, Rarely) for f in server.filters):
-        server.addFilter(Rarely())
+    if not any(isinstance(f, RepeatFilter) for f in server.filters):
+        server.addFilter(RepeatFilter())
     if server.handlers:
-        server.propagate = False  # BentoML gives a handler to this logger and one to the root: each line came twice
+        server.propagate = False  # this logger and the root have a handler each: a line would be written twice
     handlers = {handler for name in _LOGGERS for handler in logging.getLogger(name).handlers}
     for handler in handlers:
         if type(handler) is not logging.StreamHandler:

@@ -72,12 +72,12 @@ def check_store(home: Path) -> None:
             raise StartError(f"BENTOML_HOME: Expected a model store. Received: {folder}, which is no folder.")
         if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
             raise StartError(
-                f"BENTOML_HOME: Expected a model store that this user may read. Received: {folder}, which may not be. "
-                "Give this user the right to read it."
+                f"BENTOML_HOME: Expected a model store that this user may read. Received: {folder}, which this user "
+                "may not read. Give this user the right to read it."
             )
 
 
 def _reason(error: OSError) -> str:
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "which is no folder or lies in none"
+        return "which is not a folder, or is not inside one"
     return f"which cannot be made ({(error.strerror or str(error)).lower()})"

@@ -15,30 +15,30 @@ from service.wire.errors import StartError
 _REUSEPORT = getattr(socket, "SO_REUSEPORT", None)
 
 
-def check(what: str, host: str, port: int) -> None:
+def check(use: str, host: str, port: int) -> None:
     """Check that a port can be listened on.
 
     Args:
-        what: use of the port, as the message begins with it.
+        use: what the port is for; the message begins with it.
         host: the address to listen on.
         port: number of the port, at least 1.
 
     Raises:
         StartError: another process listens there, or this process may not listen there.
     """
-    _listen(what, host, port).close()
+    _listen(use, host, port).close()
 
 
-def hold(what: str, host: str, port: int) -> socket.socket:
+def reserve(use: str, host: str, port: int) -> socket.socket:
     """Reserve a port, until the socket is closed, for processes of this user that set ``SO_REUSEPORT``.
 
-    The returned socket is bound and does not listen: it gets no connections. While it exists, every process fails that
-    first tries to take the port without the option, as this function does.
+    The returned socket is bound and does not listen: it gets no connections. While it exists, a process that first
+    tries to take the port without the option, as this function does, fails.
 
     Raises:
         StartError: another process listens there or holds the port, or this process may not listen there.
     """
-    alone = _listen(what, host, port)
+    alone = _listen(use, host, port)
     if _REUSEPORT is None:  # then gRPC cannot share a port either
         return alone
     reservation = socket.socket(alone.family, socket.SOCK_STREAM)
@@ -52,30 +52,30 @@ def hold(what: str, host: str, port: int) -> socket.socket:
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except OSError as error:
         reservation.close()
-        raise _refused(what, host, port, error) from error
+        raise _refusal(use, host, port, error) from error
     finally:
         alone.close()
     return reservation
 
 
-def _listen(what: str, host: str, port: int) -> socket.socket:
+def _listen(use: str, host: str, port: int) -> socket.socket:
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(address[0], socket.SOCK_STREAM)
     except OSError as error:
-        raise _refused(what, host, port, error) from error
+        raise _refusal(use, host, port, error) from error
     try:
-        # Connections of a former process that are still closing are no obstacle, as they are none for the servers.
+        # Connections of an earlier process may still be closing. They are no obstacle, here and for the servers.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address[4])
         listener.listen(1)
     except OSError as error:
         listener.close()
-        raise _refused(what, host, port, error) from error
+        raise _refusal(use, host, port, error) from error
     return listener
 
 
-def _refused(what: str, host: str, port: int, error: OSError) -> StartError:
+def _refusal(use: str, host: str, port: int, error: OSError) -> StartError:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
         reason, advice = "which another process uses", "End that one, or choose another port."
@@ -86,4 +86,4 @@ def _refused(what: str, host: str, port: int, error: OSError) -> StartError:
         if isinstance(error, socket.gaierror):
             reason = "which is no address of this machine"
         advice = "Choose an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them."
-    return StartError(f"{what}: Expected a port to listen on. Received: {where}, {reason}. {advice}")
+    return StartError(f"{use}: Expected a port to listen on. Received: {where}, {reason}. {advice}")

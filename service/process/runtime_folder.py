@@ -1,6 +1,6 @@
 """The folder of one running service: metrics, states of the workers, and a lock that shows that its parent lives.
 
-The kernel ends the lock with the process, however that dies. So the next start knows which temporary folders belong
+The kernel frees the lock when the process ends, in whatever way. So the next start knows which temporary folders belong
 to no service any more.
 """
 
@@ -39,7 +39,7 @@ class RuntimeFolder:
         self._pid = os.getpid()
 
     @classmethod
-    def take(cls, own: Path | None) -> RuntimeFolder:
+    def take(cls, path: Path | None) -> RuntimeFolder:
         """Take the folder that the settings name, or make a new one among the temporary files.
 
         Where the named folder cannot be written, BentoML takes a temporary one, with which the service works as well.
@@ -47,25 +47,25 @@ class RuntimeFolder:
         Raises:
             StartError: another service has the folder, or no folder can be made.
         """
-        if own is not None:
+        if path is not None:
             try:
-                own.mkdir(parents=True, exist_ok=True)
-                return cls(own, _lock(own, LOCK), is_temporary=False)
+                path.mkdir(parents=True, exist_ok=True)
+                return cls(path, _lock(path, LOCK), is_temporary=False)
             except BlockingIOError as error:
                 raise StartError(
-                    f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {own}, which "
-                    "another service uses. Name another, or none."
+                    f"TRUELINE_RUNTIME_FOLDER: Expected a folder of this service alone. Received: {path}, which "
+                    "another service uses. Name another folder, or leave the setting out."
                 ) from error
             except OSError as error:
                 logger.warning(
-                    "TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: %s (%s). If it "
-                    "cannot be, metrics and states go to a temporary folder.",
-                    own,
+                    "TRUELINE_RUNTIME_FOLDER: Expected a folder that can be written. Received: %s (%s). "
+                    "What cannot be written there goes to a temporary folder.",
+                    path,
                     unreadable(error),
                 )
                 # Subfolders of this folder may be writable. BentoML tries them, and takes a temporary folder if they
                 # are not.
-                return cls(own, None, is_temporary=False)
+                return cls(path, None, is_temporary=False)
         remove_abandoned(Path(tempfile.gettempdir()))
         try:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX))

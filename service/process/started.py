@@ -7,8 +7,8 @@ import os
 import signal
 
 
-class Started:
-    """Children of this process. Those that ended do not count, whether or not somebody has waited for them."""
+class StartedWorkers:
+    """Children of this process. Those that ended do not count, even where nobody has waited for them yet."""
 
     def __init__(self) -> None:
         self._pids: set[int] = set()
@@ -18,20 +18,20 @@ class Started:
         self._pids.add(pid)
 
     def running(self) -> int:
-        """How many of them run."""
-        self._pids = {pid for pid in self._pids if _runs(pid)}
+        """How many of these children still run."""
+        self._pids = {pid for pid in self._pids if _is_running(pid)}
         return len(self._pids)
 
     def end(self) -> None:
-        """Ask those that run to end."""
+        """Ask the children that still run to end."""
         for pid in self._pids:
-            if _runs(pid):
+            if _is_running(pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
 
 
-def _runs(pid: int) -> bool:
-    """Whether a child runs; one that ended is left for whoever waits for it."""
+def _is_running(pid: int) -> bool:
+    """Whether a child runs. A child that has ended can still be waited for after this call."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
     except ChildProcessError:

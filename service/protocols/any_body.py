@@ -37,7 +37,10 @@ async def read_any_body(worker: Worker, scope: Scope, receive: Receive) -> bytes
 
 
 async def read_early(read: Callable[[], PredictRequest], size: int) -> Callable[[], PredictRequest]:
-    """Return ``read``; for a large body run it in a thread first, and return a call that gives the result or raises."""
+    """Return ``read`` itself where the body is small.
+
+    For a large body run it in a thread first, and return a function that gives its result or raises its exception.
+    """
     if size <= LARGE:
         return read
     outcome = asyncio.get_running_loop().run_in_executor(None, read)

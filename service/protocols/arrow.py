@@ -1,8 +1,8 @@
-"""``application/vnd.apache.arrow.stream``, and the code that Parquet shares: Arrow columns to the encoding's and back.
+"""Reads and writes ``application/vnd.apache.arrow.stream``; Parquet's reader and writer use the same code.
 
-Numbers, booleans and timestamps become arrays without one object a value; strings become a dictionary. A column whose
-type does not fit its feature becomes Python objects, and the encoding says which rows are wrong. pyarrow is imported
-with the first request that needs it: without such a request a service needs 40 MB less.
+Numbers, booleans and timestamps become arrays without a Python object for each value; strings become a
+dictionary. A column whose type does not fit its feature becomes Python objects, and the encoding says which rows are
+wrong. pyarrow is imported with the first request that needs it: without such a request a service needs 40 MB less.
 """
 
 from __future__ import annotations
@@ -167,11 +167,11 @@ def _datetimes(column: pa.Array) -> Any:
         moments = column.to_numpy(zero_copy_only=False)
         # Checking the first and the last moment costs a tenth of checking all; fmin and fmax ignore missing ones.
         if len(moments) and unwritable(np.array([np.fmin.reduce(moments), np.fmax.reduce(moments)])).any():
-            beyond = unwritable(moments)
+            is_unwritable = unwritable(moments)
             # Such moments are seconds in the year 40000, or milliseconds labelled as seconds. Cast to microseconds they
             # would overflow to another moment.
-            marked = zip(moments, np.isnat(moments).tolist(), beyond.tolist(), strict=True)
-            return [None if absent else str(moment) if far else moment for moment, absent, far in marked]
+            entries = zip(moments, np.isnat(moments).tolist(), is_unwritable.tolist(), strict=True)
+            return [None if missing else str(moment) if as_str else moment for moment, missing, as_str in entries]
         # Nanoseconds are rounded down, as NumPy does.
         zone = getattr(column.type, "tz", None)
         return column.cast(pa.timestamp("us", zone), safe=False).to_numpy(zero_copy_only=False)

@@ -4,7 +4,8 @@ The separator is a comma, a semicolon, a tab or a bar: the one that gives the mo
 
 Values are read by the rules of the version's training (:mod:`artifact.rows.texts`): an empty field and ``NA`` are
 missing, and numbers and dates may be written as in the training table. The answer has the columns ``value``, ``lower``,
-``upper`` and ``warnings``, with several targets ``NAME_value`` and so on, and with ``on_error=row`` also ``error``.
+``upper`` and ``warnings``. With several targets these are ``NAME_value`` and so on for each target. With
+``on_error=row`` there is also a column ``error``.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def text(name: str, element: bytes, row: int) -> str | None:
 
 
 def from_json(name: str, datatype: str, values: list[Any]) -> Values:
-    """Read elements from JSON; numbers keep all their digits, those of FP32 too.
+    """Read elements from JSON; all numbers keep all their digits, even where the datatype is FP32.
 
     Raises:
         InvalidRequestError: a value is not of the datatype.

@@ -22,28 +22,28 @@ _ALIASES = {"application/ndjson": NDJSON, "application/jsonl": NDJSON, "applicat
 _ALIASES |= {"text/tab-separated-values": CSV, "application/csv": CSV}
 _PARAMETERS = ("interval", "on_error", "extra", "missing_columns")
 MISSING = "missing_columns"
-_SHOWN = 100
-_NOT_HERE = (
+_QUOTED_CHARACTERS = 100
+_BELONGS_IN_BODY = (
     "Expected no such parameter in the query of this path. Send it in the body: among 'parameters' of the Open "
     "Inference Protocol, beside 'instances' or 'inputs' of TensorFlow Serving."
 )
-_PREDICTS = "Expected no such parameter in the query of this path. POST /predict has it."
+_BELONGS_TO_PREDICT = "Expected no such parameter in the query of this path. Only POST /predict takes it."
 
 
 class Terms(NamedTuple):
     """The formats and options that the headers and the query string of a request name.
 
     Attributes:
-        takes: media type of the body.
-        gives: media type of the answer.
+        body_type: media type of the body.
+        answer_type: media type of the answer.
         encoding: Content-Encoding of the body, ``identity`` where there is none.
         packing: ``gzip`` or ``zstd`` where a large answer may be compressed, else None.
         length: bytes of the body that the client announced, or None.
         options: options of the query string; the keys of a JSON body override them.
     """
 
-    takes: str
-    gives: str
+    body_type: str
+    answer_type: str
     encoding: str
     packing: str | None
     length: int | None
@@ -63,16 +63,16 @@ def read_terms(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Terms:
         text = value.decode("latin-1")
         # Accept may come in several lines; of any other header the last line counts.
         lines[name] = f"{lines[name]},{text}" if name == b"accept" and name in lines else text
-    takes = _content_type(lines.get(b"content-type", JSON))
+    body_type = _content_type(lines.get(b"content-type", JSON))
     digits = lines.get(b"content-length", "")
     return Terms(
-        takes,
-        _accepted(lines.get(b"accept", "").strip() or "*/*", takes),
+        body_type,
+        _accepted(lines.get(b"accept", "").strip() or "*/*", body_type),
         lines.get(b"content-encoding", "").strip().lower() or "identity",
         packing(lines.get(b"accept-encoding", "")),
         int(digits[:20]) if digits.isascii() and digits.isdigit() else None,
         # A stream is answered line by line: when a bad line comes, the answers to earlier good lines have been sent.
-        parameters(query, "row" if takes == NDJSON else "request"),
+        parameters(query, "row" if body_type == NDJSON else "request"),
     )
 
 
@@ -133,7 +133,7 @@ def missing_columns_of(query: bytes) -> MissingColumns:
         return "refuse"
     pairs = _pairs(query)
     faults = [
-        Fault(None, name, _NOT_HERE if name == "interval" else _PREDICTS, value, "unknown")
+        Fault(None, name, _BELONGS_IN_BODY if name == "interval" else _BELONGS_TO_PREDICT, value, "unknown")
         for name, value in pairs
         if name in _PARAMETERS and name != MISSING
     ]
@@ -179,7 +179,7 @@ def _content_type(text: str) -> str:
     media_type = _plain(text)
     if media_type not in MEDIA_TYPES:
         listed = ", ".join(f"'{name}'" for name in MEDIA_TYPES)
-        raise MediaTypeError(f"Expected a Content-Type of {listed}. Received: '{text[:_SHOWN]}'.")
+        raise MediaTypeError(f"Expected a Content-Type of {listed}. Received: '{text[:_QUOTED_CHARACTERS]}'.")
     return media_type
 
 
@@ -190,18 +190,18 @@ def _plain(text: str) -> str:
     return _ALIASES.get(media_type, media_type)
 
 
-def _accepted(accept: str, takes: str) -> str:
+def _accepted(accept: str, body_type: str) -> str:
     for media_type, weight in sorted(_weighted(accept), key=lambda pair: -pair[1]):
         if weight <= 0:
             break
         if media_type in MEDIA_TYPES:
             return media_type
-        if media_type == "*/*" or (media_type.endswith("/*") and takes.startswith(media_type[:-1])):
-            return takes
+        if media_type == "*/*" or (media_type.endswith("/*") and body_type.startswith(media_type[:-1])):
+            return body_type
         if media_type in ("application/*", "text/*"):
             return JSON if media_type == "application/*" else CSV
     listed = ", ".join(f"'{name}'" for name in MEDIA_TYPES)
-    raise NotAcceptableError(f"Expected an Accept of {listed}. Received: '{accept[:_SHOWN]}'.")
+    raise NotAcceptableError(f"Expected an Accept of {listed}. Received: '{accept[:_QUOTED_CHARACTERS]}'.")
 
 
 def _weighted(text: str) -> list[tuple[str, float]]:

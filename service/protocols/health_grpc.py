@@ -22,7 +22,7 @@ _LOOK_SECONDS = 0.5
 
 
 class Health:
-    """Answers for the whole server, whose name is empty, and for each of its services.
+    """Tells the health of the whole server, whose name is empty, and of each of its services.
 
     Args:
         services: full names of the services.

@@ -79,7 +79,7 @@ class NdjsonWriter(_Rows):
 
 
 class JsonColumnsWriter:
-    """``{"model_name", "model_version", "columns": {...}, "warnings": [...]}``; by row also ``errors``."""
+    """``{"model_name", "model_version", "columns": {...}, "warnings": [...]}``; with errors by row also ``errors``."""
 
     def __init__(self, predictor: Predictor, *, with_errors: bool) -> None:
         self._predictor = predictor

@@ -83,45 +83,45 @@ class JsonBulkReader:
             if by_column:
                 return JsonRequest(self._columns(_read_columns(pieces, schema), body, options), options, True)
             return JsonRequest(self._cut_rows(pieces, schema, options), options, False)
-        document, is_json = self._whole(body, options)
+        document, is_json = self._read_whole(body, options)
         options = self._options(document, body, options)
         rows, columns = document.get("rows"), document.get("columns")
         if (rows is None) == (columns is None):
-            raise self._wrong(body, options)
+            raise self._refusal(body, options)
         if rows is not None:
             if not isinstance(rows, list) or not rows:
-                raise self._wrong(body, options)
+                raise self._refusal(body, options)
             return JsonRequest(_row_parts(rows, schema, options, is_json=is_json), options, False)
         if not isinstance(columns, dict) or not columns:
-            raise self._wrong(body, options)
+            raise self._refusal(body, options)
         parts = self._columns(columns, body, options)
         if not is_json:
             parts = _with_faults(parts, take_out_of_columns(schema, columns))
         return JsonRequest(parts, options, True)
 
-    def _whole(self, body: bytes, options: Options) -> Read:
+    def _read_whole(self, body: bytes, options: Options) -> Read:
         result = read_json(body)
         document = result.document
         if not isinstance(document, dict) or not document.keys() <= set(KEYS):
-            raise self._wrong(body, options)
+            raise self._refusal(body, options)
         if not result.is_json and not (options.by_row or document.get("on_error") == "row"):
-            raise self._wrong(body, options)
+            raise self._refusal(body, options)
         return result
 
-    def _wrong(self, body: bytes, options: Options) -> Exception:
+    def _refusal(self, body: bytes, options: Options) -> Exception:
         return explain(body, self._encoder, self._max_rows, None, options.missing_columns)
 
     def _options(self, document: Mapping[str, Any], body: bytes, options: Options) -> Options:
         level, on_error = document.get("interval"), document.get("on_error")
         number = isinstance(level, (int, float)) and not isinstance(level, bool) and 0 < level < 1
         if (level is not None and not number) or on_error not in (None, "request", "row"):
-            raise self._wrong(body, options)
+            raise self._refusal(body, options)
         interval = options.interval if level is None else level
         return options._replace(interval=interval, by_row=options.by_row if on_error is None else on_error == "row")
 
     def _columns(self, columns: dict[str, Any], body: bytes, options: Options) -> Iterator[Part]:
         if not all(isinstance(values, (list, np.ndarray)) and len(values) for values in columns.values()):
-            raise self._wrong(body, options)
+            raise self._refusal(body, options)
         schema = self._encoder.schema
         names = list(columns)
         table = {names[i]: columns[names[i]] for i in feature_columns(schema, names, options)}
@@ -133,7 +133,7 @@ class JsonBulkReader:
             raise InvalidRequestError([Fault(None, wrong, message, f"{lengths[wrong]} values", "length")])
         for name, values in table.items():
             if isinstance(values, list):
-                table[name] = typed(schema, name, values)
+                table[name] = as_array(schema, name, values)
         yield from sliced(table, n_rows)
 
     def _cut_rows(self, pieces: Iterator[bytes], schema: FeatureSchema, options: Options) -> Iterator[Part]:
@@ -173,8 +173,11 @@ def columns_of(rows: Sequence[Any], schema: FeatureSchema, options: Options) -> 
     return Part({name: [row.get(name) for row in objects] for name in names}, len(rows), faults)
 
 
-def typed(schema: FeatureSchema, name: str, values: list[Any]) -> Any:
-    """A list as an array if its types fit the feature; otherwise the list, and the encoding says what is wrong."""
+def as_array(schema: FeatureSchema, name: str, values: list[Any]) -> Any:
+    """The list as an array if the types of its values fit the feature.
+
+    Otherwise the list itself: the encoding then says what is wrong with it.
+    """
     kind = schema.feature(name).kind
     if kind in ("category", "datetime") or not set(map(type, values)) <= (_BOOLEANS if kind == "boolean" else _NUMBERS):
         return values
@@ -197,9 +200,9 @@ def _unknown(i: int, row: dict[str, Any], schema: FeatureSchema, features: froze
 
 def _row_parts(rows: list[Any], schema: FeatureSchema, options: Options, *, is_json: bool) -> Iterator[Part]:
     for start in range(0, len(rows), PART_ROWS):
-        some = rows[start : start + PART_ROWS]
-        faults = [] if is_json else take_out(schema, some)
-        part = columns_of(some, schema, options)
+        part_rows = rows[start : start + PART_ROWS]
+        faults = [] if is_json else take_out(schema, part_rows)
+        part = columns_of(part_rows, schema, options)
         yield part._replace(faults=[*part.faults, *faults]) if faults else part
 
 
@@ -210,8 +213,8 @@ def _with_faults(parts: Iterator[Part], faults: Sequence[Fault]) -> Iterator[Par
         by_row.setdefault(fault.row or 0, []).append(fault)
     start = 0
     for part in parts:
-        own = [f._replace(row=i) for i in range(part.n_rows) for f in by_row.get(start + i, ())]
-        yield part._replace(faults=own)
+        part_faults = [f._replace(row=i) for i in range(part.n_rows) for f in by_row.get(start + i, ())]
+        yield part._replace(faults=part_faults)
         start += part.n_rows
 
 
@@ -231,8 +234,8 @@ def _cut(body: bytes) -> tuple[dict[str, Any], Iterator[bytes], bool]:
         except orjson.JSONDecodeError:
             continue
         if isinstance(rest, dict) and rest.keys() <= set(KEYS) and not rest.get("columns" if by_column else "rows"):
-            other = rest.pop("rows" if by_column else "columns", None)
-            if other is None:
+            both_forms = rest.pop("rows" if by_column else "columns", None) is not None
+            if not both_forms:
                 between = _BETWEEN_COLUMNS if by_column else _BETWEEN_ROWS
                 return rest, _pieces(body, match.end(), end, between, 0 if by_column else PIECE), by_column
     raise NotCutError
@@ -264,7 +267,7 @@ def _read_columns(pieces: Iterator[bytes], schema: FeatureSchema) -> dict[str, A
             raise NotCutError from None
         for name, values in entries.items():
             is_column = name in features and isinstance(values, list) and values
-            columns[name] = typed(schema, name, values) if is_column else values
+            columns[name] = as_array(schema, name, values) if is_column else values
     return columns
 
 

@@ -85,7 +85,7 @@ class LineReader:
                 try:
                     rows.append(loads(line).document)
                 except orjson.JSONDecodeError as error:
-                    message = f"Expected a JSON object, one a line: {error}."
+                    message = f"Expected one JSON object on each line: {error}."
                     excerpt = line[:100].decode("utf-8", "replace")
                     faults.append(Fault(len(rows), None, message, excerpt, "type"))
                     rows.append({})
@@ -144,7 +144,7 @@ class NdjsonStream:
             is_last = False
             while not is_last:
                 try:
-                    piece, is_last = await self._lane.call(_gathered, work)
+                    piece, is_last = await self._lane.call(_gather, work)
                 finally:
                     self._run.count(self._metrics)
                 if piece:
@@ -183,8 +183,8 @@ async def with_last_error(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIter
         yield ApiError("The service failed on this request; its log says why.").body() + b"\n"
 
 
-def _gathered(work: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Pieces up to a size worth sending, and whether they are the last."""
+def _gather(work: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Join pieces until they are large enough to send; return them, and whether the work is finished."""
     pieces: list[bytes] = []
     size = 0
     for piece in work:

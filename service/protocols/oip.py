@@ -36,7 +36,7 @@ def live_model(worker: Worker, name: str, version: str | None) -> LiveModel:
 
 
 def live_model_at(worker: Worker, scope: Scope) -> LiveModel:
-    """As :func:`live_model`, for the model, and perhaps the version, in the path of a request."""
+    """The live model, if the path of a request names it, perhaps with its version; errors as in :func:`live_model`."""
     parameters = scope["path_params"]
     return live_model(worker, parameters["model"], parameters.get("version"))
 

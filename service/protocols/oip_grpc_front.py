@@ -75,7 +75,7 @@ class Identified:
 
 
 class Traced:
-    """Makes one span a call; its parent is the W3C trace context in the request's metadata."""
+    """Makes one span for each call; its parent is the W3C trace context in the request's metadata."""
 
     def __init__(self, handler: Handler, tracer: Tracer) -> None:
         self._handler = handler
@@ -98,7 +98,7 @@ class Traced:
 
 
 class Logged:
-    """Writes one line of the access log a call; the status is 499 where the client left before the answer."""
+    """Writes one line of the access log for each call; the status is 499 where the client left before the answer."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -114,6 +114,6 @@ class Logged:
 
 
 def _metadata(context: Any, names: Iterable[str]) -> dict[str, bytes]:
-    """The metadata with some names; the last entry of each name counts."""
+    """The entries of the metadata that have these names; the last entry of each name counts."""
     pairs = context.invocation_metadata() or ()
     return {name: value if isinstance(value, bytes) else value.encode() for name, value in pairs if name in names}

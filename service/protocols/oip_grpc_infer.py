@@ -27,7 +27,7 @@ from service.protocols.tensors import (
 )
 from service.wire.errors import Described
 
-_WAY_OUT = f"say '{MISSING}' = 'impute' among the parameters"
+_WAY_OUT = f"set '{MISSING}' to 'impute' among the parameters"
 _CONTENTS = {
     "BOOL": "bool_contents",
     **dict.fromkeys(("INT8", "INT16", "INT32"), "int_contents"),
@@ -70,7 +70,9 @@ class Inference:
         select_outputs(self._schema, self._output_names())
         raw = self._message.raw_input_contents
         if self._is_raw and len(raw) != len(inputs):
-            raise fault("raw_input_contents", f"Expected {len(inputs)} of them, one a tensor, or none.", len(raw))
+            raise fault(
+                "raw_input_contents", f"Expected {len(inputs)} entries, one for each tensor, or none.", len(raw)
+            )
         tensors = [
             Tensor(head, _raw(head, tensor, raw[i]) if self._is_raw else _typed(head, tensor.contents))
             for i, (head, tensor) in enumerate(zip(heads, inputs, strict=True))

@@ -1,7 +1,8 @@
 """The Open Inference Protocol v2 over HTTP, with the binary tensor extension.
 
-A body is JSON. With ``Inference-Header-Content-Length`` only so many bytes are JSON; then the bytes of the tensors that
-have a ``binary_data_size`` follow in order. Errors are ``{"error": "sentences"}``, see :meth:`ApiError.plain`.
+A body is JSON. With ``Inference-Header-Content-Length`` only its first bytes are JSON, as many as this header says. The
+bytes of the tensors that have a ``binary_data_size`` follow, in the order of the tensors. Errors are
+``{"error": "sentences"}``, see :meth:`ApiError.plain`.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ async def infer(worker: Worker, scope: Scope, receive: Receive) -> Reply:
     settings = worker.settings
     model = oip.live_model_at(worker, scope)
     body = await read_any_body(worker, scope, receive)
-    usual = missing_columns_of(scope.get("query_string", b""))
-    inference = Inference(model, max_rows=settings.max_rows, missing_columns=usual)
+    missing_columns = missing_columns_of(scope.get("query_string", b""))
+    inference = Inference(model, max_rows=settings.max_rows, missing_columns=missing_columns)
     read = await read_early(lambda: inference.read(body, header_length(scope["headers"])), len(body))
     request, answer = await worker.answer(model, read, receive)
     return inference.write(request, answer)
@@ -108,7 +109,7 @@ class Inference:
             TooLargeError: the request has too many rows.
         """
         if json_length is not None and json_length > len(body):
-            message = f"Expected a header of at most {len(body)} bytes, as the body has."
+            message = f"Expected at most {len(body)}, the number of bytes in the body."
             raise fault("Inference-Header-Content-Length", message, json_length)
         document, is_json = _json_object(body if json_length is None else body[:json_length])
         binary = memoryview(b"" if json_length is None else body)[json_length or 0 :]
@@ -159,9 +160,9 @@ class Inference:
             NotJSONError: they are elsewhere.
         """
         faults: list[Fault] = []
-        for head, described in zip(heads, inputs, strict=True):
+        for head, entry in zip(heads, inputs, strict=True):
             names = self._inputs.columns_of(head)
-            infinite = (p for p in enumerate(_flat(head, described.get("data") or [])) if is_not_finite(p[1]))
+            infinite = (p for p in enumerate(_flat(head, entry.get("data") or [])) if is_not_finite(p[1]))
             for at, value in islice(infinite, DETAILS_LIMIT):
                 row, column = divmod(at, len(names))
                 faults.append(not_finite(row, self._schema.feature(names[column]), value))
@@ -175,15 +176,15 @@ class Inference:
         self._id = value
 
     def _read_outputs(self, outputs: list[dict[str, Any]], parameters: dict[str, Any]) -> None:
-        usual = _flag(parameters, "binary_data_output")
-        how: dict[str, bool] = {}
+        all_as_bytes = _flag(parameters, "binary_data_output")
+        as_bytes: dict[str, bool] = {}
         names = [output.get("name") for output in outputs]
         for name, output in zip(names, outputs, strict=True):
             if not isinstance(name, str):
                 raise fault("outputs", "Expected an output with a 'name'.", name)
-            how[name] = _flag(_parameters(output), "binary_data", usual=usual)
+            as_bytes[name] = _flag(_parameters(output), "binary_data", default=all_as_bytes)
         selection = select_outputs(self._schema, [name for name in names if isinstance(name, str)])
-        self._outputs = {name: how.get(name, usual) for name in selection}
+        self._outputs = {name: as_bytes.get(name, all_as_bytes) for name in selection}
 
 
 class _Parts:
@@ -193,10 +194,10 @@ class _Parts:
         self._binary = binary
         self._at = 0
 
-    def values(self, head: Head, described: dict[str, Any]) -> Values:
+    def values(self, head: Head, entry: dict[str, Any]) -> Values:
         """Read the elements of a tensor, from the JSON itself or from the next bytes."""
-        size = _parameters(described).get("binary_data_size")
-        data = described.get("data")
+        size = _parameters(entry).get("binary_data_size")
+        data = entry.get("data")
         if (size is None) == (data is None):
             message = "Expected 'data', or a 'binary_data_size' among the parameters."
             raise fault(head.name, message, Described("neither" if size is None else "both"))
@@ -263,10 +264,10 @@ def _refuse_misplaced(document: dict[str, Any]) -> None:
             raise fault(name, f'Expected it among the parameters: "parameters": {{"{name}": ...}}.', document[name])
 
 
-def _flag(parameters: dict[str, Any], name: str, *, usual: bool = False) -> bool:
+def _flag(parameters: dict[str, Any], name: str, *, default: bool = False) -> bool:
     value = parameters.get(name)
     if value is None:
-        return usual
+        return default
     if not isinstance(value, bool):
         raise fault(name, "Expected true or false.", value)
     return value

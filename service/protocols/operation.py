@@ -77,7 +77,7 @@ class Operation:
         shape: makes its request and answer for the live model. None for a page, which OpenAPI does not describe.
         errors: errors that it may answer with, besides :data:`EVERYWHERE` and those of keys.
         is_open: whether it needs no key, unless the operator's setting says otherwise.
-        listed: text for the docs' table of routes, where the summary does not fit there.
+        row_text: text for the docs' table of routes, where the summary does not fit there.
     """
 
     path: str
@@ -88,7 +88,7 @@ class Operation:
     shape: Callable[[LiveModel | None], Shape] | None = None
     errors: tuple[type[ApiError], ...] = ()
     is_open: bool = False
-    listed: str = ""
+    row_text: str = ""
 
     def __post_init__(self) -> None:
         if not self.path.startswith(self.group.prefix or "/"):

@@ -21,14 +21,14 @@ from service.protocols.json_answers import JsonColumnsWriter, JsonRowsWriter, Nd
 from service.protocols.json_bulk import JsonBulkReader, NotCutError
 from service.protocols.ndjson import NdjsonStream, read_ndjson, with_last_error
 from service.settings.settings import Settings
-from service.wire.compression import Unpacker, packed
+from service.wire.compression import Unpacker, pack
 from service.wire.http import JSON as JSON_TYPE
 from service.wire.http import Receive, Reply, Scope, StreamReply, read_announced_body, read_body
 from service.worker import Worker
 
 _SMALL_DIGITS = 5
 _ANY = (b"*/*", JSON_TYPE)
-_TELLING = frozenset((b"content-type", b"content-length", b"accept", b"content-encoding"))
+_DECIDING_HEADERS = frozenset((b"content-type", b"content-length", b"accept", b"content-encoding"))
 _ON_ERROR = b'"on_error"'
 
 
@@ -43,22 +43,22 @@ async def predict(worker: Worker, scope: Scope, receive: Receive) -> Reply | Str
     terms = read_terms(scope["headers"], scope.get("query_string", b""))
     model = worker.deployment.route()
     Unpacker(terms.encoding, None)
-    if terms.takes == terms.gives == formats.NDJSON:
+    if terms.body_type == terms.answer_type == formats.NDJSON:
         return await _stream(worker, model, terms, receive)
-    limit = settings.max_body_bytes if terms.takes == formats.JSON else settings.max_bulk_bytes
+    limit = settings.max_body_bytes if terms.body_type == formats.JSON else settings.max_bulk_bytes
     body = await read_body(scope, receive, limit=limit, seconds=settings.body_seconds)
     return await _bulk(worker, model, terms, body)
 
 
 def is_plain(scope: Scope, limit: int) -> bool:
-    """Whether a request is JSON of at most ``limit`` bytes, wants JSON and has no query, as nearly every one.
+    """Whether a request is JSON of at most ``limit`` bytes, accepts JSON and has no query. Nearly every request is so.
 
-    The headers of a plain request need no further reading, and its body has mostly arrived.
+    The headers of a plain request need no further reading, and most often its body has arrived already.
     """
     if scope.get("query_string"):
         return False
     for name, value in scope["headers"]:
-        if name in _TELLING and (
+        if name in _DECIDING_HEADERS and (
             (name == b"content-type" and value != JSON_TYPE)
             or (name == b"content-length" and (len(value) > _SMALL_DIGITS or int(value) > limit))
             or (name == b"accept" and value not in _ANY)
@@ -113,7 +113,7 @@ def work_of(model: LiveModel, terms: Terms, body: bytes, settings: Settings, run
             yield
         unpacker.finish()
         body = b"".join(pieces)
-    if terms.takes == formats.JSON:
+    if terms.body_type == formats.JSON:
         try:
             content = yield from _json(model, terms, body, settings, runs, in_pieces=True)
         except NotCutError:
@@ -122,15 +122,15 @@ def work_of(model: LiveModel, terms: Terms, body: bytes, settings: Settings, run
     else:
         run = BulkRun(model.core, terms.options, settings.max_bulk_rows)
         runs.append(run)
-        writer = _writer(terms.gives, model.predictor, terms.options, by_column=True)
+        writer = _writer(terms.answer_type, model.predictor, terms.options, by_column=True)
         content = yield from _answer(run, _parts(terms, body, model.predictor, settings), writer)
-    headers = () if terms.gives == formats.JSON else _version_headers(model)
+    headers = () if terms.answer_type == formats.JSON else _version_headers(model)
     if terms.packing is not None:
         headers = (*headers, (b"vary", b"accept-encoding"))
         if len(content) >= settings.compress_bytes:
             headers = (*headers, (b"content-encoding", terms.packing.encode()))
-            content = packed(content, terms.packing)
-    return Reply(content, content_type=terms.gives.encode(), headers=headers)
+            content = pack(content, terms.packing)
+    return Reply(content, content_type=terms.answer_type.encode(), headers=headers)
 
 
 def _json(
@@ -140,7 +140,7 @@ def _json(
     request = reader.read(body, terms.options, in_pieces=in_pieces)
     run = BulkRun(model.core, request.options, settings.max_rows)
     runs.append(run)
-    writer = _writer(terms.gives, model.predictor, request.options, by_column=request.by_column)
+    writer = _writer(terms.answer_type, model.predictor, request.options, by_column=request.by_column)
     return (yield from _answer(run, request.parts, writer))
 
 
@@ -159,11 +159,11 @@ def _answer(run: BulkRun, parts: Iterator[Part], writer: Writer) -> Work[bytes]:
 
 def _parts(terms: Terms, body: bytes, predictor: Predictor, settings: Settings) -> Iterator[Part]:
     schema, options, limit = predictor.schema, terms.options, settings.max_unpacked_bytes
-    if terms.takes == formats.CSV:
+    if terms.body_type == formats.CSV:
         return read_csv(body, schema, options)
-    if terms.takes == formats.NDJSON:
+    if terms.body_type == formats.NDJSON:
         return read_ndjson(body, schema, options, settings.max_line_bytes)
-    if terms.takes == formats.ARROW:
+    if terms.body_type == formats.ARROW:
         from service.protocols.arrow import read_arrow
 
         return read_arrow(body, schema, options, limit)
@@ -172,16 +172,16 @@ def _parts(terms: Terms, body: bytes, predictor: Predictor, settings: Settings) 
     return read_parquet(body, schema, options, limit, settings.max_bulk_rows)
 
 
-def _writer(gives: str, predictor: Predictor, options: Options, *, by_column: bool) -> Writer:
-    if gives == formats.JSON:
+def _writer(answer_type: str, predictor: Predictor, options: Options, *, by_column: bool) -> Writer:
+    if answer_type == formats.JSON:
         if by_column:
             return JsonColumnsWriter(predictor, with_errors=options.by_row)
         return JsonRowsWriter(predictor)
-    if gives == formats.NDJSON:
+    if answer_type == formats.NDJSON:
         return NdjsonWriter(predictor)
-    if gives == formats.CSV:
+    if answer_type == formats.CSV:
         return CsvWriter(predictor, with_errors=options.by_row)
-    if gives == formats.ARROW:
+    if answer_type == formats.ARROW:
         from service.protocols.arrow import ArrowWriter
 
         return ArrowWriter(predictor, with_errors=options.by_row)

@@ -1,7 +1,8 @@
 """Turns tensors of the Open Inference Protocol into a request, by the live model's schema, and answers into tensors.
 
-A request has one tensor a feature, with the feature's name and shape [n] or [n, 1]. Where all features are numbers, it
-may have one FP tensor of shape [n, n_features] in schema order instead, with any other name (``input`` is usual).
+A request has a tensor for each feature, with the feature's name and shape [n] or [n, 1]. Where all features are
+numbers, it may have one FP tensor of shape [n, n_features] in schema order instead, with any other name (``input`` is
+usual).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Head(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """An input with its elements: float64 (size,), or as many strings."""
+    """An input with its elements: float64 (size,), or a list of as many strings."""
 
     head: Head
     values: Values
@@ -73,11 +74,11 @@ class Inputs:
             TooLargeError: the request has too many rows.
         """
         if not heads:
-            raise fault("inputs", f"Expected a tensor a feature: {self._names()}.", Described("no tensors"))
+            raise fault("inputs", f"Expected a tensor for each feature: {self._names()}.", Described("no tensors"))
         if self._is_matrix(heads):
             (head,) = heads
             if len(head.shape) != 2 or head.shape[1] != len(self._features):
-                if head.name != MATRIX:  # its name is more likely a feature's, misspelt
+                if head.name != MATRIX:  # more likely it should be the name of a feature, and is misspelt
                     raise InvalidRequestError([self._unknown(head.name)])
                 raise fault(head.name, f"Expected shape [n, {len(self._features)}].", _describe(head.shape))
             return self._rows(head.name, head.shape[0])
@@ -137,7 +138,7 @@ class Inputs:
         if target_or_index is not None:
             message = f"Unknown input '{name[:100]}'. {target_or_index}"
         elif self._matrix:
-            message += f" Or one FP64 tensor '{MATRIX}' of shape [n, {len(self._features)}]."
+            message += f" Or send one FP64 tensor '{MATRIX}' of shape [n, {len(self._features)}]."
         return Fault(None, name, message, name, "unknown")
 
     def _names(self) -> str:

@@ -115,8 +115,8 @@ def read(model: LiveModel, body: bytes, missing_columns: MissingColumns = "refus
         name, entries = ("inputs", inputs) if instances is None else ("instances", instances)
         if not isinstance(entries, list) or not entries:
             raise fault(name, "Expected a list of rows, at least one.", entries)
-        # If the body has only one bracket, it is that of the list of rows. Then no value is a list, and none needs a
-        # check.
+        # If the body has only one opening bracket, it belongs to the list of rows. Then no value is a list, and none
+        # needs a check.
         nested = body.count(b"[") > 1
         rows = {"rows": [_row(schema, i, row, nested=nested) for i, row in enumerate(entries)]}
     interval = read_interval(document.get("interval"))
@@ -125,7 +125,7 @@ def read(model: LiveModel, body: bytes, missing_columns: MissingColumns = "refus
     try:
         whole = orjson.dumps({**rows, "interval": interval})
     except orjson.JSONEncodeError as error:  # orjson reads deeper nesting than it writes
-        raise NotJSONError(f"Expected a JSON body. Received: one nested too deeply ({error}).") from None
+        raise NotJSONError(f"Expected a JSON body. Received: JSON that is nested too deeply ({error}).") from None
     request = model.reader.read(whole, missing_columns)
     if inputs is not None and request.rows is not None:
         # `inputs` is always answered with `outputs`, so rows under it become columns.
@@ -153,17 +153,17 @@ def warning_headers(warnings: Sequence[RowWarning]) -> Headers:
 def _row(schema: FeatureSchema, index: int, row: Any, *, nested: bool) -> Any:
     if isinstance(row, dict):
         has_lists = nested and list in map(type, row.values())
-        return {name: _bare(value) for name, value in row.items()} if has_lists else row
+        return {name: _unwrap(value) for name, value in row.items()} if has_lists else row
     values = row if isinstance(row, list) else [row]
     if list in map(type, values):
-        values = list(map(_bare, values))
+        values = list(map(_unwrap, values))
     if len(values) != len(schema.names):
         message = f"Expected an object, or {len(schema.names)} values in the order of GET /schema."
         raise fault(None, message, Described(f"{len(values)} value{'' if len(values) == 1 else 's'}"), row=index)
     return dict(zip(schema.names, values, strict=True))
 
 
-def _bare(value: Any) -> Any:
+def _unwrap(value: Any) -> Any:
     """A value without the list around it: clients with tensors of shape [n, 1] send each value as a list of one."""
     return value[0] if type(value) is list and len(value) == 1 else value
 

@@ -1,4 +1,4 @@
-"""gzip and zstd bodies: unpacked in small pieces up to a limit, so that a bomb ends early in flat memory."""
+"""Unpacks gzip and zstd bodies in small pieces up to a limit, so that a bomb ends early, in little memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Unpacker:
         self._encoding = encoding
         self._limit = limit
         self._size = 0
-        self._state = self._fresh()
+        self._state = self._new_state()
         self._in_frame = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -64,7 +64,7 @@ class Unpacker:
         if self._encoding != "identity" and (self._in_frame or not self._size):
             raise BodyFormatError(f"Expected a whole {self._encoding} body. Received: a part of one.")
 
-    def _fresh(self) -> zlib._Decompress | zstandard.ZstdDecompressionObj:
+    def _new_state(self) -> zlib._Decompress | zstandard.ZstdDecompressionObj:
         if self._encoding == "zstd":
             return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
         return zlib.decompressobj(_GZIP)
@@ -81,7 +81,7 @@ class Unpacker:
             if self._state.eof:
                 data = self._state.unused_data
                 # A gzip file may hold several streams, one after the other.
-                self._state, self._in_frame = self._fresh(), False
+                self._state, self._in_frame = self._new_state(), False
                 more = bool(data)
             else:
                 data = self._state.unconsumed_tail
@@ -99,11 +99,11 @@ class Unpacker:
                 raise BodyFormatError(f"Expected a zstd body. Received: {error}.") from None
             if self._state.eof:
                 view = memoryview(self._state.unused_data + bytes(view))
-                self._state, self._in_frame = self._fresh(), False
+                self._state, self._in_frame = self._new_state(), False
 
 
-def packed(body: bytes, encoding: str) -> bytes:
-    """An answer's body, compressed as ``gzip`` or ``zstd``, fast rather than small."""
+def pack(body: bytes, encoding: str) -> bytes:
+    """Compress an answer's body as ``gzip`` or ``zstd``; the work is fast, and the result could be smaller."""
     if encoding == "zstd":
         return zstandard.ZstdCompressor(level=1).compress(body)
     return zlib.compress(body, 1, _GZIP)

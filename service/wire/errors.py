@@ -30,15 +30,15 @@ class StartError(TruelineError):
 class ApiError(TruelineError):
     """A fault of the service.
 
-    Every other error that is answered is a subclass. The first line of its docstring says when it comes; docs/http.md
-    repeats that line.
+    Every other error with which the service answers is a subclass. The first line of its docstring says when it comes;
+    docs/http.md repeats that line.
 
     Attributes:
         status: HTTP status.
         code: a short constant for programs.
         description: text for all errors of this status in the OpenAPI document.
         remedy: advice to the caller, for docs/http.md.
-        retry_after: seconds that the header ``Retry-After`` asks the caller to wait; None: there is no such header.
+        retry_after: seconds that the header ``Retry-After`` asks the caller to wait; None for no such header.
         headers: headers to send besides those of the body.
         faults: the entries of ``details``.
     """
@@ -71,8 +71,9 @@ class ApiError(TruelineError):
         """The same error for protocols whose bodies are ``{"error": "sentences"}`` and that use 400 and not 422."""
         faults = self.faults[:_PLAIN_FAULTS]
         error = ApiError(" ".join(map(_sentence, faults)) or self.message, headers=self.headers)
-        if len(self.faults) > len(faults):
-            error.message += f" And {len(self.faults) - len(faults)} faults more."
+        further = len(self.faults) - len(faults)
+        if further:
+            error.message += f" There {'is 1 more fault' if further == 1 else f'are {further} more faults'}."
         error.status, error.code, error.is_plain = plain_status(self.status), self.code, True
         return error
 
@@ -114,7 +115,7 @@ class UnauthorizedError(ApiError):
     remedy = "Send the header Authorization: Bearer KEY, or X-API-Key: KEY."
 
     def __init__(self) -> None:
-        message = "Expected a key: Authorization: Bearer KEY, or X-API-Key: KEY. Received: none that is good."
+        message = "Expected a key: Authorization: Bearer KEY, or X-API-Key: KEY. Received: no valid key."
         super().__init__(message, headers=((b"www-authenticate", b"Bearer"),))
 
 
@@ -125,8 +126,8 @@ class NoRouteError(ApiError):
     description = "The path names a model or version that is not the live one; the message names the live one."
     remedy = "The message lists the paths, the nearest first."
 
-    def __init__(self, path: str, known: Iterable[str]) -> None:
-        super().__init__(unknown_name("path", path[:_ECHO_LENGTH], known))
+    def __init__(self, path: str, paths: Iterable[str]) -> None:
+        super().__init__(unknown_name("path", path[:_ECHO_LENGTH], paths))
 
 
 class UnknownModelError(NoRouteError):
@@ -164,9 +165,9 @@ class TooLargeError(ApiError):
     remedy = "Send the rows in several requests."
 
     @classmethod
-    def rows(cls, most: int, received: int | str) -> TooLargeError:
-        """The error for more than ``most`` rows. ``received`` is their number, or ``more`` where it is not known."""
-        return cls(f"Expected at most {most} rows in a request. Received: {received}.")
+    def rows(cls, limit: int, received: int | str) -> TooLargeError:
+        """The error for more than ``limit`` rows. ``received`` is their number, or ``more`` where it is not known."""
+        return cls(f"Expected at most {limit} rows in a request. Received: {received}.")
 
 
 class MediaTypeError(ApiError):
@@ -199,7 +200,7 @@ class OverloadedError(ApiError):
 
     status, code = 429, "overloaded"
     description = "The queue is full; Retry-After says when to try again."
-    remedy = "Send it again after Retry-After seconds, ever more slowly."
+    remedy = "Send it again after Retry-After seconds, and wait longer each time."
     retry_after = 1
 
 
@@ -260,8 +261,8 @@ def as_text(value: Any) -> str:
     """The received value as text for a sentence: as JSON writes it, with strings in quotation marks."""
     if isinstance(value, str) and not isinstance(value, Described):
         return orjson.dumps(_short(value)).decode()
-    plain = echo(value)
-    return plain if isinstance(plain, str) else orjson.dumps(plain).decode()
+    echoed = echo(value)
+    return echoed if isinstance(echoed, str) else orjson.dumps(echoed).decode()
 
 
 def _elements(values: Sequence[Any]) -> str:

@@ -1,4 +1,4 @@
-"""Where one request ends and the next begins: uvicorn's HTTP/1 protocol, with its gaps closed.
+"""Finds where one request ends and the next begins: uvicorn's HTTP/1 protocol, with its mistakes mended.
 
 A request may ask to change to another protocol (``Upgrade: h2c`` of Java's client and of ``curl --http2``, TLS,
 websocket). This service offers none and ignores the request to change, as a server may (RFC 9110, 7.8). llhttp, the
@@ -30,7 +30,7 @@ class Connection(HttpToolsProtocol):
     - An answer of unknown length to HTTP/1.0 ends with the connection.
     """
 
-    # The request that is being answered, while uvicorn's ``cycle`` is the one that was received last. It is in a slot,
+    # The request that is being answered; uvicorn's ``cycle`` is the request that was received last. It is in a slot,
     # because one more attribute in the dictionary would cost a small request half a microsecond.
     __slots__ = ("_current",)
     _current: RequestResponseCycle | None
@@ -41,8 +41,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # uvicorn tells only the request that was received last that the client has left. If that one still waits behind
-        # another, the other would go on, and write to a closed connection.
+        # uvicorn says only to the request that was received last that the client has left. If that request still waits
+        # behind another one, the other one would go on, and write to a closed connection.
         current = self._current
         if current is not None and not current.response_complete:
             current.disconnected = True
@@ -86,7 +86,7 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(head)
                 try:
                     self.parser.feed_data(rest)
-                except httptools.HttpParserUpgrade as stop:  # a later request asks, too
+                except httptools.HttpParserUpgrade as stop:  # a later request asks for an upgrade too
                     rest = rest[stop.args[0] :]
                 else:
                     return

@@ -17,7 +17,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 JSON = b"application/json"
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 HTML = b"text/html; charset=utf-8"
-# Set in the scope of a request whose whole body has been read: an error then need not drop a rest.
+# Set in the scope of a request whose whole body has been read: an error then need not read and drop the rest.
 BODY_IS_READ = "trueline.body_is_read"
 
 
@@ -130,7 +130,7 @@ async def read_announced_body(scope: Scope, receive: Receive, *, limit: int, sec
     else:
         try:
             async with asyncio.timeout(seconds):
-                body = await _whole(first, receive, limit)
+                body = await _read_to_end(first, receive, limit)
         except TimeoutError:
             raise BodyTimeoutError(f"Expected the whole body within {seconds:g} s. Received: a part of it.") from None
     scope[BODY_IS_READ] = True
@@ -163,7 +163,7 @@ class _StartedCall:
         return self.message
 
 
-async def _whole(message_to_come: Awaitable[Message], receive: Receive, limit: int) -> bytes:
+async def _read_to_end(message_to_come: Awaitable[Message], receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:

@@ -84,7 +84,7 @@ class Tracer:
 
 
 class Spans:
-    """Makes one span a request; its parent is the W3C trace context in the request's headers.
+    """Makes one span for each request; its parent is the W3C trace context in the request's headers.
 
     Args:
         app: the app behind this layer.

@@ -152,7 +152,7 @@ def test_a_group_that_is_much_worse_is_named_though_all_rows_look_fine():
     assert error_gate(rows, rows.champion).passed
     result = groups_gate(rows, rows.champion)
     assert not result.passed
-    assert "'agent' b (100 rows) stands worst among" in result.sentence
+    assert "'agent' b (100 rows) is the worst of" in result.sentence
     assert result.low > result.limit == 1.1
     ours *= 1.5
     rows = rows_of(of(ours), of(theirs), cells=cells)

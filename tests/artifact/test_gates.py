@@ -93,7 +93,7 @@ def test_a_first_version_has_nothing_to_be_compared_with(registry):
         (with_feature("rooms", maximum=9), "'rooms' refuses values beyond 1 to 9"),
         (with_feature("heating", categories=("gas", "oil")), "'heating' refuses 'heat pump', which it knew"),
         (build_schema(HOUSE_FEATURES[::-1]), "The fields stand in another order"),
-        (build_schema(targets=("rent",)), "'price' is predicted no more"),
+        (build_schema(targets=("rent",)), "'price' is no longer predicted"),
     ],
 )
 def test_what_would_refuse_an_answered_request_is_told_and_refused(schema, words):
@@ -118,7 +118,7 @@ def test_what_would_refuse_an_answered_request_is_told_and_refused(schema, words
         (with_feature("age", maximum=60), "'age' was trained on 0 to 60, a narrower range"),
         (with_feature("age", unit="months"), "'age' is in months, not in years"),
         (with_feature("age", text=TextFormat(decimal=",")), "'age' is read from texts, as in a CSV, by other rules"),
-        (build_schema(targets=("price", "rent")), "'rent' is predicted too"),
+        (build_schema(targets=("price", "rent")), "'rent' is a new target"),
     ],
 )
 def test_what_callers_may_notice_is_told_and_passes(schema, words):
@@ -218,7 +218,7 @@ def test_figures_of_one_table_are_compared_strictly_and_of_others_loosely():
     assert not error_by_figures(manifest(rmse=4.62), manifest(rmse=4.2), "").passed
     other = error_by_figures(manifest("1" * 64, rmse=4.62), manifest(rmse=4.2), "")
     assert (other.passed, other.limit) == (True, 1.25)
-    assert "each over that of predicting the mean, for they are of different tables" in other.sentence
+    assert "so each RMSE is divided by that of predicting the mean. By these figures the RMSE is" in other.sentence
     # The constant's error is 9.9 on the champion's rows, and twice that on the candidate's: it does better there.
     doubled = {"mean": {"price": {"rmse": 19.8}}}
     assert error_by_figures(manifest("1" * 64, rmse=8.4, baselines=doubled), manifest(rmse=4.2), "").passed
@@ -280,7 +280,7 @@ def test_a_refusal_names_each_gate_and_what_it_measured():
 
 def test_figures_are_shown_with_their_interval_and_unit():
     result = GateResult(gate="error", passed=True, figure=1.0312, low=0.99, high=1.1, limit=1.02)
-    assert (result.shown, result.shown_limit, result.state) == ("1.031 (0.99 to 1.1)", "1.02", "passed")
+    assert (result.figure_text, result.limit_text, result.state) == ("1.031 (0.99 to 1.1)", "1.02", "passed")
     assert GateResult(gate="size", passed=False, figure=1234.5, unit="MB").shown == "1,234 MB"
     assert GateResult.unmeasured("groups", "No rows.").state == "not measured"
 
@@ -303,7 +303,7 @@ def test_a_level_of_intervals_that_is_no_longer_promised_is_refused(registry):
     second.predictor.calibration = Calibration.fit(few, np.zeros_like(few), np.ones_like(few))
     result = schema_gate(second, first)
     assert not result.passed
-    assert "Intervals of 0.99 are refused: too few rows calibrate." in result.sentence
+    assert "Intervals of 0.99 are refused: too few rows calibrate them." in result.sentence
     assert schema_gate(first, second).passed
 
 
@@ -312,4 +312,4 @@ def test_another_objective_is_told_to_callers(registry):
     other = second.manifest.model_copy(update={"objective": "mae"})
     result = schema_gate(replace(second, manifest=other), first)
     assert result.passed
-    assert "Answers are by the objective mae, not gaussian" in result.sentence
+    assert "The objective is mae, not gaussian" in result.sentence

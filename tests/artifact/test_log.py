@@ -110,7 +110,7 @@ def test_a_gap_stops_a_reader_before_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "It and those after it do not count"),
+        ("", "This entry and all later ones do not count"),
         ('{"format": 1}', "field required"),
         ('{"format": 2, "champions": {}}', "Update Trueline"),
         ("newer", "Update Trueline"),

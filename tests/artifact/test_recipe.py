@@ -42,7 +42,9 @@ def test_a_version_without_a_recipe_says_what_is_missing(registry):
     version = build_version(registry)
     manifest = registry.manifest(*version[:2])
     assert recipe_if_any(version.path, manifest) is None
-    with pytest.raises(DataError, match=r"an earlier Trueline stored: which settings were given.*`trueline train`"):
+    with pytest.raises(
+        DataError, match=r"stored without one\. Nobody knows which settings were given.*`trueline train`"
+    ):
         Recipe.read(version.path, manifest)
 
 

@@ -23,8 +23,8 @@ def test_each_command_of_the_page_runs_and_says_what_the_page_says(tmp_path: Pat
     assert "Traceback" not in text
     assert "Usage:" not in text
     for sentence in (
-        "Rows are kept of it: 1,200 training rows",
-        "Rows are kept of it: 1,700 training rows",
+        "Its rows are kept: 1,200 training rows",
+        "Its rows are kept: 1,700 training rows",
         "and 300 held-out rows",
         "On 300 rows the RMSE is",
         "Error: Expected a version that passes its gates.",

@@ -72,9 +72,9 @@ def test_models_are_what_would_serve_when_asked(service, registry, tmp_path, mon
     assert service.models == []
     # BentoML configures the service to build and to serve; only a service that serves packs nothing.
     monkeypatch.setenv("BENTOML_HOME", str(registry.home))
-    monkeypatch.setattr(service, "_parent", SimpleNamespace(serves=False))
+    monkeypatch.setattr(service, "parent", SimpleNamespace(serves=False))
     assert len(service.models) == 1
-    monkeypatch.setattr(service, "_parent", SimpleNamespace(serves=True))
+    monkeypatch.setattr(service, "parent", SimpleNamespace(serves=True))
     assert service.models == []
 
 
@@ -91,7 +91,7 @@ def test_several_champions_are_no_bento(service, registry, monkeypatch):
 
 def test_the_number_of_workers_comes_from_the_environment(service, monkeypatch):
     monkeypatch.setattr(service, "config", {})
-    monkeypatch.setattr(service, "_parent", SimpleNamespace(serves=False))
+    monkeypatch.setattr(service, "parent", SimpleNamespace(serves=False))
     service.inject_config()
     assert service.config == {}
     monkeypatch.setenv("TRUELINE_WORKERS", "3")
@@ -138,10 +138,10 @@ def test_a_bentos_models_are_looked_for_beside_it_and_in_the_store(service, regi
     monkeypatch.setenv("BENTOML_HOME", str(empty))
     shutil.copytree(registry.models / "houses" / second, empty / "models" / "houses" / second)
     in_store = empty / "models" / "houses" / second
-    assert service._source(settings, choice).reference().path == in_store
+    assert service.source_for(settings, choice).reference().path == in_store
     beside = tmp_path / "models" / "houses" / second
     beside.mkdir(parents=True)
     (beside / "manifest.json").touch()
-    assert service._source(settings, choice).reference().path == beside
+    assert service.source_for(settings, choice).reference().path == beside
     # A running Bento packs nothing.
     assert service.models == []

@@ -283,7 +283,7 @@ def test_who_promotes_is_told_which_worker_has_not_taken_it(server: Server) -> N
         stopped.resume()
     assert done.returncode == 1
     assert f"Promoted houses:{second}" in done.stdout
-    assert f"Expected every worker to take houses:{second} live. Received: 1 of 2 after 2." in done.stderr
+    assert f"Expected every worker to make houses:{second} live. Received: 1 of 2 after 2." in done.stderr
     assert f"-{stopped.pid}-" in done.stderr
     assert f"still has {first} live. Take it back: `trueline rollback houses`." in done.stderr
     wait_for(lambda: server.live_versions() == {second: 2})

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from artifact.registry.local import LocalRegistry
-from service.process.started import Started
+from service.process.started import StartedWorkers
 from tests.builders import build_version
 from tests.processes import ROOT, clean_environment, free_port
 
@@ -58,7 +58,7 @@ def test_a_service_whose_workers_are_not_seen_ends_with_a_sentence(tmp_path: Pat
 
 
 def test_children_that_run_are_counted_until_they_end_and_not_waited_for() -> None:
-    started = Started()
+    started = StartedWorkers()
     children = [subprocess.Popen(["sleep", "600"]) for _ in range(3)]
     for child in children:
         started.add(child.pid)

@@ -7,16 +7,16 @@ import os
 import signal
 import socket
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from artifact.registry.local import LocalRegistry
-from service.process import passed_by, places, ports
+from service.process import places, ports, without_effect
+from service.process.deaths import Deaths
 from service.process.orphan import ParentWatch
 from service.process.runtime_folder import LOCK, RuntimeFolder, remove_abandoned
-from service.wire.errors import StartError
+from service.wire.errors import CANNOT_START, StartError
 from tests.processes import free_port
 
 
@@ -32,8 +32,8 @@ def listening(port: int, *, shared: bool) -> socket.socket:
 
 def test_case_v02_a_port_that_is_held_is_shared_by_its_own_workers_alone() -> None:
     port = free_port()
-    with ports.hold("X", "127.0.0.1", port):
-        for what in (ports.check, ports.hold):
+    with ports.reserve("X", "127.0.0.1", port):
+        for what in (ports.check, ports.reserve):
             for host in ("127.0.0.1", "0.0.0.0"):
                 with pytest.raises(StartError, match=rf"^X: Expected a port to listen on\. Received: .*:{port}, which"):
                     what("X", host, port)
@@ -61,11 +61,11 @@ def drained(listener: socket.socket) -> int:
 def test_a_port_that_another_program_listens_on_is_refused(shared: bool) -> None:
     port = free_port()
     with listening(port, shared=shared):
-        for what in (ports.check, ports.hold):
+        for what in (ports.check, ports.reserve):
             with pytest.raises(StartError, match="which another process uses"):
                 what("X", "127.0.0.1", port)
     # Connections that the server has just closed must not delay the next start by a minute.
-    ports.hold("X", "127.0.0.1", port).close()
+    ports.reserve("X", "127.0.0.1", port).close()
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_case_v11_what_has_no_effect_is_named_with_what_has() -> None:
         "metrics": {"enabled": True, "duration": {"buckets": [1, 2]}},
         "endpoints": {"livez": "/x"},
     }
-    assert list(passed_by.of_configuration("trueline", {**default, "trueline": default}, default)) == []
-    sentences = list(passed_by.of_configuration("trueline", {**default, "trueline": changed}, default))
+    assert list(without_effect.of_configuration("trueline", {**default, "trueline": default}, default)) == []
+    sentences = list(without_effect.of_configuration("trueline", {**default, "trueline": changed}, default))
     names = [sentence.split()[2] for sentence in sentences]
     assert names == [
         f"services.trueline.{name}"
@@ -166,7 +166,7 @@ def test_case_v11_what_has_no_effect_is_named_with_what_has() -> None:
         )
     ]
     assert sentences[2].endswith("has no effect here. Set TRUELINE_MAX_REQUESTS.")
-    (wrong,) = passed_by.of_configuration("trueline", {**default, "Trueline": {"backlog": 100}}, default)
+    (wrong,) = without_effect.of_configuration("trueline", {**default, "Trueline": {"backlog": 100}}, default)
     assert wrong == (
         "Unknown service 'Trueline' in BentoML's configuration; this one is 'trueline'. BentoML's setting "
         "services.Trueline.backlog has no effect here. Move it to services.trueline."
@@ -194,28 +194,17 @@ async def test_case_v06_a_worker_without_its_parent_ends_in_a_hurry(monkeypatch:
 
 
 def test_deaths_in_a_row_end_the_service_unless_a_worker_lives() -> None:
-    from service.process.arbiter import ServiceArbiter
-
     living = [1]
-    watcher = SimpleNamespace(respawn=True)
-    arbiter: Any = ServiceArbiter.__new__(ServiceArbiter)
-    vars(arbiter).update(
-        _stopping=False,
-        _deaths=0,
-        _fault=None,
-        _fleet=SimpleNamespace(living_workers=lambda: living[0]),
-        iter_watchers=lambda: [watcher],
-    )
-    for _ in range(20):
-        arbiter._reaped(exit_code=1)
-    assert watcher.respawn
+    deaths = Deaths(lambda: living[0])
+    assert not any(deaths.add(exit_code=1) for _ in range(20))
     living[0] = 0
-    for _ in range(4):
-        arbiter._reaped(exit_code=1)
-    assert watcher.respawn
-    arbiter._reaped(exit_code=-9)
-    assert not watcher.respawn
-    assert "the lines above say why" in arbiter._fault
-    watcher.respawn, arbiter._deaths = True, 0
-    arbiter._reaped(exit_code=3)
-    assert not watcher.respawn
+    assert [deaths.add(exit_code=code) for code in (1, 1, 1, 1, -9)] == [False] * 4 + [True]
+    # The row goes on until a worker lives.
+    deaths.forget()
+    assert deaths.add(exit_code=0)
+    living[0] = 1
+    deaths.forget()
+    living[0] = 0
+    assert not any(deaths.add(exit_code=1) for _ in range(4))
+    # A worker that says that it cannot start is enough.
+    assert Deaths(lambda: 0).add(CANNOT_START)

@@ -137,7 +137,7 @@ def test_case_v24_descriptors_that_run_out_are_logged_once_and_the_service_recov
         time.sleep(2.5)  # time for two more looks
         (line,) = [line for line in server.log.read_text().splitlines() if "file descriptor" in line]
         assert "Received: none of this process's 120 (ulimit -n), with " in line
-        assert "connections open. New connections are closed unanswered. Raise the limit" in line
+        assert "connections open. New connections are closed without an answer. Raise the limit" in line
         idle.close()
         wait_for(lambda: answers(server))
         assert server.post(body_of(server))[0] == 200

@@ -161,13 +161,13 @@ def test_a_bundled_model_serves_where_no_champion_says_otherwise(registry, tmp_p
 
 def test_a_bento_packs_the_version_that_would_serve_and_never_several_models(registry, tmp_path):
     first, second = registry.versions("houses")
-    assert [p.version for p in Source(registry).packed()] == [first]
-    assert [p.version for p in Source(registry, f"houses:{second}").packed()] == [second]
+    assert [p.version for p in Source(registry).to_pack()] == [first]
+    assert [p.version for p in Source(registry, f"houses:{second}").to_pack()] == [second]
     build_version(registry, name="flats", promote=True)
     with pytest.raises(SeveralModelsError, match=r"Received: 2, 'flats', 'houses'.*TRUELINE_MODEL=NAME"):
-        Source(registry).packed()
+        Source(registry).to_pack()
     for model in ("house", "houses:none"):  # a wrong name is refused and does not make an empty Bento
         with pytest.raises(NotFoundError):
-            Source(registry, model).packed()
-    assert [p.version for p in Source(registry, "houses").packed()] == [first]
-    assert Source(LocalRegistry(tmp_path / "empty")).packed() == []
+            Source(registry, model).to_pack()
+    assert [p.version for p in Source(registry, "houses").to_pack()] == [first]
+    assert Source(LocalRegistry(tmp_path / "empty")).to_pack() == []

@@ -16,7 +16,7 @@ import pytest
 
 from tests.training.conftest import wavy_table
 from training.evaluation import beside as beside
-from training.evaluation.beside import Comparison, compared
+from training.evaluation.beside import Comparison, baselines_in_background
 from training.prepare.in_memory import Prepared, prepare
 from training.prepare.request import Request
 from training.settings.config import TrainConfig
@@ -47,7 +47,7 @@ def children() -> list[psutil.Process]:
     ids=["folds", "held-out", "weights"],
 )
 def test_another_process_answers_the_same_to_the_last_bit(prepared, two_cores):
-    with compared(prepared) as others:
+    with baselines_in_background(prepared) as others:
         assert len(children()) == 1
         answers = others()
     here = Comparison.of(prepared).answers()
@@ -82,7 +82,7 @@ def test_no_model_is_asked_about_rows_that_it_saw():
 
 def test_a_process_that_is_ended_is_done_without(two_cores):
     prepared = prepared_of(folds=2)
-    with compared(prepared) as others:
+    with baselines_in_background(prepared) as others:
         for child in children():
             child.kill()
         answers = others()
@@ -91,7 +91,7 @@ def test_a_process_that_is_ended_is_done_without(two_cores):
 
 def test_a_system_without_processes_is_done_without(two_cores, monkeypatch):
     monkeypatch.setitem(sys.modules, "joblib.externals.loky", None)
-    with compared(prepared_of(folds=2)) as others:
+    with baselines_in_background(prepared_of(folds=2)) as others:
         assert not children()
         assert "ridge" in others()
 
@@ -99,7 +99,7 @@ def test_a_system_without_processes_is_done_without(two_cores, monkeypatch):
 def test_ctrl_c_is_not_told_by_the_other_process(two_cores, capfd):
     """A terminal sends it to both; a traceback of the other one would hide what this one says."""
     for wait in (0.1, 0.3, 1.0):
-        with compared(prepared_of(folds=2)) as others:
+        with baselines_in_background(prepared_of(folds=2)) as others:
             (child,) = children()
             time.sleep(wait)
             child.send_signal(signal.SIGINT)
@@ -109,7 +109,7 @@ def test_ctrl_c_is_not_told_by_the_other_process(two_cores, capfd):
 
 
 def test_an_error_of_the_network_ends_the_process(two_cores):
-    with pytest.raises(KeyboardInterrupt), compared(prepared_of(folds=2)):
+    with pytest.raises(KeyboardInterrupt), baselines_in_background(prepared_of(folds=2)):
         (child,) = children()
         raise KeyboardInterrupt
     child.wait(10)
@@ -118,7 +118,7 @@ def test_an_error_of_the_network_ends_the_process(two_cores):
 def test_an_error_of_the_simpler_models_is_told(two_cores):
     prepared = prepared_of(folds=2)
     wrong = replace(prepared, y=np.full_like(prepared.y, np.nan))
-    with compared(wrong) as others, pytest.raises(ValueError, match="NaN"):
+    with baselines_in_background(wrong) as others, pytest.raises(ValueError, match="NaN"):
         others()
 
 

@@ -168,7 +168,7 @@ def test_held_out_rows_do_not_teach_until_they_have_measured(monkeypatch):
     served = distil(wary, fitted, networks_of(prepared, fitted))
     assert served.model is fitted.model
     assert not served.facts[-1].served
-    distil(prepared, fitted, teacher, measured=True)
+    distil(prepared, fitted, teacher, use_held_out=True)
     seen = {tuple(row) for row in questions[1].numeric.tolist()}
     assert {tuple(row) for row in held_out.tolist()} <= seen
 

@@ -143,7 +143,7 @@ def test_lines_are_fitted_on_a_draw_of_many_rows_and_trees_on_all(monkeypatch):
     monkeypatch.setattr("training.evaluation.baselines.MOST_ROWS_OF_LINES", 50)
     prepared = prepare(*mixed_request())
     X, y = prepared.rows(np.arange(200))
-    rows = {name: len(model._y) for name, model in baselines(prepared.schema, X, y, TrainConfig())}
+    rows = {name: model.n_samples for name, model in baselines(prepared.schema, X, y, TrainConfig())}
     assert rows == {MEAN: 200, BOOSTING: 200} | dict.fromkeys((RIDGE, LASSO, ELASTIC_NET, POLYNOMIAL), 50)
 
 

@@ -18,7 +18,7 @@ from training.table.data import read_raw
 from training.table.encode import encode_frame
 from training.table.ids import ids_as_text
 from training.table.types import typed, typed_column
-from training.train import ready
+from training.train import prepared_table
 
 N = 300
 GROUPS = np.arange(N) % 30
@@ -32,7 +32,7 @@ def table(**columns: pl.Series) -> pl.DataFrame:
 
 def prepared(path: Path, *, stream: bool | None = False, **options: object) -> Prepared:
     request = Request(str(path), ("price",), "m", TrainConfig.build(settings={"folds": 1, "refit": False}))
-    with ready(replace(request, stream=stream, **options), Bounds(), None) as (_, table, _facts):
+    with prepared_table(replace(request, stream=stream, **options), Bounds(), None) as (_, table, _facts):
         return table
 
 
@@ -109,7 +109,7 @@ def test_held_and_streamed_tables_have_one_fingerprint(tmp_path):
     request = replace(request, group="cust", corrections=corrections)
     fingerprints = []
     for stream in (False, True):
-        with ready(replace(request, stream=stream), Bounds(), None) as (_, _, read):
+        with prepared_table(replace(request, stream=stream), Bounds(), None) as (_, _, read):
             fingerprints.append(read.facts.fingerprint)
     assert fingerprints[0] == fingerprints[1]
 

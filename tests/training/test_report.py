@@ -80,7 +80,7 @@ def test_the_columns_of_a_date_move_together():
 def test_a_thousand_features_and_a_large_network_stay_within_bounds():
     predictor = FakePredictor(plain_features(1000), lambda X, c: 5 * X[:, 700] + X[:, 3], parameters=2_000_000)
     importance = permutation_importance(predictor, sample_of(predictor, 2000), seed=0)
-    assert importance.of == 1000
+    assert importance.n_features == 1000
     assert importance.features[0] == "f700"
     assert len(importance.features) <= 40
     assert predictor.rows <= max(affordable(predictor), 200 * 10 * 2) + 2000

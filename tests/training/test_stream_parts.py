@@ -58,7 +58,7 @@ def test_a_draw_keeps_the_smallest_keys_in_twice_its_rows():
     for start in range(0, 5_000, 50):
         part = keys[start : start + 50]
         draw.add(part, pl.DataFrame({"k": part}))
-        most = max(most, sum(len(k) for k in draw._keys))
+        most = max(most, sum(len(keys) for keys, _ in draw.parts))
     smallest, frame = draw.rows()
     assert smallest.tolist() == frame["k"].to_list() == list(range(100))
     assert most <= 2 * 100 + 50
@@ -112,7 +112,7 @@ def test_different_values_are_counted_exactly_and_then_nearly(n):
         for values in np.array_split(RNG.permutation(n), 7):
             distinct.add(pl.Series(values))
     assert distinct.count == n if n < EXACT else abs(distinct.count / n - 1) < 0.04
-    assert len(distinct._smallest) <= EXACT
+    assert len(distinct.smallest) <= EXACT
 
 
 def test_texts_are_counted_and_the_rarest_forgotten():
@@ -133,7 +133,7 @@ def test_texts_that_are_kept_do_not_keep_their_batch_alive():
         numbers = np.arange(start, start + 1_000, dtype=np.uint64)
         draw.add(hashed(numbers, 0), pl.DataFrame({"c": [f"{i:0>200}" for i in numbers]}))
     n_bytes = 0
-    for part in (part for frame in draw._frames for part in frame["c"].get_chunks()):
+    for part in (part for _, frame in draw.parts for part in frame["c"].get_chunks()):
         _, _, *texts = part.to_arrow(compat_level=pl.CompatLevel.newest()).buffers()
         n_bytes += sum(buffer.size for buffer in texts if buffer is not None)
     # Polars alone would hold the texts of each batch, 200,000 bytes of each.
@@ -209,7 +209,7 @@ class CountingLoop:
 def test_an_epoch_is_every_row_once_and_no_more_than_three_tables_are_alive(monkeypatch):
     alive: list[weakref.ref] = []
     most = 0
-    original = Chunks._read
+    original = Chunks.read
 
     def watched(self, chunk):
         nonlocal most
@@ -218,7 +218,7 @@ def test_an_epoch_is_every_row_once_and_no_more_than_three_tables_are_alive(monk
         most = max(most, sum(ref() is not None for ref in alive[1:]))
         return table
 
-    monkeypatch.setattr(Chunks, "_read", watched)
+    monkeypatch.setattr(Chunks, "read", watched)
     head = Table({"numeric": np.zeros((5, 2), np.float32), "categorical": np.zeros((5, 1), np.int32)},
                  np.zeros((5, 1), np.float32), np.ones(5, np.float32))  # fmt: skip
     with spooled() as spool:
@@ -246,7 +246,7 @@ def test_a_fold_of_a_chunk_leaves_the_head_out():
         assert isinstance(chunks.fold, Fold)
         assert chunks.fold.train.min() == 5
         assert chunks.first.weight is None
-        assert len({len(chunks._read(i).y) for i in range(chunks.n_chunks)}) == 1
+        assert len({len(chunks.read(i).y) for i in range(chunks.n_chunks)}) == 1
 
 
 def test_large_tables_are_streamed_and_other_formats_told(tmp_path, monkeypatch):

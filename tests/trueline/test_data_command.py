@@ -1,4 +1,4 @@
-"""``trueline data``: which rows are kept, who needs them, and what may go; show and promote say that they are kept."""
+"""``trueline data``: which rows are kept, who needs them, what may be removed; show and promote say so."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_prune_removes_nothing_while_a_version_cannot_say_what_it_needs(home, ve
     path.unlink() if content is None else path.write_bytes(content)
     code, _, err = call(capsys, "data", "--prune", "--yes")
     assert code == 2
-    assert f"nothing was removed. Delete or mend it first: houses:{first.version}: Expected the recipe" in err
+    assert f"Nothing was removed. Delete or mend that version first: houses:{first.version}: Expected the recipe" in err
     assert len(home.tables.sizes()) == 3
     code, _, err = call(capsys, "data")
     assert (code, f"is not known: houses:{first.version}" in err) == (0, True)
@@ -97,13 +97,13 @@ def test_show_and_promote_say_that_rows_are_kept_and_show_says_how_to_repeat(hom
     first, second, _ = versions
     code, out, err = call(capsys, "show", f"houses:{second.version}")
     assert code == 0, err
-    sentence = "Rows are kept of it: 500 training rows (34 kB) and 300 held-out rows (700 B)."
+    sentence = "Its rows are kept: 500 training rows (34 kB) and 300 held-out rows (700 B)."
     assert sentence in out
     assert f"trueline refit houses:{second.version} --data NEW" in out
     assert f"trueline reproduce houses:{second.version}" in out
     assert last_json(call(capsys, "show", f"houses:{first.version}", "--json")[1])["recipe"]["targets"] == ["price"]
     promoted = call(capsys, "promote", f"houses:{first.version}")[1]
-    assert "Rows are kept of it: 500 training rows (34 kB). Whoever can read the store can read them" in promoted
+    assert "Its rows are kept: 500 training rows (34 kB). Whoever can read the store can read them" in promoted
     assert last_json(call(capsys, "promote", f"houses:{first.version}", "--json")[1])["kept_rows"] == {
         "training rows": 500
     }

@@ -323,7 +323,7 @@ def test_a_version_of_another_target_is_refused_in_the_champions_place(home, cha
     other = pl.read_csv(data).rename({"price": "rent"})
     other.write_csv(data)
     code, out, err = call(capsys, "promote", "houses", "--data", data, "--json")
-    assert (code, "'price' is predicted no more." in err) == (1, True)
+    assert (code, "'price' is no longer predicted." in err) == (1, True)
     assert "The champion predicts price, and not rent." in gates_of(out)["error"]["sentence"]
 
 
@@ -463,12 +463,12 @@ class Heads:
     """A runtime whose values are those of another one, with quantiles around them."""
 
     def __init__(self, inner, width):
-        self._inner, self._width = inner, width
+        self.inner, self.width = inner, width
         self.name, self.device = inner.name, inner.device
 
     def run(self, numeric, categorical):
-        value = self._inner.run(numeric, categorical).value
-        steps = np.array([-self._width, 0.0, self._width], np.float32)
+        value = self.inner.run(numeric, categorical).value
+        steps = np.array([-self.width, 0.0, self.width], np.float32)
         return Outputs(value, None, value[:, :, None] + steps)
 
 
@@ -518,7 +518,7 @@ def test_rows_beyond_what_adds_knowledge_are_drawn_at_random(home, champion, mon
 
 def test_answers_that_are_no_numbers_are_refused(home, champion):
     broken, whole = quantile_side(build_version(home), 1.645, "mse"), quantile_side(champion, 1.645, "mse")
-    broken.predictor.runtime._inner = Silent(broken.predictor.runtime._inner)
+    broken.predictor.runtime.inner = Silent(broken.predictor.runtime.inner)
     rows = compared(Given(rows_for(champion), Reading()), broken, whole).rows
     results = judge(broken, whole, rows)
     assert {"files", "error", "coverage"} <= {result.gate for result in results if not result.passed}
@@ -529,7 +529,7 @@ class Silent:
     """A runtime whose answers are no numbers."""
 
     def __init__(self, inner):
-        self._inner = inner
+        self.inner = inner
 
     def run(self, numeric, categorical):
-        return Outputs(np.full_like(self._inner.run(numeric, categorical).value, np.nan))
+        return Outputs(np.full_like(self.inner.run(numeric, categorical).value, np.nan))

@@ -18,7 +18,7 @@ from training.prepare.bounds import Bounds
 from training.prepare.request import Request
 from training.settings.config import TrainConfig
 from training.table.corrections import Corrections, FeatureCorrection
-from training.train import ready
+from training.train import prepared_table
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -79,7 +79,7 @@ def test_the_training_file_is_taken_as_it_is(tmp_path: Path, monkeypatch, capsys
         group="cust",
         weight="weight",
     )
-    with ready(request, Bounds(), None) as (_, prepared, _facts):
+    with prepared_table(request, Bounds(), None) as (_, prepared, _facts):
         schema = prepared.schema
     assert {"ends", "gaps", "town", "shop", "yes", "moment", "huge"} <= set(schema.names)
     build_version(LocalRegistry(tmp_path / "home"), promote=True, schema=schema)

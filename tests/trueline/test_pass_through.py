@@ -171,7 +171,7 @@ def test_what_a_format_cannot_hold_is_one_sentence_before_any_work(
     assert (code, out) == (2, "")
     assert err.startswith("Error: Expected columns that ")
     assert sentence in err
-    assert f"Say -o with a file of {able}, or leave" in err
+    assert f"Use -o with a file of {able}, or leave" in err
     assert err.count("\n") == 1
     assert not output.exists()
 

@@ -70,7 +70,7 @@ def test_train_promote_evaluate_predict(data, tmp_path):
     assert "postcode" in process.stderr
     assert "hist_gradient_boosting" in process.stdout
     assert "Is a network worth it here?" in process.stdout
-    assert "Its gates let it: files, size, " in process.stdout
+    assert "It passes its gates: files, size, " in process.stdout
     for word in ("WARNING", "I0000", "E0000", "oneDNN", "Traceback"):
         assert word not in process.stderr
     evaluated = trueline(tmp_path, "evaluate", "my-houses-2024", str(data), "--json")

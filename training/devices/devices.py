@@ -162,17 +162,19 @@ def _jax(choice: DeviceChoice, *, several: bool) -> tuple[Device, ...]:
     )
 
 
-def _numbers(choice: DeviceChoice, seen: Sequence[int], who: str, backend: str, *, several: bool) -> tuple[int, ...]:
+def _numbers(
+    choice: DeviceChoice, visible_numbers: Sequence[int], observer: str, backend: str, *, several: bool
+) -> tuple[int, ...]:
     """Numbers of the GPUs to take, among those that the backend sees; empty for the CPU."""
-    if choice.kind == "cpu" or (choice.kind == "auto" and not seen):
+    if choice.kind == "cpu" or (choice.kind == "auto" and not visible_numbers):
         return ()
-    missing = [n for n in choice.numbers if n not in seen]
-    if seen and not missing:
-        return choice.numbers or (tuple(seen) if several else (seen[0],))
-    named = f"gpu:{','.join(map(str, choice.numbers))}" if choice.numbers else "gpu"
-    visible = ", ".join(f"gpu:{n}" for n in seen) or "none"
-    advice = _advice(bool(seen), backend)
-    raise DataError(f"Expected a GPU for --device {named}. Received: {who} sees {visible}. {advice}")
+    missing = [n for n in choice.numbers if n not in visible_numbers]
+    if visible_numbers and not missing:
+        return choice.numbers or (tuple(visible_numbers) if several else (visible_numbers[0],))
+    setting = f"gpu:{','.join(map(str, choice.numbers))}" if choice.numbers else "gpu"
+    names = ", ".join(f"gpu:{n}" for n in visible_numbers) or "none"
+    advice = _advice(bool(visible_numbers), backend)
+    raise DataError(f"Expected a GPU for --device {setting}. Received: {observer} sees {names}. {advice}")
 
 
 def _advice(sees_some: bool, backend: str) -> str:

@@ -58,11 +58,11 @@ class Distilled:
         if not model.parts:
             return self.ensemble.refit(model, observer)
         teacher = self.ensemble.refit(model.parts[0], observer)
-        student = distil(teacher.prepared, teacher.fitted, progress=observer.epoch, measured=True)
+        student = distil(teacher.prepared, teacher.fitted, progress=observer.epoch, use_held_out=True)
         return Model(teacher.prepared, replace(student, notes=model.fitted.notes, facts=model.fitted.facts), (teacher,))
 
     def judging_answers(self, model: Model) -> Outputs:
-        """Answers out of fold by students that were not taught the fold, or the model's answers to validation rows."""
+        """Answers out of fold, by students that were not taught the fold; or the model's answers to validation rows."""
         return judging_answers(model.prepared, model.fitted)
 
 
@@ -72,7 +72,7 @@ def distil(
     teacher: Teacher | None = None,
     progress: Progress | None = None,
     *,
-    measured: bool = False,
+    use_held_out: bool = False,
 ) -> Fitted:
     """Teach one small network the answers of an ensemble; serve it where its error is near enough.
 
@@ -87,8 +87,8 @@ def distil(
         teacher: gives the ensemble's answers. Defaults to the networks of ``fitted``; for a fold, those of the first
             repeat.
         progress: called after each tenth of the steps with its number, ten and the error in target deviations.
-        measured: whether held-out rows, if any, are no longer needed for measuring and may teach, too; the student is
-            then served without a comparison.
+        use_held_out: whether held-out rows, if there are any, teach too, because they have done their measuring. The
+            student is then served without a comparison. Defaults to False.
 
     Returns:
         The student, with a note on its error; ``fitted`` with such a note, where the student's error is too large; or
@@ -97,7 +97,7 @@ def distil(
     if not is_ensemble(prepared, fitted):
         return fitted
     make_deterministic(prepared.config.seed)
-    students = Students.of(prepared, fitted, teacher or networks_of(prepared, fitted), measured)
+    students = Students.of(prepared, fitted, teacher or networks_of(prepared, fitted), use_held_out)
     students.train(progress)
     student = students.fitted()
     sizes = [sum(int(np.prod(w.shape)) for w in f.model.trainable_weights) for f in (student, fitted)]
@@ -108,8 +108,8 @@ def distil(
         ensemble_parameters=sizes[1],
         held_out=prepared.plan.parts is not None,
     )
-    if measured:
-        return _with(student, fitted, distilled)
+    if use_held_out:
+        return _with_record(student, fitted, distilled)
     ours, theirs = (_error(prepared, f, students.scaling) for f in (student, fitted))
     cost = ours / theirs if min(ours, theirs) > 0 else 1 + (ours - theirs)
     allowed = MOST_COST if prepared.config.distil == "auto" else None
@@ -118,10 +118,10 @@ def distil(
     distilled = distilled.model_copy(
         update={"served": is_near, "error": ours, "error_is": error_name, "cost": cost, "allowed": allowed}
     )
-    return _with(student if is_near else fitted, fitted, distilled)
+    return _with_record(student if is_near else fitted, fitted, distilled)
 
 
-def _with(served: Fitted, ensemble: Fitted, distilled: facts.Distilled) -> Fitted:
+def _with_record(served: Fitted, ensemble: Fitted, distilled: facts.Distilled) -> Fitted:
     """The served model, with notes and facts on the ensemble and on distilling it."""
     notes = (*ensemble.notes, distilled.sentence)
     return replace(served, notes=notes, facts=(*ensemble.facts, distilled))

@@ -32,7 +32,7 @@ def raw_of(outputs: Outputs, scaling: Any) -> npt.NDArray[np.float32]:
     if scaling.link == "log":
         low, high = layer.LOG_RATE
         values = np.log(np.clip(values, np.exp(low), np.exp(high)))
-    low, high = layer._LOG_SPREAD
+    low, high = layer.LOG_SPREAD
     spread = np.clip(np.asarray(outputs.spread, np.float64) / std, np.exp(low), np.exp(high))
     return np.concatenate([values, np.log(spread)], axis=1).astype(np.float32)
 

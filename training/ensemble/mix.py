@@ -32,7 +32,7 @@ class Mix:
     """Fits a mix of families, see :class:`training.fit.fitter.Fitter`.
 
     Attributes:
-        user_config: settings as the user gave them; each family has defaults of its own for those left open.
+        user_config: settings as the user gave them; each family has defaults of its own for the settings left open.
     """
 
     user_config: TrainConfig
@@ -59,7 +59,7 @@ class Mix:
         shares = judged.shares(np.arange(len(rows)))
         served = [(part, float(share)) for part, share in zip(parts, shares, strict=True) if share > 0]
         mix = _joined(prepared, tuple(part for part, _ in served), tuple(share for _, share in served))
-        unseen = _unseen(prepared, judged, shares)
+        unseen = _unseen_answers(prepared, judged, shares)
         mixed = judged.mixed(names, shares)
         notes = (mixed.sentence, *(note for part, _ in served for note in part.fitted.notes))
         facts = (mixed, *(fact for part, _ in served for fact in part.fitted.facts))
@@ -89,7 +89,7 @@ class Mix:
         if not FAMILIES[name].alone:
             return prepared
         config = _settings(prepared, self.user_config, name)
-        return replace(prepared, config=config, plan=_fewer(prepared.plan, config))
+        return replace(prepared, config=config, plan=_with_own_repeats(prepared.plan, config))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class _Judged:
     Attributes:
         answers: the answers of each part.
         y: float64 (n_rows, n_targets), the true values.
-        config: its objective gives the error.
-        weight: float64 (n_rows,) of each row, or None.
+        config: settings, whose objective gives the error.
+        weight: float64 (n_rows,), each row's weight, or None.
     """
 
     answers: list[Outputs]
@@ -140,7 +140,7 @@ class _Judged:
         )
 
 
-def _unseen(prepared: Prepared, judged: _Judged, shares: npt.NDArray[np.float64]) -> list[Outputs]:
+def _unseen_answers(prepared: Prepared, judged: _Judged, shares: npt.NDArray[np.float64]) -> list[Outputs]:
     """The mix's answers to the rows that judge it, fold by fold, with shares that the other folds chose."""
     if prepared.plan.parts is not None:
         return [mean_of(judged.answers, shares, normal=judged.normal)]
@@ -167,7 +167,7 @@ def _settings(prepared: Prepared, user_config: TrainConfig, name: str) -> TrainC
     return family.resolved(prepared.n_rows, len(prepared.schema.numeric_columns))
 
 
-def _fewer(plan: Plan, config: TrainConfig) -> Plan:
+def _with_own_repeats(plan: Plan, config: TrainConfig) -> Plan:
     """The plan with as many repeats as a family has."""
     repeats = config.required("repeats")
     if plan.parts is not None:

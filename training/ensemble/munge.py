@@ -24,7 +24,8 @@ def near_rows(
 
     Args:
         X: real rows.
-        Z: float32 (n_samples, width), scaled numbers that distances are taken of. Without columns any row is near.
+        Z: float32 (n_samples, width), scaled numbers, from which distances are computed. Without columns any row is
+            near.
         count: number of new rows.
         rng: random numbers.
 

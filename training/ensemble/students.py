@@ -84,22 +84,22 @@ class Students:
     loop: Any
 
     @classmethod
-    def of(cls, prepared: Prepared, fitted: Fitted, teacher: Teacher, measured: bool) -> Students:
+    def of(cls, prepared: Prepared, fitted: Fitted, teacher: Teacher, use_held_out: bool) -> Students:
         schema, plan, config = prepared.schema, prepared.plan, student_config(prepared.config)
         rng = np.random.default_rng(config.seed)
-        known = np.arange(len(prepared.y)) if plan.parts is None or measured else np.sort(plan.folds[0].train)
+        teaching = np.arange(len(prepared.y)) if plan.parts is None or use_held_out else np.sort(plan.folds[0].train)
         fold_of = np.zeros(len(prepared.y), np.int64)
         for k in range(prepared.plan.per_cut):
             fold_of[plan.folds[first_of(fitted) + k].validation] = k
-        real = take(prepared.X, known)
+        real = take(prepared.X, teaching)
         scaled = Preprocessed.of(schema, real, fitted_on=np.arange(len(real)), squeeze=True)
-        pool, parents = _pool(real, scaled, fold_of[known], rng)
+        pool, parents = _pool(real, scaled, fold_of[teaching], rng)
         rows = Preprocessed.of(schema, pool, fitted_on=np.arange(len(real)), squeeze=True)
         # The teachers' variances are corrected already, and students are taught the corrected ones.
-        plain = {"spread_scale": None, "spread_floor": None}
-        scaling = TargetScaling.from_config(fitted.model.get_layer("target").get_config() | plain)
+        uncorrected = {"spread_scale": None, "spread_floor": None}
+        scaling = TargetScaling.from_config(fitted.model.get_layer("target").get_config() | uncorrected)
         targets = np.stack([raw_of(answers, scaling) for answers in teacher(pool)])
-        weight = None if prepared.weight is None else prepared.weight[known][parents].astype(np.float32)
+        weight = None if prepared.weight is None else prepared.weight[teaching][parents].astype(np.float32)
         students, n_targets, objective = len(targets), prepared.y.shape[1], objective_of(config)
 
         def core_of(networks: int) -> Any:
@@ -123,7 +123,7 @@ class Students:
             steps=Steps(min(config.required("batch_size"), len(real) // 2), STEPS // 10, STEPS),
         )
         loop = open_loop(problem)
-        return cls(prepared, fitted, core_of, rows, fold_of[known][parents], targets, scaling, problem, loop)
+        return cls(prepared, fitted, core_of, rows, fold_of[teaching][parents], targets, scaling, problem, loop)
 
     def train(self, progress: Progress | None) -> None:
         """Take the steps; each student draws its rows from outside its fold."""
@@ -171,14 +171,14 @@ def student_config(config: TrainConfig) -> TrainConfig:
 def _pool(
     real: Encoded, scaled: Preprocessed, fold_of: Int64, rng: np.random.Generator
 ) -> tuple[Encoded, npt.NDArray[np.int64]]:
-    """The rows and new ones, each made from rows of one fold; and int64, the row that each was made from."""
+    """The real rows, then new rows, each made from rows of one fold; and int64, the row from which each was made."""
     count = min(_MADE * len(real), _MOST_MADE)
     parts, parents = [real], [np.arange(len(real))]
     Z = scaled.features.get("numeric", np.zeros((len(real), 0), np.float32))
     for k in np.unique(fold_of):
         rows = np.flatnonzero(fold_of == k)
-        made, sources = near_rows(take(real, rows), Z[rows], count * len(rows) // len(real), rng)
-        parts.append(made)
+        new_rows, sources = near_rows(take(real, rows), Z[rows], count * len(rows) // len(real), rng)
+        parts.append(new_rows)
         parents.append(rows[sources])
     numeric, categorical = (np.concatenate([getattr(p, name) for p in parts]) for name in ("numeric", "categorical"))
     return Encoded(numeric, categorical), np.concatenate(parents)

@@ -30,16 +30,16 @@ def mean_of(answers: Sequence[Outputs], weights: Float64, *, normal: bool) -> Ou
     used = [(a, w) for a, w in zip(answers, weights, strict=True) if w > 0]
     value = np.asarray(sum(a.value * w for a, w in used))
 
-    def of(name: str, change: Callable[[Float64], Float64] = np.asarray) -> Float64 | None:
+    def mean(name: str, change: Callable[[Float64], Float64] = np.asarray) -> Float64 | None:
         having = [(np.asarray(getattr(a, name), np.float64), w) for a, w in used if getattr(a, name) is not None]
         if not having:
             return None
         return np.asarray(sum(change(values) * w for values, w in having) / sum(w for _, w in having))
 
-    spread = of("spread", np.square if normal else np.asarray)
+    spread = mean("spread", np.square if normal else np.asarray)
     if spread is not None and normal:
         spread = np.sqrt(spread + sum(np.square(a.value - value) * w for a, w in used))
-    return Outputs(*(None if part is None else part.astype(np.float32) for part in (value, spread, of("quantiles"))))  # type: ignore[arg-type]
+    return Outputs(*(None if part is None else part.astype(np.float32) for part in (value, spread, mean("quantiles"))))  # type: ignore[arg-type]
 
 
 def choose_weights(
@@ -53,8 +53,8 @@ def choose_weights(
     Args:
         answers: the answers of each part to the rows; the first part has all outputs of the objective.
         y: float64 (n_samples, n_targets), the true values.
-        config: its objective gives the error.
-        weight: float64 (n_samples,) of each row, or None. Defaults to None.
+        config: settings, whose objective gives the error.
+        weight: float64 (n_samples,), each row's weight, or None. Defaults to None.
     """
 
     def error(counts: npt.NDArray[np.int64]) -> float:
@@ -78,16 +78,16 @@ def _greedy(
     error: Callable[[npt.NDArray[np.int64]], float], counts: npt.NDArray[np.int64], parts: Sequence[int]
 ) -> npt.NDArray[np.int64]:
     """Add parts one at a time, each time the one that helps most; returns the best counts on the way."""
-    best, least = counts, np.inf
+    best, least_error = counts, np.inf
     for _ in range(_STEPS):
         candidates = []
         for part in parts:
-            more = counts.copy()
-            more[part] += 1
-            candidates.append((error(more), more))
+            candidate = counts.copy()
+            candidate[part] += 1
+            candidates.append((error(candidate), candidate))
         value, counts = min(candidates, key=lambda pair: pair[0])
-        if value < least:
-            best, least = counts, value
+        if value < least_error:
+            best, least_error = counts, value
     return best
 
 

@@ -73,7 +73,7 @@ def baselines(
         # Leave rows of weight 0 out: else a fold of a search could hold only such rows.
         has_weight = weight > 0
         features, y, weight = features[has_weight], y[has_weight], weight[has_weight]
-    fewer = _fewer(len(features), config.seed)
+    fewer = _sample(len(features), config.seed)
     for name, make in zip(baseline_names(config, schema), _makers(schema, config), strict=True):
         rows = fewer if name in _LINES else slice(None)
         model = PerTarget(make, y[rows], None if weight is None else weight[rows])
@@ -82,7 +82,7 @@ def baselines(
         yield name, model
 
 
-def _fewer(n_rows: int, seed: int) -> Any:
+def _sample(n_rows: int, seed: int) -> Any:
     """The rows that fit a line: all, or a sample of very many."""
     if n_rows <= MOST_ROWS_OF_LINES:
         return slice(None)
@@ -122,10 +122,14 @@ class PerTarget:
         make: makes an unfitted model; a classifier answers with the probability of 1.
         y: float64 (n_samples, n_targets).
         weight: float64 (n_samples,), each row's weight, or None.
+
+    Attributes:
+        n_samples: number of rows on which the models are fitted.
     """
 
     def __init__(self, make: Callable[[], Any], y: Float64, weight: Float64 | None) -> None:
         self._make, self._y, self._weight = make, y, weight
+        self.n_samples = len(y)
         self._models: list[Any] = []
 
     def fit(self, X: Float64) -> PerTarget:
@@ -161,8 +165,8 @@ def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[],
     n_numeric, cardinalities = len(schema.numeric_columns), schema.cardinalities
     numeric = list(range(n_numeric))
     codes = list(range(n_numeric, n_numeric + len(cardinalities)))
-    own = KINDS[config.objective].constant is not None
-    yield lambda: BestConstant(config) if own else DummyRegressor(strategy=constant)
+    has_own_constant = KINDS[config.objective].constant is not None
+    yield lambda: BestConstant(config) if has_own_constant else DummyRegressor(strategy=constant)
 
     def linear(line: str) -> Any:
         steps = [SimpleImputer(strategy="median", add_indicator=True), StandardScaler()]
@@ -175,8 +179,8 @@ def _makers(schema: FeatureSchema, config: TrainConfig) -> Iterator[Callable[[],
 
     for line in lines:
         yield partial(linear, line)
-    few = [code for code, count in zip(codes, cardinalities, strict=True) if count <= _MAX_CATEGORIES]
-    trees: dict[str, Any] = {"categorical_features": few, "random_state": config.seed}
+    narrow_codes = [code for code, count in zip(codes, cardinalities, strict=True) if count <= _MAX_CATEGORIES]
+    trees: dict[str, Any] = {"categorical_features": narrow_codes, "random_state": config.seed}
     loss = KINDS[config.objective].boosting_loss(config)
     if loss == "log_loss":
         yield lambda: HistGradientBoostingClassifier(**trees)

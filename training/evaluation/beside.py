@@ -98,7 +98,7 @@ class Comparison:
 
 
 @contextmanager
-def compared(prepared: Prepared) -> Iterator[Callable[[], Answers]]:
+def baselines_in_background(prepared: Prepared) -> Iterator[Callable[[], Answers]]:
     """Start the baselines, and give a function that waits for their answers.
 
     They are fitted in a process, not in a thread. In a thread, Python code of scikit-learn would make Python code of
@@ -110,7 +110,7 @@ def compared(prepared: Prepared) -> Iterator[Callable[[], Answers]]:
     if comparison.pays_a_process:
         # The system has no semaphores, or starts no more processes.
         with suppress(ImportError, OSError, RuntimeError):
-            pool, answers = _begun(comparison)
+            pool, answers = _start(comparison)
     try:
         yield answers
     finally:
@@ -119,7 +119,7 @@ def compared(prepared: Prepared) -> Iterator[Callable[[], Answers]]:
             pool.shutdown(kill_workers=True)
 
 
-def _begun(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
+def _start(comparison: Comparison) -> tuple[Any, Callable[[], Answers]]:
     """A pool with one process at work, and a function that waits for its answers."""
     from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import BrokenProcessPool

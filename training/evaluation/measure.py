@@ -75,9 +75,9 @@ def _out_of_fold(prepared: Prepared, fitted: Fitted, others: Answers) -> Measure
     first = plan.first_cut
     scoring = [np.setdiff1d(everything, fold.validation) for fold in first]
     by_fold = [_calibrated(prepared, rows_of(outputs, rows), rows) for rows in scoring]
-    most = min(scores.max_level for scores in by_fold)
-    level = min(DEFAULT_LEVEL, most)
-    intervals = {at: Interval(np.zeros_like(y), np.zeros_like(y)) for at in _levels(most)}
+    highest_level = min(scores.max_level for scores in by_fold)
+    level = min(DEFAULT_LEVEL, highest_level)
+    intervals = {at: Interval(np.zeros_like(y), np.zeros_like(y)) for at in _levels(highest_level)}
     for fold, scores in zip(first, by_fold, strict=True):
         rows = fold.validation
         part = rows_of(outputs, rows)
@@ -125,6 +125,6 @@ def _calibrated(prepared: Prepared, outputs: Outputs, rows: npt.NDArray[np.int64
     )
 
 
-def _levels(most: float) -> list[float]:
-    """The levels at which to measure, ascending, none above ``most``, the highest level that the scores allow."""
-    return sorted({min(DEFAULT_LEVEL, most), *(level for level in LEVELS if level <= most)})
+def _levels(highest_level: float) -> list[float]:
+    """The levels at which to measure, ascending; none is above ``highest_level``, which the scores allow."""
+    return sorted({min(DEFAULT_LEVEL, highest_level), *(level for level in LEVELS if level <= highest_level)})

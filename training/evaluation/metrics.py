@@ -79,13 +79,13 @@ def by_target(
 def _of_values(config: TrainConfig, y: Float64, value: Float64, weight: Float64 | None) -> Metrics:
     """The objective's metrics for any model that predicts a value."""
     kind = KINDS[config.objective]
-    own: Metrics = {}
+    metrics: Metrics = {}
     if kind.row_errors is not None:
-        own[kind.metric] = float(np.average(kind.errors(y, value, config), weights=weight))
-    return own if kind.of_values is None else own | kind.of_values(y, value, weight)
+        metrics[kind.metric] = float(np.average(kind.errors(y, value, config), weights=weight))
+    return metrics if kind.of_values is None else metrics | kind.of_values(y, value, weight)
 
 
 def _of_outputs(config: TrainConfig, y: Float64, outputs: Outputs, j: int, weight: Float64 | None) -> Metrics:
     """The objective's metrics for a network: the likelihood of its spreads, or the pinball loss of its quantiles."""
-    own = KINDS[config.objective].of_outputs
-    return {} if own is None else own(y, outputs, j, weight, config)
+    further = KINDS[config.objective].of_outputs
+    return {} if further is None else further(y, outputs, j, weight, config)

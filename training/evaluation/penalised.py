@@ -36,19 +36,19 @@ class Penalised(RegressorMixin, BaseEstimator):
     def fit(self, X: Float64, y: Float64, sample_weight: Float64 | None = None) -> Penalised:
         """Fit on float64 (n_samples, n_columns) and (n_samples,)."""
         self.mean_, self.std_ = float(y.mean()), float(y.std()) or 1.0
-        few = int(np.clip(NUMBERS // max(1, X.shape[1]), FEWEST, MOST))
-        search = self._fitted(self._search(), X, y, sample_weight, few)
-        self.model_ = self._fitted(self._final(search), X, y, sample_weight, self.most_rows or len(X))
+        n_search = int(np.clip(NUMBERS // max(1, X.shape[1]), FEWEST, MOST))
+        search = self._fit(self._search(), X, y, sample_weight, n_search)
+        self.model_ = self._fit(self._final(search), X, y, sample_weight, self.most_rows or len(X))
         return self
 
     def predict(self, X: Float64) -> Float64:
         """Answers, float64 (n_samples,)."""
         return np.asarray(self.model_.predict(X) * self.std_ + self.mean_, np.float64)
 
-    def _fitted(self, model: Any, X: Float64, y: Float64, weight: Float64 | None, most: int) -> Any:
+    def _fit(self, model: Any, X: Float64, y: Float64, weight: Float64 | None, most_rows: int) -> Any:
         rows: Any = slice(None)
-        if len(X) > most:
-            rows = np.sort(np.random.default_rng(self.seed).choice(len(X), most, replace=False))
+        if len(X) > most_rows:
+            rows = np.sort(np.random.default_rng(self.seed).choice(len(X), most_rows, replace=False))
         return model.fit(X[rows], (y[rows] - self.mean_) / self.std_, None if weight is None else weight[rows])
 
     def _search(self) -> Any:

@@ -59,22 +59,26 @@ def verdict(
     worth_it: Literal["yes", "no", "tie"] = (
         "yes" if high < 1 and beats_mean else "no" if low > 1 or not beats_mean else "tie"
     )
-    plain = f"predicting the {best}" if best == constant else _PLAIN_NAMES.get(best, best)
+    baseline_name = f"predicting the {best}" if best == constant else _PLAIN_NAMES.get(best, best)
     subject = _subject(config)
-    if plain in subject:
-        plain = f"scikit-learn's {plain}"
+    if baseline_name in subject:
+        baseline_name = f"scikit-learn's {baseline_name}"
     change = f"{abs(1 - ratio):.1%} {'lower' if ratio < 1 else 'higher'}"
     interval = f"95% interval {low - 1:+.1%} to {high - 1:+.1%}, {len(y):,} {rows_are}"
     if not beats_mean:
         sentence = f"No: {subject} does not beat predicting the {constant} beyond chance ({len(y):,} {rows_are})."
     elif worth_it == "yes":
-        sentence = f"Yes: {subject}'s {kind.plain} is {change} than that of {plain}, the best baseline ({interval})."
+        sentence = (
+            f"Yes: {subject}'s {kind.plain} is {change} than that of {baseline_name}, the best baseline ({interval})."
+        )
     elif worth_it == "no":
-        sentence = f"No: {plain} does better; {subject}'s {kind.plain} is {change} ({interval})."
+        sentence = f"No: {baseline_name} does better; {subject}'s {kind.plain} is {change} ({interval})."
     else:
-        sentence = f"Undecided: {subject}'s {kind.plain} is {change} than that of {plain}, within chance ({interval})."
+        sentence = (
+            f"Undecided: {subject}'s {kind.plain} is {change} than that of {baseline_name}, within chance ({interval})."
+        )
     if beats_mean:
-        sentence += _moved(y, network, config, rows_are, weight)
+        sentence += _drift_sentence(y, network, config, rows_are, weight)
     return Verdict(
         worth_it=worth_it,
         beats_mean=beats_mean,
@@ -129,7 +133,7 @@ def _subject(config: TrainConfig) -> str:
     return f"this {line}" if line else "the network"
 
 
-def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:
+def _drift_sentence(y: Float64, network: Float64, config: TrainConfig, rows_are: str, weight: Float64 | None) -> str:
     """A sentence that the best constant of these rows beats the model; empty if it does not.
 
     The baseline is the constant of the training rows, since nobody knows that of these rows beforehand. Where a target
@@ -137,17 +141,17 @@ def _moved(y: Float64, network: Float64, config: TrainConfig, rows_are: str, wei
     """
     kind = KINDS[config.objective]
     middle = kind.best_constant(y, weight, config)
-    ours, own = (
+    ours, constants = (
         np.average(kind.errors(y, value, config), axis=0, weights=weight)
         for value in (network, np.broadcast_to(middle, y.shape))
     )
-    worst = float(np.max(ours / np.maximum(own, np.finfo(float).tiny)))
+    worst = float(np.max(ours / np.maximum(constants, np.finfo(float).tiny)))
     if worst <= 1:
         return ""
     figure = f"R2 {1 - worst:.2f}" if kind.metric == "rmse" else f"{kind.plain} {worst:.2f} times as high"
     why = ": they differ from the rows that trained" if rows_are == "test rows" else ""
-    middle_is = f"{kind.constant_name} of the {rows_are} themselves"
-    return f" Even so it is worse than the {middle_is} ({figure}){why}."
+    constant_name_of_rows = f"{kind.constant_name} of the {rows_are} themselves"
+    return f" Even so it is worse than the {constant_name_of_rows} ({figure}){why}."
 
 
 def _constant(kind: Kind, answers: dict[str, Float64]) -> str:

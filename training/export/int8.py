@@ -47,8 +47,8 @@ def write_int8(
         X, y: validation rows; float64 (n_samples, n_targets), offsets subtracted.
 
     Returns:
-        The copy's errors, or None if it was not kept; and then a sentence for the manifest's notes on why it was not
-        kept, or None.
+        The copy's errors, or None; and a sentence for the manifest's notes that says why the copy was not kept, or
+        None.
     """
     if not (folder / ONNX_MODEL).is_file():
         return None, f"{INT8_MODEL} was left out: the version has no {ONNX_MODEL}."
@@ -79,7 +79,7 @@ def write_int8(
 
 
 def quantise(source: Path, target: Path, ranges: list[Encoded], *, skip: int = 0) -> bool:
-    """Put the products between hidden layers into 8-bit integers; False, and no file, where there are no such products.
+    """Put the products between hidden layers into 8-bit integers; without such products return False and write no file.
 
     The range of every activation is fixed here and not taken from each batch: an answer must not depend on the rows
     beside it. Each output column of each network has a scale for its weights. The sums are exact and become float32 at
@@ -164,8 +164,8 @@ def ranges_of(model: Any, names: list[str], ranges: list[Encoded]) -> list[tuple
         inputs = [tensor.name for tensor in session.get_inputs()]
         extremes = [(0.0, 0.0)] * len(names)
         for rows in ranges:
-            for few in chunks(len(rows), _CHUNK):
-                part = {name: getattr(rows, name)[few] for name in inputs}
+            for chunk in chunks(len(rows), _CHUNK):
+                part = {name: getattr(rows, name)[chunk] for name in inputs}
                 values = session.run(names, part)
                 extremes = [
                     (min(low, float(v.min())), max(high, float(v.max())))

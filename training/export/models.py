@@ -61,7 +61,7 @@ def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> 
     arrays = {name: np.asarray(keras.ops.convert_to_numpy(tensor)) for name, tensor in answers.items()}
     expected = Outputs(**arrays)
     model.save(folder / KERAS_MODEL)
-    runtime = _lean(model, folder, schema, X, expected)
+    runtime = _write_lean(model, folder, schema, X, expected)
     if runtime is not None:
         return Exported(runtime, None)
     try:
@@ -79,8 +79,8 @@ def write_model(model: Any, folder: Path, schema: FeatureSchema, X: Encoded) -> 
     return Exported(runtime, None)
 
 
-def _lean(model: Any, folder: Path, schema: FeatureSchema, X: Encoded, expected: Outputs) -> Runtime | None:
-    """A graph with few operations, for any backend; None where a layer is not known or an answer differs."""
+def _write_lean(model: Any, folder: Path, schema: FeatureSchema, X: Encoded, expected: Outputs) -> Runtime | None:
+    """Write a graph with few operations, for any backend; None where a layer is not known or an answer differs."""
     path = folder / ONNX_MODEL
     for exact in (False, True):
         try:
@@ -116,7 +116,9 @@ def check_parity(expected: Outputs, actual: Outputs, schema: FeatureSchema) -> N
         if ours is None and theirs is None:
             continue
         if ours is None or theirs is None:
-            raise TruelineError(f"Expected '{name}' of both model.onnx and model.keras, or of neither. Received: one.")
+            raise TruelineError(
+                f"Expected '{name}' from both model.onnx and model.keras, or from neither. Received: one of the two."
+            )
         scale = wide_scale(ours, std) if name == "spread" else std[:, None] if name == "quantiles" else std
         allowed = PARITY * scale + 8 * np.spacing(np.abs(ours))
         difference = np.abs(ours.astype(np.float64) - theirs)

@@ -1,4 +1,4 @@
-"""The recipe of a version: what was asked for, and the table that it was asked for."""
+"""Writes the recipe of a version: what the user asked for, and which table it was for."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from training.table.kept import TrainingTable
 
 
 def write_recipe(folder: Path, request: Request, table: TrainingTable, tables: Tables) -> None:
-    """Keep the rows that are to be kept, and write ``recipe.json``.
+    """Keep rows where the user asked for that, and write ``recipe.json``.
 
     Args:
         folder: folder of the version.
-        request: what was asked for, in the table's terms.
-        table: the table that was trained on.
-        tables: where rows are kept.
+        request: what the user asked for, with the table's names.
+        table: the table on which the model was trained.
+        tables: the store of kept rows.
 
     Raises:
         OSError: the disk is full or cannot be written.

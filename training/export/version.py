@@ -61,8 +61,11 @@ def store(registry: Registry, origin: Origin, model: Model, measured: Measured) 
     y, answer = measured.y, measured.answer
     value = answer.value.astype(np.float64)
     metrics = partial(by_target, names, y, config=config, weight=measured.weight)
-    keeps = origin.table.aside is not None or request.held_out is not None
-    with registry.tables.naming() if keeps else nullcontext(), registry.create(request.name) as (version, folder):
+    has_kept_rows = origin.table.aside is not None or request.held_out is not None
+    with (
+        registry.tables.naming() if has_kept_rows else nullcontext(),
+        registry.create(request.name) as (version, folder),
+    ):
         runtime, note = write_model(fitted.model, folder, schema, Encoder(schema.lenient()).encode_rows(golden))
         manifest = Manifest(
             model_name=request.name,
@@ -77,7 +80,13 @@ def store(registry: Registry, origin: Origin, model: Model, measured: Measured) 
             verdict=verdict(y, value, measured.baselines, config, rows_are=measured.rows_are, weight=measured.weight),
             coverage=coverage(names, y, answer, measured.level, measured.weight),
             lineage=_lineage(origin, model),
-            notes=(*prepared.notes, *_keeping(config), *_started(fitted), *fitted.notes, *([note] if note else [])),
+            notes=(
+                *prepared.notes,
+                *_rows_note(config),
+                *_start_note(fitted),
+                *fitted.notes,
+                *((note,) if note else ()),
+            ),
             note=request.note,
             augmentation=fitted.augmentation,
             facts=Facts.of([*prepared.facts, *fitted.facts]),
@@ -85,7 +94,7 @@ def store(registry: Registry, origin: Origin, model: Model, measured: Measured) 
         predictor = Predictor(schema, runtime, measured.calibration, manifest)
         answers = _write_documents(folder, predictor, prepared, golden)
         if config.int8:
-            manifest = _with_int8(folder, predictor, answers, prepared)
+            manifest = _write_int8(folder, predictor, answers, prepared)
         overview = overview_of(prepared, request, origin.table.facts.rows)
         content = gather(manifest, predictor, model, measured, overview)
         manifest = write_report(folder / files.REPORT, content)
@@ -100,14 +109,14 @@ def store(registry: Registry, origin: Origin, model: Model, measured: Measured) 
         return sealed
 
 
-def _keeping(config: TrainConfig) -> Iterator[str]:
+def _rows_note(config: TrainConfig) -> Iterator[str]:
     """A note where the version stores rows of the table, which anyone with its files can read."""
     keeping = [name for name in config.mix or (config.required("model"),) if FAMILIES[name].keeps_rows]
     if keeping:
         yield f"The version's files contain rows of the table, which {', '.join(keeping)} needs to answer."
 
 
-def _with_int8(folder: Path, predictor: Predictor, golden: Golden, prepared: Prepared) -> Manifest:
+def _write_int8(folder: Path, predictor: Predictor, golden: Golden, prepared: Prepared) -> Manifest:
     """Write the copy in 8-bit integers; the manifest has its errors, or a note on why it was not kept."""
     X_train, _ = prepared.rows(prepared.plan.folds[0].train)
     X, y = prepared.rows(prepared.plan.folds[0].validation)
@@ -132,7 +141,7 @@ def _write_documents(folder: Path, predictor: Predictor, prepared: Prepared, gol
     return answers
 
 
-def _started(fitted: Fitted) -> list[str]:
+def _start_note(fitted: Fitted) -> list[str]:
     return [] if fitted.init is None else [sentence(fitted.init)]
 
 

@@ -58,7 +58,7 @@ def build(inputs: Inputs, config: Settings) -> Any:
             inputs.networks,
             inputs.Z,
             bins,
-            known=inputs.edges,
+            known_edges=inputs.edges,
             dim=dim,
             activation=config.embedding_activation,
             name="embedding",

@@ -48,7 +48,7 @@ class Chunks:
         head, fewest = len(validation), int(self._sizes.min())
         self.fold = Fold(np.arange(head, head + fewest, dtype=np.int64), np.arange(head, dtype=np.int64))
         self.n_chunks = stream.spool.n_chunks
-        self.first = self._read(0)
+        self.first = self.read(0)
 
     def steps(self, batch: int) -> int:
         """Steps of all chunks."""
@@ -72,14 +72,19 @@ class Chunks:
     def _ahead(self, orders: Iterator[int], reader: ThreadPoolExecutor) -> Iterator[tuple[int, Table]]:
         waiting: tuple[int, Future[Table]] | None = None
         for chunk in orders:
-            coming = (chunk, reader.submit(self._read, chunk))
+            coming = (chunk, reader.submit(self.read, chunk))
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
             waiting = coming
         if waiting is not None:
             yield waiting[0], waiting[1].result()
 
-    def _read(self, chunk: int) -> Table:
+    def read(self, chunk: int) -> Table:
+        """The table of a chunk, from disk: the rows that choose the epoch, then the chunk's rows, scaled.
+
+        Args:
+            chunk: number of the chunk.
+        """
         part = self._stream.spool.read(chunk)
         features: dict[str, npt.NDArray[Any]] = {}
         if self._layer is not None:

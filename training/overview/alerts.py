@@ -111,10 +111,10 @@ def number_alerts(column: pl.Series, role: Literal["feature", "target"], *, numb
     if len(values) < _FEWEST_ROWS:
         return
     # A few far values make a skew by themselves: then only they get an alert.
-    far = list(_far_alerts(column.name, values, rows if numbered else None))
-    yield from far
+    far_alerts = list(_far_alerts(column.name, values, rows if numbered else None))
+    yield from far_alerts
     yield from _cap(column.name, values)
-    if not far:
+    if not far_alerts:
         yield from _skew(column.name, values, role)
 
 
@@ -129,13 +129,13 @@ def moment_alerts(column: pl.Series, *, numbered: bool) -> Iterator[Alert]:
 def _far_alerts(
     name: str, values: Float64, rows: npt.NDArray[np.int64] | None, as_text: Callable[[float], str] = number
 ) -> Iterator[Alert]:
-    far = _far(values) | _beyond_all(values) | _sign(values)
-    if not far.any():
+    is_far = _far_values(values) | _beyond_all(values) | _sign(values)
+    if not is_far.any():
         return
     median = as_text(float(np.median(values)))
-    repeated, counts = np.unique(values[far], return_counts=True)
+    repeated, counts = np.unique(values[is_far], return_counts=True)
     value, times = float(repeated[counts.argmax()]), int(counts.max())
-    if times >= _REPEATED and times > far.sum() / 2:
+    if times >= _REPEATED and times > is_far.sum() / 2:
         yield Alert(
             "marker",
             (name,),
@@ -143,10 +143,10 @@ def _far_alerts(
             "missing value, say so by missing_values in schema.toml.",
         )
         return
-    count = int(far.sum())
+    count = int(is_far.sum())
     if count > max(1, _FEW * len(values)):
         return
-    farthest = int(np.argmax(np.where(far, np.abs(values - np.median(values)), -1.0)))
+    farthest = int(np.argmax(np.where(is_far, np.abs(values - np.median(values)), -1.0)))
     hold = "1 value" if count == 1 else f"{count:,} values"
     where = "" if rows is None else f" in row {int(rows[farthest]) + 1:,}"
     yield Alert(
@@ -252,7 +252,7 @@ def _rare(present: pl.Series, n_rows: int) -> Iterator[Alert]:
         )
 
 
-def _far(values: Float64) -> npt.NDArray[np.bool_]:
+def _far_values(values: Float64) -> npt.NDArray[np.bool_]:
     """Values many quartile ranges beyond the quartiles."""
     low, high = np.percentile(values, [25, 75])
     reach = _FAR * (high - low)
@@ -262,16 +262,16 @@ def _far(values: Float64) -> npt.NDArray[np.bool_]:
 
 
 def _beyond_all(values: Float64) -> npt.NDArray[np.bool_]:
-    """Values at one end, far from the range of all others. Unlike :func:`_far`, it finds them even if they are many."""
-    far = np.zeros(len(values), bool)
+    """Values at one end, far from the range of all others; :func:`_far_values` finds them only if they are few."""
+    is_far = np.zeros(len(values), bool)
     for end in (values.min(), values.max()):
         others = values[values != end]
         # A yes-or-no in numbers, or a grade, has too few different values: one of them at an end is not far.
         if len(others) >= _FEWEST_ROWS and len(np.unique(others)) >= _GRADES:
             low, high = float(others.min()), float(others.max())
             if _FAR * (high - low) < max(low - end, end - high) < np.inf:
-                far |= values == end
-    return far
+                is_far |= values == end
+    return is_far
 
 
 def _sign(values: Float64) -> npt.NDArray[np.bool_]:

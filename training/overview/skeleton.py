@@ -30,7 +30,7 @@ def _lines(
     data: str, features: Sequence[Feature], targets: Sequence[Target], left_out: Sequence[tuple[str, str]]
 ) -> Iterator[str]:
     yield _comment(
-        f"This is what training takes each column of {data} for. As it stands it changes nothing: edit what is wrong,"
+        f"This is how training reads each column of {data}. As it stands, the file changes nothing: edit what is wrong,"
     )
     yield "# take the '#' from a line that you want, and give the file to: trueline train DATA --schema schema.toml"
     for feature in features:

@@ -16,25 +16,29 @@ _SEED = 7
 
 
 class Distinct:
-    """Number of different values, estimated from their smallest hashes (k minimum values, Bar-Yossef et al. 2002)."""
+    """Number of different values, estimated from their smallest hashes (k minimum values, Bar-Yossef et al. 2002).
+
+    Attributes:
+        smallest: uint64, the smallest different hashes, ascending; at most :data:`EXACT`.
+    """
 
     def __init__(self) -> None:
-        self._smallest: UInt64 = np.zeros(0, np.uint64)
+        self.smallest: UInt64 = np.zeros(0, np.uint64)
 
     def add(self, values: pl.Series) -> None:
         """Take in values that are not missing."""
         hashes = values.hash(_SEED).to_numpy()
-        if len(self._smallest) == EXACT:
-            hashes = hashes[hashes < self._smallest[-1]]
+        if len(self.smallest) == EXACT:
+            hashes = hashes[hashes < self.smallest[-1]]
         if len(hashes):
-            self._smallest = np.union1d(self._smallest, hashes)[:EXACT]
+            self.smallest = np.union1d(self.smallest, hashes)[:EXACT]
 
     @property
     def count(self) -> int:
         """Number of different values: exact up to :data:`EXACT`, to three digits above."""
-        if len(self._smallest) < EXACT:
-            return len(self._smallest)
-        return int(float(f"{(EXACT - 1) * _SPACE / float(self._smallest[-1]):.3g}"))
+        if len(self.smallest) < EXACT:
+            return len(self.smallest)
+        return int(float(f"{(EXACT - 1) * _SPACE / float(self.smallest[-1]):.3g}"))
 
 
 class TextCounts:

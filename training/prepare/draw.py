@@ -22,13 +22,15 @@ class Draw:
     Args:
         n_rows: number of rows to keep.
         what: what has equal keys, in words, for the error about too many rows with one key.
+
+    Attributes:
+        parts: the rows in memory with their keys, in the parts in which they came: at most twice ``n_rows`` rows after
+            each :meth:`add`, and more only where keys are equal.
     """
 
     def __init__(self, n_rows: int, what: str = "rows") -> None:
         self._n_rows, self._what = n_rows, what
-        self._keys: list[Keys] = []
-        self._frames: list[pl.DataFrame] = []
-        self._count = 0
+        self.parts: list[tuple[Keys, pl.DataFrame]] = []
         # Rows with keys above this bound are not kept any more; None while every row is kept.
         self._bound: Any = None
 
@@ -47,10 +49,8 @@ class Draw:
             keys, frame = keys[near], frame.filter(pl.Series(near))
         if not len(keys):
             return
-        self._keys.append(keys)
-        self._frames.append(alone(frame))
-        self._count += len(keys)
-        if self._count > 2 * self._n_rows:
+        self.parts.append((keys, alone(frame)))
+        if self._count() > 2 * self._n_rows:
             self._reduce()
 
     def rows(self) -> tuple[Keys, pl.DataFrame]:
@@ -59,24 +59,30 @@ class Draw:
         Raises:
             TypeError: no row was taken in.
         """
-        if not self._frames:
+        if not self.parts:
             raise TypeError("Expected rows. Received: none.")
-        if self._count > self._n_rows:
+        if self._count() > self._n_rows:
             self._reduce()
-        keys, frame = np.concatenate(self._keys), pl.concat(self._frames)
+        keys, frame = self._joined()
         order = np.argsort(keys, kind="stable")
         return keys[order], frame[order]
 
+    def _count(self) -> int:
+        return sum(len(keys) for keys, _ in self.parts)
+
+    def _joined(self) -> tuple[Keys, pl.DataFrame]:
+        return np.concatenate([keys for keys, _ in self.parts]), pl.concat([frame for _, frame in self.parts])
+
     def _reduce(self) -> None:
-        keys, frame = np.concatenate(self._keys), pl.concat(self._frames)
+        keys, frame = self._joined()
         self._bound = np.partition(keys, self._n_rows - 1)[self._n_rows - 1]
         near = keys <= self._bound
-        self._keys, self._frames = [keys[near]], [alone(frame.filter(pl.Series(near)))]
-        self._count = int(near.sum())
-        if self._count > _MOST_TIMES * self._n_rows:
+        self.parts = [(keys[near], alone(frame.filter(pl.Series(near))))]
+        count = self._count()
+        if count > _MOST_TIMES * self._n_rows:
             raise DataError(
                 f"Expected {self._what} of at most {_MOST_TIMES * self._n_rows:,} rows each where a table is streamed. "
-                f"Received: {self._count:,} rows to be held out together. Take a column with fewer rows for each "
+                f"Received: {count:,} rows to be held out together. Take a column with fewer rows for each "
                 "value, or --no-stream if the table fits into memory."
             )
 

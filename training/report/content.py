@@ -57,7 +57,7 @@ class Content:
         y, value: float64 (n_samples, n_targets), true values and predictions.
         rows_are: what sentences call these rows.
         ratios: ratio of the network's error to each baseline's, by the verdict's metric, with its 95% interval.
-        levels: intervals, level by level.
+        levels: coverage and width of the intervals, level by level.
         importance: importance of the features.
         dependence: partial dependence on the most important features.
         overview: overview of the table.
@@ -82,9 +82,9 @@ def gather(manifest: Manifest, predictor: Predictor, model: Model, measured: Mea
 
     Args:
         manifest: manifest of the version, without file hashes.
-        predictor: what is stored.
+        predictor: predictor of the stored model.
         model: networks with their history, and the rows that they were fitted on.
-        measured: what unseen rows showed.
+        measured: results on unseen rows.
         overview: overview of the table.
     """
     prepared, fitted = model.prepared, model.fitted
@@ -157,7 +157,7 @@ def document(content: Content) -> dict[str, Any]:
         for j, name in enumerate(targets)
     }
     figures["importance"] = _importance(content.importance, targets)
-    figures["dependence"] = [_dependence(one, targets) for one in content.dependence]
+    figures["dependence"] = [_dependence(curve, targets) for curve in content.dependence]
     return {name: _finite(value) for name, value in figures.items()}
 
 
@@ -165,7 +165,7 @@ def _importance(importance: Importance, targets: tuple[str, ...]) -> dict[str, A
     return {
         "rows": importance.rows,
         "repeats": importance.repeats,
-        "features_of": importance.of,
+        "features_of": importance.n_features,
         "rmse_increase": {
             name: {target: importance.increase[i, :, j].tolist() for j, target in enumerate(targets)}
             for i, name in enumerate(importance.features)
@@ -173,17 +173,17 @@ def _importance(importance: Importance, targets: tuple[str, ...]) -> dict[str, A
     }
 
 
-def _dependence(one: Dependence, targets: tuple[str, ...]) -> dict[str, Any]:
+def _dependence(curve: Dependence, targets: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "feature": one.feature,
-        "kind": one.kind,
-        "at": list(one.labels) or one.at.tolist(),
-        "rows": one.rows,
+        "feature": curve.feature,
+        "kind": curve.kind,
+        "at": list(curve.labels) or curve.at.tolist(),
+        "rows": curve.rows,
         "answers": {
-            name: {"mean": one.mean[:, j].tolist(), "p10": one.low[:, j].tolist(), "p90": one.high[:, j].tolist()}
+            name: {"mean": curve.mean[:, j].tolist(), "p10": curve.low[:, j].tolist(), "p90": curve.high[:, j].tolist()}
             for j, name in enumerate(targets)
         },
-        "data": {"count": one.count.tolist(), "edges": one.edges.tolist()},
+        "data": {"count": curve.count.tolist(), "edges": curve.edges.tolist()},
     }
 
 

@@ -66,11 +66,13 @@ def partial_dependence(predictor: Predictor, sample: Sample, names: Sequence[str
     columns = columns_of(predictor.schema)
     affords = affordable(predictor) // 2 // (_POINTS * max(1, len(features)))
     n_rows = min(len(sample.y), _MAX_ROWS, max(_FEWEST_ROWS, affords))
-    results = [_one(predictor, sample, predictor.schema.feature(name), columns[name], n_rows) for name in features]
-    return [one for one in results if one is not None]
+    results = [_curve_of(predictor, sample, predictor.schema.feature(name), columns[name], n_rows) for name in features]
+    return [curve for curve in results if curve is not None]
 
 
-def _one(predictor: Predictor, sample: Sample, feature: Feature, columns: Columns, n_rows: int) -> Dependence | None:
+def _curve_of(
+    predictor: Predictor, sample: Sample, feature: Feature, columns: Columns, n_rows: int
+) -> Dependence | None:
     at: Float64
     edges: Float64
     if feature.kind in ("category", "boolean"):

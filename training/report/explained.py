@@ -41,16 +41,16 @@ def dependence(content: Content, j: int) -> Figure:
     columns = min(_COLUMNS, len(features))
     figure = Figure(figsize=(WIDTH, 0.4 + 2.5 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for axes, one in zip(panels, features, strict=False):
-        if one.labels:
-            _bars(axes, one, j)
+    for axes, curve in zip(panels, features, strict=False):
+        if curve.labels:
+            _bars(axes, curve, j)
         else:
-            _curve(axes, one, j)
-        unit = content.schema.feature(one.feature).unit
-        axes.set_title(labelled(one.feature, unit, 24 if columns == _COLUMNS else 60), fontsize=10)
+            _curve(axes, curve, j)
+        unit = content.schema.feature(curve.feature).unit
+        axes.set_title(labelled(curve.feature, unit, 24 if columns == _COLUMNS else 60), fontsize=10)
     for axes in panels[len(features) :]:
         axes.set_axis_off()
-    low, high = (np.array([ends(getattr(one, name)[:, j]) for one in features]) for name, ends in _ENDS)
+    low, high = (np.array([ends(getattr(curve, name)[:, j]) for curve in features]) for name, ends in _ENDS)
     span = float(high.max() - low.min()) or max(1e-9 * abs(float(high.max())), 1e-12)
     # Leave room below the curves for the histogram of the rows.
     panels[0].set_ylim(float(low.min()) - 0.22 * span, float(high.max()) + 0.06 * span)
@@ -64,35 +64,43 @@ def dependence(content: Content, j: int) -> Figure:
 _ENDS = (("low", np.min), ("high", np.max))
 
 
-def _curve(axes: Axes, one: Dependence, j: int) -> None:
-    axes.fill_between(one.at, one.low[:, j], one.high[:, j], color=BLUE, alpha=0.15, linewidth=0)
-    axes.plot(one.at, one.mean[:, j], color=BLUE, marker="o" if len(one.at) < 12 else None, markersize=3)
-    if one.kind == "datetime":
+def _curve(axes: Axes, curve: Dependence, j: int) -> None:
+    axes.fill_between(curve.at, curve.low[:, j], curve.high[:, j], color=BLUE, alpha=0.15, linewidth=0)
+    axes.plot(curve.at, curve.mean[:, j], color=BLUE, marker="o" if len(curve.at) < 12 else None, markersize=3)
+    if curve.kind == "datetime":
         dates(axes.xaxis)
         axes.tick_params(axis="x", labelsize=8)
     else:
         plain_numbers(axes.xaxis, bins=4)
-    most = one.count.max(initial=0.0)
-    if most > 0:
+    largest_count = curve.count.max(initial=0.0)
+    if largest_count > 0:
         # Heights are shares of the axes, since rows have another scale than answers.
-        heights = 0.14 * one.count / most
-        widths = np.diff(one.edges)
+        heights = 0.14 * curve.count / largest_count
+        widths = np.diff(curve.edges)
         axes.bar(
-            one.edges[:-1], heights, widths, align="edge", color=GREY, alpha=0.45, transform=axes.get_xaxis_transform()
+            curve.edges[:-1],
+            heights,
+            widths,
+            align="edge",
+            color=GREY,
+            alpha=0.45,
+            transform=axes.get_xaxis_transform(),
         )
 
 
-def _bars(axes: Axes, one: Dependence, j: int) -> None:
-    mean = one.mean[:, j]
-    ends = np.maximum([mean - one.low[:, j], one.high[:, j] - mean], 0)
-    axes.errorbar(one.at, mean, ends, fmt="none", color=BLUE, alpha=0.3, linewidth=9 if len(one.at) < 8 else 5)
-    axes.plot(one.at, mean, "_", color=BLUE, markersize=12 if len(one.at) < 8 else 7, markeredgewidth=2.5)
-    shares = one.count / max(one.count.max(initial=1.0), 1.0)
-    axes.bar(one.at, 0.14 * shares, 0.6, color=GREY, alpha=0.45, transform=axes.get_xaxis_transform())
-    turned = len(one.at) > 3 or max(map(len, one.labels)) > 8
-    axes.set_xticks(one.at, [shortened(label, 14) for label in one.labels], fontsize=8, rotation=40 if turned else 0)
+def _bars(axes: Axes, curve: Dependence, j: int) -> None:
+    mean = curve.mean[:, j]
+    ends = np.maximum([mean - curve.low[:, j], curve.high[:, j] - mean], 0)
+    axes.errorbar(curve.at, mean, ends, fmt="none", color=BLUE, alpha=0.3, linewidth=9 if len(curve.at) < 8 else 5)
+    axes.plot(curve.at, mean, "_", color=BLUE, markersize=12 if len(curve.at) < 8 else 7, markeredgewidth=2.5)
+    shares = curve.count / max(curve.count.max(initial=1.0), 1.0)
+    axes.bar(curve.at, 0.14 * shares, 0.6, color=GREY, alpha=0.45, transform=axes.get_xaxis_transform())
+    turned = len(curve.at) > 3 or max(map(len, curve.labels)) > 8
+    axes.set_xticks(
+        curve.at, [shortened(label, 14) for label in curve.labels], fontsize=8, rotation=40 if turned else 0
+    )
     if turned:
         for label in axes.get_xticklabels():
             label.set(ha="right", rotation_mode="anchor")
     axes.grid(visible=False, axis="x")
-    axes.set_xlim(-0.6, len(one.at) - 0.4)
+    axes.set_xlim(-0.6, len(curve.at) - 0.4)

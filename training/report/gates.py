@@ -1,4 +1,4 @@
-"""What the gates say of a version, as a page in the report's style."""
+"""The results of a version's gates as a page in the report's style."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def gates_section(gates: Sequence[GateResult]) -> Iterator[str]:
     look = "no" if refused else "yes"
     yield f'<p class="verdict {look}"><b>May it go live?</b>{text(verdict)}</p>'
     header = ["gate", "result", "figure", "limit", "in words"]
-    rows = [[result.gate, result.state, result.shown, result.shown_limit, result.sentence] for result in gates]
+    rows = [[result.gate, result.state, result.figure_text, result.limit_text, result.sentence] for result in gates]
     yield table(header, rows, words=["result", "in words"])
-    yield '<p class="soft">In brackets: 95% interval. Those of groups hold for all cells at once.</p>'
-    asked = "".join(f"<li><b>{text(gate.name)}</b>: {text(gate.about)}</li>" for gate in GATES.values())
-    yield f"<details><summary>What each gate asks</summary><ul>{asked}</ul></details>"
+    yield '<p class="soft">In brackets: 95% interval. The interval of groups holds for all cells together.</p>'
+    rules = "".join(f"<li><b>{text(gate.name)}</b>: {text(gate.about)}</li>" for gate in GATES.values())
+    yield f"<details><summary>What each gate asks</summary><ul>{rules}</ul></details>"

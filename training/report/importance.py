@@ -30,13 +30,13 @@ class Importance:
         features: names of the shuffled features, the most important first.
         increase: float64 (n_features, n_repeats, n_targets), growth of the RMSE in target units.
         rows: number of rows that were answered.
-        of: number of the schema's features.
+        n_features: number of the schema's features.
     """
 
     features: tuple[str, ...]
     increase: Float64
     rows: int
-    of: int
+    n_features: int
 
     @property
     def repeats(self) -> int:
@@ -85,8 +85,8 @@ def _screened(X: Encoded, answers: Float64, columns: dict[str, Columns]) -> list
     z = (answers - answers.mean(axis=0)) / spread
     scores = {}
     for name, (numeric, categorical) in columns.items():
-        shares = [_between(_binned(X.numeric[:, i]), z) for i in numeric]
-        shares += [_between(X.categorical[:, i], z) for i in categorical]
+        shares = [_share_between(_binned(X.numeric[:, i]), z) for i in numeric]
+        shares += [_share_between(X.categorical[:, i], z) for i in categorical]
         scores[name] = max(shares)
     return sorted(scores, key=lambda name: -scores[name])
 
@@ -101,7 +101,7 @@ def _binned(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     return bins
 
 
-def _between(groups: npt.NDArray[np.integer], z: Float64) -> float:
+def _share_between(groups: npt.NDArray[np.integer], z: Float64) -> float:
     """Share of the variance of standardised answers that lies between groups of rows, mean over the targets."""
     counts = np.maximum(np.bincount(groups), 1)
     sums = np.stack([np.bincount(groups, weights=column) for column in z.T])

@@ -156,8 +156,9 @@ def _pictured(content: Content, pictures: list[Picture]) -> Iterator[str]:
     yield _heading("uses")
     importance = content.importance
     limited = (
-        f" These are the {len(importance.features)} of {importance.of:,} features with which the predictions vary most."
-        if len(importance.features) < importance.of
+        f" These are the {len(importance.features)} of {importance.n_features:,} features with which the predictions "
+        "vary most."
+        if len(importance.features) < importance.n_features
         else ""
     )
     yield (

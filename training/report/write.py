@@ -30,7 +30,7 @@ def write_report(folder: Path, content: Content) -> Manifest:
     folder.mkdir()
     manifest = content.manifest
     r2 = {t: {name: figures.get("r2") for name, figures in manifest.compared(t).items()} for t in manifest.metrics}
-    suspects = too_good(r2, content.importance.features, content.importance.increase, content.importance.of)
+    suspects = too_good(r2, content.importance.features, content.importance.increase, content.importance.n_features)
     update = {"notes": (*manifest.notes, *sentences(suspects)), "facts": manifest.facts.plus(suspects)}
     content = replace(content, manifest=manifest.model_copy(update=update))
     images = pictures(content)

@@ -34,7 +34,7 @@ class Match:
     Attributes:
         earlier, schema: schemas of the earlier version's rows and of the new ones.
         columns: numeric columns that both prepare in the same way: the earlier number by the new number.
-        categories: categorical features that both have, likewise.
+        categories: categorical features that both have: the earlier number by the new number.
         first, first_before: names of the layers that take the features, of the new version and of the earlier one.
         shared: pairs of these layers' columns that have the same meaning, new and earlier.
         widths: number of columns of these layers, new and earlier.

@@ -43,21 +43,21 @@ def share_seen(earlier: Earlier, frame: pl.DataFrame, schema: FeatureSchema, pla
         In [0, 1]; 0 where no feature can be compared.
     """
     rows = usual_rows(read_golden(earlier.folder).rows)
-    known = by_name(schema)
-    common = [f for f in earlier.schema.features if f.name in known and alike(known[f.name], f)]
+    new_features = by_name(schema)
+    common = [f for f in earlier.schema.features if f.name in new_features and alike(new_features[f.name], f)]
     if not rows or not common:
         return 0.0
     measuring = frame if plan.parts is None else frame[np.concatenate([plan.parts.test, plan.parts.calibration])]
     shared = FeatureSchema(features=tuple(common), targets=earlier.schema.targets).lenient()
     names = [f.name for f in common]
     try:
-        here = encode_frame(measuring.select(names), shared)
-        there = Encoder(shared).encode_rows([{name: row.get(name) for name in names} for row in rows])
+        measuring_rows = encode_frame(measuring.select(names), shared)
+        golden_rows = Encoder(shared).encode_rows([{name: row.get(name) for name in names} for row in rows])
     except SchemaMismatchError:
         # A number of the earlier version is text here: no row can be equal.
         return 0.0
-    present = set(_bytes_of(here))
-    matches = sum(row in present for row in _bytes_of(there)) / len(rows)
+    present = set(_bytes_of(measuring_rows))
+    matches = sum(row in present for row in _bytes_of(golden_rows)) / len(rows)
     return min(1.0, matches * earlier.manifest.lineage.rows / max(1, measuring.height))
 
 
@@ -71,8 +71,8 @@ def share_known(folder: Path, manifest: Manifest, schema: FeatureSchema, X: Enco
     """
     rows = usual_rows(read_golden(folder).rows)
     present = set(_bytes_of(X))
-    there = Encoder(schema.lenient()).encode_rows(rows)
-    matches = sum(row in present for row in _bytes_of(there)) / max(1, len(rows))
+    golden_rows = Encoder(schema.lenient()).encode_rows(rows)
+    matches = sum(row in present for row in _bytes_of(golden_rows)) / max(1, len(rows))
     return min(1.0, matches * manifest.lineage.rows / max(1, len(X)))
 
 

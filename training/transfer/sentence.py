@@ -12,13 +12,13 @@ _SHOWN = 8
 def sentence(init: Init) -> str:
     """``Started from houses:1: 14 of 16 weights agree; starting anew: values/kernel, values/bias.``"""
     parts = [f"{len(init.agreed)} of {len(init.agreed) + len(init.anew)} weights agree"]
-    for what, names in (
+    for words, names in (
         ("starting anew", init.anew),
         ("new or changed features", _quoted(init.features_anew)),
         ("features that this table lacks", _quoted(init.features_left)),
     ):
         if names:
-            parts.append(f"{what}: {_listed(names)}")
+            parts.append(f"{words}: {_listed(names)}")
     return f"Started from {init.model_name}:{init.model_version}: {'; '.join(parts)}."
 
 

@@ -58,13 +58,13 @@ class Start:
         except (ValueError, OSError, TypeError, KeyError) as error:
             raise ArtifactError(f"Expected a Keras model in {path}. Received: {error}.") from error
 
-        def of(kind: type[Any]) -> Any:
+        def layer_of(kind: type[Any]) -> Any:
             return next((layer for layer in model.layers if isinstance(layer, kind)), None)
 
-        core, target = of(keras.Model), of(TargetScaling)
+        core, target = layer_of(keras.Model), layer_of(TargetScaling)
         if core is None or target is None:
             raise ArtifactError(f"Expected a network of Trueline's layers in {path}. Received: {model.name}.")
-        return cls(earlier, schema, core, of(NumericPreprocessing), target)
+        return cls(earlier, schema, core, layer_of(NumericPreprocessing), target)
 
     def statistics(self, fresh: Any) -> Any:
         """The preprocessing of the new rows, with the earlier statistics for columns that agree."""
@@ -159,7 +159,7 @@ class Start:
             first_before=frozenset(_first(self.core)),
             shared=shared,
             widths=(new.width, old.width),
-            missing=self._sums_missing([there for _, there in shared], old.width, networks),
+            missing=self._sums_missing([columns for _, columns in shared], old.width, networks),
             values=values,
             spreads=spreads,
             link=scaling.link,
@@ -181,7 +181,7 @@ class Start:
         return targets, targets
 
     def _sums_missing(self, shared: list[slice], width: int, networks: tuple[int, ...]) -> dict[str, Float32]:
-        """What the earlier columns without a match added, on a usual row, to the sums of layers that take the features.
+        """What earlier columns without a match added, on a usual row, to the sums of layers that take the features.
 
         In a usual row each number is at its centre, none is missing, and each category is the most frequent one. So a
         column that the new table lacks counts as in such a row. Members share the layer, but scale such a column
@@ -189,11 +189,11 @@ class Start:
         """
         rows: dict[str, Any] = {}
         for tensor in self.core.inputs:
-            usual = {NUMERIC_INPUT: 0.0, CATEGORICAL_INPUT: FIRST_CATEGORY_CODE}[tensor.name]
-            rows[tensor.name] = np.full((1, 1, tensor.shape[-1]), usual, tensor.dtype)
+            usual_value = {NUMERIC_INPUT: 0.0, CATEGORICAL_INPUT: FIRST_CATEGORY_CODE}[tensor.name]
+            rows[tensor.name] = np.full((1, 1, tensor.shape[-1]), usual_value, tensor.dtype)
         if CATEGORICAL_INPUT in rows:
-            known = np.array(self.earlier.schema.cardinalities)
-            rows[CATEGORICAL_INPUT] = np.minimum(rows[CATEGORICAL_INPUT], known - 1).astype(np.int32)
+            cardinalities = np.array(self.earlier.schema.cardinalities)
+            rows[CATEGORICAL_INPUT] = np.minimum(rows[CATEGORICAL_INPUT], cardinalities - 1).astype(np.int32)
         unmatched = np.ones(width, bool)
         for columns in shared:
             unmatched[columns] = False

@@ -17,12 +17,12 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 @click.command("data")
-@click.option("--prune", "takes_away", is_flag=True, help="Remove the rows that no version needs.")
+@click.option("--prune", "prunes", is_flag=True, help="Remove the rows that no version needs.")
 @click.option("--dry-run", is_flag=True, help="With --prune: say what would be removed, and remove nothing.")
 @yes_option
 @json_option
-def data_command(takes_away: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """List the rows that are kept beside the versions, by --keep-data or for gates: size, rows, who needs them.
+def data_command(prunes: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """List the rows kept beside the versions, by --keep-data or for gates: size, rows, and versions that need them.
 
     \b
     Example:
@@ -32,18 +32,18 @@ def data_command(takes_away: bool, dry_run: bool, yes: bool, as_json: bool) -> N
     used = usage(store)
     unused = [table for table in used.tables if not table.uses]
     removed: dict[str, int] = {}
-    if takes_away and not dry_run and not used.problems and unused:
-        confirm(f"Remove {_counted(len(unused))} of rows ({size_of(sum(table.size for table in unused))})?", yes)
-    if takes_away and not dry_run:
+    if prunes and not dry_run and not used.problems and unused:
+        confirm(f"Remove {_n_tables(len(unused))} of rows ({size_of(sum(table.size for table in unused))})?", yes)
+    if prunes and not dry_run:
         removed = prune(store)
     if as_json:
-        would = [table.sha256 for table in unused] if takes_away and dry_run else []
+        would = [table.sha256 for table in unused] if prunes and dry_run else []
         print_json({**_document(used), "removed": list(removed), "would_remove": would})
         return
     for problem in used.problems:
         stderr().print(f"Note: what this version needs is not known: {problem}")
     out = stdout()
-    if not takes_away:
+    if not prunes:
         out.print(_table(used.tables) if used.tables else "No rows are kept. Keep some: trueline train --keep-data")
         return
     for sha256, size in removed.items():
@@ -72,22 +72,24 @@ def kept_sentence(recipe: Recipe | None) -> str | None:
     """A sentence on the rows that are kept of a version; None where there are none."""
     if recipe is None or not recipe.kept_tables:
         return None
-    rows = " and ".join(f"{table.rows:,} {what} ({size_of(table.size)})" for what, table in recipe.kept_tables.items())
-    return f"Rows are kept of it: {rows}. Whoever can read the store can read them: trueline data"
+    rows = " and ".join(
+        f"{table.rows:,} {words} ({size_of(table.size)})" for words, table in recipe.kept_tables.items()
+    )
+    return f"Its rows are kept: {rows}. Whoever can read the store can read them: trueline data"
 
 
-def _counted(count: int) -> str:
+def _n_tables(count: int) -> str:
     return f"{count} table{'' if count == 1 else 's'}"
 
 
 def _table(tables: list[StoredTable]) -> Table:
     """One line for each table; a table that no version needs says so."""
-    listed = Table("table", Column("rows", justify="right"), Column("size", justify="right"), "needed by")
+    table_of_tables = Table("table", Column("rows", justify="right"), Column("size", justify="right"), "needed by")
     for table in tables:
         rows = f"{table.uses[0].table.rows:,}" if table.uses else ""
         users = ", ".join(f"{use.version} ({use.what})" for use in table.uses) or "no version"
-        listed.add_row(table.sha256[:12], rows, size_of(table.size), Text(users))
-    return listed
+        table_of_tables.add_row(table.sha256[:12], rows, size_of(table.size), Text(users))
+    return table_of_tables
 
 
 def _document(used: Usage) -> dict[str, object]:

@@ -86,7 +86,7 @@ def prune_command(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool)
 
 
 def _tell_unneeded(store: Registry) -> None:
-    """Say that rows are still kept which no version needs: who deletes a version may think that they are gone."""
+    """Say that rows are kept that no version needs: a person who deletes a version may think that its rows are gone."""
     from artifact.registry.usage import unneeded
 
     if sentence := unneeded(store):

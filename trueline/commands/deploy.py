@@ -41,10 +41,10 @@ def waiting_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default=30.0,
             show_default=True,
             metavar="SECONDS",
-            help="The longest --wait.",
+            help="The longest wait of --wait.",
         ),
         click.option(
-            "--wait", is_flag=True, help="Return when every worker of every service has it live, or say why not."
+            "--wait", is_flag=True, help="Wait until every worker of every service has it live; say which do not."
         ),
     ):
         with_seconds = option(with_seconds)
@@ -189,7 +189,7 @@ def _report(
     report: dict[str, Any] = {**document, "alias": CHAMPION}
     recipe = recipe_if_any(version.path, store.manifest(name, version.version))
     if recipe is not None and recipe.kept_tables:
-        report["kept_rows"] = {what: table.rows for what, table in recipe.kept_tables.items()}
+        report["kept_rows"] = {words: table.rows for words, table in recipe.kept_tables.items()}
     if not as_json and (sentence := kept_sentence(recipe)) is not None:
         stdout().print(sentence)
     state = None

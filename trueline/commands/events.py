@@ -23,7 +23,7 @@ from artifact.registry.entry import whoami
 from trueline.terminal.consoles import stderr
 
 Event = Literal["train", "promote", "rollback", "refusal"]
-# A hook that takes longer is given up: a promotion must not wait for a chat server that is down.
+# A hook that takes longer is ended: a promotion must not wait for a chat server that is down.
 SECONDS = 10.0
 _URLS = ("http://", "https://")
 
@@ -45,20 +45,20 @@ class Events:
         """Set the model and the version that the next event is about, even if that event is a refusal."""
         self._about = {"model_name": name, "model_version": version}
 
-    def tell(self, event: Event, **more: Any) -> None:
+    def tell(self, event: Event, **further: Any) -> None:
         """Tell the hook of an event.
 
         Args:
             event: what happened.
-            more: further keys of the JSON, beside those for who did it, when and with which command.
+            further: further keys of the JSON, beside those that say who did it, when, and with which command.
         """
         if self._hook is None:
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        document = {"event": event, "when": now, "who": whoami(), "command": self._command, **self._about, **more}
+        document = {"event": event, "when": now, "who": whoami(), "command": self._command, **self._about, **further}
         body = json.dumps(document, allow_nan=False).encode()
         is_url = self._hook.lower().startswith(_URLS)
-        problem = (_posted if is_url else _run)(self._hook, body, self._seconds)
+        problem = (_post if is_url else _run)(self._hook, body, self._seconds)
         if problem:
             stderr().print(
                 f"Warning: Expected --on-event to take the event '{event}' within {self._seconds:g} s. "
@@ -87,8 +87,8 @@ def event_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--on-event",
         metavar="COMMAND|URL",
-        help="Tell of a training, a promotion, a rollback or a refusal: JSON on the command's standard input, or "
-        "posted to the URL. What fails there is a warning here.",
+        help="Report a training, a promotion, a rollback or a refusal: as JSON on the command's standard input, or "
+        "posted to the URL. If the report fails, there is only a warning.",
     )(with_events)
 
 
@@ -113,7 +113,7 @@ def _run(hook: str, body: bytes, seconds: float) -> str:
         return f"exit code {process.returncode} from '{hook}'" + (f": {lines[-1][:200]}" if lines else "")
 
 
-def _posted(url: str, body: bytes, seconds: float) -> str:
+def _post(url: str, body: bytes, seconds: float) -> str:
     """Post the JSON; returns what went wrong, or nothing."""
     problems = ["no answer"]
 

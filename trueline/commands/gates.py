@@ -39,11 +39,11 @@ _FORCIBLE = ", ".join(gate.name for gate in GATES.values() if gate.can_be_forced
 why_option = click.option("--why", metavar="TEXT", default="", help="The reason, for `trueline history`.")
 
 
-def force_option(before: str = "") -> Callable[[Any], Any]:
+def force_option(subject: str = "") -> Callable[[Any], Any]:
     """``--force GATE[,GATE]``. ``--force`` without names, an older form, is refused by a sentence that lists the gates.
 
     Args:
-        before: beginning of the help text, which ends with the word "gates". Defaults to that word alone.
+        subject: beginning of the help text, which ends with the word "gates". Defaults to that word alone.
     """
     return click.option(
         "--force",
@@ -51,7 +51,7 @@ def force_option(before: str = "") -> Callable[[Any], Any]:
         is_flag=False,
         flag_value=_NO_NAMES,
         default="",
-        help=f"{before or 'Gates'} that are overruled, with the reason in --why: {_FORCIBLE}.",
+        help=f"{subject or 'Gates'} that are overruled, with the reason in --why: {_FORCIBLE}.",
     )
 
 
@@ -162,7 +162,7 @@ def show_gates(judgement: Judgement, forced: Sequence[str] = ()) -> None:
     """The figures of the gates as a table, and below it what each gate says, on standard output.
 
     Args:
-        judgement: what they said.
+        judgement: the results of the gates.
         forced: gates that were overruled. Defaults to none.
     """
     if judgement.note:
@@ -182,19 +182,19 @@ def tell_gates(judgement: Judgement, forced: Sequence[str] = ()) -> None:
     """The table of the gates after a training; for a first version that none refuses, one sentence.
 
     Args:
-        judgement: what they said.
+        judgement: the results of the gates.
         forced: gates that were overruled. Defaults to none.
     """
     if judgement.beside is not None or not judgement.passes:
         show_gates(judgement, forced)
         return
-    asked = [result.gate for result in judgement.gates if result.measured]
-    stdout().print(f"Its gates let it: {', '.join(asked)}. There is no champion to compare it with.")
+    names = [result.gate for result in judgement.gates if result.measured]
+    stdout().print(f"It passes its gates: {', '.join(names)}. There is no champion to compare it with.")
 
 
 def _cells(result: GateResult, forced: Sequence[str]) -> tuple[str, ...]:
     state = "overruled" if not result.passed and result.gate in forced else result.state
-    return result.gate, state, result.shown, result.shown_limit
+    return result.gate, state, result.figure_text, result.limit_text
 
 
 def _paragraph(result: GateResult, width: int) -> str:

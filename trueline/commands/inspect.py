@@ -99,7 +99,7 @@ def inspect_command(
         click.echo(inspected.schema_toml(), nl=False)
     else:
         out = stdout()
-        for part in _shown(inspected):
+        for part in _lines(inspected):
             out.print(part)
         if schema_out:
             out.print(Text(f"Written: {schema_out}"))
@@ -110,7 +110,7 @@ def inspect_command(
         raise inspected.refusal
 
 
-def _shown(inspected: Inspected) -> Iterator[Table | Text]:
+def _lines(inspected: Inspected) -> Iterator[Table | Text]:
     from training.overview.alerts import NOTES
 
     overview = inspected.overview
@@ -119,7 +119,7 @@ def _shown(inspected: Inspected) -> Iterator[Table | Text]:
     for alert in overview.alerts:
         yield Text(f"Note: {alert.sentence}" if alert.kind in NOTES else f"Check: {alert.sentence}")
     if not overview.alerts:
-        yield Text("Nothing asks for a look.")
+        yield Text("No column needs a look.")
 
 
 def overview_table(overview: Overview) -> Table:

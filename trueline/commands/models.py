@@ -78,7 +78,7 @@ def show_command(model: str, as_json: bool) -> None:
         f"({lineage.computed}, seed {lineage.seed})."
     )
     recipe = recipe_if_any(version.path, manifest)
-    for line in _repeated_by(f"{version.name}:{version.version}", recipe):
+    for line in _origin(f"{version.name}:{version.version}", recipe):
         out.print(line)
     if manifest.note:
         out.print(f"Your note: {manifest.note}", markup=False)
@@ -87,17 +87,17 @@ def show_command(model: str, as_json: bool) -> None:
     out.print(f"Files: {version.path}")
 
 
-def _repeated_by(reference: str, recipe: Recipe | None) -> Iterator[str]:
-    """Sentences on how the version was made from another one, how to repeat it, and which of its rows are kept."""
+def _origin(reference: str, recipe: Recipe | None) -> Iterator[str]:
+    """Sentences that say from which version it was made, how to repeat it, and which of its rows are kept."""
     if recipe is None:
         return
-    made = recipe.derivation
-    if made is not None:
-        appended = ", added to the rows kept of it" if made.appended else ""
-        newest = f", the newest {made.newest} of all" if made.newest else ""
-        rows = f"{made.new_rows:,} rows of {made.data}{appended}{newest}"
-        yield f"Made by `trueline {made.by}` from {made.version} with {rows}."
-    again = f" The same rows again: trueline reproduce {reference}" if recipe.table is not None else ""
+    derivation = recipe.derivation
+    if derivation is not None:
+        appended = ", added to the rows kept of it" if derivation.appended else ""
+        newest = f", the newest {derivation.newest} of all" if derivation.newest else ""
+        rows = f"{derivation.new_rows:,} rows of {derivation.data}{appended}{newest}"
+        yield f"Made by `trueline {derivation.by}` from {derivation.version} with {rows}."
+    again = f" Train on the same rows again: trueline reproduce {reference}" if recipe.table is not None else ""
     yield f"Repeat it on new rows: trueline refit {reference} --data NEW.{again}"
     sentence = kept_sentence(recipe)
     if sentence is not None:

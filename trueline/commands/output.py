@@ -51,7 +51,7 @@ def check_columns_fit(frame: pl.DataFrame, path: Path | None) -> None:
     columns = ", ".join(f"'{name}' of type {dtype}" for name, dtype in unfit[:5])
     more = f" and {len(unfit) - 5} more" if len(unfit) > 5 else ""
     suffixes = [suffix for suffix, other in formats.items() if all(map(other.can_hold, frame.dtypes))]
-    advice = f"Say -o with a file of {' or '.join(suffixes)}, or leave" if suffixes else "Leave"
+    advice = f"Use -o with a file of {' or '.join(suffixes)}, or leave" if suffixes else "Leave"
     place = STDOUT if path is None else f"a file of {path.suffix.lower()}"
     pronoun = "them" if len(unfit) > 1 else "it"
     raise DataError(
@@ -97,20 +97,20 @@ def _formats() -> dict[str, _Format]:
             return [dtype, *(part for field in dtype.fields for part in parts(field.dtype))]
         return [dtype]
 
-    def plain(dtype: Any) -> bool:
+    def holds_csv(dtype: Any) -> bool:
         return not (dtype.is_nested() or dtype in (pl.Binary, pl.Duration, pl.Object))
 
-    def without(*types: Any) -> Callable[[Any], bool]:
+    def holds_all_but(*types: Any) -> Callable[[Any], bool]:
         return lambda dtype: not any(part in types for part in parts(dtype))
 
-    def parquet(dtype: Any) -> bool:
+    def holds_parquet(dtype: Any) -> bool:
         return not any(part == pl.Object or (isinstance(part, pl.Struct) and not part.fields) for part in parts(dtype))
 
-    arrow = _Format(lambda frame, to: _without_int128(frame).write_ipc(to), without(pl.Object))
+    arrow = _Format(lambda frame, to: _without_int128(frame).write_ipc(to), holds_all_but(pl.Object))
     return {
-        ".csv": _Format(lambda frame, to: frame.write_csv(to), plain),
-        ".parquet": _Format(lambda frame, to: _without_int128(frame).write_parquet(to), parquet),
+        ".csv": _Format(lambda frame, to: frame.write_csv(to), holds_csv),
+        ".parquet": _Format(lambda frame, to: _without_int128(frame).write_parquet(to), holds_parquet),
         ".arrow": arrow,
         ".feather": arrow,
-        ".ndjson": _Format(lambda frame, to: frame.write_ndjson(to), without(pl.Binary, pl.Object)),
+        ".ndjson": _Format(lambda frame, to: frame.write_ndjson(to), holds_all_but(pl.Binary, pl.Object)),
     }

@@ -10,14 +10,14 @@ import click
 
 from trueline.commands.ended import ended_by_signals
 from trueline.commands.options import json_option, print_json
-from trueline.commands.retrain import telling_options
+from trueline.commands.retrain import display_options
 from trueline.environment import need_training, registry
 from trueline.terminal.consoles import stdout
 
 
 @click.command("reproduce")
 @click.argument("model", metavar="NAME:VERSION")
-@telling_options
+@display_options
 @json_option
 def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> int:
     """Train a version again from its kept rows, and say whether it has the same bits; nothing is stored.
@@ -28,8 +28,8 @@ def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> 
     """
     need_training("reproduce", "keras", "polars", "sklearn")
     from trueline.retrain.earlier import Former
-    from trueline.retrain.refit import Telling
-    from trueline.retrain.reproduce import reproduced
+    from trueline.retrain.refit import Display
+    from trueline.retrain.reproduce import reproduce
 
     store = registry()
     former = Former.find(store, model)
@@ -37,7 +37,7 @@ def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> 
         tempfile.TemporaryDirectory(prefix="trueline-reproduce-") as folder,
         ended_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)) as signals,
     ):
-        reproduction = reproduced(former, Path(folder), Telling(quiet, verbose, signals.raise_if_any))
+        reproduction = reproduce(former, Path(folder), Display(quiet, verbose, signals.raise_if_any))
     for sentence in (*reproduction.sentences, "Nothing was stored."):
         stdout().print(sentence)
     if as_json:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trueline.retrain.earlier import Former
 
 
-def telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def display_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--quiet`` and ``--verbose``."""
     command = click.option("-v", "--verbose", is_flag=True, help="A line for each stage and epoch, and all settings.")(
         command
@@ -46,7 +46,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         json_option,
         event_option,
-        telling_options,
+        display_options,
         reading_words,
         click.option("--note", metavar="TEXT", default="", help="Your own words about the version."),
         click.option(
@@ -104,8 +104,8 @@ def refit_command(
     default=0.1,
     show_default=True,
     metavar="SHARE",
-    help="How much larger the error on old rows may be: on those that are kept, or by the golden rows. Beyond it "
-    "nothing is stored.",
+    help="How much larger the error on old rows may be, as a share; if it is larger, nothing is stored. Old rows are "
+    "the kept rows, or else the golden rows.",
 )
 @_training_options
 def finetune_command(model: str, data: str, tolerance: float, as_json: bool, events: Events, **options: Any) -> None:
@@ -141,15 +141,15 @@ def recalibrate_command(model: str, data: str, note: str, as_json: bool, events:
     need_training("recalibrate", "polars", "sklearn")
     from training.table.reading import Reading
     from trueline.evaluation import Measuring
-    from trueline.retrain.recalibrate import recalibrated
+    from trueline.retrain.recalibrate import recalibrate
 
     store = registry()
     version = store.resolve(model)
     events.about(version.name)
     measuring = Measuring(Reading(**reading), None, "refuse", tell_note, stderr().print)
     with ended_by_signals(store.abandon) as signals:
-        manifest = recalibrated(store, version, source_of(data), measuring, note, signals.raise_if_any)
-    _report(store, manifest, events, "recalibrate", as_json, was=f"{version.name}:{version.version}")
+        manifest = recalibrate(store, version, source_of(data), measuring, note, signals.raise_if_any)
+    _report(store, manifest, events, "recalibrate", as_json, network_of=f"{version.name}:{version.version}")
 
 
 def _trained(former: Former, call: Call) -> Manifest:
@@ -171,17 +171,17 @@ def _report(
     events: Events,
     by: Literal["refit", "finetune", "recalibrate"],
     as_json: bool,
-    was: str = "",
+    network_of: str = "",
 ) -> None:
     """Print what was stored, and tell the hook.
 
     Args:
-        store: where it is.
-        manifest: of the new version.
+        store: the model store.
+        manifest: manifest of the new version.
         events: takes the event.
-        by: the command.
+        by: name of the command.
         as_json: whether a line of JSON is printed.
-        was: with ``recalibrate`` the earlier version, whose network the new one has.
+        network_of: with ``recalibrate``, the earlier version, whose network the new one has.
     """
     reference = f"{manifest.model_name}:{manifest.model_version}"
     events.about(manifest.model_name, manifest.model_version)
@@ -189,7 +189,7 @@ def _report(
         "train", by=by, metrics=manifest.metrics, worth_it=manifest.verdict.worth_it, rows=manifest.lineage.rows
     )
     out = stdout()
-    if was:
+    if network_of:
         out.print(manifest.notes[-1])
     else:
         for part in result_tables(manifest):

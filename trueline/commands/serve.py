@@ -88,7 +88,7 @@ def _address(_context: click.Context, _option: click.Parameter, host: str) -> st
 @click.option(
     "--strict-range",
     is_flag=True,
-    help="The same as --warnings refuse: a value outside the training range, or unseen, is a 422.",
+    help="The same as --warnings refuse: a value that is unseen or outside the training range is refused with 422.",
 )
 def serve_command(model: str | None, port: int, host: str, strict_range: bool, **settings: Any) -> None:
     """Serve a champion over HTTP until Ctrl-C. MODEL is NAME, or NAME:VERSION to pin one version.

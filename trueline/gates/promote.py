@@ -82,7 +82,7 @@ class Judgement(NamedTuple):
 
     def _repr_html_(self) -> str:
         """The HTML for a notebook: figures, limits and sentences."""
-        rows = [[gate.gate, gate.state, gate.shown, gate.shown_limit, gate.sentence] for gate in self.gates]
+        rows = [[gate.gate, gate.state, gate.figure_text, gate.limit_text, gate.sentence] for gate in self.gates]
         return html_table(self.title, ["gate", "result", "figure", "limit", "in words"], rows)
 
 

@@ -1,4 +1,4 @@
-"""New rows against those of the earlier version: the columns that both have, and the rows that are kept already."""
+"""Compares new rows with those of the earlier version: which columns both have, and which rows are kept already."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def shared_columns(former: Former, columns: Sequence[str], data: str) -> tuple[list[str], list[str]]:
-    """The columns that the version's table had and the new rows have too, and a note on those that it had not.
+    """The columns that both the version's table and the new rows have, and a note on further columns of the new rows.
 
     Raises:
         DataError: a feature, a target or the column of another role is not there.
@@ -25,18 +25,19 @@ def shared_columns(former: Former, columns: Sequence[str], data: str) -> tuple[l
     needed = dict.fromkeys([*recipe.targets, *(name for name in roles if name), *former.schema.names])
     for name in needed:
         if name not in columns:
-            what = "target" if name in recipe.targets else "column"
+            role = "target" if name in recipe.targets else "column"
             raise DataError(
-                f"Expected the columns of {former.reference} in {data}. Received: no {what} '{name}'. "
+                f"Expected the columns of {former.reference} in {data}. Received: no {role} '{name}'. "
                 + unknown_name("column", name, columns).partition(". ")[2]
                 + " Train on other columns with `trueline train`."
             )
-    more = [name for name in columns if name not in recipe.columns]
+    further = [name for name in columns if name not in recipe.columns]
     notes = []
-    if more:
-        listed = ", ".join(f"'{name}'" for name in more[:5]) + (f" and {len(more) - 5} more" if len(more) > 5 else "")
+    if further:
+        names = ", ".join(f"'{name}'" for name in further[:5])
+        names += f" and {len(further) - 5} more" if len(further) > 5 else ""
         notes.append(
-            f"Left out, since the table of {former.reference} had no such column: {listed}. Take them in with "
+            f"Left out, because the table of {former.reference} had no such column: {names}. To use them, train by "
             "`trueline train`."
         )
     return [name for name in recipe.columns if name in columns], notes
@@ -50,20 +51,20 @@ def have_targets(frame: pl.DataFrame, targets: Sequence[str]) -> npt.NDArray[np.
 
 
 def are_kept(former: Former, fresh: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    """Which of the new rows stand, equal in all columns, among those that are kept of the version, bool (n_rows,)."""
+    """Which of the new rows are equal in all columns to a row that is kept of the version, bool (n_rows,)."""
     import numpy as np
     import polars as pl
 
     from training.table.data import read_raw
 
-    none = np.zeros(fresh.height, bool)
+    is_kept = np.zeros(fresh.height, bool)
     if former.recipe.table is None or former.recipe.streamed:
-        return none
+        return is_kept
     try:
         path = former.kept_rows()
     except ArtifactError:
         # The kept rows are not needed here, and rows that are gone cannot be compared.
-        return none
+        return is_kept
     old = read_raw(str(path), keep=former.request().names_in_use).frame.select(fresh.columns)
     if old.schema != fresh.schema:
         texts = [name for name, dtype in old.schema.items() if dtype == pl.String or fresh.schema[name] == pl.String]
@@ -73,6 +74,6 @@ def are_kept(former: Former, fresh: pl.DataFrame) -> npt.NDArray[np.bool_]:
         rows = numbered.join(old.unique(), on=old.columns, how="semi", nulls_equal=True)["\0row"]
     except pl.exceptions.PolarsError:
         # Columns of other types: no row can be equal.
-        return none
-    none[rows.to_numpy()] = True
-    return none
+        return is_kept
+    is_kept[rows.to_numpy()] = True
+    return is_kept

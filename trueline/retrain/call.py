@@ -10,8 +10,8 @@ from artifact.errors import DataError
 from artifact.manifest import Manifest
 from trueline.frames import Data, ReadingWords, Source, source_of
 from trueline.retrain.earlier import Former
-from trueline.retrain.refit import Asked, Telling, data_of_recipe, trained_anew
-from trueline.retrain.rows import Wanted
+from trueline.retrain.refit import Display, RetrainOptions, data_of_recipe, train_anew
+from trueline.retrain.rows import RowChoice
 from trueline.terminal.consoles import tell_note
 
 
@@ -35,7 +35,7 @@ class Call:
         source: the new rows.
         words: the options.
         appended: whether the new rows are added to the rows that are kept of the earlier version.
-        tolerance: see :class:`trueline.retrain.refit.Asked`.
+        tolerance: see :class:`trueline.retrain.refit.RetrainOptions`.
     """
 
     by: Literal["refit", "finetune"]
@@ -71,7 +71,7 @@ class Call:
             raise_if_ended: called at each stage and epoch; it raises to end the training. Defaults to doing nothing.
 
         Raises:
-            DataError, RefusedError, ArtifactError: see :func:`trueline.retrain.refit.trained_anew`.
+            DataError, RefusedError, ArtifactError: see :func:`trueline.retrain.refit.train_anew`.
         """
         words = self.words
         quiet = words.get("quiet", False)
@@ -80,11 +80,11 @@ class Call:
             if not quiet:
                 tell_note(note)
 
-        asked = Asked(self.by, words.get("keep_data"), words.get("note", ""), self.tolerance)
-        telling = Telling(quiet, words.get("verbose", False), raise_if_ended)
-        return trained_anew(former, self._wanted(former), asked, tell, telling)
+        asked = RetrainOptions(self.by, words.get("keep_data"), words.get("note", ""), self.tolerance)
+        display = Display(quiet, words.get("verbose", False), raise_if_ended)
+        return train_anew(former, self._wanted(former), asked, tell, display)
 
-    def _wanted(self, former: Former) -> Wanted:
+    def _wanted(self, former: Former) -> RowChoice:
         """The rows that are asked for; files are read as the recipe says unless an option says otherwise."""
         from training.table.reading import Reading
         from training.table.selection import Newest
@@ -97,7 +97,7 @@ class Call:
             recipe.sheet if sheet is None else sheet,
         )
         newest = words.get("newest")
-        return Wanted(
+        return RowChoice(
             self.source,
             reading,
             self.appended,

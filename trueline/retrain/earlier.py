@@ -40,7 +40,7 @@ class Former:
         """The version meant by ``NAME``, ``NAME:VERSION`` or ``NAME:champion``.
 
         Raises:
-            NotFoundError: no such model, version or alias; the message lists those there are.
+            NotFoundError: no such model, version or alias; the message lists those that exist.
             DataError: a version without a recipe.
             ArtifactError: its recipe is damaged or of a newer format.
         """
@@ -75,7 +75,7 @@ class Former:
         if self.recipe.table is None:
             raise DataError(
                 f"Expected a version whose rows are kept. Received: {self.reference}, which was trained without "
-                "--keep-data. Train it once more with it."
+                "--keep-data. Train it once more with --keep-data."
             )
         path = self.store.tables.path(self.recipe.table, f"training rows of {self.reference}")
         if problem := _without(path, self.recipe.columns):
@@ -89,7 +89,7 @@ class Former:
         """The request that trained it, for the data that it was given.
 
         Raises:
-            DataError: a setting that this Trueline does not know any more.
+            DataError: this Trueline no longer knows one of its settings.
         """
         from training.prepare.request import Request
         from training.settings.config import TrainConfig

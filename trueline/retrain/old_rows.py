@@ -31,8 +31,7 @@ class OldRows:
     Attributes:
         reference: ``NAME:VERSION`` of the earlier version.
         tolerance: how much larger the error may be, as a share.
-        rows: the kept rows with their targets; None where no rows are kept: then the golden rows are used in their
-            place.
+        rows: the kept rows with their targets; None where no rows are kept. Then the golden rows take their place.
         former: the earlier version, loaded.
         golden: values of its golden rows, by feature.
     """
@@ -55,7 +54,7 @@ class OldRows:
             raise DataError(f"Expected --tolerance of at least 0, such as 0.1. Received: {tolerance:g}.")
         predictor = Predictor.load(former.version.path, device="cpu")
         golden = read_golden(former.version.path).rows
-        return cls(former.reference, tolerance, _kept(former), predictor, golden)
+        return cls(former.reference, tolerance, _kept_rows(former), predictor, golden)
 
     def check(self, tuned: Predictor) -> None:
         """Refuse a version whose error on the old rows is beyond the tolerance.
@@ -64,19 +63,19 @@ class OldRows:
             RefusedError: the error is beyond it; the message has both errors.
         """
         before, now = self._errors_by_golden(tuned) if self.rows is None else self._errors(tuned)
-        for name, one, other in zip(self.former.schema.target_names, before, now, strict=True):
-            if not other <= one * (1 + self.tolerance):
+        for name, old_error, new_error in zip(self.former.schema.target_names, before, now, strict=True):
+            limit = old_error * (1 + self.tolerance)
+            if not new_error <= limit:
                 # Golden rows have no target, so they only give an estimate of the error.
-                which = (
-                    "golden rows, by how far their answers moved"
+                rows = (
+                    f"an RMSE of '{name}', estimated from the change of the answers to the golden rows,"
                     if self.rows is None
-                    else f"{self.rows.height:,} old rows"
+                    else f"an RMSE of '{name}' on {self.rows.height:,} old rows"
                 )
                 raise RefusedError(
-                    f"Expected an RMSE of '{name}' on the {which}, of at most {number(one * (1 + self.tolerance))}: "
-                    f"{self.tolerance:.0%} above the {number(one)} of {self.reference}. Received: {number(other)}; "
-                    "nothing was stored. Train on old and new rows with `trueline refit --append`, or allow more by "
-                    "--tolerance."
+                    f"Expected {rows} of at most {number(limit)}, which is {self.tolerance:.0%} above the "
+                    f"{number(old_error)} of {self.reference}. Received: {number(new_error)}; nothing was stored. "
+                    "Train on old and new rows with `trueline refit --append`, or allow more by --tolerance."
                 )
 
     def _errors(self, tuned: Predictor) -> tuple[Float64, Float64]:
@@ -93,29 +92,32 @@ class OldRows:
         return errors[0], errors[1]
 
     def _errors_by_golden(self, tuned: Predictor) -> tuple[Float64, Float64]:
-        """RMSE of each target on rows that the version had not seen, and the same with what its answers moved.
+        """RMSE of each target on rows that the version had not seen, and an estimate of the RMSE now.
 
-        A move that improves nothing adds its square to the error's.
+        The estimate takes it that no change of an answer is an improvement: the mean square of the changes is added to
+        the square of the RMSE.
         """
         from artifact.rows.encoding import Encoder
 
         metrics = self.former.manifest.metrics
         before = np.array([metrics[name]["rmse"] for name in self.former.schema.target_names], np.float64)
         values = [
-            predictor.predict(Encoder(predictor.schema.lenient()).encode_rows(_of(self.golden, predictor))).value
+            predictor.predict(
+                Encoder(predictor.schema.lenient()).encode_rows(_with_features(self.golden, predictor))
+            ).value
             for predictor in (self.former, tuned)
         ]
-        moved = np.mean(np.square(values[1].astype(np.float64) - values[0]), axis=0)
-        return before, np.sqrt(np.square(before) + moved)
+        changes = np.mean(np.square(values[1].astype(np.float64) - values[0]), axis=0)
+        return before, np.sqrt(np.square(before) + changes)
 
 
-def _of(rows: list[dict[str, object]], predictor: Predictor) -> list[dict[str, object]]:
-    """Rows with the features of a version; one that they lack is missing."""
+def _with_features(rows: list[dict[str, object]], predictor: Predictor) -> list[dict[str, object]]:
+    """Rows with the features of a version; a feature that they lack is missing."""
     return [{name: row.get(name) for name in predictor.schema.names} for row in rows]
 
 
-def _kept(former: Former) -> pl.DataFrame | None:
-    """The kept rows with a target, typed, at most 20,000 drawn of them; None where none are kept, or they are gone."""
+def _kept_rows(former: Former) -> pl.DataFrame | None:
+    """The kept rows with a target, typed; at most 20,000, drawn at random. None where they are not kept, or gone."""
     if former.recipe.table is None:
         return None
     from training.table.reading import Reading

@@ -26,13 +26,13 @@ from trueline.evaluation import Measuring, labelled, read_known
 from trueline.frames import Source
 from trueline.retrain.scores import Scoring, folds_of, weights_of
 
-# With fewer, the bounds would vary too much from table to table.
+# With fewer rows, the bounds would vary too much from table to table.
 MIN_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """Scores from new rows, and how well they cover.
+    """Scores from new rows, and how well intervals from them cover.
 
     Attributes:
         calibration: the calibration by all rows.
@@ -45,7 +45,7 @@ class Calibrated:
     rows: int
 
 
-def recalibrated(
+def recalibrate(
     store: Registry,
     version: Reference,
     source: Source,
@@ -61,7 +61,7 @@ def recalibrated(
         source: the rows.
         measuring: how the rows are read, and what is called with notes on that.
         note: the user's own words; empty for those of the earlier version. Defaults to empty.
-        raise_if_ended: called before anything is stored; it raises to end the work. Defaults to doing nothing.
+        raise_if_ended: called before anything is stored; an exception from it ends the work. Defaults to doing nothing.
 
     Raises:
         DataError: the rows cannot be read, lack a feature or a target, are too few, or trained the version.
@@ -70,11 +70,11 @@ def recalibrated(
     """
     store.check_writable(version.name)
     predictor = Predictor.load(version.path, device="cpu")
-    calibrated, data = _calibrated(predictor, version, source, measuring), source.name
+    calibrated, data = _calibrate(predictor, version, source, measuring), source.name
     former, recipe = predictor.manifest, recipe_if_any(version.path, predictor.manifest)
-    keeps = recipe is not None and bool(recipe.kept_tables)
+    has_kept_rows = recipe is not None and bool(recipe.kept_tables)
     raise_if_ended()
-    with store.tables.naming() if keeps else nullcontext(), store.create(version.name) as (name, folder):
+    with store.tables.naming() if has_kept_rows else nullcontext(), store.create(version.name) as (name, folder):
         _copy(version.path, folder)
         fresh = Predictor(predictor.schema, predictor.runtime, calibrated.calibration, former)
         _write(folder / files.CALIBRATION, calibrated.calibration)
@@ -99,7 +99,7 @@ def recalibrated(
     return manifest
 
 
-def _calibrated(predictor: Predictor, version: Reference, source: Source, measuring: Measuring) -> Calibrated:
+def _calibrate(predictor: Predictor, version: Reference, source: Source, measuring: Measuring) -> Calibrated:
     from training.table.encode import encode_frame
     from training.transfer.seen import is_its_table, share_known
 
@@ -154,14 +154,14 @@ def _derived(recipe: Recipe, version: Reference, rows: int, data: str, note: str
 def _sentence(version: Reference, calibrated: Calibrated, data: str) -> str:
     covered = ", ".join(f"{share:.1%}" for share in calibrated.coverage.covered.values())
     return (
-        f"The intervals were calibrated anew on {calibrated.rows:,} rows of {data}, {covered} of which they cover; the "
-        f"network, and the errors that were measured, are those of {version.name}:{version.version}."
+        f"The intervals were calibrated anew on {calibrated.rows:,} rows of {data}, and cover {covered} of them. The "
+        f"network and its measured errors are those of {version.name}:{version.version}."
     )
 
 
 def _head_report(path: Path, sentence: str) -> None:
-    """Say at the top of the copied report what in it is no longer true."""
+    """Say at the top of the copied report which part of it is no longer true."""
     if not path.is_file():
         return
-    head = f"<body>\n<p><b>{escape(sentence)} What this report says of intervals is of that version.</b></p>\n"
+    head = f"<body>\n<p><b>{escape(sentence)} What this report says about intervals belongs to that version.</b></p>\n"
     path.write_text(path.read_text(encoding="utf-8").replace("<body>\n", head, 1), encoding="utf-8")

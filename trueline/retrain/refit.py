@@ -13,7 +13,7 @@ from artifact.manifest import Manifest
 from artifact.recipe import Derivation
 from trueline.retrain.earlier import Former
 from trueline.retrain.old_rows import OldRows
-from trueline.retrain.rows import NewRows, Wanted, new_rows
+from trueline.retrain.rows import NewRows, RowChoice, new_rows
 from trueline.trainer import trained
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """How a training is shown, see :func:`trueline.trainer.trained`."""
+class Display:
+    """What a training shows of itself, see :func:`trueline.trainer.trained`."""
 
     quiet: bool = False
     verbose: bool = False
@@ -31,14 +31,14 @@ class Telling:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RetrainOptions:
     """What the user asks for, except the rows.
 
     Attributes:
-        by: the command.
-        keep_data: whether the rows that train are kept; None: as those of the earlier version.
+        by: name of the command.
+        keep_data: whether the rows that train are kept; None to do as for the earlier version.
         note: the user's own words; empty for those of the recipe.
-        tolerance: with ``finetune``: how much larger the error on old rows may be, as a share.
+        tolerance: with ``finetune``, how much larger the error on old rows may be, as a share.
     """
 
     by: Literal["refit", "finetune"]
@@ -47,68 +47,72 @@ class Asked:
     tolerance: float = 0.1
 
 
-def trained_anew(
-    former: Former, wanted: Wanted, asked: Asked, tell: Callable[[str], None], telling: Telling | None = None
+def train_anew(
+    former: Former,
+    choice: RowChoice,
+    options: RetrainOptions,
+    tell: Callable[[str], None],
+    display: Display | None = None,
 ) -> Manifest:
     """Train by the recipe of an earlier version, and store a new one.
 
     Args:
         former: the earlier version.
-        wanted: the rows.
-        asked: what else is asked for.
-        tell: takes a sentence on what was left out or held out.
-        telling: how the training is shown. Defaults to all of it.
+        choice: the rows to train on.
+        options: what else the user asks for.
+        tell: takes sentences on rows and columns that were left out or held out.
+        display: what the training shows. Defaults to everything but the details of ``verbose``.
 
     Raises:
         DataError: the rows do not fit the recipe; nothing was written.
-        RefusedError: with ``finetune``, old rows got worse beyond the tolerance; nothing was written.
+        RefusedError: with ``finetune``, the error on old rows is above the tolerance; nothing was written.
         ArtifactError: kept rows are gone or damaged; nothing was written.
     """
-    telling = telling or Telling()
+    display = display or Display()
     with ExitStack() as stack:
-        rows = new_rows(former, wanted, stack)
+        rows = new_rows(former, choice, stack)
         for note in rows.notes:
             tell(note)
-        request = request_of(former, wanted, asked, rows)
+        request = request_of(former, choice, options, rows)
         return trained(
             request,
             former.store,
-            quiet=telling.quiet,
-            verbose=telling.verbose,
-            raise_if_ended=telling.raise_if_ended,
-            check_schema=lambda schema, notes: _check_schema(former, schema, notes, wanted.data),
+            quiet=display.quiet,
+            verbose=display.verbose,
+            raise_if_ended=display.raise_if_ended,
+            check_schema=lambda schema, notes: _check_schema(former, schema, notes, choice.data),
         )
 
 
-def request_of(former: Former, wanted: Wanted, asked: Asked, rows: NewRows) -> Request:
+def request_of(former: Former, choice: RowChoice, options: RetrainOptions, rows: NewRows) -> Request:
     recipe = former.recipe
-    keep_data = (recipe.table is not None) if asked.keep_data is None else asked.keep_data
-    newest = "" if wanted.newest is None else f"{wanted.newest.number}{'d' if wanted.newest.days else ''}"
+    keep_data = (recipe.table is not None) if options.keep_data is None else options.keep_data
+    newest = "" if choice.newest is None else f"{choice.newest.number}{'d' if choice.newest.days else ''}"
     request = replace(
         former.request(),
-        data=wanted.data,
-        reading=wanted.reading,
+        data=choice.data,
+        reading=choice.reading,
         # A table in memory has nothing to stream.
         stream=None if rows.file is None else True,
         table=rows.table,
         file=rows.file,
         held_out=rows.held_out,
         keep_data=keep_data,
-        note=asked.note or recipe.note,
+        note=options.note or recipe.note,
         # No command can name a table in memory.
-        command=() if wanted.source.frame is not None else _command(recipe.command, wanted.data, keep_data=keep_data),
+        command=() if choice.source.frame is not None else _command(recipe.command, choice.data, keep_data=keep_data),
         derivation=Derivation(
-            by=asked.by,
+            by=options.by,
             version=former.reference,
-            data=wanted.data,
+            data=choice.data,
             new_rows=rows.new,
-            appended=wanted.appended,
+            appended=choice.appended,
             newest=newest,
         ),
     )
-    if asked.by == "refit":
+    if options.by == "refit":
         return request
-    old_rows = OldRows.of(former, asked.tolerance)
+    old_rows = OldRows.of(former, options.tolerance)
     return replace(request, init=former.reference, accept=old_rows.check)
 
 
@@ -119,7 +123,7 @@ def _command(words: Sequence[str], data: str, *, keep_data: bool) -> tuple[str, 
 
 
 def _check_schema(former: Former, schema: FeatureSchema, notes: Sequence[str], data: str) -> None:
-    """Refuse rows in which a feature is something else than before, or none: every caller would be refused.
+    """Refuse rows in which a feature has another kind than before, or is no feature: every caller would be refused.
 
     Raises:
         DataError: there is such a feature.
@@ -146,7 +150,7 @@ def data_of_recipe(former: Former) -> str:
     """The data on which a version was trained, for a call that gives no other.
 
     Raises:
-        DataError: it came from no file.
+        DataError: the data came from no file.
     """
     data = former.recipe.data
     if data in IN_MEMORY.values() or data == "-":

@@ -1,4 +1,4 @@
-"""Trains a version again from the rows that are kept of it, and compares: the same bits, or what differs."""
+"""Trains a version again from the rows that are kept of it, and says whether it has the same bits, or what differs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from artifact.predictor import Predictor
 from artifact.registry.base import Reference, Registry
 from artifact.registry.local import LocalRegistry
 from trueline.retrain.earlier import Former
-from trueline.retrain.refit import Telling
+from trueline.retrain.refit import Display
 from trueline.trainer import trained
 
 # The parts that decide an answer or that a caller sees. The other parts name the version, the day or the machine.
@@ -34,11 +34,11 @@ class Reproduction:
     """A version compared with the same version trained again.
 
     Attributes:
-        reference: of the version.
-        same: what has the same bits, in words.
-        different: what has other bits, in words.
+        reference: reference of the version.
+        same: names of the parts that have the same bits.
+        different: names of the parts that have other bits.
         farthest: the largest difference of a golden answer, in standard deviations of the target; 0 for none.
-        reasons: what is different from the time of the training: packages, device, precision.
+        reasons: what has changed since the training: packages, device, precision.
         seconds: seconds that the new training took.
         repeats_intervals: False where the version's intervals are not from its training.
     """
@@ -89,28 +89,28 @@ class _Scratch(LocalRegistry):
         return self._store.manifest(name, version)
 
 
-def reproduced(former: Former, folder: Path, telling: Telling | None = None) -> Reproduction:
+def reproduce(former: Former, folder: Path, display: Display | None = None) -> Reproduction:
     """Train a version again from its kept rows, and compare; nothing is stored.
 
     Args:
         former: the version.
         folder: an empty folder for the version that is trained now; the caller removes it.
-        telling: how the training is shown. Defaults to all of it.
+        display: what the training shows. Defaults to everything but the details of ``verbose``.
 
     Raises:
-        DataError: no rows are kept of it; or the version that it started from is not there any more.
+        DataError: no rows are kept of it, or the version from which it started is gone.
         ArtifactError: the kept rows are gone or damaged.
     """
-    telling = telling or Telling()
+    display = display or Display()
     request = replace(former.request(), file=former.kept_rows(), stream=former.recipe.streamed)
     scratch = _Scratch(folder, former.store)
     manifest = trained(
-        request, scratch, quiet=telling.quiet, verbose=telling.verbose, raise_if_ended=telling.raise_if_ended
+        request, scratch, quiet=display.quiet, verbose=display.verbose, raise_if_ended=display.raise_if_ended
     )
-    return _compared(former, manifest, scratch.models / manifest.model_name / manifest.model_version)
+    return _compare(former, manifest, scratch.models / manifest.model_name / manifest.model_version)
 
 
-def _compared(former: Former, again: Manifest, folder: Path) -> Reproduction:
+def _compare(former: Former, again: Manifest, folder: Path) -> Reproduction:
     before, derivation = former.manifest, former.recipe.derivation
     repeats = derivation is None or derivation.by != "recalibrate"
     compared = [name for name in _COMPARED if repeats or name not in _OF_INTERVALS]
@@ -133,13 +133,13 @@ def _compared(former: Former, again: Manifest, folder: Path) -> Reproduction:
 
 
 def _reasons(before: Manifest, again: Manifest) -> Iterator[str]:
-    """What is not as it was when the version was trained."""
+    """What has changed since the version was trained."""
     then, now = before.lineage, again.lineage
     for package in sorted({*then.packages, *now.packages}):
         if then.packages.get(package) != now.packages.get(package):
             yield f"{package} {then.packages.get(package, 'none')} then, {now.packages.get(package, 'none')} now"
-    for what in ("backend", "device", "precision", "distribution"):
-        if getattr(then, what) != getattr(now, what):
-            yield f"{what} {getattr(then, what)} then, {getattr(now, what)} now"
+    for field in ("backend", "device", "precision", "distribution"):
+        if getattr(then, field) != getattr(now, field):
+            yield f"{field} {getattr(then, field)} then, {getattr(now, field)} now"
     if then.data_fingerprint != now.data_fingerprint:
         yield "the table is read in another way"

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The rows that are asked for.
+class RowChoice:
+    """The rows that a new version is to be trained on, as the user asks for them.
 
     Attributes:
         source: the new rows, as they were given.
@@ -50,13 +50,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class NewRows:
-    """The rows as they are trained on.
+    """The rows, read and divided into those that train and those that are held out.
 
     Attributes:
         new: number of new rows, held-out ones included.
         train: number of rows that train.
         table: the rows that train; None where they are in ``file``.
-        file: the same in a file that is streamed, or None.
+        file: file of the rows that train, which is streamed; or None.
         held_out: file of the rows that are held out, or None.
         notes: sentences on what was left out or could not be held out.
     """
@@ -69,12 +69,12 @@ class NewRows:
     notes: tuple[str, ...]
 
 
-def new_rows(former: Former, wanted: Wanted, stack: ExitStack) -> NewRows:
+def new_rows(former: Former, choice: RowChoice, stack: ExitStack) -> NewRows:
     """Read the new rows, and say which train and which are held out.
 
     Args:
         former: the earlier version.
-        wanted: what is asked for.
+        choice: the rows that the user asks for.
         stack: removes the temporary files at its end.
 
     Raises:
@@ -85,24 +85,24 @@ def new_rows(former: Former, wanted: Wanted, stack: ExitStack) -> NewRows:
     from training.prepare.choose import parquet_source
 
     request = former.request()
-    kept_file = former.kept_rows() if wanted.appended else None
-    streams_old_rows = wanted.appended and former.recipe.streamed
-    if wanted.source.frame is None:
+    kept_file = former.kept_rows() if choice.appended else None
+    streams_old_rows = choice.appended and former.recipe.streamed
+    if choice.source.frame is None:
         stream = request.stream or (True if streams_old_rows else None)
     elif streams_old_rows:
         raise DataError(
             f"Expected Parquet files to add to the rows of {former.reference}, which are streamed. Received: "
-            f"{wanted.data}. Write it to a Parquet file."
+            f"{choice.data}. Write it to a Parquet file."
         )
     else:
         stream = None
-    source = parquet_source(wanted.source.rows, stream, keep=request.names_in_use, ids=request.ids)
+    source = parquet_source(choice.source.rows, stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
-        return _in_memory(former, wanted, kept_file, stack)
-    return _streamed(former, wanted, kept_file, source, stack)
+        return _in_memory(former, choice, kept_file, stack)
+    return _streamed(former, choice, kept_file, source, stack)
 
 
-def _in_memory(former: Former, wanted: Wanted, kept_file: Path | None, stack: ExitStack) -> NewRows:
+def _in_memory(former: Former, choice: RowChoice, kept_file: Path | None, stack: ExitStack) -> NewRows:
     import numpy as np
     import polars as pl
 
@@ -113,33 +113,33 @@ def _in_memory(former: Former, wanted: Wanted, kept_file: Path | None, stack: Ex
     from training.transfer.seen import is_its_table
 
     keep = former.request().names_in_use
-    raw = read_raw(wanted.source.rows, wanted.reading, keep=keep)
-    columns, notes = shared_columns(former, raw.frame.columns, wanted.data)
+    raw = read_raw(choice.source.rows, choice.reading, keep=keep)
+    columns, notes = shared_columns(former, raw.frame.columns, choice.data)
     new = raw._replace(frame=raw.frame.select(columns))
     frame, n_old = new.frame, 0
     if kept_file is not None:
         old = read_raw(str(kept_file), Reading(), keep=keep)
         old = old._replace(frame=old.frame.select(columns))
-        both = joined([kept_file, Path(wanted.data)], [old, new], keep)
-        frame, n_old = both.frame, old.frame.height
+        all_rows = joined([kept_file, Path(choice.data)], [old, new], keep)
+        frame, n_old = all_rows.frame, old.frame.height
     fresh = frame[n_old:]
     eligible = have_targets(fresh, former.recipe.targets) & ~are_kept(former, fresh)
     if is_its_table(raw.frame, former.manifest.lineage):
         eligible[:] = False
-    chosen = _chosen(former, wanted, _Deciding(frame, eligible, n_old))
-    train = frame.filter(pl.Series(chosen.train))
+    selection = _select(former, choice, _DecidingColumns(frame, eligible, n_old))
+    train = frame.filter(pl.Series(selection.train))
     aside = None
-    if chosen.held_out.any():
+    if selection.held_out.any():
         path = stack.enter_context(former.store.tables.writing())
-        aside = RowsAside(path, write_table(path, frame.filter(pl.Series(chosen.held_out))))
-    sentences = (*raw.notes, *notes, *chosen.notes)
-    return NewRows(len(eligible), int(np.sum(chosen.train)), train, None, aside, sentences)
+        aside = RowsAside(path, write_table(path, frame.filter(pl.Series(selection.held_out))))
+    sentences = (*raw.notes, *notes, *selection.notes)
+    return NewRows(len(eligible), int(np.sum(selection.train)), train, None, aside, sentences)
 
 
 def _streamed(
-    former: Former, wanted: Wanted, kept_file: Path | None, source: ParquetSource, stack: ExitStack
+    former: Former, choice: RowChoice, kept_file: Path | None, source: ParquetSource, stack: ExitStack
 ) -> NewRows:
-    """Rows that go to a file batch by batch; only the columns of :class:`_Deciding` are in memory as a whole."""
+    """Rows that go to a file batch by batch; only the columns of :class:`_DecidingColumns` are in memory as a whole."""
     import polars as pl
 
     from training.prepare.bounds import Bounds
@@ -148,32 +148,32 @@ def _streamed(
     from training.table.paths import files_of
 
     request, recipe = former.request(), former.recipe
-    columns, notes = shared_columns(former, source.columns, wanted.data)
+    columns, notes = shared_columns(former, source.columns, choice.data)
     n_new, n_old = source.rows, 0
     if kept_file is not None:
-        source = ParquetSource([kept_file, *files_of(wanted.data)], request.names_in_use, request.ids)
+        source = ParquetSource([kept_file, *files_of(choice.data)], request.names_in_use, request.ids)
         n_old = source.rows - n_new
     n_batch = Bounds().batch_rows
     deciding = [*recipe.targets, *(name for name in (recipe.time, recipe.group) if name)]
     frame = pl.concat([batch for _, batch in source.batches(n_batch, deciding)])
-    chosen = _chosen(former, wanted, _Deciding(frame, have_targets(frame[n_old:], recipe.targets), n_old))
+    selection = _select(former, choice, _DecidingColumns(frame, have_targets(frame[n_old:], recipe.targets), n_old))
 
     def rows(mask: npt.NDArray[np.bool_]) -> Iterator[pl.DataFrame]:
         for start, batch in source.batches(n_batch, columns):
             yield batch.filter(pl.Series(mask[start : start + batch.height]))
 
     aside = None
-    if chosen.held_out.any():
+    if selection.held_out.any():
         path = stack.enter_context(former.store.tables.writing())
-        aside = RowsAside(path, write_batches(path, rows(chosen.held_out)))
+        aside = RowsAside(path, write_batches(path, rows(selection.held_out)))
     file = stack.enter_context(former.store.tables.writing())
-    n_train = write_batches(file, rows(chosen.train))
-    return NewRows(n_new, n_train, None, file, aside, (*source.notes, *notes, *chosen.notes))
+    n_train = write_batches(file, rows(selection.train))
+    return NewRows(n_new, n_train, None, file, aside, (*source.notes, *notes, *selection.notes))
 
 
 @dataclass(frozen=True, slots=True)
-class _Deciding:
-    """What decides of each row: all old and new rows, with the columns that decide; which new rows may be held out."""
+class _DecidingColumns:
+    """All old and new rows with the columns by which rows are selected, and which new rows may be held out."""
 
     frame: pl.DataFrame
     eligible: npt.NDArray[np.bool_]
@@ -181,41 +181,41 @@ class _Deciding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
-    """Which rows train and which are held out, bool (n_rows,) each, with sentences."""
+class _Selection:
+    """Which rows train and which are held out, bool (n_rows,) each; and sentences about that."""
 
     train: npt.NDArray[np.bool_]
     held_out: npt.NDArray[np.bool_]
     notes: tuple[str, ...]
 
 
-def _chosen(former: Former, wanted: Wanted, deciding: _Deciding) -> _Chosen:
+def _select(former: Former, choice: RowChoice, deciding: _DecidingColumns) -> _Selection:
     import numpy as np
 
     frame, n_old = deciding.frame, deciding.n_old
     moments = _moments(former, frame)
-    if wanted.newest is not None and moments is None:
+    if choice.newest is not None and moments is None:
         raise DataError(
-            f"Expected a version with --time for --newest. Received: {former.reference}, whose rows have no order. "
-            "Give the rows that are wanted by --data."
+            f"Expected a version that was trained with --time, for --newest. Received: {former.reference}, whose rows "
+            "have no order. Give the rows to train on by --data."
         )
-    taken_out, notes = np.zeros(frame.height, bool), []
-    if wanted.hold_out:
-        taken_out[n_old:], note = _taken_out(former, wanted, deciding, moments)
+    held_out_rows, notes = np.zeros(frame.height, bool), []
+    if choice.hold_out:
+        held_out_rows[n_old:], note = _hold_out(former, choice, deciding, moments)
         notes.append(note)
-    train = ~taken_out
-    if wanted.newest is not None and moments is not None:
+    train = ~held_out_rows
+    if choice.newest is not None and moments is not None:
         rows = np.flatnonzero(train)
-        newest_rows = wanted.newest.of(moments.gather(rows))
+        newest_rows = choice.newest.of(moments.gather(rows))
         train[rows[~newest_rows]] = False
         notes.append(f"The newest {int(newest_rows.sum()):,} of {len(rows):,} rows train.")
-    return _Chosen(train, taken_out, tuple(notes))
+    return _Selection(train, held_out_rows, tuple(notes))
 
 
-def _taken_out(
-    former: Former, wanted: Wanted, deciding: _Deciding, moments: pl.Series | None
+def _hold_out(
+    former: Former, choice: RowChoice, deciding: _DecidingColumns, moments: pl.Series | None
 ) -> tuple[npt.NDArray[np.bool_], str]:
-    """Which of the new rows are held out, bool (n_new,), and a sentence on it."""
+    """Which of the new rows are held out, bool (n_new,), and a sentence about that."""
     from training.table.selection import Columns, held_out
 
     n_old, group = deciding.n_old, former.recipe.group
@@ -228,11 +228,11 @@ def _taken_out(
     )
     number = int(selected.rows.sum())
     if not number:
-        return selected.rows, f"No rows of {wanted.data} are held out for the comparison: {selected.why_none}."
+        return selected.rows, f"No rows of {choice.data} are held out for the comparison: {selected.why_none}."
     newest = "newest" if moments is not None and group is None else "last"
     return selected.rows, (
         f"Held out for the comparison before a promotion: the {newest} {number:,} of the "
-        f"{len(selected.rows):,} rows of {wanted.data}."
+        f"{len(selected.rows):,} rows of {choice.data}."
     )
 
 

@@ -56,7 +56,7 @@ class Scoring:
         )
 
     def coverage(self, folds: list[Indices]) -> Coverage:
-        """The coverage of intervals on rows whose own errors did not help to make them."""
+        """The coverage of intervals, each on rows whose errors were not used to make it."""
         from training.evaluation.verdict import coverage
 
         everything = np.arange(len(self.y))
@@ -94,7 +94,7 @@ def weights_of(predictor: Predictor, rows: pl.DataFrame) -> Float64 | None:
     """The weights of the rows, where the version has a column of them.
 
     Raises:
-        DataError: the rows lack it, or a weight cannot be.
+        DataError: the rows lack that column, or a weight is not possible.
     """
     name = predictor.manifest.lineage.config.get("weight")
     if not name:

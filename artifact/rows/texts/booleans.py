@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from artifact.rows.texts.plain import plain
+from artifact.rows.texts.plain import clean_text
 
 BOOLEANS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
@@ -12,4 +12,4 @@ BOOLEANS = {
 
 def read_boolean(text: str) -> bool | None:
     """True or False as a text says, whatever the case of its letters; None where it says neither."""
-    return BOOLEANS.get(plain(text).lower())
+    return BOOLEANS.get(clean_text(text).lower())

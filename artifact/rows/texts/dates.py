@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from artifact.rows.texts.format import Epoch, TextFormat
 from artifact.rows.texts.numbers import read_number
-from artifact.rows.texts.plain import plain
+from artifact.rows.texts.plain import clean_text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -47,14 +47,14 @@ def read_moment(text: str, text_format: TextFormat) -> int | None:
     """The moment that a text gives, in microseconds since 1970 UTC, or None. A text without a zone is in UTC.
 
     Args:
-        text: any.
+        text: any text.
         text_format: how the column's dates are written; ISO 8601 is always read.
 
     Example:
         >>> read_moment("03/04/2024", TextFormat(order="dmy"))
         1712102400000000
     """
-    text = plain(text)
+    text = clean_text(text)
     try:
         moment = _moment(text, text_format)
     except (ValueError, OverflowError):
@@ -95,8 +95,8 @@ def _by_form(text: str, text_format: TextFormat) -> datetime | None:
         elif "one" in parts:
             if text_format.order is None:
                 return None
-            one, other = int(parts["one"]), int(parts["other"])
-            day, month = (one, other) if text_format.order == "dmy" else (other, one)
+            first, second = int(parts["one"]), int(parts["other"])
+            day, month = (first, second) if text_format.order == "dmy" else (second, first)
         else:
             month, day = int(parts["month"]), int(parts["day"])
         return datetime(int(parts["year"]), month, day, *_time(parts), tzinfo=_zone(parts["zone"]))

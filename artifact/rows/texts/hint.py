@@ -10,7 +10,7 @@ from artifact.rows.texts.booleans import read_boolean
 from artifact.rows.texts.dates import read_moment
 from artifact.rows.texts.format import PLAIN, Decimal, TextFormat, Thousands
 from artifact.rows.texts.numbers import read_number
-from artifact.rows.texts.plain import is_marker, plain
+from artifact.rows.texts.plain import clean_text, is_marker
 
 _LONGEST = 60
 _FORMATS = tuple(
@@ -26,7 +26,7 @@ def what_to_send(feature: Feature, value: Any) -> str:
 
     Args:
         feature: the feature that refused the value.
-        value: the value as it came.
+        value: the value as it was received.
 
     Example:
         >>> what_to_send(Feature(name="area", kind="number"), "50,5")
@@ -36,7 +36,7 @@ def what_to_send(feature: Feature, value: Any) -> str:
     """
     if not isinstance(value, str) or len(value) > _LONGEST:
         return ""
-    text_format, text = feature.text or PLAIN, plain(value)
+    text_format, text = feature.text or PLAIN, clean_text(value)
     if is_marker(text, text_format.missing_values, dates=feature.kind == "datetime"):
         return " Send null for a missing value." if feature.missing == "impute" else ""
     if feature.kind == "boolean":
@@ -50,21 +50,23 @@ def what_to_send(feature: Feature, value: Any) -> str:
 
 
 def _number(text: str, text_format: TextFormat) -> str:
-    own = read_number(text, text_format)
-    readings = {own} if own is not None else {v for f in _FORMATS if (v := read_number(text, f)) is not None}
+    own_reading = read_number(text, text_format)
+    readings = (
+        {own_reading} if own_reading is not None else {v for f in _FORMATS if (v := read_number(text, f)) is not None}
+    )
     if len(readings) == 1 and abs(value := readings.pop()) < 1e15:
         number = str(int(value) if value == int(value) else value)
-        if own is None and text_format.decimal == ",":
-            # A file must have a comma, as training read it.
+        if own_reading is None and text_format.decimal == ",":
+            # A CSV must have a comma, because training read commas.
             return f" Send {number} in JSON; in a CSV write '{number.replace('.', ',')}', as training read it."
         return f" Send {number}."
     return " Send it with a decimal point and without marks between thousands." if readings else ""
 
 
 def _date(text: str, text_format: TextFormat) -> str:
-    own = read_moment(text, text_format)
-    both = [read_moment(text, TextFormat(order=order)) for order in ("dmy", "mdy")]
-    readings = {own} if own is not None else {micros for micros in both if micros is not None}
+    own_reading = read_moment(text, text_format)
+    other_readings = [read_moment(text, TextFormat(order=order)) for order in ("dmy", "mdy")]
+    readings = {own_reading} if own_reading is not None else {m for m in other_readings if m is not None}
     if len(readings) != 1:
         return ""
     micros = readings.pop()

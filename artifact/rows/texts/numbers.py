@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from artifact.rows.texts.format import TextFormat
-from artifact.rows.texts.plain import plain
+from artifact.rows.texts.plain import clean_text
 
 _EXPONENT = "(?:[eE][-+]?[0-9]+)?"
 _WORDS = "(?i:inf|infinity)"
@@ -29,7 +29,7 @@ class NumberPatterns(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def number_patterns(text_format: TextFormat) -> NumberPatterns:
-    """The patterns of a format's numbers, for texts that :func:`artifact.rows.texts.plain.plain` has cleaned."""
+    """The patterns of a format's numbers, for texts that :func:`artifact.rows.texts.plain.clean_text` has cleaned."""
     point, mark = re.escape(text_format.decimal), re.escape(text_format.thousands)
     digits = "[0-9]+"
     if text_format.thousands:
@@ -38,18 +38,21 @@ def number_patterns(text_format: TextFormat) -> NumberPatterns:
         # Lakh and crore are grouped by two: 12,34,567.
         digits = "(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}|[0-9]+)"
     number = f"(?:{digits}(?:{point}[0-9]*)?|{point}[0-9]+){_EXPONENT}"
-    before = f"(?:{re.escape(text_format.prefix)} ?)" if text_format.prefix else ""
-    after = f"(?: ?{re.escape(text_format.suffix)})?" if text_format.suffix else ""
-    maybe = f"{before}?" if before else ""
-    forms = [f"[-+]?{maybe}{number}{after}"]
-    if before:
-        forms.append(f"{before}[-+]{number}{after}")
+    prefix = f"(?:{re.escape(text_format.prefix)} ?)" if text_format.prefix else ""
+    suffix = f"(?: ?{re.escape(text_format.suffix)})?" if text_format.suffix else ""
+    optional = f"{prefix}?" if prefix else ""
+    forms = [f"[-+]?{optional}{number}{suffix}"]
+    if prefix:
+        forms.append(f"{prefix}[-+]{number}{suffix}")
     if text_format.brackets:
-        forms += [f"\\( ?{maybe}{number}{after} ?\\)", f"{before}\\( ?{number} ?\\){after}" if before else ""]
+        forms += [
+            f"\\( ?{optional}{number}{suffix} ?\\)",
+            f"{prefix}\\( ?{number} ?\\){suffix}" if prefix else "",
+        ]
     if text_format == TextFormat():
         forms.append(f"[-+]?{_WORDS}")
     whole = f"^(?:{'|'.join(form for form in forms if form)})$"
-    return NumberPatterns(whole, f"^[-+( ]*{maybe}[-+( ]*({number}|{_WORDS})", f"^[-( ]*{maybe}[-(]")
+    return NumberPatterns(whole, f"^[-+( ]*{optional}[-+( ]*({number}|{_WORDS})", f"^[-( ]*{optional}[-(]")
 
 
 @lru_cache(maxsize=1024)
@@ -62,14 +65,14 @@ def read_number(text: str, text_format: TextFormat) -> float | None:
     """The number that a text gives, or None.
 
     Args:
-        text: any.
+        text: any text.
         text_format: how the column's numbers are written.
 
     Example:
         >>> read_number("1.234,50 €", TextFormat(decimal=",", thousands=".", suffix="€"))
         1234.5
     """
-    text = plain(text)
+    text = clean_text(text)
     whole, core, negative = _compiled(text_format)
     if whole.match(text) is None:
         return None

@@ -48,18 +48,18 @@ DATE_MARKERS = ("0000-00-00", "0000-00-00 00:00:00", "0000-00-00t00:00:00", "00/
 _DATE_MARKERS = _MARKERS | frozenset(DATE_MARKERS)
 
 
-def plain(text: str) -> str:
-    """The text without spaces around it, with the spaces, minus signs and quotes that a keyboard has."""
+def clean_text(text: str) -> str:
+    """The text without spaces around it; its spaces, minus signs and quotes become those of a keyboard."""
     text = text.strip(SPACES)
     return text if text.isascii() and text.isprintable() else text.translate(_TABLE)
 
 
 def is_marker(text: str, missing_values: Collection[str] = (), *, dates: bool = False) -> bool:
-    """Whether a text, as :func:`plain` gives it, means "no value" in a column of numbers, booleans or dates.
+    """Whether a text, as :func:`clean_text` gives it, means "no value" in a column of numbers, booleans or dates.
 
     Args:
         text: the text.
-        missing_values: further ones, exactly as they are written.
-        dates: the column is one of dates. Defaults to False.
+        missing_values: further texts that mean so, exactly as they are written.
+        dates: whether the column holds dates. Defaults to False.
     """
     return text.lower() in (_DATE_MARKERS if dates else _MARKERS) or text in missing_values

@@ -12,7 +12,7 @@ from artifact.rows.texts.booleans import read_boolean
 from artifact.rows.texts.dates import read_moment
 from artifact.rows.texts.format import PLAIN
 from artifact.rows.texts.numbers import read_number
-from artifact.rows.texts.plain import SPACES, is_marker, plain
+from artifact.rows.texts.plain import SPACES, clean_text, is_marker
 
 
 def read_texts(feature: Feature, texts: Iterable[str | None]) -> list[Any]:
@@ -23,8 +23,8 @@ def read_texts(feature: Feature, texts: Iterable[str | None]) -> list[Any]:
         texts: the column's texts as they stand in the table; None is missing.
 
     Returns:
-        Floats, booleans, ``datetime64[us]`` or texts, None where missing; a text that does not fit the kind stays as it
-        came.
+        Floats, booleans, ``datetime64[us]`` or texts, None where missing. A text that does not fit the kind stays as it
+        is.
     """
     text_format = feature.text or PLAIN
     cache: dict[str | None, Any] = {None: None}
@@ -48,7 +48,7 @@ def read_text(feature: Feature, text: str, text_format: Any = None) -> Any:
     if feature.kind == "category":
         stripped = text.strip(SPACES)
         return None if not stripped or stripped in text_format.missing_values else stripped
-    cleaned = plain(text)
+    cleaned = clean_text(text)
     if is_marker(cleaned, text_format.missing_values, dates=feature.kind == "datetime"):
         return None
     if feature.kind == "boolean":

@@ -12,7 +12,7 @@ from artifact.rows.schema import Feature, FeatureSchema, Target
 from artifact.rows.texts.dates import format_of_dates, read_moment
 from artifact.rows.texts.format import PLAIN, TextFormat
 from artifact.rows.texts.numbers import read_number
-from artifact.rows.texts.plain import SPACES, is_marker, plain
+from artifact.rows.texts.plain import SPACES, clean_text, is_marker
 from artifact.rows.texts.read import read_texts
 from artifact.rows.values import read_numbers
 from training.table.encode import feature_values
@@ -37,11 +37,11 @@ TEXTS = st.text(alphabet=LETTERS, max_size=14) | st.from_regex(
 def test_whole_columns_are_read_as_single_texts_are(texts, text_format):
     column = pl.Series("x", texts, dtype=pl.String)
     cleaned = plain_texts(column)
-    assert cleaned.to_list() == [plain(text) for text in texts]
+    assert cleaned.to_list() == [clean_text(text) for text in texts]
     markers = text_format.missing_values
     for dates in (False, True):
         result = are_markers(cleaned, markers, dates=dates).to_list()
-        assert result == [is_marker(plain(text), markers, dates=dates) for text in texts]
+        assert result == [is_marker(clean_text(text), markers, dates=dates) for text in texts]
     without = text_format.model_copy(update={"missing_values": ()})
     assert numbers(cleaned, without).to_list() == [read_number(text, without) for text in texts]
     stripped = [text.strip(SPACES) for text in texts]

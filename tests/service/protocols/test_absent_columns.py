@@ -235,7 +235,7 @@ async def test_case_06_tensors_over_grpc(worker, model):
         code, sentence = await call.refusal("ModelInfer", request)
         assert code == grpc.StatusCode.INVALID_ARGUMENT
         assert sentence == (
-            "'area': Expected this input. Send it, or say 'missing_columns' = 'impute' among the parameters."
+            "'area': Expected this input. Send it, or set 'missing_columns' to 'impute' among the parameters."
         )
         request.parameters["missing_columns"].string_param = "impute"
         entry = await call("ModelInfer", request)

@@ -201,7 +201,7 @@ def output(*names):
 
 
 BAD = {
-    "empty": (pb.ModelInferRequest(model_name="houses"), "Expected a tensor a feature"),
+    "empty": (pb.ModelInferRequest(model_name="houses"), "Expected a tensor for each feature"),
     "unknown": (changed("age", name="agee"), "Unknown input 'agee'. There are: 'age'"),
     "twice": (twice(), "'age': Expected each input once."),
     "datatype": (changed("age", datatype="BF16"), "'age': Expected a datatype of BOOL"),
@@ -217,7 +217,7 @@ BAD = {
     "utf-8": (changed("town", bytes_contents=[b"\xff"]), "Row 0, 'town': Expected UTF-8."),
     "range": (changed("rooms", int64_contents=[99]), "Row 0, 'rooms': Expected a value in the training range [1, 12]."),
     "infinite": (changed("age", fp64_contents=[np.inf]), "Row 0, 'age': Expected a finite number."),
-    "raw": (too_many_raw(), "'raw_input_contents': Expected 7 of them, one a tensor, or none. Received: 8."),
+    "raw": (too_many_raw(), "'raw_input_contents': Expected 7 entries, one for each tensor, or none. Received: 8."),
     "both": (both(), "'age': Expected 'contents' or 'raw_input_contents'. Received: both."),
     "interval": (interval(double_param=2), "'interval': Expected a number in (0, 1). Received: 2.0."),
     "interval nan": (interval(double_param=np.nan), "'interval': Expected a number in (0, 1)."),

@@ -143,7 +143,8 @@ async def test_one_matrix_where_all_features_are_numbers(tmp_path, datatype):
         assert error_of(response) == "'input': Expected shape [n, 4]. Received: [8, 3]."
         for wrong in ({"name": "f9", "datatype": "INT8"}, {"name": "f9", "shape": [6]}):
             response = await client.post(INFER, json={"inputs": [{**tensor, **wrong}]})
-            assert error_of(response).startswith("'f9': Unknown input 'f9'. There are: 'f0', 'f1', 'f2', 'f3'. Or one ")
+            names = "'f0', 'f1', 'f2', 'f3'"
+            assert error_of(response).startswith(f"'f9': Unknown input 'f9'. There are: {names}. Or send one ")
 
 
 async def test_several_targets(tmp_path):
@@ -205,7 +206,7 @@ async def test_not_ready_is_a_503_and_live_stays_200(worker):
 BAD = {
     "unknown input": (one(agee={"datatype": "FP64", "shape": [1], "data": [1]}), "Unknown input 'agee'. There are: 'a"),
     "twice": ([*one(), one()[0]], "'age': Expected each input once."),
-    "none": ([], "Expected a tensor a feature: 'age', 'income'"),
+    "none": ([], "Expected a tensor for each feature: 'age', 'income'"),
     "absent": (one(age=None, rooms=None), "'age': Expected this input: training never saw the feature missing."),
     "no name": ([{"datatype": "FP64"}], "Expected a tensor with a 'name'"),
     "no shape": (one(age={"shape": None}), "'age': Expected a 'shape' of sizes"),

@@ -24,14 +24,14 @@ from training.settings.config import TrainConfig
 from training.table.data import read_raw
 from training.table.kept import write_batches, write_table
 from training.table.parquet import ParquetSource
-from training.train import ready
+from training.train import prepared_table
 
 SMALL = Bounds(batch_rows=64, chunk_rows=100)
 
 
 def prepared(request: Request, aside: Path | None = None) -> tuple[Prepared, Any, list[bytes]]:
     """The table ready to fit, what the version says of it, and the bytes of all rows that train."""
-    with ready(request, SMALL, None, aside) as (_, made, table):
+    with prepared_table(request, SMALL, None, aside) as (_, made, table):
         arrays = [made.y, made.X.numeric, made.X.categorical]
         if made.stream is not None:
             spool = made.stream.spool

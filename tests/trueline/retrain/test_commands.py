@@ -28,7 +28,7 @@ def test_a_version_without_a_recipe_says_what_is_missing(home, capsys, words):
     version = build_version(home)
     code, _, err = call(capsys, *words)
     assert code == 2
-    assert f"Received: houses:{version.version}, which an earlier Trueline stored: which settings were given" in err
+    assert f"Received: houses:{version.version}, which an earlier Trueline stored without one. Nobody knows" in err
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -62,7 +62,10 @@ def test_options_that_exclude_each_other_or_cannot_be(home, tmp_path, capsys):
     for words, sentence in (
         (("refit", "houses", "--data", new, "--append", new), "Expected --data or --append. Received: both."),
         (("refit", "houses", "--data", new, "--newest", "soon"), "such as 10000 or 90d"),
-        (("refit", "houses", "--data", new, "--newest", "10"), "Expected a version with --time for --newest"),
+        (
+            ("refit", "houses", "--data", new, "--newest", "10"),
+            "Expected a version that was trained with --time, for --newest",
+        ),
         (("finetune", "houses", "--data", new, "--tolerance", "-1"), "Expected --tolerance of at least 0"),
         (("reproduce", "houses"), "Expected a version whose rows are kept"),
     ):

@@ -99,7 +99,7 @@ def test_the_report_says_that_its_intervals_are_the_earlier_version_s(home, tmp_
     assert call(capsys, "recalibrate", "houses", "--data", str(path))[0] == 0
     newest = home.resolve(f"houses:{home.versions('houses')[-1]}")
     page = (newest.path / REPORT / "report.html").read_text()
-    assert page.index("What this report says of intervals is of that version") < page.index("<h1>")
+    assert page.index("What this report says about intervals belongs to that version") < page.index("<h1>")
 
 
 @pytest.mark.parametrize(

@@ -16,19 +16,19 @@ from tests.trueline.retrain.conftest import houses, stored
 from training.prepare.bounds import Bounds
 from training.table.reading import Reading
 from training.table.selection import Newest
-from training.train import ready
+from training.train import prepared_table
 from trueline.frames import source_of
 from trueline.retrain.earlier import Former
-from trueline.retrain.refit import Asked, request_of
-from trueline.retrain.rows import Wanted, new_rows
+from trueline.retrain.refit import RetrainOptions, request_of
+from trueline.retrain.rows import RowChoice, new_rows
 
 LATER = datetime(2023, 1, 1)
 
 
-def made(former: Former, data: Any, **wanted: Any) -> dict[str, Any]:
+def made(former: Former, data: Any, **choice: Any) -> dict[str, Any]:
     """The rows that train, those that are held out, and the notes."""
     with ExitStack() as stack:
-        rows = new_rows(former, Wanted(source_of(data), wanted.pop("reading", Reading()), **wanted), stack)
+        rows = new_rows(former, RowChoice(source_of(data), choice.pop("reading", Reading()), **choice), stack)
         train = rows.table if rows.file is None else pl.read_parquet(rows.file)
         assert train is not None
         assert train.height == rows.train
@@ -188,7 +188,7 @@ def test_appending_needs_kept_rows_and_newest_needs_an_order(home, new):
     former = Former.find(home, "houses")
     with pytest.raises(DataError, match="which was trained without --keep-data"):
         made(former, new, appended=True)
-    with pytest.raises(DataError, match="Expected a version with --time for --newest"):
+    with pytest.raises(DataError, match="Expected a version that was trained with --time, for --newest"):
         made(former, new, newest=Newest.parse("10"))
 
 
@@ -198,11 +198,11 @@ def test_a_streamed_table_is_prepared_under_the_name_that_was_given(home, tmp_pa
     new = tmp_path / "new.parquet"
     houses(800, 1, LATER).with_columns(pl.col("sold").str.to_datetime()).write_parquet(new, row_group_size=70)
     former = Former.find(home, "houses")
-    wanted = Wanted(source_of(new), Reading(), appended=True)
+    choice = RowChoice(source_of(new), Reading(), appended=True)
     with ExitStack() as stack:
-        rows = new_rows(former, wanted, stack)
-        request = request_of(former, wanted, Asked("refit"), rows)
-        with ready(request, Bounds(), None) as (_, prepared, read):
+        rows = new_rows(former, choice, stack)
+        request = request_of(former, choice, RetrainOptions("refit"), rows)
+        with prepared_table(request, Bounds(), None) as (_, prepared, read):
             assert (read.streamed, read.facts.rows, prepared.n_rows < 1500) == (True, 1500, True)
     assert (request.data, request.derivation.new_rows, request.held_out.rows) == (str(new), 800, 300)
 
@@ -212,10 +212,10 @@ def test_the_command_names_the_new_rows_and_keeps_what_is_kept(home, new, keep_d
     words = ("houses.csv", "--target", "price", "--keep-data", "--preset", "fast")
     stored(home, houses(), command=words)
     former = Former.find(home, "houses")
-    wanted = Wanted(source_of(new), Reading())
+    choice = RowChoice(source_of(new), Reading())
     with ExitStack() as stack:
-        rows = new_rows(former, wanted, stack)
-        request = request_of(former, wanted, Asked("refit", None if keep_data else False), rows)
+        rows = new_rows(former, choice, stack)
+        request = request_of(former, choice, RetrainOptions("refit", None if keep_data else False), rows)
     assert request.keep_data == keep_data
     expected = (str(new), "--target", "price", "--preset", "fast")
     assert request.command == (*expected, *(["--keep-data"] if keep_data else []))
@@ -246,7 +246,7 @@ def test_a_table_in_memory_is_not_added_to_rows_that_are_streamed(home, new):
 def test_a_table_in_memory_has_no_command_and_cannot_be_read_again(home, new):
     former = Former.find(home, f"houses:{stored(home, houses(), command=('houses.csv', '--target', 'price')).version}")
     for table, command in ((new, (str(new), "--target", "price")), (pl.read_csv(new), ())):
-        wanted = Wanted(source_of(table), Reading())
+        choice = RowChoice(source_of(table), Reading())
         with ExitStack() as stack:
-            request = request_of(former, wanted, Asked("refit", False), new_rows(former, wanted, stack))
+            request = request_of(former, choice, RetrainOptions("refit", False), new_rows(former, choice, stack))
         assert request.command == command

@@ -118,7 +118,7 @@ def test_reproduce_says_what_differs_and_why(environment, first, capsys, monkeyp
     assert "network" in document["different"]
     assert document["farthest_golden_answer"] > 0
     assert "Not the same bits" in out
-    assert "Packages and devices are as they were." in out
+    assert "Packages and devices have not changed." in out
 
 
 def test_python_trains_anew_and_further_promotes_by_the_held_out_rows_and_repeats(environment, first, capsys):
@@ -171,7 +171,10 @@ def test_finetune_refuses_to_store_what_answers_old_rows_much_worse(folder, envi
         if not has_rows:
             path.with_suffix(".away").rename(path)
     assert code == 1
-    assert ("300 old rows" in err, "golden rows, by how far" in err) == (has_rows, not has_rows)
+    assert ("300 old rows" in err, "estimated from the change of the answers to the golden rows" in err) == (
+        has_rows,
+        not has_rows,
+    )
     assert "nothing was stored" in err
     assert environment.versions("houses") == before
     # The kept rows of the version that was not stored are not there either.

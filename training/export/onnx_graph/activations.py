@@ -41,7 +41,7 @@ def _silu(graph: Graph, x: str) -> str:
     return output
 
 
-def _one(operation: str, **attributes: Any) -> Callable[[Graph, str], str]:
+def _operation(operation: str, **attributes: Any) -> Callable[[Graph, str], str]:
     def activation(graph: Graph, x: str) -> str:
         name: str = graph.add(operation, x, **attributes)
         return name
@@ -50,14 +50,14 @@ def _one(operation: str, **attributes: Any) -> Callable[[Graph, str], str]:
 
 
 _ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
-    "relu": _one("Relu"),
-    "sigmoid": _one("Sigmoid"),
-    "tanh": _one("Tanh"),
+    "relu": _operation("Relu"),
+    "sigmoid": _operation("Sigmoid"),
+    "tanh": _operation("Tanh"),
     # Keras's own slope.
-    "leaky_relu": _one("LeakyRelu", alpha=0.2),
-    "elu": _one("Elu", alpha=1.0),
-    "selu": _one("Selu"),
-    "softplus": _one("Softplus"),
+    "leaky_relu": _operation("LeakyRelu", alpha=0.2),
+    "elu": _operation("Elu", alpha=1.0),
+    "selu": _operation("Selu"),
+    "softplus": _operation("Softplus"),
     "gelu": _gelu,
     "silu": _silu,
     "mish": mish,

@@ -61,10 +61,10 @@ def _walk(graph: Graph, model: Any, inputs: list[Any]) -> Any:
     """The values of a model's outputs, from the values of its inputs."""
     if not hasattr(model, "_run_through_graph"):
         raise UnsupportedError(type(model).__name__)
-    return model._run_through_graph(inputs, operation_fn=lambda operation: partial(_written, graph, operation))
+    return model._run_through_graph(inputs, operation_fn=lambda operation: partial(_write, graph, operation))
 
 
-def _written(graph: Graph, operation: Any, *args: Any, **_: Any) -> Any:
+def _write(graph: Graph, operation: Any, *args: Any, **_: Any) -> Any:
     """The value of an operation's output: a tensor's name, or features or heads that are not computed yet."""
     name = type(operation).__name__
     if name in _PASSED:

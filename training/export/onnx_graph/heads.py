@@ -17,7 +17,7 @@ class Heads:
     """Linear heads of each member of each network, not computed yet.
 
     Attributes:
-        source: their inputs.
+        source: the inputs of the heads.
         kernel: (networks, members, width, units).
         bias: (networks, members, units).
     """
@@ -69,6 +69,6 @@ class Heads:
             by_row = tuple(graph.reshape(tensor, -1, count * width) for tensor in source.tensors)
             source = PerNetwork(by_row, count * width)
         elif count > 1:
-            raise UnsupportedError("heads of members without members")
+            raise UnsupportedError("heads for members, on features without members")
         outputs = products(graph, source, heads, self.bias.reshape(networks, count * units))
         return side_by_side(graph, outputs)

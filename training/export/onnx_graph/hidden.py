@@ -67,17 +67,17 @@ def dense(graph: Graph, layer: Any, features: Layer) -> PerNetwork | SideBySide:
         features = _ready(graph, features, networks, units)
         if all(part.is_shared for part in features.parts):
             # All networks have the same inputs: one product and one activation.
-            together = _of_all(graph, features, kernel, bias[:, 0])
+            together = _products_of_all(graph, features, kernel, bias[:, 0])
     elif isinstance(features, SideBySide) and blocks_pay(kernel, 2 * networks):
         # This saves a product and an activation for each network.
         together = graph.add("Add", graph.matmul(features.tensor, blocks(kernel)), bias.reshape(-1))
     if together is not None:
-        activations = _through(graph, layer.activation, together, None if share is None else share.reshape(-1))
+        activations = _activate(graph, layer.activation, together, None if share is None else share.reshape(-1))
         return SideBySide(activations, networks, units)
     if isinstance(features, SideBySide):
         features = features.split(graph)
     through = [
-        _through(graph, layer.activation, tensor, None if share is None else share[k])
+        _activate(graph, layer.activation, tensor, None if share is None else share[k])
         for k, tensor in enumerate(products(graph, features, kernel, bias[:, 0]))
     ]
     return PerNetwork(tuple(through), units, count)
@@ -119,7 +119,7 @@ def products(graph: Graph, features: Features | PerNetwork, W: Float64, bias: Fl
     total = None
     if shared:
         same = Features(tuple(part for part, _ in shared))
-        total = _of_all(graph, same, np.concatenate([w for _, w in shared], axis=1), bias)
+        total = _products_of_all(graph, same, np.concatenate([w for _, w in shared], axis=1), bias)
         if not own:
             return _split(graph, total, networks, axis=1)
     stacked = Features(tuple(part for part, _ in own)).joined(graph)
@@ -132,7 +132,7 @@ def products(graph: Graph, features: Features | PerNetwork, W: Float64, bias: Fl
     )
 
 
-def _of_all(graph: Graph, features: Features, W: Float64, bias: Float64) -> str:
+def _products_of_all(graph: Graph, features: Features, W: Float64, bias: Float64) -> str:
     """The products of all networks with features that are the same for all, (n, networks * units)."""
     tensors: list[str] = []
     weights: list[Float64] = []
@@ -176,8 +176,8 @@ def side_by_side(graph: Graph, tensors: Sequence[str]) -> str:
     return joined
 
 
-def _through(graph: Graph, activation: str | None, x: str, share: Float64 | None) -> str:
-    """An activation; for ``parametric_mish``, ``share`` of mish in each unit, float64 (units,)."""
+def _activate(graph: Graph, activation: str | None, x: str, share: Float64 | None) -> str:
+    """Apply an activation; for ``parametric_mish``, ``share`` is the share of mish in each unit, float64 (units,)."""
     if share is None:
         return activated(graph, activation, x)
     change = graph.add("Mul", graph.add("Sub", mish(graph, x), x), share)

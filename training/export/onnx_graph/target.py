@@ -1,4 +1,4 @@
-"""From the heads to one answer in the target's unit: links, means, bounds."""
+"""Turns the heads into one answer in the target's unit: links, means and bounds."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def answers(graph: Graph, layer: Any, heads: Sequence[Heads]) -> dict[str, str]:
         # Without a link, heads can answer in the target's unit.
         values = values.scaled(std, mean)
     if values.source is log_spreads.source:
-        both = values.joined_with(log_spreads)
-        of_values = of_spreads = both.computed(graph)
-        by_value, by_spread = partial(_mean_of, both, 0), partial(_mean_of, both, len(std))
+        joined = values.joined_with(log_spreads)
+        of_values = of_spreads = joined.computed(graph)
+        by_value, by_spread = partial(_mean_of, joined, 0), partial(_mean_of, joined, len(std))
     else:
         of_values, of_spreads = values.computed(graph), log_spreads.computed(graph)
         by_value, by_spread = partial(_mean_of, values, 0), partial(_mean_of, log_spreads, 0)
-    low, high = keras_target._LOG_SPREAD
+    low, high = keras_target.LOG_SPREAD
     if layer.link == "normal":
         scale = np.square(std) * np.asarray(layer.spread_scale)
         floor = scale * np.asarray(layer.spread_floor)
@@ -67,7 +67,7 @@ def _single(graph: Graph, layer: Any, values: Heads, log_spreads: Heads) -> dict
     """One network's answers for one target: there is no mean, and heads answer in the target's unit."""
     mean, std = np.asarray(layer.mean), np.asarray(layer.std)
     unit = float(np.log(std[0]))
-    low, high = (bound + unit for bound in keras_target._LOG_SPREAD)
+    low, high = (bound + unit for bound in keras_target.LOG_SPREAD)
     value = values.scaled(std, mean).computed(graph)
     spread = log_spreads.scaled(np.ones(1), np.full(1, unit)).computed(graph)
     spread = graph.add("Exp", graph.add("Clip", spread, *_float32((low, high))))
@@ -79,9 +79,9 @@ def _mean_of(heads: Heads, first: int, factor: Float64) -> Float64:
 
     The means are multiplied by ``factor``.
     """
-    one = np.zeros((heads.units, len(factor)))
-    one[first : first + len(factor)] = np.diag(factor)
-    return np.tile(one, (heads.count, 1)) / heads.count
+    means = np.zeros((heads.units, len(factor)))
+    means[first : first + len(factor)] = np.diag(factor)
+    return np.tile(means, (heads.count, 1)) / heads.count
 
 
 def _mixture(
@@ -97,14 +97,14 @@ def _mixture(
 
     Args:
         graph: the graph to add nodes to.
-        of_values, of_spreads: outputs of the heads.
+        of_values, of_spreads: outputs of the heads of values and of log spreads.
         by_value, by_spread: give the matrix of means over all answers of the heads' columns.
         scale: factor of each target's variance, float64 (n_targets,).
-        floor: number that is added to the scaled variance, likewise.
+        floor: number that is added to each target's scaled variance, float64 (n_targets,).
     """
     to_mean = by_value(np.ones(len(scale)))
     value = graph.matmul(of_values, to_mean, "head")
-    low, high = (2 * bound for bound in keras_target._LOG_SPREAD)
+    low, high = (2 * bound for bound in keras_target.LOG_SPREAD)
     doubled = graph.add("Clip", graph.add("Add", of_spreads, of_spreads), *_float32((low, high)))
     variance = graph.matmul(graph.add("Exp", doubled), by_spread(scale), "head")
     if to_mean.max() < 1:

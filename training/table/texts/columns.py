@@ -19,7 +19,7 @@ _ANY_TYPOGRAPHIC = "[" + "".join(f"\\x{{{ord(c):X}}}" for c in TYPOGRAPHIC) + "]
 
 
 def plain_texts(column: pl.Series) -> pl.Series:
-    """A column of texts, each as :func:`artifact.rows.texts.plain.plain` returns it."""
+    """A column of texts, each as :func:`artifact.rows.texts.plain.clean_text` returns it."""
     texts = column.str.strip_chars(SPACES)
     if texts.str.contains(_ANY_TYPOGRAPHIC).any():
         texts = texts.str.replace_many(list(TYPOGRAPHIC), list(TYPOGRAPHIC.values()))

@@ -1,7 +1,7 @@
 """Settings of BentoML that have no effect on Trueline's request path, and the settings that do the same here.
 
 Trueline's own app answers requests, so BentoML's code around a request never runs. The log says once that such a
-setting has no effect, so that nobody learns it in production.
+setting has no effect, so that nobody first learns it in production.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 # A setting or a branch of settings, and what to do instead. The first entry whose name fits counts.
-_PASSED_BY = (
+_WITHOUT_EFFECT = (
     ("http.ssl", "Move it to services.trueline.ssl."),
     ("http.cors", "Set TRUELINE_CORS_ORIGINS."),
     ("http.response.trace_id", "Answers bring an X-Request-ID, see TRUELINE_REQUEST_IDS."),
@@ -29,7 +29,8 @@ _PASSED_BY = (
     ("replicate_process", "Set TRUELINE_WORKERS."),
     ("extra_ports", "Set TRUELINE_GRPC_PORT."),
 )
-# Names below `services` that are no service: they hold for all services. Settings in neither list work as in BentoML.
+# Names below `services` that are not names of services: they hold for all services. Settings in neither list work as in
+# BentoML.
 _HONOURED = ("backlog", "http", "resources", "ssl", "tracing", "workers")
 _VARIABLES = {"BENTOML_API_WORKERS": "Set TRUELINE_WORKERS.", "BENTOML_TIMEOUT": "Set TRUELINE_DEADLINE_SECONDS."}
 
@@ -57,14 +58,14 @@ def of_configuration(name: str, services: Mapping[str, Any], default: Mapping[st
         services: the section as it was loaded: settings of all services, and those of each service by its name.
         default: the same section with nothing set.
     """
-    branches = {branch.partition(".")[0] for branch, _ in _PASSED_BY}
-    for other in services:
-        if other in default or other == name or other in branches or other in _HONOURED:
+    branches = {branch.partition(".")[0] for branch, _ in _WITHOUT_EFFECT}
+    for service in services:
+        if service in default or service == name or service in branches or service in _HONOURED:
             continue
-        for setting in _changed(services[other], default):
+        for setting in _changed(services[service], default):
             yield (
-                f"Unknown service '{other}' in BentoML's configuration; this one is '{name}'. "
-                f"{_sentence(f'services.{other}.{setting}', _advice(setting) or f'Move it to services.{name}.')}"
+                f"Unknown service '{service}' in BentoML's configuration; this one is '{name}'. "
+                f"{_sentence(f'services.{service}.{setting}', _advice(setting) or f'Move it to services.{name}.')}"
             )
     for setting in _changed(services.get(name, {}), default):
         advice = _advice(setting)
@@ -82,7 +83,7 @@ def _changed(section: Any, default: Any, path: str = "") -> Iterator[str]:
 
 
 def _advice(setting: str) -> str | None:
-    for branch, advice in _PASSED_BY:
+    for branch, advice in _WITHOUT_EFFECT:
         if setting == branch or setting.startswith(f"{branch}."):
             return advice
     return None
