@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import pytest
 
 from artifact.manifest import Manifest
 from artifact.registry.local import LocalRegistry
+from tests.conftest import WITHOUT_TENSORFLOW
 from training.devices.backend import load_backend
 from training.prepare.request import Request
 from training.settings.config import TrainConfig
@@ -59,10 +59,10 @@ class Trained(NamedTuple):
     data: Path
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _backend() -> Iterator[None]:
-    load_backend()
-    yield
+@pytest.fixture(scope="module", autouse=True)
+def _backend(request: pytest.FixtureRequest) -> None:
+    if request.path.relative_to(request.config.rootpath).as_posix() not in WITHOUT_TENSORFLOW:
+        load_backend()
 
 
 @pytest.fixture(scope="session")
