@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from artifact.errors import RefusedError as RefusedError
     from artifact.errors import TruelineError as TruelineError
     from artifact.registry.local import LocalRegistry
-    from trueline.api import compare as compare
-    from trueline.api import evaluate as evaluate
-    from trueline.api import history as history
-    from trueline.api import load as load
-    from trueline.api import rollback as rollback
-    from trueline.api import train as train
+    from trueline.api.functions import compare as compare
+    from trueline.api.functions import evaluate as evaluate
+    from trueline.api.functions import history as history
+    from trueline.api.functions import load as load
+    from trueline.api.functions import rollback as rollback
+    from trueline.api.functions import train as train
+    from trueline.api.model import Model as Model
     from trueline.evaluation import Evaluation as Evaluation
     from trueline.gates.promote import Judgement as Judgement
-    from trueline.model import Model as Model
     from trueline.regressor import TruelineRegressor as TruelineRegressor
     from trueline.retrain.reproduce import Reproduction as Reproduction
 
@@ -44,19 +44,19 @@ _HOMES = {
     "DataError": "artifact.errors",
     "Evaluation": "trueline.evaluation",
     "Judgement": "trueline.gates.promote",
-    "Model": "trueline.model",
+    "Model": "trueline.api.model",
     "NotFoundError": "artifact.errors",
     "RefusedError": "artifact.errors",
     "Registry": "artifact.registry.local",
     "Reproduction": "trueline.retrain.reproduce",
     "TruelineError": "artifact.errors",
     "TruelineRegressor": "trueline.regressor",
-    "compare": "trueline.api",
-    "evaluate": "trueline.api",
-    "history": "trueline.api",
-    "load": "trueline.api",
-    "rollback": "trueline.api",
-    "train": "trueline.api",
+    "compare": "trueline.api.functions",
+    "evaluate": "trueline.api.functions",
+    "history": "trueline.api.functions",
+    "load": "trueline.api.functions",
+    "rollback": "trueline.api.functions",
+    "train": "trueline.api.functions",
 }
 # Public names that have another name in their module: Registry is the registry of this machine.
 _OWN_NAMES = {"Registry": "LocalRegistry"}

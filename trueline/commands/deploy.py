@@ -18,7 +18,7 @@ from trueline.commands.events import Events, event_option
 from trueline.commands.gates import force_option, forced_gates, rows_options, show_gates, why_option
 from trueline.commands.options import DATA_HELP, json_option, print_json
 from trueline.environment import registry
-from trueline.live import check_everywhere, history_of, wait_for
+from trueline.gates.live import check_everywhere, history_of, wait_for
 from trueline.terminal.consoles import stdout
 from trueline.terminal.listing import listing
 

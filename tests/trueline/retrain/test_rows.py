@@ -226,9 +226,9 @@ def test_a_table_in_memory_is_split_as_its_file_is(home, new):
     by_file = made(former, new, appended=True)
     frame = pl.read_csv(new, infer_schema=False)
     for table, kind in (
-        (frame, "polars DataFrame"),
-        (frame.to_pandas(), "pandas DataFrame"),
-        (frame.to_arrow(), "Table"),
+        (frame, "a polars DataFrame"),
+        (frame.to_pandas(), "a pandas DataFrame"),
+        (frame.to_arrow(), "a pyarrow Table"),
     ):
         in_memory = made(former, table, appended=True)
         assert in_memory["train"].equals(by_file["train"])

@@ -15,7 +15,7 @@ from trueline.environment import need_training
 from trueline.evaluation import Measuring
 from trueline.frames import Data, Frame, ReadingWords, reading_of, source_of
 from trueline.gates.given import RowsWords, given_rows
-from trueline.live import check_everywhere, wait_for
+from trueline.gates.live import check_everywhere, wait_for
 from trueline.retrain.call import Call, RetrainWords
 from trueline.retrain.earlier import Former
 from trueline.scoring import answer_names, features_of, read_rows, score

@@ -1,4 +1,4 @@
-"""The Python API: train a model, load one, evaluate, compare and roll back."""
+"""The functions of the Python API: train, load, evaluate, compare, roll back."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Unpack
 from artifact.registry.base import Registry
 from artifact.registry.entry import Entry, Statement
 from trueline import environment
+from trueline.api.model import Model, Runtime
 from trueline.environment import need_training
 from trueline.evaluation import Evaluation, Measuring, evaluation
 from trueline.frames import Data, source_of
 from trueline.gates.given import RowsWords, given_rows
-from trueline.live import check_everywhere, history_of, wait_for
-from trueline.model import Model, Runtime
+from trueline.gates.live import check_everywhere, history_of, wait_for
 from trueline.terminal.consoles import stderr, tell_note
 from trueline.trainer import TrainWords, check_words, request_of, trained
 
