@@ -36,6 +36,20 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def read_small(path: Path, limit: int) -> bytes:
+    """The bytes of a file that is small unless something is wrong with it.
+
+    Raises:
+        ValueError: there are more than ``limit`` bytes.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"more than {limit:,} bytes")
+    return content
+
+
 def below(folder: Path) -> tuple[list[Path], list[Path]]:
     """All files, and all folders, at any depth below a folder.
 

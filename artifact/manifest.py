@@ -169,11 +169,12 @@ class Manifest(Frozen):
         path = folder / MANIFEST
         try:
             data = json.loads(path.read_bytes())
+            digest = digest_of(data) if isinstance(data, dict) else ""
         except OSError as error:
             raise ArtifactError(
                 f"Expected a Trueline artifact with a {MANIFEST}. Received: {folder} ({error})."
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ArtifactError(f"Expected JSON in {path}. Received: {error}. Use another version.") from error
         version = data.get("format_version") if isinstance(data, dict) else None
         if version != FORMAT_VERSION:
@@ -181,7 +182,7 @@ class Manifest(Frozen):
                 f"Expected artifact format {FORMAT_VERSION}. Received: {version!r} in {path}. "
                 "Train again, or use the Trueline version that wrote it."
             )
-        if data.get("digest") != digest_of(data):
+        if data.get("digest") != digest:
             raise ArtifactError(f"Expected {path} as training wrote it. Received: another one; use another version.")
         try:
             return cls.model_validate(data)
@@ -197,6 +198,18 @@ class Manifest(Frozen):
         text = json.dumps(manifest.model_dump(mode="json"), indent=2, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         return manifest
+
+    def check_is(self, name: str, version: str) -> None:
+        """Check that this is the manifest of a version, and not of another one that was copied into its folder.
+
+        Raises:
+            ArtifactError: it is another version's.
+        """
+        if (self.model_name, self.model_version) != (name, version):
+            raise ArtifactError(
+                f"Expected the manifest of {name}:{version}. Received: that of {self.model_name}:{self.model_version}. "
+                "Use another version."
+            )
 
     def check_files(self, folder: Path) -> None:
         """Compare every file with its checksum.

@@ -139,7 +139,7 @@ class Recipe(Frozen):
             text = path.read_bytes()
             changed = file_sha256(path) != manifest.files[RECIPE]
             content = json.loads(text)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ArtifactError(
                 f"Expected the recipe of {reference} in {path}. Received: {unreadable(error)}."
             ) from error

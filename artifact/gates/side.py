@@ -48,7 +48,10 @@ class Side:
             DataError: what the runtime needs is not on this machine.
         """
         try:
-            return cls.of(reference, folder, Predictor.load(folder, runtime=runtime))
+            predictor = Predictor.load(folder, runtime=runtime)
+            name, _, version = reference.partition(":")
+            predictor.manifest.check_is(name, version)
+            return cls.of(reference, folder, predictor)
         except ArtifactError as error:
             return cls._damaged(reference, folder, str(error))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from artifact.registry.entry import Entry, former_champions
+from artifact.registry.entry import Entry, VersionName, former_champions
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -26,8 +26,8 @@ class Alias(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    version: str
-    previous: tuple[str, ...] = ()
+    version: VersionName
+    previous: tuple[VersionName, ...] = ()
     changed_at: str
 
 

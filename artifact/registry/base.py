@@ -134,6 +134,10 @@ class Registry(Protocol):
         """The leases of the workers that follow a model, except those that were not renewed in time."""
         ...
 
+    def silent_leases(self, name: str) -> list[Lease]:
+        """The leases of workers that follow a model and did not renew them in time: most of these workers are gone."""
+        ...
+
     def write_lease(self, name: str, lease: Lease) -> None:
         """Write or renew a worker's lease, which says what it has live.
 

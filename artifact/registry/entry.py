@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
+import re
 import socket
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from artifact.errors import ArtifactError, DataError
+from artifact.files import read_small, unreadable
 from artifact.gates.gate import GateResult
 
 FORMAT = 1
+# Bytes of the largest entry. Gates and reasons need some thousand.
+_LARGEST = 2**20
+# Errors of a path at which there is something else than a file that this user may read. Other errors are the disk's.
+_NO_FILE = (errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO)
+# The name of a version is also the name of its folder.
+_VERSION = "[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}"
+VersionName = Annotated[str, Field(pattern=f"^{_VERSION}$")]
+# A text from a command line or a file's name may have bytes that are no UTF-8; JSON cannot hold them.
+Text = Annotated[str, AfterValidator(lambda text: text.encode(errors="replace").decode())]
 # How a challenger takes part beside the champion.
 Mode = Literal["none", "shadow", "canary"]
 Action = Literal["promote", "rollback", "challenge", "carry-over"]
@@ -39,17 +53,17 @@ class Change(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     action: Action
-    champion: str | None
-    challenger: str | None = None
+    champion: VersionName | None
+    challenger: VersionName | None = None
     mode: Mode = "none"
     share: float = Field(default=0.0, ge=0, le=1)
-    who: str
+    who: Text
     when: str
-    why: str = ""
-    source: str = ""
+    why: Text = ""
+    source: Text = ""
     gates: tuple[GateResult, ...] = ()
     forced: tuple[str, ...] = ()
-    former: tuple[str, ...] = ()
+    former: tuple[VersionName, ...] = ()
 
 
 class Statement(NamedTuple):
@@ -81,6 +95,73 @@ class Entry(Change):
     format: int
     number: int = Field(ge=1)
     nonce: str
+
+
+class _Format(BaseModel):
+    format: int
+
+
+def is_version(name: str) -> bool:
+    """Whether a version may have this name. It has no '/', so that it never leads out of the store."""
+    return bool(re.fullmatch(_VERSION, name))
+
+
+def entry_text(entry: Entry) -> str:
+    """An entry as it is stored.
+
+    Raises:
+        DataError: it is larger than what a reader takes.
+    """
+    text = entry.model_dump_json(indent=2) + "\n"
+    if len(text.encode()) > _LARGEST:
+        raise DataError(
+            f"Expected an entry of the deployment log of at most {_LARGEST:,} bytes. Received: {len(text.encode()):,}. "
+            "Give a shorter reason."
+        )
+    return text
+
+
+def read_entry(path: Path, number: int, name: str) -> Entry:
+    """Read one entry.
+
+    Args:
+        path: its file.
+        number: the number that it should have.
+        name: name of the model, for messages.
+
+    Raises:
+        ArtifactError: it is there and cannot be read, is damaged, or of a newer format.
+        FileNotFoundError: it is not there.
+        OSError: the disk or the folder cannot be read.
+    """
+    place = f"Expected entry {number} of the deployment log of '{name}' in {path}."
+    stopped = "It and those after it do not count"
+    damaged = f"{stopped}: put a copy of the file back, or remove them."
+    try:
+        text = read_small(path, _LARGEST)
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        path.lstat()  # Raises an error itself where the folder, and not the file, may not be read.
+        raise ArtifactError(
+            f"{place} Received: {unreadable(error)}. {stopped}. Make it a file that this user can read, or remove them."
+        ) from error
+    except ValueError as error:
+        raise ArtifactError(f"{place} Received: {error}. {damaged}") from error
+    try:
+        # An entry of a newer format may have other fields, so its format is checked first.
+        newer = _Format.model_validate_json(text).format
+        if newer > FORMAT:
+            raise ArtifactError(
+                f"{place} Received: one of format {newer}, which this Trueline does not know. {stopped}. Update "
+                "Trueline."
+            )
+        entry = Entry.model_validate_json(text)
+    except ValidationError as error:
+        raise ArtifactError(f"{place} Received: {unreadable(error)}. {damaged}") from error
+    if entry.number != number:
+        raise ArtifactError(f"{place} Received: entry {entry.number}. {damaged}")
+    return entry
 
 
 def whoami() -> str:

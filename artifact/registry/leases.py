@@ -7,15 +7,20 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
+
+from artifact.files import read_small
+from artifact.registry.entry import Text
 
 # How often a worker renews its lease, and how old a lease may be before its worker counts as gone.
 RENEW_SECONDS = 2.0
 LEASE_SECONDS = 10.0
 _ABANDONED_SECONDS = 3600.0
+# Bytes of the largest lease: it has a sentence or two.
+_LARGEST = 2**20
 
 
 class Lease(BaseModel):
@@ -32,18 +37,19 @@ class Lease(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    worker: str
-    service: str
+    worker: Text
+    service: Text
     version: str | None
     number: int
     refused: int = 0
-    problem: str = ""
+    problem: Text = ""
 
 
 class Leases:
     """The leases of all workers that follow one model.
 
-    Their age is measured by the clock of the store's disk alone, so that no two clocks are compared.
+    Their age is measured by the clock of the store's disk alone, so that no two clocks are compared. That clock may be
+    set: a lease from the future is as old as one from the past.
 
     Args:
         folder: folder of this model's leases; it need not exist.
@@ -53,54 +59,72 @@ class Leases:
         self.folder = folder
 
     def write(self, lease: Lease) -> None:
-        """Write or renew a lease.
+        """Write or renew a lease; the first one of a worker also removes those that were abandoned.
 
         Raises:
             OSError: the store cannot be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(lease.worker)
+        is_first = not path.exists()
         aside = path.with_suffix(".new")
         # The lease is not flushed to disk: after a loss of power nothing is live on this machine.
         aside.write_text(lease.model_dump_json() + "\n", encoding="utf-8")
         aside.replace(path)
+        if is_first:
+            self._sweep()
 
     def remove(self, worker: str) -> None:
-        """Remove a worker's lease, and all leases that were abandoned an hour ago or earlier.
+        """Remove a worker's lease, and all files that were abandoned an hour ago or earlier.
 
         Raises:
             OSError: the store cannot be written.
         """
         self._path(worker).unlink(missing_ok=True)
-        now = self._now()
-        for path, modified in self._files():
-            if now - modified > _ABANDONED_SECONDS:
-                path.unlink(missing_ok=True)
+        self._sweep()
 
     def read(self) -> list[Lease]:
         """The leases that are in force, by the name of the worker."""
-        files = list(self._files())
-        now = self._now() if files else 0.0
+        return self._read(lambda age: age < LEASE_SECONDS)
+
+    def silent(self) -> list[Lease]:
+        """The leases that were not renewed in time, by the name of the worker.
+
+        Their workers are gone, unless the clock has just been set or the store was away: then they renew them soon.
+        """
+        return self._read(lambda age: age >= LEASE_SECONDS)
+
+    def _read(self, is_wanted: Callable[[float], bool]) -> list[Lease]:
         leases = []
-        for path, modified in files:
-            if now - modified < LEASE_SECONDS:
-                # The worker may remove the file meanwhile.
-                with contextlib.suppress(OSError, ValidationError):
-                    leases.append(Lease.model_validate_json(path.read_bytes()))
+        for path, age in self._files():
+            if path.suffix == ".json" and is_wanted(age):
+                # The worker may remove the file meanwhile, and a file that is no lease says nothing.
+                with contextlib.suppress(OSError, ValueError):
+                    leases.append(Lease.model_validate_json(read_small(path, _LARGEST)))
         return sorted(leases, key=lambda lease: lease.worker)
+
+    def _sweep(self) -> None:
+        """Remove the files of killed workers and of killed readers."""
+        for path, age in self._files():
+            if age > _ABANDONED_SECONDS:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def _path(self, worker: str) -> Path:
         return self.folder / f"{worker}.json"
 
-    def _files(self) -> Iterable[tuple[Path, float]]:
-        """Each file with the time at which it was written."""
+    def _files(self) -> list[tuple[Path, float]]:
+        """Each file with the seconds between its time and now, either way: a clock that is set back makes it newer."""
         try:
-            paths = list(self.folder.glob("*.json"))
+            paths = list(self.folder.iterdir())
         except FileNotFoundError:
-            return
+            return []
+        times = []
         for path in paths:
-            with contextlib.suppress(FileNotFoundError):
-                yield path, path.stat().st_mtime
+            with contextlib.suppress(OSError):
+                times.append((path, path.stat().st_mtime))
+        now = self._now() if times else 0.0
+        return [(path, abs(now - time)) for path, time in times]
 
     def _now(self) -> float:
         """The time by the clock of the store's disk, or by this machine's clock where the store cannot be written."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import secrets
 import shutil
 from collections.abc import Hashable, Iterator, Mapping
@@ -14,12 +13,14 @@ from typing import Self
 
 from artifact.errors import ArtifactError
 from artifact.files import absolute, below, flush, replace_text
-from artifact.manifest import MANIFEST, STORE_RECORD, Manifest
+from artifact.manifest import MANIFEST, Manifest
 from artifact.registry.base import Reference, check_name, is_name
+from artifact.registry.bento import point_to_newest, write_record
 from artifact.registry.deployments import Deployments
-from artifact.registry.entry import Change, Entry
+from artifact.registry.entry import Change, Entry, is_version
 from artifact.registry.leases import Lease, Leases
 from artifact.registry.logged import LoggedRegistry
+from artifact.registry.naming import name_at, next_moment
 from artifact.registry.revision import stamps_of
 from artifact.registry.tables import Tables
 
@@ -95,12 +96,13 @@ class LocalRegistry(LoggedRegistry):
         if not is_name(name):
             return []
         try:
-            return sorted(d.name for d in (self.models / name).iterdir() if (d / MANIFEST).is_file())
+            folders = [d for d in (self.models / name).iterdir() if is_version(d.name) and (d / MANIFEST).is_file()]
         except (FileNotFoundError, NotADirectoryError):  # never there, or deleted while we looked
             return []
+        return sorted(d.name for d in folders)
 
     def has(self, name: str, version: str) -> bool:
-        return is_name(name) and self._manifest(name, version).is_file()
+        return is_name(name) and is_version(version) and self._manifest(name, version).is_file()
 
     def manifest(self, name: str, version: str) -> Manifest:
         return Manifest.read(self.models / name / version)
@@ -124,6 +126,9 @@ class LocalRegistry(LoggedRegistry):
 
     def leases(self, name: str) -> list[Lease]:
         return self._leases(name).read() if is_name(name) else []
+
+    def silent_leases(self, name: str) -> list[Lease]:
+        return self._leases(name).silent() if is_name(name) else []
 
     def write_lease(self, name: str, lease: Lease) -> None:
         self._leases(name).write(lease)
@@ -167,22 +172,18 @@ class LocalRegistry(LoggedRegistry):
         aside = self.staging / f"deleted-{version.name}-{version.version}-{secrets.token_hex(4)}"
         aside.parent.mkdir(parents=True, exist_ok=True)
         version.path.rename(aside)
-        _point_to_newest(version.path.parent)
+        point_to_newest(version.path.parent)
         shutil.rmtree(aside)
 
     @contextlib.contextmanager
     def create(self, name: str) -> Iterator[tuple[str, Path]]:
         check_name(name)
-        now = datetime.now(UTC)
-        # The name has microseconds, because versions are ordered by name and two may come within a second.
-        version = f"{now:%Y%m%d-%H%M%S-%f}"
-        staging = self.staging / f"{name}-{version}"
-        self._unfinished.add(staging)
-        staging.mkdir(parents=True)
+        made_at, staging = self._begin(name)
+        version = name_at(made_at)
         final = self.models / name / version
         try:
             yield version, staging
-            _write_store_record(staging, name, version, now)
+            write_record(staging, name, version, made_at)
             files, folders = below(staging)
             for path in (*files, *folders, staging):
                 flush(path)
@@ -199,52 +200,24 @@ class LocalRegistry(LoggedRegistry):
             shutil.rmtree(staging, ignore_errors=True)
             self._unfinished.discard(staging)
 
+    def _begin(self, name: str) -> tuple[datetime, Path]:
+        """The time that names a new version, and its new folder, by which no other process takes the same name."""
+        taken: list[str] = []
+        while True:
+            made_at = next_moment(datetime.now(UTC), [*self.versions(name), *taken])
+            version = name_at(made_at)
+            staging = self.staging / f"{name}-{version}"
+            self._unfinished.add(staging)
+            with contextlib.suppress(FileExistsError):
+                staging.mkdir(parents=True)
+                if not (self.models / name / version).exists():
+                    return made_at, staging
+                staging.rmdir()  # Another process has just stored this version.
+            self._unfinished.discard(staging)
+            taken.append(version)
+
 
 def bentoml_home(environ: Mapping[str, str]) -> Path:
     """BentoML's home folder: ``BENTOML_HOME``, or ``~/bentoml``."""
     home = environ.get("BENTOML_HOME")
     return absolute(home) if home else Path.home() / "bentoml"
-
-
-def _write_store_record(folder: Path, name: str, version: str, created: datetime) -> None:
-    """BentoML's ``model.yaml``. JSON is YAML, and a record this plain needs no YAML writer."""
-    manifest = Manifest.read(folder)
-    if (manifest.model_name, manifest.model_version) != (name, version):
-        raise ArtifactError(
-            f"Expected the manifest of {name}:{version}. "
-            f"Received: that of {manifest.model_name}:{manifest.model_version}."
-        )
-    record = {
-        "name": name,
-        "version": version,
-        "module": "",
-        "labels": {"framework": "trueline", "family": manifest.family},
-        "options": {},
-        "metadata": {
-            "targets": list(manifest.metrics),
-            "rmse": [m.get("rmse") for m in manifest.metrics.values()],
-            "schema_digest": manifest.schema_digest,
-        },
-        "context": {
-            "framework_name": "trueline",
-            "framework_versions": manifest.lineage.packages,
-            "bentoml_version": manifest.lineage.packages.get("bentoml", ""),
-            "python_version": manifest.lineage.packages.get("python", ""),
-        },
-        "signatures": {},
-        "api_version": "v2",
-        "creation_time": created.isoformat(),
-    }
-    (folder / STORE_RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
-def _point_to_newest(folder: Path) -> None:
-    """Point BentoML's ``latest`` at the newest version; without versions, remove the model's folder."""
-    versions = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if versions:
-        replace_text(folder / "latest", versions[-1])
-        return
-    (folder / "latest").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        folder.rmdir()
-    flush(folder.parent)

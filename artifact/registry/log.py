@@ -12,23 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
-
 from artifact.errors import ArtifactError, RefusedError
 from artifact.files import flush, unreadable
-from artifact.registry.entry import FORMAT, Change, Entry
+from artifact.registry.entry import FORMAT, Change, Entry, entry_text, read_entry
 
-_FILE = re.compile(r"(\d{8,})\.json")
+_FILE = re.compile(r"([0-9]{8,})\.json")
 # A writer that was killed leaves its temporary file. A file this old belongs to no living writer.
 _ABANDONED_SECONDS = 3600.0
 # How often a reader lists the folder: only a list shows a gap.
 LIST_SECONDS = 60.0
-
-_DAMAGED = "It and those after it do not count: put a copy of the file back, or remove them."
-
-
-class _Format(BaseModel):
-    format: int
 
 
 class TakenError(RefusedError):
@@ -120,6 +112,7 @@ class DeploymentLog:
 
         Raises:
             TakenError: another writer was first.
+            DataError: the entry is too large.
             ArtifactError: the log has a gap or an entry that cannot be read, or the disk has no hard links.
             OSError: the entry could not be written; the log is as before.
         """
@@ -132,15 +125,15 @@ class DeploymentLog:
                 raise TakenError(self.name, self._read(after + 1))
             entry = Entry(format=FORMAT, number=after + 1, nonce=secrets.token_hex(16), **dict(change))
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._create(entry)
+            self._create(entry, entry_text(entry))
             self._know(entry)
             return entry
 
-    def _create(self, entry: Entry) -> None:
+    def _create(self, entry: Entry, text: str) -> None:
         final = self.path(entry.number)
         aside = self.folder / f".{final.name}.{entry.nonce}"
         try:
-            aside.write_text(entry.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            aside.write_text(text, encoding="utf-8")
             flush(aside)
             self._sweep(aside)
             try:
@@ -174,7 +167,9 @@ class DeploymentLog:
 
     def _list(self) -> None:
         """Read the folder: which numbers there are, and the last entry before a gap."""
-        numbers = {int(match[1]) for path in self._files() if (match := _FILE.fullmatch(path.name))}
+        named = {path.name: int(match[1]) for path in self._files() if (match := _FILE.fullmatch(path.name))}
+        # Only the name that a writer would give counts: no second name for a number, as 000000001.json.
+        numbers = {number for name, number in named.items() if name == self.path(number).name}
         self.problem = ""
         self._listed_at = self._clock()
         known = self._last.number if self._last is not None and self._last.number in numbers else 0
@@ -212,7 +207,7 @@ class DeploymentLog:
         """Read an entry, and return whether that worked; if it is there and cannot be read, ``problem`` says why."""
         try:
             self._know(self._read(number))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         except ArtifactError as error:
             self.problem = str(error)
@@ -224,29 +219,8 @@ class DeploymentLog:
         self._last = self._entries[entry.number] = entry
 
     def _read(self, number: int) -> Entry:
-        """One entry.
-
-        Raises:
-            ArtifactError: it is damaged, or of a newer format.
-            OSError: it cannot be read.
-        """
-        path = self.path(number)
-        text = path.read_bytes()
-        place = f"Expected entry {number} of the deployment log of '{self.name}' in {path}."
-        try:
-            # An entry of a newer format may have other fields, so its format is checked first.
-            newer = _Format.model_validate_json(text).format
-            if newer > FORMAT:
-                raise ArtifactError(
-                    f"{place} Received: one of format {newer}, which this Trueline does not know. It and those after "
-                    "it do not count. Update Trueline."
-                )
-            entry = Entry.model_validate_json(text)
-        except ValidationError as error:
-            raise ArtifactError(f"{place} Received: {unreadable(error)}. {_DAMAGED}") from error
-        if entry.number != number:
-            raise ArtifactError(f"{place} Received: entry {entry.number}. {_DAMAGED}")
-        return entry
+        """One entry, see :func:`artifact.registry.entry.read_entry`."""
+        return read_entry(self.path(number), number, self.name)
 
     def _sweep(self, mine: Path) -> None:
         """Remove the temporary files of killed writers; a file just made shows the time by the disk's own clock."""

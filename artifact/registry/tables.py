@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from artifact.errors import ArtifactError
-from artifact.files import flush
+from artifact.files import flush, unreadable
 from artifact.manifest import file_sha256
 from artifact.recipe import KeptTable
 
@@ -105,6 +105,11 @@ class Tables:
                 f"Expected the {of} in {path}. Received: no such file; `trueline data --prune` or somebody else took "
                 "it away. Put a copy back, or give the rows by --data."
             ) from error
+        except OSError as error:
+            raise ArtifactError(
+                f"Expected the {of} in {path}. Received: {unreadable(error)}. Make it a file that this user can read, "
+                "or give the rows by --data."
+            ) from error
         if actual != table.sha256:
             raise ArtifactError(
                 f"Expected the {of} in {path} as they were kept. Received: other bytes (sha256 {actual[:12]}). The "
@@ -117,8 +122,10 @@ class Tables:
         sizes = {}
         with contextlib.suppress(FileNotFoundError):
             for path in sorted(self.folder.iterdir()):
-                if match := _FILE.fullmatch(path.name):
-                    sizes[match[1]] = path.stat().st_size
+                # Another process may prune meanwhile.
+                with contextlib.suppress(FileNotFoundError):
+                    if (match := _FILE.fullmatch(path.name)) and path.is_file():
+                        sizes[match[1]] = path.stat().st_size
         return sizes
 
     def prune(self, wanted: Callable[[], Collection[str]]) -> dict[str, int]:

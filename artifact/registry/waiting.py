@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from artifact.registry.base import Registry
-from artifact.registry.leases import Lease
+from artifact.registry.leases import RENEW_SECONDS, Lease
 
 _POLL_SECONDS = 0.05
+# A living worker has renewed its lease by then, even if all leases are old because the clock was set or the store away.
+_SILENCE_SECONDS = 2 * RENEW_SECONDS
 
 
 class Reached(NamedTuple):
@@ -19,12 +21,14 @@ class Reached(NamedTuple):
         live: leases of workers in which the entry, or a later one, is in force.
         refused: leases of workers that could not follow the entry, and go on with the version that they have.
         late: leases of the other workers, which have not answered yet.
+        silent: leases that were not renewed in time; most of their workers are gone.
         seconds: length of the wait.
     """
 
     live: list[Lease]
     refused: list[Lease]
     late: list[Lease]
+    silent: list[Lease]
     seconds: float
 
     @property
@@ -47,6 +51,7 @@ def reached(registry: Registry, name: str, number: int) -> Reached:
         live=[lease for lease in leases if lease.number >= number],
         refused=[lease for lease in behind if lease.refused >= number],
         late=[lease for lease in behind if lease.refused < number],
+        silent=registry.silent_leases(name),
         seconds=0.0,
     )
 
@@ -62,6 +67,9 @@ def wait_until_live(
 ) -> Reached:
     """Wait until every worker has an entry in force or has refused it, for at most ``seconds``.
 
+    Workers that did not renew their leases in time get some seconds to do so. The ``seconds`` of the result are those
+    after which nothing changed any more.
+
     Args:
         registry: the store.
         name: name of the model.
@@ -71,8 +79,19 @@ def wait_until_live(
         sleep: waits for a number of seconds.
     """
     began = clock()
+    settled: Reached | None = None
     while True:
         state = reached(registry, name, number)._replace(seconds=clock() - began)
-        if not state.late or state.seconds >= seconds:
+        if state.late or (settled is not None and _workers(settled) != _workers(state)):
+            settled = None
+        if not state.late and settled is None:
+            settled = state
+        if settled is not None and (not state.silent or state.seconds >= _SILENCE_SECONDS):
+            return settled
+        if state.seconds >= seconds:
             return state
         sleep(_POLL_SECONDS)
+
+
+def _workers(state: Reached) -> set[str]:
+    return {lease.worker for lease in (*state.live, *state.refused)}

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artifact.errors import ArtifactError, DataError
+from artifact.files import unreadable
 from artifact.runtimes.base import (
     CATEGORICAL_INPUT,
     NUMERIC_INPUT,
@@ -73,6 +74,7 @@ class OnnxRuntime:
         self._outputs = [name for name in (VALUE_OUTPUT, SPREAD_OUTPUT, QUANTILES_OUTPUT) if name in outputs]
         # Outputs takes value, spread, quantiles in order; without a spread the quantiles must go by name.
         self._outputs_of = Outputs if self._outputs[-1] != QUANTILES_OUTPUT else self._by_name
+        self._is_new = True
         # Made after the first run, which shows how wide the outputs are.
         self.bound_runs: BoundRuns | None = None
 
@@ -80,6 +82,9 @@ class OnnxRuntime:
         """Compute the answers.
 
         They do not depend on the batch that a row is in; on a CPU this holds to the last bit.
+
+        Raises:
+            ArtifactError: at the first call, a network that does not take such rows.
         """
         n = len(numeric)
         if self.bound_runs is not None and 0 < n <= BOUND_ROWS:
@@ -91,11 +96,23 @@ class OnnxRuntime:
             feed[NUMERIC_INPUT] = _pad(numeric)
         if self._takes_categorical:
             feed[CATEGORICAL_INPUT] = _pad(categorical)
-        answers = self._session.run(self._outputs, feed)
+        answers = self._first(feed) if self._is_new else self._session.run(self._outputs, feed)
         if self.bound_runs is None and self.device == "cpu" and feed:
             outputs = dict(zip(self._outputs, answers, strict=True))
             self.bound_runs = BoundRuns(self._session, feed, outputs, multiple=_ROW_MULTIPLE)
         return self._outputs_of(*[array[:n] for array in answers])
+
+    def _first(self, feed: dict[str, Any]) -> list[Any]:
+        """The outputs of the first run, which shows whether the network takes the columns of the version's schema."""
+        try:
+            answers: list[Any] = self._session.run(self._outputs, feed)
+        except Exception as error:  # onnxruntime's own exception classes share no base below Exception
+            raise ArtifactError(
+                f"Expected a network that takes the columns of its version's schema. Received: {unreadable(error)}. "
+                "Use another version."
+            ) from error
+        self._is_new = False
+        return answers
 
     def computed_rows(self, n_rows: int) -> int:
         return n_rows + -n_rows % _ROW_MULTIPLE

@@ -234,9 +234,10 @@ def test_a_watcher_sees_an_alias_file_change(registry):
     assert champion(registry) == second
 
 
-def test_a_damaged_alias_file_is_an_artifact_error(registry):
+@pytest.mark.parametrize("damage", [{"version": 5}, {"version": "../x"}, {"version": "v1", "previous": ["a/b"]}])
+def test_a_damaged_alias_file_is_an_artifact_error(registry, damage):
     version = add(registry)
-    path = write_alias(registry, "champion", version=5)
+    path = write_alias(registry, "champion", changed_at="2026-01-31T12:00:00.000+00:00", **damage)
     for call in (registry.resolve, registry.promote, registry.rollback):
         with pytest.raises(ArtifactError) as caught:
             call("houses")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,14 +70,20 @@ class Former:
 
         Raises:
             DataError: no rows are kept.
-            ArtifactError: the file is gone or damaged.
+            ArtifactError: the file is gone, damaged, or without a column of the recipe.
         """
         if self.recipe.table is None:
             raise DataError(
                 f"Expected a version whose rows are kept. Received: {self.reference}, which was trained without "
                 "--keep-data. Train it once more with it."
             )
-        return self.store.tables.path(self.recipe.table, f"training rows of {self.reference}")
+        path = self.store.tables.path(self.recipe.table, f"training rows of {self.reference}")
+        if problem := _without(path, self.recipe.columns):
+            raise ArtifactError(
+                f"Expected the training rows of {self.reference} in {path}, with the columns of its recipe. "
+                f"Received: {problem}. Give the rows by --data."
+            )
+        return path
 
     def request(self) -> Request:
         """The request that trained it, for the data that it was given.
@@ -107,3 +114,14 @@ class Former:
             note=recipe.note,
             reading=Reading(recipe.reading.separator, recipe.reading.encoding, recipe.reading.sheet),
         )
+
+
+def _without(path: Path, columns: Iterable[str]) -> str:
+    """What a Parquet file lacks of the columns; empty for nothing."""
+    import polars as pl
+
+    try:
+        names = pl.read_parquet_schema(path)
+    except pl.exceptions.PolarsError as error:
+        return f"no Parquet file ({unreadable(error)})"
+    return ", ".join(f"no column '{name}'" for name in columns if name not in names)

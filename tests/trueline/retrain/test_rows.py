@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from artifact.errors import ArtifactError, DataError
+from artifact.registry.tables import RowsAside
 from tests.trueline.retrain.conftest import houses, stored
 from training.prepare.bounds import Bounds
 from training.table.reading import Reading
@@ -159,6 +161,26 @@ def test_kept_rows_that_are_gone_or_damaged_are_told(home, new):
         made(former, new, appended=True)
     # New rows alone need no kept ones.
     assert made(former, new)["train"].height == 500
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (lambda path: houses(9).drop("age", "price").write_parquet(path), "no column 'age', no column 'price'"),
+        (lambda path: pl.DataFrame({"x": [1]}).write_parquet(path), "no column 'age', no column 'income'"),
+        (lambda path: path.write_bytes(b"PAR1, and nothing"), "no Parquet file"),
+        (lambda path: path.write_bytes(b""), "no Parquet file"),
+    ],
+)
+def test_kept_rows_that_are_others_than_the_recipe_says_are_told(home, new, content, sentence):
+    """A faulty tool may have written them: their checksum is right."""
+    with home.tables.writing() as path:
+        content(path)
+        table = home.tables.add(RowsAside(path, 9))
+    former = Former.find(home, f"houses:{stored(home).version}")
+    former = replace(former, recipe=former.recipe.model_copy(update={"table": table}))
+    with pytest.raises(ArtifactError, match=rf"with the columns of its recipe\. Received: {sentence}.*by --data\."):
+        made(former, new, appended=True)
 
 
 def test_appending_needs_kept_rows_and_newest_needs_an_order(home, new):
