@@ -19,6 +19,7 @@ from service.live.leasing import Leasing
 from service.live.live import Live
 from service.live.model import LiveModel
 from service.live.source import Source
+from service.live.store import StoreWatch
 from service.metrics.exposition import render
 from service.metrics.metrics import Metrics
 from service.predict.batcher import Batcher
@@ -103,6 +104,8 @@ class Worker:
         )
         self.deployment = self.live.deployment
         self._leasing = Leasing(registry, lambda: self.live.source.followed, self.deployment)
+        accesses = {"read": self.live.source.access, "write": self._leasing.access}
+        self._watches.append(StoreWatch(accesses, metrics).looks)
         self.batcher = Batcher(
             metrics,
             max_batch_rows=settings.max_batch_rows,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from artifact.registry.base import Registry
 from artifact.registry.leases import RENEW_SECONDS, Lease, service_name, worker_name
 from service.live.deployment import Deployment
+from service.live.store import Access
 
 logger = logging.getLogger("bentoml.trueline")
 
@@ -25,6 +26,9 @@ class Leasing:
         followed: names the model whose deployment log this worker follows; None while it follows none.
         deployment: deployment of this worker.
         seconds: between two renewals.
+
+    Attributes:
+        access: whether the store could be written.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class Leasing:
         deployment: Deployment,
         seconds: float = RENEW_SECONDS,
     ) -> None:
+        self.access = Access()
         self._registry = registry
         self._followed = followed
         self._deployment = deployment
@@ -42,7 +47,6 @@ class Leasing:
         self._name: str | None = None
         self._has_changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._is_failing = False
 
     def start(self) -> None:
         """Begin. This method must run inside the event loop."""
@@ -89,13 +93,14 @@ class Leasing:
         )
         try:
             # This runs in a thread, because a store on a network that hangs must not hold up the requests.
-            await asyncio.to_thread(self._registry.write_lease, name, lease)
-            self._is_failing = False
+            with self.access.call():
+                await asyncio.to_thread(self._registry.write_lease, name, lease)
+            self.access.problem = ""
         except OSError as error:
-            if not self._is_failing:
-                logger.warning(
-                    "Expected a store in which this worker can say what it has live. Received: %s. "
-                    "`trueline promote --wait` does not wait for it.",
-                    error.strerror or error,
-                )
-            self._is_failing = True
+            problem = (
+                "Expected a store in which this worker can say what it has live. "
+                f"Received: {error.strerror or error}. `trueline promote --wait` does not wait for it."
+            )
+            if not self.access.problem:
+                logger.warning("%s", problem)
+            self.access.problem = problem

@@ -10,6 +10,7 @@ from artifact.errors import NotFoundError, TruelineError, unknown_name
 from artifact.manifest import MANIFEST
 from artifact.registry.base import CHAMPION, Reference, Registry
 from service.live.choice import Choice
+from service.live.store import Access
 
 
 class SeveralModelsError(NotFoundError):
@@ -42,6 +43,26 @@ class Wanted(NamedTuple):
     is_fault: bool = False
 
 
+class _Unreadable(NamedTuple):
+    """In place of a revision: the store cannot be read, and as long as the error is the same, so is this."""
+
+    errno: int | None
+    reason: str
+    filename: str
+
+    @classmethod
+    def by(cls, error: OSError) -> _Unreadable:
+        return cls(error.errno, error.strerror or str(error), str(error.filename or ""))
+
+
+def _unreadable_store(error: OSError) -> str:
+    place = f", at {error.filename}" if error.filename else ""
+    return (
+        f"Expected a model store that can be read. Received: {(error.strerror or str(error)).lower()}{place}. Mend it; "
+        "this worker looks again and again."
+    )
+
+
 class Source:
     """Finds the version to serve.
 
@@ -52,6 +73,9 @@ class Source:
         bundled: versions that the running Bento carries, by model name; a champion in the store is preferred to them.
         built_for: names of the models that the running Bento was built for. Defaults to those of ``bundled``.
         choice: keeps the chosen model where ``model`` is None. Defaults to a choice of this process alone.
+
+    Attributes:
+        access: whether the store could be read.
     """
 
     def __init__(
@@ -64,6 +88,7 @@ class Source:
         choice: Choice | None = None,
     ) -> None:
         self.registry = registry
+        self.access = Access()
         self._name, _, self._version = (model or "").partition(":")
         self._bundled = dict(bundled or {})
         self._built_for = sorted({*built_for, *self._bundled})
@@ -131,22 +156,41 @@ class Source:
     def revision(self) -> Hashable:
         """A value that changes when :meth:`reference` may return another version, or when the live one is deleted.
 
-        The call takes some microseconds: it reads only files that have changed.
+        The call takes some microseconds: it reads only files that have changed. While the store cannot be read, the
+        value is that error.
         """
-        if self._version:
-            return self.registry.version_revision(self._name, self._version)
-        return self.registry.revision(self._name or self._choice.current())
+        try:
+            with self.access.call():
+                if self._version:
+                    return self.registry.version_revision(self._name, self._version)
+                return self.registry.revision(self._name or self._choice.current())
+        except OSError as error:
+            return _Unreadable.by(error)
 
     def ask(self, live: tuple[str, str] | None) -> Wanted:
         """Look at the store once; it may be slow, for it may be on a network.
 
         Args:
             live: name and version of what is live now; None without one.
+        """
+        revision = self.revision()
+        try:
+            with self.access.call():
+                if isinstance(revision, _Unreadable):
+                    raise OSError(*revision)
+                wanted = self._ask(revision, live)
+        except OSError as error:
+            self.access.problem = _unreadable_store(error)
+            return Wanted(revision, 0, self._log_problem(), None, self.access.problem)
+        self.access.problem = ""
+        return wanted
+
+    def _ask(self, revision: Hashable, live: tuple[str, str] | None) -> Wanted:
+        """What should be live.
 
         Raises:
             OSError: the store cannot be read.
         """
-        revision = self.revision()
         number, problem, is_missing, is_fault = 0, "", False, False
         reference: Reference | None = None
         try:
@@ -162,9 +206,11 @@ class Source:
             is_missing = is_gone or isinstance(error, MissingVersionError)
         except TruelineError as error:
             problem, is_fault = str(error), True
+        return Wanted(revision, number, self._log_problem(), reference, problem, is_missing, is_fault)
+
+    def _log_problem(self) -> str:
         name = self.followed
-        log_problem = "" if name is None else self.registry.deployment_problem(name)
-        return Wanted(revision, number, log_problem, reference, problem, is_missing, is_fault)
+        return "" if name is None else self.registry.deployment_problem(name)
 
     @property
     def followed(self) -> str | None:

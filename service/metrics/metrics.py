@@ -44,6 +44,8 @@ INFERENCE_BUCKETS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001,
 POSITION_BUCKETS = (-1.0, -0.5, -0.25, -0.1, *(i / 20 for i in range(21)), 1.1, 1.25, 1.5, 2.0)
 _PAGE = resource.getpagesize()
 WARNING_KINDS = ("out_of_range", "rare", "unseen", "missing_column")
+# What a worker does with the model store: it reads what should be live, and writes what is live there.
+STORE_DEEDS = ("read", "write")
 ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 
@@ -149,6 +151,13 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=registry,
         )
+        self._store_failing = Gauge(
+            "trueline_store_failing",
+            "1 where a worker cannot read what should be live or write what is live: the model store refuses or hangs.",
+            ["deed"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self._info = Gauge(
             "trueline_model_info",
             "1 for the version that is live in a worker, 0 for those that were.",
@@ -192,6 +201,8 @@ class Metrics:
             self._loads.labels(result)
         for kind in WARNING_KINDS:
             self._warnings.labels(kind)
+        for deed in STORE_DEEDS:
+            self._store_failing.labels(deed)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count an answer. ``route`` is the path in an operation's record, never the raw path."""
@@ -262,6 +273,10 @@ class Metrics:
     def log_stopped(self, is_stopped: bool) -> None:
         """Whether entries of the deployment log are there that do not count."""
         self._log_stopped.set(is_stopped)
+
+    def store_failing(self, deed: str, is_failing: bool) -> None:
+        """Record whether the model store can be used; ``deed`` is one of ``STORE_DEEDS``."""
+        self._store_failing.labels(deed).set(is_failing)
 
     def flush(self) -> None:
         """Write the counts since the last flush."""

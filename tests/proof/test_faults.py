@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from artifact.registry.entry import Change
 from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
-from tests.processes import call, clean_environment, free_port, running, wait_until_ready
+from tests.processes import ROOT, call, clean_environment, free_port, running, wait_until_ready
 from tests.service.test_faults import body_of, served
 from tests.service.test_live_server import COMMAND, Load, Server, wait_for
 
@@ -113,13 +115,26 @@ def test_a_clock_that_jumps_changes_nothing_but_timestamps(tmp_path: Path) -> No
                     half.settimeout(0.5)
                     with pytest.raises(TimeoutError):
                         half.recv(100)
-                # A promotion is noticed by the file's identity, not by its age.
-                server.registry.promote(f"houses:{version}")
+                # A promotion is noticed by the file's identity, not by its age or by the time that it says.
+                promote_by_the_same_clock(server, version, faked)
                 wait_for(lambda version=version: server.get("/readyz")["model_version"] == version, 60)
                 wait_for(lambda version=version: server.live_versions() == {version: 1}, 60)
+                number = server.registry.history("houses")[-1].number
+                wait_for(lambda number=number: [each.number for each in server.registry.leases("houses")] == [number])
         assert {status for status, _ in load.outcomes} == {200}
+        # Entries are in the order of their numbers, and not of their times.
+        entries = server.registry.history("houses")
+        assert [entry.champion for entry in entries] == [first, second, first, second, first]
+        assert entries[3].when < "2020" < entries[0].when < entries[4].when < entries[1].when
         assert server.workers() == [worker]
         assert "Traceback" not in server.log.read_text()
+
+
+def promote_by_the_same_clock(server: Server, version: str, faked: dict[str, str]) -> None:
+    environ = {**clean_environment(server.registry.home), **faked}
+    words = [sys.executable, "-m", "trueline", "promote", f"houses:{version}"]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_clock_of_that_test_really_jumps(tmp_path: Path) -> None:

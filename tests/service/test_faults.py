@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import threading
@@ -216,10 +215,15 @@ def test_the_models_files_may_go_while_it_serves(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         body = body_of(server)
         (version,) = server.registry.versions("houses")
-        shutil.rmtree(server.registry.models / "houses" / version)
-        time.sleep(0.5)  # meanwhile it looks for another version
+        folder = server.registry.models / "houses" / version
+        folder.rename(tmp_path / "away")
+        wait_for(lambda: sum_of(server, "trueline_version_missing") == 1)
         assert server.post(body)[0] == 200
         assert call(server.port, "/readyz")[0] == 200
+        sentence = f"houses:{version} keeps serving. Expected the champion of 'houses', houses:{version}, in the store."
+        assert server.log.read_text().count(sentence) == 1
+        (tmp_path / "away").rename(folder)
+        wait_for(lambda: sum_of(server, "trueline_version_missing") == 0)
         assert "Traceback" not in server.log.read_text()
 
 
