@@ -117,7 +117,7 @@ class Leases:
         """Each file with the seconds between its time and now, either way: a clock that is set back makes it newer."""
         try:
             paths = list(self.folder.iterdir())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         times = []
         for path in paths:

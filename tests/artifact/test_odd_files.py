@@ -176,6 +176,14 @@ def test_what_is_no_lease_keeps_no_worker_from_ending_and_nobody_waiting(tmp_pat
     assert not (tmp_path / "z.json").exists()
 
 
+def test_a_file_in_the_place_of_the_leases_folder_is_no_worker(tmp_path: Path) -> None:
+    (tmp_path / "houses").write_text("")
+    leases = Leases(tmp_path / "houses")
+    assert leases.read() == leases.silent() == []
+    with pytest.raises(OSError, match="exists"):
+        leases.write(lease("a"))
+
+
 @pytest.mark.parametrize("hours", [-3, 3])
 def test_a_lease_of_a_dead_worker_counts_for_nothing_whatever_its_time(tmp_path: Path, hours: int) -> None:
     registry = LocalRegistry(tmp_path)
