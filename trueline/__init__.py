@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from artifact.errors import RefusedError as RefusedError
     from artifact.errors import TruelineError as TruelineError
     from artifact.registry.local import LocalRegistry
+    from trueline.api.functions import compare as compare
+    from trueline.api.functions import evaluate as evaluate
+    from trueline.api.functions import history as history
+    from trueline.api.functions import load as load
+    from trueline.api.functions import rollback as rollback
+    from trueline.api.functions import train as train
+    from trueline.api.model import Model as Model
     from trueline.evaluation import Evaluation as Evaluation
-    from trueline.model import Model as Model
-    from trueline.model import evaluate as evaluate
-    from trueline.model import load as load
-    from trueline.model import train as train
+    from trueline.gates.promote import Judgement as Judgement
     from trueline.regressor import TruelineRegressor as TruelineRegressor
+    from trueline.retrain.reproduce import Reproduction as Reproduction
 
     Registry = LocalRegistry
 
@@ -38,15 +43,20 @@ _HOMES = {
     "ArtifactError": "artifact.errors",
     "DataError": "artifact.errors",
     "Evaluation": "trueline.evaluation",
-    "Model": "trueline.model",
+    "Judgement": "trueline.gates.promote",
+    "Model": "trueline.api.model",
     "NotFoundError": "artifact.errors",
     "RefusedError": "artifact.errors",
     "Registry": "artifact.registry.local",
+    "Reproduction": "trueline.retrain.reproduce",
     "TruelineError": "artifact.errors",
     "TruelineRegressor": "trueline.regressor",
-    "evaluate": "trueline.model",
-    "load": "trueline.model",
-    "train": "trueline.model",
+    "compare": "trueline.api.functions",
+    "evaluate": "trueline.api.functions",
+    "history": "trueline.api.functions",
+    "load": "trueline.api.functions",
+    "rollback": "trueline.api.functions",
+    "train": "trueline.api.functions",
 }
 # Public names that have another name in their module: Registry is the registry of this machine.
 _OWN_NAMES = {"Registry": "LocalRegistry"}

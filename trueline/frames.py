@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Union
 
 from artifact.errors import DataError
 from artifact.lineage import IN_MEMORY
@@ -15,9 +15,19 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from training.table.reading import Reading
+
 Data: TypeAlias = "Union[str, os.PathLike[str], pl.DataFrame, pd.DataFrame, pa.Table]"  # noqa: UP007
 Frame: TypeAlias = "Union[pl.DataFrame, pd.DataFrame, pa.Table]"  # noqa: UP007
 Kind = Literal["path", "polars", "pandas", "pyarrow"]
+
+
+class ReadingWords(TypedDict, total=False):
+    """How a file is read: its separator, its encoding, and its sheet. Each defaults to what the file shows."""
+
+    separator: str | None
+    encoding: str | None
+    sheet: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,13 @@ def source_of(data: Data) -> Source:
         )
     convert = {"polars": lambda frame: frame, "pandas": _from_pandas, "pyarrow": _from_arrow}[kind]
     return Source(IN_MEMORY[kind], kind, convert(data), getattr(data, "index", None))
+
+
+def reading_of(words: ReadingWords) -> Reading:
+    """How a file is read, as the reader takes it."""
+    from training.table.reading import Reading
+
+    return Reading(words.get("separator"), words.get("encoding"), words.get("sheet"))
 
 
 def is_frame(data: Any) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from artifact.errors import DataError
+from artifact.errors import DataError, unknown_name
 from trueline.terminal.consoles import stderr
 from trueline.terminal.progress import Teller
 
@@ -65,6 +65,22 @@ _SETTINGS = {
     "seed": "seed",
     "device": "device",
 }
+
+
+def check_words(words: Mapping[str, Any], kind: type) -> None:
+    """Check the names of a function's further arguments, which Python does not check.
+
+    Args:
+        words: the arguments.
+        kind: a TypedDict of those that there are.
+
+    Raises:
+        TypeError: an argument that does not exist; the message lists those that do.
+    """
+    names = kind.__annotations__
+    for word in words:
+        if word not in names:
+            raise TypeError(unknown_name("option", word, names))
 
 
 def request_of(source: Source, target: str | Sequence[str], words: TrainWords, command: Sequence[str] = ()) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -15,12 +16,15 @@ import pyarrow as pa
 import pytest
 
 import trueline
+from artifact.registry.leases import Lease
 from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import ROOT
 from tests.trueline.test_commands import call, last_json, table
-from trueline.frames import source_of
+from trueline.frames import ReadingWords, source_of
+from trueline.gates.given import RowsWords
 from trueline.main import COMMANDS
+from trueline.retrain.call import RetrainWords
 from trueline.trainer import TrainWords, default_name, request_of
 
 HEAVY = ("tensorflow", "keras", "polars", "pandas", "sklearn", "numpy", "pydantic", "onnxruntime", "bentoml", "rich")
@@ -166,6 +170,84 @@ def test_every_option_of_the_command_is_a_word_of_the_function():
     assert all(f"``{word}``" in trueline.train.__doc__ for word in TrainWords.__annotations__)
     with pytest.raises(TypeError, match=r"Unknown option 'presets'\. There are: 'preset'"):
         trueline.train("houses.csv", "price", presets="fast")
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "words", "of_the_command_alone"),
+    [
+        ("retrain:refit", trueline.Model.refit, RetrainWords, {"appended"}),
+        ("retrain:finetune", trueline.Model.finetune, RetrainWords, set()),
+        ("retrain:recalibrate", trueline.Model.recalibrate, ReadingWords, set()),
+        ("reproduce:reproduce", trueline.Model.reproduce, None, set()),
+        ("gates:compare", trueline.compare, RowsWords, {"missing_columns", "output"}),
+        ("deploy:promote", trueline.Model.promote, RowsWords, {"missing_columns", "runtime"}),
+        ("deploy:rollback", trueline.rollback, None, set()),
+        ("deploy:history", trueline.history, None, set()),
+    ],
+)
+def test_every_option_of_a_command_is_an_argument_of_its_function(command, function, words, of_the_command_alone):
+    module, name = command.split(":")
+    parameters = getattr(importlib.import_module(f"trueline.commands.{module}"), f"{name}_command").params
+    options = {option.name for option in parameters} - {"model", "as_json", "on_event"} - of_the_command_alone
+    further = set() if words is None else set(words.__annotations__)
+    arguments = set(inspect.signature(function).parameters) | further
+    assert options <= arguments
+    rest = arguments - options - {"self", "registry", "model"}
+    assert rest == ({"append"} if name == "refit" else {"allow_missing_columns"} if words is RowsWords else set()) | (
+        {"words", "reading", "rows"} & rest
+    )
+    documentation = f"{function.__doc__} {trueline.Model.refit.__doc__} {trueline.Model.promote.__doc__}"
+    assert all(f"``{word}``" in documentation for word in further)
+
+
+def test_another_argument_is_refused_by_a_list_of_those_there_are(home):
+    build_version(home, promote=True)
+    model = trueline.load("houses")
+    for refused in (
+        lambda: model.refit("new.csv", holdout=False),
+        lambda: model.finetune("new.csv", hold_outs=False),
+        lambda: model.recalibrate("new.csv", separater=";"),
+        lambda: model.promote(group="town"),
+        lambda: trueline.compare(model, model, group="town"),
+    ):
+        with pytest.raises(TypeError, match=r"Unknown option '\w+'\. There are: '(hold_out|separator|groups)'"):
+            refused()
+
+
+def test_what_is_live_changes_and_is_told_as_by_the_commands(home, capsys):
+    first, second = build_version(home, promote=True), build_version(home)
+    assert trueline.load(f"houses:{second.version}").promote(why="new rows").version == second.version
+    model = trueline.rollback("houses", why="too high")
+    assert (model.reference, home.deployment("houses").champion) == (f"houses:{first.version}", first.version)
+    history = trueline.history("houses")
+    told = [(entry.number, entry.action, entry.champion, entry.source, entry.why) for entry in history]
+    assert told[:2] == [
+        (3, "rollback", first.version, "trueline.rollback", "too high"),
+        (2, "promote", second.version, "trueline.Model.promote", "new rows"),
+    ]
+    listed = last_json(call(capsys, "history", "houses", "--json")[1])["entries"]
+    assert [entry.model_dump(mode="json") for entry in history] == listed
+    for unknown in (lambda: trueline.history("hauses"), lambda: trueline.rollback("hauses")):
+        with pytest.raises(trueline.NotFoundError, match="There are: 'houses'"):
+            unknown()
+    # One more step back is not there.
+    with pytest.raises(trueline.DataError, match="Expected a former champion"):
+        trueline.rollback("houses")
+    # Entries that do not count are told, and those that do are given.
+    (home.home / "trueline" / "deployments" / "houses" / "00000003.json").write_text("{")
+    assert [entry.number for entry in trueline.history("houses")] == [2, 1]
+    assert "00000003" in capsys.readouterr().err
+
+
+def test_a_promotion_that_waits_names_the_worker_that_is_late(home):
+    first, second = build_version(home, promote=True), build_version(home)
+    home.write_lease("houses", Lease(worker="w1", service="s", version=first.version, number=1))
+    with pytest.raises(trueline.RefusedError, match=rf"0 of 1 after .* w1 still has {first.version} live"):
+        trueline.load(f"houses:{second.version}").promote(wait=True, timeout=0.1)
+    # The promotion itself was done.
+    assert home.deployment("houses").champion == second.version
+    home.write_lease("houses", Lease(worker="w1", service="s", version=second.version, number=3))
+    assert trueline.rollback("houses", wait=True, timeout=5.0).version == first.version
 
 
 def test_words_become_the_same_request_as_options(rows):

@@ -260,6 +260,27 @@ def test_several_targets_and_weights_are_taken_in(home, tmp_path, capsys):
     assert (code, "Expected weights in 'w' that are finite and at least 0" in err) == (2, True)
 
 
+def test_a_comparison_in_python_is_that_of_the_command_whatever_the_table_is(home, champion, data, capsys):
+    worse = build_version(home, seed=3)
+    names = f"houses:{worse.version}", "houses:champion"
+    _, out, _ = call(capsys, "compare", *names, data, "--groups", "town", "--json")
+    expected = gates_of(out)
+    rows = pl.read_csv(data)
+    model = trueline.load(names[0])
+    for table in (data, rows, rows.to_pandas(), rows.to_arrow()):
+        judgement = trueline.compare(model, names[1], table, groups=["town"])
+        gates = {gate.gate: gate.model_dump(mode="json") for gate in judgement.gates}
+        assert {**gates, "latency": None} == {**expected, "latency": None}
+    assert (judgement.passes, judgement.beside) == (False, f"houses:{champion.version}")
+    assert "<caption>Gates of houses:" in judgement._repr_html_()
+    assert trueline.compare(*names, data, groups="town").gates[4:6] == judgement.gates[4:6]
+    assert trueline.compare(*names).gates[4].measured is True
+    with pytest.raises(trueline.DataError, match="Expected rows with --groups"):
+        trueline.compare(*names, groups="town")
+    with pytest.raises(trueline.DataError, match="Expected two versions"):
+        trueline.compare(model, model)
+
+
 def test_the_gates_hold_in_python_too(home, champion, data):
     worse = build_version(home, seed=3)
     model = trueline.load(f"houses:{worse.version}")

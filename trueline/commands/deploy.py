@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from artifact.errors import NotFoundError, RefusedError, unknown_name
 from artifact.recipe import recipe_if_any
 from artifact.registry.base import CHAMPION, Reference, Registry
 from artifact.registry.entry import Entry, Statement
-from artifact.registry.waiting import Reached, wait_until_live
+from artifact.registry.waiting import Reached
 from trueline.commands.data import kept_sentence
 from trueline.commands.events import Events, event_option
 from trueline.commands.gates import force_option, forced_gates, rows_options, show_gates, why_option
 from trueline.commands.options import DATA_HELP, json_option, print_json
 from trueline.environment import registry
+from trueline.gates.live import check_everywhere, history_of, wait_for
 from trueline.terminal.consoles import stdout
 from trueline.terminal.listing import listing
 
@@ -87,15 +87,15 @@ def promote_command(
         model = f"{name}:{store.versions(name)[-1]}"
     version = store.resolve(model)
     events.about(version.name, version.version)
-    judged = promote(store, version, Wish("trueline promote", why, forced, rows, runtime))
-    show_gates(judged, forced)
-    if judged.refused is not None:
+    judgement = promote(store, version, Wish("trueline promote", why, forced, rows, runtime))
+    show_gates(judgement, forced)
+    if judgement.refused is not None:
         if as_json:
-            print_json({**judged.document(), "alias": None})
-        raise judged.refused
-    events.tell("promote", why=why, former=judged.former)
+            print_json({**judgement.document(), "alias": None})
+        raise judgement.refused
+    events.tell("promote", why=why, former=judgement.former)
     _tell_change(version, "Promoted")
-    _report(store, version, judged.document(), seconds, as_json)
+    _report(store, version, judgement.document(), seconds, as_json)
 
 
 @click.command("rollback")
@@ -133,17 +133,14 @@ def history_command(name: str, as_json: bool) -> None:
       trueline history houses
     """
     store = registry()
-    entries = store.history(name)
-    problem = store.deployment_problem(name)
-    if not entries and not problem and name not in store.names():
-        raise NotFoundError(unknown_name("model", name, store.names()))
+    entries, problem = history_of(store, name)
     if as_json:
-        listed = [entry.model_dump(mode="json") for entry in reversed(entries)]
+        listed = [entry.model_dump(mode="json") for entry in entries]
         print_json({"model_name": name, "entries": listed, "problem": problem or None})
         return
     out = stdout()
     if entries:
-        out.print(listing([_line(entry) for entry in reversed(entries)], unbroken=("champion", "challenger")))
+        out.print(listing([_line(entry) for entry in entries], unbroken=("champion", "challenger")))
     elif not problem:
         out.print(f"No version of '{name}' was ever live. Promote a version: trueline promote {name}:VERSION")
     if problem:
@@ -197,8 +194,7 @@ def _report(
         stdout().print(sentence)
     state = None
     if seconds is not None:
-        entry = store.deployment(name)
-        state = wait_until_live(store, name, 0 if entry is None else entry.number, seconds=seconds)
+        state = wait_for(store, name, seconds)
         report["workers"] = {
             "live": [lease.worker for lease in state.live],
             "refused": {lease.worker: lease.problem for lease in state.refused},
@@ -209,8 +205,8 @@ def _report(
         print_json(report)
     elif state is not None and state.is_everywhere:
         stdout().print(_everywhere(state, name))
-    if state is not None and not state.is_everywhere:
-        raise RefusedError(_not_everywhere(state, version))
+    if state is not None:
+        check_everywhere(state, version)
 
 
 def _everywhere(state: Reached, name: str) -> str:
@@ -222,15 +218,3 @@ def _everywhere(state: Reached, name: str) -> str:
 
 def _several(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _not_everywhere(state: Reached, version: Reference) -> str:
-    everyone = len(state.live) + len(state.refused) + len(state.late)
-    problems = [f"{lease.worker}: {lease.problem}" for lease in state.refused]
-    problems += [f"{lease.worker} still has {lease.version or 'no version'} live" for lease in state.late]
-    shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
-    return (
-        f"Expected every worker to take {version.name}:{version.version} live. "
-        f"Received: {len(state.live)} of {everyone} after {state.seconds:.1f} s. {shown.rstrip('.')}. "
-        f"Take it back: `trueline rollback {version.name}`."
-    )

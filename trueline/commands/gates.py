@@ -22,13 +22,13 @@ from trueline.commands.options import (
     reading_words,
     runtime_option,
 )
-from trueline.environment import need_training, registry
+from trueline.environment import registry
 from trueline.terminal.consoles import stdout, tell_note
 
 if TYPE_CHECKING:
     from artifact.rows.absent import MissingColumns
     from artifact.runtimes import RuntimeName
-    from trueline.gates.promote import Judged
+    from trueline.gates.promote import Judgement
     from trueline.gates.rows import Given
 
 _NO_NAMES = "--force alone"
@@ -85,17 +85,16 @@ def rows_options(command: Callable[..., Any]) -> Callable[..., Any]:
         sheet: str | None,
         **options: Any,
     ) -> Any:
-        rows: Given | None = None
-        if data is not None:
-            need_training("comparing on rows", "polars", "sklearn")
-            from training.table.reading import Reading
-            from trueline.gates.rows import Given
+        from trueline.gates.given import RowsWords, given_rows
 
-            names = tuple(name.strip() for name in groups.split(",") if name.strip())
-            rows = Given(data, Reading(separator, encoding, sheet), missing_columns, names, tell_note)
-        elif groups:
-            raise DataError(f"Expected rows with --groups. Received: --groups {groups} alone. Give the rows too.")
-        return command(*args, rows=rows, **options)
+        words = RowsWords(
+            groups=groups,
+            allow_missing_columns=missing_columns == "impute",
+            separator=separator,
+            encoding=encoding,
+            sheet=sheet,
+        )
+        return command(*args, rows=given_rows(data, words), **options)
 
     groups = click.option(
         "--groups",
@@ -136,15 +135,15 @@ def compare_command(
     if output is not None:
         check_page(output)
     store = registry()
-    judged = compare(store, store.resolve(model), store.resolve(other), rows, runtime)
-    show_gates(judged)
+    judgement = compare(store, store.resolve(model), store.resolve(other), rows, runtime)
+    show_gates(judgement)
     if output is not None:
         from training.report.gates import gates_page
 
-        replace_text(output, gates_page(_title(judged), judged.gates))
+        replace_text(output, gates_page(judgement.title, judgement.gates))
         stdout().print(f"Wrote {output}.")
     if as_json:
-        print_json(judged.document())
+        print_json(judgement.document())
 
 
 def check_page(path: Path) -> None:
@@ -159,37 +158,37 @@ def check_page(path: Path) -> None:
         raise DataError(f"Expected a file to write. Received: {path}, which is a folder.")
 
 
-def show_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
+def show_gates(judgement: Judgement, forced: Sequence[str] = ()) -> None:
     """The figures of the gates as a table, and below it what each gate says, on standard output.
 
     Args:
-        judged: what they said.
+        judgement: what they said.
         forced: gates that were overruled. Defaults to none.
     """
-    if judged.note:
-        tell_note(judged.note)
-    figures = Table(title=_title(judged), title_justify="left")
+    if judgement.note:
+        tell_note(judgement.note)
+    figures = Table(title=judgement.title, title_justify="left")
     for name in ("gate", "result", "figure", "limit"):
         figures.add_column(name, no_wrap=name != "figure", justify="right" if name in ("figure", "limit") else "left")
-    for result in judged.gates:
+    for result in judgement.gates:
         figures.add_row(*(Text(cell) for cell in _cells(result, forced)))
     out = stdout(_PAGE)
     out.print(figures)
-    for result in judged.gates:
+    for result in judgement.gates:
         out.print(_paragraph(result, out.width))
 
 
-def tell_gates(judged: Judged, forced: Sequence[str] = ()) -> None:
+def tell_gates(judgement: Judgement, forced: Sequence[str] = ()) -> None:
     """The table of the gates after a training; for a first version that none refuses, one sentence.
 
     Args:
-        judged: what they said.
+        judgement: what they said.
         forced: gates that were overruled. Defaults to none.
     """
-    if judged.beside is not None or not judged.passes:
-        show_gates(judged, forced)
+    if judgement.beside is not None or not judgement.passes:
+        show_gates(judgement, forced)
         return
-    asked = [result.gate for result in judged.gates if result.measured]
+    asked = [result.gate for result in judgement.gates if result.measured]
     stdout().print(f"Its gates let it: {', '.join(asked)}. There is no champion to compare it with.")
 
 
@@ -209,8 +208,3 @@ def _paragraph(result: GateResult, width: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _title(judged: Judged) -> str:
-    beside = "without a champion" if judged.beside is None else f"beside {judged.beside}"
-    return f"Gates of {judged.version.name}:{judged.version.version}, {beside}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +13,6 @@ from trueline.commands.options import json_option, print_json
 from trueline.commands.retrain import telling_options
 from trueline.environment import need_training, registry
 from trueline.terminal.consoles import stdout
-
-if TYPE_CHECKING:
-    from trueline.retrain.reproduce import Comparison
 
 
 @click.command("reproduce")
@@ -41,40 +37,20 @@ def reproduce_command(model: str, quiet: bool, verbose: bool, as_json: bool) -> 
         tempfile.TemporaryDirectory(prefix="trueline-reproduce-") as folder,
         ended_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)) as signals,
     ):
-        comparison = reproduced(former, Path(folder), Telling(quiet, verbose, signals.raise_if_any))
-    for line in _differences(comparison):
-        stdout().print(line)
+        reproduction = reproduced(former, Path(folder), Telling(quiet, verbose, signals.raise_if_any))
+    for sentence in (*reproduction.sentences, "Nothing was stored."):
+        stdout().print(sentence)
     if as_json:
         print_json(
             {
                 "model_name": former.version.name,
                 "model_version": former.version.version,
-                "same_bits": comparison.is_same,
-                "same": comparison.same,
-                "different": comparison.different,
-                "farthest_golden_answer": comparison.farthest,
-                "reasons": comparison.reasons,
-                "seconds": comparison.seconds,
+                "same_bits": reproduction.is_same,
+                "same": reproduction.same,
+                "different": reproduction.different,
+                "farthest_golden_answer": reproduction.farthest,
+                "reasons": reproduction.reasons,
+                "seconds": reproduction.seconds,
             }
         )
-    return 0 if comparison.is_same else 1
-
-
-def _differences(comparison: Comparison) -> list[str]:
-    same = ", ".join(comparison.same)
-    lines = []
-    if comparison.is_same:
-        lines.append(
-            f"Same bits: {comparison.reference} trained again in {comparison.seconds:.0f} s has the same {same}."
-        )
-    else:
-        lines.append(
-            f"Not the same bits: of {comparison.reference} trained again differ: {', '.join(comparison.different)}."
-        )
-        lines.append(f"The same: {same or 'nothing'}.")
-        lines.append(f"The farthest answer to a golden row is {comparison.farthest:.2g} standard deviations away.")
-        reasons = "; ".join(comparison.reasons)
-        lines.append(f"What is not as it was: {reasons}." if reasons else "Packages and devices are as they were.")
-    if not comparison.repeats_intervals:
-        lines.append("Its intervals came from `trueline recalibrate`, and were not compared.")
-    return [*lines, "Nothing was stored."]
+    return 0 if reproduction.is_same else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
@@ -17,15 +17,13 @@ from trueline.commands.ended import ended_by_signals
 from trueline.commands.events import Events, event_option
 from trueline.commands.options import json_option, print_json, reading_words
 from trueline.environment import need_training, registry
+from trueline.frames import source_of
 from trueline.terminal.consoles import stderr, stdout, tell_note
 from trueline.terminal.tables import result_tables
 
 if TYPE_CHECKING:
+    from trueline.retrain.call import Call, RetrainWords
     from trueline.retrain.earlier import Former
-    from trueline.retrain.refit import Asked
-    from trueline.retrain.rows import Wanted
-
-_READING = ("separator", "encoding", "sheet")
 
 
 def telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,18 +86,13 @@ def refit_command(
     Example:
       trueline refit houses --append sold-last-month.csv
     """
-    from artifact.errors import DataError
+    from trueline.retrain.call import Call
     from trueline.retrain.earlier import Former
-    from trueline.retrain.refit import Asked, data_of_recipe
 
-    if data is not None and appended is not None:
-        raise DataError("Expected --data or --append. Received: both.")
     former = Former.find(registry(), model)
     events.about(former.version.name)
-    given = appended or data or data_of_recipe(former)
-    wanted = _wanted(former, given, options, appended=appended is not None)
-    asked = Asked("refit", options["keep_data"], options["note"])
-    _report(former.store, _trained(former, wanted, asked, options), events, "refit", as_json)
+    call = Call.refit(former, data, appended, cast("RetrainWords", options))
+    _report(former.store, _trained(former, call), events, "refit", as_json)
 
 
 @click.command("finetune")
@@ -122,14 +115,13 @@ def finetune_command(model: str, data: str, tolerance: float, as_json: bool, eve
     Example:
       trueline finetune houses --data sold-last-month.csv
     """
+    from trueline.retrain.call import Call
     from trueline.retrain.earlier import Former
-    from trueline.retrain.refit import Asked
 
     former = Former.find(registry(), model)
     events.about(former.version.name)
-    asked = Asked("finetune", options["keep_data"], options["note"], tolerance)
-    manifest = _trained(former, _wanted(former, data, options, appended=False), asked, options)
-    _report(former.store, manifest, events, "finetune", as_json)
+    call = Call("finetune", source_of(data), cast("RetrainWords", options), tolerance=tolerance)
+    _report(former.store, _trained(former, call), events, "finetune", as_json)
 
 
 @click.command("recalibrate")
@@ -156,34 +148,13 @@ def recalibrate_command(model: str, data: str, note: str, as_json: bool, events:
     events.about(version.name)
     measuring = Measuring(Reading(**reading), None, "refuse", tell_note, stderr().print)
     with ended_by_signals(store.abandon) as signals:
-        manifest = recalibrated(store, version, data, measuring, note, signals.raise_if_any)
+        manifest = recalibrated(store, version, source_of(data), measuring, note, signals.raise_if_any)
     _report(store, manifest, events, "recalibrate", as_json, was=f"{version.name}:{version.version}")
 
 
-def _wanted(former: Former, data: str, options: dict[str, Any], *, appended: bool) -> Wanted:
-    """The rows that the options ask for; files are read as the recipe says unless an option says otherwise."""
-    from training.table.reading import Reading
-    from training.table.selection import Newest
-    from trueline.retrain.rows import Wanted
-
-    newest = options["newest"]
-    recipe = former.recipe.reading
-    reading = {name: options[name] if options[name] is not None else getattr(recipe, name) for name in _READING}
-    return Wanted(
-        data, Reading(**reading), appended, None if newest is None else Newest.parse(newest), options["hold_out"]
-    )
-
-
-def _trained(former: Former, wanted: Wanted, asked: Asked, options: dict[str, Any]) -> Manifest:
-    from trueline.retrain.refit import Telling, trained_anew
-
-    def tell(note: str) -> None:
-        if not options["quiet"]:
-            tell_note(note)
-
+def _trained(former: Former, call: Call) -> Manifest:
     with ended_by_signals(former.store.abandon) as signals:
-        telling = Telling(options["quiet"], options["verbose"], signals.raise_if_any)
-        return trained_anew(former, wanted, asked, tell, telling)
+        return call.run(former, signals.raise_if_any)
 
 
 def _has_champion(store: Registry, name: str) -> bool:

@@ -187,11 +187,11 @@ def train_command(
         out.print(part)
     refusal = None
     if promote:
-        judged = promote_version(store, store.resolve(reference), Wish("trueline train", why, forced))
-        refusal = judged.refused
-        tell_gates(judged, forced)
+        judgement = promote_version(store, store.resolve(reference), Wish("trueline train", why, forced))
+        refusal = judgement.refused
+        tell_gates(judgement, forced)
         if refusal is None:
-            events.tell("promote", why=why, former=judged.former)
+            events.tell("promote", why=why, former=judgement.former)
     if promote and refusal is None:
         out.print(f"Promoted {reference}: it is the champion of '{manifest.model_name}'.")
     else:

@@ -13,6 +13,7 @@ from artifact.gates.side import Side
 from artifact.registry.base import Reference, Registry
 from artifact.registry.entry import Statement
 from trueline.gates.held_out import held_out_rows
+from trueline.terminal.tables import html_table
 
 if TYPE_CHECKING:
     from artifact.predictor import Predictor
@@ -39,7 +40,7 @@ class Wish:
     runtime: RuntimeName = "auto"
 
 
-class Judged(NamedTuple):
+class Judgement(NamedTuple):
     """What the gates said of a version.
 
     Attributes:
@@ -63,6 +64,12 @@ class Judged(NamedTuple):
         """Whether no gate refuses."""
         return not refusing(self.gates)
 
+    @property
+    def title(self) -> str:
+        """A heading: the version, and what it was compared with."""
+        beside = "without a champion" if self.beside is None else f"beside {self.beside}"
+        return f"Gates of {self.version.name}:{self.version.version}, {beside}"
+
     def document(self) -> dict[str, Any]:
         """What the gates said, as JSON."""
         return {
@@ -72,6 +79,11 @@ class Judged(NamedTuple):
             "passes": self.passes,
             "gates": [result.model_dump(mode="json") for result in self.gates],
         }
+
+    def _repr_html_(self) -> str:
+        """The HTML for a notebook: figures, limits and sentences."""
+        rows = [[gate.gate, gate.state, gate.shown, gate.shown_limit, gate.sentence] for gate in self.gates]
+        return html_table(self.title, ["gate", "result", "figure", "limit", "in words"], rows)
 
 
 def force_of(names: str | Sequence[str] | bool, why: str) -> tuple[str, ...]:
@@ -88,7 +100,7 @@ def force_of(names: str | Sequence[str] | bool, why: str) -> tuple[str, ...]:
     return checked_force([part.strip() for text in texts for part in text.split(",") if part.strip()], why)
 
 
-def promote(store: Registry, version: Reference, wish: Wish, predictor: Predictor | None = None) -> Judged:
+def promote(store: Registry, version: Reference, wish: Wish, predictor: Predictor | None = None) -> Judgement:
     """Make a version the champion if its gates let it.
 
     Args:
@@ -114,19 +126,19 @@ def promote(store: Registry, version: Reference, wish: Wish, predictor: Predicto
         else Side.of(reference, version.path, predictor)
     )
     champion = None if entry is None or entry.champion is None else _champion(store, version, entry.champion, wish)
-    judged = _judged(version, candidate, champion, wish.rows or held_out_rows(store, version))
-    judged = judged._replace(former=None if entry is None else entry.champion)
-    refused = refusing(judged.gates, wish.forced)
+    judgement = _judgement(version, candidate, champion, wish.rows or held_out_rows(store, version))
+    judgement = judgement._replace(former=None if entry is None else entry.champion)
+    refused = refusing(judgement.gates, wish.forced)
     if refused:
-        return judged._replace(refused=refusal(reference, refused))
-    statement = Statement(wish.why, wish.source, judged.gates, wish.forced)
+        return judgement._replace(refused=refusal(reference, refused))
+    statement = Statement(wish.why, wish.source, judgement.gates, wish.forced)
     store.promote(reference, statement=statement, after=0 if entry is None else entry.number)
-    return judged
+    return judgement
 
 
 def compare(
     store: Registry, version: Reference, other: Reference, rows: Given | None = None, runtime: RuntimeName = "auto"
-) -> Judged:
+) -> Judgement:
     """What the gates would say of a version beside another one; nothing is changed.
 
     Args:
@@ -150,7 +162,7 @@ def compare(
             f"Expected two versions that predict the same targets. Received: {first} predicts {ours}, {second} "
             f"predicts {theirs}. Name two versions of one model; `trueline models` lists them."
         )
-    return _judged(version, candidate, champion, rows or held_out_rows(store, version))
+    return _judgement(version, candidate, champion, rows or held_out_rows(store, version))
 
 
 def _champion(store: Registry, version: Reference, live: str, wish: Wish) -> Side | None:
@@ -163,7 +175,7 @@ def _champion(store: Registry, version: Reference, live: str, wish: Wish) -> Sid
     return Side.champion(reference, store.fetch(version.name, live).path, wish.runtime)
 
 
-def _judged(version: Reference, candidate: Side, champion: Side | None, given: Given | None) -> Judged:
+def _judgement(version: Reference, candidate: Side, champion: Side | None, given: Given | None) -> Judgement:
     rows, why_not = None, ""
     if given is not None:
         from trueline.gates.rows import compared
@@ -173,4 +185,4 @@ def _judged(version: Reference, candidate: Side, champion: Side | None, given: G
     note = ""
     if champion is not None and champion.problem:
         note = f"{champion.reference} gives no answers, and another version can take its place: {champion.problem}"
-    return Judged(version, None if champion is None else champion.reference, results, note=note)
+    return Judgement(version, None if champion is None else champion.reference, results, note=note)

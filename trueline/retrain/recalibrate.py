@@ -23,6 +23,7 @@ from artifact.predictor import Predictor, target_offsets
 from artifact.recipe import RECIPE, Derivation, Recipe, recipe_if_any
 from artifact.registry.base import Reference, Registry
 from trueline.evaluation import Measuring, labelled, read_known
+from trueline.frames import Source
 from trueline.retrain.scores import Scoring, folds_of, weights_of
 
 # With fewer, the bounds would vary too much from table to table.
@@ -47,7 +48,7 @@ class Calibrated:
 def recalibrated(
     store: Registry,
     version: Reference,
-    data: str,
+    source: Source,
     measuring: Measuring,
     note: str = "",
     raise_if_ended: Callable[[], None] = lambda: None,
@@ -57,7 +58,7 @@ def recalibrated(
     Args:
         store: the model store.
         version: the earlier version.
-        data: the rows, see :func:`training.table.data.read_raw`.
+        source: the rows.
         measuring: how the rows are read, and what is called with notes on that.
         note: the user's own words; empty for those of the earlier version. Defaults to empty.
         raise_if_ended: called before anything is stored; it raises to end the work. Defaults to doing nothing.
@@ -69,7 +70,7 @@ def recalibrated(
     """
     store.check_writable(version.name)
     predictor = Predictor.load(version.path, device="cpu")
-    calibrated = _calibrated(predictor, version, data, measuring)
+    calibrated, data = _calibrated(predictor, version, source, measuring), source.name
     former, recipe = predictor.manifest, recipe_if_any(version.path, predictor.manifest)
     keeps = recipe is not None and bool(recipe.kept_tables)
     raise_if_ended()
@@ -98,12 +99,12 @@ def recalibrated(
     return manifest
 
 
-def _calibrated(predictor: Predictor, version: Reference, data: str, measuring: Measuring) -> Calibrated:
+def _calibrated(predictor: Predictor, version: Reference, source: Source, measuring: Measuring) -> Calibrated:
     from training.table.encode import encode_frame
     from training.transfer.seen import is_its_table, share_known
 
     schema, reference = predictor.schema, f"{version.name}:{version.version}"
-    raw = read_known(data, [schema], measuring.reading, measuring.note)
+    raw = read_known(source.rows, [schema], measuring.reading, measuring.note)
     frame, table, usable = labelled(raw.frame, schema, measuring.missing_columns)
     rows = table.filter(usable)
     if is_its_table(frame, predictor.manifest.lineage):
@@ -112,7 +113,7 @@ def _calibrated(predictor: Predictor, version: Reference, data: str, measuring: 
             "are too small and so the intervals would be too narrow. Give new rows."
         )
     if rows.height < MIN_ROWS:
-        raise DataError(f"Expected at least {MIN_ROWS} rows with a target in {data}. Received: {rows.height}.")
+        raise DataError(f"Expected at least {MIN_ROWS} rows with a target in {source.name}. Received: {rows.height}.")
     if left_out := len(usable) - rows.height:
         measuring.say(f"{left_out:,} of {len(usable):,} rows are left out: they have no finite value of the target.")
     X = encode_frame(rows, schema.lenient())

@@ -95,7 +95,8 @@ def request_of(former: Former, wanted: Wanted, asked: Asked, rows: NewRows) -> R
         held_out=rows.held_out,
         keep_data=keep_data,
         note=asked.note or recipe.note,
-        command=_command(recipe.command, wanted.data, keep_data=keep_data),
+        # No command can name a table in memory.
+        command=() if wanted.source.frame is not None else _command(recipe.command, wanted.data, keep_data=keep_data),
         derivation=Derivation(
             by=asked.by,
             version=former.reference,
@@ -151,6 +152,7 @@ def data_of_recipe(former: Former) -> str:
     if data in IN_MEMORY.values() or data == "-":
         raise DataError(
             f"Expected --data: {former.reference} was trained on {'standard input' if data == '-' else data}, which "
-            f"cannot be read again. Received: none. Give the rows: trueline refit {former.reference} --data NEW"
+            f"cannot be read again. Received: none. Give the rows: trueline refit {former.reference} --data NEW, or "
+            "from Python model.refit(NEW)."
         )
     return data

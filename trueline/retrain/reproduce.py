@@ -30,8 +30,8 @@ _OF_INTERVALS = (files.CALIBRATION, files.GOLDEN)
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """A comparison of a version with the same version trained again.
+class Reproduction:
+    """A version compared with the same version trained again.
 
     Attributes:
         reference: of the version.
@@ -56,6 +56,24 @@ class Comparison:
         """Whether all that was compared has the same bits."""
         return not self.different
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is the same, or what differs and why."""
+        return tuple(self._sentences())
+
+    def _sentences(self) -> Iterator[str]:
+        same = ", ".join(self.same)
+        if self.is_same:
+            yield f"Same bits: {self.reference} trained again in {self.seconds:.0f} s has the same {same}."
+        else:
+            yield f"Not the same bits: of {self.reference} trained again differ: {', '.join(self.different)}."
+            yield f"The same: {same or 'nothing'}."
+            yield f"The farthest answer to a golden row is {self.farthest:.2g} standard deviations away."
+            reasons = "; ".join(self.reasons)
+            yield f"What is not as it was: {reasons}." if reasons else "Packages and devices are as they were."
+        if not self.repeats_intervals:
+            yield "Its intervals came from `trueline recalibrate`, and were not compared."
+
 
 class _Scratch(LocalRegistry):
     """A registry that stores into a folder of its own, and finds versions to start from in another registry."""
@@ -71,7 +89,7 @@ class _Scratch(LocalRegistry):
         return self._store.manifest(name, version)
 
 
-def reproduced(former: Former, folder: Path, telling: Telling | None = None) -> Comparison:
+def reproduced(former: Former, folder: Path, telling: Telling | None = None) -> Reproduction:
     """Train a version again from its kept rows, and compare; nothing is stored.
 
     Args:
@@ -92,7 +110,7 @@ def reproduced(former: Former, folder: Path, telling: Telling | None = None) -> 
     return _compared(former, manifest, scratch.models / manifest.model_name / manifest.model_version)
 
 
-def _compared(former: Former, again: Manifest, folder: Path) -> Comparison:
+def _compared(former: Former, again: Manifest, folder: Path) -> Reproduction:
     before, derivation = former.manifest, former.recipe.derivation
     repeats = derivation is None or derivation.by != "recalibrate"
     compared = [name for name in _COMPARED if repeats or name not in _OF_INTERVALS]
@@ -103,7 +121,7 @@ def _compared(former: Former, again: Manifest, folder: Path) -> Comparison:
     if different:
         differences = Predictor.load(folder, device="cpu").differences(read_golden(former.version.path))
         farthest = max(differences.values()) if repeats else differences["value"]
-    return Comparison(
+    return Reproduction(
         former.reference,
         tuple(_COMPARED[name] for name in same),
         tuple(_COMPARED[name] for name in different),

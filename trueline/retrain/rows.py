@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from artifact.errors import DataError
 from artifact.registry.tables import RowsAside
+from trueline.frames import Source
 from trueline.retrain.against import are_kept, have_targets, shared_columns
 from trueline.retrain.earlier import Former
 
@@ -28,18 +29,23 @@ class Wanted:
     """The rows that are asked for.
 
     Attributes:
-        data: the new rows, as they were given.
+        source: the new rows, as they were given.
         reading: how their files are read.
         appended: whether the new rows are added to the rows that are kept of the earlier version.
         newest: which of all rows train, or None for all.
         hold_out: whether some of the new rows are held out.
     """
 
-    data: str
+    source: Source
     reading: Reading
     appended: bool = False
     newest: Newest | None = None
     hold_out: bool = True
+
+    @property
+    def data(self) -> str:
+        """The path of the new rows; for a table in memory what kind of frame it is."""
+        return self.source.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,17 @@ def new_rows(former: Former, wanted: Wanted, stack: ExitStack) -> NewRows:
 
     request = former.request()
     kept_file = former.kept_rows() if wanted.appended else None
-    stream = request.stream or (True if wanted.appended and former.recipe.streamed else None)
-    source = parquet_source(wanted.data, stream, keep=request.names_in_use, ids=request.ids)
+    streams_old_rows = wanted.appended and former.recipe.streamed
+    if wanted.source.frame is None:
+        stream = request.stream or (True if streams_old_rows else None)
+    elif streams_old_rows:
+        raise DataError(
+            f"Expected Parquet files to add to the rows of {former.reference}, which are streamed. Received: "
+            f"{wanted.data}. Write it to a Parquet file."
+        )
+    else:
+        stream = None
+    source = parquet_source(wanted.source.rows, stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
         return _in_memory(former, wanted, kept_file, stack)
     return _streamed(former, wanted, kept_file, source, stack)
@@ -98,7 +113,7 @@ def _in_memory(former: Former, wanted: Wanted, kept_file: Path | None, stack: Ex
     from training.transfer.seen import is_its_table
 
     keep = former.request().names_in_use
-    raw = read_raw(wanted.data, wanted.reading, keep=keep)
+    raw = read_raw(wanted.source.rows, wanted.reading, keep=keep)
     columns, notes = shared_columns(former, raw.frame.columns, wanted.data)
     new = raw._replace(frame=raw.frame.select(columns))
     frame, n_old = new.frame, 0

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import trueline
 from artifact.manifest import ONNX_MODEL, REPORT
 from artifact.predictor import Predictor
 from artifact.recipe import Recipe
@@ -59,6 +60,23 @@ def test_the_intervals_hold_on_the_new_rows_and_the_network_stays(home, tmp_path
     shown = call(capsys, "show", f"houses:{after.version}")[1]
     assert "Next: " not in shown
     assert f"Made by `trueline recalibrate` from houses:{version.version} with 600 rows" in shown
+
+
+def test_python_calibrates_by_a_table_of_any_kind_as_the_command_does(home, tmp_path, capsys):
+    version = stored(home, houses())
+    path = sales(tmp_path / "new.csv", Predictor.load(version.path))
+    name = f"houses:{version.version}"
+    code, out, err = call(capsys, "recalibrate", name, "--data", str(path), "--json")
+    assert code == 0, err
+    rows, model = pl.read_csv(path), trueline.load(name)
+    for table, named in ((rows.to_pandas(), "a pandas DataFrame"), (rows.to_arrow(), "a pyarrow Table"), (path, path)):
+        made = model.recalibrate(table, note="winter")
+        assert made.coverage.model_dump() == last_json(out)["coverage"]
+        assert (made.manifest.note, f"600 rows of {named}" in made.notes[-1]) == ("winter", True)
+        recipe = Recipe.read(made.path, made.manifest)
+        assert (recipe.derivation.version, recipe.derivation.data) == (name, str(named))
+    assert model.version == version.version
+    assert len(home.versions("houses")) == 5
 
 
 def test_a_version_of_an_earlier_trueline_needs_no_recipe_for_it(home, tmp_path, capsys):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,6 +17,7 @@ from training.prepare.bounds import Bounds
 from training.table.reading import Reading
 from training.table.selection import Newest
 from training.train import ready
+from trueline.frames import source_of
 from trueline.retrain.earlier import Former
 from trueline.retrain.refit import Asked, request_of
 from trueline.retrain.rows import Wanted, new_rows
@@ -25,10 +25,10 @@ from trueline.retrain.rows import Wanted, new_rows
 LATER = datetime(2023, 1, 1)
 
 
-def made(former: Former, data: Path, **wanted: Any) -> dict[str, Any]:
+def made(former: Former, data: Any, **wanted: Any) -> dict[str, Any]:
     """The rows that train, those that are held out, and the notes."""
     with ExitStack() as stack:
-        rows = new_rows(former, Wanted(str(data), wanted.pop("reading", Reading()), **wanted), stack)
+        rows = new_rows(former, Wanted(source_of(data), wanted.pop("reading", Reading()), **wanted), stack)
         train = rows.table if rows.file is None else pl.read_parquet(rows.file)
         assert train is not None
         assert train.height == rows.train
@@ -198,7 +198,7 @@ def test_a_streamed_table_is_prepared_under_the_name_that_was_given(home, tmp_pa
     new = tmp_path / "new.parquet"
     houses(800, 1, LATER).with_columns(pl.col("sold").str.to_datetime()).write_parquet(new, row_group_size=70)
     former = Former.find(home, "houses")
-    wanted = Wanted(str(new), Reading(), appended=True)
+    wanted = Wanted(source_of(new), Reading(), appended=True)
     with ExitStack() as stack:
         rows = new_rows(former, wanted, stack)
         request = request_of(former, wanted, Asked("refit"), rows)
@@ -212,10 +212,41 @@ def test_the_command_names_the_new_rows_and_keeps_what_is_kept(home, new, keep_d
     words = ("houses.csv", "--target", "price", "--keep-data", "--preset", "fast")
     stored(home, houses(), command=words)
     former = Former.find(home, "houses")
-    wanted = Wanted(str(new), Reading())
+    wanted = Wanted(source_of(new), Reading())
     with ExitStack() as stack:
         rows = new_rows(former, wanted, stack)
         request = request_of(former, wanted, Asked("refit", None if keep_data else False), rows)
     assert request.keep_data == keep_data
     expected = (str(new), "--target", "price", "--preset", "fast")
     assert request.command == (*expected, *(["--keep-data"] if keep_data else []))
+
+
+def test_a_table_in_memory_is_split_as_its_file_is(home, new):
+    former = Former.find(home, f"houses:{stored(home, houses()).version}")
+    by_file = made(former, new, appended=True)
+    frame = pl.read_csv(new, infer_schema=False)
+    for table, kind in (
+        (frame, "a polars DataFrame"),
+        (frame.to_pandas(), "a pandas DataFrame"),
+        (frame.to_arrow(), "a pyarrow Table"),
+    ):
+        in_memory = made(former, table, appended=True)
+        assert in_memory["train"].equals(by_file["train"])
+        assert in_memory["held_out"].equals(by_file["held_out"])
+        assert f"the last 300 of the 800 rows of {kind}" in in_memory["notes"][-1]
+
+
+def test_a_table_in_memory_is_not_added_to_rows_that_are_streamed(home, new):
+    former = Former.find(home, f"houses:{stored(home, houses(), streamed=True).version}")
+    with pytest.raises(DataError, match=r"Expected Parquet files to add .* Received: a polars DataFrame\."):
+        made(former, pl.read_csv(new), appended=True)
+    assert made(former, pl.read_csv(new))["train"].height == 500
+
+
+def test_a_table_in_memory_has_no_command_and_cannot_be_read_again(home, new):
+    former = Former.find(home, f"houses:{stored(home, houses(), command=('houses.csv', '--target', 'price')).version}")
+    for table, command in ((new, (str(new), "--target", "price")), (pl.read_csv(new), ())):
+        wanted = Wanted(source_of(table), Reading())
+        with ExitStack() as stack:
+            request = request_of(former, wanted, Asked("refit", False), new_rows(former, wanted, stack))
+        assert request.command == command

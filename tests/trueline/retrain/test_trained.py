@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import trueline
 from artifact.recipe import Recipe
 from artifact.registry.local import LocalRegistry
 from tests.training.conftest import mixed_table
@@ -118,6 +119,29 @@ def test_reproduce_says_what_differs_and_why(environment, first, capsys, monkeyp
     assert document["farthest_golden_answer"] > 0
     assert "Not the same bits" in out
     assert "Packages and devices are as they were." in out
+
+
+def test_python_trains_anew_and_further_promotes_by_the_held_out_rows_and_repeats(environment, first, capsys):
+    model = trueline.load(f"houses:{first}")
+    frame = mixed_table(700, seed=1)
+    anew = model.refit(append=frame.to_pandas(), note="from Python", quiet=True)
+    assert (anew.manifest.lineage.made_by, anew.manifest.note) == ("refit", "from Python")
+    recipe = Recipe.read(anew.path, anew.manifest)
+    assert (recipe.held_out.rows, recipe.table.rows, recipe.command) == (300, 700, ())
+    model.promote()
+    judgement = trueline.compare(anew, "houses:champion")
+    error = next(gate for gate in judgement.gates if gate.gate == "error")
+    assert "On 300 rows" in error.sentence
+    forced = [gate.gate for gate in judgement.gates if not gate.passed and gate.gate != "files"]
+    assert anew.promote(force=forced, why="a try") is anew
+    assert environment.deployment("houses").champion == anew.version
+    further = model.finetune(mixed_table(200, seed=2).to_arrow(), tolerance=1.0, quiet=True)
+    assert further.manifest.lineage.init.model_version == first
+    before = environment.versions("houses")
+    reproduction = anew.reproduce(quiet=True)
+    assert reproduction.is_same, reproduction.sentences
+    assert environment.versions("houses") == before
+    assert "Note: " not in capsys.readouterr().err
 
 
 def test_finetune_stores_a_version_that_starts_from_the_earlier_one(folder, environment, first, capsys):

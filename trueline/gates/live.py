@@ -1,0 +1,59 @@
+"""What is live: the history of a model, and the wait until every worker has a version."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from artifact.errors import NotFoundError, RefusedError, unknown_name
+from artifact.registry.base import Reference, Registry
+from artifact.registry.entry import Entry
+from artifact.registry.waiting import Reached, wait_until_live
+
+
+class History(NamedTuple):
+    """The deployment log of a model.
+
+    Attributes:
+        entries: entries that count, the newest first.
+        problem: a sentence that says why others do not count; empty where all of them do.
+    """
+
+    entries: list[Entry]
+    problem: str
+
+
+def history_of(store: Registry, name: str) -> History:
+    """The deployment log of a model; it may be longer lived than the model's versions.
+
+    Raises:
+        NotFoundError: no such model; the message lists those that exist.
+    """
+    history = History(store.history(name)[::-1], store.deployment_problem(name))
+    if not any(history) and name not in store.names():
+        raise NotFoundError(unknown_name("model", name, store.names()))
+    return history
+
+
+def wait_for(store: Registry, name: str, seconds: float) -> Reached:
+    """Wait until every worker of every service has a model's last entry in force, for at most ``seconds``."""
+    entry = store.deployment(name)
+    return wait_until_live(store, name, 0 if entry is None else entry.number, seconds=seconds)
+
+
+def check_everywhere(state: Reached, version: Reference) -> None:
+    """Refuse to call a change done which some worker does not have.
+
+    Raises:
+        RefusedError: some worker does not have the version; the message says which and why.
+    """
+    if state.is_everywhere:
+        return
+    everyone = len(state.live) + len(state.refused) + len(state.late)
+    problems = [f"{lease.worker}: {lease.problem}" for lease in state.refused]
+    problems += [f"{lease.worker} still has {lease.version or 'no version'} live" for lease in state.late]
+    shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+    raise RefusedError(
+        f"Expected every worker to take {version.name}:{version.version} live. "
+        f"Received: {len(state.live)} of {everyone} after {state.seconds:.1f} s. {shown.rstrip('.')}. "
+        f"Take it back: `trueline rollback {version.name}`."
+    )
