@@ -83,9 +83,11 @@ class LiveModel:
         """Compare each file of a version with its checksum.
 
         Raises:
-            ArtifactError: the version is damaged.
+            ArtifactError: the version is damaged, or its folder holds a copy of another version.
         """
-        Manifest.read(reference.path).check_files(reference.path)
+        manifest = Manifest.read(reference.path)
+        manifest.check_is(reference.name, reference.version)
+        manifest.check_files(reference.path)
 
     @staticmethod
     def has_threads(reference: Reference, **how: Unpack[Loading]) -> bool:

@@ -102,21 +102,34 @@ async def test_a_library_that_fails_is_no_reason_to_stop(registry, log, monkeypa
 
 async def test_a_load_that_goes_on_failing_is_tried_again_after_2_4_8_and_at_most_60_seconds(registry, monkeypatch):
     _, second = registry.versions("houses")
-    now, loads = [0.0], []
-    live = live_of(registry, clock=lambda: now[0])
-    await live.start()
+    now, loads, looks = [0.0], [], []
+
+    class Watched(Source):
+        def revision(self):
+            looks.append(now[0])
+            return super().revision()
 
     def fails(reference, **options):
         loads.append(now[0])
         raise MemoryError("full")
 
+    async def some_looks():
+        # A look that does not load comes after the refusal of the load before.
+        before = len(looks)
+        await until(lambda: len(looks) > before + 1)
+
+    live = Live(
+        Watched(registry), Metrics(CollectorRegistry()), max_rows=100, watch_seconds=0.005, clock=lambda: now[0]
+    )
+    await live.start()
     monkeypatch.setattr(LiveModel, "open", fails)
     registry.promote(f"houses:{second}")
     await until(lambda: loads)
     for seconds in (2, 4, 8, 16, 32, 60, 60):
+        await some_looks()
         tries = len(loads)
         now[0] += seconds - 0.5
-        await asyncio.sleep(0.02)  # some looks
+        await some_looks()
         assert len(loads) == tries
         now[0] += 0.5
         await until(lambda tries=tries: len(loads) == tries + 1)
@@ -276,6 +289,19 @@ async def test_the_entry_in_force_and_the_refused_one_are_known(registry):
     await until(lambda: live.deployment.number == 4)
     assert (live.deployment.champion.version, live.deployment.problem) == (first, "")
     assert changes == [1, 1, 1, 4]
+    await live.stop()
+
+
+async def test_a_copy_of_another_version_does_not_serve_under_its_name(registry):
+    first, second = registry.versions("houses")
+    live = live_of(registry)
+    await live.start()
+    shutil.rmtree(registry.models / "houses" / second)
+    shutil.copytree(registry.models / "houses" / first, registry.models / "houses" / second)
+    registry.promote(f"houses:{second}")
+    await until(lambda: live.deployment.refused == 2)
+    assert live.deployment.champion.version == first
+    assert f"Expected the manifest of houses:{second}. Received: that of houses:{first}." in live.deployment.problem
     await live.stop()
 
 
