@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
+import tempfile
 from collections.abc import Sequence
-
-import polars as pl
+from pathlib import Path
 
 from artifact.registry.local import LocalRegistry
 from artifact.rows.schema import FeatureSchema
 from tests.builders import build_schema, build_version
 from training.table.corrections import Corrections
+from training.table.data import read_table
 from training.table.infer import fit_categories, infer_features
 from trueline.houses import COLUMNS, houses_csv
 
@@ -24,7 +24,10 @@ def schema_of(model: str) -> FeatureSchema:
     """
     targets = ("price", "area") if model == "two" else ("price",)
     dropped = (*targets, *(("sold", "town", "street", "heating") if model == "numbers" else ()))
-    table = pl.read_csv(io.StringIO(houses_csv()), try_parse_dates=True)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "houses.csv"
+        file.write_text(houses_csv(), encoding="utf-8")
+        table = read_table(str(file))
     inferred = infer_features(table, [name for name in COLUMNS if name not in dropped], Corrections())
     return build_schema(fit_categories(inferred.features, inferred.frame, Corrections()), targets)
 
