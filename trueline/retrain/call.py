@@ -80,11 +80,11 @@ class Call:
             if not quiet:
                 tell_note(note)
 
-        asked = RetrainOptions(self.by, words.get("keep_data"), words.get("note", ""), self.tolerance)
+        options = RetrainOptions(self.by, words.get("keep_data"), words.get("note", ""), self.tolerance)
         display = Display(quiet, words.get("verbose", False), raise_if_ended)
-        return train_anew(former, self._wanted(former), asked, tell, display)
+        return train_anew(former, self._choice(former), options, tell, display)
 
-    def _wanted(self, former: Former) -> RowChoice:
+    def _choice(self, former: Former) -> RowChoice:
         """The rows that are asked for; files are read as the recipe says unless an option says otherwise."""
         from training.table.reading import Reading
         from training.table.selection import Newest
