@@ -281,7 +281,7 @@ def test_a_refusal_names_each_gate_and_what_it_measured():
 def test_figures_are_shown_with_their_interval_and_unit():
     result = GateResult(gate="error", passed=True, figure=1.0312, low=0.99, high=1.1, limit=1.02)
     assert (result.figure_text, result.limit_text, result.state) == ("1.031 (0.99 to 1.1)", "1.02", "passed")
-    assert GateResult(gate="size", passed=False, figure=1234.5, unit="MB").shown == "1,234 MB"
+    assert GateResult(gate="size", passed=False, figure=1234.5, unit="MB").figure_text == "1,234 MB"
     assert GateResult.unmeasured("groups", "No rows.").state == "not measured"
 
 
