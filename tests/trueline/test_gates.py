@@ -198,7 +198,8 @@ def test_rows_that_trained_one_of_the_two_are_not_compared_and_it_is_said(home, 
     names = f"houses:{home.versions('houses')[-1]}", "houses", str(tmp_path / "old.csv")
     _, out, _ = call(capsys, "compare", *names, "--json")
     sentence = gates_of(out)["error"]["sentence"]
-    assert f"in the table that trained houses:{champion.version}: they are not new to both. By the figures" in sentence
+    table = f"of the table that trained houses:{champion.version} in every feature"
+    assert f"{table}: they are not new to both versions." in sentence
 
 
 def test_a_table_of_few_different_rows_is_not_taken_for_the_one_of_training(home, tmp_path, capsys):

@@ -197,15 +197,13 @@ def _trained_on(side: Side, frame: pl.DataFrame, X: Encoded, told: list[str]) ->
     if side.manifest is None or side.schema is None or side.folder is None:
         return ""
     if is_its_table(frame, side.manifest.lineage):
-        return f"The table is the one that trained {side.reference}: its rows are not new to both."
+        return f"The table is the one that trained {side.reference}: its rows are not new to both versions."
     if _share_alike(X) > _ALIKE:
         return ""
     share = share_known(side.folder, side.manifest, side.schema, X)
-    sentence = (
-        f"About {share:.0%} of the rows stand, equal in every feature, in the table that trained {side.reference}"
-    )
+    sentence = f"About {share:.0%} of the rows equal rows of the table that trained {side.reference} in every feature"
     if share >= _KNOWN:
-        return f"{sentence}: they are not new to both."
+        return f"{sentence}: they are not new to both versions."
     if share >= _TOLD:
         told.append(f"{sentence}.")
     return ""
@@ -325,7 +323,7 @@ def _answers(predictor: Predictor, X: Encoded, y: Any, columns: list[int], level
     quantiles = None if outputs.quantiles is None else outputs.quantiles[:, columns]
     outputs = outputs._replace(quantiles=quantiles)
     errors = loss.errors(y, value, outputs, None if offsets is None else offsets[columns])
-    # An answer that is no number is as wrong as can be.
+    # An answer that is not a number counts as the largest error.
     errors, width = (
         np.nan_to_num(np.maximum(part, 0.0), nan=_NO_NUMBER, posinf=_NO_NUMBER) for part in (errors, upper - lower)
     )
