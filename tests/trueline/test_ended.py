@@ -13,6 +13,9 @@ import polars as pl
 import psutil
 import pytest
 
+from artifact.registry.leases import Lease
+from artifact.registry.local import LocalRegistry
+from tests.builders import build_version
 from tests.processes import ROOT, clean_environment
 from tests.training.conftest import wavy_table
 from trueline.commands.ended import EndedError, ended_by_signals
@@ -132,3 +135,40 @@ def test_a_signal_that_is_ignored_stays_ignored():
             signals.raise_if_any()
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
+def rollback(tmp_path):
+    """The command of a rollback for which a worker lets wait, its environment, and the version that comes back."""
+    registry = LocalRegistry(tmp_path)
+    first, second = (build_version(registry, seed=seed).version for seed in (0, 1))
+    registry.promote(f"houses:{first}")
+    registry.promote(f"houses:{second}")
+    registry.write_lease("houses", Lease(worker="slow", service="s", version=second, number=2))
+    environ = clean_environment(tmp_path)
+    return [sys.executable, "-m", "trueline", "rollback", "houses", "--wait"], environ, f"houses:{first}"
+
+
+def test_ctrl_c_after_a_change_does_not_deny_it(rollback):
+    command, environ, version = rollback
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"Rolled back to {version}: it is the champion of 'houses'.\n"
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr == f"Interrupted. The change is made: {version} is the champion of 'houses'.\n"
+
+
+def test_a_full_output_after_a_change_does_not_deny_it(rollback):
+    command, environ, version = rollback
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 1
+    assert "Received: no space left on device. The change is made" in done.stderr
+    assert version in done.stderr
+    assert "Nothing was stored" not in done.stderr

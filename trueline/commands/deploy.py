@@ -14,6 +14,7 @@ from artifact.registry.base import CHAMPION, Reference, Registry
 from artifact.registry.entry import Entry, Statement
 from artifact.registry.waiting import Reached
 from trueline.commands.data import kept_sentence
+from trueline.commands.ended import after_the_change
 from trueline.commands.events import Events, event_option
 from trueline.commands.gates import force_option, forced_gates, rows_options, show_gates, why_option
 from trueline.commands.options import DATA_HELP, json_option, print_json
@@ -88,14 +89,16 @@ def promote_command(
     version = store.resolve(model)
     events.about(version.name, version.version)
     judgement = promote(store, version, Wish("trueline promote", why, forced, rows, runtime))
-    show_gates(judgement, forced)
     if judgement.refused is not None:
+        show_gates(judgement, forced)
         if as_json:
             print_json({**judgement.document(), "alias": None})
         raise judgement.refused
-    events.tell("promote", why=why, former=judgement.former)
-    _tell_change(version, "Promoted")
-    _report(store, version, judgement.document(), seconds, as_json)
+    with after_the_change(_state(version)):
+        show_gates(judgement, forced)
+        events.tell("promote", why=why, former=judgement.former)
+        _tell_change(version, "Promoted")
+        _report(store, version, judgement.document(), seconds, as_json)
 
 
 @click.command("rollback")
@@ -115,11 +118,12 @@ def rollback_command(name: str, why: str, seconds: float | None, as_json: bool, 
     events.about(name)
     entry = store.deployment(name)
     version = store.rollback(name, statement=Statement(why, "trueline rollback"))
-    events.about(version.name, version.version)
-    events.tell("rollback", why=why, former=None if entry is None else entry.champion)
-    if not as_json:
-        _tell_change(version, "Rolled back to")
-    _report(store, version, {"model_name": version.name, "model_version": version.version}, seconds, as_json)
+    with after_the_change(_state(version)):
+        events.about(version.name, version.version)
+        events.tell("rollback", why=why, former=None if entry is None else entry.champion)
+        if not as_json:
+            _tell_change(version, "Rolled back to")
+        _report(store, version, {"model_name": version.name, "model_version": version.version}, seconds, as_json)
 
 
 @click.command("history")
@@ -164,6 +168,11 @@ def _line(entry: Entry) -> dict[str, str]:
         "by": entry.source,
         "why": entry.why,
     }
+
+
+def _state(version: Reference) -> str:
+    """The sentence for a command that ends after its change."""
+    return f"The change is made: {version.name}:{version.version} is the champion of '{version.name}'."
 
 
 def _tell_change(version: Reference, deed: str) -> None:

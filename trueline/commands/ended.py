@@ -10,6 +10,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
+from artifact.errors import ArtifactError
+from artifact.files import unreadable
+
 # The signals of a supervisor, a container, a closed terminal and Ctrl-C.
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 GRACE_SECONDS = 5.0
@@ -20,12 +23,32 @@ class EndedError(BaseException):
 
     Args:
         number: number of the signal.
+        state: what was stored or changed until then. Defaults to saying that nothing was.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, state: str = "Nothing was stored or changed.") -> None:
         self.exit_code = 128 + number
         reason = "Interrupted" if number == signal.SIGINT else f"Ended by {signal.Signals(number).name}"
-        super().__init__(f"{reason}. Nothing was stored or changed.")
+        super().__init__(f"{reason}. {state}")
+
+
+@contextlib.contextmanager
+def after_the_change(state: str) -> Iterator[None]:
+    """What a command prints and waits for when its change is made: no end of the block may deny the change.
+
+    Args:
+        state: the change, in a sentence.
+
+    Raises:
+        EndedError: Ctrl-C came.
+        ArtifactError: standard output cannot be written.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise EndedError(signal.SIGINT, state) from None
+    except OSError as error:
+        raise ArtifactError(f"Expected to print what was done. Received: {unreadable(error)}. {state}") from error
 
 
 class EndSignals:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+# From this share on, rows that are kept already are no accident, if at least the second share of the kept rows are
+# different from each other.
+_KNOWN, _DISTINCT = 0.5, 0.9
+
 
 def shared_columns(former: Former, columns: Sequence[str], data: str) -> tuple[list[str], list[str]]:
     """The columns that both the version's table and the new rows have, and a note on further columns of the new rows.
@@ -77,3 +81,22 @@ def are_kept(former: Former, fresh: pl.DataFrame) -> npt.NDArray[np.bool_]:
         return is_kept
     is_kept[rows.to_numpy()] = True
     return is_kept
+
+
+def check_are_new(former: Former, data: str, known: npt.NDArray[np.bool_], kept: pl.DataFrame) -> None:
+    """Refuse to add rows that are kept already: they would count twice, and their copies would judge each other.
+
+    Args:
+        former: the earlier version.
+        data: name of the new rows, for the message.
+        known: which of the new rows are equal to a kept row, bool (n_rows,).
+        kept: the kept rows. Where many of them repeat others, a new row may well be equal to an old one.
+
+    Raises:
+        DataError: more than half of the new rows are kept already.
+    """
+    if known.mean() > _KNOWN and kept.n_unique() > _DISTINCT * kept.height:
+        raise DataError(
+            f"Expected rows to add to those that are kept of {former.reference}. Received: {data}, whose rows are kept "
+            f"already: {int(known.sum()):,} of {len(known):,}. Give the new rows alone, or give all rows by --data."
+        )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from artifact.errors import DataError
 from artifact.registry.tables import RowsAside
 from trueline.frames import Source
-from trueline.retrain.against import are_kept, have_targets, shared_columns
+from trueline.retrain.against import are_kept, check_are_new, have_targets, shared_columns
 from trueline.retrain.earlier import Former
 
 if TYPE_CHECKING:
@@ -123,7 +123,10 @@ def _in_memory(former: Former, choice: RowChoice, kept_file: Path | None, stack:
         all_rows = joined([kept_file, Path(choice.data)], [old, new], keep)
         frame, n_old = all_rows.frame, old.frame.height
     fresh = frame[n_old:]
-    eligible = have_targets(fresh, former.recipe.targets) & ~are_kept(former, fresh)
+    known = are_kept(former, fresh)
+    if kept_file is not None:
+        check_are_new(former, choice.data, known, frame[:n_old])
+    eligible = have_targets(fresh, former.recipe.targets) & ~known
     if is_its_table(raw.frame, former.manifest.lineage):
         eligible[:] = False
     selection = _select(former, choice, _DecidingColumns(frame, eligible, n_old))

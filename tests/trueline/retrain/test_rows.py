@@ -66,6 +66,25 @@ def test_new_rows_are_added_to_the_kept_ones_whatever_file_they_are_in(home, new
     assert rows["train"]["age"].cast(pl.Float64).to_list()[:1000] == houses()["age"].to_list()
 
 
+def test_rows_that_are_kept_already_are_not_added_once_more(home, tmp_path):
+    stored(home, houses())
+    former = Former.find(home, "houses")
+    for name, table, known in (("same", houses(), "1,000 of 1,000"), ("most", houses()[:900], "900 of 900")):
+        table.write_parquet(tmp_path / f"{name}.parquet")
+        with pytest.raises(DataError, match=f"{name}.parquet, whose rows are kept already: {known}. Give the new rows"):
+            made(former, tmp_path / f"{name}.parquet", appended=True)
+    # Some rows that came before do not stop the others.
+    pl.concat([houses()[:300], houses(800, 1, LATER)]).write_parquet(tmp_path / "some.parquet")
+    assert made(former, tmp_path / "some.parquet", appended=True)["new"] == 1100
+
+
+def test_equal_rows_of_a_table_of_few_different_rows_may_be_new(home, tmp_path):
+    few = houses(20)
+    stored(home, pl.concat([few] * 50))
+    pl.concat([few] * 40).write_parquet(tmp_path / "new.parquet")
+    assert made(Former.find(home, "houses"), tmp_path / "new.parquet", appended=True)["new"] == 800
+
+
 def test_rows_that_are_kept_already_are_not_held_out(home, tmp_path):
     stored(home, houses())
     both = pl.concat([houses(400, 1, LATER), houses()])
