@@ -16,7 +16,10 @@ class LoggedRegistry(Registry):
     """A registry by its versions and its deployment logs; a subclass decides where these are stored."""
 
     def resolve(self, reference: str) -> Reference:
-        name, _, version = reference.partition(":")
+        name, colon, version = reference.partition(":")
+        if colon and not version:
+            # An empty variable of a shell must not stand for some version.
+            raise DataError(f"Expected NAME or NAME:VERSION. Received: '{reference}', which names no version.")
         versions = self.versions(name)
         if not versions:
             raise NotFoundError(unknown_name("model", name, self.names()))

@@ -200,6 +200,11 @@ def write_alias(registry, alias, **content) -> Path:
     return path
 
 
+def test_a_reference_without_its_version_names_none(registry):
+    with pytest.raises(DataError, match="Received: .houses:., which names no version"):
+        registry.resolve("houses:")
+
+
 def test_alias_files_say_what_is_live_until_somebody_writes(registry):
     first, second, third = (add(registry) for _ in range(3))
     write_alias(registry, "champion", version=second, previous=[first], changed_at="2026-01-31T12:00:00.000+00:00")

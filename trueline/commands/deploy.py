@@ -83,9 +83,8 @@ def promote_command(
 
     forced = forced_gates(force, why)
     store = registry()
-    name, _, wanted_version = model.partition(":")
-    if not wanted_version and store.versions(name):
-        model = f"{name}:{store.versions(name)[-1]}"
+    if ":" not in model and store.versions(model):
+        model = f"{model}:{store.versions(model)[-1]}"
     version = store.resolve(model)
     events.about(version.name, version.version)
     judgement = promote(store, version, Wish("trueline promote", why, forced, rows, runtime))
