@@ -67,6 +67,7 @@ class Registry(Protocol):
         A name alone means its champion, or its newest version where it has no champion.
 
         Raises:
+            DataError: a colon without a version.
             NotFoundError: no such model, version or alias; the message lists those that exist.
         """
         ...

@@ -201,7 +201,7 @@ def write_alias(registry, alias, **content) -> Path:
 
 
 def test_a_reference_without_its_version_names_none(registry):
-    with pytest.raises(DataError, match="Received: .houses:., which names no version"):
+    with pytest.raises(DataError, match=r"Received: 'houses:', which names no version\."):
         registry.resolve("houses:")
 
 
