@@ -157,3 +157,14 @@ def test_a_server_that_drips_is_given_up(capsys):
 
 def test_the_time_is_bounded_by_default():
     assert events.SECONDS <= 10
+
+
+def test_a_version_that_is_the_champion_already_is_no_promotion(home, hook, capsys):
+    command, documents = hook
+    version = build_version(home, promote=True).version
+    code, out, _ = call(capsys, "promote", "houses", "--why", "again", "--on-event", command)
+    assert code == 0
+    assert f"Nothing changed: houses:{version} was the champion already." in out
+    assert "Promoted" not in out
+    assert documents() == []
+    assert len(home.history("houses")) == 1

@@ -95,8 +95,11 @@ def promote_command(
         raise judgement.refused
     with after_the_change(_state(version)):
         show_gates(judgement, forced)
-        events.tell("promote", why=why, former=judgement.former)
-        _tell_change(version, "Promoted")
+        if judgement.former == version.version:
+            stdout().print(f"Nothing changed: {version.name}:{version.version} was the champion already.")
+        else:
+            events.tell("promote", why=why, former=judgement.former)
+            _tell_change(version, "Promoted")
         _report(store, version, judgement.document(), seconds, as_json)
 
 
