@@ -60,3 +60,5 @@ def _does_without_tensorflow(request: pytest.FixtureRequest) -> Iterator[None]:
 def pytest_collection_modifyitems() -> None:
     """From here on processes that tests start are not measured: they run as fast as they do elsewhere."""
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    # xdist tells its processes how wide the terminal is, and what they print would be as narrow.
+    os.environ.pop("COLUMNS", None)

@@ -6,9 +6,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from service.live.periodic import Periodic
-from service.metrics.metrics import Metrics
+
+if TYPE_CHECKING:
+    # The parent process imports this module, and loads no prometheus_client.
+    from service.metrics.metrics import Metrics
 
 logger = logging.getLogger("bentoml.trueline")
 

@@ -7,6 +7,7 @@ limit are not shown: a request never waits for a watcher.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -105,7 +106,9 @@ class Tap:
         """Let the thread show the answers that wait, if there are any."""
         if self._waiting and not self._is_due and not self._is_closed:
             self._is_due = True
-            self._thread.submit(self._show)
+            # Where another thread has closed the tap since the line above, it shows these answers too.
+            with contextlib.suppress(RuntimeError):
+                self._thread.submit(self._show)
 
     async def flush(self) -> None:
         """Wait until all answers so far have been shown; after :meth:`close` no more answers are shown."""

@@ -53,7 +53,7 @@ def check_everywhere(state: Reached, version: Reference) -> None:
     problems += [f"{lease.worker} still has {lease.version or 'no version'} live" for lease in state.late]
     shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
     raise RefusedError(
-        f"Expected every worker to take {version.name}:{version.version} live. "
+        f"Expected every worker to make {version.name}:{version.version} live. "
         f"Received: {len(state.live)} of {everyone} after {state.seconds:.1f} s. {shown.rstrip('.')}. "
         f"Take it back: `trueline rollback {version.name}`."
     )

@@ -66,11 +66,13 @@ class Reproduction:
         if self.is_same:
             yield f"Same bits: {self.reference} trained again in {self.seconds:.0f} s has the same {same}."
         else:
-            yield f"Not the same bits: of {self.reference} trained again differ: {', '.join(self.different)}."
+            yield f"Not the same bits: {self.reference} trained again has another {', '.join(self.different)}."
             yield f"The same: {same or 'nothing'}."
-            yield f"The farthest answer to a golden row is {self.farthest:.2g} standard deviations away."
+            yield (
+                f"The farthest answer to a golden row is {self.farthest:.2g} standard deviations from the old one."
+            )
             reasons = "; ".join(self.reasons)
-            yield f"What is not as it was: {reasons}." if reasons else "Packages and devices are as they were."
+            yield f"Changed since then: {reasons}." if reasons else "Packages and devices have not changed."
         if not self.repeats_intervals:
             yield "Its intervals came from `trueline recalibrate`, and were not compared."
 
