@@ -80,7 +80,8 @@ def test_refusing_many_unseen_categories_does_not_compare_them_all():
     assert (
         len(faults(encoder, *(f"a katagory with a long name, numbr {i % 150}" for i in range(20_000)))) == FAULT_LIMIT
     )
-    assert time.process_time() - began < 3
+    # Comparing each with all would take minutes.
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize("checked", [False, True])
