@@ -68,9 +68,7 @@ class Reproduction:
         else:
             yield f"Not the same bits: {self.reference} trained again has another {', '.join(self.different)}."
             yield f"The same: {same or 'nothing'}."
-            yield (
-                f"The farthest answer to a golden row is {self.farthest:.2g} standard deviations from the old one."
-            )
+            yield (f"The farthest answer to a golden row is {self.farthest:.2g} standard deviations from the old one.")
             reasons = "; ".join(self.reasons)
             yield f"Changed since then: {reasons}." if reasons else "Packages and devices have not changed."
         if not self.repeats_intervals:
