@@ -143,7 +143,12 @@ def refusing_gates(table: Table, model: Model, champion: Model) -> list[str]:
         level=_LEVEL,
         cells=table.cells,
     )
-    results = [error_gate(rows, theirs), groups_gate(rows, theirs), coverage_gate(rows), width_gate(rows, theirs)]
+    return refused_by(rows, theirs)
+
+
+def refused_by(rows: Rows, champion: Answers) -> list[str]:
+    """Names of the gates of answered rows that refuse the candidate."""
+    results = [error_gate(rows, champion), groups_gate(rows, champion), coverage_gate(rows), width_gate(rows, champion)]
     return [result.gate for result in results if not result.passed]
 
 

@@ -22,12 +22,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from artifact.gates.rows import coverage_gate, error_gate, groups_gate, width_gate
 from artifact.gates.side import Side
 from artifact.predictor import Predictor
 from artifact.registry.local import LocalRegistry
 from artifact.runtimes import Float32, Int32, Outputs, Runtime
-from benchmarks.gates import LEAST_WORSE, MOST_EQUAL, WORSE
+from benchmarks.gates import LEAST_WORSE, MOST_EQUAL, WORSE, refused_by
 from benchmarks.machine import describe
 
 
@@ -119,13 +118,7 @@ def refused(table: Table, sides: Sequence[Side], *, worse: bool) -> list[list[st
         rows, why_not = compared(given, _noisy(candidate, table.target, seed) if worse else candidate, champion)
         if rows is None or rows.champion is None:
             raise RuntimeError(f"Expected rows that both answer. Received: {why_not}")
-        results = [
-            error_gate(rows, rows.champion),
-            groups_gate(rows, rows.champion),
-            coverage_gate(rows),
-            width_gate(rows, rows.champion),
-        ]
-        gates.append([result.gate for result in results if result.passed is False])
+        gates.append(refused_by(rows, rows.champion))
     return gates
 
 

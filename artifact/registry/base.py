@@ -186,7 +186,7 @@ class Registry(Protocol):
             alias: champion or challenger.
             statement: the writer's remarks for the entry. The version is refused if one of their gates did not pass and
                 is not among those that are overruled. Without gates, the version must beat the mean of the target,
-                which the gate ``verdict`` says. Of the overruled gates the entry names those that did not pass.
+                which the gate ``verdict`` says. The entry names the overruled gates that did not pass.
             after: number of the last entry that the caller has seen; with a later entry the promotion is refused.
                 Defaults to the entry that is in force.
 

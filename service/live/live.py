@@ -92,11 +92,7 @@ class Live:
         await self._watch.stop()
 
     async def refresh(self) -> None:
-        """Make the version live that the source names; on failure keep the present one.
-
-        Raises:
-            OSError: the store cannot be read.
-        """
+        """Make the version live that the source names; on failure keep the present one."""
         self._retry_at = None
         wanted = await self._ask()
         self._revision = wanted.revision
@@ -197,10 +193,6 @@ class Live:
             self._on_change()
 
     async def _look(self) -> None:
-        try:
-            is_due = self._retry_at is not None and self._clock() >= self._retry_at
-            if is_due or await asyncio.to_thread(self.source.revision) != self._revision:
-                await self.refresh()
-        except OSError as error:
-            # A store that is unreadable for some time must not end the watch.
-            self._refuse(f"The model store could not be read: {error}.")
+        is_due = self._retry_at is not None and self._clock() >= self._retry_at
+        if is_due or await asyncio.to_thread(self.source.revision) != self._revision:
+            await self.refresh()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from artifact.errors import NotFoundError, TruelineError, unknown_name
+from artifact.files import unreadable
 from artifact.manifest import MANIFEST
 from artifact.registry.base import CHAMPION, Reference, Registry
 from service.live.choice import Choice
@@ -58,7 +59,7 @@ class _Unreadable(NamedTuple):
 def _unreadable_store(error: OSError) -> str:
     place = f", at {error.filename}" if error.filename else ""
     return (
-        f"Expected a model store that can be read. Received: {(error.strerror or str(error)).lower()}{place}. Mend it; "
+        f"Expected a model store that can be read. Received: {unreadable(error)}{place}. Mend it; "
         "this worker looks again and again."
     )
 

@@ -54,22 +54,28 @@ def have_targets(frame: pl.DataFrame, targets: Sequence[str]) -> npt.NDArray[np.
     return np.asarray(frame.select(pl.all_horizontal(pl.col(list(targets)).is_not_null())).to_series().to_numpy(), bool)
 
 
-def are_kept(former: Former, fresh: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    """Which of the new rows are equal in all columns to a row that is kept of the version, bool (n_rows,)."""
-    import numpy as np
-    import polars as pl
-
+def kept_to_compare(former: Former, columns: Sequence[str]) -> pl.DataFrame | None:
+    """The rows that are kept of the version; None where none are, where they are streamed, or where they are gone."""
     from training.table.data import read_raw
 
-    is_kept = np.zeros(fresh.height, bool)
     if former.recipe.table is None or former.recipe.streamed:
-        return is_kept
+        return None
     try:
         path = former.kept_rows()
     except ArtifactError:
         # The kept rows are not needed here, and rows that are gone cannot be compared.
+        return None
+    return read_raw(str(path), keep=former.request().names_in_use).frame.select(columns)
+
+
+def are_kept(old: pl.DataFrame | None, fresh: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which of the new rows are equal in all columns to one of the kept rows, bool (n_rows,)."""
+    import numpy as np
+    import polars as pl
+
+    is_kept = np.zeros(fresh.height, bool)
+    if old is None:
         return is_kept
-    old = read_raw(str(path), keep=former.request().names_in_use).frame.select(fresh.columns)
     if old.schema != fresh.schema:
         texts = [name for name, dtype in old.schema.items() if dtype == pl.String or fresh.schema[name] == pl.String]
         old, fresh = (frame.with_columns(pl.col(texts).cast(pl.String)) for frame in (old, fresh))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from artifact.errors import DataError
 from artifact.registry.tables import RowsAside
 from trueline.frames import Source
-from trueline.retrain.against import are_kept, check_are_new, have_targets, shared_columns
+from trueline.retrain.against import are_kept, check_are_new, have_targets, kept_to_compare, shared_columns
 from trueline.retrain.earlier import Former
 
 if TYPE_CHECKING:
@@ -116,15 +116,15 @@ def _in_memory(former: Former, choice: RowChoice, kept_file: Path | None, stack:
     raw = read_raw(choice.source.rows, choice.reading, keep=keep)
     columns, notes = shared_columns(former, raw.frame.columns, choice.data)
     new = raw._replace(frame=raw.frame.select(columns))
-    frame, n_old = new.frame, 0
+    frame, n_old, kept = new.frame, 0, None
     if kept_file is not None:
         old = read_raw(str(kept_file), Reading(), keep=keep)
         old = old._replace(frame=old.frame.select(columns))
         all_rows = joined([kept_file, Path(choice.data)], [old, new], keep)
-        frame, n_old = all_rows.frame, old.frame.height
+        frame, n_old, kept = all_rows.frame, old.frame.height, old.frame
     fresh = frame[n_old:]
-    known = are_kept(former, fresh)
-    if kept_file is not None:
+    known = are_kept(kept_to_compare(former, columns) if kept is None else kept, fresh)
+    if kept is not None:
         check_are_new(former, choice.data, known, frame[:n_old])
     eligible = have_targets(fresh, former.recipe.targets) & ~known
     if is_its_table(raw.frame, former.manifest.lineage):
