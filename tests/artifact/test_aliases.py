@@ -200,9 +200,13 @@ def write_alias(registry, alias, **content) -> Path:
     return path
 
 
-def test_a_reference_without_its_version_names_none(registry):
-    with pytest.raises(DataError, match=r"Received: 'houses:', which names no version\."):
-        registry.resolve("houses:")
+@pytest.mark.parametrize("reference", ["houses:", ":"])
+def test_a_reference_without_its_version_names_none(registry, reference):
+    add(registry)
+    for ask in (registry.resolve, registry.promote):
+        with pytest.raises(DataError, match=rf"Received: '{reference}', which names no version\."):
+            ask(reference)
+    assert registry.history("houses") == []
 
 
 def test_alias_files_say_what_is_live_until_somebody_writes(registry):
