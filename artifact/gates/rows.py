@@ -49,7 +49,7 @@ class Rows:
         level: level of the intervals.
         cells: the groups, categories and deciles that are compared.
         weight: float64 (n_samples,), each row's weight, or None.
-        told: sentences about the rows that a reader of the figures must know.
+        notes: sentences about the rows that a reader of the figures must know.
     """
 
     targets: tuple[str, ...]
@@ -61,7 +61,7 @@ class Rows:
     level: float
     cells: Sequence[Cell]
     weight: Float64 | None = None
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.candidate.errors)
@@ -153,4 +153,4 @@ def _error_of_mean(values: Float64, weight: Float64 | None) -> float:
 
 
 def _with_remarks(rows: Rows, sentence: str) -> str:
-    return " ".join([sentence, *rows.told])
+    return " ".join([sentence, *rows.notes])

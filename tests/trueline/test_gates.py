@@ -503,7 +503,7 @@ def test_quantiles_are_judged_by_their_pinball_loss(home, champion):
     other = quantile_side(build_version(home), 1.645, objective="mse")
     judged = compared(Given(rows, Reading()), other, right).rows
     assert (judged.plain, judged.root) == ("RMSE", True)
-    assert judged.told == ("They are compared by the RMSE, for their objectives differ: mse and quantile.",)
+    assert judged.notes == ("They are compared by the RMSE, for their objectives differ: mse and quantile.",)
     np.testing.assert_allclose(judged.candidate.errors, judged.champion.errors)
 
 
@@ -513,7 +513,7 @@ def test_rows_beyond_what_adds_knowledge_are_drawn_at_random(home, champion, mon
     sides = [Side.candidate(f"houses:{one.version}", one.path) for one in (version, champion)]
     judged = compared(Given(rows_for(champion), Reading()), *sides).rows
     assert len(judged) == 100
-    assert judged.told == ("They are drawn at random from 600.",)
+    assert judged.notes == ("They are drawn at random from 600.",)
     assert max(cell.rows.max() for cell in judged.cells) < 100
 
 

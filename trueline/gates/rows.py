@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from artifact.errors import DataError, SchemaMismatchError
-from artifact.gates.cells import cells_of
-from artifact.gates.rows import Answers, Rows
+from artifact.gates.rows import Rows
 from artifact.gates.side import Side
-from artifact.predictor import Predictor, target_offsets
+from artifact.predictor import Predictor
 from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
-from trueline.evaluation import labelled, meaning_of, read_known
+from trueline.evaluation import labelled, read_known
+from trueline.gates.judged import Asked, judged
 from trueline.scoring import by_row, features_of
 
 if TYPE_CHECKING:
@@ -30,13 +30,12 @@ LEAST_ROWS = 30
 MOST_ROWS = 50_000
 # If at least the first share of the rows trained a version, the rows are no test of it, and are not compared. From the
 # second share on, a sentence says so.
-_KNOWN, _TOLD = 0.10, 0.01
+_KNOWN, _WORTH_A_NOTE = 0.10, 0.01
 # If more than this share of the rows repeat an earlier row, a row that is equal to one of training may still be new.
 _ALIKE = 0.10
 # Rows that a schema refuses are left out. Each pass finds at most a thousand faults, and there are at most this many
 # passes.
 _PASSES = 20
-_NO_NUMBER = 1e100
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,35 +89,39 @@ def compared(given: Given, candidate: Side, champion: Side | None) -> Compared:
     frame, table, usable = labelled(raw.frame, schema, given.missing_columns)
     _check_groups(given.groups, table)
     X, answered = _encoded(table, schema, given.missing_columns)
-    taken = usable.to_numpy() & answered
+    both = usable.to_numpy() & answered
     other, why_not = _champions(given, raw.frame, candidate, champion)
     if other is not None:
-        taken &= other.answered
-    at = _taken(taken, usable, table)
-    X = _of(X, at)
-    told = [] if len(at) == taken.sum() else [f"They are drawn at random from {int(taken.sum()):,}."]
-    left_out = int(usable.sum() - taken.sum())
+        both &= other.answered
+    at = _drawn(both, usable, table)
+    X = _rows_at(X, at)
+    notes = [] if len(at) == both.sum() else [f"They are drawn at random from {int(both.sum()):,}."]
+    left_out = int(usable.sum() - both.sum())
     if left_out:
-        told.append(f"{left_out:,} rows are left out, which the schema of one of the two refuses.")
-    stale = _trained_on(candidate, frame, X, told)
+        notes.append(f"{left_out:,} rows are left out, which the schema of one of the two refuses.")
+    stale = _trained_on(candidate, frame, X, notes)
     if other is not None and champion is not None:
-        other = other._replace(X=_of(other.X, at))
-        stale = stale or _trained_on(champion, frame, other.X, told)
+        other = other.at(at)
+        stale = stale or _trained_on(champion, frame, other.asked.X, notes)
     if stale:
         return Compared(None, stale)
-    weight = _weights(table, at, candidate.predictor, told)
+    weight = _weights(table, at, candidate.predictor, notes)
     y = table.select(schema.target_names).to_numpy()[at]
     groups = {name: [table[name].to_list()[i] for i in at] for name in given.groups}
-    return Compared(_judged(candidate.predictor, X, other, y, weight, groups, tuple(told)), why_not)
+    ours = Asked(candidate.predictor, X, list(range(len(schema.targets))))
+    rows = judged(ours, None if other is None else other.asked, y, weight, groups, tuple(notes))
+    return Compared(rows, why_not)
 
 
 class _Champion(NamedTuple):
-    """The rows as the champion takes them; ``columns`` are the places of the candidate's targets in its answers."""
+    """The champion with the rows as it takes them, and a mask of those that it answers."""
 
-    predictor: Predictor
-    X: Encoded
+    asked: Asked
     answered: Any
-    columns: list[int]
+
+    def at(self, rows: Any) -> _Champion:
+        """The same, of the rows at these places alone."""
+        return _Champion(self.asked._replace(X=_rows_at(self.asked.X, rows)), self.answered[rows])
 
 
 def _champions(given: Given, raw: pl.DataFrame, candidate: Side, champion: Side | None) -> tuple[_Champion | None, str]:
@@ -139,7 +142,7 @@ def _champions(given: Given, raw: pl.DataFrame, candidate: Side, champion: Side 
         X, answered = _encoded(features_of(frame, schema), schema, given.missing_columns)
     except DataError as error:
         return None, f"The champion cannot answer these rows: {error}"
-    return _Champion(champion.predictor, X, answered, [schema.target_names.index(name) for name in names]), ""
+    return _Champion(Asked(champion.predictor, X, [schema.target_names.index(name) for name in names]), answered), ""
 
 
 def _encoded(table: pl.DataFrame, schema: FeatureSchema, missing_columns: MissingColumns) -> tuple[Encoded, Any]:
@@ -172,25 +175,25 @@ def _check_groups(groups: Sequence[str], table: pl.DataFrame) -> None:
     check_columns(table, list(groups), "group column")
 
 
-def _taken(taken: Any, usable: pl.Series, table: pl.DataFrame) -> Any:
-    """The rows that are compared."""
-    if taken.sum() < LEAST_ROWS:
+def _drawn(both: Any, usable: pl.Series, table: pl.DataFrame) -> Any:
+    """The places of the rows that are compared: those with a target that both versions answer, or a sample of them."""
+    if both.sum() < LEAST_ROWS:
         known = int(usable.sum())
-        what = f"{int(taken.sum()):,} of {known:,} that have one" if known else f"none of {table.height:,}"
+        what = f"{int(both.sum()):,} of {known:,} that have one" if known else f"none of {table.height:,}"
         raise DataError(
             f"Expected at least {LEAST_ROWS} rows with a target that both versions answer. Received: {what}. "
             "Give more rows, or none: then the figures of both trainings are compared."
         )
-    at = np.flatnonzero(taken)
+    at = np.flatnonzero(both)
     if len(at) > MOST_ROWS:
         at = np.sort(np.random.default_rng(0).choice(at, MOST_ROWS, replace=False))
     return at
 
 
-def _trained_on(side: Side, frame: pl.DataFrame, X: Encoded, told: list[str]) -> str:
+def _trained_on(side: Side, frame: pl.DataFrame, X: Encoded, notes: list[str]) -> str:
     """Why the rows are not new to a version; empty where they are.
 
-    If a few are not, a sentence is added to ``told``.
+    If a few are not, a sentence is added to ``notes``.
     """
     from training.transfer.seen import is_its_table, share_known
 
@@ -204,8 +207,8 @@ def _trained_on(side: Side, frame: pl.DataFrame, X: Encoded, told: list[str]) ->
     sentence = f"About {share:.0%} of the rows equal rows of the table that trained {side.reference} in every feature"
     if share >= _KNOWN:
         return f"{sentence}: they are not new to both versions."
-    if share >= _TOLD:
-        told.append(f"{sentence}.")
+    if share >= _WORTH_A_NOTE:
+        notes.append(f"{sentence}.")
     return ""
 
 
@@ -217,7 +220,7 @@ def _share_alike(X: Encoded) -> float:
     return 1.0 - len(np.unique(both, axis=0)) / max(1, len(both))
 
 
-def _weights(table: pl.DataFrame, at: Any, predictor: Predictor, told: list[str]) -> Any:
+def _weights(table: pl.DataFrame, at: Any, predictor: Predictor, notes: list[str]) -> Any:
     """The weight of each row, by the column that weighted the candidate's training; None where there is none."""
     from training.table.weights import Weights, check_weight, weights_in
 
@@ -225,7 +228,7 @@ def _weights(table: pl.DataFrame, at: Any, predictor: Predictor, told: list[str]
     if not name:
         return None
     if name not in table.columns:
-        told.append(f"All rows count the same: the table has no column '{name}', which weighted the training.")
+        notes.append(f"All rows count the same: the table has no column '{name}', which weighted the training.")
         return None
     rows = table[at]
     check_weight(name, rows[name].dtype)
@@ -235,100 +238,5 @@ def _weights(table: pl.DataFrame, at: Any, predictor: Predictor, told: list[str]
     return weights_in(rows, name)
 
 
-def _judged(
-    predictor: Predictor,
-    X: Encoded,
-    other: _Champion | None,
-    y: Any,
-    weight: Any,
-    groups: dict[str, list[Any]],
-    told: tuple[str, ...],
-) -> Rows:
-    level = min(predictor.default_level, 1.0 if other is None else other.predictor.default_level)
-    loss = _Loss.of(predictor, None if other is None else other.predictor, y)
-    schema = predictor.schema
-    order = list(range(len(schema.targets)))
-    return Rows(
-        targets=schema.target_names,
-        candidate=_answers(predictor, X, y, order, level, loss),
-        champion=None if other is None else _answers(other.predictor, other.X, y, other.columns, level, loss),
-        root=loss.root,
-        plain=loss.plain,
-        std=np.array([target.std for target in schema.targets]),
-        level=level,
-        cells=cells_of(schema, X, groups, weight),
-        weight=weight,
-        told=(*told, *loss.told),
-    )
-
-
-class _Loss(NamedTuple):
-    """How answers are judged: by the objective of both trainings, or by squared errors where the objectives differ.
-
-    Attributes:
-        settings: settings of the objective; None for squared errors.
-        own: whether all outputs of the networks are judged, and not their values alone.
-        root, plain: see :class:`artifact.gates.rows.Rows`.
-        told: see :class:`artifact.gates.rows.Rows`.
-    """
-
-    settings: Any
-    own: bool
-    root: bool
-    plain: str
-    told: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, predictor: Predictor, other: Predictor | None, y: Any) -> _Loss:
-        """The loss for two versions, or for one.
-
-        Raises:
-            DataError: a target with a value that the objective does not take.
-        """
-        from training.objectives.kinds import KINDS, check_target
-
-        ours, theirs = meaning_of(predictor.manifest), meaning_of((other or predictor).manifest)
-        kind = KINDS[ours.objective]
-        if any(getattr(ours, name) != getattr(theirs, name) for name in ("objective", *kind.settings)):
-            objectives = f"{ours.objective} and {theirs.objective}"
-            told = f"They are compared by the RMSE, for their objectives differ: {objectives}."
-            return cls(None, own=False, root=True, plain="RMSE", told=(told,))
-        for j, name in enumerate(predictor.schema.target_names):
-            check_target(ours.objective, name, y[:, j])
-        heads = [p for p in (predictor, other) if p is not None and p.calibration.method == "quantile"]
-        if kind.own_errors is not None and len(heads) == (1 if other is None else 2):
-            return cls(ours, own=True, root=False, plain=kind.shown)
-        return cls(ours, own=False, root=kind.metric == "rmse", plain=kind.plain)
-
-    def errors(self, y: Any, value: Any, outputs: Any, offsets: Any) -> Any:
-        """Float64 (n_samples, n_targets), at least 0."""
-        from training.objectives.kinds import KINDS
-
-        if self.settings is None:
-            return np.square(y - value)
-        kind = KINDS[self.settings.objective]
-        if self.own and kind.own_errors is not None:
-            own = kind.own_errors(outputs, y - (0.0 if offsets is None else offsets), self.settings)
-            if own is not None:
-                return own
-        return kind.errors(y, value, self.settings)
-
-
-def _answers(predictor: Predictor, X: Encoded, y: Any, columns: list[int], level: float, loss: _Loss) -> Answers:
-    """A version's answers, with its targets in the order of the candidate's."""
-    outputs = predictor.run(X.numeric, X.categorical)
-    answer = predictor.finish(outputs, predictor.row_bounds([predictor.bound(level)], [len(X)], X), [])
-    value, lower, upper = (part.astype(np.float64)[:, columns] for part in (answer.value, answer.lower, answer.upper))
-    offsets = target_offsets(predictor.schema)
-    quantiles = None if outputs.quantiles is None else outputs.quantiles[:, columns]
-    outputs = outputs._replace(quantiles=quantiles)
-    errors = loss.errors(y, value, outputs, None if offsets is None else offsets[columns])
-    # An answer that is not a number counts as the largest error.
-    errors, width = (
-        np.nan_to_num(np.maximum(part, 0.0), nan=_NO_NUMBER, posinf=_NO_NUMBER) for part in (errors, upper - lower)
-    )
-    return Answers(errors, (lower <= y) & (y <= upper), width)
-
-
-def _of(X: Encoded, at: Any) -> Encoded:
+def _rows_at(X: Encoded, at: Any) -> Encoded:
     return Encoded(X.numeric[at], X.categorical[at])
