@@ -31,6 +31,7 @@ from service.process.descriptors import DescriptorWatch
 from service.process.drain import Drain
 from service.process.fleet import WORKERS, Fleet
 from service.process.orphan import PARENT, ParentWatch
+from service.process.standing_back import stand_back
 from service.settings.settings import Settings
 from service.watching.positions import Positions
 from service.watching.tap import Tap
@@ -150,7 +151,10 @@ class Worker:
         )
 
     async def start(self) -> None:
-        """Load the model, then let requests come, so that a worker that starts later never answers "not ready"."""
+        """Load the model, then let requests come, so that a worker that starts later never answers "not ready".
+
+        A worker that cannot load one waits for as long as others answer; meanwhile it follows promotions.
+        """
         self._drain.install()
         server = self._drain.server
         if server is not None:
@@ -177,6 +181,9 @@ class Worker:
         # A thread that works on a large request lets the event loop go on after this time. Python's default of 5 ms
         # is as long as five requests.
         sys.setswitchinterval(_SWITCH_SECONDS)
+        if self.deployment.champion is None:
+            self.fleet.show("empty")
+            await stand_back(self.fleet, lambda: self.deployment.champion is not None or self._drain.draining)
 
     def check_ready(self) -> LiveModel:
         """Return the live version if the whole service is ready to answer with it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +19,9 @@ WORKERS = "workers"
 
 logger = logging.getLogger("bentoml.trueline")
 
-State = Literal["starting", "ready", "draining"]
-_MARKS: dict[State, bytes] = {"starting": b"s", "ready": b"r", "draining": b"d"}
+# A worker that is "empty" could not load a version: it has nothing to answer with.
+State = Literal["starting", "empty", "ready", "draining"]
+_MARKS: dict[State, bytes] = {"starting": b"s", "empty": b"e", "ready": b"r", "draining": b"d"}
 
 
 class Fleet:
@@ -73,6 +75,18 @@ class Fleet:
         if self._folder is None:
             return int(self.state == "ready")
         return sum(mark == _MARKS["ready"] for mark in self._marks())
+
+    def has_others(self, states: Collection[State]) -> bool:
+        """Whether another worker is alive and in one of some states; False where the others cannot be seen.
+
+        Args:
+            states: states that this worker is not in.
+        """
+        marks = {_MARKS[state] for state in states}
+        try:
+            return any(mark in marks for mark in self._marks())
+        except OSError:
+            return False
 
     def living_workers(self) -> int:
         """The number of workers that are alive and have begun to load a model, whatever their state."""
