@@ -9,13 +9,11 @@ from collections.abc import Iterator
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Tests that load TensorFlow, or start a process that does. One process runs all of these: two would not fit everywhere.
+# Tests that load TensorFlow. One process runs all of these: two would not fit everywhere. The other process has the
+# tests that start processes which load it, one at a time.
 _TENSORFLOW = (
     "tests/artifact/test_keras_runtime.py",
     "tests/artifact/test_runtimes.py",
-    "tests/deploy/test_bento.py",
-    "tests/docs/test_retrain_page.py",
-    "tests/examples/",
     "tests/service/test_runtimes.py",
     "tests/test_table_to_answer.py",
     "tests/training/",
@@ -28,11 +26,16 @@ WITHOUT_TENSORFLOW = (
     *(f"tests/training/table/test_{name}.py" for name in ("dialect", "kept", "names", "paths", "selection", "text")),
     *(f"tests/training/test_{name}.py" for name in ("advice", "both_ways", "columns", "compared", "config")),
     *(f"tests/training/test_{name}.py" for name in ("corrections", "data", "evaluate", "folds", "ids", "overview")),
-    "tests/training/test_penalised.py",
+    *(f"tests/training/test_{name}.py" for name in ("on_jax", "penalised")),
     *(f"tests/trueline/retrain/test_{name}.py" for name in ("held_out", "recalibrate", "rows")),
-    *(f"tests/trueline/test_{name}.py" for name in ("absent_columns", "data_command", "example", "inspect_command")),
-    *(f"tests/trueline/test_{name}.py" for name in ("parity", "pass_through", "progress", "store_commands")),
+    *(f"tests/trueline/test_{name}.py" for name in ("absent_columns", "data_command", "ended", "example")),
+    *(f"tests/trueline/test_{name}.py" for name in ("inspect_command", "parity", "pass_through", "progress")),
+    "tests/trueline/test_store_commands.py",
 )
+
+
+def _may_load_tensorflow(file: str) -> bool:
+    return file.startswith(_TENSORFLOW) and file not in WITHOUT_TENSORFLOW
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
@@ -40,7 +43,7 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "tensorflow" if file.startswith(_TENSORFLOW) and file not in WITHOUT_TENSORFLOW else file
+        return "tensorflow" if _may_load_tensorflow(file) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
@@ -53,8 +56,8 @@ def _does_without_tensorflow(request: pytest.FixtureRequest) -> Iterator[None]:
     was_loaded = "tensorflow" in sys.modules
     yield
     file = request.path.relative_to(request.config.rootpath).as_posix()
-    if file in WITHOUT_TENSORFLOW and not was_loaded:
-        assert "tensorflow" not in sys.modules, f"{file} loads TensorFlow: take it out of WITHOUT_TENSORFLOW."
+    if not (was_loaded or _may_load_tensorflow(file)):
+        assert "tensorflow" not in sys.modules, f"{file} loads TensorFlow, and the lists of tests/conftest.py deny it."
 
 
 def pytest_collection_modifyitems() -> None:

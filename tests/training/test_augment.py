@@ -1,9 +1,5 @@
 """Noise and mixup inside the compiled step: they change the rows that train, as they should, and nothing else."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -212,18 +208,6 @@ def test_each_step_of_a_loop_draws_anew():
     # The other network's rows differ by 1% of codes that count as "other".
     assert np.ptp(errors[:, 1]) > 2 * np.ptp(errors[:, 0])
     np.testing.assert_allclose(loop.outputs(rows[0]), before, atol=1e-5)
-
-
-def test_jax_augments_alike():
-    code = (
-        "from tests.training import test_augment as t\n"
-        "t.test_a_network_without_augmentation_learns_the_same_bits_beside_one_with_it(True)\n"
-        "t.test_each_step_of_a_loop_draws_anew()\n"
-        "t.test_near_rows_are_near_by_their_targets_and_any_rows_are_not()\n"
-    )
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr[-2000:]
 
 
 def test_noise_smooths_what_a_network_would_learn_by_heart():

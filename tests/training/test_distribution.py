@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 
-from tests.processes import ROOT
 from training.devices.devices import Device
 from training.devices.distribution import Distribution
 
@@ -112,19 +109,3 @@ def check_that_real_jax_refuses_and_is_set_up() -> None:
     assert jax.config.jax_default_matmul_precision is None
     assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert "--xla_gpu_deterministic_ops=true" in os.environ["XLA_FLAGS"]
-
-
-def test_two_devices_of_jax_train_the_same_networks_as_one():
-    code = (
-        "from training.devices.backend import load_backend\n"
-        "load_backend()\n"
-        "from tests.training import test_distribution as t\n"
-        "t.check_that_two_devices_train_the_same_networks()\n"
-        "t.check_that_real_jax_refuses_and_is_set_up()\n"
-        "t.check_that_a_shared_fit_learns_in_both_precisions_and_says_so()\n"
-    )
-    jax = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    command = [sys.executable, "-c", code]
-    environ = {**os.environ, **jax}
-    process = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=240)
-    assert process.returncode == 0, process.stderr[-3000:]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import polars as pl
 import pytest
@@ -139,16 +135,6 @@ def jax_trains_the_level(tmp_path) -> None:
     assert keras.backend.backend() == "jax"
     _, answers = trained(tmp_path, objective="expectile", expectile=0.95)
     assert abs(balance(Y, answers, 0.95)) < 0.03 * Y.std()
-
-
-def test_jax_too(tmp_path):
-    code = (
-        "from pathlib import Path\nfrom tests.training import test_expectile as t\n"
-        f"t.jax_trains_the_level(Path({str(tmp_path)!r}))\n"
-    )
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_boosted_trees_take_the_loss():

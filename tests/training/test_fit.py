@@ -1,9 +1,5 @@
 """The compiled loop: networks side by side are independent, and each keeps its best weights."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -165,15 +161,3 @@ def test_penalties_shrink_the_kernels():
         norms.append(sum(float(np.abs(np.asarray(k)).sum()) for k in kernels))
     assert norms[1] < 0.9 * norms[0]
     assert norms[2] < 0.9 * norms[0]
-
-
-def test_jax_trains_the_same_networks():
-    code = (
-        "from tests.training import test_fit as t\n"
-        "t.test_networks_side_by_side_do_not_touch_each_other('tabm')\n"
-        "t.test_each_family_learns_and_its_model_is_the_mean_of_its_networks('mlp')\n"
-        "t.test_a_weight_of_0_takes_a_row_out_of_the_loss()\n"
-    )
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr[-2000:]

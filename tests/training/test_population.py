@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 
 import keras
@@ -156,17 +153,6 @@ def test_until_half_are_gone_not_a_bit_of_the_rest_changes():
 def test_networks_that_are_dealt_to_cores_are_dropped_too(monkeypatch):
     monkeypatch.setattr(dealt, "n_shares", lambda problem: min(3, problem.networks))
     check_that_the_rest_learn_what_they_learn_beside_all()
-
-
-def test_on_jax_too():
-    code = (
-        "from tests.training import test_population as t\n"
-        "t.check_that_the_rest_learn_what_they_learn_beside_all()\n"
-        "t.check_that_the_rest_learn_what_they_learn_beside_all(augment='noise,mixup')\n"
-    )
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr[-2000:]
 
 
 def test_the_best_epoch_and_the_end_are_those_of_the_networks_that_go_on():

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -73,12 +69,3 @@ def check(weighted: bool) -> None:
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_table_takes_the_others_place(weighted):
     check(weighted)
-
-
-def test_on_jax_too():
-    program = "from tests.training.test_stream_loops import check; check(True)"
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    process = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=240
-    )
-    assert process.returncode == 0, process.stderr

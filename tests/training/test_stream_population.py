@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,16 +59,6 @@ def test_until_half_are_gone_not_a_bit_of_the_rest_changes(tmp_path):
 def test_networks_that_are_dealt_to_cores_are_dropped_too(tmp_path, monkeypatch):
     monkeypatch.setattr(dealt, "n_shares", lambda problem: min(3, problem.networks))
     check(tmp_path)
-
-
-def test_on_jax_too(tmp_path):
-    code = (
-        "import pathlib, sys\nfrom tests.training.test_stream_population import check\ncheck(pathlib.Path(sys.argv[1]))"
-    )
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("augment", [(), ("noise",)])

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import polars as pl
 import pytest
 
-from artifact import manifest as files
 from artifact.errors import DataError, RefusedError, TruelineError
 from artifact.facts import RepeatedRows, UntargetedRows
 from artifact.golden import read_golden
@@ -290,26 +286,3 @@ def test_corrections_reach_the_stored_schema(tmp_path):
     assert (schema.feature("area").unit, schema.feature("area").maximum) == ("m2", 500)
     assert "garden" not in schema.names
     assert schema.targets[0].unit == "GBP"
-
-
-def test_jax_trains_and_exports_too(trained, tmp_path):
-    program = """
-import sys
-from pathlib import Path
-from artifact.registry.local import LocalRegistry
-from training.settings.config import TrainConfig
-from training.table.folds import Plan
-from training.prepare.request import Request
-from training.train import train
-config = TrainConfig(folds=2, repeats=1, epochs=3, hidden=(16,), embedding_bins=4)
-manifest = train(Request(sys.argv[1], ("price",), "houses", config), LocalRegistry(Path(sys.argv[2])))
-print(manifest.lineage.backend, manifest.verdict.beats_mean)
-"""
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    command = [sys.executable, "-c", program, str(trained.data), str(tmp_path)]
-    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.split()[0] == "jax"
-    path = LocalRegistry(tmp_path).resolve("houses").path
-    assert (path / files.ONNX_MODEL).is_file()
-    Predictor.load(path)
