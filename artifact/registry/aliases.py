@@ -51,5 +51,5 @@ def alias_of(entries: Sequence[Entry], alias: str) -> Alias | None:
         if getattr(entry, alias) != version:
             break
         since = entry
-    previous = former_champions(entries)[-_PREVIOUS:] if alias == CHAMPION else []
+    previous = former_champions(entries).versions[-_PREVIOUS:] if alias == CHAMPION else []
     return Alias(version=version, previous=tuple(previous), changed_at=since.when)

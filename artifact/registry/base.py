@@ -6,26 +6,30 @@ import re
 from collections.abc import Hashable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from artifact.errors import DataError
 from artifact.manifest import Manifest
 from artifact.registry.aliases import ALIASES, CHALLENGER, CHAMPION, Alias
 from artifact.registry.entry import NOTHING_SAID, Change, Entry, Statement
 from artifact.registry.leases import Lease
+from artifact.registry.references import Damaged, Reference, WayBack
 from artifact.registry.tables import Tables
 
-__all__ = ["ALIASES", "CHALLENGER", "CHAMPION", "Alias", "Reference", "Registry", "check_name", "is_name"]
+__all__ = [
+    "ALIASES",
+    "CHALLENGER",
+    "CHAMPION",
+    "Alias",
+    "Damaged",
+    "Reference",
+    "Registry",
+    "WayBack",
+    "check_name",
+    "is_name",
+]
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
-
-
-class Reference(NamedTuple):
-    """A version and the local folder that holds it."""
-
-    name: str
-    version: str
-    path: Path
 
 
 class Registry(Protocol):
@@ -43,6 +47,16 @@ class Registry(Protocol):
 
     def versions(self, name: str) -> list[str]:
         """Versions of a model, the oldest first; empty where there is no such model."""
+        ...
+
+    def damaged(self) -> list[Damaged]:
+        """Folders that were versions and have lost their manifest, and links of models that lead nowhere.
+
+        :meth:`versions` leaves them out. Versions whose manifest is there and cannot be read are not among them.
+
+        Raises:
+            OSError: the store cannot be read.
+        """
         ...
 
     def has(self, name: str, version: str) -> bool:
@@ -109,7 +123,11 @@ class Registry(Protocol):
         ...
 
     def history(self, name: str) -> list[Entry]:
-        """The entries of a model's deployment log that count, the oldest first."""
+        """The entries of a model's deployment log that count and can be read, the oldest first."""
+        ...
+
+    def damaged_entries(self, name: str) -> list[str]:
+        """A sentence for each older entry of the log that cannot be read. What is live does not depend on these."""
         ...
 
     def deployment_problem(self, name: str) -> str:
@@ -197,18 +215,37 @@ class Registry(Protocol):
         """
         ...
 
-    def rollback(self, name: str, *, statement: Statement = NOTHING_SAID) -> Reference:
-        """Point the champion at the version it had before, by a new entry of the log.
+    def way_back(self, name: str) -> WayBack:
+        """Where a rollback returns to: the latest former champion that still exists. All of its files are checked.
 
         Raises:
             NotFoundError: no such model.
             DataError: there is no former champion that still exists.
-            TakenError: another entry came first.
+            ArtifactError: the log is damaged, so that the former champion is not known.
+            RefusedError: the former champion is damaged.
+        """
+        ...
+
+    def rollback(self, name: str, *, statement: Statement = NOTHING_SAID, way: WayBack | None = None) -> Reference:
+        """Point the champion at the version it had before, by a new entry of the log.
+
+        Args:
+            name: name of the model.
+            statement: the writer's remarks for the entry.
+            way: what :meth:`way_back` said. Defaults to asking it.
+
+        Raises:
+            NotFoundError, DataError, ArtifactError, RefusedError: see :meth:`way_back`.
+            TakenError: another entry came since the way was asked for.
         """
         ...
 
     def lock(self, name: str) -> AbstractContextManager[None]:
-        """Keep other processes of this machine from changing what is live, and from deleting, during the block."""
+        """Keep other processes of this machine from changing what is live, and from deleting, during the block.
+
+        Raises:
+            RefusedError: another process has had the lock for 30 seconds; the message names it.
+        """
         ...
 
     def revision(self, name: str | None = None) -> Hashable:

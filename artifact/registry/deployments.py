@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
 from artifact.errors import ArtifactError
 from artifact.registry.carried import carried_over
 from artifact.registry.entry import FORMAT, Change, Entry
+from artifact.registry.locks import locked
 from artifact.registry.log import DeploymentLog, TakenError
 from artifact.registry.revision import Stamps, stamps_of
 
@@ -51,12 +51,16 @@ class Deployments:
         return entry or self._carried(name)
 
     def entries(self, name: str) -> list[Entry]:
-        """The entries of a model that count, the oldest first."""
+        """The entries of a model that count and can be read, the oldest first."""
         entries = self._log(name).entries()
         if entries:
             return entries
         entry = self.in_force(name)
         return [] if entry is None else [entry]
+
+    def damaged(self, name: str) -> list[str]:
+        """A sentence for each older entry that cannot be read; what is live does not depend on these."""
+        return self._log(name).damaged()
 
     def problem(self, name: str) -> str:
         """Why entries that are there do not count; empty where all of them do."""
@@ -82,11 +86,12 @@ class Deployments:
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Keep other processes of this machine from changing a model's live version during the block."""
-        folder = self.folder / name
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Keep other processes of this machine from changing a model's live version during the block.
+
+        Raises:
+            RefusedError: another process has had the lock for 30 seconds; the message names it.
+        """
+        with locked(self.folder / name / ".lock"):
             yield
 
     def _log(self, name: str) -> DeploymentLog:

@@ -121,13 +121,14 @@ def entry_text(entry: Entry) -> str:
     return text
 
 
-def read_entry(path: Path, number: int, name: str) -> Entry:
+def read_entry(path: Path, number: int, name: str, *, is_older: bool = False) -> Entry:
     """Read one entry.
 
     Args:
         path: its file.
         number: the number that it should have.
         name: name of the model, for messages.
+        is_older: whether a later entry is in force, for messages. Defaults to False.
 
     Raises:
         ArtifactError: it is there and cannot be read, is damaged, or of a newer format.
@@ -135,8 +136,11 @@ def read_entry(path: Path, number: int, name: str) -> Entry:
         OSError: the disk or the folder cannot be read.
     """
     place = f"Expected entry {number} of the deployment log of '{name}' in {path}."
-    stopped = "This entry and all later ones do not count"
-    damaged = f"{stopped}: put a copy of the file back, or remove them."
+    stopped, or_remove = "This entry and all later ones do not count", ", or remove them"
+    if is_older:
+        stopped = "A later entry says what is live"
+        or_remove = ", and do not remove it: a number that is missing stops the log"
+    damaged = f"{stopped}: put a copy of the file back{or_remove}."
     try:
         text = read_small(path, _LARGEST)
     except OSError as error:
@@ -144,7 +148,7 @@ def read_entry(path: Path, number: int, name: str) -> Entry:
             raise
         path.lstat()  # Raises an error itself where the folder, and not the file, may not be read.
         raise ArtifactError(
-            f"{place} Received: {unreadable(error)}. {stopped}. Make it a file that this user can read, or remove them."
+            f"{place} Received: {unreadable(error)}. {stopped}. Make it a file that this user can read{or_remove}."
         ) from error
     except ValueError as error:
         raise ArtifactError(f"{place} Received: {error}. {damaged}") from error
@@ -173,20 +177,42 @@ def whoami() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def former_champions(entries: Sequence[Entry]) -> list[str]:
-    """The champions before the present one, the latest last; a rollback returns to the last.
+class Former(NamedTuple):
+    """The champions before the present one, as far as the entries that can be read say it.
+
+    Attributes:
+        versions: their names, the latest last; a rollback returns to the last.
+        is_whole: False where an entry cannot be read. There may be further champions before those in ``versions``.
+    """
+
+    versions: list[str]
+    is_whole: bool
+
+
+def former_champions(entries: Sequence[Entry]) -> Former:
+    """The champions before the present one.
 
     A promotion adds the champion to the list, and a rollback takes it off again. A version that comes twice in a row
-    counts once.
+    counts once. An entry that cannot be read may have been either, so the list begins anew after it.
+
+    Args:
+        entries: the entries that can be read, the oldest first. A missing number is an entry that cannot be read.
     """
     stack = list(entries[0].former) if entries else []
+    is_whole, number = True, 1
     for entry in entries:
+        if entry.number != number:
+            stack, is_whole = [], False
+        number = entry.number + 1
         champion = entry.champion
         if champion is None or (stack and stack[-1] == champion):
             continue
-        if entry.action == "rollback" and champion in stack:
+        if entry.action != "rollback":
+            stack.append(champion)
+        elif champion in stack:
             while stack[-1] != champion:
                 stack.pop()
         else:
-            stack.append(champion)
-    return stack[:-1]
+            # It returns to a champion that is not in the list: nothing that is known was live before that one.
+            stack = [champion] if not is_whole else [*stack, champion]
+    return Former(stack[:-1], is_whole)

@@ -14,8 +14,9 @@ from typing import Self
 from artifact.errors import ArtifactError
 from artifact.files import absolute, below, flush, replace_text
 from artifact.manifest import MANIFEST, Manifest
-from artifact.registry.base import Reference, check_name, is_name
+from artifact.registry.base import Damaged, Reference, check_name, is_name
 from artifact.registry.bento import point_to_newest, write_record
+from artifact.registry.damaged import damaged_in, no_models
 from artifact.registry.deployments import Deployments
 from artifact.registry.entry import Change, Entry, is_version
 from artifact.registry.leases import Lease, Leases
@@ -101,6 +102,12 @@ class LocalRegistry(LoggedRegistry):
             return []
         return sorted(d.name for d in folders)
 
+    def damaged(self) -> list[Damaged]:
+        if not self.models.is_dir():
+            return [no_models(self.models)] if self.tables.sizes() else []
+        names = sorted(path.name for path in self.models.iterdir() if is_name(path.name))
+        return [each for name in names for each in damaged_in(self.models, name)]
+
     def has(self, name: str, version: str) -> bool:
         return is_name(name) and is_version(version) and self._manifest(name, version).is_file()
 
@@ -117,6 +124,9 @@ class LocalRegistry(LoggedRegistry):
 
     def history(self, name: str) -> list[Entry]:
         return self._deployments.entries(name) if is_name(name) else []
+
+    def damaged_entries(self, name: str) -> list[str]:
+        return self._deployments.damaged(name) if is_name(name) else []
 
     def deployment_problem(self, name: str) -> str:
         return self._deployments.problem(name)
@@ -173,7 +183,10 @@ class LocalRegistry(LoggedRegistry):
         aside.parent.mkdir(parents=True, exist_ok=True)
         version.path.rename(aside)
         point_to_newest(version.path.parent)
-        shutil.rmtree(aside)
+        if aside.is_symlink() or not aside.is_dir():
+            aside.unlink()
+        else:
+            shutil.rmtree(aside)
 
     @contextlib.contextmanager
     def create(self, name: str) -> Iterator[tuple[str, Path]]:

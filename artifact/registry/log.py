@@ -33,9 +33,9 @@ class TakenError(RefusedError):
     def __init__(self, name: str, entry: Entry) -> None:
         self.entry = entry
         super().__init__(
-            f"Expected entry {entry.number} of the deployment log of '{name}' to be free. Received: {entry.action} of "
-            f"{name}:{entry.champion} by {entry.who} at {entry.when}. Look at `trueline history {name}`, and say again "
-            "what you want."
+            f"Expected entry {entry.number} of the deployment log of '{name}' to be free. Received: {entry.action} "
+            f"{'to' if entry.action == 'rollback' else 'of'} {name}:{entry.champion} by {entry.who} at {entry.when}. "
+            f"Look at `trueline history {name}`, and say again what you want."
         )
 
 
@@ -87,17 +87,34 @@ class DeploymentLog:
             return self._last
 
     def entries(self) -> list[Entry]:
-        """All entries that count, the oldest first. Older entries that were damaged later are left out."""
+        """All entries that count, the oldest first, without those of :meth:`damaged`.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        return self._read_all()[0]
+
+    def damaged(self) -> list[str]:
+        """A sentence for each entry that cannot be read although a later one is in force, the oldest first.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        return self._read_all()[1]
+
+    def _read_all(self) -> tuple[list[Entry], list[str]]:
+        """The entries up to the one in force, and what is wrong with those that cannot be read."""
         with self._lock:
             self._list()
-            entries = []
+            entries, problems = [], []
             for number in range(1, self._next()):
-                if number not in self._entries:
-                    with contextlib.suppress(ArtifactError):
-                        self._entries[number] = self._read(number)
-                if number in self._entries:
+                try:
+                    if number not in self._entries:
+                        self._entries[number] = self._read(number, is_older=True)
                     entries.append(self._entries[number])
-            return entries
+                except ArtifactError as error:
+                    problems.append(str(error))
+            return entries, problems
 
     def append(self, change: Change, *, after: int) -> Entry:
         """Write the next entry.
@@ -218,9 +235,9 @@ class DeploymentLog:
         """Note which entry is in force. It stays in memory, even if its file is damaged later."""
         self._last = self._entries[entry.number] = entry
 
-    def _read(self, number: int) -> Entry:
+    def _read(self, number: int, *, is_older: bool = False) -> Entry:
         """One entry, see :func:`artifact.registry.entry.read_entry`."""
-        return read_entry(self.path(number), number, self.name)
+        return read_entry(self.path(number), number, self.name, is_older=is_older)
 
     def _sweep(self, mine: Path) -> None:
         """Remove the temporary files of killed writers. The writer's own file shows the time by the disk's clock."""

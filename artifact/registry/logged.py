@@ -8,8 +8,9 @@ from artifact.errors import DataError, NotFoundError, unknown_name
 from artifact.gates.gate import GateResult, refusal, refusing
 from artifact.gates.verdict import verdict_gate
 from artifact.registry.aliases import ALIASES, CHALLENGER, CHAMPION, Alias, alias_of
-from artifact.registry.base import Reference, Registry
+from artifact.registry.base import Reference, Registry, WayBack
 from artifact.registry.entry import NOTHING_SAID, Action, Change, Statement, former_champions, whoami
+from artifact.registry.way_back import way_back
 
 
 class LoggedRegistry(Registry):
@@ -22,7 +23,7 @@ class LoggedRegistry(Registry):
             raise DataError(f"Expected NAME or NAME:VERSION. Received: '{reference}', which names no version.")
         versions = self.versions(name)
         if not versions:
-            raise NotFoundError(unknown_name("model", name, self.names()))
+            raise NotFoundError(self._unknown(unknown_name("model", name, self.names()), name, version))
         if version in ALIASES:
             alias = self.alias(name, version)
             if alias is None:
@@ -32,8 +33,14 @@ class LoggedRegistry(Registry):
             entry = self.deployment(name)
             version = entry.champion if entry is not None and entry.champion is not None else versions[-1]
         if version not in versions:
-            raise NotFoundError(unknown_name("version", version, reversed(versions), of=name))
+            unknown = unknown_name("version", version, reversed(versions), of=name)
+            raise NotFoundError(self._unknown(unknown, name, version))
         return self.fetch(name, version)
+
+    def _unknown(self, sentence: str, name: str, version: str) -> str:
+        """The sentence for what is not there; it also says of a folder that has lost its manifest."""
+        problems = [each.problem for each in self.damaged() if each.name == name and version in ("", each.version)]
+        return " ".join([sentence, *problems[:1]])
 
     def alias(self, name: str, alias: str = CHAMPION) -> Alias | None:
         if self.deployment(name) is None:
@@ -45,11 +52,11 @@ class LoggedRegistry(Registry):
         if current is None:
             return []
         versions = self.versions(name)
-        previous = [version for version in former_champions(self.history(name)) if version in versions]
+        former = [version for version in former_champions(self.history(name)).versions if version in versions]
         # The version that went live in between may be deleted: then the last former champion is the present one.
-        while previous and previous[-1] == current.version:
-            previous.pop()
-        return previous
+        while former and former[-1] == current.version:
+            former.pop()
+        return former
 
     def promote(
         self,
@@ -78,38 +85,30 @@ class LoggedRegistry(Registry):
         """The gate that is asked where no gates were measured: it needs the manifest alone, and loads no version."""
         return verdict_gate(self.manifest(version.name, version.version), f"{version.name}:{version.version}")
 
-    def rollback(self, name: str, *, statement: Statement = NOTHING_SAID) -> Reference:
-        versions = self.versions(name)
-        if not versions:
-            raise NotFoundError(unknown_name("model", name, self.names()))
+    def way_back(self, name: str) -> WayBack:
+        if not self.versions(name):
+            raise NotFoundError(self._unknown(unknown_name("model", name, self.names()), name, ""))
+        return way_back(self, name)
+
+    def rollback(self, name: str, *, statement: Statement = NOTHING_SAID, way: WayBack | None = None) -> Reference:
+        way = way or self.way_back(name)
         with self.lock(name):
-            previous = self.former_champions(name)
-            if not previous:
-                raise DataError(self._no_way_back(name, versions))
-            former = self.resolve(f"{name}:{previous[-1]}")
-            self._point(former, CHAMPION, "rollback", statement, None)
+            # The version may have been deleted since it was checked.
+            former = self.resolve(f"{name}:{way.former.version}")
+            self._point(former, CHAMPION, "rollback", statement, way.number)
         return former
 
     def _point(self, version: Reference, alias: str, action: Action, statement: Statement, after: int | None) -> None:
-        """Write the entry that points an alias at a version; write nothing if it points there already."""
+        """Write the entry that points an alias at a version; write nothing if it points there already.
+
+        If an entry came after the one that the caller has seen, the caller is told, even if it says the same.
+        """
         entry = self.deployment(version.name)
         present = {CHAMPION: None, CHALLENGER: None} if entry is None else entry.model_dump(include=set(ALIASES))
-        if present[alias] == version.version:
-            return
         number = 0 if entry is None else entry.number
+        if present[alias] == version.version and after in (None, number):
+            return
         when = datetime.now(UTC).isoformat(timespec="milliseconds")
         versions = {**present, alias: version.version}
         change = Change(action=action, who=whoami(), when=when, **versions, **statement._asdict())
         self.deploy(version.name, change, after=number if after is None else after)
-
-    def _no_way_back(self, name: str, versions: list[str]) -> str:
-        current = self.alias(name)
-        former = [] if current is None else former_champions(self.history(name))
-        deleted = [version for version in former if version not in versions]
-        others = [version for version in versions if current is None or version != current.version]
-        received = (
-            f"{name}:{deleted[-1]}, which is not in the store any more. Put it back, or " if deleted else "none. "
-        )
-        advice = f"promote another version: `trueline promote {name}:{others[-1]}`." if others else "train another one."
-        advice = advice if deleted else advice[0].upper() + advice[1:]
-        return f"Expected a former champion of '{name}' to return to. Received: {received}{advice}"

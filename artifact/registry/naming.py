@@ -32,6 +32,11 @@ def next_moment(now: datetime, names: Iterable[str]) -> datetime:
     return now if newest is None or newest < now else newest + timedelta(microseconds=1)
 
 
+def is_given(name: str) -> bool:
+    """Whether :func:`name_at` gives such a name."""
+    return _moment(name) is not None
+
+
 def _moment(name: str) -> datetime | None:
     """The time that a name stands for; None where it is no such name."""
     try:

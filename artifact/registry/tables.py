@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
+import math
 import re
 import secrets
 from collections.abc import Callable, Collection, Iterator
@@ -15,6 +15,7 @@ from artifact.errors import ArtifactError
 from artifact.files import flush, unreadable
 from artifact.manifest import file_sha256
 from artifact.recipe import KeptTable
+from artifact.registry.locks import locked
 
 _FILE = re.compile(r"([0-9a-f]{64})\.parquet")
 _ASIDE = "table-"
@@ -45,6 +46,7 @@ class Tables:
 
     def __init__(self, folder: Path, staging: Path) -> None:
         self.folder, self._staging = folder, staging
+        self._lock = folder / ".lock"
         self._unfinished: set[Path] = set()
 
     @contextlib.contextmanager
@@ -69,8 +71,11 @@ class Tables:
 
     @contextlib.contextmanager
     def naming(self) -> Iterator[None]:
-        """Within the block :meth:`prune` waits: a version that names a table is being stored."""
-        with self._lock(fcntl.LOCK_SH):
+        """Within the block :meth:`prune` waits: a version that names a table is being stored.
+
+        This waits for a :meth:`prune` without a limit: a training that has taken hours is not given up for it.
+        """
+        with locked(self._lock, shared=True, seconds=math.inf):
             yield
 
     def add(self, aside: RowsAside) -> KeptTable:
@@ -137,10 +142,13 @@ class Tables:
 
         Returns:
             Bytes of each removed file by its sha256.
+
+        Raises:
+            RefusedError: another process has been storing a version for 30 seconds; the message names it.
         """
         if not self.folder.is_dir():
             return {}
-        with self._lock(fcntl.LOCK_EX):
+        with locked(self._lock):
             needed_files = needed()
             removed = {sha256: size for sha256, size in self.sizes().items() if sha256 not in needed_files}
             for sha256 in removed:
@@ -157,13 +165,3 @@ class Tables:
 
     def _path(self, sha256: str) -> Path:
         return self.folder / f"{sha256}.parquet"
-
-    @contextlib.contextmanager
-    def _lock(self, operation: int) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, operation)
-            yield
-        finally:
-            os.close(descriptor)

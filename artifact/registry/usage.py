@@ -62,11 +62,14 @@ def usage(registry: Registry) -> Usage:
 
 def unneeded(registry: Registry) -> str:
     """A sentence on tables that no version needs, for a person who has deleted a version; empty without such tables."""
-    number = sum(not table.uses for table in usage(registry).tables)
+    used = usage(registry)
+    number = sum(not table.uses for table in used.tables)
     if not number:
         return ""
-    tables = "1 table of rows" if number == 1 else f"{number} tables of rows"
-    return f"{tables} that no version needs: trueline data --prune removes {'it' if number == 1 else 'them'}."
+    tables, them = ("1 table of rows", "it") if number == 1 else (f"{number} tables of rows", "them")
+    if used.problems:
+        return f"{tables} that no readable version needs; some versions cannot be read: trueline data"
+    return f"{tables} that no version needs: trueline data --prune removes {them}."
 
 
 def prune(registry: Registry) -> dict[str, int]:
@@ -83,9 +86,10 @@ def prune(registry: Registry) -> dict[str, int]:
     def needed() -> set[str]:
         uses, problems = _uses(registry)
         if problems:
+            more = f" ({len(problems) - 1} more: trueline data)" if len(problems) > 1 else ""
             raise DataError(
                 "Expected every version to say which rows it needs. Received: a version that cannot be read. Nothing "
-                f"was removed. Delete or mend that version first: {problems[0]}"
+                f"was removed. Delete or mend that version first: {problems[0]}{more}"
             )
         return {use.table.sha256 for use in uses}
 
@@ -94,7 +98,8 @@ def prune(registry: Registry) -> dict[str, int]:
 
 def _uses(registry: Registry) -> tuple[list[Use], list[str]]:
     uses: list[Use] = []
-    problems: list[str] = []
+    # Folders without a manifest come first: no other command says what they are.
+    problems = [damaged.sentence for damaged in registry.damaged()]
     for name in registry.names():
         for version in registry.versions(name):
             try:
@@ -105,7 +110,9 @@ def _uses(registry: Registry) -> tuple[list[Use], list[str]]:
 
 
 def _uses_of(registry: Registry, name: str, version: str) -> Iterator[Use]:
-    recipe = recipe_if_any(registry.fetch(name, version).path, registry.manifest(name, version))
+    manifest = registry.manifest(name, version)
+    manifest.check_is(name, version)
+    recipe = recipe_if_any(registry.fetch(name, version).path, manifest)
     tables = {} if recipe is None else recipe.kept_tables
     for words, table in tables.items():
         yield Use(f"{name}:{version}", words, table)

@@ -249,11 +249,11 @@ def test_former_champions() -> None:
         changes = [change(step[1:], actions[step[0]]) for step in steps]
         return [Entry(format=1, number=i + 1, nonce="", **dict(each)) for i, each in enumerate(changes)]
 
-    assert former_champions(entries()) == []
-    assert former_champions(entries("+a")) == []
-    assert former_champions(entries("+a", "+b", "+c")) == ["a", "b"]
-    assert former_champions(entries("+a", "+b", "+c", "-b")) == ["a"]
-    assert former_champions(entries("+a", "+b", "+c", "-b", "-a")) == []
-    assert former_champions(entries("+a", "+b", "-a", "+c")) == ["a"]
+    assert former_champions(entries()).versions == []
+    assert former_champions(entries("+a")).versions == []
+    assert former_champions(entries("+a", "+b", "+c")).versions == ["a", "b"]
+    assert former_champions(entries("+a", "+b", "+c", "-b")).versions == ["a"]
+    assert former_champions(entries("+a", "+b", "+c", "-b", "-a")).versions == []
+    assert former_champions(entries("+a", "+b", "-a", "+c")).versions == ["a"]
     # A challenger changes nothing, and an old champion may come back by promotion.
-    assert former_champions(entries("+a", "+b", "?b", "+a")) == ["a", "b"]
+    assert former_champions(entries("+a", "+b", "?b", "+a")).versions == ["a", "b"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -237,6 +238,25 @@ def test_what_is_live_changes_and_is_told_as_by_the_commands(home, capsys):
     (home.home / "trueline" / "deployments" / "houses" / "00000003.json").write_text("{")
     assert [entry.number for entry in trueline.history("houses")] == [2, 1]
     assert "00000003" in capsys.readouterr().err
+
+
+def test_what_a_promotion_or_a_rollback_did_not_do_is_noted(home, capsys):
+    versions = [build_version(home, promote=True) for _ in range(3)]
+    last = trueline.load(f"houses:{versions[-1].version}")
+    capsys.readouterr()
+    last.promote(why="again")
+    assert capsys.readouterr().err == f"Note: Nothing changed: {last.reference} was the champion already.\n"
+    assert len(home.history("houses")) == 3
+    shutil.rmtree(versions[1].path)
+    assert trueline.rollback("houses").version == versions[0].version
+    assert capsys.readouterr().err.startswith(f"Note: Skipped houses:{versions[1].version}, which was live after")
+    last.promote()
+    assert capsys.readouterr().err == ""
+    for change in (last.promote, lambda **words: trueline.rollback("houses", **words)):
+        for seconds in (float("nan"), -1):
+            with pytest.raises(trueline.DataError, match=r"at least 0 seconds .* Received: (nan|-1)\."):
+                change(timeout=seconds)
+    assert len(home.history("houses")) == 5
 
 
 def test_a_promotion_that_waits_names_the_worker_that_is_late(home):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -232,14 +233,65 @@ def test_history_says_what_was_live_by_whom_and_why(home, capsys):
     ]
 
 
+def test_history_names_older_entries_that_cannot_be_read(home, capsys):
+    first, second, third = (build_version(home, promote=True) for _ in range(3))
+    path = home.home / "trueline" / "deployments" / "houses" / "00000002.json"
+    entry = path.read_text()
+    for damage in ("", entry.replace('"number": 2', '"number": 7')):
+        path.write_text(damage)
+        code, out, err = call(capsys, "history", "houses")
+        assert (code, first.version in out, second.version in out, third.version in out) == (1, True, False, True)
+        assert err.startswith(f"Error: Expected entry 2 of the deployment log of 'houses' in {path}. Received: ")
+        code, out, _ = call(capsys, "history", "houses", "--json")
+        document = last_json(out)
+        assert (code, [each["number"] for each in document["entries"]]) == (1, [3, 1])
+        assert "A later entry says what is live" in document["problem"]
+    code, _, err = call(capsys, "rollback", "houses")
+    assert code == 1
+    assert f"Error: Expected a deployment log that says what was live before houses:{third.version}." in err
+    path.write_text(entry)
+    assert call(capsys, "history", "houses")[0] == 0
+    assert f"Rolled back to houses:{second.version}" in call(capsys, "rollback", "houses")[1]
+
+
+def test_a_rollback_names_what_it_skips(home, capsys):
+    first, second, _ = (build_version(home, promote=True) for _ in range(3))
+    shutil.rmtree(second.path)
+    note = f"Note: Skipped houses:{second.version}, which was live after houses:{first.version}: the store"
+    code, out, err = call(capsys, "rollback", "houses")
+    assert (code, f"Rolled back to houses:{first.version}" in out) == (0, True)
+    assert err.startswith(note)
+    fourth = build_version(home, promote=True)
+    code, out, err = call(capsys, "rollback", "houses", "--json")
+    assert (code, err, last_json(out)["skipped"]) == (0, "", [])
+    assert fourth.version != last_json(out)["model_version"] == first.version
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+@pytest.mark.parametrize("seconds", ["nan", "-1", "-inf", "-0.5"])
+def test_a_wait_that_is_no_length_of_time_is_refused_before_anything_is_changed(home, capsys, command, seconds):
+    build_version(home, promote=True)
+    build_version(home, promote=True)
+    for wait in ([], ["--wait"]):
+        code, _, err = call(capsys, command, "houses", *wait, "--timeout", seconds)
+        assert (code, err) == (
+            2,
+            f"Error: Expected at least 0 seconds for the longest wait (--timeout). Received: {seconds}. Give a number "
+            "such as 30.\n",
+        )
+    assert len(home.history("houses")) == 2
+
+
 def test_history_names_entries_that_do_not_count(home, capsys):
     version = build_version(home, promote=True)
     folder = home.home / "trueline" / "deployments" / "houses"
     (folder / "00000002.json").write_text("half")
-    _, out, _ = call(capsys, "history", "houses")
+    code, out, err = call(capsys, "history", "houses")
+    assert code == 1
     assert version.version in out
-    assert "Expected entry 2 of the deployment log of 'houses'" in " ".join(out.split())
-    assert "entry 2" in last_json(call(capsys, "history", "houses", "--json")[1])["problem"]
+    assert err.startswith("Error: Expected entry 2 of the deployment log of 'houses'")
+    code, out, _ = call(capsys, "history", "houses", "--json")
+    assert (code, "entry 2" in last_json(out)["problem"]) == (1, True)
     code, _, err = call(capsys, "promote", f"houses:{build_version(home, seed=1).version}")
     assert (code, "Expected entry 2 of the deployment log" in err) == (1, True)
 

@@ -80,6 +80,27 @@ def test_prune_removes_what_no_version_needs(home, versions, capsys):
     assert "Nothing to remove" in call(capsys, "data", "--prune")[1]
 
 
+def test_rows_of_a_folder_without_a_manifest_are_spared_and_the_folder_is_named(home, versions, capsys):
+    first, second, sha256 = versions
+    (second.path / "manifest.json").unlink()
+    code, out, err = call(capsys, "data", "--prune", "--yes")
+    assert (code, out) == (2, "")
+    assert "Nothing was removed." in err
+    assert f"Expected manifest.json in {second.path}. Received: no such file." in err
+    assert err.endswith(f"or delete what is left: trueline delete houses:{second.version}\n")
+    code, out, err = call(capsys, "data", "--prune", "--dry-run")
+    assert (code, out) == (0, "Nothing would be removed while a version cannot be read.\n")
+    assert str(second.path) in err
+    assert last_json(call(capsys, "data", "--prune", "--dry-run", "--json")[1])["would_remove"] == []
+    assert "no version that can be read" in call(capsys, "data")[1]
+    assert len(home.tables.sizes()) == 3
+    out = call(capsys, "delete", f"houses:{second.version}", "--yes")[1]
+    assert "Still kept: 2 tables of rows that no version needs" in out
+    removed = last_json(call(capsys, "data", "--prune", "--yes", "--json")[1])["removed"]
+    assert sorted(removed) == sorted([sha256["held_out"], sha256["unused"]])
+    assert home.tables.path(RECIPE_OF_HOUSES.read(first.path, home.manifest("houses", first.version)).table, "rows")
+
+
 @pytest.mark.parametrize("content", [b"{", None])
 def test_prune_removes_nothing_while_a_version_cannot_say_what_it_needs(home, versions, capsys, content):
     first, _, _ = versions

@@ -78,6 +78,40 @@ def test_a_promotion_a_rollback_and_a_refusal_are_told(home, hook, capsys):
     assert heard[3]["sentence"] in err
 
 
+def test_every_refused_rollback_is_told_once(home, hook, capsys, monkeypatch):
+    command, documents = hook
+    log = home.home / "trueline" / "deployments" / "houses"
+    first, second = build_version(home, promote=True), build_version(home)
+
+    def refused(*words, code):
+        earlier = len(documents())
+        assert call(capsys, *words, "--on-event", command)[0] == code
+        [document] = documents()[earlier:]
+        assert (document["event"], document["command"], document["model_name"]) == ("refusal", words[0], "houses")
+        return document["sentence"]
+
+    assert "Expected a former champion of 'houses' to return to" in refused("rollback", "houses", code=2)
+    home.promote(f"houses:{second.version}")
+    network = (first.path / "model.onnx").read_bytes()
+    (first.path / "model.onnx").write_bytes(b"other")
+    assert "Expected a former champion that is whole" in refused("rollback", "houses", code=1)
+    (first.path / "model.onnx").write_bytes(network)
+    entry = (log / "00000002.json").read_text()
+    (log / "00000002.json").write_text("{")
+    for words in (["rollback", "houses"], ["promote", f"houses:{second.version}"]):
+        assert "Expected entry 2 of the deployment log" in refused(*words, code=1)
+    (log / "00000002.json").write_text(entry)
+    # Another rollback comes in between.
+    way = LocalRegistry(home.home).way_back("houses")
+    home.rollback("houses")
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalRegistry, "way_back", lambda *_: way)
+        assert "Received: rollback to houses:" in refused("rollback", "houses", code=1)
+    # A wrong name is a wrong command, and no refusal.
+    assert call(capsys, "rollback", "hauses", "--on-event", command)[0] == 2
+    assert len(documents()) == 5
+
+
 def test_a_url_is_posted_the_json(home, server, capsys):
     url, got, _ = server
     version = build_version(home)

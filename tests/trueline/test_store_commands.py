@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from artifact.manifest import REPORT, Manifest
 from artifact.registry.local import LocalRegistry
 from tests.artifact.versions import add, promoted
+from tests.builders import build_version
 from trueline.main import run
 
 
@@ -70,6 +72,62 @@ def test_a_damaged_version_is_listed_with_what_is_wrong_and_the_others_too(home,
     assert whole in out
     rows = json.loads(call(capsys, "models", "--json")[1])["models"]
     assert [("error" in row) for row in rows] == [False, True]
+
+
+def test_models_names_what_is_damaged_as_far_as_it_looks(home, capsys):
+    gone, without, copied, changed = (build_version(home) for _ in range(4))
+    whole = build_version(home, promote=True)
+    (gone.path / "manifest.json").unlink()
+    (without.path / "model.onnx").unlink()
+    shutil.copy(whole.path / "manifest.json", copied.path / "manifest.json")
+    (changed.path / "model.onnx").write_bytes(b"other")
+    code, out, err = call(capsys, "models", "--json")
+    assert code == 0, err
+    rows = {row["model_version"]: row.get("error", "") for row in json.loads(out)["models"]}
+    assert list(rows) == [whole.version, changed.version, copied.version, without.version, gone.version]
+    assert rows[gone.version].startswith(f"Expected manifest.json in {gone.path}. Received: no such file.")
+    assert rows[without.version].startswith(f"Expected model.onnx in {without.path}. Received: no such file.")
+    assert rows[copied.version].startswith(f"Expected the manifest of houses:{copied.version}.")
+    # Only --check reads the files.
+    assert rows[changed.version] == rows[whole.version] == ""
+    code, out, err = call(capsys, "models", "houses", "--check", "--json")
+    rows = {row["model_version"]: row.get("error", "") for row in json.loads(out)["models"]}
+    assert rows[changed.version].startswith("Expected model.onnx with sha256")
+    assert (code, rows[whole.version], rows[gone.version][:22]) == (1, "", "Expected manifest.json")
+    assert err.startswith("Error: Expected versions whose files are as training wrote them. Received: houses:")
+    assert f"houses:{whole.version}" not in err
+    for damaged in (gone, without, copied, changed):
+        assert call(capsys, "delete", f"houses:{damaged.version}", "--yes")[:2] == (
+            0,
+            f"Deleted houses:{damaged.version}.\n",
+        )
+    assert call(capsys, "models", "--check")[0] == 0
+
+
+def test_a_model_of_which_no_manifest_is_left_is_listed_and_told_by_prune(home, capsys):
+    version = add(home)
+    folder = home.models / "houses" / version
+    (folder / "manifest.json").unlink()
+    assert version in call(capsys, "models", "houses")[1]
+    code, out, err = call(capsys, "prune", "houses", "--keep", "1", "--yes")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith(
+        f"Kept houses:{version}: Expected manifest.json in {folder}. Received: no such"
+    )
+    code, out, _ = call(capsys, "prune", "houses", "--keep", "1", "--yes", "--json")
+    assert json.loads(out)["kept"] == {version: "damaged version"}
+    assert folder.is_dir()
+    assert call(capsys, "delete", f"houses:{version}", "--yes")[0] == 0
+    assert not folder.exists()
+    assert "Unknown model 'houses'" in call(capsys, "models", "houses")[2]
+
+
+def test_versions_are_listed_while_the_log_is_damaged(home, capsys):
+    [version] = promoted(home, 1)
+    (home.home / "trueline" / "deployments" / "houses" / "00000001.json").write_text("{")
+    code, out, err = call(capsys, "models")
+    assert (code, version in out) == (0, True)
+    assert err.startswith("Note: Expected entry 1 of the deployment log of 'houses'")
 
 
 def test_a_manifest_of_before_notes_still_loads(home, capsys):

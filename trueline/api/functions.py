@@ -13,7 +13,7 @@ from trueline.environment import need_training
 from trueline.evaluation import Evaluation, Measuring, evaluation
 from trueline.frames import Data, source_of
 from trueline.gates.given import RowsWords, given_rows
-from trueline.gates.live import check_everywhere, history_of, wait_for
+from trueline.gates.live import check_everywhere, check_seconds, history_of, wait_for
 from trueline.terminal.consoles import stderr, tell_note
 from trueline.trainer import TrainWords, check_words, request_of, trained
 
@@ -168,19 +168,26 @@ def rollback(
         name: name of the model.
         why: the reason, for the history.
         wait: return when every worker of every service has it live. Defaults to False.
-        timeout: the longest wait, in seconds. Defaults to 30.
+        timeout: the longest wait, in seconds, at least 0. Defaults to 30.
         registry: where the versions are stored. Defaults to the store that ``BENTOML_HOME`` names.
 
     Returns:
-        The version that is the champion again.
+        The version that is the champion again. A note on standard error names former champions that were deleted, and
+        are skipped for this reason.
 
     Raises:
         NotFoundError: no such model; the message lists those that exist.
         DataError: there is no former champion that still exists.
-        RefusedError: another version was promoted meanwhile; or some worker does not have it.
+        ArtifactError: the deployment log is damaged, so that the former champion is not known.
+        RefusedError: the former champion is damaged; or another version was promoted, or rolled back to, meanwhile; or
+            some worker does not have it.
     """
+    check_seconds(timeout)
     store = registry or environment.registry()
-    version = store.rollback(name, statement=Statement(why, "trueline.rollback"))
+    way = store.way_back(name)
+    version = store.rollback(name, statement=Statement(why, "trueline.rollback"), way=way)
+    if way.note:
+        tell_note(way.note)
     if wait:
         check_everywhere(wait_for(store, name, timeout), version)
     return Model(version, store)

@@ -15,7 +15,7 @@ from trueline.environment import need_training
 from trueline.evaluation import Measuring
 from trueline.frames import Data, Frame, ReadingWords, reading_of, source_of
 from trueline.gates.given import RowsWords, given_rows
-from trueline.gates.live import check_everywhere, wait_for
+from trueline.gates.live import check_everywhere, check_seconds, wait_for
 from trueline.retrain.call import Call, RetrainWords
 from trueline.retrain.earlier import Former
 from trueline.scoring import answer_names, features_of, read_rows, score
@@ -143,18 +143,23 @@ class Model:
                 the gates compare errors, groups and intervals of the answers. Defaults to the rows that :meth:`refit`
                 held out; without them the gates compare the figures of both trainings.
             wait: return when every worker of every service has it live. Defaults to False.
-            timeout: the longest wait, in seconds. Defaults to 30.
+            timeout: the longest wait, in seconds, at least 0. Defaults to 30.
             **rows: how ``data`` is read: ``groups`` (columns whose values are groups, beside the features),
                 ``allow_missing_columns``, ``separator``, ``encoding``, ``sheet``.
+
+        Returns:
+            This version. If it was the champion already, a note on standard error says that nothing was changed.
 
         Raises:
             RefusedError: a gate refuses it; or another version was promoted meanwhile; or some worker does not have it.
             DataError: a name is no gate, the reason is missing, or the rows cannot be compared.
+            ArtifactError: the deployment log is damaged.
             TypeError: an option that does not exist; the message lists those that do.
         """
         from trueline.gates.promote import Wish, force_of, promote
 
         check_words(rows, RowsWords)
+        check_seconds(timeout)
         wish = Wish("trueline.Model.promote", why, force_of(force, why), given_rows(data, rows), self._runtime)
         # A version that does not load is refused by a gate, which says why.
         judgement = promote(self._store, self._stored, wish, self.__dict__.get("_predictor"))
@@ -162,6 +167,8 @@ class Model:
             tell_note(judgement.note)
         if judgement.refused is not None:
             raise judgement.refused
+        if judgement.unchanged:
+            tell_note(judgement.unchanged)
         if wait:
             check_everywhere(wait_for(self._store, self.name, timeout), self._stored)
         return self

@@ -7,7 +7,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from artifact.recipe import Recipe
-from artifact.registry.usage import StoredTable, Usage, prune, usage
+from artifact.registry.usage import Usage, prune, usage
 from trueline.commands.delete import confirm, yes_option
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
@@ -30,9 +30,10 @@ def data_command(prunes: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """
     store = registry()
     used = usage(store)
-    unused = [table for table in used.tables if not table.uses]
+    # While a version cannot be read, what it needs is not known, and nothing may go.
+    unused = [table for table in used.tables if not table.uses and not used.problems]
     removed: dict[str, int] = {}
-    if prunes and not dry_run and not used.problems and unused:
+    if prunes and not dry_run and unused:
         confirm(f"Remove {_n_tables(len(unused))} of rows ({size_of(sum(table.size for table in unused))})?", yes)
     if prunes and not dry_run:
         removed = prune(store)
@@ -44,14 +45,16 @@ def data_command(prunes: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
         stderr().print(f"Note: what this version needs is not known: {problem}")
     out = stdout()
     if not prunes:
-        out.print(_table(used.tables) if used.tables else "No rows are kept. Keep some: trueline train --keep-data")
+        out.print(_table(used) if used.tables else "No rows are kept. Keep some: trueline train --keep-data")
         return
     for sha256, size in removed.items():
         out.print(f"Removed {sha256[:12]} ({size_of(size)}).")
     if dry_run:
         for table in unused:
             out.print(f"Would remove {table.sha256[:12]} ({size_of(table.size)}).")
-    if not removed and not (dry_run and unused):
+    if dry_run and used.problems:
+        out.print("Nothing would be removed while a version cannot be read.")
+    elif not removed and not (dry_run and unused):
         out.print("Nothing to remove: every table is needed by a version.")
 
 
@@ -82,12 +85,13 @@ def _n_tables(count: int) -> str:
     return f"{count} table{'' if count == 1 else 's'}"
 
 
-def _table(tables: list[StoredTable]) -> Table:
+def _table(used: Usage) -> Table:
     """One line for each table; a table that no version needs says so."""
+    nobody = "no version that can be read" if used.problems else "no version"
     table_of_tables = Table("table", Column("rows", justify="right"), Column("size", justify="right"), "needed by")
-    for table in tables:
+    for table in used.tables:
         rows = f"{table.uses[0].table.rows:,}" if table.uses else ""
-        users = ", ".join(f"{use.version} ({use.what})" for use in table.uses) or "no version"
+        users = ", ".join(f"{use.version} ({use.what})" for use in table.uses) or nobody
         table_of_tables.add_row(table.sha256[:12], rows, size_of(table.size), Text(users))
     return table_of_tables
 

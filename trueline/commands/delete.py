@@ -61,24 +61,28 @@ def prune_command(name: str, keep: int, dry_run: bool, yes: bool, as_json: bool)
     Example:
       trueline prune houses --keep 5 --dry-run
     """
-    from artifact.registry.retention import delete, spared, surplus
+    from artifact.registry.retention import DAMAGED, damaged_versions, delete, spared, surplus
 
     store = registry()
     versions = surplus(store, name, keep)
     older = store.versions(name)[:-keep]
     stay = {version: role for version, role in spared(store, name).items() if version in older}
+    damaged = damaged_versions(store, name)
     deleted = []
     if versions and not dry_run:
         confirm(f"Delete {_versions(len(versions))} of '{name}': {', '.join(versions)}?", yes)
         deleted = [delete(store, f"{name}:{version}").version for version in versions]
     if as_json:
-        print_json({"model_name": name, "deleted": deleted, "would_delete": versions if dry_run else [], "kept": stay})
+        kept = {**dict.fromkeys((each.version for each in damaged), DAMAGED), **stay}
+        print_json({"model_name": name, "deleted": deleted, "would_delete": versions if dry_run else [], "kept": kept})
         return
     out = stdout()
     for version in versions:
         out.print(f"{'Would delete' if dry_run else 'Deleted'} {name}:{version}.")
     for version, role in stay.items():
         out.print(f"Kept {name}:{version}, the {role}.")
+    for each in damaged:
+        out.print(f"Kept {each.sentence}")
     if deleted:
         _tell_unneeded(store)
     if not versions:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
+from artifact.errors import ArtifactError, DataError
 from artifact.recipe import recipe_if_any
 from artifact.registry.base import CHAMPION, Reference, Registry
 from artifact.registry.entry import Entry, Statement
@@ -19,8 +19,8 @@ from trueline.commands.events import Events, event_option
 from trueline.commands.gates import force_option, forced_gates, rows_options, show_gates, why_option
 from trueline.commands.options import DATA_HELP, json_option, print_json
 from trueline.environment import registry
-from trueline.gates.live import check_everywhere, history_of, wait_for
-from trueline.terminal.consoles import stdout
+from trueline.gates.live import check_everywhere, check_seconds, history_of, wait_for
+from trueline.terminal.consoles import stdout, tell_note
 from trueline.terminal.listing import listing
 
 if TYPE_CHECKING:
@@ -33,12 +33,13 @@ def waiting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_seconds(*args: Any, wait: bool, timeout: float, **options: Any) -> Any:
+        check_seconds(timeout)
         return command(*args, seconds=timeout if wait else None, **options)
 
     for option in (
         click.option(
             "--timeout",
-            type=click.FloatRange(min=0),
+            type=float,
             default=30.0,
             show_default=True,
             metavar="SECONDS",
@@ -87,7 +88,8 @@ def promote_command(
         model = f"{model}:{store.versions(model)[-1]}"
     version = store.resolve(model)
     events.about(version.name, version.version)
-    judgement = promote(store, version, Wish("trueline promote", why, forced, rows, runtime))
+    with events.refusals(ArtifactError):
+        judgement = promote(store, version, Wish("trueline promote", why, forced, rows, runtime))
     if judgement.refused is not None:
         show_gates(judgement, forced)
         if as_json:
@@ -95,8 +97,8 @@ def promote_command(
         raise judgement.refused
     with after_the_change(_state(version)):
         show_gates(judgement, forced)
-        if judgement.former == version.version:
-            stdout().print(f"Nothing changed: {version.name}:{version.version} was the champion already.")
+        if judgement.unchanged:
+            stdout().print(judgement.unchanged)
         else:
             events.tell("promote", why=why, former=judgement.former)
             _tell_change(version, "Promoted")
@@ -110,7 +112,7 @@ def promote_command(
 @event_option
 @json_option
 def rollback_command(name: str, why: str, seconds: float | None, as_json: bool, events: Events) -> None:
-    """Make the former champion the champion again.
+    """Make the former champion the champion again, if its files are whole.
 
     \b
     Example:
@@ -118,14 +120,18 @@ def rollback_command(name: str, why: str, seconds: float | None, as_json: bool, 
     """
     store = registry()
     events.about(name)
-    entry = store.deployment(name)
-    version = store.rollback(name, statement=Statement(why, "trueline rollback"))
+    with events.refusals(ArtifactError, DataError):
+        way = store.way_back(name)
+        version = store.rollback(name, statement=Statement(why, "trueline rollback"), way=way)
     with after_the_change(_state(version)):
         events.about(version.name, version.version)
-        events.tell("rollback", why=why, former=None if entry is None else entry.champion)
+        events.tell("rollback", why=why, former=way.champion)
+        if way.note:
+            tell_note(way.note)
         if not as_json:
             _tell_change(version, "Rolled back to")
-        _report(store, version, {"model_name": version.name, "model_version": version.version}, seconds, as_json)
+        document = {"model_name": version.name, "model_version": version.version, "skipped": [*way.skipped]}
+        _report(store, version, document, seconds, as_json)
 
 
 @click.command("history")
@@ -143,14 +149,12 @@ def history_command(name: str, as_json: bool) -> None:
     if as_json:
         listed = [entry.model_dump(mode="json") for entry in entries]
         print_json({"model_name": name, "entries": listed, "problem": problem or None})
-        return
-    out = stdout()
-    if entries:
-        out.print(listing([_line(entry) for entry in entries], unbroken=("champion", "challenger")))
+    elif entries:
+        stdout().print(listing([_line(entry) for entry in entries], unbroken=("champion", "challenger")))
     elif not problem:
-        out.print(f"No version of '{name}' was ever live. Promote a version: trueline promote {name}:VERSION")
+        stdout().print(f"No version of '{name}' was ever live. Promote a version: trueline promote {name}:VERSION")
     if problem:
-        out.print(Text(problem))
+        raise ArtifactError(problem)
 
 
 def _line(entry: Entry) -> dict[str, str]:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from artifact.errors import RefusedError
+from artifact.errors import NotFoundError, RefusedError, TruelineError
 from artifact.registry.entry import whoami
 from trueline.terminal.consoles import stderr
 
@@ -40,6 +40,8 @@ class Events:
     def __init__(self, hook: str | None, command: str, seconds: float = SECONDS) -> None:
         self._hook, self._command, self._seconds = hook, command, seconds
         self._about: dict[str, Any] = {}
+        # The last error of which the hook was told.
+        self._refusal: TruelineError | None = None
 
     def about(self, name: str, version: str | None = None) -> None:
         """Set the model and the version that the next event is about, even if that event is a refusal."""
@@ -66,12 +68,20 @@ class Events:
             )
 
     @contextmanager
-    def refusals(self) -> Iterator[None]:
-        """Tell the hook if a refusal ends the block."""
+    def refusals(self, *further: type[TruelineError]) -> Iterator[None]:
+        """Tell the hook if a refusal ends the block. A name that does not exist is a wrong command, and no refusal.
+
+        Args:
+            further: errors that are refusals in this block, beside :class:`artifact.errors.RefusedError`.
+        """
         try:
             yield
-        except RefusedError as error:
-            self.tell("refusal", sentence=str(error))
+        except TruelineError as error:
+            is_refusal = isinstance(error, (RefusedError, *further)) and not isinstance(error, NotFoundError)
+            # Blocks may be inside each other.
+            if is_refusal and error is not self._refusal:
+                self._refusal = error
+                self.tell("refusal", sentence=str(error))
             raise
 
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from artifact.errors import ArtifactError, NotFoundError, unknown_name
+from artifact.manifest import Manifest
 from artifact.recipe import Recipe, recipe_if_any
-from artifact.registry.base import ALIASES, Registry
+from artifact.registry.base import ALIASES, Damaged, Registry
 from artifact.words.display import number
 from trueline.commands.data import kept_sentence
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
-from trueline.terminal.consoles import stdout
+from trueline.terminal.consoles import stdout, tell_note
 from trueline.terminal.listing import listing
 
 
 @click.command("models")
 @click.argument("name", required=False)
+@click.option("--check", is_flag=True, help="Compare every file with its checksum too; a damaged version gives code 1.")
 @json_option
-def models_command(name: str | None, as_json: bool) -> None:
+def models_command(name: str | None, check: bool, as_json: bool) -> None:
     """List models and their versions, the newest first.
 
     \b
@@ -29,19 +31,25 @@ def models_command(name: str | None, as_json: bool) -> None:
       trueline models houses
     """
     store = registry()
-    names = store.names()
+    damaged_folders: dict[str, list[Damaged]] = {}
+    for damaged in store.damaged():
+        damaged_folders.setdefault(damaged.name, []).append(damaged)
+    names = sorted({*store.names(), *damaged_folders})
     if name is not None and name not in names:
         raise NotFoundError(unknown_name("model", name, names))
-    rows = [row for n in ([name] if name else names) for row in _versions(store, n)]
+    rows = [row for n in ([name] if name else names) for row in _versions(store, n, damaged_folders.get(n, []), check)]
     if as_json:
         print_json({"models": rows})
-        return
-    out = stdout()
-    if not rows:
-        out.print("No models yet. Train one: trueline train DATA --target COL")
-        return
-    # A version's name is the time of its training.
-    out.print(listing([_line(row) for row in rows], unbroken=_UNBROKEN, numbers=_NUMBERS))
+    elif not rows:
+        stdout().print("No models yet. Train one: trueline train DATA --target COL")
+    else:
+        # A version's name is the time of its training.
+        stdout().print(listing([_line(row) for row in rows], unbroken=_UNBROKEN, numbers=_NUMBERS))
+    if check and (bad := [f"{row['model_name']}:{row['model_version']}" for row in rows if "error" in row]):
+        raise ArtifactError(
+            f"Expected versions whose files are as training wrote them. Received: {', '.join(bad)}, "
+            f"{'which is' if len(bad) == 1 else 'which are'} damaged. Put the files back, or delete by trueline delete."
+        )
 
 
 @click.command("show")
@@ -124,27 +132,68 @@ def _line(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _versions(store: Registry, name: str) -> list[dict[str, Any]]:
-    """The facts of each version, the newest first; for a version that cannot be read, the error."""
+def _versions(store: Registry, name: str, damaged_folders: Sequence[Damaged], check: bool) -> list[dict[str, Any]]:
+    """The facts of each version, the newest first; for a version that cannot be read, the error.
+
+    Args:
+        store: the model store.
+        name: name of the model.
+        damaged_folders: folders of versions without a manifest.
+        check: whether every file is compared with its checksum; otherwise each must only be there.
+    """
+    aliases = _aliases(store, name)
+    problems = {damaged.version: damaged.problem for damaged in damaged_folders}
     rows: list[dict[str, Any]] = []
-    aliases = {alias: state.version for alias in ALIASES if (state := store.alias(name, alias))}
-    for version in reversed(store.versions(name)):
+    for version in sorted({*store.versions(name), *problems}, reverse=True):
         alias = ", ".join(alias for alias, v in aliases.items() if v == version)
         row: dict[str, Any] = {"model_name": name, "model_version": version, "alias": alias}
         rows.append(row)
         try:
-            manifest = store.manifest(name, version)
+            if version in problems:
+                raise ArtifactError(problems[version])
+            row |= _facts(_sound(store, name, version, check))
         except ArtifactError as error:
             row["error"] = str(error)
-            continue
-        row |= {
-            "created_at": manifest.created_at,
-            "preset": manifest.lineage.config.get("preset", ""),
-            "family": manifest.family,
-            "objective": manifest.objective,
-            "rows": manifest.lineage.rows,
-            "rmse": {target: metrics["rmse"] for target, metrics in manifest.metrics.items()},
-            "worth_it": manifest.verdict.worth_it,
-            "note": manifest.note,
-        }
     return rows
+
+
+def _aliases(store: Registry, name: str) -> dict[str, str]:
+    """The versions that have an alias. A log that is damaged is noted, and the versions are listed all the same."""
+    aliases, problem = {}, ""
+    try:
+        aliases = {alias: state.version for alias in ALIASES if (state := store.alias(name, alias))}
+        problem = store.deployment_problem(name)
+    except ArtifactError as error:
+        problem = str(error)
+    if problem:
+        tell_note(problem)
+    return aliases
+
+
+def _sound(store: Registry, name: str, version: str, check: bool) -> Manifest:
+    """The manifest of a version.
+
+    Raises:
+        ArtifactError: the version is damaged, as far as it was looked at.
+    """
+    manifest = store.manifest(name, version)
+    manifest.check_is(name, version)
+    folder = store.fetch(name, version).path
+    if check:
+        manifest.check_files(folder)
+    else:
+        manifest.check_present(folder)
+    return manifest
+
+
+def _facts(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "created_at": manifest.created_at,
+        "preset": manifest.lineage.config.get("preset", ""),
+        "family": manifest.family,
+        "objective": manifest.objective,
+        "rows": manifest.lineage.rows,
+        "rmse": {target: metrics["rmse"] for target, metrics in manifest.metrics.items()},
+        "worth_it": manifest.verdict.worth_it,
+        "note": manifest.note,
+    }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from artifact.errors import ArtifactError, RefusedError, TruelineError
+from artifact.registry.base import Registry
 from trueline.commands.data import kept_sentence
 from trueline.commands.ended import ended_by_signals
 from trueline.commands.events import Events, event_option
@@ -26,6 +28,9 @@ from trueline.frames import source_of
 from trueline.terminal.consoles import stdout
 from trueline.terminal.tables import result_tables
 from trueline.trainer import TrainWords, request_of, trained
+
+if TYPE_CHECKING:
+    from trueline.gates.promote import Wish
 
 # Options that do not change what is trained.
 ABOUT_THE_VERSION = ("note", "promote", "force", "why", "on_event", "as_json", "quiet", "verbose")
@@ -170,7 +175,6 @@ def train_command(
     from training.evaluation.advice import next_step
     from training.settings.text import parse_setting
     from trueline.gates.promote import Wish
-    from trueline.gates.promote import promote as promote_version
 
     forced = forced_gates(force, why)
     words = cast("TrainWords", {word: value for word, value in options.items() if word in TrainWords.__annotations__})
@@ -185,13 +189,7 @@ def train_command(
     out = stdout()
     for part in result_tables(manifest):
         out.print(part)
-    refusal = None
-    if promote:
-        judgement = promote_version(store, store.resolve(reference), Wish("trueline train", why, forced))
-        refusal = judgement.refused
-        tell_gates(judgement, forced)
-        if refusal is None:
-            events.tell("promote", why=why, former=judgement.former)
+    refusal = _promote(store, reference, Wish("trueline train", why, forced), events) if promote else None
     if promote and refusal is None:
         out.print(f"Promoted {reference}: it is the champion of '{manifest.model_name}'.")
     else:
@@ -216,3 +214,22 @@ def train_command(
     if refusal is not None:
         # The version is stored and reported all the same; only the promotion did not happen.
         raise refusal
+
+
+def _promote(store: Registry, reference: str, wish: Wish, events: Events) -> TruelineError | None:
+    """Promote the version that was stored, and print what its gates say.
+
+    Returns:
+        Why it was not promoted; None where it was. The caller has to report the version before it raises this.
+    """
+    from trueline.gates.promote import promote
+
+    try:
+        with events.refusals(ArtifactError):
+            judgement = promote(store, store.resolve(reference), wish)
+    except (RefusedError, ArtifactError) as error:
+        return error
+    tell_gates(judgement, wish.forced)
+    if judgement.refused is None:
+        events.tell("promote", why=wish.why, former=judgement.former)
+    return judgement.refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from artifact.errors import NotFoundError, RefusedError, unknown_name
+from artifact.errors import DataError, NotFoundError, RefusedError, unknown_name
 from artifact.registry.base import Reference, Registry
 from artifact.registry.entry import Entry
 from artifact.registry.waiting import Reached, wait_until_live
@@ -14,8 +14,8 @@ class History(NamedTuple):
     """The deployment log of a model.
 
     Attributes:
-        entries: entries that count, the newest first.
-        problem: a sentence that says why others do not count; empty where all of them do.
+        entries: entries that count and can be read, the newest first.
+        problem: sentences that say why others do not count, and which older ones cannot be read; empty where all can.
     """
 
     entries: list[Entry]
@@ -28,10 +28,25 @@ def history_of(store: Registry, name: str) -> History:
     Raises:
         NotFoundError: no such model; the message lists those that exist.
     """
-    history = History(store.history(name)[::-1], store.deployment_problem(name))
+    entries = store.history(name)[::-1]
+    problems = [store.deployment_problem(name), *store.damaged_entries(name)[::-1]]
+    history = History(entries, "\n".join(filter(None, problems)))
     if not any(history) and name not in store.names():
         raise NotFoundError(unknown_name("model", name, store.names()))
     return history
+
+
+def check_seconds(seconds: float) -> None:
+    """Check the longest wait before anything is changed.
+
+    Raises:
+        DataError: it is no number, or below 0.
+    """
+    if not seconds >= 0:
+        raise DataError(
+            f"Expected at least 0 seconds for the longest wait (--timeout). Received: {seconds:g}. Give a number such "
+            "as 30."
+        )
 
 
 def wait_for(store: Registry, name: str, seconds: float) -> Reached:

@@ -65,6 +65,13 @@ class Judgement(NamedTuple):
         return not refusing(self.gates)
 
     @property
+    def unchanged(self) -> str:
+        """A sentence where the version was the champion already, so that nothing was changed; else empty."""
+        if self.former != self.version.version:
+            return ""
+        return f"Nothing changed: {self.version.name}:{self.version.version} was the champion already."
+
+    @property
     def title(self) -> str:
         """A heading: the version, and what it was compared with."""
         beside = "without a champion" if self.beside is None else f"beside {self.beside}"
