@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from artifact.registry.entry import Change
 from artifact.registry.local import LocalRegistry
+from artifact.registry.log import LIST_SECONDS, DeploymentLog
 from tests.builders import build_version
 from tests.processes import ROOT, clean_environment, free_port, running, wait_until_ready
 from tests.service.test_live_server import COMMAND, Load, Server, sum_of, trueline, wait_for
@@ -243,3 +245,35 @@ def test_a_store_that_is_away_while_a_worker_restarts(server: Server) -> None:
     done = trueline(server, "promote", f"houses:{other}", "--json")
     assert json.loads(done.stdout.splitlines()[-1])["alias"] == "champion", done.stderr
     wait_for(lambda: server.live_versions() == {other: 2})
+
+
+def test_a_gap_in_the_log_under_load_stops_promotions_and_no_answer(server: Server, tmp_path: Path) -> None:
+    """An entry lies in the log without the one before it, as after a restore that left a file out."""
+    live, other = live_and_other(server)
+    last = server.registry.history("houses")[-1].number
+    shutil.copytree(log_folder(server), tmp_path / "log")
+    restored = DeploymentLog(tmp_path / "log", "houses")
+    for number, version in ((last, live), (last + 1, other)):
+        restored.append(Change(action="promote", champion=version, who="a test", when="2026-01-01"), after=number)
+    gap, beyond = (restored.path(number) for number in (last + 1, last + 2))
+    with Load(server, clients=2) as load:
+        wait_for(lambda: load.outcomes[200, live] > 20)
+        shutil.move(beyond, log_folder(server))
+        # A worker that starts now lists the folder at once; others do so once a minute.
+        server.workers()[0].kill()
+        wait_for(lambda: sum_of(server, "trueline_deployment_log_stopped") >= 1, 30)
+        wait_for(lambda: server.live_versions() == {live: 2}, 30)
+        sentence = f"Received: entry {last + 2} and no entry {last + 1}, in"
+        assert sentence in server.log.read_text()
+        done = trueline(server, "promote", f"houses:{other}")
+        assert (done.returncode, sentence in done.stderr) == (1, True), done.stderr
+        assert server.live_versions() == {live: 2}
+        assert {version for status, version in load.outcomes if status == 200} == {live}
+        shutil.move(gap, log_folder(server))
+        wait_for(lambda: server.live_versions() == {other: 2}, LIST_SECONDS + 15)
+        wait_for(lambda: sum_of(server, "trueline_deployment_log_stopped") == 0)
+        seen = load.outcomes[200, other]
+        wait_for(lambda: load.outcomes[200, other] > seen + 20)
+    # Connections of the killed worker end; every answer is whole, and of one of the two versions.
+    assert {status for status, _ in load.outcomes if isinstance(status, int)} == {200}
+    assert {version for status, version in load.outcomes if status == 200} == {live, other}
