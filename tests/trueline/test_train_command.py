@@ -90,6 +90,17 @@ def test_a_refused_promotion_still_says_what_was_stored(tmp_path):
     assert f"Stored noise:{version}" in process.stdout
     assert "refused by the gate verdict" in process.stderr
     assert LocalRegistry(tmp_path).alias("noise") is None
+    # So does a promotion that the log stops, and the hook hears of it.
+    entry, heard = tmp_path / "trueline" / "deployments" / "noise" / "00000001.json", tmp_path / "heard"
+    entry.parent.mkdir(parents=True)
+    entry.write_text("{")
+    hook = ("--on-event", f"cat >> {heard}; echo >> {heard}")
+    process = trueline(tmp_path, "train", str(noise), "--target", "y", "--promote", *FORCED, *hook, *QUICK)
+    assert process.returncode == 1
+    assert f"Stored noise:{LocalRegistry(tmp_path).versions('noise')[-1]}. Make it serve:" in process.stdout
+    assert "Report: " in process.stdout
+    assert "Error: Expected entry 1 of the deployment log of 'noise'" in process.stderr
+    assert [json.loads(line)["event"] for line in heard.read_text().splitlines()] == ["train", "refusal"]
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_the_champion(data, tmp_path):
