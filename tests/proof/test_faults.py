@@ -101,10 +101,10 @@ def test_a_clock_that_jumps_changes_nothing_but_timestamps(tmp_path: Path) -> No
     faked = {"LD_PRELOAD": str(LIBFAKETIME), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
     # libfaketime's help for C libraries that hang would end each timed wait for Python's lock at once: workers spin.
     faked |= {"DONT_FAKE_MONOTONIC": "1", "FAKETIME_FORCE_MONOTONIC_FIX": "0", "FAKETIME_DONT_RESET": "1"}
-    with served(tmp_path, **faked, TRUELINE_DEADLINE_SECONDS="60") as server:
+    with served(tmp_path, **faked, TRUELINE_WORKERS="2", TRUELINE_DEADLINE_SECONDS="60") as server:
         first = server.get("/readyz")["model_version"]
         second = build_version(server.registry, seed=1).version
-        (worker,) = server.workers()
+        workers = server.workers()
         with Load(server, clients=2) as load:
             for version, offset in ((second, "+30d"), (first, "-30d"), (second, "-3650d"), (first, "+0")):
                 jump(offset)
@@ -118,15 +118,15 @@ def test_a_clock_that_jumps_changes_nothing_but_timestamps(tmp_path: Path) -> No
                 # A promotion is noticed by the file's identity, not by its age or by the time that it says.
                 promote_by_the_same_clock(server, version, faked)
                 wait_for(lambda version=version: server.get("/readyz")["model_version"] == version, 60)
-                wait_for(lambda version=version: server.live_versions() == {version: 1}, 60)
-                number = server.registry.history("houses")[-1].number
-                wait_for(lambda number=number: [each.number for each in server.registry.leases("houses")] == [number])
+                wait_for(lambda version=version: server.live_versions() == {version: 2}, 60)
+                numbers = 2 * [server.registry.history("houses")[-1].number]
+                wait_for(lambda n=numbers: [lease.number for lease in server.registry.leases("houses")] == n)
         assert {status for status, _ in load.outcomes} == {200}
         # Entries are in the order of their numbers, and not of their times.
         entries = server.registry.history("houses")
         assert [entry.champion for entry in entries] == [first, second, first, second, first]
         assert entries[3].when < "2020" < entries[0].when < entries[4].when < entries[1].when
-        assert server.workers() == [worker]
+        assert server.workers() == workers
         assert "Traceback" not in server.log.read_text()
 
 
