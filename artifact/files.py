@@ -71,6 +71,10 @@ def below(folder: Path) -> tuple[list[Path], list[Path]]:
     return files, folders
 
 
+def no_rest() -> None:
+    """Go on at once: the work that is done in pieces has the machine for itself."""
+
+
 def unreadable(error: Exception) -> str:
     """Why a stored file cannot be read, in one line, from the error of the system, of JSON or of pydantic.
 

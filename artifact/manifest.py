@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,7 +13,7 @@ from pydantic import AliasChoices, Field, ValidationError
 
 from artifact.errors import ArtifactError
 from artifact.facts import Facts
-from artifact.files import below, unreadable
+from artifact.files import below, no_rest, unreadable
 from artifact.lineage import Frozen, Lineage
 
 FORMAT_VERSION = 1
@@ -27,8 +29,8 @@ REPORT = "report"
 # BentoML's own record of the version; written and read by its model store.
 STORE_RECORD = "model.yaml"
 
-# A file is hashed in pieces. After each, the thread needs Python's lock, which requests want: so they are large.
-_PIECE_BYTES = 8 << 20
+# A file is hashed in pieces of this size, all read into one buffer: new memory for each would cost as much as hashing.
+_PIECE_BYTES = 1 << 19
 
 Metrics = dict[str, float | None]
 
@@ -221,15 +223,19 @@ class Manifest(Frozen):
         if missing:
             raise ArtifactError(f"Expected {missing[0]} in {folder}. Received: no such file. Use another version.")
 
-    def check_files(self, folder: Path) -> None:
+    def check_files(self, folder: Path, rest: Callable[[], None] = no_rest) -> None:
         """Compare every file with its checksum.
+
+        Args:
+            folder: folder of the version.
+            rest: called after each piece of a file: it may let other work go on for a while. Defaults to no rest.
 
         Raises:
             ArtifactError: a file is missing or differs.
         """
         for name, expected in self.files.items():
             try:
-                actual = file_sha256(folder / name)
+                actual = file_sha256(folder / name, rest)
             except OSError as error:
                 raise ArtifactError(f"Expected {name} in {folder}. Received: {error}.") from error
             if actual != expected:
@@ -254,14 +260,20 @@ def hash_files(folder: Path) -> dict[str, str]:
     return {name: file_sha256(folder / name) for name in names if name not in (MANIFEST, STORE_RECORD)}
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(path: Path, rest: Callable[[], None] = no_rest) -> str:
     """sha256 of a file, in hexadecimal digits.
+
+    Args:
+        path: the file.
+        rest: called after each piece of half a megabyte. Defaults to no rest.
 
     Raises:
         OSError: it cannot be read.
     """
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
+        buffer = memoryview(bytearray(min(_PIECE_BYTES, os.fstat(file.fileno()).st_size + 1)))
+        while size := file.readinto(buffer):
+            digest.update(buffer[:size])
+            rest()
     return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from artifact import manifest as files
 from artifact.errors import ArtifactError, SchemaMismatchError
-from artifact.files import unreadable
+from artifact.files import no_rest, unreadable
 from artifact.golden import Golden, read_golden
 from artifact.intervals.calibration import DEFAULT_LEVEL, Calibration
 from artifact.manifest import Manifest
@@ -36,6 +36,8 @@ from artifact.runtimes.chunks import chunks, join
 # The number of rows of Keras's largest compiled call.
 ROWS_AT_ONCE = 4_096
 _MAX_BOUNDS = 64
+# Golden rows are answered by so many at a time where other work may go on in between.
+_FEW_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Predictor:
         cls,
         folder: Path,
         *,
-        runtime: RuntimeName = "auto",
+        runtime: RuntimeName | Runtime = "auto",
         device: Device = "auto",
         threads: int = 1,
         check: bool = True,
@@ -86,7 +88,8 @@ class Predictor:
 
         Args:
             folder: the folder, as :meth:`artifact.registry.base.Registry.resolve` gives it.
-            runtime: ``auto``, ``onnx``, ``onnx-int8`` or ``keras``, see :func:`open_runtime`. Defaults to ``auto``.
+            runtime: ``auto``, ``onnx``, ``onnx-int8`` or ``keras``, see :func:`open_runtime`; or one that is open
+                already, which then decides device and threads. Defaults to ``auto``.
             device: ``auto``, ``cpu`` or ``cuda``. Defaults to ``auto``: a GPU where the runtime has one.
             threads: threads inside one call of the runtime. Defaults to 1.
             check: compare checksums and replay the golden rows first. Defaults to True.
@@ -106,7 +109,9 @@ class Predictor:
                 f"Expected a readable schema and calibration in {folder}. Received: {unreadable(error)}. "
                 "Use another version."
             ) from error
-        predictor = cls(schema, open_runtime(folder, runtime, threads=threads, device=device), calibration, manifest)
+        if isinstance(runtime, str):
+            runtime = open_runtime(folder, runtime, threads=threads, device=device)
+        predictor = cls(schema, runtime, calibration, manifest)
         if check:
             predictor.replay(read_golden(folder))
         return predictor
@@ -119,15 +124,29 @@ class Predictor:
     def model_version(self) -> str:
         return self.manifest.model_version
 
-    def run(self, numeric: Float32, categorical: Int32) -> Outputs:
+    def run(
+        self,
+        numeric: Float32,
+        categorical: Int32,
+        *,
+        at_once: int = ROWS_AT_ONCE,
+        rest: Callable[[], None] = no_rest,
+    ) -> Outputs:
         """The network on encoded rows: float32 (n_samples, n_numeric), int32 (n_samples, n_categorical).
 
-        It computes 4,096 rows at a time, so that a million of them take little more memory than their answers.
+        Args:
+            numeric, categorical: the rows.
+            at_once: the most rows in one call. Defaults to 4,096, so that a million of them take little more memory
+                than their answers.
+            rest: called after each of several calls. Defaults to no rest.
         """
-        if len(numeric) <= ROWS_AT_ONCE:
+        if len(numeric) <= at_once:
             return self.runtime.run(numeric, categorical)
-        parts = chunks(len(numeric), ROWS_AT_ONCE)
-        return join([self.runtime.run(numeric[rows], categorical[rows]) for rows in parts])
+        parts = []
+        for rows in chunks(len(numeric), at_once):
+            parts.append(self.runtime.run(numeric[rows], categorical[rows]))
+            rest()
+        return join(parts)
 
     def bound(self, level: float | None = None) -> npt.NDArray[np.float64]:
         """The calibrated score at an interval level, float64 (n_targets,). Defaults to 0.9.
@@ -208,13 +227,17 @@ class Predictor:
         on_cpu = self.runtime.name == "onnx" and self.runtime.device == "cpu"
         return GOLDEN_TOLERANCE if on_cpu else OTHER_TOLERANCE
 
-    def replay(self, golden: Golden) -> None:
+    def replay(self, golden: Golden, rest: Callable[[], None] | None = None) -> None:
         """Answer the golden rows again.
+
+        Args:
+            golden: the rows and their answers.
+            rest: see :meth:`differences`.
 
         Raises:
             ArtifactError: an answer is missing or differs by more than :attr:`tolerance`.
         """
-        for name, worst in self.differences(golden).items():
+        for name, worst in self.differences(golden, rest).items():
             if not worst <= self.tolerance:
                 raise ArtifactError(
                     f"Expected the golden rows' {name} as at training, within {self.tolerance:g} deviations. "
@@ -222,16 +245,27 @@ class Predictor:
                     f"{self.runtime.device}."
                 )
 
-    def differences(self, golden: Golden) -> dict[str, float]:
+    def differences(self, golden: Golden, rest: Callable[[], None] | None = None) -> dict[str, float]:
         """How far the answers to the golden rows are from the golden ones, see :meth:`Golden.differences`.
+
+        Args:
+            golden: the rows and their answers.
+            rest: called after every 64 rows, which are then answered by themselves. Defaults to None: all rows are
+                answered at once.
 
         Raises:
             ArtifactError: golden rows that break the schema, or have no answer for each row and target.
         """
         try:
-            answer = self.predict_rows(golden.rows)
+            X = self.encoder.encode_rows(golden.rows)
         except SchemaMismatchError as error:
             raise ArtifactError(f"Expected golden rows that fit the schema. Received: {error}") from error
+        if rest is None:
+            outputs = self.run(X.numeric, X.categorical)
+        else:
+            rest()
+            outputs = self.run(X.numeric, X.categorical, at_once=_FEW_ROWS, rest=rest)
+        answer = self.finish(outputs, self.row_bounds([self.bound(None)], [len(X)], X), X.warnings)
         return golden.differences(answer.value, answer.lower, answer.upper, [t.std for t in self.schema.targets])
 
 

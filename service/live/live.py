@@ -17,7 +17,8 @@ from typing import Unpack
 
 from artifact.errors import TruelineError
 from artifact.registry.base import Reference
-from service.live.background import in_background
+from artifact.runtimes import Runtime
+from service.live.background import Pace, in_background
 from service.live.deployment import Deployment
 from service.live.model import LiveModel, Loading
 from service.live.periodic import Periodic
@@ -130,12 +131,18 @@ class Live:
         """Load a version. If another one is live, its requests come first."""
         if self.deployment.champion is None:
             return await asyncio.to_thread(LiveModel.load, reference, **self.how)
-        await in_background(LiveModel.check, reference)
+        pace = Pace()
+        await pace.run(LiveModel.check, reference, pace.rest)
         if LiveModel.has_threads(reference, **self.how):
-            model = await asyncio.to_thread(LiveModel.open, reference, **self.how)
+            runtime = await asyncio.to_thread(partial(LiveModel.open, reference, **self.how))
         else:
-            model = await in_background(partial(LiveModel.open, reference, **self.how))
-        await asyncio.to_thread(model.prove, reference)
+            runtime = await in_background(partial(LiveModel.open, reference, **self.how))
+        return await pace.run(self._prove, reference, runtime, pace.rest)
+
+    def _prove(self, reference: Reference, runtime: Runtime, rest: Callable[[], None]) -> LiveModel:
+        model = LiveModel.around(runtime, reference, **self.how)
+        rest()
+        model.prove(reference, rest)
         return model
 
     def _report_log(self, problem: str) -> None:

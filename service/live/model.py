@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict, Unpack
 
+from artifact.files import no_rest
 from artifact.golden import read_golden
 from artifact.manifest import Manifest
 from artifact.predictor import Predictor
 from artifact.registry.base import Reference
-from artifact.runtimes import Device, RuntimeName, has_model
+from artifact.runtimes import Device, Runtime, RuntimeName, has_model, open_runtime
 from service.predict.core import Core
 from service.predict.explain import labels
 from service.predict.inference import Outcome, answer
@@ -74,20 +75,25 @@ class LiveModel:
     def load(cls, reference: Reference, **how: Unpack[Loading]) -> LiveModel:
         """Check, open and prove a version, see :meth:`check`, :meth:`open` and :meth:`prove`."""
         cls.check(reference)
-        model = cls.open(reference, **how)
+        model = cls.around(cls.open(reference, **how), reference, **how)
         model.prove(reference)
         return model
 
     @staticmethod
-    def check(reference: Reference) -> None:
+    def check(reference: Reference, rest: Callable[[], None] = no_rest) -> None:
         """Compare each file of a version with its checksum.
+
+        Args:
+            reference: the version.
+            rest: called after each piece of the work. Defaults to no rest.
 
         Raises:
             ArtifactError: the version is damaged, or its folder holds a copy of another version.
         """
         manifest = Manifest.read(reference.path)
         manifest.check_is(reference.name, reference.version)
-        manifest.check_files(reference.path)
+        rest()
+        manifest.check_files(reference.path, rest)
 
     @staticmethod
     def has_threads(reference: Reference, **how: Unpack[Loading]) -> bool:
@@ -95,12 +101,12 @@ class LiveModel:
         is_onnx = how.get("runtime", "auto") in ("auto", "onnx", "onnx-int8") and has_model(reference.path, "onnx")
         return how.get("threads", 1) > 1 or not is_onnx or how.get("device", "auto") == "cuda"
 
-    @classmethod
-    def open(cls, reference: Reference, **how: Unpack[Loading]) -> LiveModel:
-        """Load a version whose files were checked.
+    @staticmethod
+    def open(reference: Reference, **how: Unpack[Loading]) -> Runtime:
+        """Open the runtime of a version whose files were checked.
 
         Raises:
-            ArtifactError: a file cannot be read as what it should be.
+            ArtifactError: the network cannot be read.
             DataError: this machine lacks something that the runtime or the device needs.
         """
         runtime = how.get("runtime", "auto")
@@ -109,19 +115,31 @@ class LiveModel:
             # version has none.
             logger.warning("%s:%s has no int8 copy; its float32 network serves", reference.name, reference.version)
             runtime = "auto"
-        device, threads = how.get("device", "auto"), how.get("threads", 1)
-        predictor = Predictor.load(reference.path, runtime=runtime, device=device, threads=threads, check=False)
+        return open_runtime(reference.path, runtime, threads=how.get("threads", 1), device=how.get("device", "auto"))
+
+    @classmethod
+    def around(cls, opened: Runtime, reference: Reference, **how: Unpack[Loading]) -> LiveModel:
+        """A version whose files were checked, with its open runtime.
+
+        Raises:
+            ArtifactError: a file cannot be read as what it should be.
+        """
+        predictor = Predictor.load(reference.path, runtime=opened, check=False)
         return cls(predictor, max_rows=how["max_rows"], policy=how.get("policy", "warn"), tap=how.get("tap"))
 
-    def prove(self, reference: Reference) -> None:
+    def prove(self, reference: Reference, rest: Callable[[], None] | None = None) -> None:
         """Answer the golden rows as at training, and then a few times more, see :meth:`warm`.
+
+        Args:
+            reference: the version.
+            rest: called after each piece of the work. Defaults to None: it is done in one go.
 
         Raises:
             ArtifactError: the version does not answer as it did at training.
         """
         golden = read_golden(reference.path)
-        self.predictor.replay(golden)
-        self.warm(golden.rows[:_WARM_ROWS])
+        self.predictor.replay(golden, rest)
+        self.warm(golden.rows[:_WARM_ROWS], rest or no_rest)
 
     def __str__(self) -> str:
         return str(self.core)
@@ -142,15 +160,20 @@ class LiveModel:
         """Seconds that a batch of ``n_rows`` takes, by the speed at warm-up; rows of padding are counted too."""
         return self.seconds_per_batch + self._computed_rows(n_rows) * self.seconds_per_row
 
-    def warm(self, rows: list[dict[str, object]]) -> None:
-        """Answer rows a few times, so that no request pays for a first run, and measure the speed."""
-        few = self._fastest(rows[:1])
-        many = self._fastest(rows)
+    def warm(self, rows: list[dict[str, object]], rest: Callable[[], None] = no_rest) -> None:
+        """Answer rows a few times, so that no request pays for a first run, and measure the speed.
+
+        Args:
+            rows: records.
+            rest: called after each answer. Defaults to no rest.
+        """
+        few = self._fastest(rows[:1], rest)
+        many = self._fastest(rows, rest)
         least, most = self._computed_rows(1), self._computed_rows(len(rows))
         self.seconds_per_row = max(many - few, 0.0) / max(most - least, 1)
         self.seconds_per_batch = max(few - least * self.seconds_per_row, 0.0)
 
-    def _fastest(self, rows: list[dict[str, object]]) -> float:
+    def _fastest(self, rows: list[dict[str, object]], rest: Callable[[], None]) -> float:
         request = PredictRequest(rows, None, len(rows), None)
         unwatched = Core(self.predictor, policy=self.core.policy)
         best = float("inf")
@@ -158,4 +181,5 @@ class LiveModel:
             started = time.perf_counter()
             answer(unwatched, [request])
             best = min(best, time.perf_counter() - started)
+            rest()
         return best

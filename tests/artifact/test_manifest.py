@@ -6,7 +6,7 @@ import os
 import pytest
 
 from artifact.errors import ArtifactError
-from artifact.manifest import MANIFEST, STORE_RECORD, Manifest, hash_files
+from artifact.manifest import MANIFEST, STORE_RECORD, Manifest, file_sha256, hash_files
 from tests.builders import build_manifest, build_schema
 
 
@@ -34,6 +34,15 @@ def test_every_file_but_the_two_records_is_hashed(folder):
         "model.onnx": hashlib.sha256(b"network").hexdigest(),
         "report/report.html": hashlib.sha256(b"<html>").hexdigest(),
     }
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 19) - 1, 1 << 19, (1 << 19) + 1, 3_000_000])
+def test_a_file_of_any_size_is_hashed_in_pieces_with_rests(tmp_path, size):
+    path, rests = tmp_path / "file", []
+    content = os.urandom(size)
+    path.write_bytes(content)
+    assert file_sha256(path, lambda: rests.append(1)) == hashlib.sha256(content).hexdigest() == file_sha256(path)
+    assert len(rests) == -(-size // (1 << 19))
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.EACCES, errno.EIO])

@@ -220,3 +220,26 @@ def test_golden_rows_survive_json():
     predictor = echo(offset=0.1)
     golden = predictor.golden([{"f0": 0.3}, {"f0": 1e300}])
     predictor.replay(Golden.model_validate_json(golden.model_dump_json()))
+
+
+def test_golden_rows_are_answered_in_pieces_as_at_once(built):
+    predictor, golden, rests = Predictor.load(built), read_golden(built), []
+    whole = predictor.differences(golden)
+    assert predictor.differences(golden, lambda: rests.append(1)) == whole
+    # After the encoding, and after each 64 rows.
+    assert len(rests) == 1 + -(-len(golden.rows) // 64) > 1
+    # The last piece counts as the first one does.
+    golden.value[-1][0] += 1e3
+    with pytest.raises(ArtifactError, match="Expected the golden rows' value as at training"):
+        predictor.replay(golden, lambda: None)
+    # A fault names the row among all rows.
+    golden.rows[40]["nothing"] = 1
+    with pytest.raises(ArtifactError, match="Row 40"):
+        predictor.replay(golden, lambda: None)
+
+
+def test_a_runtime_that_is_open_already_computes(built):
+    runtime = EchoRuntime()
+    predictor = Predictor.load(built, runtime=runtime, check=False)
+    assert predictor.runtime is runtime
+    assert predictor.manifest == Manifest.read(built)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from service.live.background import in_background
+from service.live.background import Pace, in_background
 
 pytestmark = pytest.mark.anyio
 
@@ -30,9 +30,10 @@ async def test_answers_and_errors_come_back():
         await in_background(divmod, 7, 0)
 
 
-async def test_nobody_waits_for_a_call_that_hangs():
+@pytest.mark.parametrize("run", [in_background, Pace().run])
+async def test_nobody_waits_for_a_call_that_hangs(run):
     released = threading.Event()
-    task = asyncio.create_task(in_background(released.wait, 30))
+    task = asyncio.create_task(run(released.wait, 30))
     await asyncio.sleep(0.01)
     began = asyncio.get_running_loop().time()
     task.cancel()
@@ -40,3 +41,31 @@ async def test_nobody_waits_for_a_call_that_hangs():
         await task
     assert asyncio.get_running_loop().time() - began < 5
     released.set()
+
+
+async def test_rests_are_long_beside_the_pieces_until_they_have_lasted_long_enough(monkeypatch):
+    worked, rests = [5.0], []
+    monkeypatch.setattr("service.live.background.time.thread_time", lambda: worked[0])
+    pace = Pace(times=9, seconds=0.2, sleep=rests.append)
+
+    def piece(seconds: float) -> None:
+        worked[0] += seconds
+        pace.rest()
+
+    await pace.run(piece, 0.01)
+    await pace.run(piece, 0.001)  # a piece goes on for at least 2 ms
+    worked[0] += 100  # what the thread does between two calls is no piece
+    await pace.run(piece, 0.01)
+    for _ in range(2):
+        await pace.run(piece, 0.02)
+    assert rests == pytest.approx([0.09, 0.09, 0.02, 0.02])
+
+
+async def test_work_in_pieces_has_the_priority_of_requests_and_its_answers_and_errors_come_back():
+    pace = Pace()
+    name, level = await pace.run(priority)
+    assert not name.startswith("background")
+    assert level == priority()[1]
+    assert await pace.run(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await pace.run(divmod, 7, 0)

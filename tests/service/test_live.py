@@ -2,12 +2,15 @@ import asyncio
 import json
 import os
 import shutil
+import threading
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from artifact.golden import read_golden
 from artifact.registry import log as module
 from artifact.registry.local import LocalRegistry
+from service.live.background import Pace
 from service.live.live import Live
 from service.live.model import LiveModel
 from service.live.source import Source
@@ -51,9 +54,9 @@ async def test_the_old_version_serves_while_the_new_one_loads(registry, monkeypa
     versions = []
     prove = LiveModel.prove
 
-    def watched(model, reference):
+    def watched(model, reference, rest=None):
         versions.append(live.deployment.route().version)
-        prove(model, reference)
+        prove(model, reference, rest)
 
     monkeypatch.setattr(LiveModel, "prove", watched)
     registry.promote(f"houses:{second}")
@@ -333,6 +336,45 @@ async def test_another_version_is_loaded_after_a_pause_and_only_if_it_should_sti
     assert (live.deployment.champion.version, live.deployment.number) == (first, 3)
     # The version that should be live for a moment only was never loaded.
     assert loads == [first]
+
+
+async def test_only_a_version_that_is_loaded_beside_requests_is_loaded_in_pieces(registry, monkeypatch):
+    second, threads, rests, opened = registry.versions("houses")[1], {}, [], LiveModel.open
+    check, prove, rest = LiveModel.check, LiveModel.prove, Pace.rest
+
+    def noted(name, call):
+        def noting(*arguments, **how):
+            threads[name] = threading.current_thread().name
+            before = len(rests)
+            answer = call(*arguments, **how)
+            threads[name] = threads[name].rpartition("_")[0], len(rests) - before
+            return answer
+
+        return noting
+
+    monkeypatch.setattr(LiveModel, "check", staticmethod(noted("check", check)))
+    monkeypatch.setattr(LiveModel, "open", staticmethod(noted("open", opened)))
+    monkeypatch.setattr(LiveModel, "prove", noted("prove", prove))
+    monkeypatch.setattr(Pace, "rest", lambda pace: (rests.append(pace), rest(pace)))
+    live = live_of(registry, threads=1, policy="warn", runtime="auto", device="auto", tap=None)  # as a worker does
+    await live.refresh()
+    assert rests == []
+    n_files = len(registry.manifest("houses", second).files)
+    registry.promote(f"houses:{second}")
+    await live.refresh()
+    assert live.deployment.route().version == second
+    golden = read_golden(registry.resolve("houses").path)
+    assert {name: count for name, (_, count) in threads.items()} == {
+        # A small file is one piece.
+        "check": 1 + n_files,
+        "open": 0,
+        # Encoding, runs of 64 rows, and three times one row and 32 rows.
+        "prove": 1 + len(golden.rows) // 64 + 6,
+    }
+    # Only the one call that has no pieces has a lower priority.
+    assert [name for name, (thread, _) in threads.items() if thread.startswith("background")] == ["open"]
+    # All of them share one allowance of rests.
+    assert len(set(map(id, rests))) == 1
 
 
 async def test_warm_up_measures_the_speed(registry):
