@@ -68,6 +68,7 @@ class Recipe(Frozen):
         format: format of the file.
         name: name of the model.
         data: the path or ``dataset:`` name as it was given; for a table in memory, what kind of frame it was.
+        added: whether the rows of ``data`` were added to kept rows, so that they are a part of what trained.
         targets, group, time, weight, interval_groups: columns by their roles.
         init: the version to start from, as it was given.
         stream: whether the user asked to stream the table, or not to; None where training was to decide.
@@ -86,6 +87,7 @@ class Recipe(Frozen):
     format: int = FORMAT
     name: str
     data: str
+    added: bool = False
     targets: tuple[str, ...]
     group: str | None = None
     time: str | None = None
@@ -103,6 +105,11 @@ class Recipe(Frozen):
     table: KeptTable | None = None
     held_out: KeptTable | None = None
     derivation: Derivation | None = None
+
+    @property
+    def is_data_a_part(self) -> bool:
+        """Whether other rows trained beside those of ``data``. Early recipes say so by their derivation alone."""
+        return self.added or (self.derivation is not None and self.derivation.appended)
 
     @property
     def kept_tables(self) -> dict[str, KeptTable]:

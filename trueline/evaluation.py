@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from artifact.errors import DataError, SchemaMismatchError
 from artifact.manifest import Coverage, Manifest, Metrics
 from artifact.words.display import metric, number
+from trueline.ranges import outside_sentences
 from trueline.scoring import by_row
 from trueline.terminal.tables import html_table
 
@@ -126,6 +127,8 @@ def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predicto
     schema, say = predictor.schema, measuring.say
     raw = read_known(rows, [schema], measuring.reading, measuring.note)
     frame, all_rows, usable = labelled(raw.frame, schema, measuring.missing_columns)
+    for sentence in outside_sentences(frame, schema, predictor.manifest):
+        measuring.note(sentence)
     table = all_rows.filter(usable)
     left_out = len(usable) - table.height
     if left_out:

@@ -60,13 +60,17 @@ class NumericChecks:
         # Each byte is True or False. Searching bytes is faster than reducing an array.
         return b"\0" not in inside.tobytes()
 
+    def outside(self, matrix: FloatArray) -> npt.NDArray[np.bool_]:
+        """Which values lie outside of the training range, bool (n_samples, n_features); missing ones do not."""
+        return np.asarray((matrix < self._low) | (matrix > self._high), bool)
+
     def check(self, matrix: FloatArray, faults: list[Fault], warnings: list[RowWarning]) -> None:
         """Add what is wrong with the values to ``faults`` and what is unusual to ``warnings``."""
         features = self._features
         missing = np.isnan(matrix)
         faults.extend(_missing(i, features[j]) for i, j in _positions(missing & self._refuse_missing))
         infinite = np.isinf(matrix)
-        outside = (matrix < self._low) | (matrix > self._high)
+        outside = self.outside(matrix)
         broken = self._integral & ~missing & ~infinite & ((np.floor(matrix) != matrix) | (outside & self._boolean))
         for i, j in _positions(infinite | broken):
             rule = "Expected a finite number." if infinite[i, j] else RULES[features[j].kind]

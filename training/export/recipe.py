@@ -26,6 +26,7 @@ def write_recipe(folder: Path, request: Request, table: TrainingTable, tables: T
     Recipe(
         name=request.name,
         data=request.data,
+        added=request.derivation is not None and request.derivation.appended,
         targets=request.targets,
         group=request.group,
         time=request.time,

@@ -22,6 +22,8 @@ from training.table.texts.table import as_read, moments_of_numbers
 # Largest numbers of absent columns that a message describes, and of columns that it lists.
 _SHOWN = 5
 _LISTED = 20
+# Most values that a message shows.
+_SHOWN_VALUES = 3
 
 
 def check_features(names: Sequence[str], schema: FeatureSchema, missing_columns: MissingColumns = "refuse") -> None:
@@ -108,14 +110,32 @@ def with_targets(table: pl.DataFrame, schema: FeatureSchema) -> pl.DataFrame:
     for target in schema.targets:
         column = feature_values(table[target.name], target)
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-            texts = column.cast(pl.String).drop_nulls()
-            bad = texts.filter(numbers(plain_texts(texts), target.text or PLAIN).is_null()).unique(maintain_order=True)
             raise DataError(
-                f"Expected numbers in '{target.name}', written as in training. Received: {len(bad):,} other values, "
-                f"such as {', '.join(repr(text) for text in (bad if len(bad) else texts).head(3))}."
+                f"Expected numbers in '{target.name}', written as in training. Received: "
+                f"{others_than_numbers(column, target) or f'values of type {column.dtype}'}."
             )
         columns.append(column.cast(pl.Float64))
     return table.with_columns(columns)
+
+
+def others_than_numbers(column: pl.Series, target: Target) -> str:
+    """Which values of a column a target does not take, with the first three and their rows, counted from 1.
+
+    Args:
+        column: the values; texts are read as the target's schema says.
+        target: the target. It takes all values that are missing.
+
+    Returns:
+        Words such as "1 other value: 'dear' in row 17"; empty where there is no such value.
+    """
+    texts = feature_values(column, target).cast(pl.String)
+    text_format = target.text or PLAIN
+    plain = plain_texts(texts)
+    are_missing = are_markers(plain, text_format.missing_values)
+    rows = (numbers(plain, text_format).is_null() & ~are_missing).arg_true().to_list()
+    shown = ", ".join(f"{texts[row]!r} in row {row + 1:,}" for row in rows[:_SHOWN_VALUES])
+    more = " and so on" if len(rows) > _SHOWN_VALUES else ""
+    return f"{len(rows):,} other value{'' if len(rows) == 1 else 's'}: {shown}{more}" if rows else ""
 
 
 def records(frame: pl.DataFrame, schema: FeatureSchema) -> list[dict[str, Any]]:

@@ -104,6 +104,8 @@ def _origin(reference: str, recipe: Recipe | None) -> Iterator[str]:
         appended = ", added to the rows kept of it" if derivation.appended else ""
         newest = f", the newest {derivation.newest} of all" if derivation.newest else ""
         rows = f"{derivation.new_rows:,} rows of {derivation.data}{appended}{newest}"
+        if not derivation.new_rows:
+            rows = f"the rows that are kept of it{newest}"
         yield f"Made by `trueline {derivation.by}` from {derivation.version} with {rows}."
     again = f" Train on the same rows again: trueline reproduce {reference}" if recipe.table is not None else ""
     yield f"Repeat it on new rows: trueline refit {reference} --data NEW.{again}"

@@ -16,6 +16,7 @@ from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 from trueline.evaluation import labelled, read_known
 from trueline.gates.judged import Asked, judged
+from trueline.ranges import outside_sentences
 from trueline.scoring import by_row, features_of
 
 if TYPE_CHECKING:
@@ -82,12 +83,13 @@ def compared(given: Given, candidate: Side, champion: Side | None) -> Compared:
             rows that have a target and that both answer.
     """
     if candidate.predictor is None:
-        return Compared(None, candidate.problem)
+        return Compared(None, candidate.unmeasured)
     schema = candidate.predictor.schema
     known = [side.schema for side in (candidate, champion) if side is not None and side.schema is not None]
     raw = read_known(given.rows, known, given.reading, given.note)
     frame, table, usable = labelled(raw.frame, schema, given.missing_columns)
     _check_groups(given.groups, table)
+    _tell_ranges(given, raw.frame, candidate, champion)
     X, answered = _encoded(table, schema, given.missing_columns)
     both = usable.to_numpy() & answered
     other, why_not = _champions(given, raw.frame, candidate, champion)
@@ -132,7 +134,7 @@ def _champions(given: Given, raw: pl.DataFrame, candidate: Side, champion: Side 
     if champion is None:
         return None, "There is no champion to compare with."
     if champion.predictor is None or candidate.predictor is None:
-        return None, f"The champion gives no answers: {champion.problem}"
+        return None, f"The champion gives no answers: {champion.unmeasured}"
     schema, names = champion.predictor.schema, candidate.predictor.schema.target_names
     if set(names) != set(schema.target_names):
         return None, f"The champion predicts {', '.join(schema.target_names)}, and not {', '.join(names)}."
@@ -167,6 +169,17 @@ def _encoded(table: pl.DataFrame, schema: FeatureSchema, missing_columns: Missin
         else:
             return lenient, answered
     raise last
+
+
+def _tell_ranges(given: Given, raw: pl.DataFrame, *sides: Side | None) -> None:
+    """Say which columns lie mostly outside of the range that a version saw at training: equal errors may hide that."""
+    from training.table.names import in_terms_of
+
+    for side in sides:
+        if side is not None and side.schema is not None and side.manifest is not None:
+            frame = in_terms_of(raw, [*side.schema.names, *side.schema.target_names])
+            for sentence in outside_sentences(frame, side.schema, side.manifest):
+                given.note(sentence)
 
 
 def _check_groups(groups: Sequence[str], table: pl.DataFrame) -> None:

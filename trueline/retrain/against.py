@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from artifact.errors import ArtifactError, DataError, unknown_name
+from artifact.rows.schema import Target
 from trueline.retrain.earlier import Former
 
 if TYPE_CHECKING:
@@ -47,11 +48,50 @@ def shared_columns(former: Former, columns: Sequence[str], data: str) -> tuple[l
     return [name for name in recipe.columns if name in columns], notes
 
 
-def have_targets(frame: pl.DataFrame, targets: Sequence[str]) -> npt.NDArray[np.bool_]:
+def checked_targets(former: Former, frame: pl.DataFrame, data: str) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Which of the new rows have all targets, bool (n_rows,); and a warning where most have none.
+
+    Args:
+        former: the earlier version.
+        frame: the new rows, with their targets.
+        data: name of the new rows, for the message.
+
+    Raises:
+        DataError: no row has all targets.
+    """
+    import numpy as np
+
+    has_target = np.logical_and.reduce([_have_value(frame[target.name], target) for target in former.schema.targets])
+    n_with, n_rows = int(has_target.sum()), len(has_target)
+    names = " and ".join(f"'{name}'" for name in former.recipe.targets)
+    if not n_with:
+        raise DataError(
+            f"Expected rows with a value of {names} in {data}. Received: {n_rows:,} rows, none of which has one. "
+            "They teach nothing: give rows whose target is known."
+        )
+    if n_with > n_rows / 2:
+        return has_target, []
+    return has_target, [
+        f"Only {n_with:,} of the {n_rows:,} rows of {data} have a value of {names}; the others teach nothing."
+    ]
+
+
+def _have_value(column: pl.Series, target: Target) -> npt.NDArray[np.bool_]:
+    """Which rows have a value of a target, bool (n_rows,). A text counts unless it means "no value"."""
     import numpy as np
     import polars as pl
 
-    return np.asarray(frame.select(pl.all_horizontal(pl.col(list(targets)).is_not_null())).to_series().to_numpy(), bool)
+    from training.table.encode import feature_values
+    from training.table.texts.columns import are_markers, plain_texts
+
+    values = feature_values(column, target)
+    if values.dtype == pl.String:
+        present = ~are_markers(plain_texts(values), target.text.missing_values if target.text else ())
+    elif values.dtype.is_numeric():
+        present = values.cast(pl.Float64).is_finite().fill_null(value=False)
+    else:
+        present = values.is_not_null()
+    return np.asarray(present.to_numpy(), bool)
 
 
 def kept_to_compare(former: Former, columns: Sequence[str]) -> pl.DataFrame | None:
@@ -89,19 +129,20 @@ def are_kept(old: pl.DataFrame | None, fresh: pl.DataFrame) -> npt.NDArray[np.bo
     return is_kept
 
 
-def check_are_new(former: Former, data: str, known: npt.NDArray[np.bool_], kept: pl.DataFrame) -> None:
+def check_are_new(former: Former, data: str, known: npt.NDArray[np.bool_], share_distinct: float) -> None:
     """Refuse to add rows that are kept already: they would count twice, and their copies would judge each other.
 
     Args:
         former: the earlier version.
         data: name of the new rows, for the message.
         known: which of the new rows are equal to a kept row, bool (n_rows,).
-        kept: the kept rows. Where many of them repeat others, a new row may well be equal to an old one.
+        share_distinct: share of the kept rows that are different from each other. Where it is small, a new row may
+            well be equal to an old one.
 
     Raises:
         DataError: more than half of the new rows are kept already.
     """
-    if known.mean() > _KNOWN and kept.n_unique() > _DISTINCT * kept.height:
+    if known.mean() > _KNOWN and share_distinct > _DISTINCT:
         raise DataError(
             f"Expected rows to add to those that are kept of {former.reference}. Received: {data}, whose rows are kept "
             f"already: {int(known.sum()):,} of {len(known):,}. Give the new rows alone, or give all rows by --data."

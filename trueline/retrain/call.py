@@ -9,10 +9,11 @@ from typing import Literal, Self
 from artifact.errors import DataError
 from artifact.manifest import Manifest
 from trueline.frames import Data, ReadingWords, Source, source_of
+from trueline.remarks import remark
 from trueline.retrain.earlier import Former
-from trueline.retrain.refit import Display, RetrainOptions, data_of_recipe, train_anew
-from trueline.retrain.rows import RowChoice
-from trueline.terminal.consoles import tell_note
+from trueline.retrain.refit import Display, Listener, RetrainOptions, data_of_recipe, train_anew
+from trueline.retrain.selection import RowChoice
+from trueline.terminal.consoles import tell_note, tell_warning
 
 
 class RetrainWords(ReadingWords, total=False):
@@ -35,6 +36,7 @@ class Call:
         source: the new rows.
         words: the options.
         appended: whether the new rows are added to the rows that are kept of the earlier version.
+        only_kept: see :class:`trueline.retrain.selection.RowChoice`.
         tolerance: see :class:`trueline.retrain.refit.RetrainOptions`.
     """
 
@@ -42,6 +44,7 @@ class Call:
     source: Source
     words: RetrainWords
     appended: bool = False
+    only_kept: bool = False
     tolerance: float = 0.1
 
     @classmethod
@@ -50,18 +53,22 @@ class Call:
 
         Args:
             former: the earlier version.
-            data: the rows that train; None for the data of the recipe, unless there are rows to append.
+            data: the rows that train. None for all rows that trained the earlier version: the data of the recipe, read
+                again, or the kept rows where the data were added to others; unless there are rows to append.
             appended: rows to add to those that are kept, or None.
             words: the options.
 
         Raises:
-            DataError: rows of both kinds; or there are none, and those of the recipe came from no file.
+            DataError: rows of both kinds; or there are none, and those of the recipe cannot be read again.
         """
         if data is not None and appended is not None:
             raise DataError("Expected --data or --append. Received: both.")
         if appended is not None:
             return cls("refit", source_of(appended), words, appended=True)
-        return cls("refit", source_of(data_of_recipe(former) if data is None else data), words)
+        if data is not None:
+            return cls("refit", source_of(data), words)
+        named, is_part = data_of_recipe(former)
+        return cls("refit", Source(named, "path"), words, appended=is_part, only_kept=is_part)
 
     def run(self, former: Former, raise_if_ended: Callable[[], None] = lambda: None) -> Manifest:
         """Train, and store a version.
@@ -80,9 +87,9 @@ class Call:
             if not quiet:
                 tell_note(note)
 
-        options = RetrainOptions(self.by, words.get("keep_data"), words.get("note", ""), self.tolerance)
+        options = RetrainOptions(self.by, words.get("keep_data"), remark(words.get("note", ""), "note"), self.tolerance)
         display = Display(quiet, words.get("verbose", False), raise_if_ended)
-        return train_anew(former, self._choice(former), options, tell, display)
+        return train_anew(former, self._choice(former), options, Listener(tell, tell_warning), display)
 
     def _choice(self, former: Former) -> RowChoice:
         """The rows that are asked for; files are read as the recipe says unless an option says otherwise."""
@@ -101,6 +108,7 @@ class Call:
             self.source,
             reading,
             self.appended,
+            self.only_kept,
             None if newest is None else Newest.parse(str(newest)),
             words.get("hold_out", True),
         )

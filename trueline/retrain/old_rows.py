@@ -50,8 +50,9 @@ class OldRows:
             DataError: the tolerance is below 0 or no number.
             ArtifactError: the version is damaged.
         """
-        if not tolerance >= 0 or math.isinf(tolerance):
-            raise DataError(f"Expected --tolerance of at least 0, such as 0.1. Received: {tolerance:g}.")
+        is_number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
+        if not is_number or not tolerance >= 0 or math.isinf(tolerance):
+            raise DataError(f"Expected --tolerance of at least 0, such as 0.1. Received: {tolerance!r}.")
         predictor = Predictor.load(former.version.path, device="cpu")
         golden = read_golden(former.version.path).rows
         return cls(former.reference, tolerance, _kept_rows(former), predictor, golden)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from artifact import manifest as files
-from artifact.errors import DataError
+from artifact.errors import DataError, SchemaMismatchError
 from artifact.golden import read_golden
 from artifact.intervals.calibration import Calibration
 from artifact.manifest import Coverage, Manifest
@@ -24,7 +24,9 @@ from artifact.recipe import RECIPE, Derivation, Recipe, recipe_if_any
 from artifact.registry.base import Reference, Registry
 from trueline.evaluation import Measuring, labelled, read_known
 from trueline.frames import Source
+from trueline.ranges import outside_sentences
 from trueline.retrain.scores import Scoring, folds_of, weights_of
+from trueline.scoring import by_row
 
 # With fewer rows, the bounds would vary too much from table to table.
 MIN_ROWS = 100
@@ -107,6 +109,8 @@ def _calibrate(predictor: Predictor, version: Reference, source: Source, measuri
     raw = read_known(source.rows, [schema], measuring.reading, measuring.note)
     frame, table, usable = labelled(raw.frame, schema, measuring.missing_columns)
     rows = table.filter(usable)
+    for sentence in outside_sentences(frame, schema, predictor.manifest):
+        measuring.note(sentence)
     if is_its_table(frame, predictor.manifest.lineage):
         raise DataError(
             f"Expected rows that {reference} has not seen. Received: the table that trained it, on which its errors "
@@ -116,7 +120,10 @@ def _calibrate(predictor: Predictor, version: Reference, source: Source, measuri
         raise DataError(f"Expected at least {MIN_ROWS} rows with a target in {source.name}. Received: {rows.height}.")
     if left_out := len(usable) - rows.height:
         measuring.say(f"{left_out:,} of {len(usable):,} rows are left out: they have no finite value of the target.")
-    X = encode_frame(rows, schema.lenient())
+    try:
+        X = encode_frame(rows, schema.lenient())
+    except SchemaMismatchError as error:
+        raise by_row(error, [int(i) + 1 for i in usable.arg_true()]) from error
     share = share_known(version.path, predictor.manifest, schema, X)
     if share >= 0.01:
         measuring.say(
@@ -148,7 +155,8 @@ def _derived(recipe: Recipe, version: Reference, rows: int, data: str, note: str
     derivation = Derivation(
         by="recalibrate", version=f"{version.name}:{version.version}", data=data, new_rows=rows, calibrated=rows
     )
-    return recipe.model_copy(update={"derivation": derivation, "note": note or recipe.note})
+    changed = {"derivation": derivation, "note": note or recipe.note, "added": recipe.is_data_a_part}
+    return recipe.model_copy(update=changed)
 
 
 def _sentence(version: Reference, calibrated: Calibrated, data: str) -> str:

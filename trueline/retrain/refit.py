@@ -12,11 +12,15 @@ from artifact.lineage import IN_MEMORY
 from artifact.manifest import Manifest
 from artifact.recipe import Derivation
 from trueline.retrain.earlier import Former
+from trueline.retrain.misfits import naming_rows, of_other_kind
 from trueline.retrain.old_rows import OldRows
-from trueline.retrain.rows import NewRows, RowChoice, new_rows
+from trueline.retrain.rows import new_rows
+from trueline.retrain.selection import NewRows, RowChoice
 from trueline.trainer import trained
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from artifact.rows.schema import FeatureSchema
     from training.prepare.request import Request
 
@@ -47,11 +51,24 @@ class RetrainOptions:
     tolerance: float = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Takes sentences on the rows.
+
+    Attributes:
+        note: takes a sentence on rows and columns that were left out or held out.
+        warn: takes a sentence on what is probably wrong with the rows; it is shown even where notes are not.
+    """
+
+    note: Callable[[str], None]
+    warn: Callable[[str], None]
+
+
 def train_anew(
     former: Former,
     choice: RowChoice,
     options: RetrainOptions,
-    tell: Callable[[str], None],
+    listener: Listener,
     display: Display | None = None,
 ) -> Manifest:
     """Train by the recipe of an earlier version, and store a new one.
@@ -60,7 +77,7 @@ def train_anew(
         former: the earlier version.
         choice: the rows to train on.
         options: what else the user asks for.
-        tell: takes sentences on rows and columns that were left out or held out.
+        listener: takes sentences on the rows.
         display: what the training shows. Defaults to everything but the details of ``verbose``.
 
     Raises:
@@ -72,16 +89,19 @@ def train_anew(
     with ExitStack() as stack:
         rows = new_rows(former, choice, stack)
         for note in rows.notes:
-            tell(note)
+            listener.note(note)
+        for warning in rows.warnings:
+            listener.warn(warning)
         request = request_of(former, choice, options, rows)
-        return trained(
-            request,
-            former.store,
-            quiet=display.quiet,
-            verbose=display.verbose,
-            raise_if_ended=display.raise_if_ended,
-            check_schema=lambda schema, notes: _check_schema(former, schema, notes, choice.data),
-        )
+        with naming_rows(rows.fresh, former.schema, choice.data):
+            return trained(
+                request,
+                former.store,
+                quiet=display.quiet,
+                verbose=display.verbose,
+                raise_if_ended=display.raise_if_ended,
+                check_schema=lambda schema, notes: _check_schema(former, schema, notes, choice.data, rows.fresh),
+            )
 
 
 def request_of(former: Former, choice: RowChoice, options: RetrainOptions, rows: NewRows) -> Request:
@@ -122,8 +142,17 @@ def _command(words: Sequence[str], data: str, *, keep_data: bool) -> tuple[str, 
     return (data, *rest, *(["--keep-data"] if keep_data else [])) if words else ()
 
 
-def _check_schema(former: Former, schema: FeatureSchema, notes: Sequence[str], data: str) -> None:
+def _check_schema(
+    former: Former, schema: FeatureSchema, notes: Sequence[str], data: str, fresh: pl.DataFrame | None
+) -> None:
     """Refuse rows in which a feature has another kind than before, or is no feature: every caller would be refused.
+
+    Args:
+        former: the earlier version.
+        schema: schema of the new rows.
+        notes: notes on the new rows.
+        data: name of the new rows, for the message.
+        fresh: the new rows, in which the message points at values of another kind; None where they are streamed.
 
     Raises:
         DataError: there is such a feature.
@@ -140,23 +169,33 @@ def _check_schema(former: Former, schema: FeatureSchema, notes: Sequence[str], d
             )
         new = schema.feature(name)
         if not alike(new, feature):
+            others = of_other_kind(fresh, former.schema, name)
             raise DataError(
                 f"Expected '{name}' to be of kind {feature.kind} in {data}, as in {former.reference}. "
-                f"Received: {new.kind}. Correct the rows, or train on them with `trueline train`."
+                f"Received: {new.kind}.{others} Correct the rows, or train on them with `trueline train`."
             )
 
 
-def data_of_recipe(former: Former) -> str:
+def data_of_recipe(former: Former) -> tuple[str, bool]:
     """The data on which a version was trained, for a call that gives no other.
 
+    Returns:
+        The path of the data, and whether they are a part only: then the kept rows have all.
+
     Raises:
-        DataError: the data came from no file.
+        DataError: the data came from no file, or are a part and no rows are kept.
     """
-    data = former.recipe.data
-    if data in IN_MEMORY.values() or data == "-":
+    recipe = former.recipe
+    data, is_part = recipe.data, recipe.is_data_a_part
+    step = f"Give the rows: trueline refit {former.reference} --data NEW, or from Python model.refit(NEW)."
+    if is_part and recipe.table is None:
+        raise DataError(
+            f"Expected --data: {former.reference} was trained on {data} and on rows of an earlier version, and these "
+            f"are not kept of it. Received: none. {step}"
+        )
+    if not is_part and (data in IN_MEMORY.values() or data == "-"):
         raise DataError(
             f"Expected --data: {former.reference} was trained on {'standard input' if data == '-' else data}, which "
-            f"cannot be read again. Received: none. Give the rows: trueline refit {former.reference} --data NEW, or "
-            "from Python model.refit(NEW)."
+            f"cannot be read again. Received: none. {step}"
         )
-    return data
+    return data, is_part

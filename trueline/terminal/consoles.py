@@ -31,6 +31,11 @@ def tell_note(note: str) -> None:
     stderr().print(f"Note: {note}")
 
 
+def tell_warning(warning: str) -> None:
+    """Print one warning on standard error: what somebody should look at, even where notes are not wanted."""
+    stderr().print(f"Warning: {warning}")
+
+
 def text_column(template: str) -> TextColumn:
     """A text beside a progress bar, printed unchanged."""
     return TextColumn(template, markup=False)

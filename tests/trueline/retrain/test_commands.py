@@ -7,6 +7,7 @@ import json
 import pytest
 
 from artifact.recipe import RECIPE
+from artifact.registry.entry import Statement
 from tests.builders import build_version, write_version
 from tests.trueline.retrain.conftest import houses, stored
 from tests.trueline.test_commands import call
@@ -84,3 +85,30 @@ def test_kept_rows_that_were_pruned_or_damaged_are_told(home, capsys):
     code, _, err = call(capsys, "reproduce", "houses")
     assert (code, "no such file" in err) == (1, True)
     assert len(home.versions("houses")) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "", "--target", "price"),
+        ("refit", "houses", "--data", ""),
+        ("refit", "houses", "--append", " "),
+        ("finetune", "houses", "--data", ""),
+        ("recalibrate", "houses", "--data", ""),
+        ("compare", "NEWEST", "houses:champion", ""),
+        ("promote", "houses", "--data", ""),
+        ("evaluate", "houses", ""),
+        ("predict", "houses", ""),
+        ("inspect", "", "--target", "price"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(home, tmp_path, monkeypatch, capsys, words):
+    """The folder has a table, which nobody named."""
+    home.promote(f"houses:{stored(home, houses()).version}", statement=Statement(forced=("verdict",)))
+    newest = f"houses:{stored(home, houses()).version}"
+    (tmp_path / "here").mkdir()
+    houses(800, 1).write_csv(tmp_path / "here" / "new.csv")
+    monkeypatch.chdir(tmp_path / "here")
+    code, _, err = call(capsys, *(newest if word == "NEWEST" else word for word in words))
+    assert (code, "Expected the path of a table. Received: an empty text." in err) == (2, True), err
+    assert len(home.versions("houses")) == 2

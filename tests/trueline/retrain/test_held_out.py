@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from artifact.registry.entry import Statement
@@ -62,3 +63,18 @@ def test_held_out_rows_that_are_gone_or_damaged_are_one_note(home, pair, capsys,
     )
     assert "320" not in sentences(last_json(out))
     assert home.alias("houses").version == champion.version
+
+
+@pytest.mark.parametrize("by", ["compare", "promote"])
+def test_rows_in_another_unit_are_told_beside_the_gates(home, pair, tmp_path, capsys, by):
+    champion, new = pair
+    path = tmp_path / "other.csv"
+    words = ("compare", f"houses:{new.version}", f"houses:{champion.version}", str(path))
+    words = words if by == "compare" else ("promote", f"houses:{new.version}", "--data", str(path))
+    # First the wrong rows: a promotion by the right ones would change what is live.
+    houses(444, 10).with_columns(pl.col("price") * 1000).write_csv(path)
+    _, _, err = call(capsys, *words)
+    for version in (new, champion):
+        assert f"Note: 100% of the values of 'price' lie outside of the range that houses:{version.version} saw" in err
+    houses(444, 10).write_csv(path)
+    assert "lie outside" not in call(capsys, *words)[2]

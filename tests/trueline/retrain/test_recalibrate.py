@@ -19,6 +19,15 @@ from tests.trueline.retrain.conftest import houses, stored
 from tests.trueline.test_commands import call, last_json
 from trueline.scoring import features_of
 
+# The first rows have no price.
+LATER_ROWS = pl.when(pl.int_range(pl.len()) > 2).then("price")
+
+
+def wrong(frame, column, value):
+    """Rows of which the 17th has another value."""
+    other = pl.when(pl.int_range(pl.len()) == 16).then(pl.lit(value)).otherwise(pl.col(column).cast(pl.String))
+    return frame.with_columns(other.alias(column))
+
 
 def sales(path, predictor, n=600, spread=3.0, seed=5):
     """Houses whose prices are the version's answers and noise, so that the right intervals are known."""
@@ -109,7 +118,14 @@ def test_the_report_says_that_its_intervals_are_the_earlier_version_s(home, tmp_
         (lambda frame: frame.drop("age"), "'age'"),
         (lambda frame: frame[:99], "Expected at least 100 rows with a target"),
         (lambda frame: frame.clear(), "Expected rows in"),
-        (lambda frame: frame.with_columns(price=pl.lit("dear")), "price"),
+        (lambda frame: frame.with_columns(price=pl.lit("dear")), "600 other values: 'dear' in row 1, 'dear' in row 2"),
+        (lambda frame: wrong(frame, "price", "dear"), "Received: 1 other value: 'dear' in row 17."),
+        (lambda frame: wrong(frame, "age", "old"), "row 17, 'age': Expected a number. Received: 'old'."),
+        # Rows without a target are left out, and the others keep their numbers.
+        (
+            lambda frame: wrong(frame.with_columns(pl.when(pl.int_range(pl.len()) > 2).then("price")), "age", "old"),
+            "row 17, 'age'",
+        ),
     ],
 )
 def test_rows_that_cannot_calibrate_are_one_sentence_and_nothing_is_stored(home, tmp_path, capsys, change, sentence):
@@ -140,3 +156,32 @@ def test_no_tensorflow_is_loaded(home, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_rows_in_another_unit_are_told(home, tmp_path, capsys):
+    version = stored(home)
+    path = sales(tmp_path / "new.csv", Predictor.load(version.path))
+    pl.read_csv(path).with_columns(age=100 + pl.col("age") * 3.28).write_csv(path)
+    code, _, err = call(capsys, "recalibrate", "houses", "--data", str(path))
+    assert (code, "Note: 100% of the values of 'age' lie outside of the range" in err) == (0, True), err
+
+
+def test_the_coverage_gate_speaks_of_the_rows_that_calibrated(home, tmp_path, capsys):
+    version = stored(home)
+    path = sales(tmp_path / "new.csv", Predictor.load(version.path))
+    assert call(capsys, "recalibrate", "houses", "--data", str(path))[0] == 0
+    out = call(capsys, "compare", f"houses:{home.versions('houses')[-1]}", f"houses:{version.version}")[1]
+    assert "of the 600 rows that calibrated them anew." in out
+    back = call(capsys, "compare", f"houses:{version.version}", f"houses:{home.versions('houses')[-1]}")[1]
+    assert "rows that measured them at training." in back
+
+
+def test_a_version_of_appended_rows_stays_one(home, tmp_path, capsys):
+    """Its derivation is another one then; without data, a refit of it has to take the kept rows."""
+    derivation = {"by": "refit", "version": "houses:1", "data": "new.csv", "new_rows": 5, "appended": True}
+    version = stored(home, houses(), derivation=derivation)
+    path = sales(tmp_path / "new.csv", Predictor.load(version.path))
+    assert call(capsys, "recalibrate", "houses", "--data", str(path))[0] == 0
+    after = home.resolve(f"houses:{home.versions('houses')[-1]}")
+    recipe = Recipe.read(after.path, home.manifest(*after[:2]))
+    assert (recipe.derivation.appended, recipe.is_data_a_part) == (False, True)

@@ -24,6 +24,11 @@ def sales(folder: Path, name: str, n: int, seed: int, **columns: pl.Expr) -> Pat
     return folder / name
 
 
+def one_value(column: str, value: str) -> pl.Expr:
+    """A column with one wrong value in its 17th row."""
+    return pl.when(pl.int_range(pl.len()) == 16).then(pl.lit(value)).otherwise(pl.col(column).cast(pl.String))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("retrain")
@@ -186,6 +191,8 @@ def test_finetune_refuses_to_store_what_answers_old_rows_much_worse(folder, envi
     [
         ({"area": pl.lit("large")}, "'area'"),
         ({"price": pl.lit(None, pl.Float64)}, "price"),
+        ({"area": one_value("area", "large")}, "It has 'large' in row 17."),
+        ({"price": one_value("price", "dear")}, "wrong.csv 'price' has 1 other value: 'dear' in row 17."),
     ],
 )
 def test_new_rows_of_other_types_or_without_a_value_of_the_target_are_refused(
@@ -193,10 +200,32 @@ def test_new_rows_of_other_types_or_without_a_value_of_the_target_are_refused(
 ):
     data = sales(folder, "wrong.csv", 700, 4, **change)
     before = environment.versions("houses")
-    code, _, err = call(capsys, "refit", f"houses:{first}", "--data", str(data), "-q")
-    assert code == 2, err
-    assert sentence in err
+    for how in ("--data", "--append"):
+        code, _, err = call(capsys, "refit", f"houses:{first}", how, str(data), "-q")
+        assert code == 2, err
+        assert sentence in err
     assert environment.versions("houses") == before
+
+
+def test_a_refit_after_a_refit_trains_on_all_rows_and_a_warning_is_told_though_notes_are_not(
+    folder, environment, first, capsys
+):
+    data = sales(folder, "thousands.csv", 700, 6, price=pl.col("price") / 1000)
+    code, out, err = call(capsys, "refit", f"houses:{first}", "--append", str(data), "-q", "--json")
+    assert (code, err.count("Warning: "), "Note: " in err) == (0, 1, False), err
+    assert "of the values of 'price' lie outside of the range" in err
+    version = f"houses:{last_json(out)['model_version']}"
+    code, out, err = call(capsys, "refit", version, "--json")
+    document = last_json(out)
+    assert (code, document["rows"], document["held_out_rows"]) == (0, 700, 300), err
+    assert "So the 700 rows that are kept of it train." in err
+    shown = call(capsys, "show", f"houses:{document['model_version']}")[1]
+    assert f"Made by `trueline refit` from {version} with the rows that are kept of it." in shown
+    # Its rows are those of the earlier version, and it says so in its turn.
+    recipe = Recipe.read(environment.resolve(version).path, environment.manifest("houses", version.partition(":")[2]))
+    again = environment.resolve(f"houses:{document['model_version']}")
+    anew = Recipe.read(again.path, environment.manifest(*again[:2]))
+    assert (anew.table, anew.held_out, anew.added) == (recipe.table, recipe.held_out, True)
 
 
 def test_the_numbers_of_the_recipe_are_those_of_the_settings(environment, first):
