@@ -29,7 +29,7 @@ COMMANDS = {
     "compare": "trueline.commands.gates",
     "promote": "trueline.commands.deploy",
     "rollback": "trueline.commands.deploy",
-    "history": "trueline.commands.deploy",
+    "history": "trueline.commands.history",
     "report": "trueline.commands.report",
     "data": "trueline.commands.data",
     "delete": "trueline.commands.delete",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from artifact.errors import DataError, unknown_name
+from trueline.remarks import remark
 from trueline.terminal.consoles import stderr
 from trueline.terminal.progress import Teller
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from training.prepare.request import Request
     from training.table.corrections import Corrections
     from trueline.frames import Source
-
-_LONGEST_NOTE = 500
 
 
 class TrainWords(TypedDict, total=False):
@@ -116,7 +115,7 @@ def request_of(source: Source, target: str | Sequence[str], words: TrainWords, c
         interval_groups=words.get("interval_groups"),
         init=words.get("init"),
         stream=words.get("stream"),
-        note=_one_line(words.get("note", "")),
+        note=remark(words.get("note", ""), "note"),
         command=tuple(command),
         reading=Reading(words.get("separator"), words.get("encoding"), words.get("sheet")),
         table=source.frame,
@@ -157,18 +156,6 @@ def default_name(data: str) -> str:
 def slug(words: str) -> str:
     """Words as a model's name: ``Price [EUR]`` is ``price-eur``."""
     return re.sub(r"[^a-z0-9._]+", "-", words.lower()).strip("-._") or "model"
-
-
-def _one_line(note: str) -> str:
-    """The note on one line, so that it fits into a table.
-
-    Raises:
-        DataError: it is longer than 500 characters.
-    """
-    text = " ".join(note.split())
-    if len(text) > _LONGEST_NOTE:
-        raise DataError(f"Expected a --note of up to {_LONGEST_NOTE} characters. Received: {len(text)}.")
-    return text
 
 
 def trained(

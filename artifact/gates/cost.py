@@ -29,7 +29,7 @@ _ROUNDS, _LEAST_ROUNDS, _CALLS, _ENOUGH_SECONDS = 15, 3, 20, 2.0
 def size_gate(candidate: Side, champion: Side | None) -> GateResult:
     """The size of the files, beside that of the champion's files."""
     if candidate.manifest is None or candidate.folder is None:
-        return GateResult.unmeasured("size", candidate.problem)
+        return GateResult.unmeasured("size", candidate.unmeasured)
     size = _size(candidate.folder, candidate.manifest)
     limit, comparison = limits.SIZE_LARGEST, ""
     if champion is not None and champion.manifest is not None and champion.folder is not None:
@@ -48,7 +48,7 @@ def latency_gate(candidate: Side, champion: Side | None) -> GateResult:
     Both versions answer in turn, so that a machine that is busy with other work slows down both.
     """
     if candidate.predictor is None or candidate.folder is None:
-        return GateResult.unmeasured("latency", candidate.problem)
+        return GateResult.unmeasured("latency", candidate.unmeasured)
     calls = [_row_call(candidate.predictor, candidate.folder)]
     if champion is not None and champion.predictor is not None and champion.folder is not None:
         calls.append(_row_call(champion.predictor, champion.folder))

@@ -39,15 +39,22 @@ def error_by_figures(candidate: Manifest, champion: Manifest, why: str) -> GateR
     return GateResult(gate="error", passed=ratio <= limit, figure=round(ratio, 4), limit=limit, sentence=sentence)
 
 
-def coverage_by_figures(candidate: Manifest, champion: Manifest | None) -> GateResult:
-    """The share of unseen rows that the intervals covered at training."""
-    level, n = candidate.coverage.level, measured_rows(candidate)
+def coverage_by_figures(candidate: Manifest, champion: Manifest | None, calibrated: int = 0) -> GateResult:
+    """The share of unseen rows that the intervals covered when they were made.
+
+    Args:
+        candidate, champion: manifests of the two versions; None for no champion.
+        calibrated: number of rows on which the candidate's intervals were fitted again after training; 0 where training
+            fitted them. Defaults to 0.
+    """
+    level, n = candidate.coverage.level, calibrated or measured_rows(candidate)
     covered = min(candidate.coverage.covered.values())
     promised = level
     if champion is not None and champion.coverage.level == level:
         promised = min([level, *champion.coverage.covered.values()])
     chance = 1.96 * math.sqrt(max(covered * (1 - covered), 1 / max(n, 1)) / max(n, 1))
-    sentence = f"The {level:.0%} intervals cover {covered:.1%} of the {n:,} rows that measured them at training."
+    when = "calibrated them anew" if calibrated else "measured them at training"
+    sentence = f"The {level:.0%} intervals cover {covered:.1%} of the {n:,} rows that {when}."
     return coverage_result(covered, (max(0.0, covered - chance), min(1.0, covered + chance)), promised, sentence)
 
 

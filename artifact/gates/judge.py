@@ -42,7 +42,7 @@ def _results(candidate: Side, champion: Side | None, rows: Rows | None, no_rows:
     yield _coverage(candidate, champion, rows)
     yield _width(candidate, champion, rows)
     if candidate.manifest is None:
-        yield GateResult.unmeasured("verdict", candidate.problem)
+        yield GateResult.unmeasured("verdict", candidate.unmeasured)
     else:
         yield verdict_gate(candidate.manifest, candidate.reference)
 
@@ -88,8 +88,11 @@ def _coverage(candidate: Side, champion: Side | None, rows: Rows | None) -> Gate
     if rows is not None:
         return coverage_gate(rows)
     if candidate.manifest is None:
-        return GateResult.unmeasured("coverage", candidate.problem)
-    return coverage_by_figures(candidate.manifest, None if champion is None else champion.manifest)
+        return GateResult.unmeasured("coverage", candidate.unmeasured)
+    calibrated = 0
+    if candidate.manifest.lineage.made_by == "recalibrate" and candidate.predictor is not None:
+        calibrated = candidate.predictor.calibration.n_samples
+    return coverage_by_figures(candidate.manifest, None if champion is None else champion.manifest, calibrated)
 
 
 def _width(candidate: Side, champion: Side | None, rows: Rows | None) -> GateResult:
@@ -105,4 +108,4 @@ def _width(candidate: Side, champion: Side | None, rows: Rows | None) -> GateRes
 def _unreadable(champion: Side, candidate: Side) -> str:
     """A sentence that says which version cannot be read, so that there is no comparison."""
     side, who = (champion, "champion") if champion.manifest is None else (candidate, "candidate")
-    return f"The {who} cannot be compared: {side.problem}"
+    return f"The {who} cannot be compared: {side.unmeasured}"

@@ -37,8 +37,8 @@ def schema_gate(candidate: Side, champion: Side | None) -> GateResult:
     if champion is None:
         return GateResult.unmeasured("schema", "There is no champion whose callers could notice something.")
     if champion.schema is None or candidate.schema is None:
-        problem = champion.problem if champion.schema is None else candidate.problem
-        return GateResult.unmeasured("schema", f"The schemas cannot be compared: {problem}")
+        side = champion if champion.schema is None else candidate
+        return GateResult.unmeasured("schema", f"The schemas cannot be compared: {side.unmeasured}")
     changes = [
         *changes_of(champion.schema, candidate.schema),
         *_levels(champion, candidate),

@@ -35,6 +35,11 @@ class Side:
     predictor: Predictor | None = None
     problem: str = ""
 
+    @property
+    def unmeasured(self) -> str:
+        """A sentence for the gates that find nothing to measure, where another place has the whole problem."""
+        return f"{self.reference} does not load."
+
     @classmethod
     def of(cls, reference: str, folder: Path, predictor: Predictor) -> Side:
         """A version that is loaded and was checked."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 import trueline
+from artifact.errors import DataError
 from artifact.registry.leases import Lease
 from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
@@ -183,7 +184,7 @@ def test_every_option_of_the_command_is_a_word_of_the_function():
         ("gates:compare", trueline.compare, RowsWords, {"missing_columns", "output"}),
         ("deploy:promote", trueline.Model.promote, RowsWords, {"missing_columns", "runtime"}),
         ("deploy:rollback", trueline.rollback, None, set()),
-        ("deploy:history", trueline.history, None, set()),
+        ("history:history", trueline.history, None, set()),
     ],
 )
 def test_every_option_of_a_command_is_an_argument_of_its_function(command, function, words, of_the_command_alone):
@@ -287,3 +288,30 @@ def test_words_become_the_same_request_as_options(rows):
     assert request_of(source_of("My houses.csv"), "price", {}).name == default_name("My houses.csv") == "my-houses"
     with pytest.raises(trueline.DataError, match="schema: Unknown key 'unt'"):
         request_of(source_of(rows), "price", {"schema": {"features": {"age": {"unt": "years"}}}})
+
+
+def test_arguments_of_a_wrong_kind_are_one_sentence_and_change_nothing(home):
+    first = build_version(home)
+    home.promote(f"houses:{first.version}")
+    model = trueline.load(f"houses:{build_version(home).version}")
+    for deed, sentence in (
+        (lambda: model.promote(timeout="x"), r"Expected at least 0 seconds .* Received: 'x'\."),
+        (lambda: model.promote(timeout=-1), r"Expected at least 0 seconds .* Received: -1\."),
+        (lambda: model.promote(wait=True, timeout=float("nan")), "Expected at least 0 seconds"),
+        (lambda: model.promote(timeout=None), "Expected at least 0 seconds"),
+        (lambda: model.promote(force=None, why="x"), r"Expected names of gates in 'force', .* Received: None\."),
+        (lambda: model.promote(force=[1], why="x"), "Expected names of gates in 'force'"),
+        (lambda: model.promote(data=3), r"Expected a path, .* Received: int\."),
+        (lambda: model.promote(data="new.csv", groups=3), r"Expected 'groups' as names of columns, .* Received: 3\."),
+        (lambda: trueline.compare(model, 3), r"Expected a model from trueline\.load, or its name .* Received: 3\."),
+        (lambda: trueline.compare(None, model), r"Expected a model .* Received: None\."),
+        (lambda: trueline.compare(model, "houses:champion", 3), "Expected a path"),
+        (lambda: trueline.evaluate(3, "new.csv"), "Expected a model from"),
+        (lambda: trueline.load(3), "Expected a model's name"),
+        (lambda: trueline.rollback(3), "Expected a model's name"),
+        (lambda: trueline.rollback("houses", timeout=-1), "Expected at least 0 seconds"),
+        (lambda: trueline.history(None), "Expected a model's name"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            deed()
+    assert (home.alias("houses").version, len(home.history("houses"))) == (first.version, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from artifact.registry.local import LocalRegistry
 from tests.builders import build_version
 from tests.processes import ROOT, clean_environment
 from tests.training.conftest import wavy_table
+from tests.trueline.retrain.conftest import stored
+from tests.trueline.test_commands import call
 from trueline.commands.ended import EndedError, ended_by_signals
 
 # More seconds than any of these tests waits.
@@ -172,3 +175,84 @@ def test_a_full_output_after_a_change_does_not_deny_it(rollback):
     assert "Received: no space left on device. The change is made" in done.stderr
     assert version in done.stderr
     assert "Nothing was stored" not in done.stderr
+
+
+def test_a_signal_that_comes_while_a_version_is_stored_does_not_deny_the_version():
+    sentence = r"^Ended by SIGTERM\. The version is stored: houses:1\.$"
+    with pytest.raises(EndedError, match=sentence), ended_by_signals(lambda: None) as signals:
+        signal.raise_signal(signal.SIGTERM)
+        signals.state = "The version is stored: houses:1."
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch, capsys):
+    """``trueline train --promote`` without its training, and the version that it stores."""
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    registry = LocalRegistry(tmp_path / "home")
+    version = build_version(registry)
+    monkeypatch.setattr("trueline.commands.train.trained", lambda *_, **__: registry.manifest(*version[:2]))
+    return lambda: call(capsys, "train", "houses.csv", "--target", "price", "--promote"), version.version, registry
+
+
+ENDS = [
+    (KeyboardInterrupt(), 130, "Interrupted. "),
+    (OSError(errno.ENOSPC, "No space left on device"), 1, "Expected to print what was done. Received: "),
+]
+
+
+@pytest.mark.parametrize(("end", "exit_code", "begin"), ENDS)
+@pytest.mark.parametrize("place", ["tell_gates", "kept_sentence"])
+def test_what_ends_a_training_after_its_promotion_does_not_deny_the_promotion(
+    train, monkeypatch, end, exit_code, begin, place
+):
+    run, version, registry = train
+    monkeypatch.setattr(f"trueline.commands.train.{place}", raising(end))
+    code, _, err = run()
+    assert (code, registry.alias("houses").version) == (exit_code, version)
+    last = err.splitlines()[-1].removeprefix("Error: ")
+    assert last.startswith(begin)
+    assert last.endswith(f"The change is made: houses:{version} is the champion of 'houses'.")
+
+
+@pytest.mark.parametrize(("end", "exit_code", "begin"), ENDS)
+def test_what_ends_a_training_before_its_promotion_does_not_deny_the_version(train, monkeypatch, end, exit_code, begin):
+    run, version, registry = train
+    monkeypatch.setattr("trueline.commands.train.result_tables", raising(end))
+    code, _, err = run()
+    assert (code, registry.alias("houses")) == (exit_code, None)
+    last = err.splitlines()[-1].removeprefix("Error: ")
+    assert (last.startswith(begin), last.endswith(f"The version is stored: houses:{version}.")) == (True, True), err
+
+
+def test_a_log_that_cannot_be_written_does_not_deny_the_version_that_was_stored(train, monkeypatch):
+    run, version, registry = train
+    monkeypatch.setattr("trueline.gates.promote.promote", raising(OSError(errno.ENOSPC, "No space left on device")))
+    code, _, err = run()
+    assert (code, registry.alias("houses")) == (1, None)
+    assert err.startswith("Error: Expected to promote it. Received: ")
+    assert err.rstrip().endswith(f"The version is stored: houses:{version}.")
+
+
+@pytest.mark.parametrize(("end", "exit_code", "begin"), ENDS)
+def test_what_ends_a_refit_after_it_stored_its_version_does_not_deny_the_version(
+    tmp_path, capsys, monkeypatch, end, exit_code, begin
+):
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    home = LocalRegistry(tmp_path / "home")
+    version = stored(home)
+    monkeypatch.setattr("trueline.retrain.call.Call.run", lambda *_: home.manifest(*version[:2]))
+    monkeypatch.setattr("trueline.commands.retrain.kept_sentence", raising(end))
+    for words in (("refit", "houses", "--data", "new.csv"), ("finetune", "houses", "--data", "new.csv")):
+        code, _, err = call(capsys, *words)
+        last = err.splitlines()[-1].removeprefix("Error: ")
+        assert (code, last.startswith(begin)) == (exit_code, True)
+        assert last.endswith(f"The version is stored: houses:{version.version}.")
+
+
+def raising(error):
+    """A function that ends with an error, whatever it gets."""
+
+    def end(*_, **__):
+        raise error
+
+    return end

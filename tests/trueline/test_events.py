@@ -141,6 +141,37 @@ def test_a_hook_that_fails_is_one_warning_and_the_command_goes_on(home, capsys, 
     assert home.alias("houses").version == version.version
 
 
+@pytest.mark.parametrize(
+    ("hook", "sentence"),
+    [
+        ("", "Expected --on-event as a shell command or a URL. Received: an empty text."),
+        ("  ", "Received: an empty text."),
+        ("ftp://files.example/hook", "or as a URL of http:// or https://. Received: 'ftp://files.example/hook'."),
+        ("WSS://chat.example", "Received: 'WSS://chat.example'."),
+    ],
+)
+def test_what_is_no_hook_is_refused_before_any_work(home, capsys, hook, sentence):
+    build_version(home)
+    for words in (["promote", "houses"], ["rollback", "houses"], ["train", "no.csv", "--target", "price"]):
+        code, _, err = call(capsys, *words, "--on-event", hook)
+        assert (code, sentence in err) == (2, True), err
+    assert home.deployment("houses") is None
+
+
+def test_a_url_within_a_command_is_a_command(home, hook, capsys):
+    command, documents = hook
+    build_version(home)
+    assert call(capsys, "promote", "houses", "--on-event", f"true ftp://files.example; {command}")[0] == 0
+    assert len(documents()) == 1
+
+
+def test_only_a_hook_that_takes_too_long_hears_of_the_time(home, capsys):
+    build_version(home)
+    assert "within" not in call(capsys, "promote", "houses", "--on-event", "exit 1")[2]
+    Events("sleep 9", "promote", seconds=0.2).tell("promote")
+    assert "Received: no end of 'sleep 9' within 0.2 s." in capsys.readouterr().err
+
+
 def test_a_status_that_is_no_success_is_a_warning(home, server, capsys):
     url, _, answers = server
     answers[0] = 500

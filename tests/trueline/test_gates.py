@@ -19,7 +19,7 @@ import trueline
 from artifact.gates.judge import judge
 from artifact.gates.side import Side
 from artifact.intervals.calibration import Calibration
-from artifact.manifest import INT8_MODEL
+from artifact.manifest import INT8_MODEL, ONNX_MODEL
 from artifact.predictor import Predictor
 from artifact.registry.local import LocalRegistry
 from artifact.runtimes import Outputs
@@ -534,3 +534,41 @@ class Silent:
 
     def run(self, numeric, categorical):
         return Outputs(np.full_like(self.inner.run(numeric, categorical).value, np.nan))
+
+
+@pytest.mark.parametrize("name", ["gates.pdf", "gates.json", "gates"])
+def test_a_page_has_the_ending_of_html(home, champion, tmp_path, capsys, name):
+    code, _, err = call(capsys, "compare", "houses", "houses:champion", "-o", str(tmp_path / name))
+    assert code == 2
+    assert "Expected a page of HTML, a file of .html or .htm. Received: " in err
+    assert "Write it to gates.html; a browser prints it as PDF. For JSON, say --json." in err
+
+
+def test_what_is_wrong_with_a_damaged_candidate_is_told_once(home, champion, capsys):
+    version = build_version(home)
+    path = version.path / ONNX_MODEL
+    path.write_bytes(path.read_bytes() + b"?")
+    for words in (
+        ("promote", f"houses:{version.version}"),
+        ("compare", f"houses:{version.version}", "houses:champion"),
+    ):
+        out = call(capsys, *words)[1]
+        assert out.count("sha256") == 1, out
+        assert f"houses:{version.version} does not load." in out
+
+
+def test_what_is_wrong_with_a_damaged_champion_is_told_once(home, champion, data, capsys):
+    path = home.resolve("houses:champion").path / ONNX_MODEL
+    path.write_bytes(path.read_bytes() + b"?")
+    version = build_version(home)
+    for words in ((), ("--data", data)):
+        _, out, err = call(capsys, "promote", f"houses:{version.version}", "--force", "width", "--why", "x", *words)
+        if "Nothing changed" not in out:
+            assert (out + err).count("sha256") == 1, out + err
+
+
+def test_a_wait_without_a_worker_says_what_is_known(home, champion, capsys):
+    build_version(home)
+    out = call(capsys, "promote", "houses", "--wait")[1]
+    assert "No running service says in this store that it follows 'houses'." in out
+    assert "with a read-only mount, follows all the same and cannot say so" in out

@@ -26,8 +26,11 @@ def files_of(data: str) -> list[Path]:
     A file of exactly this name wins over a pattern: ``sales[1].csv`` is the file of that name, if it exists.
 
     Raises:
-        DataError: no file matches; or a folder holds no tables, or tables of several formats.
+        DataError: the path is empty; no file matches; or a folder holds no tables, or tables of several formats.
     """
+    if not data.strip():
+        # As a path it would mean the current folder; most often it is a variable of a shell that is not set.
+        raise DataError("Expected the path of a table. Received: an empty text. Name a file, a folder or a pattern.")
     path = Path(data)
     if path.is_file():
         return [path]

@@ -17,6 +17,9 @@ from artifact.registry.base import Registry
 from artifact.rows.schema import FeatureSchema
 from training.families import FAMILIES
 
+# `train --init` and `finetune` start from an earlier version.
+FROM_THE_BEGINNING = "train from the beginning: without --init, or by `trueline refit` in the place of finetune"
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -56,7 +59,7 @@ class Earlier:
             raise DataError(
                 "Expected an earlier version of a family that is trained "
                 f"({', '.join(can_start(manifest.objective))}). "
-                f"Received: {earlier.reference}, of family {manifest.family}. Train without --init."
+                f"Received: {earlier.reference}, of family {manifest.family}. {FROM_THE_BEGINNING.capitalize()}."
             )
         return earlier
 
@@ -94,7 +97,7 @@ class Earlier:
                 raise DataError(
                     f"Expected rows that {self.reference} has not seen. Received: the table that trained "
                     f"{ancestor.model_name}:{ancestor.model_version}; every figure and interval would be too good. "
-                    "Give it the new rows alone, or train without --init."
+                    f"Give it the new rows alone, or {FROM_THE_BEGINNING}."
                 )
 
 

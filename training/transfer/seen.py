@@ -20,7 +20,7 @@ from training.table.encode import encode_frame
 from training.table.folds import Plan
 from training.table.texts.table import TableTextRules, read_texts
 from training.table.usual import usual_rows
-from training.transfer.earlier import Earlier
+from training.transfer.earlier import FROM_THE_BEGINNING, Earlier
 from training.transfer.features import alike, by_name
 
 # Smaller shares are not reported: a row or two may be equal by chance.
@@ -113,7 +113,7 @@ def seen_note(earlier: Earlier, share: float) -> str:
         return (
             f"The figures and intervals are too good: about {share:.0%} of the rows that measure are equal, in "
             f"every feature, to rows that trained {earlier.reference}. "
-            "Give the new rows alone, or train without --init."
+            f"Give the new rows alone, or {FROM_THE_BEGINNING}."
         )
     return (
         f"The figures hold for rows that {earlier.reference} has not seen; none of the training rows that it keeps as "

@@ -17,7 +17,7 @@ from artifact.rows.schema import FIRST_CATEGORY_CODE, FeatureSchema
 from artifact.runtimes import CATEGORICAL_INPUT, NUMERIC_INPUT
 from training.settings.config import TrainConfig
 from training.transfer.carry import FIRST, HEADS, Match, carried
-from training.transfer.earlier import Earlier
+from training.transfer.earlier import FROM_THE_BEGINNING, Earlier
 from training.transfer.features import by_name
 from training.transfer.heads import Rescaled, shared_targets
 from training.transfer.layout import Layout, common_columns, with_statistics_of
@@ -133,7 +133,7 @@ class Start:
             raise DataError(
                 f"Expected a table and settings that agree with {self.earlier.reference}, whose features are "
                 f"{features}. Received: none of its features with the same kind and similar values, or none of its "
-                "layers. Train without --init."
+                f"layers. {FROM_THE_BEGINNING.capitalize()}."
             )
         return self._record(match, agreed, anew)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
+from artifact.errors import DataError
 from artifact.registry.base import Registry
 from artifact.registry.entry import Entry, Statement
 from trueline import environment
@@ -14,6 +15,7 @@ from trueline.evaluation import Evaluation, Measuring, evaluation
 from trueline.frames import Data, source_of
 from trueline.gates.given import RowsWords, given_rows
 from trueline.gates.live import check_everywhere, check_seconds, history_of, wait_for
+from trueline.remarks import remark
 from trueline.terminal.consoles import stderr, tell_note
 from trueline.trainer import TrainWords, check_words, request_of, trained
 
@@ -65,6 +67,7 @@ def train(
     need_training("train", "keras", "polars", "sklearn")
     from trueline.gates.promote import force_of
 
+    why = remark(why, "why")
     force_of(force, why)
     store = registry or environment.registry()
     manifest = trained(request_of(source_of(data), target, words), store, quiet=quiet, verbose=verbose)
@@ -85,7 +88,7 @@ def load(model: str, *, runtime: Runtime = "auto", registry: Registry | None = N
         ArtifactError: its manifest is damaged.
     """
     store = registry or environment.registry()
-    return Model(store.resolve(model), store, runtime)
+    return Model(store.resolve(_name(model, "a model's name, such as 'houses' or 'houses:champion'")), store, runtime)
 
 
 def evaluate(
@@ -111,8 +114,7 @@ def evaluate(
     need_training("evaluate", "polars", "sklearn")
     from training.table.reading import Reading
 
-    if isinstance(model, str):
-        model = load(model, registry=registry)
+    model = _model(model, registry)
     say: Callable[[str], None] = stderr().print
     measuring = Measuring(Reading(), interval, "impute" if allow_missing_columns else "refuse", tell_note, say)
     return evaluation(source_of(data).rows, model._stored, model._predictor, measuring)
@@ -141,13 +143,14 @@ def compare(
         **rows: how ``data`` is read, see :meth:`Model.promote`.
 
     Raises:
-        DataError: both are the same version, they predict other targets, or the rows cannot be compared.
+        DataError: both are the same version, they predict other targets, one is no model, or the rows cannot be
+            compared.
         TypeError: an option that does not exist; the message lists those that do.
     """
     from trueline.gates.promote import compare as judge
 
     check_words(rows, RowsWords)
-    version, beside = (load(one, registry=registry) if isinstance(one, str) else one for one in (model, other))
+    version, beside = (_model(one, registry) for one in (model, other))
     judgement = judge(version._store, version._stored, beside._stored, given_rows(data, rows), runtime)
     if judgement.note:
         tell_note(judgement.note)
@@ -177,11 +180,12 @@ def rollback(
 
     Raises:
         NotFoundError: no such model; the message lists those that exist.
-        DataError: there is no former champion that still exists.
+        DataError: there is no former champion that still exists, or an argument is of a wrong kind.
         ArtifactError: the deployment log is damaged, so that the former champion is not known.
         RefusedError: the former champion is damaged; or another version was promoted, or rolled back to, meanwhile; or
             some worker does not have it.
     """
+    name, why = _name(name, "a model's name, such as 'houses'"), remark(why, "why")
     check_seconds(timeout)
     store = registry or environment.registry()
     way = store.way_back(name)
@@ -203,7 +207,21 @@ def history(name: str, *, registry: Registry | None = None) -> list[Entry]:
     Raises:
         NotFoundError: no such model; the message lists those that exist.
     """
+    name = _name(name, "a model's name, such as 'houses'")
     entries, problem = history_of(registry or environment.registry(), name)
     if problem:
         tell_note(problem)
     return entries
+
+
+def _name(name: Any, rule: str) -> str:
+    if not isinstance(name, str):
+        raise DataError(f"Expected {rule}. Received: {name!r}. `trueline models` lists the names.")
+    return name
+
+
+def _model(model: Any, registry: Registry | None) -> Model:
+    """A model that a caller gives, or names."""
+    if isinstance(model, Model):
+        return model
+    return load(_name(model, "a model from trueline.load, or its name such as 'houses:champion'"), registry=registry)

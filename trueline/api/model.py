@@ -16,6 +16,7 @@ from trueline.evaluation import Measuring
 from trueline.frames import Data, Frame, ReadingWords, reading_of, source_of
 from trueline.gates.given import RowsWords, given_rows
 from trueline.gates.live import check_everywhere, check_seconds, wait_for
+from trueline.remarks import remark
 from trueline.retrain.call import Call, RetrainWords
 from trueline.retrain.earlier import Former
 from trueline.scoring import answer_names, features_of, read_rows, score
@@ -138,7 +139,7 @@ class Model:
 
         Args:
             force: names of gates that are overruled, such as ``("verdict",)``. Defaults to none.
-            why: the reason, for the history; with ``force`` there must be one.
+            why: the reason, for the history, up to 500 characters; with ``force`` there must be one.
             data: rows with known targets that are new to this version and to the champion. Both answer these rows, and
                 the gates compare errors, groups and intervals of the answers. Defaults to the rows that :meth:`refit`
                 held out; without them the gates compare the figures of both trainings.
@@ -152,13 +153,15 @@ class Model:
 
         Raises:
             RefusedError: a gate refuses it; or another version was promoted meanwhile; or some worker does not have it.
-            DataError: a name is no gate, the reason is missing, or the rows cannot be compared.
+            DataError: a name is no gate, the reason is missing, an argument is of a wrong kind, or the rows cannot be
+                compared.
             ArtifactError: the deployment log is damaged.
             TypeError: an option that does not exist; the message lists those that do.
         """
         from trueline.gates.promote import Wish, force_of, promote
 
         check_words(rows, RowsWords)
+        why = remark(why, "why")
         check_seconds(timeout)
         wish = Wish("trueline.Model.promote", why, force_of(force, why), given_rows(data, rows), self._runtime)
         # A version that does not load is refused by a gate, which says why.
@@ -180,8 +183,9 @@ class Model:
             >>> model.refit(append=sold_last_month).promote(why="new rows of January")
 
         Args:
-            data: rows that train alone: a path, a polars or pandas DataFrame, or a pyarrow Table. Defaults to the data
-                of the recipe, read again.
+            data: rows that train alone: a path, a polars or pandas DataFrame, or a pyarrow Table. Defaults to
+                all rows that trained this version: the data of the recipe, read again, or the kept rows where the data
+                were added to them.
             append: rows that train beside the rows that are kept of this version, in place of ``data``.
             **words: the other options of ``trueline refit`` by their names: ``newest`` (a number of rows, or days as
                 ``"90d"``), ``hold_out``, ``keep_data``, ``note``, ``separator``, ``encoding``, ``sheet``, ``quiet``,
@@ -237,7 +241,7 @@ class Model:
         from trueline.retrain.recalibrate import recalibrate
 
         measuring = Measuring(reading_of(reading), None, "refuse", tell_note, stderr().print)
-        return self._made(recalibrate(self._store, self._stored, source_of(data), measuring, note))
+        return self._made(recalibrate(self._store, self._stored, source_of(data), measuring, remark(note, "note")))
 
     def reproduce(self, *, quiet: bool = False, verbose: bool = False) -> Reproduction:
         """Train this version again from its kept rows, and compare: as ``trueline reproduce`` does. Nothing is stored.

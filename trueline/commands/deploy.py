@@ -1,4 +1,4 @@
-"""``trueline promote``, ``rollback`` and ``history``: which version of a model is live, and which ones were."""
+"""``trueline promote`` and ``rollback``: they change which version of a model is live."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import click
 from artifact.errors import ArtifactError, DataError
 from artifact.recipe import recipe_if_any
 from artifact.registry.base import CHAMPION, Reference, Registry
-from artifact.registry.entry import Entry, Statement
+from artifact.registry.entry import Statement
 from artifact.registry.waiting import Reached
 from trueline.commands.data import kept_sentence
-from trueline.commands.ended import after_the_change
+from trueline.commands.ended import after_the_change, champion_state
 from trueline.commands.events import Events, event_option
-from trueline.commands.gates import force_option, forced_gates, rows_options, show_gates, why_option
-from trueline.commands.options import DATA_HELP, json_option, print_json
+from trueline.commands.gates import force_option, forced_gates, rows_options, show_gates
+from trueline.commands.options import DATA_HELP, json_option, print_json, why_option
 from trueline.environment import registry
-from trueline.gates.live import check_everywhere, check_seconds, history_of, wait_for
+from trueline.gates.live import check_everywhere, check_seconds, wait_for
 from trueline.terminal.consoles import stdout, tell_note
-from trueline.terminal.listing import listing
 
 if TYPE_CHECKING:
     from artifact.runtimes import RuntimeName
@@ -95,7 +94,7 @@ def promote_command(
         if as_json:
             print_json({**judgement.document(), "alias": None})
         raise judgement.refused
-    with after_the_change(_state(version)):
+    with after_the_change(champion_state(version)):
         show_gates(judgement, forced)
         if judgement.unchanged:
             stdout().print(judgement.unchanged)
@@ -123,7 +122,7 @@ def rollback_command(name: str, why: str, seconds: float | None, as_json: bool, 
     with events.refusals(ArtifactError, DataError):
         way = store.way_back(name)
         version = store.rollback(name, statement=Statement(why, "trueline rollback"), way=way)
-    with after_the_change(_state(version)):
+    with after_the_change(champion_state(version)):
         events.about(version.name, version.version)
         events.tell("rollback", why=why, former=way.champion)
         if way.note:
@@ -132,53 +131,6 @@ def rollback_command(name: str, why: str, seconds: float | None, as_json: bool, 
             _tell_change(version, "Rolled back to")
         document = {"model_name": version.name, "model_version": version.version, "skipped": [*way.skipped]}
         _report(store, version, document, seconds, as_json)
-
-
-@click.command("history")
-@click.argument("name")
-@json_option
-def history_command(name: str, as_json: bool) -> None:
-    """List the versions of a model that were live, the newest first: since when, by whom, and why.
-
-    \b
-    Example:
-      trueline history houses
-    """
-    store = registry()
-    entries, problem = history_of(store, name)
-    if as_json:
-        listed = [entry.model_dump(mode="json") for entry in entries]
-        print_json({"model_name": name, "entries": listed, "problem": problem or None})
-    elif entries:
-        stdout().print(listing([_line(entry) for entry in entries], unbroken=("champion", "challenger")))
-    elif not problem:
-        stdout().print(f"No version of '{name}' was ever live. Promote a version: trueline promote {name}:VERSION")
-    if problem:
-        raise ArtifactError(problem)
-
-
-def _line(entry: Entry) -> dict[str, str]:
-    """The cells of one entry, by column."""
-    share = f" {entry.share:.0%}" if entry.share else ""
-    refused = ", ".join(gate.gate for gate in entry.gates if not gate.passed and gate.gate not in entry.forced)
-    return {
-        "entry": str(entry.number),
-        "when": entry.when.partition(".")[0].replace("T", " "),
-        "what": entry.action,
-        "champion": entry.champion or "",
-        "challenger": entry.challenger or "",
-        "mode": "" if entry.mode == "none" else f"{entry.mode}{share}",
-        "forced": ", ".join(entry.forced),
-        "refused": refused,
-        "who": entry.who,
-        "by": entry.source,
-        "why": entry.why,
-    }
-
-
-def _state(version: Reference) -> str:
-    """The sentence for a command that ends after its change."""
-    return f"The change is made: {version.name}:{version.version} is the champion of '{version.name}'."
 
 
 def _tell_change(version: Reference, deed: str) -> None:
@@ -226,7 +178,10 @@ def _report(
 
 def _everywhere(state: Reached, name: str) -> str:
     if not state.live:
-        return f"No running service follows '{name}' on this store."
+        return (
+            f"No running service says in this store that it follows '{name}'. One that cannot write there, as in a "
+            "container with a read-only mount, follows all the same and cannot say so: look at its /model."
+        )
     workers, services = len(state.live), len({lease.service for lease in state.live})
     return f"Live in {_several(workers, 'worker')} of {_several(services, 'service')} after {state.seconds:.1f} s."
 

@@ -8,14 +8,19 @@ import select
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from artifact.errors import ArtifactError
 from artifact.files import unreadable
 
+if TYPE_CHECKING:
+    from artifact.manifest import Manifest
+    from artifact.registry.base import Reference
+
 # The signals of a supervisor, a container, a closed terminal and Ctrl-C.
 _SIGNALS = ("SIGTERM", "SIGHUP", "SIGINT")
 GRACE_SECONDS = 5.0
+NOTHING = "Nothing was stored or changed."
 
 
 class EndedError(BaseException):
@@ -26,29 +31,40 @@ class EndedError(BaseException):
         state: what was stored or changed until then. Defaults to saying that nothing was.
     """
 
-    def __init__(self, number: int, state: str = "Nothing was stored or changed.") -> None:
+    def __init__(self, number: int, state: str = NOTHING) -> None:
         self.exit_code = 128 + number
         reason = "Interrupted" if number == signal.SIGINT else f"Ended by {signal.Signals(number).name}"
         super().__init__(f"{reason}. {state}")
 
 
 @contextlib.contextmanager
-def after_the_change(state: str) -> Iterator[None]:
+def after_the_change(state: str, deed: str = "print what was done") -> Iterator[None]:
     """What a command prints and waits for when its change is made: no end of the block may deny the change.
 
     Args:
         state: the change, in a sentence.
+        deed: what the block does, after "Expected to". Defaults to printing.
 
     Raises:
         EndedError: Ctrl-C came.
-        ArtifactError: standard output cannot be written.
+        ArtifactError: standard output, or whatever else the block writes, cannot be written.
     """
     try:
         yield
     except KeyboardInterrupt:
         raise EndedError(signal.SIGINT, state) from None
     except OSError as error:
-        raise ArtifactError(f"Expected to print what was done. Received: {unreadable(error)}. {state}") from error
+        raise ArtifactError(f"Expected to {deed}. Received: {unreadable(error)}. {state}") from error
+
+
+def champion_state(version: Reference) -> str:
+    """The sentence for a command that ends after it has changed what is live."""
+    return f"The change is made: {version.name}:{version.version} is the champion of '{version.name}'."
+
+
+def stored_state(manifest: Manifest) -> str:
+    """The sentence for a command that ends after it has stored a version."""
+    return f"The version is stored: {manifest.model_name}:{manifest.model_version}."
 
 
 class EndSignals:
@@ -56,6 +72,7 @@ class EndSignals:
 
     Attributes:
         number: the signal's number, or None.
+        state: what was stored or changed, in a sentence. The work sets it once that is not nothing any more.
 
     An exception from a signal's handler would interrupt the line that happens to run. TensorFlow and Keras would lose
     it, crash, or break if they are being imported. So the work calls :meth:`raise_if_any` where it can end cleanly.
@@ -63,6 +80,7 @@ class EndSignals:
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.state = NOTHING
 
     def raise_if_any(self) -> None:
         """End the work if a signal asked for it.
@@ -71,7 +89,7 @@ class EndSignals:
             EndedError: a signal came.
         """
         if self.number is not None:
-            raise EndedError(self.number)
+            raise EndedError(self.number, self.state)
 
 
 @contextlib.contextmanager
@@ -101,7 +119,7 @@ def ended_by_signals(clean: Callable[[], None], grace: float = GRACE_SECONDS) ->
     def note(number: int, _: Any) -> None:
         signals.number = number
 
-    with _Watcher(numbers, clean, grace) as watcher:
+    with _Watcher(numbers, clean, grace, lambda: signals.state) as watcher:
         before = {number: signal.signal(number, note) for number in numbers}
         # Python runs a handler only between its own instructions; the byte in the pipe comes at once.
         wakeup = signal.set_wakeup_fd(watcher.bell, warn_on_full_buffer=False)
@@ -121,8 +139,10 @@ class _Watcher(contextlib.AbstractContextManager["_Watcher"]):
         bell: the descriptor that takes the number of each signal as a byte.
     """
 
-    def __init__(self, numbers: Sequence[int], clean: Callable[[], None], grace: float) -> None:
-        self._numbers, self._clean, self._grace = numbers, clean, grace
+    def __init__(
+        self, numbers: Sequence[int], clean: Callable[[], None], grace: float, state: Callable[[], str]
+    ) -> None:
+        self._numbers, self._clean, self._grace, self._state = numbers, clean, grace, state
         self._reader, self.bell = os.pipe()
         os.set_blocking(self.bell, False)
         # While TensorFlow loads, standard error is captured: this copy writes to the original.
@@ -147,7 +167,7 @@ class _Watcher(contextlib.AbstractContextManager["_Watcher"]):
         if over and not self._next_signal():
             return
         self._clean()
-        error = EndedError(number)
+        error = EndedError(number, self._state())
         # Show the cursor again, which a progress bar hides.
         text = f"\x1b[?25h\n{error}\n" if os.isatty(self._errors) else f"{error}\n"
         os.write(self._errors, text.encode())

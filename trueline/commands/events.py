@@ -6,6 +6,7 @@ import functools
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -18,14 +19,15 @@ from urllib.parse import urlsplit
 
 import click
 
-from artifact.errors import NotFoundError, RefusedError, TruelineError
+from artifact.errors import DataError, NotFoundError, RefusedError, TruelineError
 from artifact.registry.entry import whoami
-from trueline.terminal.consoles import stderr
+from trueline.terminal.consoles import tell_warning
 
 Event = Literal["train", "promote", "rollback", "refusal"]
 # A hook that takes longer is ended: a promotion must not wait for a chat server that is down.
 SECONDS = 10.0
 _URLS = ("http://", "https://")
+_OTHER_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 class Events:
@@ -59,12 +61,11 @@ class Events:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         document = {"event": event, "when": now, "who": whoami(), "command": self._command, **self._about, **further}
         body = json.dumps(document, allow_nan=False).encode()
-        is_url = self._hook.lower().startswith(_URLS)
-        problem = (_post if is_url else _run)(self._hook, body, self._seconds)
+        is_url = self._hook.strip().lower().startswith(_URLS)
+        problem = (_post if is_url else _run)(self._hook.strip(), body, self._seconds)
         if problem:
-            stderr().print(
-                f"Warning: Expected --on-event to take the event '{event}' within {self._seconds:g} s. "
-                f"Received: {problem}. The command itself went on."
+            tell_warning(
+                f"Expected --on-event to take the event '{event}'. Received: {problem}. The command itself went on."
             )
 
     @contextmanager
@@ -85,11 +86,30 @@ class Events:
             raise
 
 
+def check_hook(hook: str) -> None:
+    """Check before any work that a hook is a command or a URL to which events can be posted.
+
+    Raises:
+        DataError: it is empty, or a URL of another protocol, which a shell would take for a command.
+    """
+    if not hook.strip():
+        raise DataError(
+            "Expected --on-event as a shell command or a URL. Received: an empty text. Leave it out for no hook."
+        )
+    if _OTHER_URL.match(hook.strip()) and not hook.strip().lower().startswith(_URLS):
+        raise DataError(
+            f"Expected --on-event as a shell command, or as a URL of {' or '.join(_URLS)}. Received: {hook!r}. "
+            "Send the event by a command that knows this protocol; it gets the JSON on standard input."
+        )
+
+
 def event_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--on-event``; the command takes it as ``events``. The hook is also told of a refusal that ends the command."""
 
     @functools.wraps(command)
     def with_events(*args: Any, on_event: str | None, **options: Any) -> Any:
+        if on_event is not None:
+            check_hook(on_event)
         events = Events(on_event, click.get_current_context().info_name or "")
         with events.refusals():
             return command(*args, events=events, **options)
@@ -115,7 +135,7 @@ def _run(hook: str, body: bytes, seconds: float) -> str:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return f"no end of '{hook}'"
+            return f"no end of '{hook}' within {seconds:g} s"
         if not process.returncode:
             return ""
         printed.seek(0)
@@ -125,7 +145,8 @@ def _run(hook: str, body: bytes, seconds: float) -> str:
 
 def _post(url: str, body: bytes, seconds: float) -> str:
     """Post the JSON; returns what went wrong, or nothing."""
-    problems = ["no answer"]
+    too_late = f"no answer within {seconds:g} s"
+    problems = [too_late]
 
     def post() -> None:
         try:
@@ -136,6 +157,8 @@ def _post(url: str, body: bytes, seconds: float) -> str:
                 connection.request("POST", path or "/", body, {"Content-Type": "application/json"})
                 with connection.getresponse() as answer:
                     problems[0] = "" if 200 <= answer.status < 300 else f"status {answer.status}"
+        except TimeoutError:
+            problems[0] = too_late
         except (OSError, ValueError, http.client.HTTPException) as error:
             problems[0] = str(error) or type(error).__name__
 

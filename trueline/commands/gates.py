@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 _NO_NAMES = "--force alone"
 # Columns of a page: sentences are broken there where no terminal says how wide they may be.
 _PAGE = 120
+# Endings of a file with a page.
+_PAGES = (".html", ".htm")
 _FORCIBLE = ", ".join(gate.name for gate in GATES.values() if gate.can_be_forced)
-
-why_option = click.option("--why", metavar="TEXT", default="", help="The reason, for `trueline history`.")
 
 
 def force_option(subject: str = "") -> Callable[[Any], Any]:
@@ -150,8 +150,13 @@ def check_page(path: Path) -> None:
     """Check before any work that a page can be written.
 
     Raises:
-        DataError: a folder, or one in a folder that does not exist.
+        DataError: an ending that is not of HTML; a folder, or a file in a folder that does not exist.
     """
+    if path.suffix.lower() not in _PAGES and not path.is_dir():
+        raise DataError(
+            f"Expected a page of HTML, a file of {' or '.join(_PAGES)}. Received: {path}. "
+            f"Write it to {path.with_suffix(_PAGES[0]).name}; a browser prints it as PDF. For JSON, say --json."
+        )
     if not path.absolute().parent.is_dir():
         raise DataError(f"Expected a file in a folder that exists. Received: {path}.")
     if path.is_dir():

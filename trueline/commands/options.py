@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from trueline.environment import need_training
+from trueline.remarks import LONGEST, remark
 
 DATA_HELP = (
     "DATA is a CSV, Excel, Parquet, Arrow/Feather or NDJSON file, compressed or not, a quoted glob or a folder of "
@@ -98,6 +99,26 @@ interval_option = click.option(
     "--interval", "level", type=float, metavar="LEVEL", help="Level of the intervals, in (0, 1). Defaults to 0.9."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+
+
+def _remark(_: click.Context, option: click.Parameter, text: str) -> str:
+    return remark(text, option.name or "")
+
+
+note_option = click.option(
+    "--note",
+    metavar="TEXT",
+    default="",
+    callback=_remark,
+    help=f"A note on the version in your own words, up to {LONGEST} characters; models, show and the report print it.",
+)
+why_option = click.option(
+    "--why",
+    metavar="TEXT",
+    default="",
+    callback=_remark,
+    help=f"The reason, for `trueline history`, up to {LONGEST} characters.",
+)
 
 
 def reading_words(command: Callable[..., Any]) -> Callable[..., Any]:

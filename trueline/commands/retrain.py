@@ -13,9 +13,9 @@ from artifact.manifest import REPORT, Manifest
 from artifact.recipe import recipe_if_any
 from artifact.registry.base import CHAMPION, Registry
 from trueline.commands.data import kept_sentence
-from trueline.commands.ended import ended_by_signals
+from trueline.commands.ended import after_the_change, ended_by_signals, stored_state
 from trueline.commands.events import Events, event_option
-from trueline.commands.options import json_option, print_json, reading_words
+from trueline.commands.options import json_option, note_option, print_json, reading_words
 from trueline.environment import need_training, registry
 from trueline.frames import source_of
 from trueline.terminal.consoles import stderr, stdout, tell_note
@@ -31,7 +31,9 @@ def display_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("-v", "--verbose", is_flag=True, help="A line for each stage and epoch, and all settings.")(
         command
     )
-    return click.option("-q", "--quiet", is_flag=True, help="Only the result: no schema, notes or progress.")(command)
+    return click.option(
+        "-q", "--quiet", is_flag=True, help="Only the result and warnings: no schema, notes or progress."
+    )(command)
 
 
 def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,7 +50,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
         event_option,
         display_options,
         reading_words,
-        click.option("--note", metavar="TEXT", default="", help="Your own words about the version."),
+        note_option,
         click.option(
             "--keep-data/--no-keep-data",
             default=None,
@@ -73,7 +75,10 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("refit")
 @click.argument("model")
 @click.option(
-    "--data", metavar="NEW", help="Train on these rows alone. Defaults to the data of the recipe, read again."
+    "--data",
+    metavar="NEW",
+    help="Train on these rows alone. Defaults to the data of the recipe, read again; where they were added to kept "
+    "rows, to all rows that are kept.",
 )
 @click.option("--append", "appended", metavar="NEW", help="Train on these rows and those that are kept.")
 @_training_options
@@ -127,7 +132,7 @@ def finetune_command(model: str, data: str, tolerance: float, as_json: bool, eve
 @click.command("recalibrate")
 @click.argument("model")
 @click.option("--data", metavar="NEW", required=True, help="Rows that the version has not seen, with their target.")
-@click.option("--note", metavar="TEXT", default="", help="Your own words about the version.")
+@note_option
 @reading_words
 @event_option
 @json_option
@@ -149,12 +154,15 @@ def recalibrate_command(model: str, data: str, note: str, as_json: bool, events:
     measuring = Measuring(Reading(**reading), None, "refuse", tell_note, stderr().print)
     with ended_by_signals(store.abandon) as signals:
         manifest = recalibrate(store, version, source_of(data), measuring, note, signals.raise_if_any)
+        signals.state = stored_state(manifest)
     _report(store, manifest, events, "recalibrate", as_json, network_of=f"{version.name}:{version.version}")
 
 
 def _trained(former: Former, call: Call) -> Manifest:
     with ended_by_signals(former.store.abandon) as signals:
-        return call.run(former, signals.raise_if_any)
+        manifest = call.run(former, signals.raise_if_any)
+        signals.state = stored_state(manifest)
+    return manifest
 
 
 def _has_champion(store: Registry, name: str) -> bool:
@@ -183,11 +191,16 @@ def _report(
         as_json: whether a line of JSON is printed.
         network_of: with ``recalibrate``, the earlier version, whose network the new one has.
     """
+    with after_the_change(stored_state(manifest)):
+        events.about(manifest.model_name, manifest.model_version)
+        events.tell(
+            "train", by=by, metrics=manifest.metrics, worth_it=manifest.verdict.worth_it, rows=manifest.lineage.rows
+        )
+        _tell_result(store, manifest, as_json, network_of)
+
+
+def _tell_result(store: Registry, manifest: Manifest, as_json: bool, network_of: str) -> None:
     reference = f"{manifest.model_name}:{manifest.model_version}"
-    events.about(manifest.model_name, manifest.model_version)
-    events.tell(
-        "train", by=by, metrics=manifest.metrics, worth_it=manifest.verdict.worth_it, rows=manifest.lineage.rows
-    )
     out = stdout()
     if network_of:
         out.print(manifest.notes[-1])

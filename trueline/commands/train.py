@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from artifact.errors import ArtifactError, RefusedError, TruelineError
-from artifact.registry.base import Registry
 from trueline.commands.data import kept_sentence
-from trueline.commands.ended import ended_by_signals
+from trueline.commands.ended import after_the_change, champion_state, ended_by_signals, stored_state
 from trueline.commands.events import Events, event_option
-from trueline.commands.gates import force_option, forced_gates, tell_gates, why_option
+from trueline.commands.gates import force_option, forced_gates, tell_gates
 from trueline.commands.options import (
     DATA_HELP,
     NamesOption,
     json_option,
+    note_option,
     print_json,
     reading_words,
     text_words,
     typed_words,
+    why_option,
 )
 from trueline.environment import need_training, registry
 from trueline.frames import source_of
@@ -30,7 +31,9 @@ from trueline.terminal.tables import result_tables
 from trueline.trainer import TrainWords, request_of, trained
 
 if TYPE_CHECKING:
-    from trueline.gates.promote import Wish
+    from artifact.manifest import Manifest
+    from artifact.registry.base import Reference, Registry
+    from trueline.gates.promote import Judgement, Wish
 
 # Options that do not change what is trained.
 ABOUT_THE_VERSION = ("note", "promote", "force", "why", "on_event", "as_json", "quiet", "verbose")
@@ -131,12 +134,7 @@ def _objectives() -> Iterable[str]:
     help="Device that computes: auto, cpu, gpu, or GPUs by number (gpu:1 or gpu:0,1). "
     "Defaults to auto: a GPU where there is one.",
 )
-@click.option(
-    "--note",
-    metavar="TEXT",
-    default="",
-    help="A note on the version in your own words, up to 500 characters; models, show and the report print it.",
-)
+@note_option
 @event_option
 @click.option(
     "--promote", is_flag=True, help="Make the new version the champion, the version that serves, if its gates let it."
@@ -170,9 +168,6 @@ def train_command(
       trueline train houses.csv --target price --set epochs=40 --promote
     """
     need_training("train", "keras", "polars", "sklearn")
-    from artifact.manifest import REPORT
-    from artifact.recipe import recipe_if_any
-    from training.evaluation.advice import next_step
     from training.settings.text import parse_setting
     from trueline.gates.promote import Wish
 
@@ -183,27 +178,81 @@ def train_command(
     store = registry()
     with ended_by_signals(store.abandon) as signals:
         manifest = trained(request, store, quiet=quiet, verbose=verbose, raise_if_ended=signals.raise_if_any)
-    reference = f"{manifest.model_name}:{manifest.model_version}"
-    events.about(manifest.model_name, manifest.model_version)
-    events.tell("train", metrics=manifest.metrics, worth_it=manifest.verdict.worth_it, rows=manifest.lineage.rows)
-    out = stdout()
-    for part in result_tables(manifest):
-        out.print(part)
-    refusal = _promote(store, reference, Wish("trueline train", why, forced), events) if promote else None
-    if promote and refusal is None:
-        out.print(f"Promoted {reference}: it is the champion of '{manifest.model_name}'.")
+        signals.state = stored_state(manifest)
+    wish = Wish("trueline train", why, forced) if promote else None
+    _report(store, manifest, wish, events, as_json)
+
+
+def _report(store: Registry, manifest: Manifest, wish: Wish | None, events: Events, as_json: bool) -> None:
+    """Print what was stored, and promote it where that is wished.
+
+    Args:
+        store: the model store.
+        manifest: manifest of the new version.
+        wish: how it is to be promoted; None for no promotion.
+        events: takes the events.
+        as_json: whether a line of JSON is printed.
+
+    Raises:
+        RefusedError: the version is stored and reported, and a gate refuses its promotion.
+        ArtifactError: it is stored and reported, and the log is damaged or cannot be written.
+    """
+    stored = stored_state(manifest)
+    version = store.resolve(f"{manifest.model_name}:{manifest.model_version}")
+    with after_the_change(stored):
+        events.about(version.name, version.version)
+        events.tell("train", metrics=manifest.metrics, worth_it=manifest.verdict.worth_it, rows=manifest.lineage.rows)
+        out = stdout()
+        for part in result_tables(manifest):
+            out.print(part)
+    with after_the_change(stored, "promote it"):
+        judgement, refusal = (None, None) if wish is None else _promoted(store, version, wish, events)
+    is_promoted = judgement is not None and refusal is None
+    with after_the_change(champion_state(version) if is_promoted else stored):
+        if judgement is not None and wish is not None:
+            tell_gates(judgement, wish.forced)
+            if is_promoted:
+                events.tell("promote", why=wish.why, former=judgement.former)
+        _tell_result(version, manifest, is_promoted=is_promoted, as_json=as_json)
+    if refusal is not None:
+        # The version is stored and reported all the same; only the promotion did not happen.
+        raise refusal
+
+
+def _promoted(
+    store: Registry, version: Reference, wish: Wish, events: Events
+) -> tuple[Judgement | None, TruelineError | None]:
+    """What the gates say of a promotion, if they could be asked; and why it was not promoted, or None where it was."""
+    from trueline.gates.promote import promote
+
+    try:
+        with events.refusals(ArtifactError):
+            judgement = promote(store, version, wish)
+    except (RefusedError, ArtifactError) as error:
+        return None, error
+    return judgement, judgement.refused
+
+
+def _tell_result(version: Reference, manifest: Manifest, *, is_promoted: bool, as_json: bool) -> None:
+    from artifact.manifest import REPORT
+    from artifact.recipe import recipe_if_any
+    from training.evaluation.advice import next_step
+
+    out, reference = stdout(), f"{version.name}:{version.version}"
+    if is_promoted:
+        out.print(f"Promoted {reference}: it is the champion of '{version.name}'.")
     else:
         out.print(f"Stored {reference}. Make it serve: trueline promote {reference}")
-    kept_rows = kept_sentence(recipe_if_any(store.resolve(reference).path, manifest))
+    kept_rows = kept_sentence(recipe_if_any(version.path, manifest))
     if kept_rows is not None:
         out.print(kept_rows)
-    out.print(f"Report: {store.resolve(reference).path / REPORT / 'report.html'}")
+    out.print(f"Report: {version.path / REPORT / 'report.html'}")
     if as_json:
         advice = next_step(manifest)
         print_json(
             {
-                "model_name": manifest.model_name,
-                "model_version": manifest.model_version,
+                "model_name": version.name,
+                "model_version": version.version,
                 "metrics": manifest.metrics,
                 "verdict": manifest.verdict.model_dump(),
                 "next": None if advice is None else advice.command,
@@ -211,25 +260,3 @@ def train_command(
                 "rows": manifest.lineage.rows,
             }
         )
-    if refusal is not None:
-        # The version is stored and reported all the same; only the promotion did not happen.
-        raise refusal
-
-
-def _promote(store: Registry, reference: str, wish: Wish, events: Events) -> TruelineError | None:
-    """Promote the version that was stored, and print what its gates say.
-
-    Returns:
-        Why it was not promoted; None where it was. The caller has to report the version before it raises this.
-    """
-    from trueline.gates.promote import promote
-
-    try:
-        with events.refusals(ArtifactError):
-            judgement = promote(store, store.resolve(reference), wish)
-    except (RefusedError, ArtifactError) as error:
-        return error
-    tell_gates(judgement, wish.forced)
-    if judgement.refused is None:
-        events.tell("promote", why=wish.why, former=judgement.former)
-    return judgement.refused

@@ -30,10 +30,16 @@ def given_rows(data: Data | None, words: RowsWords) -> Given | None:
         words: how they are read and grouped; a text has the names of groups with commas between.
 
     Raises:
-        DataError: groups without rows, or the training extra is missing.
+        DataError: groups without rows, or that are no names; or the training extra is missing.
     """
     groups = words.get("groups", ())
-    names = tuple(name.strip() for name in groups.split(",") if name.strip()) if isinstance(groups, str) else (*groups,)
+    if isinstance(groups, str):
+        groups = [name.strip() for name in groups.split(",") if name.strip()]
+    if not isinstance(groups, list | tuple) or not all(isinstance(name, str) for name in groups):
+        raise DataError(
+            f"Expected 'groups' as names of columns, such as ('town',). Received: {groups!r}. Name the columns."
+        )
+    names = tuple(groups)
     if data is None:
         if names:
             raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from artifact.errors import DataError, NotFoundError, RefusedError, unknown_name
 from artifact.registry.base import Reference, Registry
@@ -36,15 +36,17 @@ def history_of(store: Registry, name: str) -> History:
     return history
 
 
-def check_seconds(seconds: float) -> None:
+def check_seconds(seconds: Any) -> None:
     """Check the longest wait before anything is changed.
 
     Raises:
         DataError: it is no number, or below 0.
     """
-    if not seconds >= 0:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not seconds >= 0:
+        received = f"{seconds:g}" if is_number else repr(seconds)
         raise DataError(
-            f"Expected at least 0 seconds for the longest wait (--timeout). Received: {seconds:g}. Give a number such "
+            f"Expected at least 0 seconds for the longest wait (--timeout). Received: {received}. Give a number such "
             "as 30."
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -93,17 +92,21 @@ class Judgement(NamedTuple):
         return html_table(self.title, ["gate", "result", "figure", "limit", "in words"], rows)
 
 
-def force_of(names: str | Sequence[str] | bool, why: str) -> tuple[str, ...]:
+def force_of(names: Any, why: str) -> tuple[str, ...]:
     """The gates to overrule, from names as a person writes them: one a text, or several with commas between.
+
+    Args:
+        names: a text, or several in a list or tuple.
+        why: the reason.
 
     Raises:
         DataError: ``names`` are no names; or see :func:`artifact.gates.gate.checked_force`.
     """
-    if isinstance(names, bool):
+    texts = [names] if isinstance(names, str) else names
+    if not isinstance(texts, list | tuple | set | frozenset) or not all(isinstance(text, str) for text in texts):
         raise DataError(
             f"Expected names of gates in 'force', such as 'verdict'. Received: {names!r}. Name what is overruled."
         )
-    texts = [names] if isinstance(names, str) else names
     return checked_force([part.strip() for text in texts for part in text.split(",") if part.strip()], why)
 
 
