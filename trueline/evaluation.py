@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from artifact.errors import DataError, SchemaMismatchError
 from artifact.manifest import Coverage, Manifest, Metrics
 from artifact.words.display import metric, number
-from trueline.ranges import outside_sentences
 from trueline.scoring import by_row
 from trueline.terminal.tables import html_table
 
@@ -122,6 +121,7 @@ def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predicto
     """
     from training.evaluation.verdict import coverage
     from training.table.encode import encode_frame
+    from training.table.ranges import outside_sentences
     from training.transfer.seen import is_its_table, known_note, share_known
 
     schema, say = predictor.schema, measuring.say

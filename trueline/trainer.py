@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from artifact.errors import DataError, unknown_name
-from trueline.remarks import remark
+from artifact.words.remarks import remark
 from trueline.terminal.consoles import stderr
 from trueline.terminal.progress import Teller
 

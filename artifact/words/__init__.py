@@ -1,1 +1,1 @@
-"""Writes numbers, results and wrong settings in words."""
+"""Writes numbers, results and wrong settings in words, and cleans what users write."""

@@ -8,9 +8,9 @@ import trueline
 from artifact.errors import DataError
 from artifact.registry.entry import Statement
 from artifact.registry.local import LocalRegistry
+from artifact.words.remarks import remark
 from tests.builders import build_version
 from tests.trueline.test_commands import call
-from trueline.remarks import remark
 
 TOO_LONG = "x" * 501
 # A colour, a bell, a new line, a mark that turns the direction of writing, and half of a character.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from artifact.errors import DataError
 from artifact.registry.base import Registry
 from artifact.registry.entry import Entry, Statement
+from artifact.words.remarks import remark
 from trueline import environment
 from trueline.api.model import Model, Runtime
 from trueline.environment import need_training
@@ -15,7 +16,6 @@ from trueline.evaluation import Evaluation, Measuring, evaluation
 from trueline.frames import Data, source_of
 from trueline.gates.given import RowsWords, given_rows
 from trueline.gates.live import check_everywhere, check_seconds, history_of, wait_for
-from trueline.remarks import remark
 from trueline.terminal.consoles import stderr, tell_note
 from trueline.trainer import TrainWords, check_words, request_of, trained
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from artifact.manifest import REPORT, Coverage, Manifest, Metrics, Verdict
 from artifact.registry.base import Reference, Registry
+from artifact.words.remarks import remark
 from trueline.environment import need_training
 from trueline.evaluation import Measuring
 from trueline.frames import Data, Frame, ReadingWords, reading_of, source_of
 from trueline.gates.given import RowsWords, given_rows
 from trueline.gates.live import check_everywhere, check_seconds, wait_for
-from trueline.remarks import remark
 from trueline.retrain.call import Call, RetrainWords
 from trueline.retrain.earlier import Former
 from trueline.scoring import answer_names, features_of, read_rows, score

@@ -7,10 +7,10 @@ from rich.text import Text
 
 from artifact.errors import ArtifactError, DataError
 from artifact.registry.entry import Entry
+from artifact.words.remarks import one_line
 from trueline.commands.options import json_option, print_json
 from trueline.environment import registry
 from trueline.gates.live import history_of
-from trueline.remarks import one_line
 from trueline.terminal.consoles import stdout
 from trueline.terminal.listing import blocks, listing, listing_width
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from artifact.words.remarks import LONGEST, remark
 from trueline.environment import need_training
-from trueline.remarks import LONGEST, remark
 
 DATA_HELP = (
     "DATA is a CSV, Excel, Parquet, Arrow/Feather or NDJSON file, compressed or not, a quoted glob or a folder of "

@@ -16,7 +16,6 @@ from artifact.rows.encoding import Encoded
 from artifact.rows.schema import FeatureSchema
 from trueline.evaluation import labelled, read_known
 from trueline.gates.judged import Asked, judged
-from trueline.ranges import outside_sentences
 from trueline.scoring import by_row, features_of
 
 if TYPE_CHECKING:
@@ -174,6 +173,7 @@ def _encoded(table: pl.DataFrame, schema: FeatureSchema, missing_columns: Missin
 def _tell_ranges(given: Given, raw: pl.DataFrame, *sides: Side | None) -> None:
     """Say which columns lie mostly outside of the range that a version saw at training: equal errors may hide that."""
     from training.table.names import in_terms_of
+    from training.table.ranges import outside_sentences
 
     for side in sides:
         if side is not None and side.schema is not None and side.manifest is not None:

@@ -8,8 +8,8 @@ from typing import Literal, Self
 
 from artifact.errors import DataError
 from artifact.manifest import Manifest
+from artifact.words.remarks import remark
 from trueline.frames import Data, ReadingWords, Source, source_of
-from trueline.remarks import remark
 from trueline.retrain.earlier import Former
 from trueline.retrain.refit import Display, Listener, RetrainOptions, data_of_recipe, train_anew
 from trueline.retrain.selection import RowChoice

@@ -24,7 +24,6 @@ from artifact.recipe import RECIPE, Derivation, Recipe, recipe_if_any
 from artifact.registry.base import Reference, Registry
 from trueline.evaluation import Measuring, labelled, read_known
 from trueline.frames import Source
-from trueline.ranges import outside_sentences
 from trueline.retrain.scores import Scoring, folds_of, weights_of
 from trueline.scoring import by_row
 
@@ -103,6 +102,7 @@ def recalibrate(
 
 def _calibrate(predictor: Predictor, version: Reference, source: Source, measuring: Measuring) -> Calibrated:
     from training.table.encode import encode_frame
+    from training.table.ranges import outside_sentences
     from training.transfer.seen import is_its_table, share_known
 
     schema, reference = predictor.schema, f"{version.name}:{version.version}"

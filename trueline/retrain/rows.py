@@ -57,9 +57,9 @@ def _in_memory(former: Former, choice: RowChoice, kept_file: Path | None, stack:
     from training.table.data import read_raw
     from training.table.join import joined
     from training.table.kept import write_table
+    from training.table.ranges import outside_sentences
     from training.table.reading import Reading
     from training.transfer.seen import is_its_table
-    from trueline.ranges import outside_sentences
 
     keep = former.request().names_in_use
     raw = read_raw(choice.source.rows, choice.reading, keep=keep)

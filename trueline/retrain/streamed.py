@@ -43,7 +43,7 @@ def streamed(
 
     from training.prepare.bounds import Bounds
     from training.table.kept import write_batches
-    from trueline.ranges import outside_sentences
+    from training.table.ranges import outside_sentences
 
     recipe = former.recipe
     columns, notes = shared_columns(former, source.columns, choice.data)

@@ -359,7 +359,7 @@ def test_many_columns_out_of_range_are_counted(home, tmp_path):
 
 def test_the_column_of_times_lies_beyond_all_earlier_ones_and_is_no_warning(home, tmp_path):
     """Here the rows are numbered by ``age``, and a later number says nothing about a unit."""
-    from trueline.ranges import outside_sentences
+    from training.table.ranges import outside_sentences
 
     former = Former.find(home, f"houses:{stored(home).version}")
     new = houses(800).with_columns(age=pl.col("age") + 1000)
@@ -370,7 +370,7 @@ def test_the_column_of_times_lies_beyond_all_earlier_ones_and_is_no_warning(home
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), None, "n/a"])
 def test_values_that_are_missing_or_infinite_have_no_range(home, value):
-    from trueline.ranges import outside_sentences
+    from training.table.ranges import outside_sentences
 
     former = Former.find(home, f"houses:{stored(home).version}")
     new = houses(800).with_columns(age=pl.lit(value), price=pl.lit(value))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from artifact.manifest import Manifest
 from artifact.rows.schema import Feature, FeatureSchema
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-    import polars as pl
+from artifact.rows.texts.format import PLAIN
+from artifact.rows.unusual import NumericChecks
+from artifact.words.display import extent, number
+from training.table.encode import feature_values
+from training.table.texts.columns import numbers, plain_texts
 
 # Equal rows have few values outside; beyond this share something else than chance is at work.
 _MOST = 0.5
@@ -30,11 +33,6 @@ def outside_sentences(frame: pl.DataFrame, schema: FeatureSchema, manifest: Mani
         frame: the new rows, as they were read or typed; columns of the schema that it lacks are passed over.
         schema, manifest: those of the version.
     """
-    import numpy as np
-
-    from artifact.rows.unusual import NumericChecks
-    from artifact.words.display import extent, number
-
     reference, time = f"{manifest.model_name}:{manifest.model_version}", manifest.lineage.config.get("time")
     columns = [
         *(f for f in schema.features if f.kind in ("number", "integer") and f.minimum is not None),
@@ -74,13 +72,6 @@ def _targets_as_features(schema: FeatureSchema) -> Sequence[Feature]:
 
 def _values(column: pl.Series, feature: Feature) -> npt.NDArray[np.float64]:
     """A column as numbers, float64 (n_rows,), NaN where a value is missing or no number."""
-    import numpy as np
-    import polars as pl
-
-    from artifact.rows.texts.format import PLAIN
-    from training.table.encode import feature_values
-    from training.table.texts.columns import numbers, plain_texts
-
     read = feature_values(column, feature)
     if read.dtype == pl.String:
         read = numbers(plain_texts(read), feature.text or PLAIN)
