@@ -19,9 +19,10 @@ WORKERS = "workers"
 
 logger = logging.getLogger("bentoml.trueline")
 
-# A worker that is "empty" could not load a version: it has nothing to answer with.
-State = Literal["starting", "empty", "ready", "draining"]
-_MARKS: dict[State, bytes] = {"starting": b"s", "empty": b"e", "ready": b"r", "draining": b"d"}
+# A worker that is "empty" or "aside" could not load a version: it has nothing to answer with. One that is aside accepts
+# no connections, so that no call is the worse for it.
+State = Literal["starting", "empty", "aside", "ready", "draining"]
+_MARKS: dict[State, bytes] = {"starting": b"s", "empty": b"e", "aside": b"a", "ready": b"r", "draining": b"d"}
 
 
 class Fleet:
@@ -67,14 +68,14 @@ class Fleet:
             os.pwrite(self._file, _MARKS[state], 0)
 
     def ready_workers(self) -> int:
-        """The number of workers that are alive and ready, with this one.
+        """The number of workers that are alive and ready, with this one and with those that are aside.
 
         Raises:
             OSError: the workers' files cannot be read, because no descriptor is free or the rights are missing.
         """
         if self._folder is None:
             return int(self.state == "ready")
-        return sum(mark == _MARKS["ready"] for mark in self._marks())
+        return sum(mark in (_MARKS["ready"], _MARKS["aside"]) for mark in self._marks())
 
     def has_others(self, states: Collection[State]) -> bool:
         """Whether another worker is alive and in one of some states; False where the others cannot be seen.

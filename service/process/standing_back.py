@@ -24,7 +24,7 @@ _STARTING_SECONDS = 10.0
 async def stand_back(fleet: Fleet, is_over: Callable[[], bool], *, starting_seconds: float = _STARTING_SECONDS) -> None:
     """Return when this worker should accept connections: at the latest when no other one can answer them.
 
-    The callers then get this worker's 503, which says what to do.
+    The callers then get this worker's 503, which says what to do. Until then the service is ready without this worker.
 
     Args:
         fleet: this worker among the others; this one is not ready, and has tried to load a version.
@@ -36,7 +36,10 @@ async def stand_back(fleet: Fleet, is_over: Callable[[], bool], *, starting_seco
     while not is_over() and fleet.has_others(answering):
         if not is_told:
             logger.warning("This worker accepts no connections while it has no model and others answer.")
+            fleet.show("aside")
             is_told = True
         await asyncio.sleep(_LOOK_SECONDS)
         if time.monotonic() - began >= starting_seconds:
             answering = ("ready",)
+    if not is_over():
+        fleet.show("empty")

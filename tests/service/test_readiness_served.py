@@ -83,7 +83,14 @@ def test_a_worker_that_comes_back_without_a_model(tmp_path: Path) -> None:
         models = server.registry.models
         (moved := tmp_path / "moved").mkdir()
         (models / "houses").rename(moved / "houses")
-        server.workers()[0].kill()
+        victim, survivor = server.workers()
+        victim.kill()
+        wait_for(lambda: ready_by(server) == (False, False), 5)
+        # It accepts no connections, so that each call is answered, and nothing keeps calls away.
+        wait_for(lambda: ready_by(server) == (True, True), 30)
+        assert len(server.workers()) == 2
+        assert set(watch(server, 3.0)) == {True}
+        survivor.kill()
         wait_for(lambda: ready_by(server) == (False, False), 5)
         wait_for(lambda: len(server.workers()) == 2, 30)
         assert set(watch(server, 3.0)) == {False}

@@ -99,9 +99,8 @@ def test_a_worker_that_starts_with_a_damaged_champion_fails_no_call(tmp_path: Pa
             wait_for(lambda: stands_back(server))
             seen = load.outcomes[200, live]
             time.sleep(2)
-            # The other worker says that not all is well, and the metrics hold the fault of the new one.
-            status, answer = call(server.port, "/readyz")
-            assert (status, b"Expected 2 ready workers. Received: 1." in answer) == (503, True)
+            # Each call is answered, so that a load balancer must not take the service away. The metrics hold the fault.
+            assert {call(server.port, "/readyz")[0] for _ in range(10)} == {200}
             assert sum_of(server, 'trueline_model_loads_total{result="failed"}') == 1
         assert load.outcomes[200, live] > seen + 100
         assert load.outcomes.total() - load.outcomes[200, live] == lost, load.outcomes
@@ -109,6 +108,7 @@ def test_a_worker_that_starts_with_a_damaged_champion_fails_no_call(tmp_path: Pa
         survivor.kill()
         survivor.wait()
         wait_for(lambda: refusals(server) == 2, 30)
+        assert call(server.port, "/readyz")[0] == 503
         for _ in range(20):
             status, text = call(server.port, "/predict", body)
             message = json.loads(text)["error"]["message"]

@@ -85,6 +85,16 @@ class Former:
             )
         return path
 
+    def held_out_rows(self) -> Path | None:
+        """The file of the rows that judged the version; None where none were held out.
+
+        Raises:
+            ArtifactError: the file is gone or damaged.
+        """
+        if self.recipe.held_out is None:
+            return None
+        return self.store.tables.path(self.recipe.held_out, f"held-out rows of {self.reference}")
+
     def request(self) -> Request:
         """The request that trained it, for the data that it was given.
 

@@ -1,16 +1,37 @@
-"""The rows that are kept of a version as the only rows of a new training, where no file has all that trained it."""
+"""The rows that are kept of a version, for a new training: all of them before new rows, or alone."""
 
 from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from artifact.errors import ArtifactError
 from artifact.registry.tables import RowsAside
 from trueline.retrain.earlier import Former
 from trueline.retrain.selection import DecidingColumns, NewRows, RowChoice, select
 from trueline.retrain.streamed import chosen
+
+
+def all_kept(former: Former) -> tuple[list[Path], tuple[str, ...]]:
+    """The files of the rows to which new ones are added, and a sentence about the rows that were held out.
+
+    Rows were held out to judge this version. For the next one, which others judge, they are old rows like any.
+
+    Raises:
+        DataError: no rows are kept.
+        ArtifactError: the training rows are gone or damaged.
+    """
+    files = [former.kept_rows()]
+    try:
+        held_out = former.held_out_rows()
+    except ArtifactError as error:
+        return files, (f"The rows that {former.reference} held out do not train. {error}",)
+    table = former.recipe.held_out
+    if held_out is None or table is None:
+        return files, ()
+    return [*files, held_out], (f"The {table.rows:,} rows that {former.reference} held out train now.",)
 
 
 def kept_alone(former: Former, choice: RowChoice, stack: ExitStack) -> NewRows:
@@ -62,12 +83,12 @@ def kept_alone(former: Former, choice: RowChoice, stack: ExitStack) -> NewRows:
 def _held_out_again(former: Former, stack: ExitStack) -> tuple[RowsAside | None, tuple[str, ...]]:
     """A copy of the rows that the version held out, and a sentence about them; none where there are none."""
     table = former.recipe.held_out
-    if table is None:
-        return None, ()
     try:
-        path = former.store.tables.path(table, f"held-out rows of {former.reference}")
+        path = former.held_out_rows()
     except ArtifactError as error:
         return None, (f"No rows are held out for the comparison. {error}",)
+    if path is None or table is None:
+        return None, ()
     copy = stack.enter_context(former.store.tables.writing())
     shutil.copyfile(path, copy)
     return RowsAside(copy, table.rows), (f"The {table.rows:,} rows that it held out are held out again.",)

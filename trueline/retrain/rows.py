@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from artifact.errors import DataError
 from artifact.registry.tables import RowsAside
 from trueline.retrain.against import are_kept, check_are_new, checked_targets, kept_to_compare, shared_columns
 from trueline.retrain.earlier import Former
-from trueline.retrain.kept import kept_alone
+from trueline.retrain.kept import all_kept, kept_alone
 from trueline.retrain.selection import DecidingColumns, NewRows, RowChoice, select
 from trueline.retrain.streamed import streamed
 
@@ -33,7 +34,7 @@ def new_rows(former: Former, choice: RowChoice, stack: ExitStack) -> NewRows:
     from training.prepare.choose import parquet_source
 
     request = former.request()
-    kept_file = former.kept_rows() if choice.appended else None
+    kept_files, notes = all_kept(former) if choice.appended else ([], ())
     streams_old_rows = choice.appended and former.recipe.streamed
     if choice.source.frame is None:
         stream = request.stream or (True if streams_old_rows else None)
@@ -46,11 +47,13 @@ def new_rows(former: Former, choice: RowChoice, stack: ExitStack) -> NewRows:
         stream = None
     source = parquet_source(choice.source.rows, stream, keep=request.names_in_use, ids=request.ids)
     if source is None:
-        return _in_memory(former, choice, kept_file, stack)
-    return streamed(former, choice, kept_file, source, stack)
+        rows = _in_memory(former, choice, kept_files, stack)
+    else:
+        rows = streamed(former, choice, kept_files, source, stack)
+    return replace(rows, notes=(*notes, *rows.notes))
 
 
-def _in_memory(former: Former, choice: RowChoice, kept_file: Path | None, stack: ExitStack) -> NewRows:
+def _in_memory(former: Former, choice: RowChoice, kept_files: list[Path], stack: ExitStack) -> NewRows:
     import numpy as np
     import polars as pl
 
@@ -68,11 +71,12 @@ def _in_memory(former: Former, choice: RowChoice, kept_file: Path | None, stack:
     has_target, warnings = checked_targets(former, new.frame, choice.data)
     warnings += outside_sentences(new.frame, former.schema, former.manifest)
     frame, n_old, kept = new.frame, 0, None
-    if kept_file is not None:
-        old = read_raw(str(kept_file), Reading(), keep=keep)
-        old = old._replace(frame=old.frame.select(columns))
-        all_rows = joined([kept_file, Path(choice.data)], [old, new], keep)
-        frame, n_old, kept = all_rows.frame, old.frame.height, old.frame
+    if kept_files:
+        parts = [read_raw(str(file), Reading(), keep=keep) for file in kept_files]
+        parts = [part._replace(frame=part.frame.select(columns)) for part in parts]
+        frame = joined([*kept_files, Path(choice.data)], [*parts, new], keep).frame
+        n_old = sum(part.frame.height for part in parts)
+        kept = frame[:n_old]
     fresh = frame[n_old:]
     known = are_kept(kept_to_compare(former, columns) if kept is None else kept, fresh)
     if kept is not None:

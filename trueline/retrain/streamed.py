@@ -25,14 +25,14 @@ _SAMPLE = 20_000
 
 
 def streamed(
-    former: Former, choice: RowChoice, kept_file: Path | None, source: ParquetSource, stack: ExitStack
+    former: Former, choice: RowChoice, kept_files: list[Path], source: ParquetSource, stack: ExitStack
 ) -> NewRows:
     """The rows in files. In memory as a whole are the columns of :class:`DecidingColumns`, and 8 bytes for each row.
 
     Args:
         former: the earlier version.
         choice: the rows that the user asks for.
-        kept_file: the kept rows if new ones are added to them, or None.
+        kept_files: the kept rows to which the new ones are added; none where the new ones train alone.
         source: the new rows.
         stack: removes the temporary files at its end.
 
@@ -48,7 +48,7 @@ def streamed(
     recipe = former.recipe
     columns, notes = shared_columns(former, source.columns, choice.data)
     n_new, n_batch = source.rows, Bounds().batch_rows
-    beside = None if kept_file is None else _joined(former, choice, kept_file)
+    beside = _joined(former, choice, kept_files) if kept_files else None
     looked = _look(former, choice, beside or source, n_new, columns)
     n_old = 0 if beside is None else beside.rows - n_new
     source = beside or source
@@ -88,13 +88,13 @@ class _Looked(NamedTuple):
     sample: pl.DataFrame
 
 
-def _joined(former: Former, choice: RowChoice, kept_file: Path) -> ParquetSource:
+def _joined(former: Former, choice: RowChoice, kept_files: list[Path]) -> ParquetSource:
     """The kept rows and after them the new ones."""
     from training.table.parquet import ParquetSource
     from training.table.paths import files_of
 
     request = former.request()
-    return ParquetSource([kept_file, *files_of(choice.data)], request.names_in_use, request.ids)
+    return ParquetSource([*kept_files, *files_of(choice.data)], request.names_in_use, request.ids)
 
 
 def _look(former: Former, choice: RowChoice, source: ParquetSource, n_new: int, columns: list[str]) -> _Looked:
@@ -131,7 +131,7 @@ def _beside_kept(former: Former, choice: RowChoice) -> ParquetSource | None:
     if former.recipe.table is None:
         return None
     try:
-        return _joined(former, choice, former.kept_rows())
+        return _joined(former, choice, [former.kept_rows()])
     except (ArtifactError, DataError):
         # The kept rows are gone, or have columns of other types: then no row can be equal.
         return None

@@ -427,3 +427,25 @@ def test_held_out_rows_that_are_gone_are_a_note(home):
     rows = made(Former.find(home, "houses"), "new.csv", appended=True, only_kept=True)
     assert rows["held_out"] is None
     assert "No rows are held out for the comparison. Expected the held-out rows" in rows["notes"][1]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_rows_that_judged_a_version_train_the_next_one(home, tmp_path, streamed):
+    with home.tables.writing() as path:
+        held_out = home.tables.add(RowsAside(path, write_table(path, streamed_houses(320, 9))))
+    table, new = streamed_houses(1000), streamed_houses(800, 1, LATER)
+    derived(home, table, streamed=streamed, held_out=held_out, time="sold")
+    former = Former.find(home, "houses")
+    new.write_parquet(tmp_path / "next.parquet")
+    rows = made(former, tmp_path / "next.parquet", appended=True)
+    assert rows["train"].equals(pl.concat([table, streamed_houses(320, 9), new[:500]]))
+    assert rows["held_out"].equals(new[500:])
+    assert rows["notes"][0] == f"The 320 rows that {former.reference} held out train now."
+    # So they are old rows, which are not added once more.
+    streamed_houses(320, 9).write_parquet(tmp_path / "again.parquet")
+    with pytest.raises(DataError, match="whose rows are kept already: 320 of 320"):
+        made(former, tmp_path / "again.parquet", appended=True)
+    home.tables.path(held_out, "held-out rows").write_bytes(b"damaged")
+    rows = made(former, tmp_path / "next.parquet", appended=True)
+    assert rows["train"].equals(pl.concat([table, new[:500]]))
+    assert rows["notes"][0].startswith(f"The rows that {former.reference} held out do not train. Expected ")
