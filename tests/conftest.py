@@ -27,7 +27,10 @@ WITHOUT_TENSORFLOW = (
     *(f"tests/training/test_{name}.py" for name in ("advice", "both_ways", "columns", "compared", "config")),
     *(f"tests/training/test_{name}.py" for name in ("corrections", "data", "evaluate", "folds", "ids", "overview")),
     *(f"tests/training/test_{name}.py" for name in ("on_jax", "penalised")),
-    *(f"tests/trueline/retrain/test_{name}.py" for name in ("held_out", "recalibrate", "rows")),
+    *(
+        f"tests/trueline/retrain/test_{name}.py"
+        for name in ("held_out", "kept_again", "recalibrate", "rows", "warnings")
+    ),
     *(f"tests/trueline/test_{name}.py" for name in ("absent_columns", "data_command", "ended", "example")),
     *(f"tests/trueline/test_{name}.py" for name in ("inspect_command", "parity", "pass_through", "progress")),
     "tests/trueline/test_store_commands.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ from artifact.registry.local import LocalRegistry
 from artifact.registry.tables import RowsAside
 from tests.builders import write_version
 from training.table.kept import types_of, write_table
+from training.table.reading import Reading
+from trueline.frames import source_of
+from trueline.retrain.earlier import Former
+from trueline.retrain.rows import new_rows
+from trueline.retrain.selection import RowChoice
+
+LATER = datetime(2023, 1, 1)
 
 
 def houses(n: int = 1000, seed: int = 0, first: datetime = datetime(2021, 1, 1)) -> pl.DataFrame:
@@ -53,3 +61,33 @@ def stored(home: LocalRegistry, table: pl.DataFrame | None = None, **recipe: Any
         Recipe(name="houses", targets=("price",), table=kept_table, **recipe).write(folder)
         write_version(folder, version)
     return home.resolve(f"houses:{version}")
+
+
+def streamed_houses(n: int, seed: int = 0, first: datetime = datetime(2021, 1, 1)) -> pl.DataFrame:
+    return houses(n, seed, first).with_columns(pl.col("sold").str.to_datetime())
+
+
+def made(former: Former, data: Any, **choice: Any) -> dict[str, Any]:
+    """The rows that train, those that are held out, and the notes."""
+    with ExitStack() as stack:
+        rows = new_rows(former, RowChoice(source_of(data), choice.pop("reading", Reading()), **choice), stack)
+        train = rows.table if rows.file is None else pl.read_parquet(rows.file)
+        assert train is not None
+        assert train.height == rows.train
+        held_out = None if rows.held_out is None else pl.read_parquet(rows.held_out.path)
+        assert held_out is None or held_out.height == rows.held_out.rows
+        return {
+            "train": train,
+            "held_out": held_out,
+            "notes": rows.notes,
+            "warnings": rows.warnings,
+            "new": rows.new,
+        }
+
+
+@pytest.fixture
+def new(tmp_path):
+    """800 new rows as a CSV."""
+    path = tmp_path / "new.csv"
+    houses(800, 1, LATER).write_csv(path)
+    return path
