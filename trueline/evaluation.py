@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from artifact.errors import DataError, SchemaMismatchError
+from artifact.errors import DataError
 from artifact.manifest import Coverage, Manifest, Metrics
 from artifact.words.display import metric, number
-from trueline.scoring import by_row
+from trueline.scoring import encoded_in_parts
 from trueline.terminal.tables import html_table
 
 if TYPE_CHECKING:
@@ -120,7 +120,6 @@ def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predicto
             has values that the schema refuses; the message gives their rows.
     """
     from training.evaluation.verdict import coverage
-    from training.table.encode import encode_frame
     from training.table.ranges import outside_sentences
     from training.transfer.seen import is_its_table, known_note, share_known
 
@@ -129,16 +128,14 @@ def evaluation(rows: str | pl.DataFrame, version: Reference, predictor: Predicto
     frame, all_rows, usable = labelled(raw.frame, schema, measuring.missing_columns)
     for sentence in outside_sentences(frame, schema, predictor.manifest):
         measuring.note(sentence)
-    table = all_rows.filter(usable)
-    left_out = len(usable) - table.height
+    left_out = len(usable) - int(usable.sum())
+    table = all_rows.filter(usable) if left_out else all_rows
     if left_out:
         say(f"{left_out:,} of {len(usable):,} rows are left out: they have no finite value of the target.")
     if table.height < 2:
         raise DataError(f"Expected at least 2 rows with a target. Received: {table.height}.")
-    try:
-        X = encode_frame(table, schema, missing_columns=measuring.missing_columns)
-    except SchemaMismatchError as error:
-        raise by_row(error, [int(i) + 1 for i in usable.arg_true()]) from error
+    numbers = [int(i) + 1 for i in usable.arg_true()] if left_out else range(1, table.height + 1)
+    X = encoded_in_parts(table, schema, measuring.missing_columns, numbers)
     outputs = predictor.run(X.numeric, X.categorical)
     bounds = predictor.row_bounds([predictor.bound(measuring.level)], [len(X)], X)
     answer = predictor.finish(outputs, bounds, X.warnings)

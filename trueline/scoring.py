@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from artifact.predictor import Predictor
     from artifact.rows.absent import MissingColumns
+    from artifact.rows.encoding import Encoded
     from artifact.rows.schema import FeatureSchema
     from training.table.reading import Raw, Reading
 
@@ -165,6 +166,40 @@ def score(
     ends = [pl.Series(name, values[:, j]) for j, name in enumerate(names.ends)]
     texts = pl.Series(names.warnings, [warnings.get(row) for row in range(frame.height)], dtype=pl.String)
     return Scored([*ends, texts], len(warnings), {kind: len(rows) for kind, rows in kinds.items()})
+
+
+def encoded_in_parts(
+    table: pl.DataFrame, schema: FeatureSchema, missing_columns: MissingColumns, numbers: Sequence[int]
+) -> Encoded:
+    """All rows as a network takes them, without warnings; encoding a part at a time needs little more memory than they.
+
+    Args:
+        table: the features' columns, typed.
+        schema: schema of the version.
+        missing_columns: see :func:`training.table.encode.encode_frame`.
+        numbers: for each row its number in the table as it was read, from 1.
+
+    Raises:
+        DataError: the table lacks a feature, or has values that the schema refuses; the message gives the rows of the
+            first part that has some.
+    """
+    import numpy as np
+
+    from artifact.rows.encoding import Encoded
+    from training.table.encode import encode_frame
+
+    whole = Encoded(
+        np.empty((table.height, len(schema.numeric_columns)), np.float32),
+        np.empty((table.height, len(schema.categorical)), np.int32),
+    )
+    for start in range(0, table.height, CHUNK):
+        rows = slice(start, start + CHUNK)
+        try:
+            part = encode_frame(table.slice(start, CHUNK), schema, missing_columns=missing_columns)
+        except SchemaMismatchError as error:
+            raise by_row(error, numbers[rows]) from error
+        whole.numeric[rows], whole.categorical[rows] = part.numeric, part.categorical
+    return whole
 
 
 def by_row(error: SchemaMismatchError, numbers: Sequence[int]) -> DataError:

@@ -23,6 +23,8 @@ from training.table.usual import usual_rows
 from training.transfer.earlier import FROM_THE_BEGINNING, Earlier
 from training.transfer.features import alike, by_name
 
+# Rows that are compared at a time.
+_PART = 65_536
 # Smaller shares are not reported: a row or two may be equal by chance.
 _TOLD = 0.01
 
@@ -56,8 +58,7 @@ def share_seen(earlier: Earlier, frame: pl.DataFrame, schema: FeatureSchema, pla
     except SchemaMismatchError:
         # A number of the earlier version is text here: no row can be equal.
         return 0.0
-    present = set(_bytes_of(measuring_rows))
-    matches = sum(row in present for row in _bytes_of(golden_rows)) / len(rows)
+    matches = matching(golden_rows, measuring_rows) / len(rows)
     return min(1.0, matches * earlier.manifest.lineage.rows / max(1, measuring.height))
 
 
@@ -70,9 +71,8 @@ def share_known(folder: Path, manifest: Manifest, schema: FeatureSchema, X: Enco
         X: the rows, encoded by its schema.
     """
     rows = usual_rows(read_golden(folder).rows)
-    present = set(_bytes_of(X))
     golden_rows = Encoder(schema.lenient()).encode_rows(rows)
-    matches = sum(row in present for row in _bytes_of(golden_rows)) / max(1, len(rows))
+    matches = matching(golden_rows, X) / max(1, len(rows))
     return min(1.0, matches * manifest.lineage.rows / max(1, len(X)))
 
 
@@ -119,6 +119,17 @@ def seen_note(earlier: Earlier, share: float) -> str:
         f"The figures hold for rows that {earlier.reference} has not seen; none of the training rows that it keeps as "
         "samples is among the measuring rows."
     )
+
+
+def matching(sample: Encoded, X: Encoded) -> int:
+    """How many rows of a sample are equal to one of many rows."""
+    rows = _bytes_of(sample)
+    wanted, present = set(rows), set[bytes]()
+    # The many rows take no more memory than a part of them.
+    for start in range(0, len(X), _PART):
+        part = slice(start, start + _PART)
+        present.update(wanted.intersection(_bytes_of(Encoded(X.numeric[part], X.categorical[part]))))
+    return sum(row in present for row in rows)
 
 
 def _bytes_of(X: Encoded) -> list[bytes]:
