@@ -136,8 +136,6 @@ def score(
     import numpy as np
     import polars as pl
 
-    from training.table.encode import encode_frame
-
     answers: list[Any] = []
     warnings: dict[int, str] = {}
     kinds: dict[str, set[int]] = {}
@@ -147,13 +145,8 @@ def score(
     with Progress(*columns, console=console, transient=True, disable=silent) as progress:
         task = progress.add_task("", total=frame.height)
         for start in range(0, frame.height, CHUNK):
-            chunk = frame.slice(start, CHUNK)
-            try:
-                answer = predictor.predict(
-                    encode_frame(chunk, predictor.schema, missing_columns=missing_columns), level
-                )
-            except SchemaMismatchError as error:
-                raise by_row(error, range(start + 1, start + 1 + chunk.height)) from error
+            X = _part(frame, start, predictor.schema, missing_columns, range(1, frame.height + 1))
+            answer = predictor.predict(X, level)
             for warning in answer.warnings:
                 row = warning.row + start
                 before = warnings.get(row)
@@ -161,7 +154,7 @@ def score(
                 kinds.setdefault(warning.kind, set()).add(row)
             # As float64, as the service writes them: a CSV has the same digits as the service's JSON.
             answers.append(np.stack([answer.value, answer.lower, answer.upper], axis=2).astype(np.float64))
-            progress.advance(task, chunk.height)
+            progress.advance(task, len(X))
     values = np.concatenate(answers).reshape(frame.height, -1)
     ends = [pl.Series(name, values[:, j]) for j, name in enumerate(names.ends)]
     texts = pl.Series(names.warnings, [warnings.get(row) for row in range(frame.height)], dtype=pl.String)
@@ -186,7 +179,6 @@ def encoded_in_parts(
     import numpy as np
 
     from artifact.rows.encoding import Encoded
-    from training.table.encode import encode_frame
 
     whole = Encoded(
         np.empty((table.height, len(schema.numeric_columns)), np.float32),
@@ -194,12 +186,21 @@ def encoded_in_parts(
     )
     for start in range(0, table.height, CHUNK):
         rows = slice(start, start + CHUNK)
-        try:
-            part = encode_frame(table.slice(start, CHUNK), schema, missing_columns=missing_columns)
-        except SchemaMismatchError as error:
-            raise by_row(error, numbers[rows]) from error
+        part = _part(table, start, schema, missing_columns, numbers)
         whole.numeric[rows], whole.categorical[rows] = part.numeric, part.categorical
     return whole
+
+
+def _part(
+    table: pl.DataFrame, start: int, schema: FeatureSchema, missing_columns: MissingColumns, numbers: Sequence[int]
+) -> Encoded:
+    """One part of the rows, encoded; see :func:`encoded_in_parts`."""
+    from training.table.encode import encode_frame
+
+    try:
+        return encode_frame(table.slice(start, CHUNK), schema, missing_columns=missing_columns)
+    except SchemaMismatchError as error:
+        raise by_row(error, numbers[start : start + CHUNK]) from error
 
 
 def by_row(error: SchemaMismatchError, numbers: Sequence[int]) -> DataError:

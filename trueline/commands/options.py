@@ -105,20 +105,16 @@ def _remark(_: click.Context, option: click.Parameter, text: str) -> str:
     return remark(text, option.name or "")
 
 
-note_option = click.option(
-    "--note",
-    metavar="TEXT",
-    default="",
-    callback=_remark,
-    help=f"A note on the version in your own words, up to {LONGEST} characters; models, show and the report print it.",
+def _remark_option(name: str, help_text: str) -> Callable[[Any], Any]:
+    """An option for words of the user's own."""
+    return click.option(f"--{name}", metavar="TEXT", default="", callback=_remark, help=help_text)
+
+
+note_option = _remark_option(
+    "note",
+    f"A note on the version in your own words, up to {LONGEST} characters; models, show and the report print it.",
 )
-why_option = click.option(
-    "--why",
-    metavar="TEXT",
-    default="",
-    callback=_remark,
-    help=f"The reason, for `trueline history`, up to {LONGEST} characters.",
-)
+why_option = _remark_option("why", f"The reason, for `trueline history`, up to {LONGEST} characters.")
 
 
 def reading_words(command: Callable[..., Any]) -> Callable[..., Any]:

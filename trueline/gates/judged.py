@@ -23,6 +23,10 @@ class Asked(NamedTuple):
     X: Encoded
     columns: list[int]
 
+    def at(self, rows: Any) -> Asked:
+        """The same, of the rows at these places alone."""
+        return self._replace(X=Encoded(self.X.numeric[rows], self.X.categorical[rows]))
+
 
 def judged(
     candidate: Asked,

@@ -95,23 +95,21 @@ def compared(given: Given, candidate: Side, champion: Side | None) -> Compared:
     if other is not None:
         both &= other.answered
     at = _drawn(both, usable, table)
-    X = _rows_at(X, at)
+    ours = Asked(candidate.predictor, X, list(range(len(schema.targets)))).at(at)
+    theirs = None if other is None else other.asked.at(at)
     notes = [] if len(at) == both.sum() else [f"They are drawn at random from {int(both.sum()):,}."]
     left_out = int(usable.sum() - both.sum())
     if left_out:
         notes.append(f"{left_out:,} rows are left out, which the schema of one of the two refuses.")
-    stale = _trained_on(candidate, frame, X, notes)
-    if other is not None and champion is not None:
-        other = other.at(at)
-        stale = stale or _trained_on(champion, frame, other.asked.X, notes)
+    stale = _trained_on(candidate, frame, ours.X, notes)
+    if theirs is not None and champion is not None:
+        stale = stale or _trained_on(champion, frame, theirs.X, notes)
     if stale:
         return Compared(None, stale)
     weight = _weights(table, at, candidate.predictor, notes)
     y = table.select(schema.target_names).to_numpy()[at]
     groups = {name: [table[name].to_list()[i] for i in at] for name in given.groups}
-    ours = Asked(candidate.predictor, X, list(range(len(schema.targets))))
-    rows = judged(ours, None if other is None else other.asked, y, weight, groups, tuple(notes))
-    return Compared(rows, why_not)
+    return Compared(judged(ours, theirs, y, weight, groups, tuple(notes)), why_not)
 
 
 class _Champion(NamedTuple):
@@ -119,10 +117,6 @@ class _Champion(NamedTuple):
 
     asked: Asked
     answered: Any
-
-    def at(self, rows: Any) -> _Champion:
-        """The same, of the rows at these places alone."""
-        return _Champion(self.asked._replace(X=_rows_at(self.asked.X, rows)), self.answered[rows])
 
 
 def _champions(given: Given, raw: pl.DataFrame, candidate: Side, champion: Side | None) -> tuple[_Champion | None, str]:
@@ -249,7 +243,3 @@ def _weights(table: pl.DataFrame, at: Any, predictor: Predictor, notes: list[str
     weights.add(rows)
     weights.check()
     return weights_in(rows, name)
-
-
-def _rows_at(X: Encoded, at: Any) -> Encoded:
-    return Encoded(X.numeric[at], X.categorical[at])

@@ -256,7 +256,7 @@ def test_streamed_rows_that_are_kept_already_are_not_added_once_more_and_not_hel
     for appended in (True, False):
         rows = made(former, path, appended=appended)
         assert rows["held_out"].equals(streamed_houses(800, 1, LATER)[500:])
-    # Of few different rows, new ones may be equal by chance.
+    # Where few rows are different, new ones may be equal by chance.
     few = pl.concat([streamed_houses(20)] * 50)
     version = stored(home, few, stream=True, streamed=True)
     pl.concat([streamed_houses(20)] * 40).write_parquet(path)
